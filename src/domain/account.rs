@@ -1,0 +1,470 @@
+//! The accounts a developer may enter, and the target that a person selects among them.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::guard::Guard;
+use super::ids::{
+    AccountId, ExternalId, Name, PolicyArn, Region, RoleArn, RoleName, RolePath, SourceIdentity,
+};
+use super::scope::Scope;
+use super::text::{fold, nearest};
+
+/// A dev account as the config describes it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Account {
+    /// What people call it.
+    pub name: Name,
+    /// Its 12 digits.
+    pub id: AccountId,
+    /// Other names, from the same namespace.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub aliases: Vec<Name>,
+    /// The roles to enter it by; never empty, the first is the account's own target.
+    pub roles: Vec<Arc<Role>>,
+    /// Where its shells start, unless a role says otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub region: Option<Region>,
+    /// The colour of its name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub color: Option<Color>,
+    /// The guard of every role in it.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub guard: Guard,
+    /// Words to find it by.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<Arc<str>>,
+    /// Free text for the details.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+}
+
+/// A role to enter an account by.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Role {
+    /// The IAM name.
+    pub name: RoleName,
+    /// The IAM path, `/` for most.
+    pub path: RolePath,
+    /// How long a session lasts; over an hour means the direct flow.
+    pub duration: Duration,
+    /// Where its shells start.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub region: Option<Region>,
+    /// The role's own guard.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub guard: Guard,
+    /// What else goes into `AssumeRole`.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub session: SessionOptions,
+}
+
+/// The rarer inputs of `AssumeRole`. All of them change the credentials.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SessionOptions {
+    /// The named narrowing.
+    pub scope: Scope,
+    /// Further managed session policies, at most 10 with the scope's.
+    pub policy_arns: Vec<PolicyArn>,
+    /// An inline session policy, JSON.
+    pub policy: Option<String>,
+    /// What the trust policy asks of strangers.
+    pub external_id: Option<ExternalId>,
+    /// Session tags.
+    pub tags: BTreeMap<String, String>,
+    /// Who is really behind the session.
+    pub source_identity: Option<SourceIdentity>,
+}
+
+/// One of the 16 ANSI colours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[expect(missing_docs, reason = "the names are the colours")]
+pub enum Color {
+    Black,
+    Red,
+    Green,
+    Yellow,
+    Blue,
+    Magenta,
+    Cyan,
+    Gray,
+    DarkGray,
+    LightRed,
+    LightGreen,
+    LightYellow,
+    LightBlue,
+    LightMagenta,
+    LightCyan,
+    White,
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
+/// Every account of one auth account, in the config's order. Names are unique after folding.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Catalog {
+    accounts: Vec<Account>,
+    /// The region of accounts that name none.
+    default_region: Option<Region>,
+}
+
+/// A row of the list: an account's role, by position in the catalog.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TargetRef {
+    /// The account's position.
+    pub account: u32,
+    /// The role's position in the account.
+    pub role: u32,
+}
+
+/// A name that is in no config, and those that are near to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnknownTarget {
+    /// What was asked for.
+    pub name: String,
+    /// What may have been meant, best first.
+    pub nearest: Vec<String>,
+}
+
+/// What the command line or the picker changes about a target.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Overrides {
+    /// `--region`
+    pub region: Option<Region>,
+    /// The user's own `AWS_REGION`, which stands between the account's and the default.
+    pub ambient_region: Option<Region>,
+    /// `--duration`
+    pub duration: Option<Duration>,
+    /// `--scope`, `^T`
+    pub scope: Option<Scope>,
+}
+
+/// A target with everything decided: what one role session is made from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Target {
+    /// The account's name.
+    pub account: Name,
+    /// The account's other names.
+    pub aliases: Vec<Name>,
+    /// The account's id.
+    pub id: AccountId,
+    /// The role to assume.
+    pub role: RoleArn,
+    /// Where the child's tools work; `None` where nothing says.
+    pub region: Option<Region>,
+    /// How long the session shall last: 15 min to 12 h.
+    pub duration: Duration,
+    /// The strictest of the account's, the role's and `min_guard`.
+    pub guard: Guard,
+    /// The colour of the account's name.
+    pub color: Option<Color>,
+    /// What else goes into `AssumeRole`.
+    pub session: SessionOptions,
+}
+
+impl Target {
+    /// `account/role`, as every verb takes it.
+    pub fn name(&self) -> String {
+        format!("{}/{}", self.account, self.role.name())
+    }
+
+    /// The flow that can give such a session.
+    pub fn flow(&self) -> Flow {
+        Flow::of(self.duration)
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.account, self.role.name())
+    }
+}
+
+/// How a role session comes to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Flow {
+    /// Through the auth session: one code for all, at most 1 h each.
+    Shared,
+    /// `AssumeRole` carries the code itself: up to the role's maximum, one code each.
+    Direct,
+}
+
+impl Flow {
+    /// The longest session that AWS gives through an auth session (role chaining).
+    pub const SHARED_MAX: Duration = Duration::from_hours(1);
+
+    /// The flow a duration needs.
+    pub fn of(duration: Duration) -> Self {
+        if duration <= Self::SHARED_MAX {
+            Self::Shared
+        } else {
+            Self::Direct
+        }
+    }
+
+    /// The word for it on screens.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Shared => "shared",
+            Self::Direct => "direct",
+        }
+    }
+}
+
+impl Catalog {
+    /// A catalog of accounts whose names and ids the config has found to be unique.
+    pub fn new(accounts: Vec<Account>, default_region: Option<Region>) -> Self {
+        Self {
+            accounts,
+            default_region,
+        }
+    }
+
+    /// The accounts, in the config's order.
+    pub fn accounts(&self) -> &[Account] {
+        &self.accounts
+    }
+
+    /// Every row of the list, in the config's order.
+    pub fn rows(&self) -> impl Iterator<Item = TargetRef> + '_ {
+        (0u32..).zip(&self.accounts).flat_map(|(account, a)| {
+            (0u32..)
+                .zip(&a.roles)
+                .map(move |(role, _)| TargetRef { account, role })
+        })
+    }
+
+    /// The account and role of a row.
+    ///
+    /// # Panics
+    /// If the row comes from another catalog.
+    pub fn row(&self, row: TargetRef) -> (&Account, &Role) {
+        let account = &self.accounts[row.account as usize];
+        (account, &account.roles[row.role as usize])
+    }
+
+    /// The role's ARN for a row; its partition follows the region.
+    pub fn role_arn(&self, row: TargetRef) -> RoleArn {
+        let (account, role) = self.row(row);
+        let region = role
+            .region
+            .as_ref()
+            .or(account.region.as_ref())
+            .or(self.default_region.as_ref());
+        let partition = region.map_or(super::ids::Partition::Aws, Region::partition);
+        RoleArn::new(partition, account.id, &role.path, &role.name)
+    }
+
+    /// Where a row's shells start by the config alone, the default included.
+    pub fn region(&self, row: TargetRef) -> Option<&Region> {
+        let (account, role) = self.row(row);
+        role.region
+            .as_ref()
+            .or(account.region.as_ref())
+            .or(self.default_region.as_ref())
+    }
+
+    /// Finds the one target a name means: `account` or `account/role`, where the account is a name,
+    /// an alias or an id. Exact after folding; never a guess.
+    pub fn find(&self, name: &str) -> Result<TargetRef, UnknownTarget> {
+        let (account_name, role_name) = match name.split_once('/') {
+            Some((account, role)) => (account, Some(role)),
+            None => (name, None),
+        };
+        let wanted = fold(account_name);
+        let digits = wanted.replace('-', "");
+        let found = (0u32..).zip(&self.accounts).find(|(_, account)| {
+            account.names().any(|n| fold(n.as_str()) == wanted)
+                || digits.len() == 12 && account.id.to_string() == digits
+        });
+        let Some((account, a)) = found else {
+            let names = self
+                .accounts
+                .iter()
+                .flat_map(Account::names)
+                .map(Name::as_str);
+            let nearest = nearest(account_name, names).into_iter();
+            let suffix = role_name.map(|role| format!("/{role}")).unwrap_or_default();
+            return Err(UnknownTarget {
+                name: name.into(),
+                nearest: nearest.map(|n| format!("{n}{suffix}")).collect(),
+            });
+        };
+        let role = match role_name {
+            None => Some(0),
+            Some(role) => (0u32..)
+                .zip(&a.roles)
+                .find(|(_, r)| r.name.as_str() == role)
+                .map(|(i, _)| i),
+        };
+        role.map(|role| TargetRef { account, role }).ok_or_else(|| {
+            let roles = a.roles.iter().map(|role| role.name.as_str());
+            let near = nearest(role_name.unwrap_or_default(), roles.clone());
+            let shown: Vec<&str> = if near.is_empty() {
+                roles.take(3).collect()
+            } else {
+                near
+            };
+            let nearest = shown
+                .into_iter()
+                .map(|role| format!("{}/{role}", a.name))
+                .collect();
+            UnknownTarget {
+                name: name.into(),
+                nearest,
+            }
+        })
+    }
+
+    /// Decides everything about a row.
+    pub fn resolve(&self, row: TargetRef, overrides: &Overrides) -> Target {
+        let (account, role) = self.row(row);
+        let region = overrides
+            .region
+            .as_ref()
+            .or(role.region.as_ref())
+            .or(account.region.as_ref())
+            .or(overrides.ambient_region.as_ref())
+            .or(self.default_region.as_ref());
+        Target {
+            account: account.name.clone(),
+            aliases: account.aliases.clone(),
+            id: account.id,
+            role: self.role_arn(row),
+            region: region.cloned(),
+            duration: overrides.duration.unwrap_or(role.duration),
+            guard: account.guard.max(role.guard),
+            color: account.color,
+            session: SessionOptions {
+                scope: overrides.scope.unwrap_or(role.session.scope),
+                ..role.session.clone()
+            },
+        }
+    }
+}
+
+impl Account {
+    /// The name, then the aliases.
+    pub fn names(&self) -> impl Iterator<Item = &Name> {
+        std::iter::once(&self.name).chain(&self.aliases)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn catalog() -> Catalog {
+        let role = |name: &str, hours: u64| {
+            Arc::new(Role {
+                name: name.parse().unwrap(),
+                path: RolePath::root(),
+                duration: Duration::from_secs(hours * 3600),
+                region: None,
+                guard: Guard::None,
+                session: SessionOptions::default(),
+            })
+        };
+        let account = |name: &str, id: &str, alias: &str, region: Option<&str>| Account {
+            name: name.parse().unwrap(),
+            id: id.parse().unwrap(),
+            aliases: vec![alias.parse().unwrap()],
+            roles: vec![role("Developer", 1), role("Admin", 4)],
+            region: region.map(|r| r.parse().unwrap()),
+            color: None,
+            guard: Guard::Confirm,
+            tags: Vec::new(),
+            note: None,
+        };
+        Catalog::new(
+            vec![
+                account("dev-tanaka", "222222222222", "mine", None),
+                account("開発-田中", "012345678901", "jp", Some("cn-north-1")),
+            ],
+            Some("ap-northeast-1".parse().unwrap()),
+        )
+    }
+
+    #[test]
+    fn a_target_is_found_by_name_alias_and_id_and_never_guessed() {
+        let catalog = catalog();
+        let at = |account, role| Ok(TargetRef { account, role });
+        assert_eq!(catalog.find("dev-tanaka"), at(0, 0));
+        assert_eq!(catalog.find("ＭＩＮＥ/Admin"), at(0, 1));
+        assert_eq!(catalog.find("2222-2222-2222"), at(0, 0));
+        assert_eq!(catalog.find("012345678901/Developer"), at(1, 0));
+        assert_eq!(
+            catalog.find("dev-tanka/Admin").unwrap_err().nearest,
+            ["dev-tanaka/Admin"]
+        );
+        assert_eq!(
+            catalog.find("mine/Admn").unwrap_err().nearest,
+            ["dev-tanaka/Admin"]
+        );
+        assert!(catalog.find("dev").is_err());
+    }
+
+    #[test]
+    fn regions_follow_their_order_and_partitions_the_region() {
+        let catalog = catalog();
+        let ambient = Overrides {
+            ambient_region: Some("eu-west-1".parse().unwrap()),
+            ..Overrides::default()
+        };
+        let region = |row, overrides: &Overrides| {
+            catalog.resolve(row, overrides).region.unwrap().to_string()
+        };
+        let (plain, chinese) = (catalog.find("mine").unwrap(), catalog.find("jp").unwrap());
+        assert_eq!(region(plain, &Overrides::default()), "ap-northeast-1");
+        assert_eq!(region(plain, &ambient), "eu-west-1");
+        assert_eq!(region(chinese, &ambient), "cn-north-1");
+        assert_eq!(
+            catalog.role_arn(chinese).as_str(),
+            "arn:aws-cn:iam::012345678901:role/Developer"
+        );
+    }
+
+    #[test]
+    fn a_guard_opens_to_the_accounts_own_names_only() {
+        use crate::domain::guard::{Confirmation, Unconfirmed};
+        let target = || {
+            catalog().resolve(
+                TargetRef {
+                    account: 0,
+                    role: 0,
+                },
+                &Overrides::default(),
+            )
+        };
+        for right in [
+            "dev-tanaka",
+            " DEV-tanaka ",
+            "mine",
+            "222222222222",
+            "2222-2222-2222",
+        ] {
+            assert!(
+                target().clear(Confirmation::Typed(right)).is_ok(),
+                "{right}"
+            );
+        }
+        assert_eq!(
+            target().clear(Confirmation::Typed("dev")).unwrap_err(),
+            Unconfirmed::Mismatch
+        );
+        assert_eq!(
+            target().clear(Confirmation::Absent).unwrap_err(),
+            Unconfirmed::Missing
+        );
+        assert!(target().clear(Confirmation::Renewal).is_ok());
+    }
+}

@@ -1,0 +1,233 @@
+//! The config as types that cannot be invalid. The format is documented in `config.example.yaml`.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::account::Catalog;
+use super::ids::{AccountId, MfaSerial, Region, UserName};
+
+/// Everything one config says.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Config {
+    /// The auth account and how to sign in to it.
+    pub auth: Auth,
+    /// The accounts to enter.
+    pub catalog: Catalog,
+    /// Where secrets rest.
+    pub store: StoreChoice,
+    /// The subshell.
+    pub shell: ShellPrefs,
+    /// The list.
+    pub list: ListPrefs,
+    /// How the console is opened; `None` is the platform's way.
+    pub browser: Option<Vec<String>>,
+    /// Whether issued sessions are noted in the diary.
+    pub audit: bool,
+    /// What `policy` renders and `doctor` holds the key's age against.
+    pub guardrails: Option<Guardrails>,
+}
+
+/// The auth account and how to sign in to it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Auth {
+    /// The account with the IAM users.
+    pub account: AccountId,
+    /// The IAM user; else learned from `sts:GetCallerIdentity`.
+    pub user: Option<UserName>,
+    /// Where the access key comes from.
+    pub key: KeySource,
+    /// Devices that make codes; where empty, `iam:ListMFADevices` is asked.
+    pub mfa: Vec<MfaDevice>,
+    /// A program that prints a code.
+    pub mfa_command: Option<Argv>,
+    /// The region of the STS endpoint.
+    pub region: Region,
+    /// How long one code lasts: 15 min to 36 h.
+    pub session: Duration,
+    /// An emulator instead of AWS: https, or http on loopback.
+    pub endpoint_url: Option<String>,
+}
+
+/// A device as the config names it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MfaDevice {
+    /// What STS takes as `SerialNumber`.
+    pub serial: MfaSerial,
+    /// What the person calls it.
+    pub label: Option<String>,
+}
+
+/// A program and its arguments; never empty, never run through a shell.
+pub type Argv = Vec<String>;
+
+/// Where the access key comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum KeySource {
+    /// The store.
+    Auto,
+    /// The OS keychain.
+    Keyring,
+    /// The sealed key file.
+    File,
+    /// `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`.
+    Env,
+    /// A profile of `~/.aws/credentials`.
+    Profile(String),
+    /// A program that prints AWS's credential-process JSON.
+    Command(Argv),
+}
+
+/// Where secrets rest.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum StoreChoice {
+    /// The keychain where one works, else the sealed file.
+    #[default]
+    Auto,
+    /// The OS keychain.
+    Keyring,
+    /// Sealed files.
+    File,
+    /// Sessions in memory only.
+    None,
+}
+
+/// The subshell.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShellPrefs {
+    /// The shell to start; `None` is the parent shell, else `$SHELL`.
+    pub program: Option<String>,
+    /// How a subshell outlives its hour.
+    pub renew: RenewPref,
+    /// Whether its prompt is marked.
+    pub mark_prompt: bool,
+    /// Other tools' variables that prompts know.
+    pub prompt_compat: PromptCompat,
+}
+
+/// How a subshell outlives its hour.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RenewPref {
+    /// At the prompt.
+    #[default]
+    Prompt,
+    /// By a credentials endpoint.
+    Serve,
+    /// Not at all.
+    Off,
+}
+
+/// Other tools' variables that prompts know.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PromptCompat {
+    /// `AWS_VAULT` where starship or powerlevel10k draws the prompt.
+    #[default]
+    Auto,
+    /// None.
+    None,
+    /// `AWS_VAULT` always.
+    AwsVault,
+}
+
+/// The list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ListPrefs {
+    /// What follows a subshell.
+    pub after_shell: AfterShell,
+    /// The order of rows that match equally.
+    pub order: Order,
+    /// The first filter.
+    pub query: String,
+    /// The glyphs.
+    pub symbols: Symbols,
+    /// Keys by action, replacing the action's own.
+    pub keys: BTreeMap<String, Vec<String>>,
+}
+
+/// What follows a subshell.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AfterShell {
+    /// The list, where it was.
+    #[default]
+    List,
+    /// The end.
+    Exit,
+}
+
+/// The order of rows that match equally.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Order {
+    /// Stars, then what is used often and lately.
+    #[default]
+    Frecency,
+    /// As in the config.
+    Config,
+}
+
+/// The glyphs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Symbols {
+    /// ASCII on dumb terminals and without UTF-8.
+    #[default]
+    Auto,
+    /// Always Unicode.
+    Unicode,
+    /// No ambiguous-width glyph at all.
+    Ascii,
+}
+
+/// What `policy` renders (README, "Guardrails").
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Guardrails {
+    /// `o-…`
+    pub organization: Option<String>,
+    /// The account that SCPs do not bind.
+    pub management_account: Option<AccountId>,
+    /// `ou-…`
+    pub sandbox_ou: Option<String>,
+    /// Where developers may work.
+    pub regions: Vec<Region>,
+    /// Patterns of instance types that may be started.
+    pub instance_types: Vec<String>,
+    /// The budget of one account, US dollars a month.
+    pub monthly_budget_usd: Option<u32>,
+    /// Full role ARN patterns that the guardrails exempt, and protect.
+    pub exempt_roles: Vec<String>,
+    /// Accounts outside the organisation that may assume roles.
+    pub trusted_accounts: Vec<AccountId>,
+    /// Web identity and SAML issuers.
+    pub trusted_issuers: Vec<String>,
+    /// When a key is too old.
+    pub max_key_age: Duration,
+}
+
+/// A place in a file. Lines and columns count from 1, columns in characters.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Place {
+    /// The file.
+    pub file: PathBuf,
+    /// The line; 0 where the whole file is meant.
+    pub line: usize,
+    /// The column.
+    pub column: usize,
+}
+
+/// One complaint about a config.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Complaint {
+    /// Where.
+    pub place: Place,
+    /// What is wrong.
+    pub what: String,
+    /// How to mend it.
+    pub fix: Option<String>,
+}

@@ -1,0 +1,402 @@
+//! The one table of keys: what a key does in the list, its place in the footer, its line in the help.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+
+use super::ids::Malformed;
+use super::text::nearest;
+
+/// What a key can do in the list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[expect(missing_docs, reason = "the table below says what each does")]
+pub enum Action {
+    Shell,
+    Console,
+    Copy,
+    Scope,
+    Star,
+    Renew,
+    Help,
+    Back,
+    Forget,
+    Up,
+    Down,
+    PageUp,
+    PageDown,
+    First,
+    Last,
+    ClearFilter,
+    DeleteWord,
+    Suspend,
+    Quit,
+}
+
+/// A row of the table.
+pub struct Binding {
+    /// What it does.
+    pub action: Action,
+    /// The action's name in the config's `keys`.
+    pub name: &'static str,
+    /// The keys, unless the config says otherwise; the first one is shown.
+    pub keys: &'static [&'static str],
+    /// The word in the footer, for the few that stand there.
+    pub footer: Option<&'static str>,
+    /// The line in the help.
+    pub help: &'static str,
+}
+
+const fn row(
+    action: Action,
+    name: &'static str,
+    keys: &'static [&'static str],
+    footer: Option<&'static str>,
+    help: &'static str,
+) -> Binding {
+    Binding {
+        action,
+        name,
+        keys,
+        footer,
+        help,
+    }
+}
+
+/// Every action, in the order of footer and help.
+pub const TABLE: &[Binding] = &[
+    row(
+        Action::Shell,
+        "shell",
+        &["enter", "ctrl-j"],
+        Some("shell"),
+        "open a subshell in the account",
+    ),
+    row(
+        Action::Console,
+        "console",
+        &["ctrl-o"],
+        Some("console"),
+        "sign in to the web console",
+    ),
+    row(
+        Action::Copy,
+        "copy",
+        &["ctrl-y"],
+        Some("copy command"),
+        "copy the command that does the same",
+    ),
+    row(
+        Action::Scope,
+        "scope",
+        &["ctrl-t"],
+        Some("scope"),
+        "narrow the session, e.g. to read-only",
+    ),
+    row(
+        Action::Star,
+        "star",
+        &["ctrl-s"],
+        Some("star"),
+        "keep the account near the top",
+    ),
+    row(
+        Action::Renew,
+        "renew",
+        &["ctrl-r"],
+        Some("renew"),
+        "get a fresh session now",
+    ),
+    row(
+        Action::Help,
+        "help",
+        &["?", "f1"],
+        Some("help"),
+        "this page",
+    ),
+    row(
+        Action::Back,
+        "back",
+        &["esc"],
+        Some("quit"),
+        "clear the filter, then quit",
+    ),
+    row(
+        Action::Forget,
+        "forget",
+        &["ctrl-x"],
+        None,
+        "forget this row's session here",
+    ),
+    row(
+        Action::Up,
+        "up",
+        &["up", "ctrl-p", "ctrl-k"],
+        None,
+        "the row above",
+    ),
+    row(
+        Action::Down,
+        "down",
+        &["down", "ctrl-n"],
+        None,
+        "the row below",
+    ),
+    row(Action::PageUp, "page-up", &["pageup"], None, "a page up"),
+    row(
+        Action::PageDown,
+        "page-down",
+        &["pagedown"],
+        None,
+        "a page down",
+    ),
+    row(Action::First, "first", &["home"], None, "the first row"),
+    row(Action::Last, "last", &["end"], None, "the last row"),
+    row(
+        Action::ClearFilter,
+        "clear-filter",
+        &["ctrl-u"],
+        None,
+        "clear the filter",
+    ),
+    row(
+        Action::DeleteWord,
+        "delete-word",
+        &["ctrl-w"],
+        None,
+        "delete the filter's last word",
+    ),
+    row(
+        Action::Suspend,
+        "suspend",
+        &["ctrl-z"],
+        None,
+        "suspend; `fg` comes back",
+    ),
+    row(
+        Action::Quit,
+        "quit",
+        &["ctrl-c"],
+        None,
+        "quit (also ^D on an empty filter)",
+    ),
+];
+
+impl FromStr for Action {
+    type Err = Malformed;
+    fn from_str(text: &str) -> Result<Self, Malformed> {
+        TABLE
+            .iter()
+            .find(|b| b.name == text)
+            .map(|b| b.action)
+            .ok_or_else(|| {
+                let near = nearest(text, TABLE.iter().map(|b| b.name));
+                Malformed(match near.first() {
+                    Some(near) => format!("no such action; did you mean {near}?"),
+                    None => "no such action; `?` in the list names them".into(),
+                })
+            })
+    }
+}
+
+/// A key press.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Key {
+    /// Whether Ctrl is held.
+    pub ctrl: bool,
+    /// Whether Alt is held.
+    pub alt: bool,
+    /// Which key.
+    pub code: KeyCode,
+}
+
+/// Which key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[expect(missing_docs, reason = "the names are the keys")]
+pub enum KeyCode {
+    Char(char),
+    F(u8),
+    Enter,
+    Esc,
+    Tab,
+    Backspace,
+    Delete,
+    Up,
+    Down,
+    Left,
+    Right,
+    Home,
+    End,
+    PageUp,
+    PageDown,
+}
+
+impl FromStr for Key {
+    type Err = Malformed;
+
+    /// Reads `ctrl-n`, `alt-x`, `f5`, `enter`, `?`.
+    fn from_str(text: &str) -> Result<Self, Malformed> {
+        let (mut ctrl, mut alt, mut rest) = (false, false, text);
+        loop {
+            if let Some(r) = rest.strip_prefix("ctrl-").filter(|r| !r.is_empty()) {
+                (ctrl, rest) = (true, r);
+            } else if let Some(r) = rest.strip_prefix("alt-").filter(|r| !r.is_empty()) {
+                (alt, rest) = (true, r);
+            } else {
+                break;
+            }
+        }
+        let mut chars = rest.chars();
+        let code = match (chars.next(), chars.next()) {
+            (Some(c), None) if !c.is_control() && c != ' ' => KeyCode::Char(c),
+            _ => match rest {
+                "enter" => KeyCode::Enter,
+                "esc" => KeyCode::Esc,
+                "tab" => KeyCode::Tab,
+                "backspace" => KeyCode::Backspace,
+                "delete" => KeyCode::Delete,
+                "up" => KeyCode::Up,
+                "down" => KeyCode::Down,
+                "left" => KeyCode::Left,
+                "right" => KeyCode::Right,
+                "home" => KeyCode::Home,
+                "end" => KeyCode::End,
+                "pageup" => KeyCode::PageUp,
+                "pagedown" => KeyCode::PageDown,
+                "space" => KeyCode::Char(' '),
+                _ => match rest.strip_prefix('f').and_then(|n| n.parse().ok()) {
+                    Some(n @ 1..=12) => KeyCode::F(n),
+                    _ => {
+                        return Err(Malformed(
+                            "a key looks like ctrl-n, alt-x, f5, enter or pageup".into(),
+                        ));
+                    }
+                },
+            },
+        };
+        let code = match code {
+            KeyCode::Char(c) if ctrl => KeyCode::Char(c.to_ascii_lowercase()),
+            code => code,
+        };
+        Ok(Self { ctrl, alt, code })
+    }
+}
+
+impl fmt::Display for Key {
+    /// As the footer shows it: `^N`, `M-x`, `⏎`-less ASCII names otherwise.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.alt {
+            f.write_str("M-")?;
+        }
+        match self.code {
+            KeyCode::Char(c) if self.ctrl => write!(f, "^{}", c.to_ascii_uppercase()),
+            KeyCode::Char(' ') => f.write_str("Space"),
+            KeyCode::Char(c) => write!(f, "{c}"),
+            KeyCode::F(n) => write!(f, "F{n}"),
+            code => {
+                if self.ctrl {
+                    f.write_str("C-")?;
+                }
+                write!(f, "{code:?}")
+            }
+        }
+    }
+}
+
+/// Which key does what, the config's choices included.
+#[derive(Debug, Clone)]
+pub struct Keymap(Vec<(Key, Action)>);
+
+impl Keymap {
+    /// The table, with the config's `keys` in place of an action's own.
+    ///
+    /// A plain character never becomes a key, `?` excepted: it belongs to the filter.
+    pub fn new(chosen: &BTreeMap<String, Vec<String>>) -> Result<Self, Malformed> {
+        let mut keys: Vec<(Key, Action)> = Vec::new();
+        for binding in TABLE {
+            let own = chosen
+                .get(binding.name)
+                .map(|keys| keys.iter().map(String::as_str).collect::<Vec<_>>());
+            for text in own.as_deref().unwrap_or(binding.keys) {
+                let key: Key = text.parse()?;
+                Self::check(key, binding.action)?;
+                if let Some((_, other)) = keys.iter().find(|(k, _)| *k == key) {
+                    if chosen.contains_key(binding.name) {
+                        let other = TABLE
+                            .iter()
+                            .find(|b| b.action == *other)
+                            .map_or("", |b| b.name);
+                        return Err(Malformed(format!("{key} already means {other}")));
+                    }
+                    continue;
+                }
+                keys.push((key, binding.action));
+            }
+        }
+        Ok(Self(keys))
+    }
+
+    /// Whether a key may stand for an action at all.
+    pub fn check(key: Key, action: Action) -> Result<(), Malformed> {
+        match key.code {
+            KeyCode::Char('?') if !key.ctrl && !key.alt && action == Action::Help => Ok(()),
+            KeyCode::Char(_) if !key.ctrl && !key.alt => Err(Malformed(
+                "a plain character belongs to the filter; use ctrl-, alt- or a function key".into(),
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// What a key does.
+    pub fn action(&self, key: Key) -> Option<Action> {
+        self.0
+            .iter()
+            .find(|(k, _)| *k == key)
+            .map(|(_, action)| *action)
+    }
+
+    /// The keys of an action, the one to show first.
+    pub fn keys(&self, action: Action) -> impl Iterator<Item = Key> + '_ {
+        self.0
+            .iter()
+            .filter(move |(_, a)| *a == action)
+            .map(|(key, _)| *key)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_is_a_keymap() {
+        let keymap = Keymap::new(&BTreeMap::new()).unwrap();
+        for binding in TABLE {
+            assert_eq!(binding.name.parse::<Action>().unwrap(), binding.action);
+            for key in binding.keys {
+                assert_eq!(
+                    keymap.action(key.parse().unwrap()),
+                    Some(binding.action),
+                    "{key}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_choice_replaces_and_never_steals() {
+        let chosen =
+            |action: &str, key: &str| BTreeMap::from([(action.to_owned(), vec![key.to_owned()])]);
+        let keymap = Keymap::new(&chosen("renew", "f5")).unwrap();
+        assert_eq!(
+            keymap
+                .keys(Action::Renew)
+                .map(|k| k.to_string())
+                .collect::<Vec<_>>(),
+            ["F5"]
+        );
+        assert_eq!(keymap.action("ctrl-r".parse().unwrap()), None);
+        assert!(Keymap::new(&chosen("renew", "ctrl-o")).is_err());
+        assert!(Keymap::new(&chosen("renew", "r")).is_err());
+        assert!("ctrl-".parse::<Key>().is_err());
+    }
+}

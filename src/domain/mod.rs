@@ -1,0 +1,14 @@
+//! What sekisho knows, without doing anything: no I/O, no clock, no async.
+//!
+//! Text becomes values here, once, and a value that exists is valid.
+
+pub mod account;
+pub mod config;
+pub mod fault;
+pub mod guard;
+pub mod ids;
+pub mod keys;
+pub mod pass;
+pub mod scope;
+pub mod secret;
+pub mod text;

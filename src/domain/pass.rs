@@ -1,0 +1,142 @@
+//! What the screens and the broker say to each other: `Request → Result<Pass, Refusal>`.
+
+use std::collections::HashMap;
+
+use jiff::Timestamp;
+
+use super::account::{Flow, Target};
+use super::fault::Fault;
+use super::guard::Cleared;
+use super::ids::{MfaSerial, RoleArn, UserName};
+use super::secret::{Credentials, MfaCode};
+
+/// A device that makes codes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Device {
+    /// What STS takes as `SerialNumber`.
+    pub serial: MfaSerial,
+    /// What the person calls it.
+    pub label: String,
+}
+
+/// Asks for a pass into one target.
+pub struct Request {
+    /// Where to; its guard has been passed.
+    pub target: Cleared,
+    /// A code and the device it came from, where one was asked for.
+    pub code: Option<(MfaSerial, MfaCode)>,
+    /// How fresh the answer has to be, and who can be asked.
+    pub terms: Terms,
+}
+
+/// The terms of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Terms {
+    /// What of a cached session's life must be left.
+    pub renew: Renew,
+    /// Whether a code may be had at all: `mfa_command` runs only where this says so.
+    pub asking: Asking,
+}
+
+/// When a cached role session is replaced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Renew {
+    /// The margin of the session's flow: half its life (shared), 5 min (direct).
+    ByFlow,
+    /// When less than so many seconds are left.
+    Below(u32),
+    /// Always (`^R`, `sekisho refresh`).
+    Now,
+}
+
+/// Whether a code may be asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asking {
+    /// A person or a command may give one.
+    Allowed,
+    /// Nobody may be asked: the answer is a pass or a refusal.
+    Never,
+}
+
+/// What opens one target: given to a child's environment, then wiped.
+pub struct Pass {
+    /// Where to.
+    pub target: Target,
+    /// The role session.
+    pub credentials: Credentials,
+    /// How it was made; shared where a direct request was stepped down.
+    pub flow: Flow,
+    /// The caller whose session it is, for the prompt and the diary.
+    pub user: UserName,
+    /// What the person should know, one line each: a step-down, a store that failed.
+    pub notes: Vec<String>,
+}
+
+/// Why there is no pass.
+pub enum Refusal {
+    /// A person must give a code.
+    Code(CodeWanted),
+    /// It cannot be had.
+    Fault(Fault),
+}
+
+impl From<Fault> for Refusal {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+/// What the code box and the tty prompt show.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CodeWanted {
+    /// Whose devices they are.
+    pub user: UserName,
+    /// The devices to choose from, the last used first; never empty.
+    pub devices: Vec<Device>,
+    /// The flow the code is for.
+    pub flow: Flow,
+    /// Until when what it opens will last, reckoned from now, UTC.
+    pub until: Timestamp,
+    /// Why the last code was not taken.
+    pub complaint: Option<Complaint>,
+}
+
+/// Why a code was not taken. The box stays open.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Complaint {
+    /// What happened, in one line.
+    pub what: String,
+    /// The likely causes, the likeliest first.
+    pub why: Vec<String>,
+    /// When the device shows the next code, where waiting for it helps.
+    pub next_code_at: Option<Timestamp>,
+}
+
+/// What is live right now, as the list shows it.
+#[derive(Debug, Clone, Default)]
+pub struct Standing {
+    /// Whose key it is; unknown before the first call.
+    pub user: Option<UserName>,
+    /// The auth session.
+    pub auth: Option<AuthStanding>,
+    /// Role sessions by role; the one that lives longest where there are several.
+    pub roles: HashMap<RoleArn, Live>,
+}
+
+/// A live auth session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuthStanding {
+    /// AWS's `Expiration`, UTC.
+    pub expires: Timestamp,
+    /// The device that gave the code.
+    pub device: String,
+}
+
+/// A live role session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Live {
+    /// AWS's `Expiration`, UTC.
+    pub expires: Timestamp,
+    /// How it was made.
+    pub flow: Flow,
+}

@@ -1,0 +1,87 @@
+//! Secrets: no Debug, no Clone, no Display, no Serialize; wiped on drop.
+//!
+//! `expose` is the only way in. Grep for it: the places are few, and each has its reason.
+
+use jiff::Timestamp;
+use zeroize::Zeroizing;
+
+use super::ids::AccessKeyId;
+
+/// A text that must never be shown, logged or written unsealed.
+pub struct Secret(Zeroizing<String>);
+
+impl Secret {
+    /// Takes the text over; the caller keeps no copy.
+    pub fn new(text: String) -> Self {
+        Self(Zeroizing::new(text))
+    }
+
+    /// The text itself, for the one place that must have it.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+/// An IAM user's long-term access key.
+pub struct AccessKey {
+    /// `AKIA…`
+    pub id: AccessKeyId,
+    /// The secret access key.
+    pub secret: Secret,
+}
+
+/// Temporary credentials: an auth session's or a role session's.
+pub struct Credentials {
+    /// `ASIA…`
+    pub id: AccessKeyId,
+    /// The secret access key.
+    pub secret: Secret,
+    /// The session token.
+    pub token: Secret,
+    /// AWS's `Expiration`, UTC.
+    pub expires: Timestamp,
+}
+
+/// A six-digit code from an authenticator.
+pub struct MfaCode(Zeroizing<String>);
+
+impl MfaCode {
+    /// Reads a code as a person types or pastes it: full-width digits count, spaces are dropped.
+    ///
+    /// `None` unless exactly six digits remain.
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut digits = Zeroizing::new(String::with_capacity(8));
+        for c in text.chars().filter(|c| !c.is_whitespace()) {
+            digits.push(digit(c)?);
+        }
+        (digits.len() == 6).then_some(Self(digits))
+    }
+
+    /// The digits themselves, for the one request that carries them.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+/// The ASCII form of a half-width or full-width digit.
+pub fn digit(c: char) -> Option<char> {
+    match c {
+        '0'..='9' => Some(c),
+        '０'..='９' => char::from_u32(u32::from(c) - 0xFEE0),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_six_digits_however_they_are_typed() {
+        assert_eq!(MfaCode::parse(" 123 456\n").unwrap().expose(), "123456");
+        assert_eq!(MfaCode::parse("１２３４５６").unwrap().expose(), "123456");
+        for wrong in ["", "12345", "1234567", "12345a", "cccccckdvvul", "-12345"] {
+            assert!(MfaCode::parse(wrong).is_none(), "{wrong}");
+        }
+    }
+}

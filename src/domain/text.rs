@@ -1,0 +1,157 @@
+//! Foreign text: what may stand in a name, how names compare, and the one sanitizer before any screen.
+
+use unicode_normalization::UnicodeNormalization;
+
+/// Folds a text for comparing and searching: NFKC, then full Unicode case folding.
+pub fn fold(text: &str) -> String {
+    if text.is_ascii() {
+        return text.to_ascii_lowercase();
+    }
+    caseless::default_case_fold_str(&text.nfkc().collect::<String>())
+        .nfkc()
+        .collect()
+}
+
+/// Whether a character can lie about what stands on a screen: controls, bidirectional marks,
+/// zero-width characters, line and paragraph separators.
+pub fn is_deceptive(c: char) -> bool {
+    c.is_control()
+        || matches!(c,
+            '\u{00AD}' | '\u{034F}' | '\u{061C}' | '\u{115F}' | '\u{1160}' | '\u{17B4}' | '\u{17B5}'
+            | '\u{180B}'..='\u{180F}' | '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}'
+            | '\u{2060}'..='\u{206F}' | '\u{3164}' | '\u{FE00}'..='\u{FE0F}' | '\u{FEFF}' | '\u{FFA0}'
+            | '\u{FFF9}'..='\u{FFFB}' | '\u{E0000}'..='\u{E0FFF}')
+}
+
+/// Makes text from AWS, the config, the environment or a child fit for a screen or a log.
+///
+/// Deceptive characters become visible stand-ins (`␛`, `<U+202E>`); a newline becomes a space.
+pub fn sanitize(text: &str) -> String {
+    let mut clean = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\n' | '\t' => clean.push(' '),
+            '\r' => {}
+            '\u{0}'..='\u{1F}' => clean.push(char::from_u32(0x2400 + u32::from(c)).unwrap_or('?')),
+            '\u{7F}' => clean.push('\u{2421}'),
+            c if is_deceptive(c) => clean.extend(format!("<U+{:04X}>", u32::from(c)).chars()),
+            c => clean.push(c),
+        }
+    }
+    clean
+}
+
+/// Replaces every run of exactly six digits, so that an answer cannot echo the code that was sent.
+pub fn without_codes(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut digits = String::new();
+    for c in text.chars().map(Some).chain([None]) {
+        match c {
+            Some(c) if c.is_ascii_digit() => digits.push(c),
+            other => {
+                out.push_str(if digits.len() == 6 {
+                    "······"
+                } else {
+                    &digits
+                });
+                digits.clear();
+                out.extend(other);
+            }
+        }
+    }
+    out
+}
+
+/// The candidates nearest to a mistyped word, best first: at most three, none that is far off.
+pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
+    let word = fold(word);
+    let far = word.chars().count() / 2 + 1;
+    let mut ranked: Vec<(usize, &str)> = candidates
+        .into_iter()
+        .map(|candidate| {
+            let folded = fold(candidate);
+            let inside = !word.is_empty() && (folded.contains(&word) || word.contains(&folded));
+            (
+                if inside {
+                    0
+                } else {
+                    distance(&word, &folded, far)
+                },
+                candidate,
+            )
+        })
+        .filter(|(distance, _)| *distance < far)
+        .collect();
+    ranked.sort_unstable();
+    ranked.dedup();
+    ranked
+        .into_iter()
+        .take(3)
+        .map(|(_, candidate)| candidate)
+        .collect()
+}
+
+/// Edits between two texts (insert, delete, replace, swap neighbours), given up at `limit`.
+fn distance(a: &str, b: &str, limit: usize) -> usize {
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
+    if a.len().abs_diff(b.len()) >= limit {
+        return limit;
+    }
+    let mut before: Vec<usize> = Vec::new();
+    let mut last: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.iter().enumerate() {
+        let mut row = vec![i + 1];
+        for (j, y) in b.iter().enumerate() {
+            let mut cost = (last[j] + usize::from(x != y))
+                .min(last[j + 1] + 1)
+                .min(row[j] + 1);
+            if i > 0 && j > 0 && *x == b[j - 1] && a[i - 1] == *y {
+                cost = cost.min(before[j - 1] + 1);
+            }
+            row.push(cost);
+        }
+        before = std::mem::replace(&mut last, row);
+    }
+    last[b.len()].min(limit)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folding_sees_through_width_and_case() {
+        assert_eq!(fold("ＤＥＶ-Straße"), fold("dev-STRASSE"));
+        assert_eq!(fold("ｶﾞ"), fold("ガ"));
+    }
+
+    #[test]
+    fn the_sanitizer_leaves_nothing_that_moves_a_cursor() {
+        assert_eq!(
+            sanitize("a\u{1b}[31mb\u{202e}c\u{7f}\u{9b}d\ne"),
+            "a␛[31mb<U+202E>c␡<U+009B>d e"
+        );
+        assert!(
+            !sanitize("\u{200b}\u{2028}\u{feff}")
+                .chars()
+                .any(is_deceptive)
+        );
+    }
+
+    #[test]
+    fn only_runs_of_six_digits_are_masked() {
+        assert_eq!(
+            without_codes("Value '123456' at 222222222222, 12345, 1234567"),
+            "Value '······' at 222222222222, 12345, 1234567"
+        );
+        assert_eq!(without_codes("123456"), "······");
+    }
+
+    #[test]
+    fn a_mistyped_word_finds_its_neighbours() {
+        let keys = ["duration", "region", "roles", "session"];
+        assert_eq!(nearest("durration", keys), ["duration"]);
+        assert_eq!(nearest("reigon", keys), ["region"]);
+        assert!(nearest("xyzzy", keys).is_empty());
+    }
+}

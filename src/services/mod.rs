@@ -1,0 +1,1 @@
+//! What touches the world: AWS, the store, the shell, files. Knows no screen.

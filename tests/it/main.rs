@@ -1,0 +1,19 @@
+//! One integration binary, so that the AWS SDK links once.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that cannot go on fails"
+)]
+
+mod broker;
+mod clients;
+mod config;
+mod emulator;
+mod layers;
+mod policy;
+mod pty;
+mod screens;
+mod secrets;
+mod store;
+mod support;
+mod verbs;

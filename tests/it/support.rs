@@ -1,0 +1,27 @@
+//! What several tests need: programs that may be missing, and places that are nobody's home.
+
+use std::io::Write;
+use std::path::PathBuf;
+
+/// Finds a program on the PATH, or says aloud that its test is skipped.
+///
+/// Under `CI=true` everything is installed, so a missing program is a failure.
+pub fn program(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let found = std::env::split_paths(&path)
+        .map(|dir| dir.join(name))
+        .find(|file| file.is_file());
+    if found.is_none() {
+        assert!(
+            std::env::var_os("CI").is_none(),
+            "{name} is not installed, and CI skips nothing"
+        );
+        // Not `eprintln!`: the test harness would swallow it.
+        let _ = writeln!(
+            std::io::stderr(),
+            "SKIPPED, {name} is not installed: {}",
+            std::thread::current().name().unwrap_or("?")
+        );
+    }
+    found
+}
