@@ -1,3 +1,4 @@
 //! What touches the world: AWS, the store, the shell, files. Knows no screen.
 
 pub mod aws;
+pub mod codes;
