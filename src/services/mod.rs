@@ -1,1 +1,4 @@
 //! What touches the world: AWS, the store, the shell, files. Knows no screen.
+
+pub mod paths;
+pub mod store;
