@@ -1,4 +1,13 @@
 //! What touches the world: AWS, the store, the shell, files. Knows no screen.
 
 pub mod aws;
+pub mod broker;
 pub mod codes;
+pub mod config_files;
+pub mod environment;
+pub mod history;
+pub mod paths;
+pub mod process;
+pub mod sessions;
+pub mod shell;
+pub mod store;
