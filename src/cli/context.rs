@@ -70,42 +70,26 @@ pub struct Context {
     warnings: Vec<String>,
     broker: Broker,
     inherited: Inherited,
-    /// What the broker last said to a waiting person; the list shows it, other verbs print it.
-    said: Rc<RefCell<Said>>,
-}
-
-/// Where the broker's words to a waiting person go.
-pub enum Said {
-    /// To stderr, at once.
-    Aloud(Out),
-    /// To the screen, which asks for the last line.
-    Shown(Option<String>),
+    bench: Rc<Bench>,
 }
 
 impl Context {
     /// Reads the config and opens the store. Nothing is called.
-    pub fn open(world: World, common: Common, out: Out) -> Result<Self, Fault> {
+    pub fn open(world: World, common: Common, verb: &str, out: Out) -> Result<Self, Fault> {
         let inherited = Inherited::current();
         let paths = world.paths()?;
         let (config, warnings) = read_config(&world, &common, &paths)?;
-        let said = Rc::new(RefCell::new(Said::Aloud(out)));
-        let say = {
-            let said = Rc::clone(&said);
-            Box::new(move |line: &str| match &mut *said.borrow_mut() {
-                Said::Aloud(out) => out.say(line),
-                Said::Shown(last) => *last = Some(line.to_owned()),
-            })
-        };
+        let bench = Rc::new(Bench::new(out));
         let means = Means {
-            vault: store::open_vault(config.store, &paths, world.demo().is_some()),
-            keys: store::keys::KeyStore::new(&config.auth, config.store, &paths),
-            turns: store::lock::Turns::new(&paths),
-            spent: store::spent::SpentCodes::new(&paths),
-            say,
+            vault: vault(config.store, &paths),
+            keys: KeyStore::new(),
+            shared: paths.state.clone(),
+            verb: verb.to_owned(),
+            person: Box::new(Rc::clone(&bench)),
             clock: Timestamp::now,
         };
         let broker = Broker::new(config.auth.clone(), means);
-        let context = Self { out, world, common, paths, config, warnings, broker, inherited, said };
+        let context = Self { out, world, common, paths, config, warnings, broker, inherited, bench };
         context.lend_demo_key()?;
         Ok(context)
     }
@@ -145,17 +129,9 @@ impl Context {
         &self.inherited
     }
 
-    /// From now on the broker's words wait to be shown.
-    pub fn show_on_screen(&self) {
-        *self.said.borrow_mut() = Said::Shown(None);
-    }
-
-    /// The broker's last words.
-    pub fn last_said(&self) -> Option<String> {
-        match &*self.said.borrow() {
-            Said::Aloud(_) => None,
-            Said::Shown(last) => last.clone(),
-        }
+    /// Where the person waits.
+    pub fn bench(&self) -> &Bench {
+        &self.bench
     }
 
     /// What the command line changes about every target.

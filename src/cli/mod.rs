@@ -1,6 +1,7 @@
 //! The command line: joins the switcher and the services, one file a verb.
 
 pub mod args;
+mod bench;
 mod config;
 mod context;
 mod demo;

@@ -174,3 +174,13 @@ pub async fn pass(
         }
     }
 }
+
+/// Whether a line was entered on the terminal while we waited for something else.
+pub fn enter_was_pressed() -> bool {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    let Some(mut terminal) = Terminal::open() else { return false };
+    let mut ready = [PollFd::new(&terminal.screen, PollFlags::IN)];
+    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+    let pressed = poll(&mut ready, Some(&now)).is_ok_and(|count| count > 0);
+    pressed && terminal.lines.read_line(&mut String::new()).is_ok()
+}

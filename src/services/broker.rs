@@ -1,6 +1,7 @@
 //! The broker: the only way to credentials. A request goes in; a pass or a refusal comes out.
 
 use std::cell::{OnceCell, RefCell};
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -18,8 +19,8 @@ use crate::domain::secret::{AccessKey, MfaCode};
 use super::aws::{Aws, Doing, Failure, Kind, Signer};
 use super::sessions::{self, AuthOrigin, RoleOrigin, Session, Who};
 use super::store::keys::KeyStore;
-use super::store::lock::{Turn, Turns};
-use super::store::spent::SpentCodes;
+use super::store::lock::{Held, Holder, PromptLock, Waited, Wish};
+use super::store::spent::{Marked, SpentCodes};
 use super::store::vault::{self, Vault};
 use super::{aws, codes};
 
@@ -35,15 +36,15 @@ pub struct Broker {
     auth: Auth,
     vault: Vault,
     keys: KeyStore,
-    turns: Turns,
     spent: SpentCodes,
+    shared: PathBuf,
+    verb: String,
+    person: Box<dyn Person>,
+    clock: fn() -> Timestamp,
     aws: OnceCell<Aws>,
     key: RefCell<Option<Rc<AccessKey>>>,
-    /// Held from the moment a code is asked for until it has been used or given up.
-    turn: RefCell<Option<Turn>>,
-    /// Tells a waiting person what is going on.
-    say: Box<dyn Fn(&str)>,
-    clock: fn() -> Timestamp,
+    /// The right to ask for a code: held from the question until the answer was used or given up.
+    turn: RefCell<Option<Held>>,
 }
 
 /// What a broker works with.
@@ -52,14 +53,23 @@ pub struct Means {
     pub vault: Vault,
     /// Where the access key rests.
     pub keys: KeyStore,
-    /// One prompt at a time, across processes.
-    pub turns: Turns,
-    /// The codes that are spent, across processes.
-    pub spent: SpentCodes,
-    /// Tells a waiting person what is going on, one line at a time.
-    pub say: Box<dyn Fn(&str)>,
+    /// The folder that every sekisho of this person shares: locks, spent codes.
+    pub shared: PathBuf,
+    /// What this process does, as other processes name it: `exec dev-tanaka`.
+    pub verb: String,
+    /// The person who waits.
+    pub person: Box<dyn Person>,
     /// The time, UTC.
     pub clock: fn() -> Timestamp,
+}
+
+/// The person who waits while the broker works.
+pub trait Person {
+    /// Hears one line about what is going on.
+    fn hear(&self, line: &str);
+
+    /// Whether the person wants to be asked here, while another process asks. Heard once.
+    fn wants_the_prompt(&self) -> bool;
 }
 
 impl Broker {
@@ -69,14 +79,20 @@ impl Broker {
             auth,
             vault: means.vault,
             keys: means.keys,
-            turns: means.turns,
-            spent: means.spent,
+            spent: SpentCodes::new(&means.shared),
+            shared: means.shared,
+            verb: means.verb,
+            person: means.person,
+            clock: means.clock,
             aws: OnceCell::new(),
             key: RefCell::new(None),
             turn: RefCell::new(None),
-            say: means.say,
-            clock: means.clock,
         }
+    }
+
+    /// Uses this key instead of looking for one, until `rest`.
+    pub fn hold(&self, key: AccessKey) {
+        *self.key.borrow_mut() = Some(Rc::new(key));
     }
 
     /// Gives a pass into a target: from the cache, through the auth session, or with a code.
@@ -290,13 +306,10 @@ impl Broker {
         if let Some(session) = self.live_auth_session(who) {
             return Ok(session);
         }
-        if asking == Asking::Allowed && self.turn.borrow().is_none() {
-            let turn = self.turns.take(&self.auth, &self.say, || self.live_auth_session(who).is_some()).await?;
-            *self.turn.borrow_mut() = turn;
-            // Whoever had the turn before us may have got what we need.
-            if let Some(session) = self.live_auth_session(who) {
-                return Ok(session);
-            }
+        if asking == Asking::Allowed
+            && let Some(session) = self.await_turn(who).await
+        {
+            return Ok(session);
         }
         let now = (self.clock)();
         let until = now + SignedDuration::try_from(self.auth.session).unwrap_or_default();
@@ -323,6 +336,52 @@ impl Broker {
         Ok(session)
     }
 
+    /// Waits until this process may ask for a code, or until another one has got the auth session.
+    async fn await_turn(&self, who: &Who) -> Option<Session<AuthOrigin>> {
+        let lock = match PromptLock::new(&self.shared, &sessions::who_id(&self.auth)) {
+            Ok(lock) => lock,
+            Err(error) => {
+                self.person.hear(&format!("other sekisho processes may ask for a code too: {error}"));
+                return None;
+            }
+        };
+        let mine = self.turn.borrow_mut().take();
+        if let Some(held) = mine
+            && !lock.superseded(&held).is_ok_and(|holder| holder.is_some())
+        {
+            *self.turn.borrow_mut() = Some(held);
+            return None;
+        }
+        let mut told = None;
+        let tell = |holder: &Holder| self.tell(holder, &mut told);
+        match lock.wait(&self.verb, self.clock, || self.live_auth_session(who), tell).await {
+            Ok(Waited::Found(session)) => Some(session),
+            Ok(Waited::Mine(held)) => {
+                *self.turn.borrow_mut() = Some(held);
+                None
+            }
+            Err(error) => {
+                self.person.hear(&format!("other sekisho processes may ask for a code too: {error}"));
+                None
+            }
+        }
+    }
+
+    /// Says who asks for the code, once, and once more when the prompt may be taken over.
+    fn tell(&self, holder: &Holder, told: &mut Option<(u32, bool)>) -> Wish {
+        let ripe = holder.may_be_taken_over((self.clock)());
+        if *told != Some((holder.pid, ripe)) {
+            *told = Some((holder.pid, ripe));
+            let name = format!("`sekisho {}` (pid {})", holder.verb, holder.pid);
+            self.person.hear(&if ripe {
+                format!("{name} still asks for the code; Enter asks here instead")
+            } else {
+                format!("{name} asks for the code: waiting for it")
+            });
+        }
+        if ripe && self.person.wants_the_prompt() { Wish::TakeOver } else { Wish::Wait }
+    }
+
     fn live_auth_session(&self, who: &Who) -> Option<Session<AuthOrigin>> {
         let now = (self.clock)();
         who.devices
@@ -343,30 +402,29 @@ impl Broker {
     ) -> Result<(MfaSerial, MfaCode), Refusal> {
         let wanted = |complaint| Refusal::Code(self.wanted(who, flow, until, complaint));
         if let Some((serial, code)) = given {
-            if let Some(forgotten) = self.spent.is_spent(serial, code, (self.clock)()) {
+            if let Some(until) = self.spend(serial, code) {
                 return Err(wanted(Some(Complaint {
                     what: "this code was used already: each code works once".into(),
                     why: Vec::new(),
-                    next_code_at: Some(self.next_step().min(forgotten)),
+                    next_code_at: Some(self.next_step().min(until)),
                 })));
             }
-            self.spent.mark(serial, code, (self.clock)());
-            return MfaCode::parse(code.expose()).map(|code| (serial.clone(), code)).ok_or_else(|| wanted(None));
+            return Ok((serial.clone(), MfaCode::parse(code.expose()).ok_or_else(|| wanted(None))?));
         }
         let (Asking::Allowed, Some(argv)) = (asking, &self.auth.mfa_command) else {
             return Err(wanted(None));
         };
         let serial = &who.devices.first().ok_or_else(|| wanted(None))?.0;
         for waited in [false, true] {
-            let code = codes::from_command(argv, &self.say).await.map_err(|fault| {
+            let hear = |line: &str| self.person.hear(line);
+            let code = codes::from_command(argv, hear).await.map_err(|fault| {
                 wanted(Some(Complaint { what: fault.what, why: fault.why, next_code_at: None }))
             })?;
-            if self.spent.is_spent(serial, &code, (self.clock)()).is_none() {
-                self.spent.mark(serial, &code, (self.clock)());
+            if self.spend(serial, &code).is_none() {
                 return Ok((serial.clone(), code));
             }
             if !waited {
-                (self.say)("the code was used already: waiting for the next one");
+                self.person.hear("the code was used already: waiting for the next one");
                 self.until(self.next_step()).await;
             }
         }
@@ -375,6 +433,15 @@ impl Broker {
             why: vec!["the device's clock is off".into()],
             next_code_at: Some(self.next_step()),
         })))
+    }
+
+    /// Marks a code as spent before it is sent. Until when it stays so, if it was spent before.
+    fn spend(&self, serial: &MfaSerial, code: &MfaCode) -> Option<Timestamp> {
+        match self.spent.mark(serial, code, (self.clock)()) {
+            Ok(Marked::Spent(until)) => Some(until),
+            // An error means that other processes do not see the mark: AWS would tell them.
+            Ok(Marked::Fresh) | Err(_) => None,
+        }
     }
 
     /// What a failed call with a code means: another code may help, or it is a fault.
@@ -390,7 +457,8 @@ impl Broker {
         until: Timestamp,
     ) -> Refusal {
         if !failure.spends_code() {
-            self.spent.unmark(serial, code);
+            // At worst the same digits are refused here for 90 s.
+            let _ = self.spent.unmark(serial, code);
         }
         let fault = failure.fault(doing);
         if failure.kind != Kind::Code {
