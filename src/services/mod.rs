@@ -10,4 +10,6 @@ pub mod paths;
 pub mod process;
 pub mod sessions;
 pub mod shell;
+pub mod stamps;
 pub mod store;
+pub mod warm;
