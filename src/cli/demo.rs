@@ -200,3 +200,39 @@ fn trust(auth: AccountId, user: &str, role: &Role) -> String {
     })
     .to_string()
 }
+
+/// Runs a verb in a new organisation, or keeps one running for other terminals.
+pub fn run(serve: bool, verb: Vec<OsString>, common: Common, out: Out) -> Result<Exit, Fault> {
+    if let World::Demo(_) = World::of_environment()? {
+        out.say("this shell is inside a demo already; a new one starts beside it");
+    }
+    let demo = Rc::new(Demo::start(&example()?)?);
+    if serve {
+        out.data(&demo.directions());
+        return context::block_on(until_interrupted());
+    }
+    let mut line = CommandLine::try_parse_from(iter::once(OsString::from("sekisho")).chain(verb))
+        .map_err(|error| misread_inside(&error))?;
+    line.common = line.common.or(common);
+    super::run_in(World::Demo(demo), line, out)
+}
+
+/// The config every demo runs on.
+pub fn example() -> Result<Config, Fault> {
+    const EXAMPLE: &str = include_str!("../../config.example.yaml");
+    config_files::understand(Path::new("config.example.yaml"), EXAMPLE)
+}
+
+async fn until_interrupted() -> Exit {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut interrupted), Ok(mut terminated)) =
+        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
+        return Exit::Fault;
+    };
+    tokio::select! {
+        _ = interrupted.recv() => {}
+        _ = terminated.recv() => {}
+    }
+    Exit::Done
+}

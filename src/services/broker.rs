@@ -18,7 +18,6 @@ use crate::domain::secret::{AccessKey, MfaCode};
 
 use super::aws::{Aws, Doing, Failure, Kind, Signer};
 use super::sessions::{self, AuthOrigin, RoleOrigin, Session, Who};
-use super::store::keys::KeyStore;
 use super::store::lock::{Held, Holder, PromptLock, Waited, Wish};
 use super::store::spent::{Marked, SpentCodes};
 use super::store::vault::{self, Vault};
@@ -35,7 +34,6 @@ const LAST_MARGIN: Duration = Duration::from_mins(5);
 pub struct Broker {
     auth: Auth,
     vault: Vault,
-    keys: KeyStore,
     spent: SpentCodes,
     shared: PathBuf,
     verb: String,
@@ -51,8 +49,6 @@ pub struct Broker {
 pub struct Means {
     /// Where sessions rest.
     pub vault: Vault,
-    /// Where the access key rests.
-    pub keys: KeyStore,
     /// The folder that every sekisho of this person shares: locks, spent codes.
     pub shared: PathBuf,
     /// What this process does, as other processes name it: `exec dev-tanaka`.
@@ -78,7 +74,6 @@ impl Broker {
         Self {
             auth,
             vault: means.vault,
-            keys: means.keys,
             spent: SpentCodes::new(&means.shared),
             shared: means.shared,
             verb: means.verb,
@@ -615,7 +610,7 @@ impl Broker {
             KeySource::Env => aws::from_environment()?,
             KeySource::Profile(name) => aws::from_profile(name).await?,
             KeySource::Command(argv) => aws::from_command(argv).await?,
-            KeySource::Auto | KeySource::Keyring | KeySource::File => self.keys.load(&self.auth).await?,
+            KeySource::Auto | KeySource::Keyring | KeySource::File => return Err(Fault::new(Exit::Fault, "no store yet").into()),
         };
         let key = Rc::new(key);
         *self.key.borrow_mut() = Some(Rc::clone(&key));
