@@ -33,7 +33,7 @@ pub struct CommandLine {
 #[derive(Debug, Clone, Default, Args)]
 pub struct Common {
     /// The config file [default: ~/.config/sekisho/config.yaml]
-    #[arg(long, global = true, value_name = "FILE", env = "SEKISHO_CONFIG", hide_env_values = true, help_heading = "Common options")]
+    #[arg(long, global = true, value_name = "FILE", help_heading = "Common options")]
     pub config: Option<PathBuf>,
     /// Colours: auto, always or never; NO_COLOR is obeyed
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto", hide_default_value = true, hide_possible_values = true, help_heading = "Common options")]
@@ -56,6 +56,23 @@ pub struct Common {
     /// Pass the guard of the account with this name
     #[arg(long, global = true, value_name = "NAME", help_heading = "Common options")]
     pub confirm: Option<String>,
+}
+
+impl Common {
+    /// These options, and the other's where these say nothing.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        Self {
+            config: self.config.or(other.config),
+            color: if self.color == ColorWhen::Auto { other.color } else { self.color },
+            verbose: self.verbose.max(other.verbose),
+            mfa_code: self.mfa_code.or(other.mfa_code),
+            region: self.region.or(other.region),
+            duration: self.duration.or(other.duration),
+            scope: self.scope.or(other.scope),
+            confirm: self.confirm.or(other.confirm),
+        }
+    }
 }
 
 /// When to colour.

@@ -3,7 +3,10 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use crate::domain::fault::{Exit, Fault};
+use crate::domain::secret::Secret;
 use crate::services::broker::Person;
+use crate::services::store::keyfile::Passphrase;
 
 use super::out::Out;
 use super::prompt;
@@ -51,6 +54,15 @@ impl Person for Rc<Bench> {
             Seat::Terminal(out) => out.say(text),
             Seat::Screen { line, .. } => *line = Some(text.to_owned()),
         }
+    }
+
+    fn passphrase(&self, which: Passphrase) -> Result<Secret, Fault> {
+        if let Seat::Screen { .. } = &*self.0.borrow() {
+            return Err(Fault::new(Exit::NeedsPerson, "the key file's passphrase is needed")
+                .because("it is asked once per login, outside the list")
+                .fix("leave the list and run `sekisho login`"));
+        }
+        prompt::passphrase(which)
     }
 
     fn wants_the_prompt(&self) -> bool {

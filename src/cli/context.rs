@@ -1,6 +1,5 @@
 //! What a verb works with: the config, the store, the broker, put together once.
 
-use std::cell::RefCell;
 use std::future::Future;
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -8,7 +7,7 @@ use std::rc::Rc;
 use jiff::Timestamp;
 
 use crate::domain::account::{Overrides, Target, UnknownTarget};
-use crate::domain::config::{Config, PromptCompat};
+use crate::domain::config::{Config, StoreChoice, Strictness};
 use crate::domain::fault::{Exit, Fault};
 use crate::domain::pass::{Pass, Renew, Terms};
 use crate::domain::text::sanitize;
@@ -17,9 +16,13 @@ use crate::services::config_files;
 use crate::services::environment::{self, Environment, Inherited};
 use crate::services::paths::{Ids, Paths};
 use crate::services::shell::{Shell, Subshell};
-use crate::services::{process, store};
+use crate::services::process;
+use crate::services::store::datakey::KeyPlace;
+use crate::services::store::files::Dir;
+use crate::services::store::vault::Vault;
 
 use super::args::Common;
+use super::bench::Bench;
 use super::demo::Demo;
 use super::out::Out;
 use super::prompt::{self, Codes};
@@ -54,7 +57,16 @@ impl World {
     pub fn paths(&self) -> Result<Paths, Fault> {
         match self {
             Self::Real => Paths::find(|name| std::env::var_os(name), Ids::current()),
-            Self::Demo(demo) => Ok(Paths::under(demo.folder())),
+            Self::Demo(demo) => {
+                let folder = |name: &str| demo.folder().join(name);
+                Ok(Paths {
+                    home: Paths::find(|name| std::env::var_os(name), Ids::current())?.home,
+                    config: folder("config"),
+                    state: folder("state"),
+                    cache: folder("cache"),
+                    runtime: Some(folder("run")),
+                })
+            }
         }
     }
 }
@@ -82,7 +94,7 @@ impl Context {
         let bench = Rc::new(Bench::new(out));
         let means = Means {
             vault: vault(config.store, &paths),
-            keys: KeyStore::new(),
+            store: config.store,
             shared: paths.state.clone(),
             verb: verb.to_owned(),
             person: Box::new(Rc::clone(&bench)),
@@ -179,7 +191,8 @@ impl Context {
         let sekisho = std::env::current_exe().map_err(|error| {
             Fault::new(Exit::Fault, "sekisho does not find its own program").because(error.to_string())
         })?;
-        let runtime_dir = self.paths.runtime_dir()?;
+        let runtime_dir = self.paths.runtime.clone().unwrap_or_else(|| self.paths.state.join("run"));
+        Dir::create(&runtime_dir).map_err(|error| error.fault("the subshell's start-up files cannot be written"))?;
         let environment = self.environment(pass);
         self.broker.rest();
         let subshell = Subshell { shell: &shell, sekisho: &sekisho, runtime_dir: &runtime_dir, prefs };
@@ -217,6 +230,30 @@ impl Context {
         }
         Ok(())
     }
+}
+
+/// Reads the config, from its file or from the demo, and what its included files complain about.
+fn read_config(world: &World, common: &Common, paths: &Paths) -> Result<(Config, Vec<String>), Fault> {
+    if let World::Demo(demo) = world {
+        let mut config = super::demo::example()?.config;
+        demo.adopt(&mut config);
+        return Ok((config, Vec::new()));
+    }
+    let path = config_files::locate(common.config.as_deref(), |name| std::env::var_os(name))?;
+    let (loaded, _) = config_files::load(&path, Some(&paths.home), Strictness::Tolerant)?;
+    let warnings = loaded.warnings.iter().map(|complaint| sanitize(&complaint.to_string())).collect();
+    Ok((loaded.config, warnings))
+}
+
+/// The vault that a config asks for.
+fn vault(store: StoreChoice, paths: &Paths) -> Vault {
+    let places = match store {
+        StoreChoice::Auto => KeyPlace::AUTO,
+        StoreChoice::Keyring => KeyPlace::KEYRING,
+        StoreChoice::File => KeyPlace::FILE,
+        StoreChoice::None => KeyPlace::NONE,
+    };
+    Vault::new(&paths.state.join("sessions"), places, paths.runtime.as_deref())
 }
 
 /// Runs a future to its end on a runtime of its own.

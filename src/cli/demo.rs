@@ -1,19 +1,25 @@
 //! `demo`: the real program in an emulated organisation. No account, no network, nothing left behind.
 
+use std::ffi::OsString;
 use std::io;
+use std::iter;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use clap::Parser;
 
 use serde::{Deserialize, Serialize};
 
 use crate::domain::account::{Catalog, Role};
-use crate::domain::config::{Auth, Config};
+use crate::domain::config::{Auth, Config, Complaint, Loaded, MainFile, Strictness, assemble};
 use crate::domain::fault::{Exit, Fault};
 use crate::domain::ids::{AccountId, MfaSerial};
 use crate::domain::secret::{AccessKey, Secret};
-use crate::emulator::authenticator;
-use crate::emulator::organisation::{self as org, Organisation};
-use crate::emulator::policy::Document;
-use crate::emulator::Emulator;
+use crate::emulator::{self, Device, Document, Emulator, Organisation};
+
+use super::args::{CommandLine, Common};
+use super::context::{self, World};
+use super::out::Out;
 
 /// Names the demo that a process belongs to: the path of its descriptor.
 pub const VARIABLE: &str = "SEKISHO_DEMO";
@@ -28,7 +34,7 @@ struct Descriptor {
     key_id: String,
     secret: String,
     /// Serial and shared secret of each authenticator.
-    seeds: Vec<(MfaSerial, Vec<u8>)>,
+    seeds: Vec<(MfaSerial, [u8; 20])>,
 }
 
 /// A demo that this process runs, or lives in.
@@ -47,11 +53,11 @@ impl Demo {
                 .because(error.to_string())
                 .fix("check that the temporary directory can be written")
         };
-        let seeds: Vec<(MfaSerial, Vec<u8>)> = config
+        let seeds: Vec<(MfaSerial, [u8; 20])> = config
             .auth
             .mfa
             .iter()
-            .map(|device| Ok((device.serial.clone(), random::<20>()?.to_vec())))
+            .map(|device| Ok((device.serial.clone(), random::<20>()?)))
             .collect::<io::Result<_>>()
             .map_err(wrong)?;
         let key_id = format!("AKIADEMO{}", text(&random::<12>().map_err(wrong)?));
@@ -94,7 +100,7 @@ impl Demo {
     /// What a device shows at an instant, UTC.
     pub fn code(&self, serial: &MfaSerial, now: jiff::Timestamp) -> Option<String> {
         let (_, seed) = self.descriptor.seeds.iter().find(|(other, _)| other == serial)?;
-        Some(authenticator::code(seed, now))
+        Some(emulator::code(seed, now))
     }
 
     /// Where everything the demo writes lies.
@@ -150,26 +156,26 @@ fn organisation(
     catalog: &Catalog,
     key_id: &str,
     secret: &str,
-    seeds: &[(MfaSerial, Vec<u8>)],
+    seeds: &[(MfaSerial, [u8; 20])],
 ) -> Organisation {
     let mut organisation = Organisation::new(&auth.account.to_string(), MANAGEMENT);
     let name = auth.user.as_ref().map_or("tanaka", |user| user.as_str());
-    let mut user = org::User::new(name);
-    user.keys = vec![org::AccessKey::new(key_id, secret)];
+    let mut user = emulator::User::new(name);
+    user.keys = vec![emulator::AccessKey::new(key_id, secret)];
     user.devices = seeds
         .iter()
-        .map(|(serial, seed)| org::Device::Totp { serial: serial.as_str().into(), seed: seed.clone() })
+        .map(|(serial, seed)| Device::Totp { serial: serial.as_str().into(), seed: *seed })
         .collect();
-    user.policies = [ALLOW_SWITCH, DENY_WITHOUT_MFA].iter().filter_map(|text| org::Policy::inline(text).ok()).collect();
+    user.policies = [ALLOW_SWITCH, DENY_WITHOUT_MFA].iter().filter_map(|text| emulator::Policy::inline(text).ok()).collect();
     organisation.users = vec![user];
     for account in catalog.accounts() {
-        organisation.accounts.push(org::Account::new(&account.id.to_string(), account.name.as_str()));
+        organisation.accounts.push(emulator::Account::new(&account.id.to_string(), account.name.as_str()));
         for role in &account.roles {
             let Ok(trust) = Document::parse(&trust(auth.account, name, role)) else { continue };
-            let mut entry = org::Role::new(&account.id.to_string(), role.name.as_str(), trust);
+            let mut entry = emulator::Role::new(&account.id.to_string(), role.name.as_str(), trust);
             entry.path = role.path.as_str().into();
             entry.max_session = u32::try_from(role.duration.as_secs()).unwrap_or(3600).clamp(3600, 43_200);
-            entry.policies = org::Policy::aws("arn:aws:iam::aws:policy/AdministratorAccess").into_iter().collect();
+            entry.policies = emulator::Policy::aws("arn:aws:iam::aws:policy/AdministratorAccess").into_iter().collect();
             organisation.roles.push(entry);
         }
     }
@@ -206,21 +212,23 @@ pub fn run(serve: bool, verb: Vec<OsString>, common: Common, out: Out) -> Result
     if let World::Demo(_) = World::of_environment()? {
         out.say("this shell is inside a demo already; a new one starts beside it");
     }
-    let demo = Rc::new(Demo::start(&example()?)?);
+    let demo = Rc::new(Demo::start(&example()?.config)?);
     if serve {
         out.data(&demo.directions());
         return context::block_on(until_interrupted());
     }
-    let mut line = CommandLine::try_parse_from(iter::once(OsString::from("sekisho")).chain(verb))
-        .map_err(|error| misread_inside(&error))?;
-    line.common = line.common.or(common);
-    super::run_in(World::Demo(demo), line, out)
+    match CommandLine::try_parse_from(iter::once(OsString::from("sekisho")).chain(verb)) {
+        Ok(line) => super::run_in(&World::Demo(demo), CommandLine { common: line.common.or(common), ..line }, out),
+        Err(error) => Ok(out.misread(&error)),
+    }
 }
 
 /// The config every demo runs on.
-pub fn example() -> Result<Config, Fault> {
+pub fn example() -> Result<Loaded, Fault> {
     const EXAMPLE: &str = include_str!("../../config.example.yaml");
-    config_files::understand(Path::new("config.example.yaml"), EXAMPLE)
+    let main = MainFile::parse(Path::new("config.example.yaml"), EXAMPLE);
+    let read = &mut |_, _: &str| Err("the example reads no other file".to_owned());
+    assemble(main, Vec::new(), Strictness::Strict, read).map_err(|complaints| Complaint::fault(&complaints))
 }
 
 async fn until_interrupted() -> Exit {

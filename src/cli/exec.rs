@@ -7,7 +7,7 @@ use crate::domain::fault::{Exit, Fault};
 use super::context::Context;
 
 /// Becomes the command. Comes back only where it cannot be run.
-pub fn run(context: &Context, target: &str, command: Vec<OsString>) -> Result<Exit, Fault> {
+pub fn run(context: &Context, target: &str, command: &[OsString]) -> Result<Exit, Fault> {
     let pass = context.pass(target)?;
     Err(context.become_command(pass, command))
 }

@@ -76,9 +76,13 @@ impl Out {
         fault.exit
     }
 
-    /// Explains a command line that cannot be read.
-    pub fn usage(self, error: &clap::Error) -> Exit {
+    /// Explains a command line that cannot be read; help and version are data.
+    pub fn misread(self, error: &clap::Error) -> Exit {
         let text = error.render();
+        if !error.use_stderr() {
+            self.data(&text.to_string());
+            return Exit::Done;
+        }
         let text = if self.color { text.ansi().to_string() } else { text.to_string() };
         let _ = std::io::stderr().lock().write_all(text.as_bytes());
         Exit::Usage

@@ -15,7 +15,7 @@ use crate::domain::pass::{Pass, Refusal, Request, Standing};
 use crate::services::aws;
 use crate::services::history::HistoryFile;
 use crate::ui::model::{DeviceCode, Door, Model, Outcome, Setup};
-use crate::ui::theme::{Paint, Theme};
+use crate::ui::theme::{Glyphs, Paint, Theme};
 use crate::ui::{self, Host, screen};
 
 use super::context::{Context, block_on};
@@ -32,7 +32,7 @@ async fn switch(context: &Context, query: &str) -> Result<Exit, Fault> {
     let query = if query.is_empty() { &config.list.query } else { query };
     let mut model = Model::new(setup(context)?, host.history.read(), query)
         .with_catalog(catalog, Timestamp::now());
-    context.show_on_screen();
+    context.bench().face_the_screen();
     loop {
         let outcome = ui::pick(&mut model, &host).await.map_err(no_screen)?;
         context.broker().abandon();
@@ -85,7 +85,7 @@ fn setup(context: &Context) -> Result<Setup, Fault> {
         overrides: context.overrides(),
         keymap,
         order: config.list.order,
-        theme: Theme::new(Theme::choose(config.list.symbols, &locale, &term), paint),
+        theme: Theme::new(Glyphs::choose(config.list.symbols, &locale, &term), paint),
     })
 }
 

@@ -8,9 +8,10 @@ use crate::domain::fault::{Exit, Fault};
 use crate::domain::guard::{Cleared, Confirmation, Unconfirmed};
 use crate::domain::ids::MfaSerial;
 use crate::domain::pass::{Asking, CodeWanted, Device, Pass, Refusal, Request, Terms};
-use crate::domain::secret::MfaCode;
+use crate::domain::secret::{MfaCode, Secret};
 use crate::domain::text::sanitize;
 use crate::services::broker::Broker;
+use crate::services::store::keyfile::Passphrase;
 
 /// The person's terminal, wherever stdin and stdout lead.
 pub struct Terminal {
@@ -35,6 +36,22 @@ impl Terminal {
             Ok(0) | Err(_) => Err(cancelled()),
             Ok(_) => Ok(line.trim().to_owned()),
         }
+    }
+
+    /// Shows a question and reads a line that is not shown.
+    pub fn ask_hidden(&mut self, question: &str) -> Result<Secret, Fault> {
+        use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
+        let failed = |error: rustix::io::Errno| {
+            Fault::new(Exit::Fault, "the terminal cannot be silenced").because(error.to_string())
+        };
+        let before = tcgetattr(&self.screen).map_err(failed)?;
+        let mut silent = before.clone();
+        silent.local_modes.remove(LocalModes::ECHO);
+        tcsetattr(&self.screen, OptionalActions::Now, &silent).map_err(failed)?;
+        let answer = self.ask(question);
+        let _ = tcsetattr(&self.screen, OptionalActions::Now, &before);
+        self.say("");
+        answer.map(Secret::new)
     }
 
     /// Shows a line.
@@ -172,6 +189,24 @@ pub async fn pass(
             Err(Refusal::Fault(fault)) => return Err(fault),
             Err(Refusal::Code(wanted)) => code = Some(codes.next(&wanted, &purpose)?),
         }
+    }
+}
+
+/// Asks for the key file's passphrase, without echo.
+pub fn passphrase(which: Passphrase) -> Result<Secret, Fault> {
+    let mut terminal = Terminal::open().ok_or_else(|| {
+        Fault::new(Exit::NeedsPerson, "the key file's passphrase is needed, and there is no terminal to ask on")
+            .fix("run `sekisho login` in a terminal first")
+    })?;
+    match which {
+        Passphrase::Existing => terminal.ask_hidden("passphrase of the access key's file: "),
+        Passphrase::New => loop {
+            let first = terminal.ask_hidden("new passphrase for the access key's file: ")?;
+            if terminal.ask_hidden("the same again: ")?.expose() == first.expose() {
+                return Ok(first);
+            }
+            terminal.say("sekisho: the two differ");
+        },
     }
 }
 

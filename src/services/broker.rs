@@ -8,16 +8,18 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::account::{Flow, Target};
-use crate::domain::config::{Auth, KeySource};
+use crate::domain::config::{Auth, KeySource, StoreChoice};
 use crate::domain::fault::{Exit, Fault};
 use crate::domain::ids::{AccessKeyId, MfaSerial, SessionName};
 use crate::domain::pass::{
     Asking, AuthStanding, CodeWanted, Complaint, Device, Live, Pass, Refusal, Renew, Request, Standing,
 };
-use crate::domain::secret::{AccessKey, MfaCode};
+use crate::domain::secret::{AccessKey, MfaCode, Secret};
 
+use super::access_key;
 use super::aws::{Aws, Doing, Failure, Kind, Signer};
 use super::sessions::{self, AuthOrigin, RoleOrigin, Session, Who};
+use super::store::keyfile::Passphrase;
 use super::store::lock::{Held, Holder, PromptLock, Waited, Wish};
 use super::store::spent::{Marked, SpentCodes};
 use super::store::vault::{self, Vault};
@@ -35,6 +37,7 @@ pub struct Broker {
     auth: Auth,
     vault: Vault,
     spent: SpentCodes,
+    store: StoreChoice,
     shared: PathBuf,
     verb: String,
     person: Box<dyn Person>,
@@ -49,7 +52,9 @@ pub struct Broker {
 pub struct Means {
     /// Where sessions rest.
     pub vault: Vault,
-    /// The folder that every sekisho of this person shares: locks, spent codes.
+    /// Where the access key rests, if the config leaves it to the store.
+    pub store: StoreChoice,
+    /// The folder that every sekisho of this person shares: locks, spent codes, sealed keys.
     pub shared: PathBuf,
     /// What this process does, as other processes name it: `exec dev-tanaka`.
     pub verb: String,
@@ -64,6 +69,9 @@ pub trait Person {
     /// Hears one line about what is going on.
     fn hear(&self, line: &str);
 
+    /// Gives the passphrase of the sealed key file.
+    fn passphrase(&self, which: Passphrase) -> Result<Secret, Fault>;
+
     /// Whether the person wants to be asked here, while another process asks. Heard once.
     fn wants_the_prompt(&self) -> bool;
 }
@@ -75,6 +83,7 @@ impl Broker {
             auth,
             vault: means.vault,
             spent: SpentCodes::new(&means.shared),
+            store: means.store,
             shared: means.shared,
             verb: means.verb,
             person: means.person,
@@ -164,7 +173,7 @@ impl Broker {
     pub fn forget(&self, target: &Target) {
         for (id, session) in sessions::all::<RoleOrigin>(&self.vault, (self.clock)()) {
             if session.origin.target.role == target.role {
-                self.vault.remove(vault::Kind::RoleSession, &id);
+                let _ = self.vault.remove(vault::Kind::RoleSession, &id);
             }
         }
     }
@@ -241,7 +250,7 @@ impl Broker {
                 // What was cached is dead at AWS: an expired session, or a key that was replaced.
                 Err(failure) if matches!(failure.kind, Kind::Expired | Kind::Unknown) && !tried_again => {
                     let id = sessions::auth_id(&self.auth, &who.key, &auth.origin.serial);
-                    self.vault.remove(vault::Kind::AuthSession, &id);
+                    let _ = self.vault.remove(vault::Kind::AuthSession, &id);
                     tried_again = true;
                 }
                 Err(failure) => {
@@ -606,13 +615,8 @@ impl Broker {
         if let Some(key) = self.key.borrow().as_ref() {
             return Ok(Rc::clone(key));
         }
-        let key = match &self.auth.key {
-            KeySource::Env => aws::from_environment()?,
-            KeySource::Profile(name) => aws::from_profile(name).await?,
-            KeySource::Command(argv) => aws::from_command(argv).await?,
-            KeySource::Auto | KeySource::Keyring | KeySource::File => return Err(Fault::new(Exit::Fault, "no store yet").into()),
-        };
-        let key = Rc::new(key);
+        let mut ask = |which| self.person.passphrase(which);
+        let key = Rc::new(access_key::load(&self.auth, self.store, &self.shared, &mut ask).await?);
         *self.key.borrow_mut() = Some(Rc::clone(&key));
         Ok(key)
     }
