@@ -1,4 +1,6 @@
 //! What touches the world: AWS, the store, the shell, files. Knows no screen.
 
+pub mod hygiene;
 pub mod paths;
+pub mod rotation;
 pub mod store;
