@@ -70,11 +70,14 @@ impl SpentCodes {
         if let Some(until) = own.find(serial, code, now) {
             return Ok(Marked::Spent(until));
         }
-        own.add(serial, code, now)?;
-        self.change(|ledger| match ledger.find(serial, code, now) {
+        let marked = self.change(|ledger| match ledger.find(serial, code, now) {
             Some(until) => Ok(Marked::Spent(until)),
             None => ledger.add(serial, code, now).map(|()| Marked::Fresh),
-        })
+        });
+        if !matches!(marked, Ok(Marked::Spent(_))) {
+            own.add(serial, code, now)?;
+        }
+        marked
     }
 
     /// Takes a mark back: the code certainly never left this machine.
