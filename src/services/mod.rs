@@ -4,7 +4,6 @@ pub mod access_key;
 pub mod aws;
 pub mod broker;
 pub mod codes;
-pub mod config_files;
 pub mod environment;
 pub mod history;
 pub mod hygiene;

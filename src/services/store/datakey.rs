@@ -106,7 +106,7 @@ impl DataKeys {
     ///
     /// The caller holds the lock of the directory. `Err` is one line for each place that refused.
     pub fn take(&self, until: Timestamp, now: Timestamp) -> Result<(KeyPlace, Key), String> {
-        let settled = *super::lock(&self.settled);
+        let settled = *super::guard(&self.settled);
         let mut refusals = Vec::new();
         for place in self.places.iter().copied() {
             if settled.is_some_and(|settled| settled != place) {
@@ -114,7 +114,7 @@ impl DataKeys {
             }
             match self.take_at(place, until, now) {
                 Ok(key) => {
-                    *super::lock(&self.settled) = Some(place);
+                    *super::guard(&self.settled) = Some(place);
                     return Ok((place, key));
                 }
                 Err(refusal) => refusals.push(refusal),
@@ -125,7 +125,7 @@ impl DataKeys {
 
     /// The place in use, if it has been found; never asks a daemon.
     pub fn settled(&self) -> Option<KeyPlace> {
-        let settled = *super::lock(&self.settled);
+        let settled = *super::guard(&self.settled);
         settled.or_else(|| match self.places.first() {
             Some(KeyPlace::Kernel) => kernel::get(&self.kernel_name())
                 .is_ok()
@@ -137,7 +137,7 @@ impl DataKeys {
     /// Destroys the key wherever it lies. Records sealed with it can never be opened again.
     pub fn revoke(&self) -> Result<(), String> {
         let mut failures = Vec::new();
-        let settled = *super::lock(&self.settled);
+        let settled = *super::guard(&self.settled);
         for place in self.places {
             let gone = match place {
                 // A place that refuses everything holds no key either.

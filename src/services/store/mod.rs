@@ -11,7 +11,11 @@ pub mod datakey;
 pub mod files;
 mod kernel;
 pub mod keychain;
+pub mod keyfile;
+pub mod keys;
+pub mod lock;
 mod sealed;
+pub mod spent;
 pub mod vault;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -54,6 +58,6 @@ fn unhex<const N: usize>(text: &str) -> Option<[u8; N]> {
 }
 
 /// Locks a mutex; what it holds is whole even where a holder panicked.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+fn guard<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

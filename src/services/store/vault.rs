@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 use super::datakey::{DataKeys, KeyPlace};
 use super::files::{Dir, FileError};
 use super::sealed::{self, Header, Unsealable};
-use super::{hex, lock};
+use super::{guard, hex};
 
 /// What identifies a record: a hash of everything that it depends on.
 pub type Name = [u8; 32];
@@ -125,7 +125,7 @@ impl Vault {
 
     /// Reads a live record. A record that cannot be used is not there, and `take_warning` says why.
     pub fn get(&self, kind: Kind, name: &Name, now: Timestamp) -> Option<Zeroizing<Vec<u8>>> {
-        if let Some(kept) = lock(&self.memory).get(&(kind, *name))
+        if let Some(kept) = guard(&self.memory).get(&(kind, *name))
             && is_live(kept.expires, now)
         {
             return Some(kept.bytes.clone());
@@ -148,19 +148,19 @@ impl Vault {
         if let Some(sealed) = &self.sealed {
             match sealed.put(kind, name, plain, expires, now) {
                 Ok(()) => {
-                    lock(&self.memory).remove(&id);
+                    guard(&self.memory).remove(&id);
                     return;
                 }
                 Err(why) => self.warn(format!("sessions stay in memory: {why}")),
             }
         }
         let bytes = Zeroizing::new(plain.to_vec());
-        lock(&self.memory).insert(id, Kept { bytes, expires });
+        guard(&self.memory).insert(id, Kept { bytes, expires });
     }
 
     /// Forgets a record; whether there was one.
     pub fn remove(&self, kind: Kind, name: &Name) -> Result<bool, FileError> {
-        let in_memory = lock(&self.memory).remove(&(kind, *name)).is_some();
+        let in_memory = guard(&self.memory).remove(&(kind, *name)).is_some();
         let on_disk = match &self.sealed {
             Some(sealed) => match Dir::open(&sealed.dir)? {
                 Some(dir) => dir.remove(&kind.file_name(name))?,
@@ -181,7 +181,7 @@ impl Vault {
                 (header.kind == kind).then_some((name, header.expires))
             }));
         }
-        for ((kept_kind, name), kept) in &*lock(&self.memory) {
+        for ((kept_kind, name), kept) in &*guard(&self.memory) {
             if *kept_kind == kind {
                 found.insert(*name, kept.expires);
             }
@@ -192,7 +192,7 @@ impl Vault {
 
     /// Forgets everything: destroys the data key first, so that what cannot be removed cannot be opened.
     pub fn forget_all(&self) -> Result<(), String> {
-        lock(&self.memory).clear();
+        guard(&self.memory).clear();
         let Some(sealed) = &self.sealed else {
             return Ok(());
         };
@@ -203,7 +203,7 @@ impl Vault {
 
     /// Removes what is over, what no key opens any more, and what killed processes left. Not for warm paths.
     pub fn purge(&self, now: Timestamp) {
-        lock(&self.memory).retain(|_, kept| is_live(kept.expires, now));
+        guard(&self.memory).retain(|_, kept| is_live(kept.expires, now));
         if let Some(sealed) = &self.sealed {
             // A purge that fails does no harm: the next one has another try.
             let _ = sealed.purge(now);
@@ -212,12 +212,12 @@ impl Vault {
 
     /// The one line a person should see, once.
     pub fn take_warning(&self) -> Option<String> {
-        lock(&self.warning).take()
+        guard(&self.warning).take()
     }
 
     /// The first warning is the cause; the others follow from it.
     fn warn(&self, line: String) {
-        lock(&self.warning).get_or_insert(line);
+        guard(&self.warning).get_or_insert(line);
     }
 }
 

@@ -8,7 +8,8 @@ use std::time::Duration;
 use sekisho::services::store::datakey::KeyPlace;
 use sekisho::services::store::vault::{Kind, Name, Vault};
 
-use super::{at, place, root};
+use super::{again, again_args, at, place, root, second, skip, until};
+use crate::support::program;
 
 const NAME: Name = [0xAB; 32];
 const ROLE: Kind = Kind::RoleSession;
@@ -23,9 +24,7 @@ fn filled(dir: &Path) -> Option<(Vault, PathBuf)> {
     let vault = vault(dir);
     vault.put(ROLE, &NAME, CANARY, at(3600), at(0));
     if let Some(warning) = vault.take_warning() {
-        use std::io::Write;
-        assert!(std::env::var_os("CI").is_none(), "{warning}");
-        let _ = writeln!(std::io::stderr(), "SKIPPED, no kernel keyring: {warning}");
+        skip(&warning);
         return None;
     }
     let file = dir.join(format!("role-{}", "ab".repeat(32)));
@@ -198,7 +197,7 @@ fn what_others_could_have_written_is_not_read_and_is_replaced() {
         let _ = fs::remove_dir(&file);
         vault.put(ROLE, &NAME, CANARY, at(3600), at(0));
         assert!(vault.take_warning().is_none(), "{said}");
-        assert_eq!(read(&super::vault::vault(&dir)).unwrap(), CANARY, "{said}");
+        assert_eq!(read(&self::vault(&dir)).unwrap(), CANARY, "{said}");
     }
     assert!(
         !aside.is_symlink() && aside.is_file(),
@@ -346,4 +345,100 @@ fn memory_only_writes_nothing() {
     assert_eq!((vault.label(), vault.take_warning()), ("memory only", None));
     assert!(vault.remove(ROLE, &NAME).unwrap());
     assert!(read(&vault).is_none());
+}
+
+#[test]
+fn a_write_that_fails_keeps_the_session_in_memory_and_says_so() {
+    let (_temp, dir) = place();
+    let Some((vault, file)) = filled(&dir) else {
+        return;
+    };
+    let _cleanup = Cleanup(&vault);
+    fs::remove_file(&file).unwrap();
+    fs::create_dir(&file).unwrap();
+    vault.put(ROLE, &NAME, CANARY, at(3600), at(0));
+    let warning = vault.take_warning().unwrap();
+    assert!(
+        warning.starts_with("sessions stay in memory: "),
+        "{warning}"
+    );
+    assert_eq!(read(&vault).unwrap(), CANARY);
+    assert_eq!(vault.list(ROLE, at(1)), [(NAME, at(3600))]);
+}
+
+#[test]
+fn the_data_key_lives_no_longer_than_the_longest_session() {
+    let (_temp, dir) = place();
+    let Some((vault, _)) = filled(&dir) else {
+        return;
+    };
+    let _cleanup = Cleanup(&vault);
+    vault.forget_all().unwrap();
+    vault.put(ROLE, &NAME, CANARY, at(1), at(0));
+    vault.put(Kind::Fact, &NAME, CANARY, at(2), at(0));
+    assert!(vault.get(ROLE, &NAME, at(0)).is_some());
+    // In the kernel's time, not in the test's: it wipes the key by itself.
+    until("the kernel drops the key", || {
+        vault.get(ROLE, &NAME, at(0)).is_none().then_some(())
+    });
+    assert!(
+        vault
+            .take_warning()
+            .unwrap()
+            .contains("a new code is needed")
+    );
+}
+
+/// The second process: only reads.
+#[test]
+fn reads() {
+    let Some(dir) = second() else { return };
+    assert_eq!(read(&vault(&dir)).as_deref(), Some(CANARY));
+}
+
+#[test]
+fn a_second_login_finds_the_same_data_key() {
+    let (_temp, dir) = place();
+    let Some((vault, _)) = filled(&dir) else {
+        return;
+    };
+    let _cleanup = Cleanup(&vault);
+    let test = "store::vault::reads";
+    let same = again(test, dir.to_str().unwrap()).output().unwrap();
+    assert!(same.status.success(), "{same:?}");
+    // A new session keyring does not possess the user's: what sshd and tmux give.
+    let Some(keyctl) = program("keyctl") else {
+        return;
+    };
+    let fresh = std::process::Command::new(keyctl)
+        .args(["session", "-"])
+        .arg(std::env::current_exe().unwrap())
+        .args(again_args(test))
+        .env(super::SECOND, &dir)
+        .output()
+        .unwrap();
+    assert!(fresh.status.success(), "{fresh:?}");
+}
+
+#[test]
+fn many_first_starts_make_one_data_key() {
+    let (_temp, dir) = place();
+    let Some((first, _)) = filled(&dir) else {
+        return;
+    };
+    let _cleanup = Cleanup(&first);
+    first.forget_all().unwrap();
+    std::thread::scope(|scope| {
+        for i in 0..8 {
+            let dir = &dir;
+            scope.spawn(move || {
+                let vault = vault(dir);
+                vault.put(ROLE, &[i; 32], CANARY, at(3600), at(0));
+                assert_eq!(vault.take_warning(), None);
+            });
+        }
+    });
+    for i in 0..8 {
+        assert_eq!(&*first.get(ROLE, &[i; 32], at(1)).unwrap(), CANARY, "{i}");
+    }
 }
