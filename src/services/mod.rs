@@ -1,1 +1,3 @@
 //! What touches the world: AWS, the store, the shell, files. Knows no screen.
+
+pub mod config_files;

@@ -15,13 +15,11 @@ use serde::Deserialize;
 use serde::de::IntoDeserializer;
 use serde::de::value::{Error as NoSuchWord, StrDeserializer};
 
+use super::complaint::MAX_COMPLAINTS;
 use super::tree::{Item, Node};
-use super::{At, Complaint, Mark, Place, Spot};
+use super::{At, Complaint, Mark, Spot};
 use crate::domain::ids::{Malformed, Region, RoleName, parse_duration, show_duration};
 use crate::domain::text::{is_deceptive, nearest, sanitize};
-
-/// The most complaints that are kept: enough to see what is wrong.
-pub(super) const MAX_COMPLAINTS: usize = 100;
 
 /// One file being read.
 pub(super) struct Reader<'t> {
@@ -73,11 +71,8 @@ impl<'t> Reader<'t> {
         if self.is_full() {
             return;
         }
-        self.complaints.push(Complaint {
-            place: Place::new(self.path, spot),
-            what: sanitize(what),
-            fix: fix.map(|fix| sanitize(&fix)),
-        });
+        self.complaints
+            .push(Complaint::new(self.path, spot, what, fix.as_deref()));
     }
 
     /// Whether so much is wrong that the rest need not be read.
