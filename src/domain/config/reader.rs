@@ -341,6 +341,14 @@ impl<'i> Fields<'i> {
         self.pairs.into_iter().filter_map(pair).collect()
     }
 
+    /// Whether there is something under a key that nobody took yet.
+    pub(super) fn has(&self, key: &str) -> bool {
+        let is_value = |item: &Option<&Item>| item.is_some_and(|i| !matches!(i.node, Node::Null));
+        self.pairs
+            .iter()
+            .any(|(name, _, item)| name == key && is_value(item))
+    }
+
     /// The item under a key, unless it is absent or null.
     pub(super) fn take(&mut self, key: &'static str) -> Option<&'i Item> {
         self.known.push(key);
@@ -372,10 +380,7 @@ impl<'i> Fields<'i> {
         example: &str,
         read: impl FnOnce(&mut Reader<'t>, &'i Item) -> Option<T>,
     ) -> Option<At<T>> {
-        let there = self.pairs.iter().any(|(name, _, item)| {
-            name == key && !matches!(item, Some(i) if matches!(i.node, Node::Null))
-        });
-        if !there {
+        if !self.has(key) {
             let fix = Some(format!("add {key}: {example}"));
             reader.fault(self.spot, format_args!("`{key}` is missing"), fix);
         }
