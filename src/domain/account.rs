@@ -236,10 +236,11 @@ impl Catalog {
         }
     }
 
-    fn default_region(&self, row: TargetRef) -> Option<&Region> {
+    /// The region of an account that names none, by its position.
+    pub fn default_region(&self, account: u32) -> Option<&Region> {
         let after = self
             .default_regions
-            .partition_point(|(from, _)| *from <= row.account);
+            .partition_point(|(from, _)| *from <= account);
         self.default_regions.get(after.checked_sub(1)?)?.1.as_ref()
     }
 
@@ -281,7 +282,7 @@ impl Catalog {
         role.region
             .as_ref()
             .or(account.region.as_ref())
-            .or_else(|| self.default_region(row))
+            .or_else(|| self.default_region(row.account))
     }
 
     /// Finds the one target a name means: `account` or `account/role`, where the account is a name,
@@ -345,7 +346,7 @@ impl Catalog {
             .or(role.region.as_ref())
             .or(account.region.as_ref())
             .or(overrides.ambient_region.as_ref())
-            .or_else(|| self.default_region(row));
+            .or_else(|| self.default_region(row.account));
         Target {
             account: account.name.clone(),
             aliases: account.aliases.clone(),

@@ -9,8 +9,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::complaint::MAX_COMPLAINTS;
 use super::entry::{Defaults, Entry, IncludedFile, Policy, RoleEntry, session_policy};
-use super::reader::{MAX_COMPLAINTS, quoted};
+use super::reader::quoted;
 use super::settings::{MainFile, Settings};
 use super::{AccountOrigins, At, Complaint, Config, Loaded, Mark, Origin, Origins, RoleOrigins};
 use crate::domain::account::{Account, Catalog, Flow, Role, SessionOptions};
@@ -40,7 +41,7 @@ pub fn assemble(
     let mut files = vec![main.listed.path];
     let mut defaults = vec![main.listed.defaults];
     let mut complaints = main.listed.complaints;
-    let mut warnings = Vec::new();
+    let mut warnings = main.warnings;
     let mut listed = Vec::new();
     for IncludedFile(file) in includes {
         files.push(file.path);

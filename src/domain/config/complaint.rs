@@ -5,7 +5,11 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::domain::fault::{Exit, Fault};
 use crate::domain::text::sanitize;
+
+/// The most complaints that are kept: enough to see what is wrong.
+pub(super) const MAX_COMPLAINTS: usize = 100;
 
 /// A line and a column, both from 1, columns in characters; 0 where the whole file is meant.
 #[derive(
@@ -68,6 +72,20 @@ impl Complaint {
             what: sanitize(what),
             fix: fix.map(sanitize),
         }
+    }
+
+    /// All of them as the fault that ends the program.
+    pub fn fault(complaints: &[Self]) -> Fault {
+        let what = match complaints.len() {
+            1 => "one thing in the config is wrong; nothing was run".to_owned(),
+            MAX_COMPLAINTS.. => {
+                format!("{MAX_COMPLAINTS} things in the config are wrong, or more; nothing was run")
+            }
+            n => format!("{n} things in the config are wrong; nothing was run"),
+        };
+        let mut fault = Fault::new(Exit::Usage, what);
+        fault.why = complaints.iter().map(ToString::to_string).collect();
+        fault.fix("mend them, then look again: sekisho config check")
     }
 }
 

@@ -8,6 +8,7 @@ mod complaint;
 mod entry;
 mod reader;
 mod settings;
+pub mod show;
 mod tree;
 
 pub use assemble::{Strictness, assemble};

@@ -15,13 +15,11 @@ use serde::Deserialize;
 use serde::de::IntoDeserializer;
 use serde::de::value::{Error as NoSuchWord, StrDeserializer};
 
+use super::complaint::MAX_COMPLAINTS;
 use super::tree::{Item, Node};
-use super::{At, Complaint, Mark, Place, Spot};
+use super::{At, Complaint, Mark, Spot};
 use crate::domain::ids::{Malformed, Region, RoleName, parse_duration, show_duration};
 use crate::domain::text::{is_deceptive, nearest, sanitize};
-
-/// The most complaints that are kept: enough to see what is wrong.
-pub(super) const MAX_COMPLAINTS: usize = 100;
 
 /// One file being read.
 pub(super) struct Reader<'t> {
@@ -73,11 +71,8 @@ impl<'t> Reader<'t> {
         if self.is_full() {
             return;
         }
-        self.complaints.push(Complaint {
-            place: Place::new(self.path, spot),
-            what: sanitize(what),
-            fix: fix.map(|fix| sanitize(&fix)),
-        });
+        self.complaints
+            .push(Complaint::new(self.path, spot, what, fix.as_deref()));
     }
 
     /// Whether so much is wrong that the rest need not be read.
@@ -346,6 +341,14 @@ impl<'i> Fields<'i> {
         self.pairs.into_iter().filter_map(pair).collect()
     }
 
+    /// Whether there is something under a key that nobody took yet.
+    pub(super) fn has(&self, key: &str) -> bool {
+        let is_value = |item: &Option<&Item>| item.is_some_and(|i| !matches!(i.node, Node::Null));
+        self.pairs
+            .iter()
+            .any(|(name, _, item)| name == key && is_value(item))
+    }
+
     /// The item under a key, unless it is absent or null.
     pub(super) fn take(&mut self, key: &'static str) -> Option<&'i Item> {
         self.known.push(key);
@@ -377,10 +380,7 @@ impl<'i> Fields<'i> {
         example: &str,
         read: impl FnOnce(&mut Reader<'t>, &'i Item) -> Option<T>,
     ) -> Option<At<T>> {
-        let there = self.pairs.iter().any(|(name, _, item)| {
-            name == key && !matches!(item, Some(i) if matches!(i.node, Node::Null))
-        });
-        if !there {
+        if !self.has(key) {
             let fix = Some(format!("add {key}: {example}"));
             reader.fault(self.spot, format_args!("`{key}` is missing"), fix);
         }

@@ -27,6 +27,7 @@ pub struct MainFile {
     /// `None` where a value without which nothing goes is missing or faulty; a complaint says which.
     pub(super) settings: Option<Settings>,
     pub(super) origins: Vec<(String, Mark)>,
+    pub(super) warnings: Vec<Complaint>,
     include: Vec<At<String>>,
 }
 
@@ -65,6 +66,7 @@ impl MainFile {
         Self {
             settings,
             origins: std::mem::take(&mut reader.settings),
+            warnings: Vec::new(),
             include,
             listed: Listed {
                 path: path.to_owned(),
@@ -86,6 +88,12 @@ impl MainFile {
     pub fn complain(&mut self, spot: Spot, what: &str, fix: Option<&str>) {
         let complaint = Complaint::new(&self.listed.path, spot, what, fix);
         self.listed.complaints.push(complaint);
+    }
+
+    /// Adds a warning about a place in the file.
+    pub fn warn(&mut self, spot: Spot, what: &str, fix: Option<&str>) {
+        self.warnings
+            .push(Complaint::new(&self.listed.path, spot, what, fix));
     }
 }
 
@@ -167,10 +175,12 @@ fn auth<'i>(reader: &mut Reader<'i>, item: &'i Item, defaults: &entry::Defaults)
     let mfa_command = fields.get(reader, "mfa_command", Reader::argv);
     let region = match &defaults.region {
         // One region for everything is what most have; `auth.region` is for the others.
-        Some(default) => fields
-            .get(reader, "region", Reader::region)
-            .or(Some(default.clone())),
-        None => fields.need(reader, "region", "ap-northeast-1", Reader::region),
+        Some(default) if !fields.has("region") => {
+            reader.settings.push(("auth.region".into(), default.mark));
+            fields.take("region");
+            Some(default.clone())
+        }
+        _ => fields.need(reader, "region", "ap-northeast-1", Reader::region),
     };
     let session = fields.get(reader, "session", |reader, item| {
         reader.duration(
