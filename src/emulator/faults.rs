@@ -12,7 +12,7 @@ pub struct Injection {
     /// How often.
     pub times: Times,
     /// What.
-    pub fault: Fault,
+    pub what: Misbehaviour,
 }
 
 /// How often an injection strikes.
@@ -26,7 +26,7 @@ pub enum Times {
 
 /// What can go wrong.
 #[derive(Debug, Clone)]
-pub enum Fault {
+pub enum Misbehaviour {
     /// The answer comes late.
     Latency(Duration),
     /// The call is acted on (a code is spent), then the connection is reset.
@@ -44,7 +44,7 @@ pub enum Fault {
         /// HTTP status.
         status: u16,
         /// The body.
-        body: String,
+        body: Vec<u8>,
     },
 }
 
@@ -62,7 +62,7 @@ impl Injections {
     }
 
     /// The fault for a call, used up where it is counted.
-    pub(super) fn strike(&mut self, action: &str) -> Option<Fault> {
+    pub(super) fn strike(&mut self, action: &str) -> Option<Misbehaviour> {
         let at = self.0.iter().position(|injection| {
             injection.times != Times::Next(0)
                 && injection
@@ -71,21 +71,21 @@ impl Injections {
                     .is_none_or(|wanted| wanted == action)
         })?;
         let injection = &mut self.0[at];
-        let fault = injection.fault.clone();
+        let what = injection.what.clone();
         if let Times::Next(left) = &mut injection.times {
             *left -= 1;
             if *left == 0 {
                 self.0.remove(at);
             }
         }
-        Some(fault)
+        Some(what)
     }
 }
 
-impl Fault {
+impl Misbehaviour {
     /// What is answered instead of acting on the call; `None` where it is acted on.
     pub(super) fn instead(&self) -> Option<Result<Answer, Refusal>> {
-        let raw = |status, body: String| Answer {
+        let raw = |status, body| Answer {
             status,
             content_type: "text/xml",
             body,
@@ -103,7 +103,7 @@ impl Fault {
                 "InternalFailure",
                 "The request processing has failed because of an unknown error, exception or failure.",
             )),
-            Self::Garbage => Ok(raw(200, "\u{1b}[31m<not \u{fffd} xml".into())),
+            Self::Garbage => Ok(raw(200, b"\x1b[31m<not \xff xml".to_vec())),
             Self::Raw { status, body } => Ok(raw(*status, body.clone())),
         })
     }
@@ -120,20 +120,23 @@ mod tests {
             injections.push(Injection {
                 action: action.map(Into::into),
                 times,
-                fault,
+                what: fault,
             });
         };
-        push(Some("AssumeRole"), Times::Next(1), Fault::Throttle);
-        push(None, Times::UntilCleared, Fault::Hang);
+        push(Some("AssumeRole"), Times::Next(1), Misbehaviour::Throttle);
+        push(None, Times::UntilCleared, Misbehaviour::Hang);
         assert!(matches!(
             injections.strike("GetSessionToken"),
-            Some(Fault::Hang)
+            Some(Misbehaviour::Hang)
         ));
         assert!(matches!(
             injections.strike("AssumeRole"),
-            Some(Fault::Throttle)
+            Some(Misbehaviour::Throttle)
         ));
-        assert!(matches!(injections.strike("AssumeRole"), Some(Fault::Hang)));
+        assert!(matches!(
+            injections.strike("AssumeRole"),
+            Some(Misbehaviour::Hang)
+        ));
         injections.clear();
         assert!(injections.strike("AssumeRole").is_none());
     }

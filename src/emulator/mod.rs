@@ -6,10 +6,15 @@
 mod authenticator;
 mod condition;
 mod faults;
+mod iam;
 mod organisation;
+mod organizations;
+mod parameters;
 mod policy;
+mod probes;
 mod rules;
 mod server;
+mod signin;
 mod sigv4;
 mod state;
 mod sts;
@@ -25,7 +30,7 @@ use jiff::Timestamp;
 use tokio::sync::oneshot;
 
 pub use authenticator::code;
-pub use faults::{Fault, Injection, Times};
+pub use faults::{Injection, Misbehaviour, Times};
 pub use organisation::{
     AccessKey, Account, AccountStatus, Device, DirectMfa, Habits, KeyStatus, LastUsed,
     Organisation, Policy, Role, User,
@@ -44,7 +49,7 @@ pub struct Emulator {
 }
 
 /// One request, as it was answered.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Call {
     /// The name in the signature's scope: `sts`, `iam`, …; `signin` for console federation.
     pub service: String,

@@ -107,8 +107,7 @@ impl State {
                 region,
             });
         }
-        // A session of a user without MFA may not call IAM at all.
-        if inbound.service == "iam" && caller.is_user_session() && caller.mfa().is_none() {
+        if inbound.service == "iam" && caller.is_kept_from_iam() {
             return Err(Refusal::invalid_token());
         }
         Ok(caller)
@@ -136,8 +135,7 @@ impl State {
 
     /// Whether all policies that bear on the deed let it pass.
     pub(super) fn authorise(&mut self, caller: &Caller, deed: &Deed) -> Result<(), Refusal> {
-        let verdict = self.judge(caller, deed);
-        let (verdict, mut unknown) = verdict;
+        let (verdict, mut unknown) = self.judge(caller, deed);
         self.unknown.append(&mut unknown);
         verdict.map_err(|suffix| {
             let (
@@ -397,6 +395,12 @@ impl Caller {
     /// Credentials from GetSessionToken.
     pub(super) fn is_user_session(&self) -> bool {
         self.session.is_some() && matches!(self.holder, Holder::User(_) | Holder::Root)
+    }
+
+    /// A user's session without MFA may not call IAM at all, nor may a federated one.
+    fn is_kept_from_iam(&self) -> bool {
+        let federated = matches!(self.holder, Holder::Federated { .. });
+        federated || (self.is_user_session() && self.mfa().is_none())
     }
 
     /// When the session's MFA was passed. A role session knows nothing of it.

@@ -12,7 +12,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 
-use super::faults::Fault;
+use super::faults::Misbehaviour;
 use super::state::{State, request_id};
 use super::wire::{Answer, Inbound, Refusal, SIGN_IN};
 use super::{Call, lock};
@@ -75,9 +75,9 @@ async fn respond(
         (response(&answer, &id, &state), fault)
     };
     match fault {
-        Some(Fault::Reset) => return Err(Reset),
-        Some(Fault::Hang) => std::future::pending().await,
-        Some(Fault::Latency(delay)) => tokio::time::sleep(delay).await,
+        Some(Misbehaviour::Reset) => return Err(Reset),
+        Some(Misbehaviour::Hang) => std::future::pending().await,
+        Some(Misbehaviour::Latency(delay)) => tokio::time::sleep(delay).await,
         _ => {}
     }
     Ok(response)
@@ -90,16 +90,10 @@ fn response(answer: &Answer, request_id: &str, state: &State) -> Response<Full<B
         .now()
         .strftime("%a, %d %b %Y %H:%M:%S GMT")
         .to_string();
-    let id_header = if answer.content_type.contains("json") {
-        "x-amzn-requestid"
-    } else {
-        "x-amz-request-id"
-    };
     for (name, value) in [
         ("content-type", answer.content_type),
         ("date", &date),
         ("x-amzn-requestid", request_id),
-        (id_header, request_id),
     ] {
         if let Ok(value) = HeaderValue::from_str(value) {
             response
@@ -112,34 +106,31 @@ fn response(answer: &Answer, request_id: &str, state: &State) -> Response<Full<B
 
 impl State {
     /// Acts on a request, or on the fault that strikes it, and writes it down.
-    fn answer(&mut self, inbound: Result<Inbound, Refusal>) -> (Answer, String, Option<Fault>) {
+    fn answer(
+        &mut self,
+        inbound: Result<Inbound, Refusal>,
+    ) -> (Answer, String, Option<Misbehaviour>) {
         let id = request_id();
         let inbound = match inbound {
             Ok(inbound) => inbound,
             Err(refusal) => {
                 let (answer, code) = Answer::new("sts", "", Err(refusal), &id);
                 self.calls.push(Call {
-                    service: String::new(),
-                    action: String::new(),
-                    key: None,
                     status: Some(answer.status),
                     error: code.map(Into::into),
-                    with_code: false,
-                    seconds: None,
-                    role: None,
-                    unknown: Vec::new(),
+                    ..Call::default()
                 });
                 return (answer, id, None);
             }
         };
         let fault = self.injections.strike(&inbound.action);
         let wrap = |result| Answer::new(&inbound.service, &inbound.action, result, &id);
-        let (answer, code) = match fault.as_ref().and_then(Fault::instead) {
+        let (answer, code) = match fault.as_ref().and_then(Misbehaviour::instead) {
             Some(Ok(raw)) => (raw, None),
             Some(Err(refusal)) => wrap(Err(refusal)),
             None => wrap(self.act(&inbound)),
         };
-        let lost = matches!(fault, Some(Fault::Reset | Fault::Hang));
+        let lost = matches!(fault, Some(Misbehaviour::Reset | Misbehaviour::Hang));
         self.calls.push(Call {
             key: inbound
                 .signature
@@ -162,11 +153,15 @@ impl State {
 
     fn act(&mut self, inbound: &Inbound) -> Result<String, Refusal> {
         if inbound.service == SIGN_IN {
-            return Err(Refusal::unknown_action(inbound));
+            return self.sign_in(inbound);
         }
         let caller = self.authenticate(inbound)?;
         match inbound.service.as_str() {
             "sts" => self.sts(inbound, &caller),
+            "iam" => self.iam(inbound, &caller),
+            "organizations" => self.organizations(inbound, &caller),
+            "ec2" => self.ec2(inbound, &caller),
+            "s3" => self.s3(inbound, &caller),
             _ => Err(Refusal::unknown_action(inbound)),
         }
     }

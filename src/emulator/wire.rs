@@ -35,7 +35,7 @@ pub(super) struct Refusal {
 pub(super) struct Answer {
     pub status: u16,
     pub content_type: &'static str,
-    pub body: String,
+    pub body: Vec<u8>,
 }
 
 /// How a service speaks.
@@ -285,7 +285,7 @@ impl Answer {
         Self {
             status: 200,
             content_type: dialect.content_type(),
-            body,
+            body: body.into_bytes(),
         }
     }
 
@@ -319,7 +319,7 @@ impl Answer {
         Self {
             status: *status,
             content_type: dialect.content_type(),
-            body,
+            body: body.into_bytes(),
         }
     }
 }
@@ -418,20 +418,23 @@ mod tests {
 
     #[test]
     fn refusals_in_every_dialect() {
-        let say = |service| Answer::new(service, "X", Err(Refusal::invalid_token()), "id").0;
+        let say = |service| {
+            let answer = Answer::new(service, "X", Err(Refusal::invalid_token()), "id").0;
+            (answer.status, String::from_utf8(answer.body).unwrap())
+        };
         let expected = "<ErrorResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\">\n  <Error>\n    <Type>Sender</Type>\n    \
             <Code>InvalidClientTokenId</Code>\n    <Message>The security token included in the request is invalid</Message>\n  \
             </Error>\n  <RequestId>id</RequestId>\n</ErrorResponse>\n";
-        assert_eq!(say("sts").body, expected);
+        assert_eq!(say("sts").1, expected);
         for (service, status, code) in [
             ("sts", 403, "InvalidClientTokenId"),
             ("ec2", 401, "AuthFailure"),
             ("s3", 403, "InvalidAccessKeyId"),
             ("organizations", 400, "UnrecognizedClientException"),
         ] {
-            let answer = say(service);
-            assert_eq!(answer.status, status);
-            assert!(answer.body.contains(code), "{}", answer.body);
+            let (said, body) = say(service);
+            assert_eq!(said, status);
+            assert!(body.contains(code), "{body}");
         }
     }
 }

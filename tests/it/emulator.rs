@@ -2,5 +2,6 @@
 
 mod clients;
 mod rules;
+mod sessions;
 mod stage;
 mod wire;

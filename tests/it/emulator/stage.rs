@@ -175,3 +175,9 @@ pub fn run<T>(future: impl Future<Output = T>) -> T {
         .unwrap()
         .block_on(future)
 }
+
+/// A GetSessionToken session without MFA.
+pub async fn plain_session(emulator: &Emulator) -> Client {
+    let answer = alice(emulator).get_session_token().send().await.unwrap();
+    sts(emulator, session(answer.credentials()))
+}
