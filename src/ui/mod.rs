@@ -53,6 +53,11 @@ pub trait Host {
     /// The time.
     fn now(&self) -> Timestamp;
 
+    /// Lets time pass.
+    fn sleep(&self, time: Duration) -> impl Future<Output = ()> {
+        tokio::time::sleep(time)
+    }
+
     /// Gets the accounts; asked once, and only by a model that was made without them.
     fn catalog(&self) -> impl Future<Output = Result<Arc<Catalog>, Fault>>;
 
@@ -155,7 +160,7 @@ where
                 // The terminal is gone.
                 None => return Ok(Outcome::Cancelled),
             },
-            () = passed(nap) => Some(Msg::Tick),
+            () = passed(host, nap) => Some(Msg::Tick),
         };
         effect = msg.map_or(Effect::None, |msg| update(model, host.now(), msg));
     }
@@ -185,9 +190,9 @@ where
 }
 
 /// The end of a nap.
-async fn passed(nap: Option<Duration>) {
+async fn passed(host: &impl Host, nap: Option<Duration>) {
     match nap {
-        Some(nap) => tokio::time::sleep(nap).await,
+        Some(nap) => host.sleep(nap).await,
         None => pending().await,
     }
 }

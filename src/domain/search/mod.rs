@@ -473,3 +473,6 @@ impl Scored<'_> {
         self.roles[row.role_text as usize].max(region)
     }
 }
+
+#[cfg(test)]
+mod tests;
