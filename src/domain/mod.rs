@@ -10,6 +10,7 @@ pub mod history;
 pub mod ids;
 pub mod keys;
 pub mod pass;
+pub mod policy;
 pub mod scope;
 pub mod search;
 pub mod secret;
