@@ -1,1 +1,15 @@
 //! What touches the world: AWS, the store, the shell, files. Knows no screen.
+
+pub mod aws;
+pub mod broker;
+pub mod codes;
+pub mod config_files;
+pub mod environment;
+pub mod history;
+pub mod paths;
+pub mod process;
+pub mod sessions;
+pub mod shell;
+pub mod stamps;
+pub mod store;
+pub mod warm;

@@ -1,0 +1,128 @@
+//! Access keys that live elsewhere: the environment, a profile, a program.
+
+use std::process::Stdio;
+
+use aws_config::profile::ProfileFileCredentialsProvider;
+use aws_config::provider_config::ProviderConfig;
+use aws_credential_types::provider::ProvideCredentials;
+use serde::Deserialize;
+
+use crate::domain::config::Argv;
+use crate::domain::fault::{Exit, Fault};
+use crate::domain::secret::{AccessKey, Secret};
+use crate::domain::text::sanitize;
+
+use super::not_long_term;
+
+/// `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`.
+pub fn from_environment() -> Result<AccessKey, Fault> {
+    let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let (Some(id), Some(secret)) = (set("AWS_ACCESS_KEY_ID"), set("AWS_SECRET_ACCESS_KEY")) else {
+        return Err(Fault::new(Exit::Usage, "the environment holds no access key")
+            .because("the config says `auth.key: env`, but AWS_ACCESS_KEY_ID or AWS_SECRET_ACCESS_KEY is not set")
+            .fix("export both, or keep the key in the store: `sekisho key add` and `auth.key: auto`"));
+    };
+    long_term(
+        &id,
+        secret,
+        set("AWS_SESSION_TOKEN").is_some(),
+        "the environment",
+    )
+}
+
+/// A profile of the shared AWS files, read by `aws-config`; never a chain, never a network call.
+pub async fn from_profile(name: &str) -> Result<AccessKey, Fault> {
+    let origin = format!("profile {}", sanitize(name));
+    let provider = ProfileFileCredentialsProvider::builder()
+        .configure(&ProviderConfig::without_region())
+        .profile_name(name)
+        .build();
+    let found = provider.provide_credentials().await.map_err(|error| {
+        let reason = std::iter::successors(Some(&error as &dyn std::error::Error), |e| e.source())
+            .last()
+            .map(|e| sanitize(&e.to_string()));
+        Fault::new(Exit::Usage, format!("{origin} gives no access key"))
+            .because(reason.unwrap_or_default())
+            .fix("check ~/.aws/credentials, or move the key into the store: `sekisho key import`")
+    })?;
+    long_term(
+        found.access_key_id(),
+        found.secret_access_key().to_owned(),
+        found.session_token().is_some(),
+        &origin,
+    )
+}
+
+/// What a credential process prints.
+/// <https://docs.aws.amazon.com/sdkref/latest/guide/feature-process-credentials.html>
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Printed {
+    version: u8,
+    access_key_id: String,
+    secret_access_key: String,
+    #[serde(default)]
+    session_token: Option<serde::de::IgnoredAny>,
+}
+
+/// A program that prints credential-process JSON (1Password, pass). Its stderr is the person's.
+pub async fn from_command(argv: &Argv) -> Result<AccessKey, Fault> {
+    let (program, arguments) = argv
+        .split_first()
+        .map_or(("", &[][..]), |(p, a)| (p.as_str(), a));
+    let shown = sanitize(program);
+    let wrong = |why: String| {
+        Fault::new(
+            Exit::Fault,
+            format!("key_command gives no access key: {shown}"),
+        )
+        .because(why)
+        .fix("run the command by hand; it prints {\"Version\": 1, \"AccessKeyId\": …}")
+    };
+    let child = tokio::process::Command::new(program)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .map_err(|error| wrong(error.to_string()))?;
+    let output = tokio::time::timeout(std::time::Duration::from_mins(1), child.wait_with_output())
+        .await
+        .map_err(|_| wrong("it did not end within a minute".into()))?
+        .map_err(|error| wrong(error.to_string()))?;
+    let text = zeroize::Zeroizing::new(output.stdout);
+    if !output.status.success() {
+        return Err(wrong(format!("it ended with {}", output.status)));
+    }
+    let printed: Printed = serde_json::from_slice(&text).map_err(|error| {
+        wrong(format!(
+            "line {}: not credential-process JSON",
+            error.line()
+        ))
+    })?;
+    if printed.version != 1 {
+        return Err(wrong(format!("its Version is {}, not 1", printed.version)));
+    }
+    let temporary = printed.session_token.is_some();
+    long_term(
+        &printed.access_key_id,
+        printed.secret_access_key,
+        temporary,
+        "key_command",
+    )
+}
+
+fn long_term(id: &str, secret: String, has_token: bool, origin: &str) -> Result<AccessKey, Fault> {
+    let secret = Secret::new(secret);
+    let id = id
+        .parse::<crate::domain::ids::AccessKeyId>()
+        .map_err(|why| {
+            Fault::new(Exit::Usage, format!("{origin} holds no access key"))
+                .because(why.to_string())
+                .fix("check for hidden characters around the key id")
+        })?;
+    if has_token || id.is_temporary() {
+        return Err(not_long_term(origin));
+    }
+    Ok(AccessKey { id, secret })
+}

@@ -1,0 +1,318 @@
+//! AWS: the calls sekisho makes, and the only place that names the SDK.
+//!
+//! No call is retried by the SDK. A call that carries a code is never retried at all, since the first
+//! try may have spent it; the others try again when AWS throttles or fails, not when the network does.
+
+mod failure;
+mod http;
+mod keys;
+
+use std::future::Future;
+use std::time::Duration;
+
+use aws_credential_types::Credentials as SdkCredentials;
+use aws_sdk_sts::config::retry::RetryConfig;
+use aws_sdk_sts::config::timeout::TimeoutConfig;
+use aws_sdk_sts::config::{BehaviorVersion, StalledStreamProtectionConfig};
+use aws_sdk_sts::types::{PolicyDescriptorType, Tag};
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use aws_types::app_name::AppName;
+use jiff::Timestamp;
+
+use crate::domain::account::Target;
+use crate::domain::config::Auth;
+use crate::domain::fault::{Exit, Fault};
+use crate::domain::ids::{AccessKeyId, AccountId, MfaSerial, SessionName, UserName};
+use crate::domain::secret::{AccessKey, Credentials, MfaCode, Secret};
+
+pub use failure::{Failure, Kind};
+pub use http::detours;
+pub use keys::{from_command, from_environment, from_profile};
+
+/// How long a connection may take to stand.
+const CONNECT: Duration = Duration::from_secs(3);
+/// How long a call may take, connection included.
+const CALL: Duration = Duration::from_secs(10);
+/// The pauses before a throttled or failed call is tried again.
+const PAUSES: [Duration; 2] = [Duration::from_millis(300), Duration::from_millis(1200)];
+
+/// Who signs a call.
+#[derive(Clone, Copy)]
+pub enum Signer<'a> {
+    /// The IAM user's long-term key.
+    Key(&'a AccessKey),
+    /// A session's temporary credentials.
+    Session(&'a Credentials),
+}
+
+impl Signer<'_> {
+    /// One of the two places where secrets reach the SDK's types, which wipe themselves.
+    fn sdk(self) -> SdkCredentials {
+        match self {
+            Self::Key(key) => {
+                SdkCredentials::new(key.id.as_str(), key.secret.expose(), None, None, "sekisho")
+            }
+            Self::Session(session) => SdkCredentials::new(
+                session.id.as_str(),
+                session.secret.expose(),
+                Some(session.token.expose().to_owned()),
+                None,
+                "sekisho",
+            ),
+        }
+    }
+}
+
+/// Who a call came from, as `sts:GetCallerIdentity` tells.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caller {
+    /// The account.
+    pub account: AccountId,
+    /// The whole ARN.
+    pub arn: String,
+    /// The IAM user's name; `None` for roles and root.
+    pub user: Option<UserName>,
+}
+
+/// The way to one auth account's AWS.
+pub struct Aws {
+    region: aws_types::region::Region,
+    endpoint: Option<String>,
+    http: SharedHttpClient,
+}
+
+impl Aws {
+    /// Prepares the way; nothing is connected, and no certificate read, before the first call.
+    ///
+    /// Fails where `AWS_CA_BUNDLE` names a file that holds no usable certificate.
+    pub fn new(auth: &Auth) -> Result<Self, Fault> {
+        let plain = auth
+            .endpoint_url
+            .as_deref()
+            .is_some_and(|url| url.starts_with("http://"));
+        Ok(Self {
+            region: aws_types::region::Region::new(auth.region.to_string()),
+            endpoint: auth.endpoint_url.clone(),
+            http: if plain {
+                http::plain()
+            } else {
+                http::lazy_https()?
+            },
+        })
+    }
+
+    /// `sts:GetCallerIdentity`: which nobody can be denied.
+    pub async fn caller_identity(&self, signer: Signer<'_>) -> Result<Caller, Failure> {
+        let client = self.sts(signer);
+        let answer = again(|| client.get_caller_identity().send()).await?;
+        let arn = answer.arn().unwrap_or_default().to_owned();
+        let account = answer.account().and_then(|id| id.parse().ok());
+        let user = arn
+            .split_once(":user/")
+            .and_then(|(_, path)| path.rsplit('/').next()?.parse().ok());
+        match account {
+            Some(account) => Ok(Caller { account, arn, user }),
+            None => Err(Failure::garbled("sts:GetCallerIdentity")),
+        }
+    }
+
+    /// `sts:GetSessionToken` with a code: one code for every account.
+    pub async fn session_token(
+        &self,
+        key: &AccessKey,
+        serial: &MfaSerial,
+        code: &MfaCode,
+        life: Duration,
+    ) -> Result<Credentials, Failure> {
+        let answer = self
+            .sts(Signer::Key(key))
+            .get_session_token()
+            .duration_seconds(seconds(life))
+            .serial_number(serial.as_str())
+            .token_code(code.expose())
+            .send()
+            .await
+            .map_err(|error| Failure::of(&error).asked_with_code())?;
+        credentials(answer.credentials(), "sts:GetSessionToken")
+    }
+
+    /// `sts:AssumeRole`: through the auth session, or carrying the code itself.
+    pub async fn assume_role(
+        &self,
+        signer: Signer<'_>,
+        target: &Target,
+        life: Duration,
+        name: &SessionName,
+        code: Option<(&MfaSerial, &MfaCode)>,
+    ) -> Result<Credentials, Failure> {
+        let client = self.sts(signer);
+        let scope = target.session.scope;
+        let partition = target
+            .role
+            .partition()
+            .parse()
+            .ok()
+            .and_then(|p| scope.policy_arn(p));
+        let policies = partition.iter().chain(&target.session.policy_arns);
+        let call = client
+            .assume_role()
+            .role_arn(target.role.as_str())
+            .role_session_name(name.as_str())
+            .duration_seconds(seconds(life))
+            .set_external_id(target.session.external_id.as_ref().map(ToString::to_string))
+            .set_source_identity(
+                target
+                    .session
+                    .source_identity
+                    .as_ref()
+                    .map(ToString::to_string),
+            )
+            .set_policy(target.session.policy.clone())
+            .set_policy_arns(some(
+                policies.map(|arn| PolicyDescriptorType::builder().arn(arn.as_str()).build()),
+            ))
+            .set_tags(some(target.session.tags.iter().filter_map(
+                |(key, value)| Tag::builder().key(key).value(value).build().ok(),
+            )));
+        let answer = match code {
+            Some((serial, code)) => call
+                .serial_number(serial.as_str())
+                .token_code(code.expose())
+                .send()
+                .await
+                .map_err(|error| Failure::of(&error).asked_with_code())?,
+            None => again(|| call.clone().send()).await?,
+        };
+        let assumed = answer
+            .assumed_role_user()
+            .map(|user| user.arn().to_owned())
+            .unwrap_or_default();
+        if !target.role.is_assumed_by(&assumed) {
+            return Err(Failure::garbled("sts:AssumeRole").because(format!(
+                "the session it gave is {assumed}, not one of {}",
+                target.role
+            )));
+        }
+        credentials(answer.credentials(), "sts:AssumeRole")
+    }
+
+    /// `iam:ListMFADevices` for the key's own user: the serials that can give codes.
+    pub async fn mfa_devices(
+        &self,
+        signer: Signer<'_>,
+        user: &UserName,
+    ) -> Result<Vec<String>, Failure> {
+        let client = self.iam(signer);
+        let answer = again(|| client.list_mfa_devices().user_name(user.as_str()).send()).await?;
+        Ok(answer
+            .mfa_devices()
+            .iter()
+            .map(|device| device.serial_number().to_owned())
+            .collect())
+    }
+
+    fn sts(&self, signer: Signer<'_>) -> aws_sdk_sts::Client {
+        let config = aws_sdk_sts::Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(self.region.clone())
+            .credentials_provider(signer.sdk())
+            .http_client(self.http.clone())
+            .retry_config(RetryConfig::disabled())
+            .timeout_config(timeouts())
+            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+            .app_name(app_name());
+        let config = match &self.endpoint {
+            Some(url) => config.endpoint_url(url),
+            None => config,
+        };
+        aws_sdk_sts::Client::from_conf(config.build())
+    }
+
+    fn iam(&self, signer: Signer<'_>) -> aws_sdk_iam::Client {
+        let config = aws_sdk_iam::Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(self.region.clone())
+            .credentials_provider(signer.sdk())
+            .http_client(self.http.clone())
+            .retry_config(RetryConfig::disabled())
+            .timeout_config(timeouts())
+            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+            .app_name(app_name());
+        let config = match &self.endpoint {
+            Some(url) => config.endpoint_url(url),
+            None => config,
+        };
+        aws_sdk_iam::Client::from_conf(config.build())
+    }
+}
+
+/// Tries a call again when AWS throttles or fails. Never used where a code is carried.
+async fn again<T, E, F>(mut call: impl FnMut() -> F) -> Result<T, Failure>
+where
+    F: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+    E: std::error::Error + ProvideErrorMetadata + 'static,
+{
+    for pause in PAUSES {
+        match call().await.map_err(|error| Failure::of(&error)) {
+            Err(failure) if failure.kind == Kind::Busy => tokio::time::sleep(pause).await,
+            done => return done,
+        }
+    }
+    call().await.map_err(|error| Failure::of(&error))
+}
+
+fn timeouts() -> TimeoutConfig {
+    TimeoutConfig::builder()
+        .connect_timeout(CONNECT)
+        .operation_timeout(CALL)
+        .build()
+}
+
+/// What CloudTrail and GuardDuty see beside the SDK's own user agent.
+fn app_name() -> AppName {
+    #[expect(clippy::expect_used, reason = "a constant that fits the grammar")]
+    AppName::new("sekisho").expect("letters only")
+}
+
+fn seconds(life: Duration) -> i32 {
+    i32::try_from(life.as_secs()).unwrap_or(i32::MAX)
+}
+
+fn some<T>(items: impl Iterator<Item = T>) -> Option<Vec<T>> {
+    let items: Vec<T> = items.collect();
+    (!items.is_empty()).then_some(items)
+}
+
+/// Takes the SDK's credentials over into our own, wiped, type.
+fn credentials(
+    answer: Option<&aws_sdk_sts::types::Credentials>,
+    call: &str,
+) -> Result<Credentials, Failure> {
+    let answer = answer.ok_or_else(|| Failure::garbled(call))?;
+    let id: AccessKeyId = answer
+        .access_key_id()
+        .parse()
+        .map_err(|_| Failure::garbled(call))?;
+    let expires =
+        Timestamp::from_second(answer.expiration().secs()).map_err(|_| Failure::garbled(call))?;
+    Ok(Credentials {
+        id,
+        secret: Secret::new(answer.secret_access_key().to_owned()),
+        token: Secret::new(answer.session_token().to_owned()),
+        expires,
+    })
+}
+
+/// The fault of a key that is not a long-term one.
+fn not_long_term(origin: &str) -> Fault {
+    Fault::new(
+        Exit::Usage,
+        format!("{origin} holds a session, not an access key"),
+    )
+    .because("its key id starts with ASIA, or a session token stands beside it")
+    .because("only an IAM user's long-term key can be exchanged for a code")
+    .fix("point `auth.key` at the long-term key (AKIA…)")
+}

@@ -1,0 +1,1 @@
+//! The file layer: a write happens whole or not at all.
