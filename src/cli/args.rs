@@ -33,10 +33,23 @@ pub struct CommandLine {
 #[derive(Debug, Clone, Default, Args)]
 pub struct Common {
     /// The config file [default: ~/.config/sekisho/config.yaml]
-    #[arg(long, global = true, value_name = "FILE", help_heading = "Common options")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        help_heading = "Common options"
+    )]
     pub config: Option<PathBuf>,
     /// Colours: auto, always or never; NO_COLOR is obeyed
-    #[arg(long, global = true, value_name = "WHEN", default_value = "auto", hide_default_value = true, hide_possible_values = true, help_heading = "Common options")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "WHEN",
+        default_value = "auto",
+        hide_default_value = true,
+        hide_possible_values = true,
+        help_heading = "Common options"
+    )]
     pub color: ColorWhen,
     /// Say more on stderr, never a secret; -vv for still more
     #[arg(short, long, global = true, action = clap::ArgAction::Count, help_heading = "Common options")]
@@ -45,16 +58,31 @@ pub struct Common {
     #[arg(long, global = true, value_name = "-", value_parser = ["-"], hide_possible_values = true, help_heading = "Common options")]
     pub mfa_code: Option<String>,
     /// Work in this region
-    #[arg(long, global = true, value_name = "REGION", help_heading = "Common options")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "REGION",
+        help_heading = "Common options"
+    )]
     pub region: Option<Region>,
     /// Ask for a session this long; over 1h takes a code of its own
     #[arg(long, global = true, value_name = "15m..12h", value_parser = session_duration, help_heading = "Common options")]
     pub duration: Option<Duration>,
     /// Narrow the session: full or read-only
-    #[arg(long, global = true, value_name = "SCOPE", help_heading = "Common options")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "SCOPE",
+        help_heading = "Common options"
+    )]
     pub scope: Option<Scope>,
     /// Pass the guard of the account with this name
-    #[arg(long, global = true, value_name = "NAME", help_heading = "Common options")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "NAME",
+        help_heading = "Common options"
+    )]
     pub confirm: Option<String>,
 }
 
@@ -64,7 +92,11 @@ impl Common {
     pub fn or(self, other: Self) -> Self {
         Self {
             config: self.config.or(other.config),
-            color: if self.color == ColorWhen::Auto { other.color } else { self.color },
+            color: if self.color == ColorWhen::Auto {
+                other.color
+            } else {
+                self.color
+            },
             verbose: self.verbose.max(other.verbose),
             mfa_code: self.mfa_code.or(other.mfa_code),
             region: self.region.or(other.region),
@@ -111,7 +143,11 @@ pub enum Verb {
         /// The account, or account/role
         target: String,
         /// The command and its arguments; without one, a subshell opens
-        #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "COMMAND")]
+        #[arg(
+            trailing_var_arg = true,
+            allow_hyphen_values = true,
+            value_name = "COMMAND"
+        )]
         command: Vec<OsString>,
     },
     /// Check the config, or show what it means
@@ -121,13 +157,19 @@ pub enum Verb {
         what: ConfigVerb,
     },
     /// Try everything in an emulated organisation; needs no account and no network
-    #[command(after_help = "Examples:\n  sekisho demo\n  sekisho demo exec dev-tanaka -- aws sts get-caller-identity\n  sekisho demo --serve")]
+    #[command(
+        after_help = "Examples:\n  sekisho demo\n  sekisho demo exec dev-tanaka -- aws sts get-caller-identity\n  sekisho demo --serve"
+    )]
     Demo {
         /// Keep the organisation running and print how to reach it
         #[arg(long)]
         serve: bool,
         /// The verb to run in it, with its arguments
-        #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "VERB")]
+        #[arg(
+            trailing_var_arg = true,
+            allow_hyphen_values = true,
+            value_name = "VERB"
+        )]
         verb: Vec<OsString>,
     },
 }

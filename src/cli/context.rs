@@ -15,8 +15,8 @@ use crate::services::broker::{Broker, Means};
 use crate::services::config_files;
 use crate::services::environment::{self, Environment, Inherited};
 use crate::services::paths::{Ids, Paths};
-use crate::services::shell::{Shell, Subshell};
 use crate::services::process;
+use crate::services::shell::{Shell, Subshell};
 use crate::services::store::datakey::KeyPlace;
 use crate::services::store::files::Dir;
 use crate::services::store::vault::Vault;
@@ -101,7 +101,17 @@ impl Context {
             clock: Timestamp::now,
         };
         let broker = Broker::new(config.auth.clone(), means);
-        let context = Self { out, world, common, paths, config, warnings, broker, inherited, bench };
+        let context = Self {
+            out,
+            world,
+            common,
+            paths,
+            config,
+            warnings,
+            broker,
+            inherited,
+            bench,
+        };
         context.lend_demo_key()?;
         Ok(context)
     }
@@ -129,11 +139,6 @@ impl Context {
     /// The world.
     pub fn world(&self) -> &World {
         &self.world
-    }
-
-    /// The options of every verb.
-    pub fn common(&self) -> &Common {
-        &self.common
     }
 
     /// The environment sekisho was started with.
@@ -164,14 +169,21 @@ impl Context {
 
     /// Where codes come from in a verb without the list.
     pub fn codes(&self) -> Codes {
-        if self.common.mfa_code.is_some() { Codes::Stdin } else { Codes::Terminal }
+        if self.common.mfa_code.is_some() {
+            Codes::Stdin
+        } else {
+            Codes::Terminal
+        }
     }
 
     /// A pass into a named target: guard, cache, code.
     pub fn pass(&self, name: &str) -> Result<Pass, Fault> {
         let cleared = prompt::clear(self.target(name)?, self.common.confirm.as_deref())?;
         let mut codes = self.codes();
-        let terms = Terms { renew: Renew::ByFlow, asking: codes.asking() };
+        let terms = Terms {
+            renew: Renew::ByFlow,
+            asking: codes.asking(),
+        };
         let pass = block_on(prompt::pass(&self.broker, cleared, terms, &mut codes))??;
         for note in &pass.notes {
             self.out.warn(note);
@@ -189,13 +201,24 @@ impl Context {
         let prefs = &self.config.shell;
         let shell = Shell::choose(asked.or(prefs.program.as_deref()), &self.inherited)?;
         let sekisho = std::env::current_exe().map_err(|error| {
-            Fault::new(Exit::Fault, "sekisho does not find its own program").because(error.to_string())
+            Fault::new(Exit::Fault, "sekisho does not find its own program")
+                .because(error.to_string())
         })?;
-        let runtime_dir = self.paths.runtime.clone().unwrap_or_else(|| self.paths.state.join("run"));
-        Dir::create(&runtime_dir).map_err(|error| error.fault("the subshell's start-up files cannot be written"))?;
+        let runtime_dir = self
+            .paths
+            .runtime
+            .clone()
+            .unwrap_or_else(|| self.paths.state.join("run"));
+        Dir::create(&runtime_dir)
+            .map_err(|error| error.fault("the subshell's start-up files cannot be written"))?;
         let environment = self.environment(pass);
         self.broker.rest();
-        let subshell = Subshell { shell: &shell, sekisho: &sekisho, runtime_dir: &runtime_dir, prefs };
+        let subshell = Subshell {
+            shell: &shell,
+            sekisho: &sekisho,
+            runtime_dir: &runtime_dir,
+            prefs,
+        };
         let exit = subshell.run(environment, &self.inherited).await;
         self.lend_demo_key()?;
         exit
@@ -220,7 +243,10 @@ impl Context {
 
     /// The config that was named, absolute.
     fn named_config(&self) -> Option<PathBuf> {
-        self.common.config.as_deref().and_then(|path| std::path::absolute(path).ok())
+        self.common
+            .config
+            .as_deref()
+            .and_then(|path| std::path::absolute(path).ok())
     }
 
     /// The demo's key comes from the demo, however often it is wiped.
@@ -233,7 +259,11 @@ impl Context {
 }
 
 /// Reads the config, from its file or from the demo, and what its included files complain about.
-fn read_config(world: &World, common: &Common, paths: &Paths) -> Result<(Config, Vec<String>), Fault> {
+fn read_config(
+    world: &World,
+    common: &Common,
+    paths: &Paths,
+) -> Result<(Config, Vec<String>), Fault> {
     if let World::Demo(demo) = world {
         let mut config = super::demo::example()?.config;
         demo.adopt(&mut config);
@@ -241,7 +271,11 @@ fn read_config(world: &World, common: &Common, paths: &Paths) -> Result<(Config,
     }
     let path = config_files::locate(common.config.as_deref(), |name| std::env::var_os(name))?;
     let (loaded, _) = config_files::load(&path, Some(&paths.home), Strictness::Tolerant)?;
-    let warnings = loaded.warnings.iter().map(|complaint| sanitize(&complaint.to_string())).collect();
+    let warnings = loaded
+        .warnings
+        .iter()
+        .map(|complaint| sanitize(&complaint.to_string()))
+        .collect();
     Ok((loaded.config, warnings))
 }
 
@@ -253,14 +287,21 @@ fn vault(store: StoreChoice, paths: &Paths) -> Vault {
         StoreChoice::File => KeyPlace::FILE,
         StoreChoice::None => KeyPlace::NONE,
     };
-    Vault::new(&paths.state.join("sessions"), places, paths.runtime.as_deref())
+    Vault::new(
+        &paths.state.join("sessions"),
+        places,
+        paths.runtime.as_deref(),
+    )
 }
 
 /// Runs a future to its end on a runtime of its own.
 pub fn block_on<F: Future>(future: F) -> Result<F::Output, Fault> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| {
-        Fault::new(Exit::Fault, "the system gives no event queue").because(error.to_string())
-    })?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| {
+            Fault::new(Exit::Fault, "the system gives no event queue").because(error.to_string())
+        })?;
     let output = runtime.block_on(future);
     // A name look-up that hangs must not keep us.
     runtime.shutdown_background();
@@ -269,7 +310,10 @@ pub fn block_on<F: Future>(future: F) -> Result<F::Output, Fault> {
 
 /// The fault of a name that is in no config.
 pub fn unknown_target(unknown: UnknownTarget) -> Fault {
-    let fault = Fault::new(Exit::Usage, format!("there is no target {}", sanitize(&unknown.name)));
+    let fault = Fault::new(
+        Exit::Usage,
+        format!("there is no target {}", sanitize(&unknown.name)),
+    );
     match &unknown.nearest[..] {
         [] => fault.fix("`sekisho list` shows every target"),
         near => fault.fix(format!("did you mean {}?", near.join(", "))),

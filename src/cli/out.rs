@@ -27,7 +27,10 @@ impl Out {
                 !no_color && !dumb && std::io::stderr().is_terminal()
             }
         };
-        Self { color: wanted, verbose: common.verbose }
+        Self {
+            color: wanted,
+            verbose: common.verbose,
+        }
     }
 
     /// Whether screens may be coloured.
@@ -83,12 +86,20 @@ impl Out {
             self.data(&text.to_string());
             return Exit::Done;
         }
-        let text = if self.color { text.ansi().to_string() } else { text.to_string() };
+        let text = if self.color {
+            text.ansi().to_string()
+        } else {
+            text.to_string()
+        };
         let _ = std::io::stderr().lock().write_all(text.as_bytes());
         Exit::Usage
     }
 
     fn paint(self, code: &str, text: &str) -> String {
-        if self.color { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+        if self.color {
+            format!("\x1b[{code}m{text}\x1b[0m")
+        } else {
+            text.to_owned()
+        }
     }
 }

@@ -27,9 +27,16 @@ pub fn run(context: &Context, query: &str) -> Result<Exit, Fault> {
 
 async fn switch(context: &Context, query: &str) -> Result<Exit, Fault> {
     let config = context.config();
-    let host = Outside { context, history: HistoryFile::new(context.paths()) };
+    let host = Outside {
+        context,
+        history: HistoryFile::new(context.paths()),
+    };
     let catalog = Arc::new(config.catalog.clone());
-    let query = if query.is_empty() { &config.list.query } else { query };
+    let query = if query.is_empty() {
+        &config.list.query
+    } else {
+        query
+    };
     let mut model = Model::new(setup(context)?, host.history.read(), query)
         .with_catalog(catalog, Timestamp::now());
     context.bench().face_the_screen();
@@ -72,9 +79,14 @@ fn setup(context: &Context) -> Result<Setup, Fault> {
         .find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()))
         .unwrap_or_default();
     let term = std::env::var("TERM").unwrap_or_default();
-    let paint = if context.out.color() { Paint::Color } else { Paint::Plain };
-    let keymap = Keymap::new(&config.list.keys)
-        .map_err(|why| Fault::new(Exit::Usage, "the config's keys do not work").because(why.to_string()))?;
+    let paint = if context.out.color() {
+        Paint::Color
+    } else {
+        Paint::Plain
+    };
+    let keymap = Keymap::new(&config.list.keys).map_err(|why| {
+        Fault::new(Exit::Usage, "the config's keys do not work").because(why.to_string())
+    })?;
     Ok(Setup {
         auth_account: config.auth.account,
         store: context.broker().vault().label().to_owned(),
@@ -91,8 +103,11 @@ fn setup(context: &Context) -> Result<Setup, Fault> {
 
 fn no_screen(error: std::io::Error) -> Fault {
     if screen::is_missing(&error) {
-        return Fault::new(Exit::NeedsPerson, "there is no terminal to show the list on")
-            .fix("name the target: `sekisho exec TARGET -- COMMAND`");
+        return Fault::new(
+            Exit::NeedsPerson,
+            "there is no terminal to show the list on",
+        )
+        .fix("name the target: `sekisho exec TARGET -- COMMAND`");
     }
     Fault::new(Exit::Fault, "the terminal failed").because(error.to_string())
 }

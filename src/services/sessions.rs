@@ -17,7 +17,6 @@ use crate::domain::secret::{Credentials, Secret};
 
 use super::store::vault::{Kind, Name, Vault};
 
-
 /// How long what is no secret is remembered; the data key's own life may end it earlier.
 const MEMORY: SignedDuration = SignedDuration::from_hours(36);
 
@@ -217,12 +216,19 @@ pub fn get<A: About>(vault: &Vault, id: &Name, now: Timestamp) -> Option<Session
         token: Secret::new(record.token),
         expires: record.expires,
     };
-    (credentials.expires > now).then_some(Session { credentials, origin: record.origin })
+    (credentials.expires > now).then_some(Session {
+        credentials,
+        origin: record.origin,
+    })
 }
 
 /// Every live session of a kind.
 pub fn all<A: About>(vault: &Vault, now: Timestamp) -> Vec<(Name, Session<A>)> {
-    vault.list(A::KIND, now).into_iter().filter_map(|(id, _)| Some((id, get(vault, &id, now)?))).collect()
+    vault
+        .list(A::KIND, now)
+        .into_iter()
+        .filter_map(|(id, _)| Some((id, get(vault, &id, now)?)))
+        .collect()
 }
 
 /// Remembers something that is no secret, for as long as the vault keeps anything.

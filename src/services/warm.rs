@@ -57,7 +57,8 @@ impl<'a> Question<'a> {
             region: overrides.region.as_ref().map(|region| region.as_str()),
             seconds: overrides.duration.map(|duration| duration.as_secs()),
             scope: overrides.scope.map(|scope| scope.name()),
-            variables: VARIABLES.map(|name| std::env::var_os(name).map(|v| hashed(v.as_encoded_bytes()))),
+            variables: VARIABLES
+                .map(|name| std::env::var_os(name).map(|v| hashed(v.as_encoded_bytes()))),
         }
     }
 
@@ -88,7 +89,12 @@ impl Answer {
         sessions: Vec<Name>,
         compat: crate::domain::config::PromptCompat,
     ) -> Self {
-        Self { stamps, target, sessions, compat }
+        Self {
+            stamps,
+            target,
+            sessions,
+            compat,
+        }
     }
 
     /// Its session, the one that lives longest.
@@ -102,5 +108,8 @@ impl Answer {
 
 /// Values may be long, and one of them is a session token.
 fn hashed(value: &[u8]) -> String {
-    Sha256::digest(value)[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+    Sha256::digest(value)[..8]
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
