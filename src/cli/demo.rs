@@ -166,11 +166,6 @@ impl Demo {
         ));
         lines
     }
-
-    /// Whether this process runs the organisation.
-    pub fn is_running_here(&self) -> bool {
-        self.running.is_some()
-    }
 }
 
 fn random<const N: usize>() -> io::Result<[u8; N]> {
