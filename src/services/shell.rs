@@ -129,7 +129,10 @@ pub fn hook(shell: Hookable, name: &CommandName, prefs: &ShellPrefs) -> String {
              eval \"$__sekisho_aliases\"\nunset __sekisho_aliases\n"
         ),
         // Not `{name}() …`: an alias of that name would be expanded.
-        Hookable::Zsh => format!("{settings}{HOOK_ZSH}functions[{name}]='__sekisho \"$@\"'\n"),
+        Hookable::Zsh => format!(
+            "{settings}{HOOK_ZSH}functions[{name}]='__sekisho \"$@\"'\n\
+             options[aliases]=$__sekisho_aliases\nunset __sekisho_aliases\n"
+        ),
         Hookable::Fish => {
             format!("{settings}{HOOK_FISH}function {name}\n    __sekisho $argv\nend\n")
         }
