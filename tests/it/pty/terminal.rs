@@ -48,6 +48,8 @@ pub fn command(program: impl AsRef<std::ffi::OsStr>, home: &Path) -> CommandBuil
         std::fs::create_dir_all(&folder).unwrap();
         command.env(name, folder.canonicalize().unwrap());
     }
+    // Without it each first fish of a home reads every man page of the machine, for a minute.
+    std::fs::create_dir_all(home.join(".local/share/fish/generated_completions")).unwrap();
     command.env("PATH", std::env::var_os("PATH").unwrap());
     command.env("TERM", "xterm-256color");
     command.env("LANG", "C.UTF-8");
