@@ -62,7 +62,13 @@ pub fn draw(frame: &mut Frame<'_>, model: &Model) {
         Mode::Waiting { errand, since, .. } => {
             waiting(model, errand.target.target(), errand.purpose, *since, room)
         }
-        Mode::Fault(fault) => failed(model, fault, room),
+        Mode::Fault(fault) => {
+            let mut popup = failed(model, fault, room);
+            if !fits(&popup) {
+                popup.lines.retain(|line| line.width() > 0);
+            }
+            popup
+        }
         Mode::Help { top, .. } => help(model, *top, room),
     };
     popup.draw(frame, model);
@@ -167,11 +173,6 @@ fn code(model: &Model, code_box: &CodeBox, room: u16) -> Popup {
     let next = CELLS[typed.len().min(5)];
     lines.push(cells(model, typed, left_of_cells));
     lines.push(Line::default());
-    let mut step = format!("the device shows a new code in {} s", step_left(model.now));
-    if let Some(shown) = &code_box.shown {
-        step = format!("demo: it shows {} for {} s", shown.0, step_left(model.now));
-    }
-    text(&mut lines, &step, room, Style::new());
     if let Some(hint) = code_box.hint {
         text(&mut lines, hint, room, theme.warning());
     } else if let Some(complaint) = &wanted.complaint {
@@ -184,20 +185,24 @@ fn code(model: &Model, code_box: &CodeBox, room: u16) -> Popup {
                 Style::new(),
             );
         }
-        let next_code = complaint
-            .next_code_at
-            .map(|then| seconds_left(then, model.now));
-        match next_code {
-            Some(seconds @ 1..) => {
-                text(
-                    &mut lines,
-                    &format!("next code in {seconds} s"),
-                    room,
-                    theme.warning(),
-                );
-            }
-            Some(_) => text(&mut lines, "there is a new code now", room, theme.live()),
-            None => {}
+    }
+    let complaint = wanted.complaint.as_ref();
+    let wait = complaint
+        .and_then(|complaint| complaint.next_code_at)
+        .map(|then| seconds_left(then, model.now));
+    let step = step_left(model.now);
+    match (&code_box.shown, wait) {
+        (Some(shown), _) => {
+            let says = format!("demo: the device shows {} for {step} s", shown.0);
+            text(&mut lines, &says, room, theme.live());
+        }
+        (None, Some(seconds @ 1..)) => {
+            let says = format!("wait for the next code: {seconds} s");
+            text(&mut lines, &says, room, theme.warning());
+        }
+        (None, _) => {
+            let says = format!("the device shows a new code in {step} s");
+            text(&mut lines, &says, room, Style::new());
         }
     }
     Popup {
