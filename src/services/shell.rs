@@ -129,7 +129,10 @@ pub fn hook(shell: Hookable, name: &CommandName, prefs: &ShellPrefs) -> String {
              eval \"$__sekisho_aliases\"\nunset __sekisho_aliases\n"
         ),
         // Not `{name}() …`: an alias of that name would be expanded.
-        Hookable::Zsh => format!("{settings}{HOOK_ZSH}functions[{name}]='__sekisho \"$@\"'\n"),
+        Hookable::Zsh => format!(
+            "{settings}{HOOK_ZSH}functions[{name}]='__sekisho \"$@\"'\n\
+             options[aliases]=$__sekisho_aliases\nunset __sekisho_aliases\n"
+        ),
         Hookable::Fish => {
             format!("{settings}{HOOK_FISH}function {name}\n    __sekisho $argv\nend\n")
         }
@@ -367,5 +370,86 @@ impl Subshell<'_> {
             (Hookable::Zsh, _) | (_, []) => folder,
             (_, [(name, _), ..]) => folder.join(name),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shell_is_known_by_its_name() {
+        for (program, shell) in [
+            ("/bin/bash", Some(Hookable::Bash)),
+            ("-zsh", Some(Hookable::Zsh)),
+            ("/usr/bin/zsh-5.9", Some(Hookable::Zsh)),
+            ("/usr/bin/fish", Some(Hookable::Fish)),
+            ("/bin/sh", None),
+            ("/bin/rbash", None),
+            ("/opt/bash-wrapper", None),
+        ] {
+            assert_eq!(Hookable::of(Path::new(program)), shell, "{program}");
+        }
+    }
+
+    #[test]
+    fn a_script_or_dash_c_is_no_shell_to_go_back_to() {
+        let interactive = |line: &str| {
+            let arguments: Vec<String> = line.split(' ').map(str::to_owned).collect();
+            is_interactive(&arguments)
+        };
+        for line in [
+            "-zsh",
+            "bash",
+            "bash --login",
+            "bash --rcfile x -i",
+            "zsh -l",
+            "fish -i -C x",
+        ] {
+            assert!(interactive(line), "{line}");
+        }
+        for line in [
+            "bash script.sh",
+            "sh -c sekisho",
+            "bash -ec x",
+            "fish --command x",
+        ] {
+            assert!(!interactive(line), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_command_name_is_a_plain_word() {
+        for name in ["sekisho", "sk", "_s-2"] {
+            assert!(name.parse::<CommandName>().is_ok(), "{name}");
+        }
+        for name in ["", "a b", "a;id", "$(id)", "-x", "1a", "関所"] {
+            assert!(name.parse::<CommandName>().is_err(), "{name}");
+        }
+    }
+
+    #[test]
+    fn the_shell_asked_for_must_be_there() {
+        let path = [("PATH".into(), "/nonexistent".into())]
+            .into_iter()
+            .collect();
+        let fault = Shell::choose(Some("zsh"), &path).unwrap_err();
+        assert_eq!(fault.exit, Exit::NotFound);
+        let fault = Shell::choose(Some("/etc/passwd"), &path).unwrap_err();
+        assert_eq!(fault.exit, Exit::CannotRun);
+    }
+
+    #[test]
+    fn nologin_is_no_shell() {
+        assert!(is_shell(Path::new("/bin/sh")));
+        for program in [
+            "/usr/sbin/nologin",
+            "/bin/false",
+            "sh",
+            "",
+            "/nonexistent/zsh",
+        ] {
+            assert!(!is_shell(Path::new(program)), "{program}");
+        }
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::clock;
-use super::field::Digits;
+use super::field::{Digits, Field};
 use super::keys::{ENTER, typed_ahead};
 use super::layout::Widest;
 use super::model::{CodeBox, Door, Effect, Errand, Mode, Model, Msg, Outcome, Purpose};
@@ -16,8 +16,8 @@ use crate::domain::config::Order;
 use crate::domain::fault::{Exit, Fault};
 use crate::domain::guard::{Confirmation, Guard};
 use crate::domain::history::Deed;
-use crate::domain::ids::MfaSerial;
-use crate::domain::keys::{Action, Key, KeyCode};
+use crate::domain::ids::{MfaSerial, RoleArn};
+use crate::domain::keys::{Action, FILTERS, Key, KeyCode, TABLE};
 use crate::domain::pass::{Asking, CodeWanted, Pass, Refusal, Renew, Request, Terms};
 use crate::domain::scope::Scope;
 use crate::domain::search::Search;
@@ -80,7 +80,7 @@ impl Model {
         self.preselect();
     }
 
-    fn favourites(&self) -> Vec<crate::domain::ids::RoleArn> {
+    fn favourites(&self) -> Vec<RoleArn> {
         match self.setup.order {
             Order::Frecency => self.history.favourites(self.now),
             Order::Config => Vec::new(),
@@ -173,7 +173,7 @@ impl Model {
     }
 
     fn key_in_help(&mut self, key: Key, action: Option<Action>) -> Effect {
-        let page = self.size.1.saturating_sub(4).max(1);
+        let page = self.size.1.saturating_sub(2).max(1);
         let Mode::Help { back, top } = &mut self.mode else {
             return Effect::None;
         };
@@ -187,7 +187,7 @@ impl Model {
             _ => {}
         }
         if let Mode::Help { top, .. } = &mut self.mode {
-            let lines = u16::try_from(crate::domain::keys::TABLE.len()).unwrap_or(u16::MAX);
+            let lines = u16::try_from(TABLE.len() + FILTERS.len()).unwrap_or(u16::MAX);
             *top = (*top).min(lines.saturating_sub(page));
         }
         Effect::None
@@ -346,7 +346,7 @@ impl Model {
                 self.mode = Mode::Confirm {
                     target,
                     purpose,
-                    field: super::field::Field::default(),
+                    field: Field::default(),
                     refused: None,
                 };
                 Effect::None

@@ -220,7 +220,7 @@ fn draw_list(frame: &mut Frame<'_>, model: &Model, columns: Columns, area: Rect)
             (Mode::Loading { since }, _) => {
                 format!("reading the accounts, {}", elapsed(model, *since))
             }
-            (_, 0) => "no accounts in the config: sekisho init writes a first one".to_owned(),
+            (_, 0) => "the config lists no accounts yet".to_owned(),
             _ => "nothing matches; Esc clears the filter".to_owned(),
         };
         let text = truncate(
@@ -383,10 +383,14 @@ fn footer_line(model: &Model, window: u16) -> Line<'static> {
         );
         return Line::styled(text, theme.accent());
     }
+    let in_list = matches!(model.mode, Mode::Browse);
     let hints = TABLE.iter().filter_map(|binding| {
         let label = match binding.action {
+            Action::Back if matches!(model.mode, Mode::Waiting { .. }) => "cancel",
+            Action::Back if !in_list && !matches!(model.mode, Mode::Loading { .. }) => "back",
             Action::Back if !model.filter.text().is_empty() => "clear",
-            _ => binding.footer?,
+            Action::Back | Action::Help => binding.footer?,
+            _ => binding.footer.filter(|_| in_list)?,
         };
         let key = model.setup.keymap.keys(binding.action).next()?;
         let key = match key.code {
@@ -399,8 +403,9 @@ fn footer_line(model: &Model, window: u16) -> Line<'static> {
     let hints: Vec<(String, &str, bool)> = hints.collect();
     let taken = |key: &str, label: &str| width(key) + 1 + width(label) + 3;
     let needed = hints.iter().filter(|hint| hint.2);
-    let mut room =
-        usize::from(window).saturating_sub(needed.map(|(key, label, _)| taken(key, label)).sum());
+    let needed: usize = needed.map(|(key, label, _)| taken(key, label)).sum();
+    // One column before the first hint; the three behind the last one may be missing.
+    let mut room = (usize::from(window) + 2).saturating_sub(needed);
     let mut spans: Vec<Span<'static>> = vec![" ".into()];
     for (key, label, needed) in &hints {
         if !needed {

@@ -373,3 +373,117 @@ impl Drop for Block {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn inherited(vars: &[(&str, &str)]) -> Inherited {
+        vars.iter()
+            .map(|(name, value)| (name.into(), value.into()))
+            .collect()
+    }
+
+    fn plan(context: &Context, inherited: &Inherited) -> Environment {
+        Environment::plan(vec![open("AWS_ACCESS_KEY_ID", "ASIA")], context, inherited)
+    }
+
+    fn child(environment: &Environment, inherited: &Inherited) -> Vec<String> {
+        let block = environment.block(inherited).unwrap();
+        let entries = block.entries().iter();
+        entries
+            .map(|entry| entry.to_str().unwrap().to_owned())
+            .collect()
+    }
+
+    #[test]
+    fn every_spelling_and_duplicate_is_removed_and_settings_stay() {
+        let inherited = inherited(&[
+            ("PATH", "/bin"),
+            ("AWS_PROFILE", "a"),
+            ("AWS_PROFILE", "b"),
+            ("aws_profile", "c"),
+            ("AWS_ACCESS_KEY_ID", "AKIA"),
+            ("Aws_Access_Key_Id", "AKIA"),
+            ("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "/x"),
+            ("AWSUME_PROFILE", "x"),
+            ("SEKISHO_STALE", "x"),
+            ("AWS_CA_BUNDLE", "/ca.pem"),
+            ("AWS_ENDPOINT_URL_S3", "http://localhost"),
+            ("AWS_RETRY_MODE", "adaptive"),
+            ("AWS_SHARED_CREDENTIALS_FILE", "/c"),
+            ("AWS_VAULT_BACKEND", "pass"),
+            ("https_proxy", "http://proxy"),
+            ("PATH", "/second"),
+        ]);
+        assert_eq!(
+            child(&plan(&Context::default(), &inherited), &inherited),
+            [
+                "PATH=/bin",
+                "AWS_CA_BUNDLE=/ca.pem",
+                "AWS_ENDPOINT_URL_S3=http://localhost",
+                "AWS_RETRY_MODE=adaptive",
+                "AWS_SHARED_CREDENTIALS_FILE=/c",
+                "AWS_VAULT_BACKEND=pass",
+                "https_proxy=http://proxy",
+                "AWS_ACCESS_KEY_ID=ASIA",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_region_is_the_users_own_unless_sekisho_set_it() {
+        let own = inherited(&[("AWS_REGION", "eu-west-1")]);
+        assert_eq!(own.own_region().unwrap().as_str(), "eu-west-1");
+        let ours = inherited(&[
+            ("AWS_REGION", "us-west-2"),
+            ("AWS_DEFAULT_REGION", "us-west-2"),
+            ("SEKISHO_REGION", "us-west-2"),
+        ]);
+        assert!(ours.own_region().is_none());
+        let changed = inherited(&[("AWS_REGION", "eu-west-1"), ("SEKISHO_REGION", "us-west-2")]);
+        assert_eq!(changed.own_region().unwrap().as_str(), "eu-west-1");
+        // A target without a region keeps the user's and drops a former target's.
+        let keeps = |inherited: &Inherited| {
+            child(&plan(&Context::default(), inherited), inherited)
+                .iter()
+                .filter(|entry| entry.contains("REGION"))
+                .count()
+        };
+        assert_eq!((keeps(&own), keeps(&ours), keeps(&changed)), (1, 0, 1));
+    }
+
+    #[test]
+    fn extras_win_and_are_left_alone_by_unset() {
+        let extra = vec![
+            ("NO_PROXY".to_owned(), "127.0.0.1".to_owned()),
+            ("SEKISHO_DEMO".to_owned(), "1".to_owned()),
+        ];
+        let inherited = inherited(&[("NO_PROXY", "corp"), ("SEKISHO_DEMO", "1")]);
+        let context = Context {
+            extra: extra.clone(),
+            ..Context::default()
+        };
+        let entries = child(&plan(&context, &inherited), &inherited);
+        assert_eq!(entries[1..], ["NO_PROXY=127.0.0.1", "SEKISHO_DEMO=1"]);
+        let cleared = Environment::cleared(&extra, &inherited);
+        assert!(cleared.remove.iter().all(|name| name != "SEKISHO_DEMO"));
+        assert!(
+            cleared
+                .remove
+                .iter()
+                .any(|name| name == "AWS_SESSION_TOKEN")
+        );
+    }
+
+    #[test]
+    fn a_nul_is_refused_without_its_value() {
+        let mut block = Block(Vec::new());
+        let error = block.push(b"NAME", b"canary\0").unwrap_err().to_string();
+        assert_eq!(error, "the value of NAME holds a NUL");
+        block.set("ZDOTDIR", OsStr::new("a")).unwrap();
+        block.set("ZDOTDIR", OsStr::new("b")).unwrap();
+        assert_eq!(block.variables().count(), 1);
+        assert_eq!(block.get("ZDOTDIR"), Some(OsStr::new("b")));
+    }
+}

@@ -31,7 +31,7 @@ use sekisho::domain::pass::{
 use sekisho::domain::secret::{Credentials, Secret};
 use sekisho::ui::model::{DeviceCode, Model, Outcome, Setup};
 use sekisho::ui::theme::{ASCII, Glyphs, Paint, Theme, UNICODE};
-use sekisho::ui::{Host, run};
+use sekisho::ui::{Host, draw, run};
 use unicode_width::UnicodeWidthStr;
 
 /// When every test begins: 09:00:10 UTC, ten seconds into a code.
@@ -375,6 +375,11 @@ impl Stage {
     /// Types, and takes a picture.
     pub fn shows(&mut self, keys: &str) -> String {
         self.keys(keys);
+        // The terminal in memory does not know that a wide glyph covers two cells: draw afresh.
+        self.terminal.clear().unwrap();
+        self.terminal
+            .draw(|frame| draw(frame, &self.model))
+            .unwrap();
         self.picture()
     }
 
