@@ -8,6 +8,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::domain::ids::{Malformed, Region, parse_duration};
 use crate::domain::scope::Scope;
+use crate::services::environment::Syntax;
+use crate::services::shell::{CommandName, Hookable};
 
 /// One MFA code opens every account for the day; a leaked key opens nothing.
 #[derive(Debug, Parser)]
@@ -150,6 +152,40 @@ pub enum Verb {
         )]
         command: Vec<OsString>,
     },
+    /// Print an account's environment, for `eval "$(sekisho env TARGET)"`
+    #[command(
+        after_help = "Examples:\n  eval \"$(sekisho env dev-tanaka)\"\n  sekisho env dev-tanaka --format dotenv > .env\n  eval \"$(sekisho env --unset)\""
+    )]
+    Env(EnvArgs),
+    /// Print the hook that lets `sekisho switch` and `refresh` act on your shell
+    #[command(
+        after_help = "In ~/.bashrc: eval \"$(sekisho hook bash)\"\nIn ~/.zshrc: eval \"$(sekisho hook zsh)\"\nIn config.fish: sekisho hook fish | source"
+    )]
+    Hook {
+        /// bash, zsh or fish
+        #[arg(value_parser = parse_hookable)]
+        shell: Hookable,
+        /// The command to define
+        #[arg(long, value_name = "NAME", default_value = "sekisho")]
+        cmd: CommandName,
+    },
+    /// Go to another account in this very shell (needs the hook; every subshell has it)
+    Switch {
+        /// The account, or account/role; without it the list opens
+        target: Option<String>,
+        /// Which shell evaluates what is printed
+        #[arg(long, hide = true, value_parser = parse_hookable)]
+        hook: Option<Hookable>,
+    },
+    /// Renew this shell's session now (needs the hook; every subshell has it)
+    Refresh {
+        /// Ask nobody and say nothing
+        #[arg(long)]
+        quiet: bool,
+        /// Which shell evaluates what is printed
+        #[arg(long, hide = true, value_parser = parse_hookable)]
+        hook: Option<Hookable>,
+    },
     /// Check the config, or show what it means
     Config {
         /// Which of the two
@@ -172,6 +208,67 @@ pub enum Verb {
         )]
         verb: Vec<OsString>,
     },
+}
+
+/// What `env` prints, and for whom.
+#[derive(Debug, Args)]
+pub struct EnvArgs {
+    /// The account, or account/role; without it the list opens
+    pub target: Option<String>,
+    /// The shell that evaluates it [default: the one you are in]
+    #[arg(long, value_name = "SHELL")]
+    pub shell: Option<ShellName>,
+    /// Code to evaluate, or data
+    #[arg(long, value_name = "FORMAT", default_value = "export")]
+    pub format: Format,
+    /// Take everything back that sekisho sets
+    #[arg(long, conflicts_with = "target")]
+    pub unset: bool,
+    /// Show secrets on a terminal too
+    #[arg(long)]
+    pub show: bool,
+}
+
+/// A shell language.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[expect(missing_docs, reason = "the names are the shells")]
+pub enum ShellName {
+    Bash,
+    Zsh,
+    Fish,
+    #[value(name = "powershell", alias = "pwsh")]
+    PowerShell,
+    Nu,
+}
+
+impl From<ShellName> for Syntax {
+    fn from(name: ShellName) -> Self {
+        match name {
+            ShellName::Bash => Self::Bash,
+            ShellName::Zsh => Self::Zsh,
+            ShellName::Fish => Self::Fish,
+            ShellName::PowerShell => Self::PowerShell,
+            ShellName::Nu => Self::Nu,
+        }
+    }
+}
+
+/// What `env` prints.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// Code to evaluate
+    Export,
+    /// One JSON object
+    Json,
+    /// NAME=value lines
+    Dotenv,
+}
+
+fn parse_hookable(text: &str) -> Result<Hookable, Malformed> {
+    Hookable::ALL
+        .into_iter()
+        .find(|shell| shell.name() == text)
+        .ok_or_else(|| Malformed("the hook is for bash, zsh and fish".into()))
 }
 
 /// What to do with the config.

@@ -211,7 +211,7 @@ impl Context {
             .unwrap_or_else(|| self.paths.state.join("run"));
         Dir::create(&runtime_dir)
             .map_err(|error| error.fault("the subshell's start-up files cannot be written"))?;
-        let environment = self.environment(pass);
+        let environment = self.environment(pass, self.inherited.depth() + 1);
         self.broker.rest();
         let subshell = Subshell {
             shell: &shell,
@@ -226,19 +226,26 @@ impl Context {
 
     /// Becomes a command. Returns only where that failed.
     pub fn become_command(&self, pass: Pass, command: &[std::ffi::OsString]) -> Fault {
-        let environment = self.environment(pass);
+        let environment = self.environment(pass, self.inherited.depth() + 1);
         self.broker.rest();
         process::exec(&environment, &self.inherited, command)
     }
 
-    fn environment(&self, pass: Pass) -> Environment {
+    /// The environment that carries a pass; `depth` is how many of our shells surround the child.
+    pub fn environment(&self, pass: Pass, depth: u32) -> Environment {
         let context = environment::Context {
             config_path: self.named_config(),
-            depth: self.inherited.depth() + 1,
+            depth,
             compat: self.config.shell.prompt_compat,
             extra: self.world.demo().map(Demo::environment).unwrap_or_default(),
         };
         Environment::of(pass, &context, &self.inherited)
+    }
+
+    /// The environment that takes everything back; a demo's stays.
+    pub fn cleared_environment(&self) -> Environment {
+        let kept = self.world.demo().map(Demo::environment).unwrap_or_default();
+        Environment::cleared(&kept, &self.inherited)
     }
 
     /// The config that was named, absolute.

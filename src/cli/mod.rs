@@ -5,7 +5,9 @@ mod bench;
 mod config;
 mod context;
 mod demo;
+mod env;
 mod exec;
+mod hook;
 pub mod out;
 mod pick;
 mod prompt;
@@ -56,6 +58,22 @@ fn run_in(world: &World, line: CommandLine, out: Out) -> Result<Exit, Fault> {
             &target,
             &command,
         ),
+        Verb::Env(arguments) => {
+            let verb = arguments
+                .target
+                .as_deref()
+                .map_or_else(|| "env".to_owned(), |t| format!("env {t}"));
+            env::run(&context(line.common, verb)?, &arguments)
+        }
+        Verb::Hook { shell, cmd } => Ok(hook::run(world, line.common, shell, &cmd, out)),
+        Verb::Switch { target, hook } => env::switch(
+            &context(line.common, "switch".into())?,
+            hook,
+            target.as_deref(),
+        ),
+        Verb::Refresh { quiet, hook } => {
+            env::refresh(&context(line.common, "refresh".into())?, hook, quiet)
+        }
         Verb::Config { what } => config::run(&line.common, world, what, out),
         Verb::Demo { serve, verb } => demo::run(serve, verb, line.common, out),
     }

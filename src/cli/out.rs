@@ -5,6 +5,7 @@
 use std::io::{IsTerminal, Write};
 
 use crate::domain::fault::{Exit, Fault};
+use crate::domain::secret::Secret;
 
 use super::args::{ColorWhen, Common};
 
@@ -42,6 +43,13 @@ impl Out {
     pub fn data(self, text: &str) {
         // A reader that went away is not our fault.
         let _ = std::io::stdout().lock().write_all(text.as_bytes());
+    }
+
+    /// Writes a secret to stdout: `env` and `credential-process` are asked for one. All of it, or an error.
+    pub fn secret(self, text: &Secret) -> std::io::Result<()> {
+        let mut stdout = std::io::stdout().lock();
+        stdout.write_all(text.expose().as_bytes())?;
+        stdout.flush()
     }
 
     /// Tells a person one line.

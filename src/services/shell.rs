@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use super::environment::{Environment, IDENTITY, Inherited};
+use super::environment::{Environment, IDENTITY, Inherited, Syntax};
 use super::process::{find, is_executable, run_block};
 use crate::domain::config::{PromptCompat, RenewPref, ShellPrefs};
 use crate::domain::fault::{Exit, Fault};
@@ -55,6 +55,16 @@ impl Hookable {
     fn of(program: &Path) -> Option<Self> {
         let name = family(program)?;
         Self::ALL.into_iter().find(|shell| shell.name() == name)
+    }
+}
+
+impl From<Hookable> for Syntax {
+    fn from(shell: Hookable) -> Self {
+        match shell {
+            Hookable::Bash => Self::Bash,
+            Hookable::Zsh => Self::Zsh,
+            Hookable::Fish => Self::Fish,
+        }
     }
 }
 

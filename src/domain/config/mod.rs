@@ -125,6 +125,17 @@ pub struct ShellPrefs {
     pub prompt_compat: PromptCompat,
 }
 
+impl Default for ShellPrefs {
+    fn default() -> Self {
+        Self {
+            program: None,
+            renew: RenewPref::default(),
+            mark_prompt: true,
+            prompt_compat: PromptCompat::default(),
+        }
+    }
+}
+
 /// How a subshell outlives its hour.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
