@@ -173,7 +173,7 @@ impl DataKeys {
         let life = Duration::try_from(until - now).unwrap_or(Duration::from_secs(1));
         match place {
             KeyPlace::Kernel if fresh => {
-                kernel::put(&self.kernel_name(), &key, life).map_err(text)?
+                kernel::put(&self.kernel_name(), &key, life).map_err(text)?;
             }
             KeyPlace::Kernel => kernel::keep(&self.kernel_name(), life).map_err(text)?,
             KeyPlace::Keychain => {

@@ -177,7 +177,7 @@ impl Vault {
         if let Some(sealed) = &self.sealed
             && let Ok(Some(dir)) = Dir::open(&sealed.dir)
         {
-            found.extend(sealed.headers(&dir).filter_map(|(_, name, header)| {
+            found.extend(headers(&dir).filter_map(|(_, name, header)| {
                 (header.kind == kind).then_some((name, header.expires))
             }));
         }
@@ -250,7 +250,7 @@ impl Sealed {
             .read(header.place, now)
             .map_err(|why| ignored(&why))?;
         match key.filter(|key| sealed::key_id(key) == header.key_id) {
-            Some(key) => sealed::open(&key, name, record).map(Some).map_err(unusable),
+            Some(key) => sealed::open(&key, name, &record).map(Some).map_err(unusable),
             None => Err("the key to the saved sessions is gone (a reboot, a logout --all, or its time ran out): a new code is needed".into()),
         }
     }
@@ -267,8 +267,7 @@ impl Sealed {
         let dir = Dir::create(&self.dir).map_err(text)?;
         let _held = dir.lock(LOCK).map_err(text)?;
         // The key lives as long as the longest session that it opens, and no longer.
-        let until = self
-            .headers(&dir)
+        let until = headers(&dir)
             .map(|(.., header)| header.expires)
             .filter(|expires| is_live(*expires, now))
             .fold(expires, Timestamp::max);
@@ -304,8 +303,7 @@ impl Sealed {
         };
         // Against a writer that has just made the key it seals with.
         let _held = dir.lock(LOCK)?;
-        let doomed: Vec<String> = self
-            .headers(&dir)
+        let doomed: Vec<String> = headers(&dir)
             .filter(|(.., header)| which(header))
             .map(|(file, ..)| file)
             .collect();
@@ -314,16 +312,17 @@ impl Sealed {
         }
         Ok(())
     }
+}
 
-    fn headers(&self, dir: &Dir) -> impl Iterator<Item = (String, Name, Header)> {
-        let names = dir.names().unwrap_or_default();
-        names.into_iter().filter_map(|file| {
-            let (kind, name) = Kind::parse(&file)?;
-            let record = dir.read(&file, LIMIT).ok()??;
-            let header = Header::read(&record).ok()?;
-            (header.kind == kind).then_some((file, name, header))
-        })
-    }
+/// The readable records of a directory: file, name, header.
+fn headers(dir: &Dir) -> impl Iterator<Item = (String, Name, Header)> {
+    let names = dir.names().unwrap_or_default();
+    names.into_iter().filter_map(|file| {
+        let (kind, name) = Kind::parse(&file)?;
+        let record = dir.read(&file, LIMIT).ok()??;
+        let header = Header::read(&record).ok()?;
+        (header.kind == kind).then_some((file, name, header))
+    })
 }
 
 fn is_live(expires: Timestamp, now: Timestamp) -> bool {

@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use sekisho::services::store::datakey::KeyPlace;
 use sekisho::services::store::vault::{Kind, Name, Vault};
@@ -139,6 +139,9 @@ fn every_flipped_byte_is_an_empty_cache_and_one_line() {
     assert!(vault.take_warning().is_none());
 }
 
+/// What the warning says, and what brings it about.
+type Plant<'a> = (&'static str, Box<dyn Fn() + 'a>);
+
 #[test]
 fn what_others_could_have_written_is_not_read_and_is_replaced() {
     let (temp, dir) = place();
@@ -147,7 +150,7 @@ fn what_others_could_have_written_is_not_read_and_is_replaced() {
     };
     let _cleanup = Cleanup(&vault);
     let aside = temp.path().join("aside");
-    let mut plants: Vec<(&str, Box<dyn Fn()>)> = vec![
+    let mut plants: Vec<Plant> = vec![
         (
             "open to other users",
             Box::new(|| {
@@ -277,7 +280,7 @@ fn purging_removes_what_is_over_and_nothing_else() {
     let _cleanup = Cleanup(&vault);
     vault.put(Kind::AuthSession, &NAME, CANARY, at(600), at(0));
     let half = fs::File::create(dir.join(".tmp-0123")).unwrap();
-    half.set_modified(std::time::SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000))
+    half.set_modified(SystemTime::UNIX_EPOCH + Duration::from_hours(500_000)) // at(0)
         .unwrap();
     vault.purge(at(1));
     assert_eq!(
