@@ -10,7 +10,7 @@ use std::sync::Mutex;
 use jiff::{SignedDuration, Timestamp};
 use zeroize::Zeroizing;
 
-use super::datakey::{DataKeys, KeyPlace};
+use super::datakey::{DataKeys, KeyPlace, Settled};
 use super::files::{Dir, FileError};
 use super::sealed::{self, Header, Unsealable};
 use super::{guard, hex};
@@ -26,6 +26,8 @@ const LONGEST: SignedDuration = SignedDuration::from_hours(36);
 const LIMIT: u64 = 256 * 1024;
 
 const LOCK: &str = "lock";
+const MEMORY_ONLY: &str = "memory only";
+const IN_MEMORY: &str = "sessions stay in memory";
 
 /// What a record is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -115,11 +117,32 @@ impl Vault {
         Self::new(Path::new(""), KeyPlace::NONE, None)
     }
 
-    /// Where the sessions rest now, for the header and `status`.
-    pub fn label(&self) -> &'static str {
-        match &self.sealed {
-            Some(sealed) => sealed.keys.settled().map_or("memory only", KeyPlace::label),
-            None => "memory only",
+    /// Where the sessions rest, for the header and `status`; `None` until a place has been tried.
+    pub fn label(&self) -> Option<&'static str> {
+        let Some(sealed) = &self.sealed else {
+            return Some(MEMORY_ONLY);
+        };
+        if !guard(&self.memory).is_empty() {
+            return Some(MEMORY_ONLY);
+        }
+        match sealed.keys.settled() {
+            Settled::At(place) => Some(place.label()),
+            Settled::Nowhere(_) => Some(MEMORY_ONLY),
+            Settled::Unknown => None,
+        }
+    }
+
+    /// Finds out where the sessions rest, by writing. A keychain may take 2 s: not before the first frame.
+    pub fn settle(&self, now: Timestamp) -> &'static str {
+        let Some(sealed) = &self.sealed else {
+            return MEMORY_ONLY;
+        };
+        match sealed.settle(now) {
+            Ok(place) => place.label(),
+            Err(why) => {
+                self.warn(format!("{IN_MEMORY}: {why}"));
+                MEMORY_ONLY
+            }
         }
     }
 
@@ -151,7 +174,7 @@ impl Vault {
                     guard(&self.memory).remove(&id);
                     return;
                 }
-                Err(why) => self.warn(format!("sessions stay in memory: {why}")),
+                Err(why) => self.warn(format!("{IN_MEMORY}: {why}")),
             }
         }
         let bytes = Zeroizing::new(plain.to_vec());
@@ -266,15 +289,32 @@ impl Sealed {
         let text = |error: FileError| error.to_string();
         let dir = Dir::create(&self.dir).map_err(text)?;
         let _held = dir.lock(LOCK).map_err(text)?;
-        // The key lives as long as the longest session that it opens, and no longer.
-        let until = headers(&dir)
-            .map(|(.., header)| header.expires)
-            .filter(|expires| is_live(*expires, now))
-            .fold(expires, Timestamp::max);
-        let (place, key) = self.keys.take(until, now)?;
+        let (place, key) = self.key(&dir, expires, now)?;
         let record = sealed::seal(&key, place, kind, name, expires, plain)
             .map_err(|error| error.to_string())?;
         dir.write(&kind.file_name(name), &record).map_err(text)
+    }
+
+    fn settle(&self, now: Timestamp) -> Result<KeyPlace, String> {
+        let text = |error: FileError| error.to_string();
+        let dir = Dir::create(&self.dir).map_err(text)?;
+        let _held = dir.lock(LOCK).map_err(text)?;
+        let soon = now + SignedDuration::from_mins(1);
+        self.key(&dir, soon, now).map(|(place, _)| place)
+    }
+
+    /// The data key, which lives as long as the longest session that it opens, and no longer.
+    fn key(
+        &self,
+        dir: &Dir,
+        expires: Timestamp,
+        now: Timestamp,
+    ) -> Result<(KeyPlace, super::kernel::Key), String> {
+        let until = headers(dir)
+            .map(|(.., header)| header.expires)
+            .filter(|expires| is_live(*expires, now))
+            .fold(expires, Timestamp::max);
+        self.keys.take(until, now)
     }
 
     fn purge(&self, now: Timestamp) -> Result<(), FileError> {

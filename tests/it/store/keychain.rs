@@ -198,7 +198,7 @@ fn keeps_keys_and_data_keys() {
     first.put(Kind::AuthSession, &[1; 32], b"a session", at(3600), at(0));
     assert_eq!(
         (first.label(), first.take_warning()),
-        ("Secret Service", None)
+        (Some("Secret Service"), None)
     );
     let other = Vault::new(&dir, KEYCHAIN, None);
     assert_eq!(
