@@ -186,7 +186,7 @@ fn read(path: &Path, limit: u64) -> Result<Content, Unread> {
     }
     let text = String::from_utf8(bytes).map_err(|error| {
         let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
-        let line = good.iter().filter(|b| **b == b'\n').count() + 1;
+        let line = good.split(|b| *b == b'\n').count();
         Unread::new(
             ErrorKind::InvalidData,
             format!("it is not UTF-8, first in line {line}"),

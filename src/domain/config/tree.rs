@@ -8,8 +8,11 @@ use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, de};
+use serde_yaml::budget::BudgetBreach;
 use serde_yaml::options::DuplicateKeyPolicy;
-use serde_yaml::{Budget, Location, MessageFormatter, Options, Spanned, UserMessageFormatter};
+use serde_yaml::{
+    Budget, Error, Location, MessageFormatter, Options, Spanned, UserMessageFormatter,
+};
 
 use super::Spot;
 
@@ -87,13 +90,37 @@ pub(super) fn read(
         yaml.deserialize_any(top)
     });
     let broken = outcome.err().map(|error| Broken {
-        spot: error.location().map(Spot::from).unwrap_or_default(),
-        why: match &error {
-            serde_yaml::Error::Message { msg, .. } => msg.clone(),
-            other => UserMessageFormatter.format_message(other).into_owned(),
-        },
+        spot: error
+            .location()
+            .map_or(Spot { line: 1, column: 1 }, Spot::from),
+        why: why(&error),
     });
     (pairs, broken)
+}
+
+/// What the parser says, in a person's words.
+fn why(error: &Error) -> String {
+    match error {
+        Error::AliasError { error, .. } | Error::WithSnippet { error, .. } => why(error),
+        Error::Message { msg, .. } => msg.clone(),
+        Error::MultipleDocuments { .. }
+        | Error::Budget {
+            breach: BudgetBreach::Documents { .. },
+            ..
+        } => "a file is one YAML document; this is a second".to_owned(),
+        Error::Budget {
+            breach: BudgetBreach::Depth { .. },
+            ..
+        } => "this is nested too deeply".to_owned(),
+        Error::Budget { .. }
+        | Error::AliasReplayCounterOverflow { .. }
+        | Error::AliasReplayLimitExceeded { .. }
+        | Error::AliasExpansionLimitExceeded { .. }
+        | Error::AliasReplayStackDepthExceeded { .. } => {
+            "too many values, aliases or merges for a config".to_owned()
+        }
+        other => UserMessageFormatter.format_message(other).into_owned(),
+    }
 }
 
 /// Room for 20,000 accounts, and for nothing that grows faster than the file.
@@ -126,6 +153,10 @@ fn too_many_keys<E: de::Error>() -> E {
     E::custom(format!("a mapping has at most {MAX_KEYS} keys"))
 }
 
+fn no_mapping<E: de::Error>() -> E {
+    E::custom("a config is keys and values, e.g. `version: 1`")
+}
+
 /// The top mapping.
 struct Top<'f> {
     pairs: &'f mut Vec<(Item, Item)>,
@@ -141,6 +172,14 @@ impl<'de> Visitor<'de> for Top<'_> {
 
     fn visit_unit<E>(self) -> Result<(), E> {
         Ok(())
+    }
+
+    fn visit_str<E: de::Error>(self, _: &str) -> Result<(), E> {
+        Err(no_mapping())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, _: A) -> Result<(), A::Error> {
+        Err(no_mapping())
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {

@@ -31,13 +31,21 @@ fn aliases_do_not_multiply() {
         let last = format!("*a{}, ", n - 1).repeat(10);
         let _ = writeln!(bomb, "a{n}: &a{n} [{}]", last.trim_end_matches(", "));
     }
-    assert!(refused(&bomb).contains("alias"), "{}", refused(&bomb));
+    assert!(
+        refused(&bomb).contains("too many values, aliases"),
+        "{}",
+        refused(&bomb)
+    );
     let wide = format!(
         "a: &a [{}]\nb: [{}]\n",
         "x, ".repeat(1000),
         "*a, ".repeat(10_000)
     );
-    assert!(refused(&wide).contains("alias"), "{}", refused(&wide));
+    assert!(
+        refused(&wide).contains("too many values, aliases"),
+        "{}",
+        refused(&wide)
+    );
 }
 
 #[test]
@@ -75,6 +83,27 @@ fn too_many_faults_are_not_listed() {
     assert_eq!(refused(&faulty).lines().count(), 100);
     let faulty = format!("{HEAD}browser: [{}]", "[], ".repeat(60_000));
     assert_eq!(refused(&faulty).lines().count(), 100);
+}
+
+#[test]
+fn aliases_and_merges_work_and_faults_in_them_stand_where_they_are_written() {
+    let text = format!(
+        "{HEAD}accounts:
+  - &base {{name: a, id: '222222222222', roles: &std [R, {{name: S, duration: 2h}}], guard: warn}}
+  - {{<<: *base, name: b, id: 222222222223}}
+  - {{name: c, id: '222222222224', roles: *std}}
+"
+    );
+    let loaded = super::loaded(&text, &[]);
+    let accounts = loaded.config.catalog.accounts();
+    assert_eq!(accounts[1].id.to_string(), "222222222223");
+    assert_eq!(accounts[1].guard, sekisho::domain::guard::Guard::Warn);
+    assert_eq!(accounts[2].roles, accounts[0].roles);
+    let said = refused(&text.replace("2h", "20h"));
+    assert!(
+        said.lines().all(|line| line.starts_with("config.yaml:4:")),
+        "{said}"
+    );
 }
 
 #[test]
