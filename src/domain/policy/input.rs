@@ -16,6 +16,8 @@ const STACKSET_EXECUTION: &str = "role/stacksets-exec-*";
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct SwitchRole {
     pub(super) name: String,
+    /// Its name in templates, which take letters and digits only; unlike every other role's.
+    pub(super) id: String,
     pub(super) path: String,
     /// `MaxSessionDuration`, the longest that any account asks for.
     pub(super) seconds: u64,
@@ -212,12 +214,25 @@ fn switch_roles(
             "`accounts` names no dev account with a role to switch into",
         ));
     }
+    let mut roles: Vec<SwitchRole> = roles.into_values().collect();
+    for i in 0..roles.len() {
+        let id = logical_id(&roles[i].name);
+        let taken = roles[..i].iter().any(|other| other.id == id);
+        roles[i].id = if taken { format!("{id}{i}") } else { id };
+        roles[i].accounts.sort_unstable();
+        roles[i].accounts.dedup();
+    }
     roles
-        .into_values()
-        .map(|mut role| {
-            role.accounts.sort_unstable();
-            role.accounts.dedup();
-            role
+}
+
+/// `ops-Admin` → `OpsAdmin`: CloudFormation's names have letters and digits only.
+pub(super) fn logical_id(name: &str) -> String {
+    let words = name.split(|c: char| !c.is_ascii_alphanumeric());
+    words
+        .flat_map(|word| {
+            let mut letters = word.chars();
+            let first = letters.next().map(|c| c.to_ascii_uppercase());
+            first.into_iter().chain(letters)
         })
         .collect()
 }
@@ -231,6 +246,7 @@ fn switch_role(role: &Role, account: AccountId) -> SwitchRole {
         .then_some("sts:SetSourceIdentity");
     SwitchRole {
         name: role.name.to_string(),
+        id: String::new(),
         path: role.path.to_string(),
         seconds: role.duration.as_secs().clamp(3600, 43_200),
         external_id: session.external_id.as_ref().map(ToString::to_string),

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::input::{Inputs, SwitchRole};
+use super::input::{Inputs, SwitchRole, logical_id};
 use super::size::{length, policy, split};
 use super::template::{Scope, Statement, Values};
 use super::{Document, Documents, Format, Kind};
@@ -331,7 +331,7 @@ impl Policies {
         let roles = inputs.roles.iter().zip(&self.trust).map(|(role, trust)| {
             let document = pretty(&with_sub(policy(&trust.statements)));
             Scope::default()
-                .text("id", role_id(role))
+                .text("id", &role.id)
                 .text("name", &role.name)
                 .text("path", &role.path)
                 .text("seconds", role.seconds)
@@ -534,12 +534,12 @@ fn readme(inputs: &Inputs<'_>, format: Format) -> Document {
     let parameters: Vec<String> = inputs
         .roles
         .iter()
-        .map(|role| format!("{}Policies={}", role_id(role), grants(role)))
+        .map(|role| format!("{}Policies={}", role.id, grants(role)))
         .collect();
     let variables: Vec<String> = inputs
         .roles
         .iter()
-        .map(|role| format!("{}Policies=[\"{}\"]", role_id(role), grants(role)))
+        .map(|role| format!("{}Policies=[\"{}\"]", role.id, grants(role)))
         .collect();
     let own: Vec<String> = inputs
         .accounts
@@ -580,26 +580,6 @@ fn readme(inputs: &Inputs<'_>, format: Format) -> Document {
         target: String::new(),
         text: scope.render(asset!("README.md")),
     }
-}
-
-/// `ops-Admin` → `OpsAdmin`: CloudFormation's names have letters and digits only.
-fn logical_id(name: &str) -> String {
-    let mut id = String::new();
-    let mut upper = true;
-    for c in name.chars() {
-        if !c.is_ascii_alphanumeric() {
-            upper = true;
-        } else if std::mem::take(&mut upper) {
-            id.push(c.to_ascii_uppercase());
-        } else {
-            id.push(c);
-        }
-    }
-    id
-}
-
-fn role_id(role: &SwitchRole) -> String {
-    format!("Role{}", logical_id(&role.name))
 }
 
 fn pretty(value: &Value) -> String {
