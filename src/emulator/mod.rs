@@ -4,6 +4,7 @@
 //! [`Emulator`] ends that thread.
 
 mod authenticator;
+mod caller;
 mod condition;
 mod faults;
 mod iam;

@@ -157,9 +157,10 @@ impl Statement {
                 _ => return None,
             },
             actions: selector("Action", "NotAction")?,
-            resources: match map.contains_key("Resource") || map.contains_key("NotResource") {
-                true => Some(selector("Resource", "NotResource")?),
-                false => None,
+            resources: if map.contains_key("Resource") || map.contains_key("NotResource") {
+                Some(selector("Resource", "NotResource")?)
+            } else {
+                None
             },
             principals: match map.get("Principal") {
                 None => None,
@@ -175,9 +176,12 @@ impl Statement {
     }
 
     fn weigh(&self, question: &Question, variables: bool, opinion: &mut Opinion) {
-        let value = |text: &str| match variables {
-            true => substitute(text, question.keys),
-            false => text.to_owned(),
+        let value = |text: &str| {
+            if variables {
+                substitute(text, question.keys)
+            } else {
+                text.to_owned()
+            }
         };
         let action = question.action.to_ascii_lowercase();
         let acts = self
@@ -228,10 +232,12 @@ impl Principals {
             Value::String(star) if star == "*" => Some(Self::Anyone),
             Value::Object(map) => {
                 let names = map.get("AWS").map_or_else(|| Some(Vec::new()), strings)?;
-                match names.iter().any(|name| name == "*") {
-                    true => Some(Self::Anyone),
-                    false => Some(Self::Aws(names)),
-                }
+                let anyone = names.iter().any(|name| name == "*");
+                Some(if anyone {
+                    Self::Anyone
+                } else {
+                    Self::Aws(names)
+                })
             }
             _ => None,
         }
@@ -268,7 +274,7 @@ fn substitute(text: &str, keys: &Keys) -> String {
             .and_then(|values| values.first());
         match found.map(String::as_str).or(default) {
             Some(value) => out.push_str(value),
-            None => out.push_str(&format!("${{{inside}}}")),
+            None => out.extend(["${", inside, "}"]),
         }
         rest = tail;
     }

@@ -1,7 +1,8 @@
 //! The few EC2 and S3 calls by which `verify` tries whether a key opens anything.
 
+use super::caller::Caller;
 use super::policy::Keys;
-use super::rules::{Caller, Deed, Grant};
+use super::rules::{Deed, Grant};
 use super::state::State;
 use super::wire::{Inbound, Refusal, element, nest};
 

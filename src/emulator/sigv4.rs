@@ -20,7 +20,7 @@ pub(super) struct Signature {
     pub region: String,
     pub service: String,
     signed_headers: Vec<String>,
-    signature: String,
+    hex: String,
     /// `X-Amz-Date`.
     time: Timestamp,
 }
@@ -90,7 +90,7 @@ impl Signature {
                 .split(';')
                 .map(Into::into)
                 .collect(),
-            signature: signature.ok_or_else(|| missing("Signature"))?.into(),
+            hex: signature.ok_or_else(|| missing("Signature"))?.into(),
             time,
         })
     }
@@ -142,7 +142,7 @@ impl Signature {
             self.service,
             hash(self.canonical(parts, body)?.as_bytes())
         );
-        if calculate_signature(key, to_sign.as_bytes()) == self.signature {
+        if calculate_signature(key, to_sign.as_bytes()) == self.hex {
             return Ok(());
         }
         refuse(
@@ -186,7 +186,7 @@ impl Signature {
                 .filter_map(|value| value.to_str().ok())
                 .map(|value| value.split_whitespace().collect::<Vec<_>>().join(" "))
                 .collect();
-            headers.push_str(&format!("{name}:{}\n", values.join(",")));
+            headers.extend([name, ":", &values.join(","), "\n"]);
         }
         let actual = hash(body);
         let claimed = parts
