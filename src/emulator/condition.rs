@@ -7,7 +7,8 @@ use std::cmp::Ordering;
 
 use jiff::Timestamp;
 
-use super::policy::{Keys, like};
+use super::pattern::like;
+use super::policy::Keys;
 
 /// One operator over one key.
 #[derive(Debug, Clone)]

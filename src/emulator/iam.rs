@@ -3,11 +3,12 @@
 use jiff::Timestamp;
 
 use super::caller::Caller;
+use super::encoding::{element, nest, percent_encode};
 use super::organisation::{AccessKey, KeyStatus, Role};
 use super::policy::Keys;
 use super::rules::{Deed, Grant};
 use super::state::{BASE64, Holder, KEY_ID, State, random, unique_id};
-use super::wire::{Fields, Inbound, Refusal, element, nest, percent_encode};
+use super::wire::{Fields, Inbound, Refusal};
 
 impl State {
     pub(super) fn iam(&mut self, inbound: &Inbound, caller: &Caller) -> Result<String, Refusal> {

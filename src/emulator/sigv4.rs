@@ -9,7 +9,8 @@ use http::request::Parts;
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
-use super::wire::{Refusal, percent_decode, percent_encode};
+use super::encoding::{percent_decode, percent_encode};
+use super::wire::Refusal;
 
 /// The `Authorization` header and the time of a signed request.
 #[derive(Debug)]

@@ -4,12 +4,13 @@ use jiff::Timestamp;
 
 use super::authenticator;
 use super::caller::{Caller, assumed_role_arn};
+use super::encoding::{element, nest};
 use super::organisation::Device;
 use super::parameters::{Check, FEDERATED_NAME, RoleRequest, SessionPolicies, invalid};
 use super::policy::Keys;
 use super::rules::{Deed, Grant};
 use super::state::{Holder, RoleSession, Session, State, unique_id};
-use super::wire::{Fields, Inbound, Refusal, element, nest};
+use super::wire::{Fields, Inbound, Refusal};
 
 const HOUR: u32 = 3600;
 
