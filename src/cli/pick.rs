@@ -130,7 +130,12 @@ fn setup(context: &Context) -> Result<Setup, Fault> {
     })?;
     Ok(Setup {
         auth_account: config.auth.account,
-        store: context.broker().vault().label().unwrap_or("no session kept yet").to_owned(),
+        store: context
+            .broker()
+            .vault()
+            .label()
+            .unwrap_or("no session kept yet")
+            .to_owned(),
         detours: aws::detours(&config.auth),
         warnings: context.warnings().to_vec(),
         depth: context.inherited().depth(),

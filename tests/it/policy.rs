@@ -52,8 +52,16 @@ fn config() -> Config {
     let region = "ap-northeast-1".parse().unwrap();
     let developer = || role("Developer", "/", 1, Scope::Full);
     let accounts = vec![
-        account("dev-tanaka", "222222222222", vec![developer(), role("Admin", "/ops/", 4, Scope::Full)]),
-        account("canary", "333333333333", vec![developer(), role("ReadOnly", "/", 1, Scope::ReadOnly)]),
+        account(
+            "dev-tanaka",
+            "222222222222",
+            vec![developer(), role("Admin", "/ops/", 4, Scope::Full)],
+        ),
+        account(
+            "canary",
+            "333333333333",
+            vec![developer(), role("ReadOnly", "/", 1, Scope::ReadOnly)],
+        ),
     ];
     Config {
         auth: Auth {
@@ -87,12 +95,16 @@ fn config() -> Config {
             organization: Some("o-a1b2c3d4e5".into()),
             management_account: Some("999999999999".parse().unwrap()),
             sandbox_ou: Some("ou-a1b2-c3d4e5f6".into()),
-            regions: ["ap-northeast-1", "us-east-1"].map(|r| r.parse().unwrap()).to_vec(),
+            regions: ["ap-northeast-1", "us-east-1"]
+                .map(|r| r.parse().unwrap())
+                .to_vec(),
             instance_types: ["t3.*", "t4g.*"].map(String::from).to_vec(),
             monthly_budget_usd: Some(50),
             exempt_roles: vec!["arn:aws:iam::*:role/provisioning/*".into()],
             trusted_accounts: vec!["555555555555".parse().unwrap()],
-            trusted_issuers: ["accounts.google.com", "urn:example:idp"].map(String::from).to_vec(),
+            trusted_issuers: ["accounts.google.com", "urn:example:idp"]
+                .map(String::from)
+                .to_vec(),
             max_key_age: Duration::from_hours(90 * 24),
         }),
     }
@@ -125,11 +137,20 @@ fn root() -> &'static Path {
 /// The engine's folder, made by `tests/it/policy/install.sh`; or says aloud that the test is skipped.
 fn engine() -> Option<PathBuf> {
     let tools = root().join("target/policy-tools");
-    if tools.join("node_modules/@cloud-copilot/iam-simulate").is_dir() {
+    if tools
+        .join("node_modules/@cloud-copilot/iam-simulate")
+        .is_dir()
+    {
         return Some(tools);
     }
-    assert!(std::env::var_os("CI").is_none(), "run tests/it/policy/install.sh first: CI skips nothing");
-    let _ = writeln!(std::io::stderr(), "SKIPPED, tests/it/policy/install.sh was not run: the guardrails were not evaluated");
+    assert!(
+        std::env::var_os("CI").is_none(),
+        "run tests/it/policy/install.sh first: CI skips nothing"
+    );
+    let _ = writeln!(
+        std::io::stderr(),
+        "SKIPPED, tests/it/policy/install.sh was not run: the guardrails were not evaluated"
+    );
     None
 }
 
@@ -154,7 +175,12 @@ fn evaluate(set: &Documents, tools: &Path, node: &Path) -> Value {
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    child.stdin.take().unwrap().write_all(input.to_string().as_bytes()).unwrap();
+    child
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(input.to_string().as_bytes())
+        .unwrap();
     let output = child.wait_with_output().unwrap();
     assert!(output.status.success(), "the engine failed");
     serde_json::from_slice(&output.stdout).unwrap()
@@ -171,7 +197,12 @@ fn an_independent_engine_agrees_with_every_row_and_feels_every_statement() {
     let wrong: Vec<String> = rows
         .iter()
         .filter(|row| row["agrees"] != true)
-        .map(|row| format!("requests.txt:{}: wanted {}, got {}", row["line"], row["want"], row["got"]))
+        .map(|row| {
+            format!(
+                "requests.txt:{}: wanted {}, got {}",
+                row["line"], row["want"], row["got"]
+            )
+        })
         .collect();
     assert!(wrong.is_empty(), "{wrong:#?}");
     let mutants = answer["mutants"].as_array().unwrap();
@@ -181,6 +212,13 @@ fn an_independent_engine_agrees_with_every_row_and_feels_every_statement() {
         .map(|mutant| format!("{} without {}", mutant["file"], mutant["what"]))
         .collect();
     assert!(mutants.len() > 100, "only {} mutants", mutants.len());
-    assert!(unfelt.is_empty(), "no request tells whether these stand: {unfelt:#?}");
-    assert_eq!(answer["unknown_actions"], json!([]), "AWS has no such actions");
+    assert!(
+        unfelt.is_empty(),
+        "no request tells whether these stand: {unfelt:#?}"
+    );
+    assert_eq!(
+        answer["unknown_actions"],
+        json!([]),
+        "AWS has no such actions"
+    );
 }

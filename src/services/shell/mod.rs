@@ -63,8 +63,16 @@ impl Hookable {
     }
 }
 
-use super::environment::{Environment, IDENTITY, Inherited, Syntax};
-use super::process::run_block;
+impl From<Hookable> for Syntax {
+    fn from(shell: Hookable) -> Self {
+        match shell {
+            Hookable::Bash => Self::Bash,
+            Hookable::Zsh => Self::Zsh,
+            Hookable::Fish => Self::Fish,
+        }
+    }
+}
+
 /// The command that a hook defines: a plain word, since it becomes code.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CommandName(String);
