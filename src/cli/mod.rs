@@ -12,6 +12,7 @@ pub mod out;
 mod pick;
 mod prompt;
 mod shell;
+mod warm;
 
 use std::ffi::OsString;
 
@@ -53,11 +54,9 @@ fn run_in(world: &World, line: CommandLine, out: Out) -> Result<Exit, Fault> {
             &target,
             None,
         ),
-        Verb::Exec { target, command } => exec::run(
-            &context(line.common, format!("exec {target}"))?,
-            &target,
-            &command,
-        ),
+        Verb::Exec { target, command } => {
+            Err(exec::run(world, line.common, &target, &command, out))
+        }
         Verb::Env(arguments) => {
             let verb = arguments
                 .target

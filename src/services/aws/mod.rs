@@ -30,7 +30,7 @@ use crate::domain::secret::{AccessKey, Credentials, MfaCode, Secret};
 
 pub use failure::{Doing, Failure, Kind};
 pub use http::detours;
-pub use keys::{from_command, from_environment, from_profile};
+pub use keys::{from_command, from_environment, from_profile, profile_files};
 
 /// How long a connection may take to stand.
 const CONNECT: Duration = Duration::from_secs(3);
