@@ -7,12 +7,13 @@ use std::rc::Rc;
 use jiff::Timestamp;
 
 use crate::domain::account::{Overrides, Target, UnknownTarget};
-use crate::domain::config::{Config, KeySource, PromptCompat, StoreChoice, Strictness};
+use crate::domain::config::{Config, KeySource, PromptCompat, StoreChoice};
 use crate::domain::fault::{Exit, Fault};
 use crate::domain::pass::{Pass, Renew, Terms};
 use crate::domain::text::sanitize;
 use crate::services::aws;
 use crate::services::broker::{Broker, Means};
+use crate::services::config_cache::{self, Understood};
 use crate::services::config_files::{self, ReadFrom};
 use crate::services::environment::{self, Environment, Inherited};
 use crate::services::paths::{Ids, Paths};
@@ -95,7 +96,11 @@ impl Context {
     pub fn open(world: World, common: Common, verb: &str, out: Out) -> Result<Self, Fault> {
         let inherited = Inherited::current();
         let paths = world.paths()?;
-        let (config, warnings, read_from) = read_config(&world, &common, &paths)?;
+        let Understood {
+            config,
+            warnings,
+            read_from,
+        } = read_config(&world, &common, &paths)?;
         let bench = Rc::new(Bench::new(out));
         let means = Means {
             vault: vault(config.store, &paths),
@@ -310,24 +315,18 @@ pub fn environment(
 }
 
 /// Reads the config, from its file or from the demo, and what its included files complain about.
-fn read_config(
-    world: &World,
-    common: &Common,
-    paths: &Paths,
-) -> Result<(Config, Vec<String>, ReadFrom), Fault> {
+fn read_config(world: &World, common: &Common, paths: &Paths) -> Result<Understood, Fault> {
     if let World::Demo(demo) = world {
         let mut config = super::demo::example()?.config;
         demo.adopt(&mut config);
-        return Ok((config, Vec::new(), ReadFrom::default()));
+        return Ok(Understood {
+            config,
+            warnings: Vec::new(),
+            read_from: ReadFrom::default(),
+        });
     }
     let path = config_files::locate(common.config.as_deref(), |name| std::env::var_os(name))?;
-    let (loaded, read_from) = config_files::load(&path, Some(&paths.home), Strictness::Tolerant)?;
-    let warnings = loaded
-        .warnings
-        .iter()
-        .map(|complaint| sanitize(&complaint.to_string()))
-        .collect();
-    Ok((loaded.config, warnings, read_from))
+    config_cache::load(&path, paths)
 }
 
 /// The vault that a config asks for.
