@@ -17,7 +17,7 @@ mod tree;
 
 pub use assemble::{Strictness, assemble};
 pub use complaint::{Complaint, Place, Spot};
-pub use entry::IncludedFile;
+pub use entry::{IncludedFile, MAX_ACCOUNTS};
 pub use settings::MainFile;
 
 use std::collections::BTreeMap;

@@ -91,9 +91,9 @@ proptest! {
         let accounts: Vec<_> = accounts.into_iter().filter(|(_, (id, ..))| ids.insert(*id)).collect();
         for (name, (id, guard, minutes, note)) in &accounts {
             let duration = minutes.map(|m| format!(", duration: {m}m")).unwrap_or_default();
-            let _ = write!(
+            let _ = writeln!(
                 text,
-                "  - {{name: {name:?}, id: {id:012}, guard: {}, color: red, note: {:?}, roles: [{{name: R{duration}}}]}}\n",
+                "  - {{name: {name:?}, id: {id:012}, guard: {}, color: red, note: {:?}, roles: [{{name: R{duration}}}]}}",
                 guards[*guard], format!("n{note}"),
             );
         }
