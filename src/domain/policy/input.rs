@@ -193,6 +193,19 @@ fn switch_roles(
             continue;
         }
         let new = switch_role(role, account.id);
+        if !is_plain(&new.path) {
+            faults.push(
+                Fault::new(
+                    Exit::Usage,
+                    format!(
+                        "`accounts`: the path {:?} of the role {} is a pattern to IAM",
+                        new.path, new.name
+                    ),
+                )
+                .because("`*`, `?` and `$` in an ARN stand for other roles too")
+                .fix("give the role a path of letters, digits and /_+=,.@-"),
+            );
+        }
         let known = roles.entry(new.name.clone()).or_insert_with(|| new.clone());
         if (&known.path, &known.external_id) != (&new.path, &new.external_id) {
             faults.push(
@@ -217,8 +230,8 @@ fn switch_roles(
     let mut roles: Vec<SwitchRole> = roles.into_values().collect();
     for i in 0..roles.len() {
         let id = logical_id(&roles[i].name);
-        let taken = roles[..i].iter().any(|other| other.id == id);
-        roles[i].id = if taken { format!("{id}{i}") } else { id };
+        let taken = id.is_empty() || roles[..i].iter().any(|other| other.id == id);
+        roles[i].id = if taken { format!("{id}Role{i}") } else { id };
         roles[i].accounts.sort_unstable();
         roles[i].accounts.dedup();
     }
@@ -235,6 +248,12 @@ pub(super) fn logical_id(name: &str) -> String {
             first.into_iter().chain(letters)
         })
         .collect()
+}
+
+/// Whether a path or name holds nothing that an ARN pattern would read as more than itself.
+fn is_plain(text: &str) -> bool {
+    text.bytes()
+        .all(|b| b.is_ascii_alphanumeric() || b"/_+=,.@-".contains(&b))
 }
 
 fn switch_role(role: &Role, account: AccountId) -> SwitchRole {
@@ -275,9 +294,7 @@ fn exempt_roles(
                 && resource
                     .strip_prefix("role/")
                     .is_some_and(|name| !name.is_empty())
-                && resource
-                    .bytes()
-                    .all(|b| b.is_ascii_alphanumeric() || b"/_+=,.@-*?".contains(&b))
+                && is_plain(&resource.replace(['*', '?'], ""))
         });
         let Some((_, resource)) = whole else {
             faults.push(
