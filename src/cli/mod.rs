@@ -5,11 +5,13 @@ mod bench;
 mod config;
 mod context;
 mod demo;
+mod diff;
 mod env;
 mod exec;
 mod hook;
 pub mod out;
 mod pick;
+mod policy;
 mod prompt;
 mod shell;
 mod warm;
@@ -74,6 +76,7 @@ fn run_in(world: &World, line: CommandLine, out: Out) -> Result<Exit, Fault> {
             env::refresh(&context(line.common, "refresh".into())?, hook, quiet)
         }
         Verb::Config { what } => config::run(&line.common, world, what, out),
+        Verb::Policy(arguments) => policy::run(&context(line.common, "policy".into())?, &arguments),
         Verb::Demo { serve, verb } => demo::run(serve, verb, line.common, out),
     }
 }
