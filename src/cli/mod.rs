@@ -2,17 +2,23 @@
 
 pub mod args;
 mod bench;
+mod completions;
 mod config;
+mod console;
 mod context;
+mod credential_process;
 mod demo;
 mod diff;
 mod env;
 mod exec;
 mod hook;
+mod list;
 pub mod out;
 mod pick;
 mod policy;
+mod profiles;
 mod prompt;
+mod serve;
 mod shell;
 mod warm;
 
@@ -75,6 +81,28 @@ fn run_in(world: &World, line: CommandLine, out: Out) -> Result<Exit, Fault> {
         Verb::Refresh { quiet, hook } => {
             env::refresh(&context(line.common, "refresh".into())?, hook, quiet)
         }
+        Verb::List(arguments) => list::run(&context(line.common, "list".into())?, &arguments),
+        Verb::CredentialProcess { target, prompt } => Ok(credential_process::run(
+            world,
+            line.common,
+            &target,
+            prompt,
+            out,
+        )),
+        Verb::Profiles(arguments) => {
+            profiles::run(&context(line.common, "profiles".into())?, &arguments)
+        }
+        Verb::Serve { target, command } => serve::run(
+            &context(line.common, format!("serve {target}"))?,
+            &target,
+            &command,
+        ),
+        Verb::Console(arguments) => {
+            let verb = format!("console {}", arguments.target);
+            console::run(&context(line.common, verb)?, &arguments)
+        }
+        Verb::Completions { shell } => Ok(completions::completions(shell, out)),
+        Verb::Man { verb } => completions::man(verb.as_deref(), out),
         Verb::Config { what } => config::run(&line.common, world, what, out),
         Verb::Policy(arguments) => policy::run(&context(line.common, "policy".into())?, &arguments),
         Verb::Demo { serve, verb } => demo::run(serve, verb, line.common, out),

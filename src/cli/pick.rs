@@ -18,6 +18,7 @@ use crate::ui::model::{DeviceCode, Door, Model, Outcome, Setup};
 use crate::ui::theme::{Glyphs, Paint, Theme};
 use crate::ui::{self, Host, screen};
 
+use super::console;
 use super::context::{Context, block_on};
 
 /// Opens the list, and comes back to it after every subshell.
@@ -30,7 +31,13 @@ pub fn run(context: &Context, query: &str) -> Result<Exit, Fault> {
                 Choice::Enter(Door::Shell, pass) => {
                     (pass.target.name(), context.run_shell(pass, None).await)
                 }
-                Choice::Enter(Door::Console, _) => continue,
+                Choice::Enter(Door::Console, pass) => {
+                    let told = open_console(context, &pass).await;
+                    switcher.model.say(told.unwrap_or_else(|fault| {
+                        format!("{}: {}", fault.what, fault.why.join("; "))
+                    }));
+                    continue;
+                }
             };
             let after = match exit {
                 Ok(exit) if context.config().list.after_shell == AfterShell::Exit => {
@@ -43,6 +50,15 @@ pub fn run(context: &Context, query: &str) -> Result<Exit, Fault> {
             switcher.model.say(after);
         }
     })?
+}
+
+/// Opens a target's console; a line stands on the terminal while the browser is on its way.
+async fn open_console(context: &Context, pass: &Pass) -> Result<String, Fault> {
+    let browser = console::browser(context)?;
+    context
+        .out
+        .say(&format!("opening the console of {}", pass.target));
+    console::open(context, &browser, pass, None).await
 }
 
 /// Opens the list once, for a pass or the way it was left.
