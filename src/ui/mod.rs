@@ -10,17 +10,22 @@
 //!   ⏎ shell   ^O console   ^Y copy command   ? help   Esc quit                          domain::keys
 //! ```
 //!
-//! `model` says what there is, `update` what happens, `view` and `popup` what is seen, `theme` how it
-//! looks, `screen` owns the terminal. The loop below is the only asynchronous part.
+//! `model` says what there is; `update` what happens, with `errand` for the way from a row to a pass;
+//! `view` what is seen, with `list` for the rows, `popup` for what stands over them, `slim` for tiny
+//! windows; `theme` how it looks; `screen` owns the terminal. The loop below is the only asynchronous
+//! part.
 
 pub mod clock;
+mod errand;
 pub mod field;
 pub mod fit;
 pub mod keys;
 pub mod layout;
+mod list;
 pub mod model;
 mod popup;
 pub mod screen;
+mod slim;
 pub mod theme;
 mod update;
 mod view;
@@ -116,9 +121,9 @@ where
             Effect::None => {}
             Effect::Load => work = Some(Box::pin(async move { Msg::Loaded(host.catalog().await) })),
             Effect::Ask(request) => {
-                work = Some(Box::pin(
-                    async move { Msg::Issued(host.issue(request).await) },
-                ));
+                work = Some(Box::pin(async move {
+                    Msg::Issued(Box::new(host.issue(request).await))
+                }));
             }
             Effect::Forget(target) => {
                 host.forget(&target);

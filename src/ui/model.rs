@@ -1,4 +1,4 @@
-//! What the switcher is: its state, what can happen to it, what it asks for. Types only.
+//! What the switcher is: its state and what follows from it, what can happen, what it asks for.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -185,7 +185,7 @@ pub enum Msg {
     /// The catalog is there, or cannot be.
     Loaded(Result<Arc<Catalog>, Fault>),
     /// The request was answered.
-    Issued(Result<Pass, Refusal>),
+    Issued(Box<Result<Pass, Refusal>>),
 }
 
 /// What the loop shall do about it.
@@ -217,7 +217,7 @@ pub enum Outcome {
     /// There is nothing to choose from.
     Failed(Fault),
     /// Through a door, with a pass.
-    Enter(Door, Pass),
+    Enter(Door, Box<Pass>),
     /// A signal (TERM, HUP, INT) ended it: exit 128 + its number.
     Signalled(u8),
 }

@@ -1,10 +1,12 @@
 //! The switcher's screens: a test is a string of keys and a picture.
 
+mod fixture;
 mod stage;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use fixture::{catalog, setup};
 use insta::assert_snapshot;
 use jiff::Timestamp;
 use proptest::prelude::*;
@@ -16,7 +18,7 @@ use sekisho::domain::keys::TABLE;
 use sekisho::domain::pass::Complaint;
 use sekisho::ui::model::{Door, Model, Outcome};
 use sekisho::ui::theme::{ASCII, Paint, UNICODE};
-use stage::{Answer, START, Stage, catalog, setup};
+use stage::{Answer, START, Stage};
 
 const TANAKA: &str = "arn:aws:iam::222222222222:role/Developer";
 
@@ -544,7 +546,8 @@ fn ascii_draws_no_ambiguous_glyph() {
 
 #[test]
 fn every_size_draws_every_screen() {
-    let screens: [(&str, fn() -> Vec<Answer>); 7] = [
+    type Answers = fn() -> Vec<Answer>;
+    let screens: [(&str, Answers); 7] = [
         ("tan", Vec::new),
         ("?", Vec::new),
         ("prod-pay<enter>pr<enter>", Vec::new),
