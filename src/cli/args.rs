@@ -194,7 +194,9 @@ pub enum Verb {
         what: ConfigVerb,
     },
     /// Render the guardrails that make a leaked key worthless
-    #[command(after_help = "Examples:\n  sekisho policy --format cloudformation --write guardrails/\n  sekisho policy --format json | less")]
+    #[command(
+        after_help = "Examples:\n  sekisho policy --format cloudformation --write guardrails/\n  sekisho policy --format json | less"
+    )]
     Policy(PolicyArgs),
     /// Try everything in an emulated organisation; needs no account and no network
     #[command(

@@ -107,7 +107,7 @@ impl<'a> Switcher<'a> {
                 for note in &pass.notes {
                     self.context.out.warn(note);
                 }
-                Choice::Enter(door, pass)
+                Choice::Enter(door, *pass)
             }
         })
     }

@@ -1,6 +1,7 @@
 //! The broker: the only way to credentials. A request goes in; a pass or a refusal comes out.
 
 use std::cell::{OnceCell, RefCell};
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
@@ -10,7 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::domain::account::{Flow, Target};
 use crate::domain::config::{Auth, KeySource, StoreChoice};
 use crate::domain::fault::{Exit, Fault};
-use crate::domain::ids::{AccessKeyId, MfaSerial, SessionName};
+use crate::domain::ids::{AccessKeyId, MfaSerial, RoleArn, SessionName};
 use crate::domain::pass::{
     Asking, AuthStanding, CodeWanted, Complaint, Device, Live, Pass, Refusal, Request, Standing,
 };
@@ -148,40 +149,42 @@ impl Broker {
         Ok(session.credentials.expires)
     }
 
-    /// What is live right now. Reads the cache only.
+    /// What is live right now, of this config's key. Reads the cache only.
     pub fn standing(&self) -> Standing {
         let now = (self.clock)();
-        let who: Option<Who> = sessions::recall(&self.vault, &sessions::who_id(&self.auth), now);
-        let mut standing = Standing {
-            user: who.map(|who| who.user).or_else(|| self.auth.user.clone()),
-            ..Standing::default()
-        };
-        let auth = sessions::all::<AuthOrigin>(&self.vault, now).into_iter();
-        standing.auth = auth
-            .filter(|(id, s)| *id == sessions::auth_id(&self.auth, &s.origin.key, &s.origin.serial))
-            .map(|(_, s)| AuthStanding {
-                expires: s.credentials.expires,
-                device: s.origin.device,
-            })
-            .max_by_key(|standing| standing.expires);
-        for (_, session) in sessions::all::<RoleOrigin>(&self.vault, now) {
-            let live = Live {
-                expires: session.credentials.expires,
-                flow: session.origin.flow,
+        let Some(who) = self.recall_who() else {
+            return Standing {
+                user: self.auth.user.clone(),
+                ..Standing::default()
             };
-            standing
-                .roles
-                .entry(session.origin.target.role)
-                .and_modify(|other| {
-                    *other = if other.expires < live.expires {
-                        live
-                    } else {
-                        *other
-                    }
-                })
-                .or_insert(live);
+        };
+        let auth = self.live_auth_session(&who).map(|session| AuthStanding {
+            expires: session.credentials.expires,
+            device: session.origin.device,
+        });
+        let mut roles: HashMap<RoleArn, Live> = HashMap::new();
+        for (name, session) in sessions::all::<RoleOrigin>(&self.vault, now) {
+            let (origin, expires) = (session.origin, session.credentials.expires);
+            if self
+                .names_for(&who, &origin.target)
+                .all(|ours| ours != name)
+            {
+                continue; // another key's, endpoint's or config's
+            }
+            let live = Live {
+                expires,
+                flow: origin.flow,
+            };
+            let longest = roles.entry(origin.target.role).or_insert(live);
+            if longest.expires < expires {
+                *longest = live;
+            }
         }
-        standing
+        Standing {
+            user: Some(who.user),
+            auth,
+            roles,
+        }
     }
 
     /// Forgets a role's sessions here. They stay valid at AWS until they expire.
@@ -216,10 +219,13 @@ impl Broker {
 
     /// Where a target's sessions lie in the vault, one name for each device. Reads the cache only.
     pub fn names(&self, target: &Target) -> Vec<Name> {
-        let who: Option<Who> =
-            sessions::recall(&self.vault, &sessions::who_id(&self.auth), (self.clock)());
-        who.map(|who| self.names_for(&who, target).collect())
-            .unwrap_or_default()
+        let who = self.recall_who();
+        who.map_or_else(Vec::new, |who| self.names_for(&who, target).collect())
+    }
+
+    /// The person behind the key, if that is remembered.
+    fn recall_who(&self) -> Option<Who> {
+        sessions::recall(&self.vault, &sessions::who_id(&self.auth), (self.clock)())
     }
 
     fn names_for(&self, who: &Who, target: &Target) -> impl Iterator<Item = Name> {
@@ -631,8 +637,7 @@ impl Broker {
 
     /// The person behind the key: from the config, from memory, else from AWS, once.
     async fn who(&self) -> Result<Who, Refusal> {
-        let id = sessions::who_id(&self.auth);
-        let known: Option<Who> = sessions::recall(&self.vault, &id, (self.clock)());
+        let known = self.recall_who();
         let key_id = self.key_id(known.as_ref()).await?;
         if let Some(known) = known.filter(|known| known.key == key_id) {
             return Ok(known);
@@ -660,7 +665,12 @@ impl Broker {
             user,
             devices,
         };
-        sessions::remember(&self.vault, &id, &who, (self.clock)());
+        sessions::remember(
+            &self.vault,
+            &sessions::who_id(&self.auth),
+            &who,
+            (self.clock)(),
+        );
         Ok(who)
     }
 
