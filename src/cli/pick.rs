@@ -85,7 +85,6 @@ impl<'a> Switcher<'a> {
         let catalog = Arc::new(config.catalog.clone());
         let model = Model::new(setup(context)?, host.history.read(), query);
         let model = model.with_catalog(catalog, Timestamp::now());
-        context.bench().face_the_screen();
         Ok(Self {
             context,
             model,
@@ -174,7 +173,20 @@ impl Host for Outside<'_> {
     }
 
     async fn issue(&self, request: Request) -> Result<Pass, Refusal> {
+        self.context.bench().face_the_screen();
         self.context.broker().issue(&request).await
+    }
+
+    fn news(&self) -> Option<String> {
+        self.context.bench().last_line()
+    }
+
+    fn ask_here(&self) {
+        self.context.bench().ask_here();
+    }
+
+    fn give_up(&self) {
+        self.context.broker().abandon();
     }
 
     fn standing(&self) -> Standing {

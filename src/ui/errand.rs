@@ -120,6 +120,7 @@ impl Model {
             errand,
             device: request.code.as_ref().map(|(serial, _)| serial.clone()),
             since: self.now,
+            news: None,
         };
         Effect::Ask(request)
     }

@@ -69,6 +69,17 @@ pub trait Host {
     /// Gets a pass. Dropping the future cancels it.
     fn issue(&self, request: Request) -> impl Future<Output = Result<Pass, Refusal>>;
 
+    /// What is going on while a pass is being got, e.g. that another process asks for the code.
+    fn news(&self) -> Option<String> {
+        None
+    }
+
+    /// The person wants to give the code here, although another process asks for it.
+    fn ask_here(&self) {}
+
+    /// The person gives no code after all.
+    fn give_up(&self) {}
+
     /// What is live now.
     fn standing(&self) -> Standing;
 
@@ -125,6 +136,8 @@ where
                     Msg::Issued(Box::new(host.issue(request).await))
                 }));
             }
+            Effect::AskHere => host.ask_here(),
+            Effect::GiveUp => host.give_up(),
             Effect::Forget(target) => {
                 host.forget(&target);
                 update(model, host.now(), Msg::Stands(host.standing()));
@@ -145,8 +158,12 @@ where
         if !model.is_waiting() {
             work = None;
         }
-        if let Mode::Code(code_box) = &mut model.mode {
-            code_box.shown = code_box.device().and_then(|d| host.device_code(&d.serial));
+        match &mut model.mode {
+            Mode::Code(code_box) => {
+                code_box.shown = code_box.device().and_then(|d| host.device_code(&d.serial));
+            }
+            Mode::Waiting { news, .. } => *news = host.news(),
+            _ => {}
         }
         terminal
             .draw(|frame| draw(frame, model))

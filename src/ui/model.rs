@@ -99,6 +99,8 @@ pub enum Mode {
         device: Option<MfaSerial>,
         /// Since when.
         since: Timestamp,
+        /// What is going on, as far as the host says.
+        news: Option<String>,
     },
     /// Something failed.
     Fault(Fault),
@@ -196,6 +198,10 @@ pub enum Effect {
     Load,
     /// Ask for a pass.
     Ask(Request),
+    /// Ask for the code here, although another process asks for it.
+    AskHere,
+    /// Give up the code that was asked for, so that another process may ask.
+    GiveUp,
     /// Forget a role session.
     Forget(Target),
     /// Remember a deed.

@@ -59,8 +59,17 @@ pub fn draw(frame: &mut Frame<'_>, model: &Model) {
             }
             popup
         }
-        Mode::Waiting { errand, since, .. } => {
-            waiting(model, errand.target.target(), errand.purpose, *since, room)
+        Mode::Waiting {
+            errand,
+            since,
+            news,
+            ..
+        } => {
+            let mut popup = waiting(model, errand.target.target(), errand.purpose, *since, room);
+            if let Some(news) = news {
+                text(&mut popup.lines, news, room, model.setup.theme.warning());
+            }
+            popup
         }
         Mode::Fault(fault) => {
             let mut popup = failed(model, fault, room);

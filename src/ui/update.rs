@@ -128,6 +128,10 @@ impl Model {
                 if action == Some(Action::Back) {
                     self.mode = Mode::Browse;
                     self.say("cancelled");
+                    return Effect::GiveUp;
+                }
+                if typed_ahead(key) == ENTER {
+                    return Effect::AskHere;
                 }
                 Effect::None
             }
@@ -138,6 +142,10 @@ impl Model {
                 Effect::None
             }
             (Mode::Browse, _) => self.key_in_list(key, action),
+            (Mode::Code(_), Some(Action::Back)) => {
+                self.mode = Mode::Browse;
+                Effect::GiveUp
+            }
             (_, Some(Action::Back)) => {
                 self.mode = Mode::Browse;
                 Effect::None
