@@ -94,13 +94,25 @@ pub struct Context {
 impl Context {
     /// Reads the config and opens the store. Nothing is called.
     pub fn open(world: World, common: Common, verb: &str, out: Out) -> Result<Self, Fault> {
-        let inherited = Inherited::current();
         let paths = world.paths()?;
+        let understood = read_config(&world, &common, &paths)?;
+        Self::with_config(world, common, verb, out, paths, understood)
+    }
+
+    /// Opens the store for a config that was read elsewhere.
+    pub fn with_config(
+        world: World,
+        common: Common,
+        verb: &str,
+        out: Out,
+        paths: Paths,
+        understood: Understood,
+    ) -> Result<Self, Fault> {
         let Understood {
             config,
             warnings,
             read_from,
-        } = read_config(&world, &common, &paths)?;
+        } = understood;
         let bench = Rc::new(Bench::new(out));
         let means = Means {
             vault: vault(config.store, &paths),
@@ -111,6 +123,7 @@ impl Context {
             clock: Timestamp::now,
         };
         let broker = Broker::new(config.auth.clone(), means);
+        let inherited = Inherited::current();
         let context = Self {
             out,
             world,
@@ -165,6 +178,36 @@ impl Context {
     /// Where the person waits.
     pub fn bench(&self) -> &Bench {
         &self.bench
+    }
+
+    /// Where sessions rest, as the header and `status` name it.
+    pub fn store_label(&self) -> String {
+        self.broker
+            .vault()
+            .label()
+            .unwrap_or("no session kept yet")
+            .to_owned()
+    }
+
+    /// What stands between sekisho and AWS's own hosts, one line each.
+    pub fn detours(&self) -> Vec<String> {
+        match self.world {
+            World::Real => aws::detours(&self.config.auth),
+            World::Demo(_) => {
+                vec!["demo: an emulated organisation, nothing here is real".to_owned()]
+            }
+        }
+    }
+
+    /// A verb as a person types it to get what this process would do.
+    pub fn command(&self, verb: &str) -> String {
+        match &self.common.config {
+            Some(config) => format!(
+                "sekisho --config {} {verb}",
+                super::quote(&config.to_string_lossy())
+            ),
+            None => format!("sekisho {verb}"),
+        }
     }
 
     /// What the command line changes about every target.
@@ -315,7 +358,7 @@ pub fn environment(
 }
 
 /// Reads the config, from its file or from the demo, and what its included files complain about.
-fn read_config(world: &World, common: &Common, paths: &Paths) -> Result<Understood, Fault> {
+pub fn read_config(world: &World, common: &Common, paths: &Paths) -> Result<Understood, Fault> {
     if let World::Demo(demo) = world {
         let mut config = super::demo::example()?.config;
         demo.adopt(&mut config);
@@ -325,8 +368,12 @@ fn read_config(world: &World, common: &Common, paths: &Paths) -> Result<Understo
             read_from: ReadFrom::default(),
         });
     }
-    let path = config_files::locate(common.config.as_deref(), |name| std::env::var_os(name))?;
-    config_cache::load(&path, paths)
+    config_cache::load(&config_path(common)?, paths)
+}
+
+/// Where the config is.
+pub fn config_path(common: &Common) -> Result<PathBuf, Fault> {
+    config_files::locate(common.config.as_deref(), |name| std::env::var_os(name))
 }
 
 /// The vault that a config asks for.

@@ -45,7 +45,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
 fn run_in(world: &World, line: CommandLine, out: Out) -> Result<Exit, Fault> {
     let context = |common, verb: String| Context::open(world.clone(), common, &verb, out);
     match line.verb.unwrap_or(Verb::Pick { query: Vec::new() }) {
-        Verb::Pick { query } => pick::run(&context(line.common, "pick".into())?, &query.join(" ")),
+        Verb::Pick { query } => pick::run(world, line.common, &query.join(" "), out),
         Verb::Shell { target, shell } => shell::run(
             &context(line.common, format!("shell {target}"))?,
             &target,

@@ -59,8 +59,11 @@ pub fn draw(frame: &mut Frame<'_>, model: &Model) {
 fn header_line(model: &Model, window: u16) -> Line<'static> {
     let (setup, theme, glyphs) = (&model.setup, model.setup.theme, model.setup.theme.glyphs);
     let user = model.standing.user.as_ref();
-    let account = setup.auth_account.dashed();
-    let who = user.map_or(account.clone(), |user| format!("{user} @ {account}"));
+    let account = setup.auth_account.map(|account| account.dashed());
+    let who = match (user, account) {
+        (Some(user), Some(account)) => format!("{user} @ {account}"),
+        (_, account) => account.unwrap_or_default(),
+    };
     let auth = model
         .standing
         .auth

@@ -422,7 +422,8 @@ fn the_frame_comes_before_the_accounts() {
     assert_snapshot!("loading", stage.shows("stag<wait:2.5>"));
 
     stage.model = Model::new(setup(&UNICODE, Paint::Color), History::default(), "sta");
-    *stage.world.catalog.borrow_mut() = Some(Ok(Arc::new(catalog())));
+    *stage.world.catalog.borrow_mut() =
+        Some(Ok((setup(&UNICODE, Paint::Color), Arc::new(catalog()))));
     let shown = stage.shows("");
     assert!(
         shown.contains("2 / 8"),

@@ -57,7 +57,7 @@ pub struct World {
     clock: Rc<Clock>,
     pub answers: RefCell<VecDeque<Answer>>,
     pub standing: RefCell<Standing>,
-    pub catalog: RefCell<Option<Result<Arc<Catalog>, Fault>>>,
+    pub catalog: RefCell<Option<Result<(Setup, Arc<Catalog>), Fault>>>,
     /// What was asked and done, one line each.
     pub seen: RefCell<Vec<String>>,
     pub demo_code: Option<&'static str>,
@@ -100,7 +100,7 @@ impl Host for World {
             .unwrap()
     }
 
-    async fn catalog(&self) -> Result<Arc<Catalog>, Fault> {
+    async fn catalog(&self) -> Result<(Setup, Arc<Catalog>), Fault> {
         let catalog = self.catalog.borrow_mut().take();
         match catalog {
             Some(catalog) => catalog,
