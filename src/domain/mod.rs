@@ -12,3 +12,5 @@ pub mod pass;
 pub mod scope;
 pub mod secret;
 pub mod text;
+pub mod trust;
+pub mod verdict;
