@@ -1,1 +1,173 @@
 //! An emulated organisation on loopback: strict where AWS is, with a clock that tests can move.
+//!
+//! It speaks the AWS wire and knows nothing else of this program. One thread serves it; dropping the
+//! [`Emulator`] ends that thread.
+
+mod authenticator;
+mod condition;
+mod faults;
+mod iam;
+mod organisation;
+mod organizations;
+mod parameters;
+mod policy;
+mod probes;
+mod rules;
+mod server;
+mod signin;
+mod sigv4;
+mod state;
+mod sts;
+mod wire;
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::oneshot;
+
+pub use faults::{Injection, Misbehaviour, Times};
+pub use organisation::{
+    AccessKey, Account, AccountStatus, Device, DirectMfa, Habits, KeyStatus, LastUsed,
+    Organisation, Policy, Role, User,
+};
+pub use policy::{Document, Malformed};
+
+use state::State;
+
+/// A running organisation.
+#[derive(Debug)]
+pub struct Emulator {
+    address: SocketAddr,
+    state: Arc<Mutex<State>>,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// One request, as it was answered.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Call {
+    /// The name in the signature's scope: `sts`, `iam`, …; `signin` for console federation.
+    pub service: String,
+    /// `AssumeRole`, …
+    pub action: String,
+    /// The access key id that signed, or claims to have.
+    pub key: Option<String>,
+    /// The HTTP status; none where no answer was sent.
+    pub status: Option<u16>,
+    /// AWS's error code.
+    pub error: Option<String>,
+    /// Whether a `TokenCode` came along.
+    pub with_code: bool,
+    /// `DurationSeconds`, where it was sent.
+    pub seconds: Option<u32>,
+    /// `RoleArn`, where it was sent.
+    pub role: Option<String>,
+    /// Policy elements that the emulator does not know and held against the caller.
+    pub unknown: Vec<String>,
+}
+
+impl Emulator {
+    /// Starts on a free port of 127.0.0.1.
+    ///
+    /// # Errors
+    /// No port, or no thread to be had.
+    pub fn start(organisation: Organisation) -> io::Result<Self> {
+        Self::start_on(organisation, 0)
+    }
+
+    /// Starts on a given port of 127.0.0.1; 0 is any.
+    ///
+    /// # Errors
+    /// The port is taken, or there is no thread to be had.
+    pub fn start_on(organisation: Organisation, port: u16) -> io::Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))?;
+        listener.set_nonblocking(true)?;
+        let address = listener.local_addr()?;
+        let state = Arc::new(Mutex::new(State::new(organisation)));
+        let (stop, stopped) = oneshot::channel();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        let served = Arc::clone(&state);
+        let thread = std::thread::Builder::new()
+            .name("emulator".into())
+            .spawn(move || runtime.block_on(server::serve(listener, served, stopped)))?;
+        Ok(Self {
+            address,
+            state,
+            stop: Some(stop),
+            thread: Some(thread),
+        })
+    }
+
+    /// Where it listens: `http://127.0.0.1:PORT`.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Every request so far, in the order of arrival.
+    pub fn calls(&self) -> Vec<Call> {
+        lock(&self.state).calls.clone()
+    }
+
+    /// Lets something go wrong.
+    pub fn inject(&self, injection: Injection) {
+        lock(&self.state).injections.push(injection);
+    }
+
+    /// Ends all misbehaviour that is still to come.
+    pub fn clear(&self) {
+        lock(&self.state).injections.clear();
+    }
+
+    /// The organisation's time, UTC.
+    pub fn now(&self) -> Timestamp {
+        lock(&self.state).now()
+    }
+
+    /// Moves the organisation's clock on.
+    pub fn advance(&self, by: Duration) {
+        lock(&self.state).advance(by);
+    }
+
+    /// Sets the organisation's clock; it runs on from there.
+    pub fn set_time(&self, now: Timestamp) {
+        lock(&self.state).set_time(now);
+    }
+
+    /// The code that a device shows by the organisation's clock.
+    pub fn code(&self, serial: &str) -> Option<String> {
+        lock(&self.state).code(serial)
+    }
+
+    /// Looks at the organisation or changes it, between two requests.
+    pub fn with<R>(&self, change: impl FnOnce(&mut Organisation) -> R) -> R {
+        change(&mut lock(&self.state).organisation)
+    }
+}
+
+impl Drop for Emulator {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// The state is whole between any two statements, so a panic elsewhere does not spoil it.
+fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
+    state.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write;
+    bytes.iter().fold(String::new(), |mut out, byte| {
+        let _ = write!(out, "{byte:02x}");
+        out
+    })
+}

@@ -1,1 +1,7 @@
-//! Filled by its part.
+//! The embedded organisation, driven by the real SDK, by boto3, by the aws CLI, and by raw bytes.
+
+mod clients;
+mod rules;
+mod sessions;
+mod stage;
+mod wire;

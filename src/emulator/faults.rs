@@ -1,0 +1,143 @@
+//! Misbehaviour on demand.
+
+use std::time::Duration;
+
+use super::wire::{Answer, Refusal};
+
+/// What goes wrong, at which calls, how often.
+#[derive(Debug, Clone)]
+pub struct Injection {
+    /// `AssumeRole`, `GetSessionToken`, …; `None` is any.
+    pub action: Option<String>,
+    /// How often.
+    pub times: Times,
+    /// What.
+    pub what: Misbehaviour,
+}
+
+/// How often an injection strikes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Times {
+    /// The next so many calls.
+    Next(u32),
+    /// Until [`super::Emulator::clear`].
+    UntilCleared,
+}
+
+/// What can go wrong.
+#[derive(Debug, Clone)]
+pub enum Misbehaviour {
+    /// The answer comes late.
+    Latency(Duration),
+    /// The call is acted on (a code is spent), then the connection is reset.
+    Reset,
+    /// The call is acted on (a code is spent), and no answer ever comes.
+    Hang,
+    /// Refused: `Throttling`, HTTP 400.
+    Throttle,
+    /// Refused with a status of 500 and up, in AWS's form.
+    ServerError(u16),
+    /// Not acted on: bytes that are no XML, HTTP 200.
+    Garbage,
+    /// Not acted on: these very bytes.
+    Raw {
+        /// HTTP status.
+        status: u16,
+        /// The body.
+        body: Vec<u8>,
+    },
+}
+
+/// What is still to go wrong, first come, first served.
+#[derive(Debug, Default)]
+pub(super) struct Injections(Vec<Injection>);
+
+impl Injections {
+    pub(super) fn push(&mut self, injection: Injection) {
+        self.0.push(injection);
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.0.clear();
+    }
+
+    /// The fault for a call, used up where it is counted.
+    pub(super) fn strike(&mut self, action: &str) -> Option<Misbehaviour> {
+        let at = self.0.iter().position(|injection| {
+            injection.times != Times::Next(0)
+                && injection
+                    .action
+                    .as_deref()
+                    .is_none_or(|wanted| wanted == action)
+        })?;
+        let injection = &mut self.0[at];
+        let what = injection.what.clone();
+        if let Times::Next(left) = &mut injection.times {
+            *left -= 1;
+            if *left == 0 {
+                self.0.remove(at);
+            }
+        }
+        Some(what)
+    }
+}
+
+impl Misbehaviour {
+    /// What is answered instead of acting on the call; `None` where it is acted on.
+    pub(super) fn instead(&self) -> Option<Result<Answer, Refusal>> {
+        let raw = |status, body| Answer {
+            status,
+            content_type: "text/xml",
+            body,
+        };
+        Some(match self {
+            Self::Latency(_) | Self::Reset | Self::Hang => return None,
+            Self::Throttle => Err(Refusal::throttled()),
+            Self::ServerError(503) => Err(Refusal::new(
+                503,
+                "ServiceUnavailable",
+                "Service Unavailable",
+            )),
+            Self::ServerError(status) => Err(Refusal::new(
+                *status,
+                "InternalFailure",
+                "The request processing has failed because of an unknown error, exception or failure.",
+            )),
+            Self::Garbage => Ok(raw(200, b"\x1b[31m<not \xff xml".to_vec())),
+            Self::Raw { status, body } => Ok(raw(*status, body.clone())),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn injections_are_used_up_in_order_and_by_action() {
+        let mut injections = Injections::default();
+        let mut push = |action: Option<&str>, times, fault| {
+            injections.push(Injection {
+                action: action.map(Into::into),
+                times,
+                what: fault,
+            });
+        };
+        push(Some("AssumeRole"), Times::Next(1), Misbehaviour::Throttle);
+        push(None, Times::UntilCleared, Misbehaviour::Hang);
+        assert!(matches!(
+            injections.strike("GetSessionToken"),
+            Some(Misbehaviour::Hang)
+        ));
+        assert!(matches!(
+            injections.strike("AssumeRole"),
+            Some(Misbehaviour::Throttle)
+        ));
+        assert!(matches!(
+            injections.strike("AssumeRole"),
+            Some(Misbehaviour::Hang)
+        ));
+        injections.clear();
+        assert!(injections.strike("AssumeRole").is_none());
+    }
+}

@@ -1,0 +1,354 @@
+//! What the emulated organisation consists of: plain data that tests may change while it runs.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::policy::{Document, Malformed};
+
+/// An organisation: one auth account with users, and the accounts they may enter.
+#[derive(Debug, Clone)]
+pub struct Organisation {
+    /// `aws`, `aws-cn`, `aws-us-gov`, …
+    pub partition: String,
+    /// `o-…`
+    pub id: String,
+    /// The account that owns the organisation.
+    pub management: String,
+    /// The account with the IAM users; it may also list the organisation (delegated administrator).
+    pub auth: String,
+    /// Every account, the auth account and the management account included.
+    pub accounts: Vec<Account>,
+    /// The IAM users of the auth account.
+    pub users: Vec<User>,
+    /// Access keys of the auth account's root user.
+    pub root_keys: Vec<AccessKey>,
+    /// The roles of all accounts.
+    pub roles: Vec<Role>,
+    /// Where AWS leaves room.
+    pub habits: Habits,
+}
+
+/// Behaviour of AWS that differs between services, regions or years.
+#[derive(Debug, Clone)]
+pub struct Habits {
+    /// How far a signature's time may lie from the clock: 5 or 15 min.
+    pub skew: Duration,
+    /// How long a new access key is not known yet.
+    pub key_propagation: Duration,
+    /// What a code sent along with `AssumeRole` counts for.
+    pub direct_mfa: DirectMfa,
+}
+
+/// Who sees `aws:MultiFactorAuthPresent` where `AssumeRole` itself carries the code.
+///
+/// AWS documents only the trust policy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DirectMfa {
+    /// All policies: a deny-without-MFA guard lets the direct flow pass.
+    Everywhere,
+    /// The role's side only: such a guard refuses the direct flow.
+    RoleOnly,
+}
+
+/// An account of the organisation.
+#[derive(Debug, Clone)]
+pub struct Account {
+    /// 12 digits.
+    pub id: String,
+    /// What Organizations calls it.
+    pub name: String,
+    /// Names of the organisational units from the root down; none is the root itself.
+    pub units: Vec<String>,
+    /// Organizations tags.
+    pub tags: Vec<(String, String)>,
+    /// Whether it still is in use.
+    pub status: AccountStatus,
+    /// Regions where STS is switched off.
+    pub sts_off: Vec<String>,
+    /// Service control policies; only their denies count, as with `FullAWSAccess` attached beside them.
+    pub scps: Vec<Policy>,
+    /// Resource control policies; only their denies count.
+    pub rcps: Vec<Policy>,
+}
+
+/// Organizations' account state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AccountStatus {
+    /// In use.
+    Active,
+    /// Closed, and kept for 90 days.
+    Suspended,
+}
+
+/// An IAM user of the auth account.
+#[derive(Debug, Clone)]
+pub struct User {
+    /// The IAM name.
+    pub name: String,
+    /// Long-term keys, at most two.
+    pub keys: Vec<AccessKey>,
+    /// MFA devices, at most eight.
+    pub devices: Vec<Device>,
+    /// Identity policies, inline and attached.
+    pub policies: Vec<Policy>,
+    /// IAM tags, seen as `aws:PrincipalTag/…`.
+    pub tags: Vec<(String, String)>,
+}
+
+/// A long-term access key.
+#[derive(Debug, Clone)]
+pub struct AccessKey {
+    /// `AKIA…`
+    pub id: String,
+    /// Its secret half.
+    pub secret: String,
+    /// Whether requests may be signed with it.
+    pub status: KeyStatus,
+    /// When it was made, UTC.
+    pub created: Timestamp,
+    /// The last request it signed.
+    pub last_used: Option<LastUsed>,
+}
+
+/// What `iam:UpdateAccessKey` sets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyStatus {
+    /// Usable.
+    Active,
+    /// Refused like a key that does not exist.
+    Inactive,
+}
+
+/// What `iam:GetAccessKeyLastUsed` answers.
+#[derive(Debug, Clone)]
+pub struct LastUsed {
+    /// When, UTC.
+    pub at: Timestamp,
+    /// The service called.
+    pub service: String,
+    /// The region of the signature.
+    pub region: String,
+}
+
+/// An MFA device.
+#[derive(Debug, Clone)]
+pub enum Device {
+    /// Makes codes of six digits (RFC 6238, SHA-1, 30 s).
+    Totp {
+        /// `arn:aws:iam::ID:mfa/NAME`, or a hardware serial.
+        serial: String,
+        /// The shared secret, raw: the 160 bits that RFC 4226 recommends.
+        seed: [u8; 20],
+    },
+    /// A security key or passkey: console only.
+    Fido {
+        /// `arn:aws:iam::ID:u2f/user/NAME/…`
+        serial: String,
+    },
+}
+
+/// A policy and, where it is a managed one, its ARN: denials name it.
+#[derive(Debug, Clone)]
+pub struct Policy {
+    /// None for inline policies.
+    pub arn: Option<String>,
+    /// What it says.
+    pub document: Document,
+}
+
+/// An IAM role.
+#[derive(Debug, Clone)]
+pub struct Role {
+    /// The account it opens.
+    pub account: String,
+    /// `/` or `/a/b/`.
+    pub path: String,
+    /// The IAM name.
+    pub name: String,
+    /// Who may assume it.
+    pub trust: Document,
+    /// `MaxSessionDuration`, seconds: 3600 to 43200.
+    pub max_session: u32,
+    /// What its sessions may do.
+    pub policies: Vec<Policy>,
+}
+
+impl Organisation {
+    /// An organisation with an auth account, a management account and nothing else.
+    pub fn new(auth: &str, management: &str) -> Self {
+        Self {
+            partition: "aws".into(),
+            id: "o-sekisho42x".into(),
+            management: management.into(),
+            auth: auth.into(),
+            accounts: vec![
+                Account::new(management, "management"),
+                Account::new(auth, "auth"),
+            ],
+            users: Vec::new(),
+            root_keys: Vec::new(),
+            roles: Vec::new(),
+            habits: Habits {
+                skew: Duration::from_mins(15),
+                key_propagation: Duration::ZERO,
+                direct_mfa: DirectMfa::Everywhere,
+            },
+        }
+    }
+
+    /// The user of a name.
+    pub fn user(&mut self, name: &str) -> Option<&mut User> {
+        self.users.iter_mut().find(|user| user.name == name)
+    }
+
+    /// The role of a name in an account.
+    pub fn role(&mut self, account: &str, name: &str) -> Option<&mut Role> {
+        self.roles
+            .iter_mut()
+            .find(|role| role.account == account && role.name == name)
+    }
+
+    /// The account of an id.
+    pub fn account(&mut self, id: &str) -> Option<&mut Account> {
+        self.accounts.iter_mut().find(|account| account.id == id)
+    }
+
+    pub(super) fn user_arn(&self, name: &str) -> String {
+        format!("arn:{}:iam::{}:user/{name}", self.partition, self.auth)
+    }
+
+    pub(super) fn role_arn(&self, role: &Role) -> String {
+        format!(
+            "arn:{}:iam::{}:role{}{}",
+            self.partition, role.account, role.path, role.name
+        )
+    }
+
+    pub(super) fn keys_mut(&mut self) -> impl Iterator<Item = &mut AccessKey> {
+        let users = self.users.iter_mut().flat_map(|user| &mut user.keys);
+        self.root_keys.iter_mut().chain(users)
+    }
+
+    pub(super) fn find_user(&self, name: &str) -> Option<&User> {
+        self.users.iter().find(|user| user.name == name)
+    }
+
+    pub(super) fn find_account(&self, id: &str) -> Option<&Account> {
+        self.accounts.iter().find(|account| account.id == id)
+    }
+
+    pub(super) fn find_role(&self, arn: &str) -> Option<&Role> {
+        self.roles.iter().find(|role| self.role_arn(role) == arn)
+    }
+}
+
+impl Account {
+    /// An active account in the root.
+    pub fn new(id: &str, name: &str) -> Self {
+        Self {
+            id: id.into(),
+            name: name.into(),
+            units: Vec::new(),
+            tags: Vec::new(),
+            status: AccountStatus::Active,
+            sts_off: Vec::new(),
+            scps: Vec::new(),
+            rcps: Vec::new(),
+        }
+    }
+}
+
+impl User {
+    /// A user with nothing.
+    pub fn new(name: &str) -> Self {
+        Self {
+            name: name.into(),
+            keys: Vec::new(),
+            devices: Vec::new(),
+            policies: Vec::new(),
+            tags: Vec::new(),
+        }
+    }
+}
+
+impl AccessKey {
+    /// An active key, some months old.
+    pub fn new(id: &str, secret: &str) -> Self {
+        Self {
+            id: id.into(),
+            secret: secret.into(),
+            status: KeyStatus::Active,
+            created: Timestamp::now() - Duration::from_hours(24 * 40),
+            last_used: None,
+        }
+    }
+}
+
+impl Device {
+    /// What STS takes as `SerialNumber`.
+    pub fn serial(&self) -> &str {
+        match self {
+            Self::Totp { serial, .. } | Self::Fido { serial } => serial,
+        }
+    }
+}
+
+impl Role {
+    /// A role without permissions, one hour at most, in the path `/`.
+    pub fn new(account: &str, name: &str, trust: Document) -> Self {
+        Self {
+            account: account.into(),
+            path: "/".into(),
+            name: name.into(),
+            trust,
+            max_session: 3600,
+            policies: Vec::new(),
+        }
+    }
+}
+
+impl Policy {
+    /// An inline policy from its JSON text.
+    ///
+    /// # Errors
+    /// The text is no policy document.
+    pub fn inline(json: &str) -> Result<Self, Malformed> {
+        Ok(Self {
+            arn: None,
+            document: Document::parse(json)?,
+        })
+    }
+
+    /// A managed policy from its ARN and JSON text.
+    ///
+    /// # Errors
+    /// The text is no policy document.
+    pub fn managed(arn: &str, json: &str) -> Result<Self, Malformed> {
+        Ok(Self {
+            arn: Some(arn.into()),
+            document: Document::parse(json)?,
+        })
+    }
+
+    /// The AWS managed policy of an ARN, shortened to what can be called here; `None` for others.
+    pub fn aws(arn: &str) -> Option<Self> {
+        let text = match arn.rsplit_once("policy/")?.1 {
+            "AdministratorAccess" => ADMINISTRATOR,
+            "ReadOnlyAccess" => READ_ONLY,
+            "AWSCompromisedKeyQuarantineV3" => QUARANTINE,
+            _ => return None,
+        };
+        Self::managed(arn, text).ok()
+    }
+}
+
+const ADMINISTRATOR: &str =
+    r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}"#;
+
+const READ_ONLY: &str = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Resource":"*","Action":[
+    "ec2:Describe*","iam:Get*","iam:List*","organizations:Describe*","organizations:List*","s3:List*"]}}"#;
+
+const QUARANTINE: &str = r#"{"Version":"2012-10-17","Statement":{"Effect":"Deny","Resource":"*","Action":[
+    "sts:GetSessionToken","sts:GetFederationToken","iam:CreateAccessKey","iam:ListUsers",
+    "iam:UpdateAccessKey","ec2:RunInstances","s3:ListAllMyBuckets"]}}"#;

@@ -1,0 +1,224 @@
+//! AWS Organizations: the tree of accounts, for those who may list it.
+
+use serde_json::{Value, json};
+
+use super::iam::page;
+use super::organisation::{Account, AccountStatus, Organisation};
+use super::policy::Keys;
+use super::rules::{Caller, Deed, Grant};
+use super::state::{State, unit_id};
+use super::wire::{Inbound, Refusal};
+
+/// When accounts joined, seconds since 1970.
+const JOINED: i64 = 1_767_603_600;
+
+impl State {
+    pub(super) fn organizations(
+        &mut self,
+        inbound: &Inbound,
+        caller: &Caller,
+    ) -> Result<String, Refusal> {
+        let action = format!("organizations:{}", inbound.action);
+        let (grant, keys) = (Grant::Identity, Keys::new());
+        let deed = Deed {
+            action: &action,
+            resource: "*",
+            grant,
+            keys,
+            code_passed: false,
+        };
+        self.authorise(caller, &deed)?;
+        let organisation = &self.organisation;
+        let account = caller.account(organisation);
+        let may_list = account == organisation.management || account == organisation.auth;
+        if inbound.action != "DescribeOrganization" && !may_list {
+            return Err(Refusal::denied(
+                "You don't have permissions to access this resource.",
+            ));
+        }
+        let field = |name| inbound.fields.get(name).unwrap_or_default();
+        let paged = |name: &str, all: Vec<Value>| {
+            let (page, next) = page(
+                &all,
+                inbound.fields.get("NextToken"),
+                inbound.fields.get("MaxResults"),
+                20,
+            );
+            let mut answer = json!({ name: page });
+            if let Some(next) = next {
+                answer["NextToken"] = json!(next.to_string());
+            }
+            answer
+        };
+        let answer = match inbound.action.as_str() {
+            "DescribeOrganization" => json!({ "Organization": organisation.describe() }),
+            "ListAccounts" => paged(
+                "Accounts",
+                organisation
+                    .accounts
+                    .iter()
+                    .map(|account| organisation.show(account))
+                    .collect(),
+            ),
+            "ListRoots" => {
+                let root = organisation.root();
+                let arn = organisation.arn(&format!("root/{}/{root}", organisation.id));
+                paged(
+                    "Roots",
+                    vec![json!({ "Id": root, "Arn": arn, "Name": "Root", "PolicyTypes": [] })],
+                )
+            }
+            "ListParents" => paged("Parents", vec![organisation.parent(field("ChildId"))?]),
+            "ListOrganizationalUnitsForParent" => paged(
+                "OrganizationalUnits",
+                organisation.units_under(field("ParentId"))?,
+            ),
+            "DescribeOrganizationalUnit" => {
+                let id = field("OrganizationalUnitId");
+                let units = organisation.units();
+                let path = units.iter().find(|path| organisation.unit(path) == id);
+                json!({ "OrganizationalUnit": organisation.show_unit(path.ok_or_else(|| missing("OrganizationalUnit"))?) })
+            }
+            "ListTagsForResource" => {
+                let id = field("ResourceId");
+                let account = organisation
+                    .find_account(id)
+                    .ok_or_else(|| missing("TargetId"))?;
+                let tags = account
+                    .tags
+                    .iter()
+                    .map(|(key, value)| json!({ "Key": key, "Value": value }));
+                paged("Tags", tags.collect())
+            }
+            _ => return Err(Refusal::unknown_action(inbound)),
+        };
+        Ok(answer.to_string())
+    }
+}
+
+fn missing(what: &str) -> Refusal {
+    let (code, message) = match what {
+        "Child" => (
+            "ChildNotFoundException",
+            "You specified a child that doesn't exist.",
+        ),
+        "Parent" => (
+            "ParentNotFoundException",
+            "You specified a parent that doesn't exist.",
+        ),
+        "TargetId" => (
+            "TargetNotFoundException",
+            "You specified a target that doesn't exist.",
+        ),
+        _ => (
+            "OrganizationalUnitNotFoundException",
+            "You specified an organizational unit that doesn't exist.",
+        ),
+    };
+    Refusal::new(400, code, message)
+}
+
+impl Organisation {
+    fn arn(&self, what: &str) -> String {
+        format!(
+            "arn:{}:organizations::{}:{what}",
+            self.partition, self.management
+        )
+    }
+
+    fn email(account: &Account) -> String {
+        format!("{}@accounts.example", account.id)
+    }
+
+    fn describe(&self) -> Value {
+        json!({
+            "Id": self.id,
+            "Arn": self.arn(&format!("organization/{}", self.id)),
+            "FeatureSet": "ALL",
+            "MasterAccountArn": self.arn(&format!("account/{}/{}", self.id, self.management)),
+            "MasterAccountId": self.management,
+            "MasterAccountEmail": self.find_account(&self.management).map(Self::email),
+        })
+    }
+
+    fn show(&self, account: &Account) -> Value {
+        let status = match account.status {
+            AccountStatus::Active => "ACTIVE",
+            AccountStatus::Suspended => "SUSPENDED",
+        };
+        json!({
+            "Id": account.id,
+            "Arn": self.arn(&format!("account/{}/{}", self.id, account.id)),
+            "Email": Self::email(account),
+            "Name": account.name,
+            "Status": status,
+            "State": status,
+            "JoinedMethod": "CREATED",
+            "JoinedTimestamp": JOINED,
+        })
+    }
+
+    fn root(&self) -> String {
+        unit_id("r-", &self.id, 4)
+    }
+
+    /// The id of a unit by its path from the root.
+    fn unit(&self, path: &[String]) -> String {
+        let root = unit_id("", &self.id, 4);
+        unit_id(&format!("ou-{root}-"), &path.join("/"), 8)
+    }
+
+    fn show_unit(&self, path: &[String]) -> Value {
+        let id = self.unit(path);
+        let arn = self.arn(&format!("ou/{}/{id}", self.id));
+        json!({ "Id": id, "Arn": arn, "Name": path.last() })
+    }
+
+    /// The paths of all units, each once, those on the way included.
+    fn units(&self) -> Vec<Vec<String>> {
+        let mut units: Vec<Vec<String>> = self
+            .accounts
+            .iter()
+            .flat_map(|account| {
+                (1..=account.units.len()).map(|depth| account.units[..depth].to_vec())
+            })
+            .collect();
+        units.sort();
+        units.dedup();
+        units
+    }
+
+    fn container(&self, path: &[String]) -> Value {
+        match path {
+            [] => json!({ "Id": self.root(), "Type": "ROOT" }),
+            path => json!({ "Id": self.unit(path), "Type": "ORGANIZATIONAL_UNIT" }),
+        }
+    }
+
+    fn parent(&self, child: &str) -> Result<Value, Refusal> {
+        if let Some(account) = self.find_account(child) {
+            return Ok(self.container(&account.units));
+        }
+        let units = self.units();
+        let path = units
+            .iter()
+            .find(|path| self.unit(path) == child)
+            .ok_or_else(|| missing("Child"))?;
+        Ok(self.container(&path[..path.len() - 1]))
+    }
+
+    fn units_under(&self, parent: &str) -> Result<Vec<Value>, Refusal> {
+        let units = self.units();
+        let above = match parent == self.root() {
+            true => &[][..],
+            false => units
+                .iter()
+                .find(|path| self.unit(path) == parent)
+                .ok_or_else(|| missing("Parent"))?,
+        };
+        let below = units
+            .iter()
+            .filter(|path| path.len() == above.len() + 1 && path.starts_with(above));
+        Ok(below.map(|path| self.show_unit(path)).collect())
+    }
+}

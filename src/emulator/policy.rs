@@ -1,0 +1,471 @@
+//! One engine for every kind of policy: identity, trust, session, service control, resource control.
+//!
+//! Grammar and semantics: the IAM User Guide, "IAM JSON policy elements reference". What the engine
+//! does not understand fails closed (an Allow does not hold, a Deny does) and is named in the outcome.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::condition::Condition;
+
+/// A policy document as AWS stores it: its own text, parsed.
+#[derive(Debug, Clone)]
+pub struct Document {
+    source: String,
+    statements: Vec<Statement>,
+    /// Documents older than 2012-10-17 take `${...}` literally.
+    variables: bool,
+}
+
+/// Why a text is not a policy document, in AWS's words where they are known.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Malformed(pub String);
+
+#[derive(Debug, Clone)]
+struct Statement {
+    effect: Effect,
+    actions: Selector,
+    /// Absent in trust policies: the role itself.
+    resources: Option<Selector>,
+    /// Absent in identity policies: whoever they are attached to.
+    principals: Option<Principals>,
+    conditions: Vec<Condition>,
+    /// Elements the engine does not know.
+    unknown: Vec<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Effect {
+    Allow,
+    Deny,
+}
+
+/// `Action` or `NotAction`, `Resource` or `NotResource`.
+#[derive(Debug, Clone)]
+struct Selector {
+    negated: bool,
+    patterns: Vec<String>,
+}
+
+#[derive(Debug, Clone)]
+enum Principals {
+    Anyone,
+    /// ARNs and account ids under `AWS`; services and identity providers never call here.
+    Aws(Vec<String>),
+}
+
+/// The condition keys of one request: lower-case name → values. A key that is absent has no entry.
+pub(super) type Keys = BTreeMap<String, Vec<String>>;
+
+/// What a request asks of a policy.
+#[derive(Debug)]
+pub(super) struct Question<'a> {
+    pub action: &'a str,
+    pub resource: &'a str,
+    pub keys: &'a Keys,
+    /// The caller's own ARNs: a user's; a role's and its session's.
+    pub arns: &'a [String],
+    pub account: &'a str,
+}
+
+/// What one document says.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Opinion {
+    pub denies: bool,
+    pub allows: bool,
+    /// It allows the caller by name, not only the caller's account.
+    pub by_name: bool,
+    /// What was not understood and so was held against the caller.
+    pub unknown: Vec<String>,
+}
+
+impl Document {
+    /// Reads a document.
+    ///
+    /// # Errors
+    /// Text that AWS would refuse too: no JSON, no statements, elements of the wrong shape.
+    pub fn parse(source: &str) -> Result<Self, Malformed> {
+        let root: Value = serde_json::from_str(source)
+            .map_err(|_| Malformed("This policy contains invalid Json".into()))?;
+        let syntax = || Malformed("Syntax errors in policy.".into());
+        let statements = match root.get("Statement").ok_or_else(syntax)? {
+            Value::Array(list) => list
+                .iter()
+                .map(Statement::parse)
+                .collect::<Option<Vec<_>>>(),
+            one => Statement::parse(one).map(|statement| vec![statement]),
+        };
+        Ok(Self {
+            source: source.to_owned(),
+            statements: statements.ok_or_else(syntax)?,
+            variables: root.get("Version").and_then(Value::as_str) == Some("2012-10-17"),
+        })
+    }
+
+    /// The text it was read from.
+    pub fn source(&self) -> &str {
+        &self.source
+    }
+
+    pub(super) fn opinion(&self, question: &Question) -> Opinion {
+        let mut opinion = Opinion::default();
+        for statement in &self.statements {
+            statement.weigh(question, self.variables, &mut opinion);
+        }
+        opinion
+    }
+}
+
+impl Statement {
+    fn parse(value: &Value) -> Option<Self> {
+        let map = value.as_object()?;
+        let selector = |plain: &str, not: &str| match (map.get(plain), map.get(not)) {
+            (Some(value), None) => strings(value).map(|patterns| Selector {
+                negated: false,
+                patterns,
+            }),
+            (None, Some(value)) => strings(value).map(|patterns| Selector {
+                negated: true,
+                patterns,
+            }),
+            _ => None,
+        };
+        let mut conditions = Vec::new();
+        if let Some(blocks) = map.get("Condition") {
+            for (operator, tests) in blocks.as_object()? {
+                for (key, values) in tests.as_object()? {
+                    conditions.push(Condition::new(operator, key, strings(values)?));
+                }
+            }
+        }
+        let known = [
+            "Sid",
+            "Effect",
+            "Action",
+            "NotAction",
+            "Resource",
+            "NotResource",
+            "Principal",
+            "Condition",
+        ];
+        Some(Self {
+            effect: match map.get("Effect")?.as_str()? {
+                "Allow" => Effect::Allow,
+                "Deny" => Effect::Deny,
+                _ => return None,
+            },
+            actions: selector("Action", "NotAction")?,
+            resources: match map.contains_key("Resource") || map.contains_key("NotResource") {
+                true => Some(selector("Resource", "NotResource")?),
+                false => None,
+            },
+            principals: match map.get("Principal") {
+                None => None,
+                Some(value) => Some(Principals::parse(value)?),
+            },
+            conditions,
+            unknown: map
+                .keys()
+                .filter(|key| !known.contains(&key.as_str()))
+                .cloned()
+                .collect(),
+        })
+    }
+
+    fn weigh(&self, question: &Question, variables: bool, opinion: &mut Opinion) {
+        let value = |text: &str| match variables {
+            true => substitute(text, question.keys),
+            false => text.to_owned(),
+        };
+        let action = question.action.to_ascii_lowercase();
+        let acts = self
+            .actions
+            .selects(|pattern| like(&pattern.to_ascii_lowercase(), &action));
+        let touches = self.resources.as_ref().is_none_or(|resources| {
+            resources.selects(|pattern| like(&value(pattern), question.resource))
+        });
+        let named = match &self.principals {
+            None | Some(Principals::Anyone) => Some(true),
+            Some(Principals::Aws(names)) => names
+                .iter()
+                .filter_map(|name| names_caller(name, question))
+                .reduce(|one, other| one || other),
+        };
+        let (true, true, Some(by_name)) = (acts, touches, named) else {
+            return;
+        };
+        let mut unknown = self.unknown.clone();
+        for condition in &self.conditions {
+            match condition.holds(question.keys, value) {
+                Ok(true) => {}
+                Ok(false) => return,
+                Err(what) => unknown.push(what),
+            }
+        }
+        match self.effect {
+            Effect::Deny => opinion.denies = true,
+            Effect::Allow if unknown.is_empty() => {
+                opinion.allows = true;
+                opinion.by_name |= by_name;
+            }
+            Effect::Allow => {}
+        }
+        opinion.unknown.append(&mut unknown);
+    }
+}
+
+impl Selector {
+    fn selects(&self, matches: impl Fn(&str) -> bool) -> bool {
+        self.patterns.iter().any(|pattern| matches(pattern)) != self.negated
+    }
+}
+
+impl Principals {
+    fn parse(value: &Value) -> Option<Self> {
+        match value {
+            Value::String(star) if star == "*" => Some(Self::Anyone),
+            Value::Object(map) => {
+                let names = map.get("AWS").map_or_else(|| Some(Vec::new()), strings)?;
+                match names.iter().any(|name| name == "*") {
+                    true => Some(Self::Anyone),
+                    false => Some(Self::Aws(names)),
+                }
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Whether a principal names the caller: by name (`Some(true)`), by account (`Some(false)`), or not.
+fn names_caller(name: &str, question: &Question) -> Option<bool> {
+    if question.arns.iter().any(|arn| arn == name) {
+        return Some(true);
+    }
+    let account = match name.strip_suffix(":root") {
+        Some(arn) => arn.rsplit(':').next().unwrap_or_default(),
+        None => name,
+    };
+    (account == question.account).then_some(false)
+}
+
+/// Replaces `${key}` and `${key, 'default'}`; what has no value stays, and so matches nothing.
+fn substitute(text: &str, keys: &Keys) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once("${") {
+        let Some((inside, tail)) = after.split_once('}') else {
+            break;
+        };
+        out.push_str(before);
+        let (key, default) = match inside.split_once(',') {
+            Some((key, default)) => (key, Some(default.trim().trim_matches('\''))),
+            None => (inside, None),
+        };
+        let found = keys
+            .get(&key.trim().to_ascii_lowercase())
+            .and_then(|values| values.first());
+        match found.map(String::as_str).or(default) {
+            Some(value) => out.push_str(value),
+            None => out.push_str(&format!("${{{inside}}}")),
+        }
+        rest = tail;
+    }
+    out + rest
+}
+
+/// One string or a list of them; booleans and numbers count as their text, as in AWS.
+fn strings(value: &Value) -> Option<Vec<String>> {
+    let one = |value: &Value| match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Bool(_) | Value::Number(_) => Some(value.to_string()),
+        _ => None,
+    };
+    match value {
+        Value::Array(list) => list.iter().map(one).collect(),
+        value => one(value).map(|text| vec![text]),
+    }
+}
+
+/// Matches `*` (any run) and `?` (any one character).
+pub(super) fn like(pattern: &str, text: &str) -> bool {
+    let (pattern, text): (Vec<char>, Vec<char>) =
+        (pattern.chars().collect(), text.chars().collect());
+    let (mut p, mut t) = (0, 0);
+    // Where to resume when a literal run after the last star fails.
+    let mut retry: Option<(usize, usize)> = None;
+    while t < text.len() {
+        match pattern.get(p) {
+            Some('*') => {
+                retry = Some((p + 1, t + 1));
+                p += 1;
+            }
+            Some(&c) if c == '?' || c == text[t] => (p, t) = (p + 1, t + 1),
+            _ => match retry {
+                Some((after_star, from)) => {
+                    (p, t) = (after_star, from);
+                    retry = Some((after_star, from + 1));
+                }
+                None => return false,
+            },
+        }
+    }
+    pattern[p..].iter().all(|&c| c == '*')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ALICE: &str = "arn:aws:iam::111111111111:user/alice";
+    const ROLE: &str = "arn:aws:iam::222222222222:role/Developer";
+
+    fn ask(document: &str, action: &str, resource: &str, keys: &[(&str, &str)]) -> Opinion {
+        let keys: Keys = keys
+            .iter()
+            .map(|(key, value)| (key.to_ascii_lowercase(), vec![(*value).to_owned()]))
+            .collect();
+        Document::parse(document).unwrap().opinion(&Question {
+            action,
+            resource,
+            keys: &keys,
+            arns: &[ALICE.to_owned()],
+            account: "111111111111",
+        })
+    }
+
+    fn trust(principal: &str, condition: &str, keys: &[(&str, &str)]) -> Opinion {
+        let document = format!(
+            r#"{{"Version":"2012-10-17","Statement":{{"Effect":"Allow","Principal":{principal},
+                "Action":"sts:AssumeRole","Condition":{condition}}}}}"#
+        );
+        ask(&document, "sts:AssumeRole", ROLE, keys)
+    }
+
+    #[test]
+    fn principals() {
+        for (principal, allows, by_name) in [
+            (
+                r#"{"AWS":"arn:aws:iam::111111111111:user/alice"}"#,
+                true,
+                true,
+            ),
+            (
+                r#"{"AWS":["arn:aws:iam::9:user/x","arn:aws:iam::111111111111:root"]}"#,
+                true,
+                false,
+            ),
+            (r#"{"AWS":"111111111111"}"#, true, false),
+            (r#"{"AWS":"*"}"#, true, true),
+            (r#""*""#, true, true),
+            (
+                r#"{"AWS":"arn:aws:iam::111111111111:user/bob"}"#,
+                false,
+                false,
+            ),
+            (r#"{"AWS":"arn:aws:iam::333333333333:root"}"#, false, false),
+            (r#"{"Service":"ec2.amazonaws.com"}"#, false, false),
+        ] {
+            let opinion = trust(principal, "{}", &[]);
+            assert_eq!(
+                (opinion.allows, opinion.by_name),
+                (allows, by_name),
+                "{principal}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_deny_wins_over_an_allow() {
+        let opinion = ask(
+            r#"{"Statement":[{"Effect":"Allow","Action":"*","Resource":"*"},
+                {"Effect":"Deny","NotAction":["sts:GetSessionToken"],"Resource":"*"}]}"#,
+            "sts:AssumeRole",
+            ROLE,
+            &[],
+        );
+        assert!(opinion.denies && opinion.allows);
+    }
+
+    #[test]
+    fn resources_take_wildcards_and_variables() {
+        let document = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"STS:assume*",
+            "Resource":"arn:aws:iam::*:role/sandbox-${aws:username}"}}"#;
+        let role = "arn:aws:iam::222222222222:role/sandbox-alice";
+        let alice = [("aws:username", "alice")];
+        assert!(ask(document, "sts:AssumeRole", role, &alice).allows);
+        assert!(!ask(document, "sts:AssumeRole", role, &[("aws:username", "bob")]).allows);
+        assert!(!ask(document, "sts:AssumeRole", role, &[]).allows);
+        let old = document.replace("2012-10-17", "2008-10-17");
+        assert!(!ask(&old, "sts:AssumeRole", role, &alice).allows);
+    }
+
+    #[test]
+    fn what_is_unknown_fails_closed_and_is_named() {
+        let anyone = r#"{"AWS":"*"}"#;
+        let allow = trust(
+            anyone,
+            r#"{"IpAddress":{"aws:SourceIp":"127.0.0.0/8"}}"#,
+            &[],
+        );
+        assert!(!allow.allows);
+        assert_eq!(allow.unknown, ["IpAddress aws:SourceIp"]);
+        let key = trust(anyone, r#"{"StringEquals":{"aws:SourceVpc":"vpc-1"}}"#, &[]);
+        assert!(!key.allows);
+        assert_eq!(key.unknown, ["StringEquals aws:SourceVpc"]);
+        let deny = ask(
+            r#"{"Statement":{"Effect":"Deny","Action":"*","Resource":"*",
+                "Condition":{"IpAddress":{"aws:SourceIp":"::/0"}}}}"#,
+            "sts:AssumeRole",
+            ROLE,
+            &[],
+        );
+        assert!(deny.denies);
+    }
+
+    #[test]
+    fn malformed_documents_are_refused() {
+        for (text, why) in [
+            ("{", "This policy contains invalid Json"),
+            ("{}", "Syntax errors in policy."),
+            (
+                r#"{"Statement":{"Effect":"Maybe","Action":"*"}}"#,
+                "Syntax errors in policy.",
+            ),
+            (
+                r#"{"Statement":{"Effect":"Allow"}}"#,
+                "Syntax errors in policy.",
+            ),
+        ] {
+            assert_eq!(
+                Document::parse(text).unwrap_err().to_string(),
+                why,
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn wildcards() {
+        for (pattern, text, matches) in [
+            ("*", "", true),
+            ("a*c?e", "abbcde", true),
+            ("a*c", "acb", false),
+            ("role/*", "role/a/b", true),
+            ("?", "", false),
+            ("*ab*ab", "xabab", true),
+        ] {
+            assert_eq!(like(pattern, text), matches, "{pattern} {text}");
+        }
+    }
+
+    #[test]
+    fn variables_may_have_defaults() {
+        let keys = Keys::from([("aws:username".into(), vec!["alice".into()])]);
+        assert_eq!(
+            substitute("a/${aws:username}/${aws:x, 'none'}/${aws:y}", &keys),
+            "a/alice/none/${aws:y}"
+        );
+    }
+}

@@ -1,0 +1,75 @@
+//! The few EC2 and S3 calls by which `verify` tries whether a key opens anything.
+
+use super::policy::Keys;
+use super::rules::{Caller, Deed, Grant};
+use super::state::State;
+use super::wire::{Inbound, Refusal, element, nest};
+
+impl State {
+    pub(super) fn ec2(&mut self, inbound: &Inbound, caller: &Caller) -> Result<String, Refusal> {
+        let (action, account) = (inbound.action.as_str(), caller.account(&self.organisation));
+        let (resource, keys) = match action {
+            "DescribeRegions" => ("*".to_owned(), Keys::new()),
+            "RunInstances" => {
+                let partition = &self.organisation.partition;
+                let kind = inbound
+                    .fields
+                    .get("InstanceType")
+                    .unwrap_or("m1.small")
+                    .to_owned();
+                (
+                    format!("arn:{partition}:ec2:{}:{account}:instance/*", caller.region),
+                    Keys::from([("ec2:instancetype".to_owned(), vec![kind])]),
+                )
+            }
+            _ => return Err(Refusal::unknown_action(inbound)),
+        };
+        let deed = Deed {
+            action: &inbound.permission(),
+            resource: &resource,
+            grant: Grant::Identity,
+            keys,
+            code_passed: false,
+        };
+        self.authorise(caller, &deed)?;
+        if inbound.fields.get("DryRun") == Some("true") {
+            let text = "Request would have succeeded, but DryRun flag is set.";
+            return Err(Refusal::new(412, "DryRunOperation", text));
+        }
+        if action == "RunInstances" {
+            let text = "The emulated organisation starts no instances: send DryRun=true.";
+            return Err(Refusal::new(400, "UnsupportedOperation", text));
+        }
+        let region = |name: &str| {
+            nest(
+                "item",
+                &(element("regionName", name)
+                    + &element("regionEndpoint", format!("ec2.{name}.amazonaws.com"))
+                    + &element("optInStatus", "opt-in-not-required")),
+            )
+        };
+        let regions: String = ["eu-west-1", "us-east-1", "ap-northeast-1"]
+            .map(region)
+            .concat();
+        Ok(nest("regionInfo", &regions))
+    }
+
+    pub(super) fn s3(&mut self, inbound: &Inbound, caller: &Caller) -> Result<String, Refusal> {
+        if inbound.parts.method != http::Method::GET || inbound.parts.uri.path() != "/" {
+            let text = "A header you provided implies functionality that is not implemented.";
+            return Err(Refusal::new(501, "NotImplemented", text));
+        }
+        let deed = Deed {
+            action: "s3:ListAllMyBuckets",
+            resource: &format!("arn:{}:s3:::*", self.organisation.partition),
+            grant: Grant::Identity,
+            keys: Keys::new(),
+            code_passed: false,
+        };
+        self.authorise(caller, &deed)?;
+        Ok(
+            nest("Owner", &element("ID", caller.account(&self.organisation)))
+                + &nest("Buckets", ""),
+        )
+    }
+}

@@ -1,0 +1,168 @@
+//! What the organisation remembers while it runs: its clock, the sessions it issued, the codes it took.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use sha2::{Digest, Sha256};
+
+use super::Call;
+use super::authenticator::SpentCodes;
+use super::faults::Injections;
+use super::organisation::{Organisation, Policy};
+use super::wire::Refusal;
+
+/// Everything behind the wire.
+#[derive(Debug)]
+pub(super) struct State {
+    pub organisation: Organisation,
+    pub sessions: Vec<Session>,
+    pub spent: SpentCodes,
+    pub calls: Vec<Call>,
+    pub injections: Injections,
+    /// What the request being answered left without understanding.
+    pub unknown: Vec<String>,
+    /// How far the organisation's clock is from the system's.
+    offset: SignedDuration,
+}
+
+/// Whose credentials they are.
+#[derive(Debug, Clone)]
+pub(super) enum Holder {
+    Root,
+    User(String),
+    Role(RoleSession),
+    Federated { user: String, name: String },
+}
+
+/// What a role session was made with.
+#[derive(Debug, Clone)]
+pub(super) struct RoleSession {
+    pub arn: String,
+    pub name: String,
+    /// Entered with temporary credentials.
+    pub chained: bool,
+    pub source_identity: Option<String>,
+    pub tags: Vec<(String, String)>,
+}
+
+/// Temporary credentials.
+#[derive(Debug, Clone)]
+pub(super) struct Session {
+    pub id: String,
+    pub secret: String,
+    pub token: String,
+    pub issued: Timestamp,
+    pub expires: Timestamp,
+    /// When MFA was passed, where it was.
+    pub mfa: Option<Timestamp>,
+    pub holder: Holder,
+    /// Session policies; none narrows nothing.
+    pub policies: Option<Vec<Policy>>,
+}
+
+impl State {
+    pub(super) fn new(organisation: Organisation) -> Self {
+        Self {
+            organisation,
+            sessions: Vec::new(),
+            spent: SpentCodes::default(),
+            calls: Vec::new(),
+            injections: Injections::default(),
+            unknown: Vec::new(),
+            offset: SignedDuration::ZERO,
+        }
+    }
+
+    pub(super) fn now(&self) -> Timestamp {
+        Timestamp::now() + self.offset
+    }
+
+    pub(super) fn advance(&mut self, by: Duration) {
+        self.offset += SignedDuration::try_from(by).unwrap_or(SignedDuration::MAX);
+    }
+
+    pub(super) fn set_time(&mut self, now: Timestamp) {
+        self.offset = now.duration_since(Timestamp::now());
+    }
+
+    /// Issues temporary credentials for so many seconds.
+    pub(super) fn issue(
+        &mut self,
+        holder: Holder,
+        seconds: u32,
+        mfa: Option<Timestamp>,
+        policies: Option<Vec<Policy>>,
+    ) -> Result<Session, Refusal> {
+        let issued = self.now();
+        let session = Session {
+            id: random("ASIA", KEY_ID, 16)?,
+            secret: random("", BASE64, 40)?,
+            // The real ones begin like this and are a few hundred characters long.
+            token: random("IQoJb3JpZ2luX2Vj", BASE64, 340)? + "==",
+            issued,
+            expires: issued + SignedDuration::from_secs(seconds.into()),
+            mfa,
+            holder,
+            policies,
+        };
+        self.sessions
+            .retain(|session| session.expires + SignedDuration::from_hours(24) > issued);
+        self.sessions.push(session.clone());
+        Ok(session)
+    }
+}
+
+/// The characters of key ids and unique ids.
+pub(super) const KEY_ID: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+pub(super) const BASE64: &[u8] =
+    b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+/// A random name from an alphabet of a power of two.
+pub(super) fn random(prefix: &str, alphabet: &[u8], length: usize) -> Result<String, Refusal> {
+    let mut bytes = vec![0; length];
+    getrandom::fill(&mut bytes).map_err(|_| {
+        Refusal::new(
+            500,
+            "InternalFailure",
+            "The system has no randomness to give.",
+        )
+    })?;
+    Ok(spell(prefix, alphabet, &bytes))
+}
+
+/// A unique id that is the same for the same thing: `AIDA…`, `AROA…`.
+pub(super) fn unique_id(prefix: &str, of: &str) -> String {
+    spell(prefix, KEY_ID, &Sha256::digest(of)[..17])
+}
+
+/// The id of an organisational thing: lower-case letters and digits.
+pub(super) fn unit_id(prefix: &str, of: &str, length: usize) -> String {
+    spell(
+        prefix,
+        b"abcdefghijklmnopqrstuvwxyz012345",
+        &Sha256::digest(of)[..length],
+    )
+}
+
+fn spell(prefix: &str, alphabet: &[u8], bytes: &[u8]) -> String {
+    let letters = bytes
+        .iter()
+        .map(|byte| char::from(alphabet[usize::from(*byte) % alphabet.len()]));
+    prefix.chars().chain(letters).collect()
+}
+
+/// A random UUID.
+pub(super) fn request_id() -> String {
+    let mut bytes = [0; 16];
+    // A request id that is all zeros harms nobody.
+    let _ = getrandom::fill(&mut bytes);
+    let hex = super::hex(&bytes);
+    format!(
+        "{}-{}-{}-{}-{}",
+        &hex[..8],
+        &hex[8..12],
+        &hex[12..16],
+        &hex[16..20],
+        &hex[20..]
+    )
+}

@@ -1,0 +1,342 @@
+//! The Security Token Service, API version 2011-06-15.
+
+use jiff::Timestamp;
+
+use super::authenticator;
+use super::organisation::Device;
+use super::parameters::{Check, SessionPolicies, tags, word};
+use super::policy::Keys;
+use super::rules::{Caller, Deed, Grant, assumed_role_arn};
+use super::state::{Holder, RoleSession, Session, State, unique_id};
+use super::wire::{Fields, Inbound, Refusal, element, nest};
+
+const HOUR: u32 = 3600;
+
+impl State {
+    pub(super) fn sts(&mut self, inbound: &Inbound, caller: &Caller) -> Result<String, Refusal> {
+        self.region_is_on(&caller.account(&self.organisation), &caller.region)?;
+        match inbound.action.as_str() {
+            "GetCallerIdentity" => Ok(self.get_caller_identity(caller)),
+            "GetSessionToken" => self.get_session_token(&inbound.fields, caller),
+            "AssumeRole" => self.assume_role(&inbound.fields, caller),
+            "GetFederationToken" => self.get_federation_token(&inbound.fields, caller),
+            _ => Err(Refusal::unknown_action(inbound)),
+        }
+    }
+
+    /// Needs no permission, and no policy can deny it.
+    fn get_caller_identity(&self, caller: &Caller) -> String {
+        let organisation = &self.organisation;
+        element("Arn", caller.arn(organisation))
+            + &element("UserId", caller.user_id(organisation))
+            + &element("Account", caller.account(organisation))
+    }
+
+    fn get_session_token(&mut self, fields: &Fields, caller: &Caller) -> Result<String, Refusal> {
+        let mut check = Check::default();
+        let seconds = check.seconds(fields, 129_600)?.unwrap_or(43_200);
+        let code = check.mfa(fields);
+        check.done()?;
+        if caller.session.is_some() {
+            return Err(Refusal::denied(
+                "Cannot call GetSessionToken with session credentials",
+            ));
+        }
+        let passed = self.pass_mfa(caller, code)?;
+        self.authorise(
+            caller,
+            &Deed {
+                action: "sts:GetSessionToken",
+                resource: "*",
+                grant: Grant::Nobody,
+                keys: Keys::new(),
+                code_passed: passed,
+            },
+        )?;
+        let seconds = match caller.holder {
+            Holder::Root => seconds.min(HOUR),
+            _ => seconds,
+        };
+        let mfa = passed.then(|| self.now());
+        let session = self.issue(caller.holder.clone(), seconds, mfa, None)?;
+        Ok(credentials(&session))
+    }
+
+    fn assume_role(&mut self, fields: &Fields, caller: &Caller) -> Result<String, Refusal> {
+        let mut check = Check::default();
+        let asked = check.seconds(fields, 43_200)?;
+        let arn = check.text(
+            fields,
+            "RoleArn",
+            (20, 2048),
+            |_| true,
+            r"[\u0009\u000A\u000D\u0020-\u007E\u0085\u00A0-\uD7FF\uE000-\uFFFD\u10000-\u10FFFF]+",
+        );
+        let name = check.text(
+            fields,
+            "RoleSessionName",
+            (2, 64),
+            |c| word(c, "+=,.@-"),
+            r"[\w+=,.@-]*",
+        );
+        let external_id = check.text(
+            fields,
+            "ExternalId",
+            (2, 1224),
+            |c| word(c, "+=,.@:/-"),
+            r"[\w+=,.@:\/-]*",
+        );
+        let source = check.text(
+            fields,
+            "SourceIdentity",
+            (2, 64),
+            |c| word(c, "+=,.@-"),
+            r"[\w+=,.@-]*",
+        );
+        let code = check.mfa(fields);
+        check.required(arn, "roleArn");
+        check.required(name, "roleSessionName");
+        let session_policies = SessionPolicies::read(fields, &mut check);
+        check.done()?;
+        let (arn, name) = (arn.unwrap_or_default(), name.unwrap_or_default());
+        if arn.splitn(6, ':').filter(|part| !part.is_empty()).count() < 5 || !arn.contains(":role/")
+        {
+            return Err(Refusal::new(
+                400,
+                "ValidationError",
+                format!("{arn} is invalid"),
+            ));
+        }
+        let policies = session_policies.parse()?;
+        if let Holder::Root = caller.holder {
+            return Err(Refusal::denied(
+                "Roles may not be assumed by root accounts.",
+            ));
+        }
+        let passed = self.pass_mfa(caller, code)?;
+        self.region_is_on(arn.split(':').nth(4).unwrap_or_default(), &caller.region)?;
+
+        let tags = tags(fields);
+        let mut keys = Keys::from([("sts:rolesessionname".to_owned(), vec![name.to_owned()])]);
+        for (key, value) in [
+            ("sts:externalid", external_id),
+            ("sts:sourceidentity", source),
+        ] {
+            keys.extend(value.map(|value| (key.to_owned(), vec![value.to_owned()])));
+        }
+        if !tags.is_empty() {
+            keys.insert(
+                "aws:tagkeys".into(),
+                tags.iter().map(|(key, _)| key.clone()).collect(),
+            );
+            keys.extend(tags.iter().map(|(key, value)| {
+                (
+                    format!("aws:requesttag/{}", key.to_ascii_lowercase()),
+                    vec![value.clone()],
+                )
+            }));
+        }
+        // A federated user may call nothing here but GetCallerIdentity: for it, no role exists.
+        let federated = matches!(caller.holder, Holder::Federated { .. });
+        let role = self
+            .organisation
+            .find_role(arn)
+            .filter(|_| !federated)
+            .cloned();
+        let needed = [
+            ("sts:AssumeRole", true),
+            ("sts:TagSession", !tags.is_empty()),
+            ("sts:SetSourceIdentity", source.is_some()),
+        ];
+        for (action, _) in needed.into_iter().filter(|(_, needed)| *needed) {
+            let grant = role.as_ref().map_or(Grant::NoSuchRole, Grant::Trust);
+            let keys = keys.clone();
+            self.authorise(
+                caller,
+                &Deed {
+                    action,
+                    resource: arn,
+                    grant,
+                    keys,
+                    code_passed: passed,
+                },
+            )?;
+        }
+
+        let chained = caller.session.is_some();
+        let seconds = asked.unwrap_or(HOUR);
+        let too_long = |limit: &str| {
+            Err(Refusal::new(
+                400,
+                "ValidationError",
+                format!("The requested DurationSeconds exceeds the {limit}."),
+            ))
+        };
+        if chained && seconds > HOUR {
+            return too_long("1 hour session limit for roles assumed by role chaining");
+        }
+        if role.is_some_and(|role| seconds > role.max_session) {
+            return too_long("MaxSessionDuration set for this role");
+        }
+        let packed = session_policies.packed(&tags)?;
+        let inherited = match &caller.holder {
+            Holder::Role(session) => session.source_identity.clone(),
+            _ => None,
+        };
+        let holder = Holder::Role(RoleSession {
+            arn: arn.to_owned(),
+            name: name.to_owned(),
+            chained,
+            source_identity: inherited.or(source.map(Into::into)),
+            tags,
+        });
+        let session = self.issue(holder, seconds, None, policies)?;
+        let user = element(
+            "AssumedRoleId",
+            format!("{}:{name}", unique_id("AROA", arn)),
+        ) + &element("Arn", assumed_role_arn(arn, name));
+        Ok(credentials(&session)
+            + &nest("AssumedRoleUser", &user)
+            + &packed.map_or_else(String::new, |percent| element("PackedPolicySize", percent))
+            + &source.map_or_else(String::new, |source| element("SourceIdentity", source)))
+    }
+
+    fn get_federation_token(
+        &mut self,
+        fields: &Fields,
+        caller: &Caller,
+    ) -> Result<String, Refusal> {
+        let mut check = Check::default();
+        let seconds = check.seconds(fields, 129_600)?.unwrap_or(43_200);
+        let name = check.text(
+            fields,
+            "Name",
+            (2, 32),
+            |c| word(c, "+=,.@-"),
+            r"[\w+=,.@-]*",
+        );
+        check.required(name, "name");
+        let policies = SessionPolicies::read(fields, &mut check);
+        check.done()?;
+        let (Holder::User(user), None) = (&caller.holder, &caller.session) else {
+            return Err(Refusal::denied(
+                "Cannot call GetFederationToken with session credentials",
+            ));
+        };
+        let (name, organisation) = (name.unwrap_or_default().to_owned(), &self.organisation);
+        let arn = format!(
+            "arn:{}:sts::{}:federated-user/{name}",
+            organisation.partition, organisation.auth
+        );
+        self.authorise(
+            caller,
+            &Deed {
+                action: "sts:GetFederationToken",
+                resource: &arn,
+                grant: Grant::Identity,
+                keys: Keys::new(),
+                code_passed: false,
+            },
+        )?;
+        let federated = element(
+            "FederatedUserId",
+            format!("{}:{name}", self.organisation.auth),
+        ) + &element("Arn", &arn);
+        // Without a session policy, a federated user may do nothing.
+        let policies = Some(policies.parse()?.unwrap_or_default());
+        let session = self.issue(
+            Holder::Federated {
+                user: user.clone(),
+                name,
+            },
+            seconds,
+            None,
+            policies,
+        )?;
+        Ok(credentials(&session) + &nest("FederatedUser", &federated))
+    }
+
+    /// Checks serial and code; a code that is right is spent, whatever becomes of the call.
+    fn pass_mfa(
+        &mut self,
+        caller: &Caller,
+        mfa: (Option<&str>, Option<&str>),
+    ) -> Result<bool, Refusal> {
+        let denied = |what| {
+            Err(Refusal::denied(format!(
+                "MultiFactorAuthentication failed, {what}"
+            )))
+        };
+        let (serial, code) = match mfa {
+            (None, None) => return Ok(false),
+            (Some(serial), Some(code)) => (serial, code),
+            _ => return denied("must provide both MFA serial number and one time pass code."),
+        };
+        let devices = match &caller.holder {
+            Holder::User(name) => self
+                .organisation
+                .find_user(name)
+                .map(|user| user.devices.as_slice()),
+            _ => None,
+        };
+        let device = devices
+            .unwrap_or_default()
+            .iter()
+            .find(|device| device.serial() == serial);
+        let Some(Device::Totp { seed, .. }) = device else {
+            return denied(
+                "unable to validate MFA code.  Please verify your MFA serial number is valid and associated with this user.",
+            );
+        };
+        let now = self.now();
+        match self.spent.take(serial, seed, code, now) {
+            true => Ok(true),
+            false => Err(Refusal::denied(
+                "MultiFactorAuthentication failed with invalid MFA one time pass code.",
+            )),
+        }
+    }
+
+    fn region_is_on(&self, account: &str, region: &str) -> Result<(), Refusal> {
+        let off = self
+            .organisation
+            .find_account(account)
+            .is_some_and(|account| account.sts_off.iter().any(|off| off == region));
+        match off {
+            false => Ok(()),
+            true => Err(Refusal::new(
+                403,
+                "RegionDisabledException",
+                format!(
+                    "STS is not activated in this region for account:{account}. Your account administrator can \
+                     activate STS in this region using the IAM Console."
+                ),
+            )),
+        }
+    }
+
+    /// The code a device shows now.
+    pub(super) fn code(&self, serial: &str) -> Option<String> {
+        let now: Timestamp = self.now();
+        self.organisation
+            .users
+            .iter()
+            .flat_map(|user| &user.devices)
+            .find_map(|device| match device {
+                Device::Totp { serial: own, seed } if own == serial => {
+                    Some(authenticator::code(seed, now))
+                }
+                _ => None,
+            })
+    }
+}
+
+fn credentials(session: &Session) -> String {
+    nest(
+        "Credentials",
+        &(element("AccessKeyId", &session.id)
+            + &element("SecretAccessKey", &session.secret)
+            + &element("SessionToken", &session.token)
+            + &element("Expiration", session.expires.strftime("%Y-%m-%dT%H:%M:%SZ"))),
+    )
+}

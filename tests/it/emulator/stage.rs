@@ -1,0 +1,183 @@
+//! A small organisation and a client for it.
+
+use std::time::Duration;
+
+use aws_credential_types::Credentials;
+use aws_sdk_sts::Client;
+use aws_sdk_sts::config::retry::RetryConfig;
+use aws_sdk_sts::config::timeout::TimeoutConfig;
+use aws_sdk_sts::config::{BehaviorVersion, Region};
+use aws_sdk_sts::error::{ProvideErrorMetadata, SdkError};
+use sekisho::emulator::{
+    AccessKey, Account, Device, Document, Emulator, Organisation, Policy, Role, User,
+};
+
+pub const AUTH: &str = "111111111111";
+pub const DEV: &str = "222222222222";
+pub const KEY: &str = "AKIAALICE00000000001";
+pub const SECRET: &str = "alice/secret+1";
+pub const PHONE: &str = "arn:aws:iam::111111111111:mfa/alice-phone";
+pub const TABLET: &str = "GAHT12345678";
+pub const PASSKEY: &str = "arn:aws:iam::111111111111:u2f/user/alice/key-ABC";
+pub const ROLE: &str = "arn:aws:iam::222222222222:role/dev/Developer";
+
+/// Alice may enter `DEV` as `Developer`, with MFA; nothing else guards it.
+pub fn organisation() -> Organisation {
+    let mut organisation = Organisation::new(AUTH, "999999999999");
+    organisation.accounts.push(Account::new(DEV, "dev"));
+    let mut alice = User::new("alice");
+    alice.keys.push(AccessKey::new(KEY, SECRET));
+    alice.devices = vec![
+        Device::Totp {
+            serial: PHONE.into(),
+            seed: *b"12345678901234567890",
+        },
+        Device::Totp {
+            serial: TABLET.into(),
+            seed: *b"abcdefghijklmnopqrst",
+        },
+        Device::Fido {
+            serial: PASSKEY.into(),
+        },
+    ];
+    alice
+        .policies
+        .push(allow("sts:AssumeRole", "arn:aws:iam::*:role/*"));
+    organisation.users.push(alice);
+    let mut bob = User::new("bob");
+    let serial = "arn:aws:iam::111111111111:mfa/bob".into();
+    bob.devices.push(Device::Totp {
+        serial,
+        seed: [7; 20],
+    });
+    organisation.users.push(bob);
+    let mut role = Role::new(
+        DEV,
+        "Developer",
+        trust(r#"{"Bool":{"aws:MultiFactorAuthPresent":"true"}}"#),
+    );
+    role.path = "/dev/".into();
+    role.policies.push(allow("*", "*"));
+    organisation.roles.push(role);
+    organisation
+}
+
+/// The auth account, under a condition.
+pub fn trust(condition: &str) -> Document {
+    let text = format!(
+        r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"Allow","Principal":{{"AWS":"arn:aws:iam::{AUTH}:root"}},
+            "Action":"sts:AssumeRole","Condition":{condition}}}]}}"#
+    );
+    Document::parse(&text).unwrap()
+}
+
+pub fn allow(action: &str, resource: &str) -> Policy {
+    inline("Allow", action, resource, "{}")
+}
+
+pub fn inline(effect: &str, action: &str, resource: &str, condition: &str) -> Policy {
+    let text = format!(
+        r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"{effect}","Action":"{action}",
+            "Resource":"{resource}","Condition":{condition}}}]}}"#
+    );
+    Policy::inline(&text).unwrap()
+}
+
+/// AWS's own sample, `DenyAllExceptListedIfNoMFA`.
+pub fn guard() -> Policy {
+    Policy::inline(
+        r#"{"Version":"2012-10-17","Statement":[{"Sid":"DenyAllExceptListedIfNoMFA","Effect":"Deny",
+            "NotAction":["iam:ListMFADevices","sts:GetSessionToken"],"Resource":"*",
+            "Condition":{"BoolIfExists":{"aws:MultiFactorAuthPresent":"false"}}}]}"#,
+    )
+    .unwrap()
+}
+
+pub fn start(change: impl FnOnce(&mut Organisation)) -> Emulator {
+    let mut organisation = organisation();
+    change(&mut organisation);
+    Emulator::start(organisation).unwrap()
+}
+
+/// An STS client that tries once.
+pub fn sts(emulator: &Emulator, credentials: Credentials) -> Client {
+    let config = aws_sdk_sts::Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new("eu-west-1"))
+        .credentials_provider(credentials)
+        .endpoint_url(emulator.url())
+        .retry_config(RetryConfig::disabled())
+        .timeout_config(
+            TimeoutConfig::builder()
+                .operation_timeout(Duration::from_secs(5))
+                .build(),
+        )
+        .http_client(aws_smithy_http_client::Builder::new().build_http())
+        .build();
+    Client::from_conf(config)
+}
+
+pub fn alice(emulator: &Emulator) -> Client {
+    sts(emulator, key(KEY, SECRET))
+}
+
+pub fn key(id: &str, secret: &str) -> Credentials {
+    Credentials::new(id, secret, None, None, "test")
+}
+
+pub fn session(credentials: Option<&aws_sdk_sts::types::Credentials>) -> Credentials {
+    let credentials = credentials.unwrap();
+    Credentials::new(
+        credentials.access_key_id(),
+        credentials.secret_access_key(),
+        Some(credentials.session_token().to_owned()),
+        None,
+        "test",
+    )
+}
+
+/// A GetSessionToken session, with MFA by the phone's current code.
+pub async fn mfa_session(emulator: &Emulator) -> Client {
+    let code = emulator.code(PHONE).unwrap();
+    let answer = alice(emulator)
+        .get_session_token()
+        .serial_number(PHONE)
+        .token_code(code)
+        .send()
+        .await;
+    sts(emulator, session(answer.unwrap().credentials()))
+}
+
+/// Why a call failed: status, code, message.
+pub fn why<T, E>(result: Result<T, SdkError<E>>) -> (u16, String, String)
+where
+    E: ProvideErrorMetadata,
+{
+    let Err(error) = result else {
+        panic!("it was let through")
+    };
+    let status = error
+        .raw_response()
+        .map_or(0, |response| response.status().as_u16());
+    let meta = error.meta();
+    (
+        status,
+        meta.code().unwrap_or_default().into(),
+        meta.message().unwrap_or_default().into(),
+    )
+}
+
+/// Runs a test's calls on a current-thread runtime.
+pub fn run<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap()
+        .block_on(future)
+}
+
+/// A GetSessionToken session without MFA.
+pub async fn plain_session(emulator: &Emulator) -> Client {
+    let answer = alice(emulator).get_session_token().send().await.unwrap();
+    sts(emulator, session(answer.credentials()))
+}
