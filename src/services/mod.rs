@@ -2,3 +2,7 @@
 
 pub mod aws;
 pub mod codes;
+pub mod hygiene;
+pub mod paths;
+pub mod rotation;
+pub mod store;

@@ -1,0 +1,194 @@
+//! Where sekisho's directories are: the XDG Base Directory Specification, and macOS's own places.
+
+use std::ffi::OsString;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use crate::domain::fault::{Exit, Fault};
+use crate::domain::text::sanitize;
+
+/// sekisho's own directories. None of them need exist yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Paths {
+    /// The person's home, absolute.
+    pub home: PathBuf,
+    /// `config.yaml` and what lies beside it.
+    pub config: PathBuf,
+    /// What must last: the sealed key file, locks, the diary, stars.
+    pub state: PathBuf,
+    /// What may be lost at any time: sealed sessions.
+    pub cache: PathBuf,
+    /// What ends with the login, where the system gives such a place.
+    pub runtime: Option<PathBuf>,
+}
+
+/// Who runs the process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ids {
+    /// The person's user and group.
+    pub real: (u32, u32),
+    /// The user and group whose rights it has.
+    pub effective: (u32, u32),
+}
+
+impl Ids {
+    /// This process's.
+    pub fn current() -> Self {
+        use rustix::process::{getegid, geteuid, getgid, getuid};
+        Self {
+            real: (getuid().as_raw(), getgid().as_raw()),
+            effective: (geteuid().as_raw(), getegid().as_raw()),
+        }
+    }
+}
+
+impl Paths {
+    /// Finds the directories from an environment.
+    ///
+    /// Refuses setuid and setgid, `sudo` and `doas` that kept another user's HOME, and a missing HOME. An XDG
+    /// variable that is not absolute is ignored, as the specification says.
+    pub fn find(env: impl Fn(&str) -> Option<OsString>, ids: Ids) -> Result<Self, Fault> {
+        if ids.real != ids.effective {
+            return Err(Fault::new(
+                Exit::Usage,
+                "sekisho does not run with another user's rights",
+            )
+            .because("its file is setuid or setgid")
+            .fix("chmod ug-s \"$(command -v sekisho)\""));
+        }
+        let absolute = |name: &str| env(name).map(PathBuf::from).filter(|p| p.is_absolute());
+        let Some(home) = absolute("HOME") else {
+            return Err(Fault::new(Exit::Usage, "there is no home directory")
+                .because("HOME is not set to an absolute path")
+                .fix("export HOME=~"));
+        };
+        let through = ["SUDO_UID", "DOAS_USER"]
+            .iter()
+            .any(|name| env(name).is_some());
+        if through && owner(&home).is_some_and(|owner| owner != ids.effective.0) {
+            return Err(Fault::new(
+                Exit::Usage,
+                "sekisho will not write into another user's home",
+            )
+            .because(format!(
+                "sudo kept HOME={}",
+                sanitize(&home.to_string_lossy())
+            ))
+            .fix("run it without sudo")
+            .fix("sudo -H sekisho …, to be that user wholly"));
+        }
+        let place = |name: &str, otherwise: &str| {
+            absolute(name)
+                .unwrap_or_else(|| home.join(otherwise))
+                .join("sekisho")
+        };
+        let (state, cache) = if cfg!(target_os = "macos") {
+            ("Library/Application Support", "Library/Caches")
+        } else {
+            (".local/state", ".cache")
+        };
+        Ok(Self {
+            config: place("XDG_CONFIG_HOME", ".config"),
+            state: place("XDG_STATE_HOME", state),
+            cache: place("XDG_CACHE_HOME", cache),
+            runtime: absolute("XDG_RUNTIME_DIR").map(|dir| dir.join("sekisho")),
+            home,
+        })
+    }
+}
+
+fn owner(dir: &Path) -> Option<u32> {
+    std::fs::metadata(dir).ok().map(|meta| meta.uid())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ME: Ids = Ids {
+        real: (1000, 1000),
+        effective: (1000, 1000),
+    };
+
+    fn find(env: &[(&str, &str)], ids: Ids) -> Result<Paths, Fault> {
+        let lookup = |name: &str| {
+            env.iter()
+                .find(|(key, _)| *key == name)
+                .map(|(_, value)| OsString::from(value))
+        };
+        Paths::find(lookup, ids)
+    }
+
+    #[test]
+    fn xdg_variables_win_where_they_are_absolute() {
+        let paths = find(
+            &[
+                ("HOME", "/home/t"),
+                ("XDG_CONFIG_HOME", "/etc/t"),
+                ("XDG_CACHE_HOME", "relative"),
+                ("XDG_RUNTIME_DIR", "/run/user/1000"),
+            ],
+            ME,
+        )
+        .unwrap();
+        assert_eq!(paths.config, Path::new("/etc/t/sekisho"));
+        assert_eq!(
+            paths.runtime.as_deref(),
+            Some(Path::new("/run/user/1000/sekisho"))
+        );
+        if cfg!(target_os = "linux") {
+            assert_eq!(paths.cache, Path::new("/home/t/.cache/sekisho"));
+            assert_eq!(paths.state, Path::new("/home/t/.local/state/sekisho"));
+        }
+    }
+
+    #[test]
+    fn borrowed_rights_are_refused() {
+        let setuid = Ids {
+            effective: (0, 1000),
+            ..ME
+        };
+        let setgid = Ids {
+            effective: (1000, 0),
+            ..ME
+        };
+        for ids in [setuid, setgid] {
+            let fault = find(&[("HOME", "/home/t")], ids).unwrap_err();
+            assert_eq!(fault.exit, Exit::Usage);
+        }
+    }
+
+    #[test]
+    fn sudo_with_another_home_is_refused_and_with_ones_own_is_not() {
+        let home = tempfile::tempdir().unwrap();
+        let env = [
+            ("HOME", home.path().to_str().unwrap()),
+            ("SUDO_UID", "1000"),
+        ];
+        let owner = owner(home.path()).unwrap();
+        let own = Ids {
+            real: (owner, 0),
+            effective: (owner, 0),
+        };
+        assert!(find(&env, own).is_ok());
+        let other = Ids {
+            real: (owner + 1, 0),
+            effective: (owner + 1, 0),
+        };
+        let fault = find(&env, other).unwrap_err();
+        assert!(
+            fault.why[0].contains(home.path().to_str().unwrap()),
+            "{fault:?}"
+        );
+        assert!(
+            find(&env[..1], other).is_ok(),
+            "a container's root may have any HOME"
+        );
+    }
+
+    #[test]
+    fn no_home_is_said() {
+        assert!(find(&[], ME).unwrap_err().why[0].contains("HOME"));
+        assert!(find(&[("HOME", "here")], ME).is_err());
+    }
+}

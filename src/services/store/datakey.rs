@@ -1,0 +1,239 @@
+//! Where the data key of the sealed sessions lies: somewhere that a stolen disk does not have.
+
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use sha2::{Digest, Sha256};
+use zeroize::Zeroizing;
+
+use super::files::Dir;
+use super::kernel::{self, Key};
+use super::{hex, keychain};
+
+/// A home for the data key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyPlace {
+    /// The kernel's user keyring: in memory, expires by itself, needs no daemon.
+    Kernel,
+    /// The OS keychain: Secret Service, macOS Keychain.
+    Keychain,
+    /// A file in `$XDG_RUNTIME_DIR`, where that is a tmpfs of one's own. Weaker: any program of the person's
+    /// reads it as it reads the sessions.
+    Runtime,
+}
+
+impl KeyPlace {
+    /// For `store: auto`, best first.
+    pub const AUTO: &[Self] = &[Self::Kernel, Self::Keychain, Self::Runtime];
+    /// For `store: keyring`, best first.
+    pub const KEYRING: &[Self] = &[Self::Kernel, Self::Keychain];
+    /// For `store: file`, best first.
+    pub const FILE: &[Self] = &[Self::Kernel, Self::Runtime];
+    /// For `store: none`: sessions stay in memory.
+    pub const NONE: &[Self] = &[];
+
+    /// What the header and `status` call it.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Kernel => "kernel keyring",
+            Self::Keychain => keychain::LABEL,
+            Self::Runtime => "runtime directory (weaker)",
+        }
+    }
+
+    /// Its number in a sealed record.
+    pub const fn byte(self) -> u8 {
+        match self {
+            Self::Kernel => 1,
+            Self::Keychain => 2,
+            Self::Runtime => 3,
+        }
+    }
+
+    /// The place with this number.
+    pub fn from_byte(byte: u8) -> Option<Self> {
+        Self::AUTO
+            .iter()
+            .copied()
+            .find(|place| place.byte() == byte)
+    }
+}
+
+/// The data key of one directory of sealed records.
+pub struct DataKeys {
+    places: &'static [KeyPlace],
+    /// The name of this directory's key: a demo or a second home never meets the real one.
+    id: String,
+    runtime: Option<PathBuf>,
+    /// The place that works, once found; a broken keychain is not asked twice.
+    settled: Mutex<Option<KeyPlace>>,
+}
+
+impl DataKeys {
+    /// The keys for the records in `dir`, to be kept in one of `places`, best first.
+    pub fn new(dir: &Path, places: &'static [KeyPlace], runtime: Option<&Path>) -> Self {
+        let digest = Sha256::digest(dir.as_os_str().as_encoded_bytes());
+        Self {
+            places,
+            id: format!("data-key:v1:{}", hex(&digest[..8])),
+            runtime: runtime.map(Path::to_owned),
+            settled: Mutex::new(None),
+        }
+    }
+
+    /// The key at one place; `Err` says why the place cannot be read.
+    pub fn read(&self, place: KeyPlace, now: Timestamp) -> Result<Option<Key>, String> {
+        if !self.places.contains(&place) {
+            return Ok(None);
+        }
+        match place {
+            KeyPlace::Kernel => kernel::get(&self.kernel_name()).map_err(text),
+            KeyPlace::Keychain => keychain::get(&self.id, keychain::PROBE)
+                .map_err(text)
+                .map(|kept| unpack(&kept?, now)),
+            KeyPlace::Runtime => self
+                .runtime_dir(Dir::open)?
+                .map_or(Ok(None), |dir| {
+                    dir.read(&self.file_name(), 64).map_err(text)
+                })
+                .map(|kept| unpack(&kept?, now)),
+        }
+    }
+
+    /// The key to seal with, made where there is none, and kept until `until`.
+    ///
+    /// The caller holds the lock of the directory. `Err` is one line for each place that refused.
+    pub fn take(&self, until: Timestamp, now: Timestamp) -> Result<(KeyPlace, Key), String> {
+        let settled = *super::guard(&self.settled);
+        let mut refusals = Vec::new();
+        for place in self.places.iter().copied() {
+            if settled.is_some_and(|settled| settled != place) {
+                continue;
+            }
+            match self.take_at(place, until, now) {
+                Ok(key) => {
+                    *super::guard(&self.settled) = Some(place);
+                    return Ok((place, key));
+                }
+                Err(refusal) => refusals.push(refusal),
+            }
+        }
+        Err(refusals.join("; "))
+    }
+
+    /// The place in use, if it has been found; never asks a daemon.
+    pub fn settled(&self) -> Option<KeyPlace> {
+        let settled = *super::guard(&self.settled);
+        settled.or_else(|| match self.places.first() {
+            Some(KeyPlace::Kernel) => kernel::get(&self.kernel_name())
+                .is_ok()
+                .then_some(KeyPlace::Kernel),
+            _ => None,
+        })
+    }
+
+    /// Destroys the key wherever it lies. Records sealed with it can never be opened again.
+    pub fn revoke(&self) -> Result<(), String> {
+        let mut failures = Vec::new();
+        let settled = *super::guard(&self.settled);
+        for place in self.places {
+            let gone = match place {
+                // A place that refuses everything holds no key either.
+                KeyPlace::Kernel => {
+                    let _ = kernel::revoke(&self.kernel_name());
+                    Ok(())
+                }
+                KeyPlace::Keychain => match keychain::remove(&self.id, keychain::PROBE) {
+                    Err(error) if settled == Some(KeyPlace::Keychain) => Err(text(error)),
+                    _ => Ok(()),
+                },
+                KeyPlace::Runtime => match self.runtime_dir(Dir::open) {
+                    Ok(Some(dir)) => dir.remove(&self.file_name()).map(drop).map_err(text),
+                    _ => Ok(()),
+                },
+            };
+            failures.extend(gone.err());
+        }
+        if failures.is_empty() {
+            Ok(())
+        } else {
+            Err(failures.join("; "))
+        }
+    }
+
+    fn take_at(&self, place: KeyPlace, until: Timestamp, now: Timestamp) -> Result<Key, String> {
+        let known = self.read(place, now)?;
+        let fresh = known.is_none();
+        let key = match known {
+            Some(key) => key,
+            None => new_key()?,
+        };
+        let life = Duration::try_from(until - now).unwrap_or(Duration::from_secs(1));
+        match place {
+            KeyPlace::Kernel if fresh => {
+                kernel::put(&self.kernel_name(), &key, life).map_err(text)?
+            }
+            KeyPlace::Kernel => kernel::keep(&self.kernel_name(), life).map_err(text)?,
+            KeyPlace::Keychain => {
+                keychain::set(&self.id, &pack(&key, until), keychain::PROBE).map_err(text)?;
+            }
+            KeyPlace::Runtime => match self.runtime_dir(|dir| Dir::create(dir).map(Some))? {
+                Some(dir) => dir
+                    .write(&self.file_name(), &pack(&key, until))
+                    .map_err(text)?,
+                None => return Err("XDG_RUNTIME_DIR is not set".into()),
+            },
+        }
+        Ok(key)
+    }
+
+    /// The runtime directory, if it is what §6 of the contract asks for: private and in memory.
+    fn runtime_dir(
+        &self,
+        open: impl FnOnce(&Path) -> Result<Option<Dir>, super::files::FileError>,
+    ) -> Result<Option<Dir>, String> {
+        let Some(path) = &self.runtime else {
+            return Ok(None);
+        };
+        let base = path.parent().unwrap_or(path);
+        match Dir::open(base).map_err(text)? {
+            Some(dir) if dir.is_in_memory() => open(path).map_err(text),
+            Some(_) => Err("XDG_RUNTIME_DIR lies on a disk".into()),
+            None => Ok(None),
+        }
+    }
+
+    fn kernel_name(&self) -> String {
+        format!("sekisho:{}", self.id)
+    }
+
+    fn file_name(&self) -> String {
+        self.id.replace(':', "-")
+    }
+}
+
+fn new_key() -> Result<Key, String> {
+    let mut key = Zeroizing::new([0; 32]);
+    getrandom::fill(&mut *key).map_err(text)?;
+    Ok(key)
+}
+
+/// A key with its end, for the places that forget nothing by themselves.
+fn pack(key: &Key, until: Timestamp) -> Zeroizing<Vec<u8>> {
+    let mut kept = Zeroizing::new(Vec::with_capacity(40));
+    kept.extend_from_slice(&until.as_second().to_be_bytes());
+    kept.extend_from_slice(&key[..]);
+    kept
+}
+
+fn unpack(kept: &[u8], now: Timestamp) -> Option<Key> {
+    let (until, key) = kept.split_first_chunk()?;
+    let key: &[u8; 32] = key.try_into().ok()?;
+    (i64::from_be_bytes(*until) > now.as_second()).then(|| Zeroizing::new(*key))
+}
+
+fn text(error: impl std::fmt::Display) -> String {
+    error.to_string()
+}

@@ -1,0 +1,379 @@
+//! Files of our own: opened by descriptor, never through a link, checked after opening, replaced whole.
+
+use std::ffi::{CString, OsString};
+use std::fs::{DirBuilder, File, TryLockError};
+use std::io::{self, Read, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use rustix::fs::{AtFlags, FileType, Mode, OFlags};
+use rustix::io::Errno;
+use zeroize::Zeroizing;
+
+use crate::domain::fault::{Exit, Fault};
+use crate::domain::text::sanitize;
+
+/// How the names of half-written files start; `sweep` finds them by it.
+const TEMPORARY: &str = ".tmp-";
+
+/// How long somebody else's short write may hold us up.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// A file or directory that cannot be used, and why.
+#[derive(Debug, thiserror::Error)]
+#[error("{} {why}", sanitize(&path.to_string_lossy()))]
+pub struct FileError {
+    /// Which one.
+    pub path: PathBuf,
+    /// What is wrong with it.
+    pub why: Why,
+}
+
+/// What is wrong with a file or directory; reads on after its path.
+#[derive(Debug, thiserror::Error)]
+pub enum Why {
+    /// Somebody else could have written it.
+    #[error("belongs to another user")]
+    Foreign,
+    /// Its mode lets others in.
+    #[error("is open to other users (mode {mode:03o})")]
+    Open {
+        /// The permission bits it has.
+        mode: u32,
+        /// The permission bits it should have.
+        wanted: u32,
+    },
+    /// A link stands where a file or directory of ours should.
+    #[error("is a link or not of the kind expected")]
+    Link,
+    /// It is larger than anything we write.
+    #[error("is longer than {0} bytes")]
+    TooLong(u64),
+    /// Another process has held its lock for too long.
+    #[error("is locked by another process")]
+    Locked,
+    /// The system said no.
+    #[error("{0}")]
+    Io(#[from] io::Error),
+}
+
+impl FileError {
+    /// The three lines for a person; `what` says what failed because of it.
+    pub fn fault(&self, what: impl Into<String>) -> Fault {
+        let path = self.path.to_string_lossy();
+        let quoted = shlex::try_quote(&path).unwrap_or_default();
+        let fault = Fault::new(Exit::Fault, what).because(self.to_string());
+        match &self.why {
+            Why::Foreign => fault.fix(format!("sudo chown -R \"$(id -un)\" {quoted}")),
+            Why::Open { wanted, .. } => fault.fix(format!("chmod {wanted:o} {quoted}")),
+            Why::Link | Why::TooLong(_) => fault.fix(format!("move it away: mv {quoted} ~/")),
+            Why::Locked => fault.fix("wait for the other sekisho, or end it"),
+            Why::Io(_) => fault.fix("sekisho doctor"),
+        }
+    }
+
+    fn at(path: PathBuf) -> impl FnOnce(Errno) -> Self {
+        move |errno| {
+            let why = match errno {
+                Errno::LOOP | Errno::NOTDIR => Why::Link,
+                errno => Why::Io(errno.into()),
+            };
+            Self { path, why }
+        }
+    }
+}
+
+/// A directory of our own, held open: nobody can swap it under us.
+pub struct Dir {
+    fd: OwnedFd,
+    path: PathBuf,
+}
+
+impl Dir {
+    /// Opens a directory that must be ours and closed to others; `None` where there is none.
+    pub fn open(path: &Path) -> Result<Option<Self>, FileError> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let fd = match rustix::fs::open(path, flags, Mode::empty()) {
+            Ok(fd) => fd,
+            Err(Errno::NOENT) => return Ok(None),
+            Err(errno) => return Err(FileError::at(path.to_owned())(errno)),
+        };
+        check(&fd, path, FileType::Directory)?;
+        let path = path.to_owned();
+        Ok(Some(Self { fd, path }))
+    }
+
+    /// Opens a directory of ours, and makes it and its parents (0700) where they are missing.
+    pub fn create(path: &Path) -> Result<Self, FileError> {
+        if let Some(dir) = Self::open(path)? {
+            return Ok(dir);
+        }
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
+        made.map_err(|error| FileError {
+            path: path.to_owned(),
+            why: error.into(),
+        })?;
+        Self::open(path)?.ok_or_else(|| FileError::at(path.to_owned())(Errno::NOENT))
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Reads a whole file of at most `limit` bytes; `None` where there is none.
+    pub fn read(&self, name: &str, limit: u64) -> Result<Option<Zeroizing<Vec<u8>>>, FileError> {
+        // Without NONBLOCK a planted FIFO would hold us up for ever.
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let fd = match rustix::fs::openat(&self.fd, name, flags, Mode::empty()) {
+            Ok(fd) => fd,
+            Err(Errno::NOENT) => return Ok(None),
+            Err(errno) => return Err(self.error(name)(errno)),
+        };
+        let path = self.path.join(name);
+        let size = check(&fd, &path, FileType::RegularFile)?;
+        if size > limit {
+            let why = Why::TooLong(limit);
+            return Err(FileError { path, why });
+        }
+        let mut bytes = Zeroizing::new(Vec::with_capacity(usize::try_from(size).unwrap_or(0) + 1));
+        match File::from(fd).take(limit).read_to_end(&mut bytes) {
+            Ok(_) => Ok(Some(bytes)),
+            Err(error) => Err(FileError {
+                path,
+                why: error.into(),
+            }),
+        }
+    }
+
+    /// Replaces a file whole (0600), or leaves the old one as it was.
+    ///
+    /// The bytes are on the disk when this returns.
+    pub fn write(&self, name: &str, bytes: &[u8]) -> Result<(), FileError> {
+        replace(&self.fd, name, bytes, |file| {
+            rustix::fs::fchmod(file, Mode::RUSR | Mode::WUSR)
+        })
+        .map_err(self.error(name))
+    }
+
+    /// Removes a file; whether there was one.
+    pub fn remove(&self, name: &str) -> Result<bool, FileError> {
+        match rustix::fs::unlinkat(&self.fd, name, AtFlags::empty()) {
+            Ok(()) => rustix::fs::fsync(&self.fd)
+                .map(|()| true)
+                .map_err(self.error(name)),
+            Err(Errno::NOENT) => Ok(false),
+            Err(errno) => Err(self.error(name)(errno)),
+        }
+    }
+
+    /// The names in it, without half-written files; in no order.
+    pub fn names(&self) -> Result<Vec<String>, FileError> {
+        let names = self.all_names()?;
+        let own = |name: &OsString| !name.as_bytes().starts_with(TEMPORARY.as_bytes());
+        Ok(names
+            .into_iter()
+            .filter(own)
+            .filter_map(|name| name.into_string().ok())
+            .collect())
+    }
+
+    /// Removes what killed processes left half-written more than an hour ago.
+    pub fn sweep(&self, now: Timestamp) -> Result<(), FileError> {
+        for name in self.all_names()? {
+            if !name.as_bytes().starts_with(TEMPORARY.as_bytes()) {
+                continue;
+            }
+            let stat = rustix::fs::statat(&self.fd, &name, AtFlags::SYMLINK_NOFOLLOW);
+            if stat.is_ok_and(|stat| now.as_second() - stat.st_mtime > 3600) {
+                let _ = rustix::fs::unlinkat(&self.fd, &name, AtFlags::empty());
+            }
+        }
+        Ok(())
+    }
+
+    /// Opens a file to lock, and makes it where it is missing. It is never removed: a lock on a
+    /// removed file would hold nobody back.
+    pub fn lock_file(&self, name: &str) -> Result<File, FileError> {
+        let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let mode = Mode::RUSR | Mode::WUSR;
+        let fd = rustix::fs::openat(&self.fd, name, flags | OFlags::CREATE, mode)
+            .map_err(self.error(name))?;
+        check(&fd, &self.path.join(name), FileType::RegularFile)?;
+        Ok(File::from(fd))
+    }
+
+    /// Takes the lock of a short critical section, waiting a few seconds at most.
+    ///
+    /// Dropping the file releases it; so does the holder's death.
+    pub fn lock(&self, name: &str) -> Result<File, FileError> {
+        let file = self.lock_file(name)?;
+        let path = || self.path.join(name);
+        let since = Instant::now();
+        loop {
+            match file.try_lock() {
+                Ok(()) => return Ok(file),
+                Err(TryLockError::WouldBlock) if since.elapsed() < PATIENCE => {
+                    std::thread::sleep(Duration::from_millis(2));
+                }
+                Err(TryLockError::WouldBlock) => {
+                    let (path, why) = (path(), Why::Locked);
+                    return Err(FileError { path, why });
+                }
+                Err(TryLockError::Error(error)) => {
+                    let (path, why) = (path(), error.into());
+                    return Err(FileError { path, why });
+                }
+            }
+        }
+    }
+
+    /// Whether it lies in memory only (tmpfs), so that nothing in it reaches a disk.
+    #[cfg(target_os = "linux")]
+    pub fn is_in_memory(&self) -> bool {
+        /// `TMPFS_MAGIC` of linux/magic.h.
+        const TMPFS: u64 = 0x0102_1994;
+        rustix::fs::fstatfs(&self.fd)
+            .is_ok_and(|fs| u64::try_from(fs.f_type).is_ok_and(|kind| kind == TMPFS))
+    }
+
+    /// Whether it lies in memory only: nothing tells here.
+    #[cfg(not(target_os = "linux"))]
+    pub fn is_in_memory(&self) -> bool {
+        false
+    }
+
+    fn all_names(&self) -> Result<Vec<OsString>, FileError> {
+        let listing = rustix::fs::Dir::read_from(&self.fd).map_err(self.error("."))?;
+        let mut names = Vec::new();
+        for entry in listing {
+            let entry = entry.map_err(self.error("."))?;
+            let name = entry.file_name().to_bytes();
+            if name != b"." && name != b".." {
+                names.push(OsString::from_vec(name.to_vec()));
+            }
+        }
+        Ok(names)
+    }
+
+    fn error(&self, name: &str) -> impl FnOnce(Errno) -> FileError + use<> {
+        FileError::at(self.path.join(name))
+    }
+}
+
+/// Replaces a file that the person may have linked on purpose (`~/.aws/config`): the link stays, its
+/// target is replaced whole, mode and group kept. A new file is 0600.
+///
+/// Refuses a target that belongs to somebody else or leads nowhere.
+pub fn write_through(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
+    let fail = |path: &Path, why: Why| {
+        let path = path.to_owned();
+        FileError { path, why }
+    };
+    let target = match path.canonicalize() {
+        Ok(target) => target,
+        Err(error) if error.kind() == io::ErrorKind::NotFound && !path.is_symlink() => {
+            path.to_owned()
+        }
+        Err(error) => return Err(fail(path, error.into())),
+    };
+    let (Some(parent), Some(name)) = (target.parent(), target.file_name()) else {
+        return Err(fail(path, Why::Link));
+    };
+    let mut builder = DirBuilder::new();
+    builder.recursive(true).mode(0o700);
+    builder
+        .create(parent)
+        .map_err(|error| fail(parent, error.into()))?;
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let dir =
+        rustix::fs::open(parent, flags, Mode::empty()).map_err(FileError::at(parent.to_owned()))?;
+
+    let old = std::fs::OpenOptions::new()
+        .read(true)
+        .custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed())
+        .open(&target);
+    let old = match old {
+        Ok(file) => Some(
+            file.metadata()
+                .map_err(|error| fail(&target, error.into()))?,
+        ),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        Err(error) => return Err(fail(&target, error.into())),
+    };
+    if old.as_ref().is_some_and(|old| !old.is_file()) {
+        return Err(fail(&target, Why::Link));
+    }
+    if old.as_ref().is_some_and(|old| old.uid() != me()) {
+        return Err(fail(&target, Why::Foreign));
+    }
+    replace(&dir, name, bytes, |file| {
+        let Some(old) = &old else {
+            return rustix::fs::fchmod(file, Mode::RUSR | Mode::WUSR);
+        };
+        let mut mode = old.permissions().mode() & 0o777;
+        let same_group = file.metadata().is_ok_and(|new| new.gid() == old.gid());
+        let group = rustix::fs::Gid::from_raw(old.gid());
+        if !same_group && rustix::fs::fchown(file, None, Some(group)).is_err() {
+            mode &= 0o707; // what the old group might do, this one may not
+        }
+        rustix::fs::fchmod(file, Mode::from_raw_mode(mode))
+    })
+    .map_err(FileError::at(target.clone()))
+}
+
+/// Random name in the same directory → bytes → fsync → rename → fsync of the directory.
+fn replace(
+    dir: &OwnedFd,
+    name: impl AsRef<std::ffi::OsStr>,
+    bytes: &[u8],
+    set_mode: impl FnOnce(&File) -> Result<(), Errno>,
+) -> Result<(), Errno> {
+    let name = CString::new(name.as_ref().as_bytes()).map_err(|_| Errno::INVAL)?;
+    let temporary = format!("{TEMPORARY}{}", super::hex(&super::random::<8>()?));
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let mode = Mode::RUSR | Mode::WUSR;
+    let mut file = File::from(rustix::fs::openat(dir, &temporary, flags, mode)?);
+    let written = set_mode(&file)
+        .and_then(|()| {
+            let io = file.write_all(bytes).and_then(|()| file.sync_all());
+            io.map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))
+        })
+        .and_then(|()| rustix::fs::renameat(dir, &temporary, dir, &name));
+    match written {
+        Ok(()) => rustix::fs::fsync(dir),
+        Err(errno) => {
+            let _ = rustix::fs::unlinkat(dir, &temporary, AtFlags::empty());
+            Err(errno)
+        }
+    }
+}
+
+/// Holds an open file or directory to its kind, its owner and its mode; its size in bytes.
+fn check(fd: &OwnedFd, path: &Path, kind: FileType) -> Result<u64, FileError> {
+    let stat = rustix::fs::fstat(fd).map_err(FileError::at(path.to_owned()))?;
+    let mode = u32::from(Mode::from_raw_mode(stat.st_mode).bits()) & 0o777;
+    let wanted = match kind {
+        FileType::Directory => 0o700,
+        _ => 0o600,
+    };
+    let why = if FileType::from_raw_mode(stat.st_mode) != kind {
+        Why::Link
+    } else if stat.st_uid != me() {
+        Why::Foreign
+    } else if mode & 0o077 != 0 {
+        Why::Open { mode, wanted }
+    } else {
+        return Ok(u64::try_from(stat.st_size).unwrap_or(0));
+    };
+    let path = path.to_owned();
+    Err(FileError { path, why })
+}
+
+fn me() -> u32 {
+    rustix::process::geteuid().as_raw()
+}

@@ -1,0 +1,254 @@
+//! The OS keychain: Secret Service on Linux, Keychain on macOS.
+//!
+//! Every call runs on a thread of its own, because the D-Bus library has no timeout: a daemon that hangs
+//! never answers. Warm paths never come here (10 to 20 ms).
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use zeroize::Zeroizing;
+
+use crate::domain::fault::{Exit, Fault};
+
+/// What the header and `status` call it.
+pub const LABEL: &str = if cfg!(target_os = "macos") {
+    "Keychain"
+} else {
+    "Secret Service"
+};
+
+/// How long a keychain that needs nobody may take to answer.
+pub const PROBE: Duration = Duration::from_secs(2);
+
+/// Why the keychain did not do as asked.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum KeychainError {
+    /// There is no session bus.
+    #[error("no D-Bus session bus")]
+    NoBus,
+    /// There is a bus, and nothing on it keeps secrets.
+    #[error("no Secret Service on the session bus")]
+    NoProvider,
+    /// The service has nowhere to put things yet.
+    #[error("the Secret Service has no default collection")]
+    NoCollection,
+    /// It is locked, and there is no display to ask on.
+    #[error("the keychain is locked, and there is no display to ask for its password")]
+    Locked,
+    /// It is reached, and most likely asks the person for its password.
+    #[error("the keychain waits to be unlocked")]
+    Waiting,
+    /// It is there and does not answer.
+    #[error("the keychain does not answer")]
+    Hung,
+    /// This sekisho was built without it.
+    #[error("this sekisho was built without the keychain")]
+    NotBuilt,
+    /// Anything else, in the keychain's own words.
+    #[error("the keychain failed: {0}")]
+    Other(String),
+}
+
+impl KeychainError {
+    /// The three lines for a person.
+    pub fn fault(&self) -> Fault {
+        const FILE: &str =
+            "or keep the key in a sealed file: store: file in the config, then sekisho key add";
+        let fault = Fault::new(Exit::Fault, self.to_string());
+        match self {
+            Self::NoBus => fault
+                .because("an ssh login, a container or cron has none of its own")
+                .fix("dbus-run-session -- $SHELL")
+                .fix(FILE),
+            Self::NoProvider => fault
+                .because("no gnome-keyring, KWallet or KeePassXC is running")
+                .fix("gnome-keyring-daemon --unlock --components=secrets")
+                .fix(FILE),
+            Self::NoCollection => fault
+                .because("the keychain has never been set up")
+                .fix("make a keyring named Login or Default with seahorse or kwalletmanager")
+                .fix(FILE),
+            Self::Locked => fault
+                .because("the login did not unlock it: ssh, or a password that has changed")
+                .fix("gnome-keyring-daemon --replace --unlock --components=secrets")
+                .fix(FILE),
+            Self::Waiting => fault
+                .because("a window on the desktop asks for its password")
+                .because("the keychain's daemon is busy")
+                .fix("answer it, then try again"),
+            Self::Hung => fault
+                .because("its daemon hangs or was stopped")
+                .fix("gnome-keyring-daemon --replace --components=secrets")
+                .fix(FILE),
+            Self::NotBuilt => fault
+                .because("it was built with --no-default-features")
+                .fix("cargo install sekisho --features keyring")
+                .fix(FILE),
+            Self::Other(_) => fault.fix("sekisho doctor").fix(FILE),
+        }
+    }
+}
+
+/// Reads an entry; `None` where there is none.
+pub fn get(name: &str, limit: Duration) -> Result<Option<Zeroizing<Vec<u8>>>, KeychainError> {
+    let name = name.to_owned();
+    within(limit, move |connected| backend::get(&name, connected))
+}
+
+/// Writes an entry, replacing one of that name.
+pub fn set(name: &str, secret: &[u8], limit: Duration) -> Result<(), KeychainError> {
+    let (name, secret) = (name.to_owned(), Zeroizing::new(secret.to_vec()));
+    within(limit, move |connected| {
+        backend::set(&name, &secret, connected)
+    })
+}
+
+/// Removes an entry; whether there was one.
+pub fn remove(name: &str, limit: Duration) -> Result<bool, KeychainError> {
+    let name = name.to_owned();
+    within(limit, move |connected| backend::remove(&name, connected))
+}
+
+/// Proves that the keychain takes entries, by writing one: reading proves nothing about writing.
+pub fn probe() -> Result<(), KeychainError> {
+    within(PROBE, try_out)
+}
+
+/// Waits, for as long as it takes, until the person has unlocked the keychain.
+///
+/// Dropping the future cancels the wait.
+pub async fn unlock() -> Result<(), KeychainError> {
+    let (done, answer) = tokio::sync::oneshot::channel();
+    let connected = AtomicBool::new(false);
+    // Not tokio's blocking pool: leaving the runtime would wait for a daemon that hangs.
+    spawn(move || {
+        let _ = done.send(try_out(&connected));
+    })?;
+    answer.await.unwrap_or(Err(KeychainError::Hung))
+}
+
+fn try_out(connected: &AtomicBool) -> Result<(), KeychainError> {
+    let name = format!("probe:{}", std::process::id());
+    backend::set(&name, b"sekisho tries whether it can write here", connected)?;
+    backend::remove(&name, connected).map(drop)
+}
+
+fn within<T: Send + 'static>(
+    limit: Duration,
+    call: impl FnOnce(&AtomicBool) -> Result<T, KeychainError> + Send + 'static,
+) -> Result<T, KeychainError> {
+    let connected = Arc::new(AtomicBool::new(false));
+    let (done, answer) = mpsc::sync_channel(1);
+    let inside = Arc::clone(&connected);
+    spawn(move || {
+        let _ = done.send(call(&inside));
+    })?;
+    answer.recv_timeout(limit).unwrap_or_else(|_| {
+        Err(if connected.load(Ordering::Relaxed) {
+            KeychainError::Waiting
+        } else {
+            KeychainError::Hung
+        })
+    })
+}
+
+fn spawn(call: impl FnOnce() + Send + 'static) -> Result<(), KeychainError> {
+    std::thread::Builder::new()
+        .name("keychain".into())
+        .spawn(call)
+        .map(drop)
+        .map_err(|error| KeychainError::Other(error.to_string()))
+}
+
+#[cfg(feature = "keyring")]
+mod backend {
+    use keyring_core::api::CredentialStoreApi;
+    use keyring_core::{Entry, Error};
+
+    #[cfg(target_os = "macos")]
+    use apple_native_keyring_store::keychain::Store;
+    #[cfg(target_os = "linux")]
+    use zbus_secret_service_keyring_store::Store;
+
+    use super::{AtomicBool, KeychainError, Ordering, Zeroizing};
+    use crate::domain::text::sanitize;
+
+    const SERVICE: &str = "sekisho";
+
+    pub fn get(
+        name: &str,
+        connected: &AtomicBool,
+    ) -> Result<Option<Zeroizing<Vec<u8>>>, KeychainError> {
+        match entry(name, connected)?.get_secret() {
+            Ok(secret) => Ok(Some(Zeroizing::new(secret))),
+            Err(Error::NoEntry) => Ok(None),
+            Err(error) => Err(named(&error)),
+        }
+    }
+
+    pub fn set(name: &str, secret: &[u8], connected: &AtomicBool) -> Result<(), KeychainError> {
+        let entry = entry(name, connected)?;
+        entry.set_secret(secret).map_err(|error| named(&error))
+    }
+
+    pub fn remove(name: &str, connected: &AtomicBool) -> Result<bool, KeychainError> {
+        match entry(name, connected)?.delete_credential() {
+            Ok(()) => Ok(true),
+            Err(Error::NoEntry) => Ok(false),
+            Err(error) => Err(named(&error)),
+        }
+    }
+
+    fn entry(name: &str, connected: &AtomicBool) -> Result<Entry, KeychainError> {
+        // Connecting unlocks nothing and asks nobody.
+        let store = Store::new().map_err(|error| named(&error))?;
+        connected.store(true, Ordering::Relaxed);
+        store
+            .build(SERVICE, name, None)
+            .map_err(|error| named(&error))
+    }
+
+    /// The platform's errors are typed by crates we do not name, so they are told apart by their Debug text;
+    /// `tests/it/store` meets each with a real daemon.
+    fn named(error: &Error) -> KeychainError {
+        match error {
+            Error::NoStorageAccess(cause) => match format!("{cause:?}").as_str() {
+                "NoResult" => KeychainError::NoCollection,
+                _ => KeychainError::Locked,
+            },
+            Error::PlatformFailure(cause) => {
+                let debug = format!("{cause:?}");
+                if debug.contains("ServiceUnknown") || debug.contains("Unavailable") {
+                    KeychainError::NoProvider
+                } else if debug.contains("Connection") || debug.contains("InputOutput") {
+                    KeychainError::NoBus
+                } else if debug.contains("IsLocked") || debug.contains("locked") {
+                    KeychainError::Locked
+                } else {
+                    KeychainError::Other(sanitize(&cause.to_string()))
+                }
+            }
+            // Some variants carry the secret's bytes; their texts do not.
+            other => KeychainError::Other(sanitize(&other.to_string())),
+        }
+    }
+}
+
+#[cfg(not(feature = "keyring"))]
+mod backend {
+    use super::{AtomicBool, KeychainError, Zeroizing};
+
+    pub fn get(_: &str, _: &AtomicBool) -> Result<Option<Zeroizing<Vec<u8>>>, KeychainError> {
+        Err(KeychainError::NotBuilt)
+    }
+
+    pub fn set(_: &str, _: &[u8], _: &AtomicBool) -> Result<(), KeychainError> {
+        Err(KeychainError::NotBuilt)
+    }
+
+    pub fn remove(_: &str, _: &AtomicBool) -> Result<bool, KeychainError> {
+        Err(KeychainError::NotBuilt)
+    }
+}

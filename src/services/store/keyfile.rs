@@ -1,0 +1,344 @@
+//! The access key in a file, sealed with a passphrase: for machines without a keychain.
+//!
+//! ```text
+//! "sekkey\0\0"  version  kdf  memory  passes  lanes  salt  nonce  ciphertext and tag  checksum
+//!      8           1      1     4       4       4     16     24    XChaCha20-Poly1305      8
+//! ```
+//!
+//! Integers are big-endian. Everything before the nonce, and the slot's name, is associated data. The checksum
+//! tells a damaged file from a wrong passphrase; it proves nothing.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use argon2::{Algorithm, Argon2, Params, Version};
+use chacha20poly1305::aead::{AeadInOut, KeyInit};
+use chacha20poly1305::{XChaCha20Poly1305, XNonce};
+use rustix::io::Errno;
+use sha2::{Digest, Sha256};
+use zeroize::Zeroizing;
+
+use super::files::{Dir, FileError};
+use super::kernel::{self, Key};
+use super::keys::Slot;
+use super::{hex, random};
+use crate::domain::fault::{Exit, Fault};
+use crate::domain::secret::Secret;
+
+const MAGIC: &[u8; 8] = b"sekkey\0\0";
+const VERSION: u8 = 1;
+const ARGON2ID: u8 = 1;
+const SALT_AT: usize = 22;
+const NONCE_AT: usize = SALT_AT + 16;
+const BODY_AT: usize = NONCE_AT + 24;
+const TAG: usize = 16;
+const CHECKSUM: usize = 8;
+const LIMIT: u64 = 64 * 1024;
+
+/// How long the kernel remembers the key that a passphrase opened, from its last use.
+const REMEMBERED: Duration = Duration::from_hours(24);
+
+/// What the person is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Passphrase {
+    /// The one that the file is sealed with.
+    Existing,
+    /// One to seal a new file with; to be typed twice.
+    New,
+}
+
+/// Asks the person for a passphrase, or says why nobody can be asked.
+pub type Ask<'a> = dyn FnMut(Passphrase) -> Result<Secret, Fault> + 'a;
+
+/// Why the sealed file did not give or take the key.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyFileError {
+    /// It is not the passphrase that the file was sealed with.
+    #[error("the passphrase is wrong")]
+    WrongPassphrase,
+    /// An empty passphrase protects nothing.
+    #[error("the passphrase is empty")]
+    EmptyPassphrase,
+    /// The file is not whole.
+    #[error("the key file {} is damaged", .0.display())]
+    Damaged(PathBuf),
+    /// Written by a sekisho after this one.
+    #[error("the key file {} was written by a newer sekisho", .0.display())]
+    Future(PathBuf),
+    /// The file asks for a derivation too cheap to protect, or too dear for this machine.
+    #[error("the key file {} asks for an unreasonable key derivation", .0.display())]
+    Unreasonable(PathBuf),
+    /// It cannot be read or written.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// Nobody could be asked.
+    #[error("{}", .0.what)]
+    Asking(Fault),
+    /// The system failed.
+    #[error("the key file cannot be sealed: {0}")]
+    System(#[from] Errno),
+}
+
+impl KeyFileError {
+    /// The three lines for a person.
+    pub fn fault(&self) -> Fault {
+        const ANEW: &str =
+            "restore it from a backup, or begin anew: sekisho key remove, sekisho key add";
+        let fault = Fault::new(Exit::Fault, self.to_string());
+        match self {
+            Self::WrongPassphrase => fault
+                .because("it was mistyped, or the keyboard layout or Caps Lock differs")
+                .fix("try again; a forgotten passphrase cannot be recovered")
+                .fix("sekisho key remove, then sekisho key add with the key itself or a new one"),
+            Self::EmptyPassphrase => fault.fix("choose one that nobody guesses"),
+            Self::Damaged(_) => fault
+                .because("the disk, a sync program or an editor changed it")
+                .fix(ANEW),
+            Self::Future(_) => fault.fix("update sekisho: cargo install sekisho"),
+            Self::Unreasonable(_) => fault.because("somebody changed its header").fix(ANEW),
+            Self::File(error) => error.fault("the key file cannot be used"),
+            Self::Asking(asking) => asking.clone(),
+            Self::System(_) => fault.fix("sekisho doctor"),
+        }
+    }
+}
+
+/// The directory of sealed key files, one file a slot.
+pub struct KeyFile {
+    dir: PathBuf,
+}
+
+impl KeyFile {
+    /// Key files in `dir`. Touches nothing yet.
+    pub fn new(dir: &Path) -> Self {
+        Self {
+            dir: dir.to_owned(),
+        }
+    }
+
+    /// Opens a slot; `None` where nothing is stored.
+    pub(super) fn read(
+        &self,
+        slot: &Slot,
+        ask: &mut Ask<'_>,
+    ) -> Result<Option<Zeroizing<Vec<u8>>>, KeyFileError> {
+        let Some((header, record)) = self.record(slot)? else {
+            return Ok(None);
+        };
+        header
+            .open(slot, &record, ask)
+            .map(|(_, plain)| Some(plain))
+    }
+
+    /// Seals a slot anew. An existing file is replaced only by whoever knows its passphrase, which stays.
+    pub(super) fn write(
+        &self,
+        slot: &Slot,
+        plain: &[u8],
+        ask: &mut Ask<'_>,
+    ) -> Result<(), KeyFileError> {
+        let (header, key) = match self.record(slot)? {
+            Some((header, record)) => {
+                let (key, _) = header.open(slot, &record, ask)?;
+                (header, key)
+            }
+            None => {
+                let header = Header::fresh()?;
+                let key = header.derive(&asked(ask, Passphrase::New)?)?;
+                (header, key)
+            }
+        };
+        Dir::create(&self.dir)?.write(&slot.file_name(), &header.seal(slot, &key, plain)?)?;
+        header.remember(&key);
+        Ok(())
+    }
+
+    /// Removes a slot, and what the kernel remembers of its passphrase; whether there was one.
+    pub(super) fn remove(&self, slot: &Slot) -> Result<bool, KeyFileError> {
+        self.forget_passphrase(slot);
+        match Dir::open(&self.dir)? {
+            Some(dir) => Ok(dir.remove(&slot.file_name())?),
+            None => Ok(false),
+        }
+    }
+
+    /// Makes the next reading ask for the passphrase again.
+    pub fn forget_passphrase(&self, slot: &Slot) {
+        if let Ok(Some((header, _))) = self.record(slot) {
+            let _ = kernel::revoke(&header.kernel_name());
+        }
+    }
+
+    /// Proves that files can be written here.
+    pub(super) fn probe(&self) -> Result<(), KeyFileError> {
+        let dir = Dir::create(&self.dir)?;
+        let name = format!("probe-{}", hex(&random::<8>()?));
+        dir.write(&name, b"sekisho tries whether it can write here")?;
+        dir.remove(&name)?;
+        Ok(())
+    }
+
+    fn record(&self, slot: &Slot) -> Result<Option<(Header, Zeroizing<Vec<u8>>)>, KeyFileError> {
+        let Some(dir) = Dir::open(&self.dir)? else {
+            return Ok(None);
+        };
+        let Some(record) = dir.read(&slot.file_name(), LIMIT)? else {
+            return Ok(None);
+        };
+        Header::read(&record, &self.path(slot)).map(|header| Some((header, record)))
+    }
+
+    fn path(&self, slot: &Slot) -> PathBuf {
+        self.dir.join(slot.file_name())
+    }
+}
+
+/// The part of a key file that is not secret: how the passphrase becomes a key.
+struct Header([u8; NONCE_AT]);
+
+impl Header {
+    /// 64 MiB and three passes: 0.2 s, above the OWASP recommendation.
+    const COST: (u32, u32, u32) = (64 * 1024, 3, 1);
+
+    fn fresh() -> Result<Self, Errno> {
+        let (memory, passes, lanes) = Self::COST;
+        let mut bytes = [0; NONCE_AT];
+        bytes[..8].copy_from_slice(MAGIC);
+        bytes[8] = VERSION;
+        bytes[9] = ARGON2ID;
+        for (at, number) in [(10, memory), (14, passes), (18, lanes)] {
+            bytes[at..at + 4].copy_from_slice(&number.to_be_bytes());
+        }
+        bytes[SALT_AT..].copy_from_slice(&random::<16>()?);
+        Ok(Self(bytes))
+    }
+
+    fn read(record: &[u8], path: &Path) -> Result<Self, KeyFileError> {
+        let damaged = || KeyFileError::Damaged(path.to_owned());
+        let (start, _) = record.split_first_chunk().ok_or_else(damaged)?;
+        let (body, checksum) = record.split_last_chunk().ok_or_else(damaged)?;
+        if !start.starts_with(MAGIC) {
+            return Err(damaged());
+        }
+        // A newer version may end otherwise, so it is told before the checksum.
+        if start[8] > VERSION {
+            return Err(KeyFileError::Future(path.to_owned()));
+        }
+        if record.len() < BODY_AT + TAG + CHECKSUM || *checksum != self::checksum(body) {
+            return Err(damaged());
+        }
+        let header = Self(*start);
+        let (memory, passes, lanes) = (header.number(10), header.number(14), header.number(18));
+        let reasonable = start[8] == VERSION
+            && start[9] == ARGON2ID
+            && (19 * 1024..=1024 * 1024).contains(&memory)
+            && (2..=64).contains(&passes)
+            && (1..=16).contains(&lanes);
+        if reasonable {
+            Ok(header)
+        } else {
+            Err(KeyFileError::Unreasonable(path.to_owned()))
+        }
+    }
+
+    fn number(&self, at: usize) -> u32 {
+        let mut bytes = [0; 4];
+        bytes.copy_from_slice(&self.0[at..at + 4]);
+        u32::from_be_bytes(bytes)
+    }
+
+    fn derive(&self, passphrase: &Secret) -> Result<Key, Errno> {
+        let params = Params::new(self.number(10), self.number(14), self.number(18), Some(32))
+            .map_err(|_| Errno::INVAL)?;
+        let mut key = Zeroizing::new([0; 32]);
+        Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
+            .hash_password_into(
+                passphrase.expose().as_bytes(),
+                &self.0[SALT_AT..],
+                &mut *key,
+            )
+            .map_err(|_| Errno::INVAL)?;
+        Ok(key)
+    }
+
+    /// Opens with the key that the kernel remembers, else with a passphrase that is then remembered.
+    fn open(
+        &self,
+        slot: &Slot,
+        record: &[u8],
+        ask: &mut Ask<'_>,
+    ) -> Result<(Key, Zeroizing<Vec<u8>>), KeyFileError> {
+        let remembered = kernel::get(&self.kernel_name()).ok().flatten();
+        if let Some(key) = remembered
+            && let Some(plain) = self.unseal(slot, &key, record)
+        {
+            let _ = kernel::keep(&self.kernel_name(), REMEMBERED);
+            return Ok((key, plain));
+        }
+        let key = self.derive(&asked(ask, Passphrase::Existing)?)?;
+        let plain = self
+            .unseal(slot, &key, record)
+            .ok_or(KeyFileError::WrongPassphrase)?;
+        self.remember(&key);
+        Ok((key, plain))
+    }
+
+    /// Where the kernel refuses, the passphrase is asked for each time.
+    fn remember(&self, key: &Key) {
+        let _ = kernel::put(&self.kernel_name(), key, REMEMBERED);
+    }
+
+    fn unseal(&self, slot: &Slot, key: &Key, record: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+        let nonce: [u8; 24] = record[NONCE_AT..BODY_AT].try_into().ok()?;
+        let (body, tag) = record[BODY_AT..record.len() - CHECKSUM].split_last_chunk::<TAG>()?;
+        let mut plain = Zeroizing::new(body.to_vec());
+        let buffer = plain.as_mut_slice();
+        XChaCha20Poly1305::new((&**key).into())
+            .decrypt_inout_detached(
+                &XNonce::from(nonce),
+                &self.associated(slot),
+                buffer.into(),
+                tag.into(),
+            )
+            .ok()?;
+        Some(plain)
+    }
+
+    fn seal(&self, slot: &Slot, key: &Key, plain: &[u8]) -> Result<Vec<u8>, Errno> {
+        let nonce = random::<24>()?;
+        let mut record = Vec::with_capacity(BODY_AT + plain.len() + TAG + CHECKSUM);
+        record.extend_from_slice(&self.0);
+        record.extend_from_slice(&nonce);
+        record.extend_from_slice(plain);
+        let body = &mut record[BODY_AT..];
+        let tag = XChaCha20Poly1305::new((&**key).into())
+            .encrypt_inout_detached(&XNonce::from(nonce), &self.associated(slot), body.into())
+            .map_err(|_| Errno::INVAL)?;
+        record.extend_from_slice(&tag);
+        record.extend_from_slice(&checksum(&record));
+        Ok(record)
+    }
+
+    fn associated(&self, slot: &Slot) -> Vec<u8> {
+        [&self.0[..], slot.name().as_bytes()].concat()
+    }
+
+    fn kernel_name(&self) -> String {
+        let digest = Sha256::digest(&self.0[SALT_AT..]);
+        format!("sekisho:file-key:v1:{}", hex(&digest[..8]))
+    }
+}
+
+fn asked(ask: &mut Ask<'_>, which: Passphrase) -> Result<Secret, KeyFileError> {
+    let passphrase = ask(which).map_err(KeyFileError::Asking)?;
+    if passphrase.expose().is_empty() {
+        return Err(KeyFileError::EmptyPassphrase);
+    }
+    Ok(passphrase)
+}
+
+fn checksum(bytes: &[u8]) -> [u8; CHECKSUM] {
+    let mut short = [0; CHECKSUM];
+    short.copy_from_slice(&Sha256::digest(bytes)[..CHECKSUM]);
+    short
+}

@@ -1,0 +1,331 @@
+//! Sessions that outlive the process: a small key-value store of sealed records.
+//!
+//! Reading costs one file and one key from the kernel. Whatever is wrong with a record, it is "not there",
+//! and one line says why; whatever is wrong with the disk, a new record lives on in memory.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use jiff::{SignedDuration, Timestamp};
+use zeroize::Zeroizing;
+
+use super::datakey::{DataKeys, KeyPlace};
+use super::files::{Dir, FileError};
+use super::sealed::{self, Header, Unsealable};
+use super::{guard, hex};
+
+/// What identifies a record: a hash of everything that it depends on.
+pub type Name = [u8; 32];
+
+/// The longest that anything is kept: AWS's longest session, 36 h. A record that claims more has seen the
+/// clock jump.
+const LONGEST: SignedDuration = SignedDuration::from_hours(36);
+
+/// The most bytes a record may have.
+const LIMIT: u64 = 256 * 1024;
+
+const LOCK: &str = "lock";
+
+/// What a record is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// An auth session.
+    AuthSession,
+    /// A role session.
+    RoleSession,
+    /// What the warm path needs to hand out a role session without reading the config.
+    Warm,
+    /// Something learned from AWS that spares a question.
+    Fact,
+}
+
+impl Kind {
+    const ALL: [Self; 4] = [Self::AuthSession, Self::RoleSession, Self::Warm, Self::Fact];
+
+    /// Its number in a sealed record.
+    pub(super) const fn byte(self) -> u8 {
+        match self {
+            Self::AuthSession => 1,
+            Self::RoleSession => 2,
+            Self::Warm => 3,
+            Self::Fact => 4,
+        }
+    }
+
+    /// The kind with this number.
+    pub(super) fn from_byte(byte: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.byte() == byte)
+    }
+
+    const fn prefix(self) -> &'static str {
+        match self {
+            Self::AuthSession => "auth",
+            Self::RoleSession => "role",
+            Self::Warm => "warm",
+            Self::Fact => "fact",
+        }
+    }
+
+    fn file_name(self, name: &Name) -> String {
+        format!("{}-{}", self.prefix(), hex(name))
+    }
+
+    fn parse(file_name: &str) -> Option<(Self, Name)> {
+        let (prefix, name) = file_name.split_once('-')?;
+        let kind = Self::ALL.into_iter().find(|kind| kind.prefix() == prefix)?;
+        Some((kind, super::unhex(name)?))
+    }
+}
+
+/// The sessions at rest.
+pub struct Vault {
+    sealed: Option<Sealed>,
+    memory: Mutex<HashMap<(Kind, Name), Kept>>,
+    warning: Mutex<Option<String>>,
+}
+
+struct Sealed {
+    dir: PathBuf,
+    keys: DataKeys,
+}
+
+struct Kept {
+    bytes: Zeroizing<Vec<u8>>,
+    expires: Timestamp,
+}
+
+impl Vault {
+    /// A vault over sealed files in `dir`, whose data key lies in the first of `places` that works.
+    ///
+    /// Touches nothing yet. No places (`store: none`) means memory only.
+    pub fn new(dir: &Path, places: &'static [KeyPlace], runtime: Option<&Path>) -> Self {
+        Self {
+            sealed: (!places.is_empty()).then(|| Sealed {
+                dir: dir.to_owned(),
+                keys: DataKeys::new(dir, places, runtime),
+            }),
+            memory: Mutex::default(),
+            warning: Mutex::default(),
+        }
+    }
+
+    /// A vault that ends with the process.
+    pub fn in_memory() -> Self {
+        Self::new(Path::new(""), KeyPlace::NONE, None)
+    }
+
+    /// Where the sessions rest now, for the header and `status`.
+    pub fn label(&self) -> &'static str {
+        match &self.sealed {
+            Some(sealed) => sealed.keys.settled().map_or("memory only", KeyPlace::label),
+            None => "memory only",
+        }
+    }
+
+    /// Reads a live record. A record that cannot be used is not there, and `take_warning` says why.
+    pub fn get(&self, kind: Kind, name: &Name, now: Timestamp) -> Option<Zeroizing<Vec<u8>>> {
+        if let Some(kept) = guard(&self.memory).get(&(kind, *name))
+            && is_live(kept.expires, now)
+        {
+            return Some(kept.bytes.clone());
+        }
+        match self.sealed.as_ref()?.get(kind, name, now) {
+            Ok(plain) => plain,
+            Err(warning) => {
+                self.warn(warning);
+                None
+            }
+        }
+    }
+
+    /// Keeps a record until `expires` (36 h at most), replacing one of that name.
+    ///
+    /// Where it cannot be sealed and written it stays in memory, and `take_warning` says so.
+    pub fn put(&self, kind: Kind, name: &Name, plain: &[u8], expires: Timestamp, now: Timestamp) {
+        let expires = expires.min(now.checked_add(LONGEST).unwrap_or(now));
+        let id = (kind, *name);
+        if let Some(sealed) = &self.sealed {
+            match sealed.put(kind, name, plain, expires, now) {
+                Ok(()) => {
+                    guard(&self.memory).remove(&id);
+                    return;
+                }
+                Err(why) => self.warn(format!("sessions stay in memory: {why}")),
+            }
+        }
+        let bytes = Zeroizing::new(plain.to_vec());
+        guard(&self.memory).insert(id, Kept { bytes, expires });
+    }
+
+    /// Forgets a record; whether there was one.
+    pub fn remove(&self, kind: Kind, name: &Name) -> Result<bool, FileError> {
+        let in_memory = guard(&self.memory).remove(&(kind, *name)).is_some();
+        let on_disk = match &self.sealed {
+            Some(sealed) => match Dir::open(&sealed.dir)? {
+                Some(dir) => dir.remove(&kind.file_name(name))?,
+                None => false,
+            },
+            None => false,
+        };
+        Ok(in_memory || on_disk)
+    }
+
+    /// The live records of a kind and when each ends, in no order.
+    pub fn list(&self, kind: Kind, now: Timestamp) -> Vec<(Name, Timestamp)> {
+        let mut found: HashMap<Name, Timestamp> = HashMap::new();
+        if let Some(sealed) = &self.sealed
+            && let Ok(Some(dir)) = Dir::open(&sealed.dir)
+        {
+            found.extend(sealed.headers(&dir).filter_map(|(_, name, header)| {
+                (header.kind == kind).then_some((name, header.expires))
+            }));
+        }
+        for ((kept_kind, name), kept) in &*guard(&self.memory) {
+            if *kept_kind == kind {
+                found.insert(*name, kept.expires);
+            }
+        }
+        found.retain(|_, expires| is_live(*expires, now));
+        found.into_iter().collect()
+    }
+
+    /// Forgets everything: destroys the data key first, so that what cannot be removed cannot be opened.
+    pub fn forget_all(&self) -> Result<(), String> {
+        guard(&self.memory).clear();
+        let Some(sealed) = &self.sealed else {
+            return Ok(());
+        };
+        let revoked = sealed.keys.revoke();
+        let removed = sealed.remove_where(|_| true).map_err(|e| e.to_string());
+        revoked.and(removed)
+    }
+
+    /// Removes what is over, what no key opens any more, and what killed processes left. Not for warm paths.
+    pub fn purge(&self, now: Timestamp) {
+        guard(&self.memory).retain(|_, kept| is_live(kept.expires, now));
+        if let Some(sealed) = &self.sealed {
+            // A purge that fails does no harm: the next one has another try.
+            let _ = sealed.purge(now);
+        }
+    }
+
+    /// The one line a person should see, once.
+    pub fn take_warning(&self) -> Option<String> {
+        guard(&self.warning).take()
+    }
+
+    /// The first warning is the cause; the others follow from it.
+    fn warn(&self, line: String) {
+        guard(&self.warning).get_or_insert(line);
+    }
+}
+
+impl Sealed {
+    fn get(
+        &self,
+        kind: Kind,
+        name: &Name,
+        now: Timestamp,
+    ) -> Result<Option<Zeroizing<Vec<u8>>>, String> {
+        let ignored = |why: &dyn std::fmt::Display| format!("a saved session was ignored: {why}");
+        let Some(dir) = Dir::open(&self.dir).map_err(|error| ignored(&error))? else {
+            return Ok(None);
+        };
+        let file = kind.file_name(name);
+        let Some(record) = dir.read(&file, LIMIT).map_err(|error| ignored(&error))? else {
+            return Ok(None);
+        };
+        let unusable =
+            |why: Unsealable| ignored(&format!("{} {why}", dir.path().join(&file).display()));
+        let header = Header::read(&record).map_err(unusable)?;
+        if header.kind != kind {
+            return Err(unusable(Unsealable::Damaged));
+        }
+        if !is_live(header.expires, now) {
+            return Ok(None);
+        }
+        let key = self
+            .keys
+            .read(header.place, now)
+            .map_err(|why| ignored(&why))?;
+        match key.filter(|key| sealed::key_id(key) == header.key_id) {
+            Some(key) => sealed::open(&key, name, record).map(Some).map_err(unusable),
+            None => Err("the key to the saved sessions is gone (a reboot, a logout --all, or its time ran out): a new code is needed".into()),
+        }
+    }
+
+    fn put(
+        &self,
+        kind: Kind,
+        name: &Name,
+        plain: &[u8],
+        expires: Timestamp,
+        now: Timestamp,
+    ) -> Result<(), String> {
+        let text = |error: FileError| error.to_string();
+        let dir = Dir::create(&self.dir).map_err(text)?;
+        let _held = dir.lock(LOCK).map_err(text)?;
+        // The key lives as long as the longest session that it opens, and no longer.
+        let until = self
+            .headers(&dir)
+            .map(|(.., header)| header.expires)
+            .filter(|expires| is_live(*expires, now))
+            .fold(expires, Timestamp::max);
+        let (place, key) = self.keys.take(until, now)?;
+        let record = sealed::seal(&key, place, kind, name, expires, plain)
+            .map_err(|error| error.to_string())?;
+        dir.write(&kind.file_name(name), &record).map_err(text)
+    }
+
+    fn purge(&self, now: Timestamp) -> Result<(), FileError> {
+        let Some(dir) = Dir::open(&self.dir)? else {
+            return Ok(());
+        };
+        dir.sweep(now)?;
+        drop(dir);
+        let mut keys: HashMap<u8, Option<[u8; 8]>> = HashMap::new();
+        self.remove_where(|header| {
+            let opened_by = *keys.entry(header.place.byte()).or_insert_with(|| {
+                match self.keys.read(header.place, now) {
+                    Ok(key) => key.map(|key| sealed::key_id(&key)),
+                    // The place may answer again later.
+                    Err(_) => Some(header.key_id),
+                }
+            });
+            header.expires <= now || opened_by != Some(header.key_id)
+        })
+    }
+
+    /// Removes our own readable records that answer to `which`; a newer sekisho's are left to it.
+    fn remove_where(&self, mut which: impl FnMut(&Header) -> bool) -> Result<(), FileError> {
+        let Some(dir) = Dir::open(&self.dir)? else {
+            return Ok(());
+        };
+        // Against a writer that has just made the key it seals with.
+        let _held = dir.lock(LOCK)?;
+        let doomed: Vec<String> = self
+            .headers(&dir)
+            .filter(|(.., header)| which(header))
+            .map(|(file, ..)| file)
+            .collect();
+        for file in doomed {
+            dir.remove(&file)?;
+        }
+        Ok(())
+    }
+
+    fn headers(&self, dir: &Dir) -> impl Iterator<Item = (String, Name, Header)> {
+        let names = dir.names().unwrap_or_default();
+        names.into_iter().filter_map(|file| {
+            let (kind, name) = Kind::parse(&file)?;
+            let record = dir.read(&file, LIMIT).ok()??;
+            let header = Header::read(&record).ok()?;
+            (header.kind == kind).then_some((file, name, header))
+        })
+    }
+}
+
+fn is_live(expires: Timestamp, now: Timestamp) -> bool {
+    expires > now && expires.duration_since(now) <= LONGEST
+}

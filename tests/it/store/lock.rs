@@ -1,0 +1,197 @@
+//! One prompt, between real processes.
+
+use std::fs::{self, OpenOptions};
+use std::io::{BufRead, BufReader, Write};
+use std::process::Stdio;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use sekisho::services::store::lock::{Held, Holder, PromptLock, Turn, Waited, Wish};
+
+use super::{again, at, place, second, until};
+
+const ME: [u8; 32] = [3; 32];
+
+fn mine(turn: Turn) -> Held {
+    match turn {
+        Turn::Mine(held) => held,
+        Turn::Busy(holder) => panic!("{holder:?} has it"),
+    }
+}
+
+fn busy(turn: Turn) -> Holder {
+    match turn {
+        Turn::Busy(holder) => holder,
+        Turn::Mine(_) => panic!("nobody had it"),
+    }
+}
+
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .unwrap()
+        .block_on(future)
+}
+
+#[test]
+fn an_abandoned_prompt_can_be_taken_over_and_its_holder_learns_it() {
+    let (_temp, dir) = place();
+    let [first, second, third] = [(); 3].map(|()| PromptLock::new(&dir, &ME).unwrap());
+    let held = mine(first.try_take("pick", at(0)).unwrap());
+    let holder = busy(second.try_take("exec \u{1b}dev", at(1)).unwrap());
+    assert_eq!(
+        (holder.pid, holder.since, holder.verb.as_str()),
+        (std::process::id(), at(0), "pick")
+    );
+    busy(second.take_over("exec", at(9)).unwrap());
+    assert!(first.superseded(&held).unwrap().is_none());
+
+    let newer = mine(second.take_over("exec \u{1b}dev", at(10)).unwrap());
+    assert_eq!(first.superseded(&held).unwrap().unwrap().verb, "exec ␛dev");
+    assert!(second.superseded(&newer).unwrap().is_none());
+
+    // The one who lost it gives up; the turn is still taken.
+    drop(held);
+    assert_eq!(busy(third.try_take("env", at(11)).unwrap()).since, at(10));
+    busy(third.take_over("env", at(12)).unwrap());
+    let newest = mine(third.take_over("env", at(20)).unwrap());
+    assert!(second.superseded(&newer).unwrap().is_some());
+    drop((newer, newest));
+    mine(first.try_take("pick", at(21)).unwrap());
+
+    let other = PromptLock::new(&dir, &[4; 32]).unwrap();
+    let _held = mine(first.try_take("pick", at(22)).unwrap());
+    mine(other.try_take("pick", at(22)).unwrap());
+}
+
+#[test]
+fn holders_that_all_sit_stopped_end_the_taking_over() {
+    let (_temp, dir) = place();
+    let lock = PromptLock::new(&dir, &ME).unwrap();
+    let held: Vec<Held> = (0..4)
+        .map(|i| mine(lock.take_over("pick", at(i * 10)).unwrap()))
+        .collect();
+    busy(lock.take_over("pick", at(1000)).unwrap());
+    drop(held);
+    mine(lock.try_take("pick", at(1001)).unwrap());
+}
+
+#[test]
+fn a_cancelled_wait_harms_nobody() {
+    let (_temp, dir) = place();
+    let lock = PromptLock::new(&dir, &ME).unwrap();
+    let held = mine(lock.try_take("pick", at(0)).unwrap());
+    let waiter = PromptLock::new(&dir, &ME).unwrap();
+    let mut told = Vec::new();
+    let cancelled = block_on(async {
+        let wait = waiter.wait(
+            "exec",
+            || at(60),
+            || None::<()>,
+            |holder| {
+                told.push(holder.verb.clone());
+                Wish::Wait
+            },
+        );
+        tokio::time::timeout(Duration::from_millis(100), wait).await
+    });
+    assert!(cancelled.is_err());
+    assert!(told.len() > 1 && told.iter().all(|verb| verb == "pick"));
+    assert!(lock.superseded(&held).unwrap().is_none());
+
+    let taken = block_on(waiter.wait("exec", || at(60), || None::<()>, |_| Wish::TakeOver));
+    assert!(matches!(taken, Ok(Waited::Mine(_))));
+    drop(taken);
+    let found = block_on(waiter.wait("exec", || at(60), || Some(7), |_| Wish::Wait));
+    assert!(matches!(found, Ok(Waited::Found(7))));
+}
+
+/// The second process: waits for the session or the turn, and prompts at its turn.
+#[test]
+fn wants_a_session() {
+    let Some(dir) = second() else { return };
+    let lock = PromptLock::new(&dir, &ME).unwrap();
+    let session = dir.join("session");
+    let waited = block_on(lock.wait(
+        "exec",
+        Timestamp::now,
+        || fs::read_to_string(&session).ok(),
+        |_| Wish::Wait,
+    ));
+    let text = match waited.unwrap() {
+        Waited::Found(text) => text,
+        Waited::Mine(held) => {
+            let mut log = OpenOptions::new()
+                .create(true)
+                .append(true)
+                .open(dir.join("prompts"))
+                .unwrap();
+            writeln!(log, "asked").unwrap();
+            // Long enough for the others to come and wait.
+            std::thread::sleep(Duration::from_millis(300));
+            fs::write(dir.join("session.new"), "opened").unwrap();
+            fs::rename(dir.join("session.new"), &session).unwrap();
+            drop(held);
+            "opened".into()
+        }
+    };
+    assert_eq!(text, "opened");
+}
+
+#[test]
+fn eight_processes_ask_once() {
+    let (_temp, dir) = place();
+    let children: Vec<_> = (0..8)
+        .map(|_| {
+            again("store::lock::wants_a_session", dir.to_str().unwrap())
+                .stdout(Stdio::null())
+                .spawn()
+                .unwrap()
+        })
+        .collect();
+    for mut child in children {
+        assert!(child.wait().unwrap().success());
+    }
+    assert_eq!(fs::read_to_string(dir.join("prompts")).unwrap(), "asked\n");
+}
+
+/// The second process: takes the turn and never gives it back.
+#[test]
+fn holds_for_ever() {
+    let Some(dir) = second() else { return };
+    let lock = PromptLock::new(&dir, &ME).unwrap();
+    let _held = mine(lock.try_take("shell dev-tanaka", Timestamp::now()).unwrap());
+    println!("HELD");
+    let _ = std::io::stdin().lock().read_line(&mut String::new());
+}
+
+#[test]
+fn a_killed_holder_releases_the_turn() {
+    let (_temp, dir) = place();
+    let mut child = again("store::lock::holds_for_ever", dir.to_str().unwrap())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    assert!(
+        lines
+            .map_while(Result::ok)
+            .any(|line| line.contains("HELD"))
+    );
+    let lock = PromptLock::new(&dir, &ME).unwrap();
+    let holder = busy(lock.try_take("exec", Timestamp::now()).unwrap());
+    assert_eq!(
+        (holder.pid, holder.verb.as_str()),
+        (child.id(), "shell dev-tanaka")
+    );
+    child.kill().unwrap();
+    child.wait().unwrap();
+    until("the turn is free", || {
+        match lock.try_take("exec", Timestamp::now()).unwrap() {
+            Turn::Mine(held) => Some(held),
+            Turn::Busy(_) => None,
+        }
+    });
+}
