@@ -109,11 +109,12 @@ fn is_default<T: Default + PartialEq>(value: &T) -> bool {
 }
 
 /// Every account of one auth account, in the config's order. Names are unique after folding.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Catalog {
     accounts: Vec<Account>,
-    /// The region of accounts that name none.
-    default_region: Option<Region>,
+    /// The region of accounts that name none: from which account on, and which. Every file of a config
+    /// has its own `defaults`.
+    default_regions: Vec<(u32, Option<Region>)>,
 }
 
 /// A row of the list: an account's role, by position in the catalog.
@@ -223,10 +224,24 @@ impl Flow {
 impl Catalog {
     /// A catalog of accounts whose names and ids the config has found to be unique.
     pub fn new(accounts: Vec<Account>, default_region: Option<Region>) -> Self {
+        Self::joined(accounts, vec![(0, default_region)])
+    }
+
+    /// A catalog of several files' accounts: from which account on which default region holds,
+    /// in rising order.
+    pub fn joined(accounts: Vec<Account>, default_regions: Vec<(u32, Option<Region>)>) -> Self {
         Self {
             accounts,
-            default_region,
+            default_regions,
         }
+    }
+
+    /// The region of an account that names none, by its position.
+    pub fn default_region(&self, account: u32) -> Option<&Region> {
+        let after = self
+            .default_regions
+            .partition_point(|(from, _)| *from <= account);
+        self.default_regions.get(after.checked_sub(1)?)?.1.as_ref()
     }
 
     /// The accounts, in the config's order.
@@ -255,12 +270,9 @@ impl Catalog {
     /// The role's ARN for a row; its partition follows the region.
     pub fn role_arn(&self, row: TargetRef) -> RoleArn {
         let (account, role) = self.row(row);
-        let region = role
-            .region
-            .as_ref()
-            .or(account.region.as_ref())
-            .or(self.default_region.as_ref());
-        let partition = region.map_or(super::ids::Partition::Aws, Region::partition);
+        let partition = self
+            .region(row)
+            .map_or(super::ids::Partition::Aws, Region::partition);
         RoleArn::new(partition, account.id, &role.path, &role.name)
     }
 
@@ -270,7 +282,7 @@ impl Catalog {
         role.region
             .as_ref()
             .or(account.region.as_ref())
-            .or(self.default_region.as_ref())
+            .or_else(|| self.default_region(row.account))
     }
 
     /// Finds the one target a name means: `account` or `account/role`, where the account is a name,
@@ -334,7 +346,7 @@ impl Catalog {
             .or(role.region.as_ref())
             .or(account.region.as_ref())
             .or(overrides.ambient_region.as_ref())
-            .or(self.default_region.as_ref());
+            .or_else(|| self.default_region(row.account));
         Target {
             account: account.name.clone(),
             aliases: account.aliases.clone(),

@@ -2,6 +2,7 @@
 
 pub mod aws;
 pub mod codes;
+pub mod config_files;
 pub mod hygiene;
 pub mod paths;
 pub mod rotation;

@@ -1,4 +1,20 @@
 //! The config as types that cannot be invalid. The format is documented in `config.example.yaml`.
+//!
+//! `tree` gives every value its place, `reader` takes values out of it, `settings` and `entry` know the
+//! keys, `assemble` joins main file, included files and defaults, `show` tells what came of it.
+
+mod assemble;
+mod complaint;
+mod entry;
+mod reader;
+mod settings;
+pub mod show;
+mod tree;
+
+pub use assemble::{Strictness, assemble};
+pub use complaint::{Complaint, Place, Spot};
+pub use entry::IncludedFile;
+pub use settings::MainFile;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -10,7 +26,7 @@ use super::account::Catalog;
 use super::ids::{AccountId, MfaSerial, Region, UserName};
 
 /// Everything one config says.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Config {
     /// The auth account and how to sign in to it.
     pub auth: Auth,
@@ -210,24 +226,81 @@ pub struct Guardrails {
     pub max_key_age: Duration,
 }
 
-/// A place in a file. Lines and columns count from 1, columns in characters.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Place {
-    /// The file.
-    pub file: PathBuf,
-    /// The line; 0 where the whole file is meant.
-    pub line: usize,
-    /// The column.
-    pub column: usize,
+/// A config and what there is to say about it.
+#[derive(Debug)]
+pub struct Loaded {
+    /// What holds.
+    pub config: Config,
+    /// What was left out of it, and why.
+    pub warnings: Vec<Complaint>,
+    /// Where it comes from.
+    pub origins: Origins,
 }
 
-/// One complaint about a config.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Complaint {
-    /// Where.
-    pub place: Place,
-    /// What is wrong.
-    pub what: String,
-    /// How to mend it.
-    pub fix: Option<String>,
+/// Where every value of a config comes from, for `config show`.
+#[derive(Debug, Default)]
+pub struct Origins {
+    /// The files, the main one first; a [`Mark`] holds a position in this list.
+    pub files: Vec<PathBuf>,
+    /// Settings by dotted key, e.g. `auth.key`; what is absent is a default.
+    pub settings: BTreeMap<String, Mark>,
+    /// The accounts, in the catalog's order.
+    pub accounts: Vec<AccountOrigins>,
+}
+
+/// Where a value of an account or role comes from.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Origin {
+    /// Nothing says anything.
+    #[default]
+    BuiltIn,
+    /// It stands there.
+    File(Mark),
+    /// A file's `defaults` say so.
+    Defaults(Mark),
+    /// `min_guard` raised it.
+    MinGuard(Mark),
+}
+
+/// Where the values of one account come from.
+#[derive(Debug)]
+#[expect(missing_docs, reason = "the fields are the account's")]
+pub struct AccountOrigins {
+    pub name: Origin,
+    pub id: Origin,
+    pub aliases: Origin,
+    pub region: Origin,
+    pub color: Origin,
+    pub guard: Origin,
+    pub tags: Origin,
+    pub note: Origin,
+    /// The roles, in their order.
+    pub roles: Vec<RoleOrigins>,
+}
+
+/// Where the values of one role come from.
+#[derive(Debug)]
+pub struct RoleOrigins {
+    /// The role itself, and what it says of itself.
+    pub role: Origin,
+    /// Its duration.
+    pub duration: Origin,
+    /// Its guard.
+    pub guard: Origin,
+}
+
+/// A place in one of a config's files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mark {
+    /// The file's position in [`Origins::files`].
+    pub file: u32,
+    /// Where in it.
+    pub spot: Spot,
+}
+
+/// A value and where it stands.
+#[derive(Debug, Clone)]
+struct At<T> {
+    value: T,
+    mark: Mark,
 }

@@ -1,0 +1,423 @@
+//! One file being read: its text, its faults, and the ways to take a value out of a tree item.
+//!
+//! Every reading function notes its own fault and returns `None`, so that the caller goes on to the next.
+
+use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
+use std::fmt::Display;
+use std::ops::RangeInclusive;
+use std::path::Path;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde::de::IntoDeserializer;
+use serde::de::value::{Error as NoSuchWord, StrDeserializer};
+
+use super::complaint::MAX_COMPLAINTS;
+use super::tree::{Item, Node};
+use super::{At, Complaint, Mark, Spot};
+use crate::domain::ids::{Malformed, Region, RoleName, parse_duration, show_duration};
+use crate::domain::text::{is_deceptive, nearest, sanitize};
+
+/// One file being read.
+pub(super) struct Reader<'t> {
+    /// The file's text.
+    text: &'t str,
+    path: &'t Path,
+    /// The file's number in every [`Mark`].
+    file: u32,
+    complaints: Vec<Complaint>,
+    /// How many faults there were; unknown keys are none.
+    faults: usize,
+    /// Where the settings stand, by dotted key. The main file's only.
+    pub(super) settings: Vec<(String, Mark)>,
+    // Words that a long config repeats share their text.
+    regions: HashMap<Box<str>, Region>,
+    roles: HashMap<Box<str>, RoleName>,
+    tags: HashSet<Arc<str>>,
+}
+
+impl<'t> Reader<'t> {
+    pub(super) fn new(path: &'t Path, file: u32, text: &'t str) -> Self {
+        Self {
+            text,
+            path,
+            file,
+            complaints: Vec::new(),
+            faults: 0,
+            settings: Vec::new(),
+            regions: HashMap::new(),
+            roles: HashMap::new(),
+            tags: HashSet::new(),
+        }
+    }
+
+    pub(super) fn mark(&self, spot: Spot) -> Mark {
+        Mark {
+            file: self.file,
+            spot,
+        }
+    }
+
+    /// Notes a fault: what is wrong, and how to mend it.
+    pub(super) fn fault(&mut self, spot: Spot, what: impl Display, fix: Option<String>) {
+        self.faults += 1;
+        self.note(spot, &what.to_string(), fix);
+    }
+
+    fn note(&mut self, spot: Spot, what: &str, fix: Option<String>) {
+        if self.is_full() {
+            return;
+        }
+        self.complaints
+            .push(Complaint::new(self.path, spot, what, fix.as_deref()));
+    }
+
+    /// Whether so much is wrong that the rest need not be read.
+    pub(super) fn is_full(&self) -> bool {
+        self.complaints.len() >= MAX_COMPLAINTS
+    }
+
+    /// How many faults there were up to now: an entry during which it grew is dropped.
+    pub(super) fn faults(&self) -> usize {
+        self.faults
+    }
+
+    pub(super) fn into_complaints(self) -> Vec<Complaint> {
+        self.complaints
+    }
+
+    /// The item's text; numbers and booleans count as they are written.
+    pub(super) fn text<'i>(&mut self, item: &'i Item) -> Option<Cow<'i, str>>
+    where
+        't: 'i,
+    {
+        let found = match &item.node {
+            Node::Text(text) => return Some(Cow::Borrowed(text)),
+            Node::Bare => return Some(Cow::Borrowed(item.source(self.text))),
+            Node::Null => "nothing",
+            Node::List(_) => "a list",
+            Node::Map(_) => "keys",
+        };
+        self.fault(
+            item.spot,
+            format_args!("one word or text belongs here, not {found}"),
+            None,
+        );
+        None
+    }
+
+    /// A text that a person will see: nothing invisible, nothing that moves a cursor.
+    pub(super) fn line(&mut self, item: &Item) -> Option<String> {
+        let text = self.text(item)?.into_owned();
+        let fault = match text.chars().find(|c| is_deceptive(*c)) {
+            Some('\n') => "this text is one line".to_owned(),
+            Some(c) => format!(
+                "this text holds no invisible characters, here U+{:04X}",
+                u32::from(c)
+            ),
+            None if text.trim().is_empty() => "this text is empty".to_owned(),
+            None => return Some(text),
+        };
+        self.fault(item.spot, fault, None);
+        None
+    }
+
+    /// A value with a grammar.
+    pub(super) fn parsed<T: FromStr<Err = Malformed>>(&mut self, item: &Item) -> Option<T> {
+        let text = self.text(item)?;
+        text.parse()
+            .map_err(|why| self.fault(item.spot, format_args!("{}: {why}", quoted(&text)), None))
+            .ok()
+    }
+
+    /// A region; equal ones share their text.
+    pub(super) fn region(&mut self, item: &Item) -> Option<Region> {
+        let text = self.text(item)?;
+        if let Some(known) = self.regions.get(&*text) {
+            return Some(known.clone());
+        }
+        let region: Region = self.parsed(item)?;
+        self.regions.insert(text.into(), region.clone());
+        Some(region)
+    }
+
+    /// A role's name; equal ones share their text.
+    pub(super) fn role_name(&mut self, item: &Item) -> Option<RoleName> {
+        let text = self.text(item)?;
+        if let Some(known) = self.roles.get(&*text) {
+            return Some(known.clone());
+        }
+        let role: RoleName = self.parsed(item)?;
+        self.roles.insert(text.into(), role.clone());
+        Some(role)
+    }
+
+    /// A tag; equal ones share their text.
+    pub(super) fn tag(&mut self, item: &Item) -> Option<Arc<str>> {
+        let text = self.line(item)?;
+        if let Some(known) = self.tags.get(&*text) {
+            return Some(known.clone());
+        }
+        let tag: Arc<str> = text.into();
+        self.tags.insert(tag.clone());
+        Some(tag)
+    }
+
+    /// A duration between two others.
+    pub(super) fn duration(
+        &mut self,
+        item: &Item,
+        range: RangeInclusive<Duration>,
+        why: &str,
+    ) -> Option<Duration> {
+        let text = self.text(item)?;
+        let duration = match parse_duration(&text) {
+            Ok(duration) => duration,
+            Err(wrong) => {
+                let seconds = text.parse().ok().map(Duration::from_secs);
+                let fix = seconds.map(|d| format!("write {}", show_duration(d)));
+                self.fault(item.spot, format_args!("{}: {wrong}", quoted(&text)), fix);
+                return None;
+            }
+        };
+        if range.contains(&duration) {
+            return Some(duration);
+        }
+        let (least, most) = (show_duration(*range.start()), show_duration(*range.end()));
+        let near = duration.clamp(*range.start(), *range.end());
+        self.fault(
+            item.spot,
+            format_args!("{} is not within {least} to {most}{why}", quoted(&text)),
+            Some(format!("write {}", show_duration(near))),
+        );
+        None
+    }
+
+    /// One of a few words. `true` and `false` count as `on` and `off`, which some YAML tools make of them.
+    pub(super) fn word<'w>(&mut self, item: &Item, words: &[&'w str]) -> Option<&'w str> {
+        let text = self.text(item)?;
+        let meant = match (&item.node, &*text) {
+            (Node::Bare, "true") => "on",
+            (Node::Bare, "false") => "off",
+            (_, other) => other,
+        };
+        if let Some(word) = words.iter().find(|word| **word == meant) {
+            return Some(word);
+        }
+        let near = nearest(&text, words.iter().copied());
+        let fix = near.first().map(|word| format!("did you mean {word}?"));
+        self.fault(
+            item.spot,
+            format_args!("{} is none of {}", quoted(&text), words.join(", ")),
+            fix,
+        );
+        None
+    }
+
+    /// One of a few words that serde knows as `T`.
+    pub(super) fn choice<'w, T: Deserialize<'w>>(
+        &mut self,
+        item: &Item,
+        words: &[&'w str],
+    ) -> Option<T> {
+        let word: StrDeserializer<'w, NoSuchWord> = self.word(item, words)?.into_deserializer();
+        T::deserialize(word).ok()
+    }
+
+    /// A list, each element read by `read`.
+    pub(super) fn list<T>(
+        &mut self,
+        item: &Item,
+        read: impl Fn(&mut Self, &Item) -> Option<T>,
+    ) -> Option<Vec<T>> {
+        match &item.node {
+            Node::List(items) => {
+                // Every element is read, so that every fault in them is seen.
+                let values: Vec<Option<T>> = items.iter().map(|item| read(self, item)).collect();
+                values.into_iter().collect()
+            }
+            Node::Map(_) => {
+                self.fault(item.spot, "a list belongs here, not keys", None);
+                None
+            }
+            Node::Null | Node::Bare | Node::Text(_) => {
+                let text = self.text(item)?;
+                self.fault(
+                    item.spot,
+                    "a list belongs here, not one word",
+                    Some(format!("write [{}]", sanitize(&text))),
+                );
+                None
+            }
+        }
+    }
+
+    /// A program and its arguments, which no shell will see.
+    pub(super) fn argv(&mut self, item: &Item) -> Option<Vec<String>> {
+        if let Node::Text(line) = &item.node {
+            let words = shlex::split(line).unwrap_or_default();
+            self.fault(
+                item.spot,
+                "a command is a list of its words; no shell reads it",
+                (!words.is_empty()).then(|| format!("write [{}]", words.join(", "))),
+            );
+            return None;
+        }
+        let argv = self.list(item, |reader, word| reader.text(word).map(Cow::into_owned))?;
+        if argv.first().is_none_or(String::is_empty) || argv.iter().any(|a| a.contains('\0')) {
+            self.fault(item.spot, "a command begins with its program", None);
+            return None;
+        }
+        Some(argv)
+    }
+}
+
+/// The keys of one mapping, taken one by one; what is left at the end is unknown.
+pub(super) struct Fields<'i> {
+    pairs: Vec<(Cow<'i, str>, Spot, Option<&'i Item>)>,
+    known: Vec<&'static str>,
+    /// Where the mapping begins.
+    pub(super) spot: Spot,
+    /// The dotted key of the mapping, where its values' places are kept for `config show`.
+    section: Option<&'static str>,
+}
+
+impl<'i> Fields<'i> {
+    /// The pairs of an item that must be a mapping. Notes duplicates.
+    pub(super) fn open<'t: 'i>(
+        reader: &mut Reader<'t>,
+        item: &'i Item,
+        what: &str,
+    ) -> Option<Self> {
+        let Node::Map(pairs) = &item.node else {
+            reader.fault(item.spot, format_args!("{what} is keys and values"), None);
+            return None;
+        };
+        Some(Self::of(reader, pairs, item.spot))
+    }
+
+    /// The pairs of a mapping that begins at `spot`.
+    pub(super) fn of<'t: 'i>(
+        reader: &mut Reader<'t>,
+        pairs: &'i [(Item, Item)],
+        spot: Spot,
+    ) -> Self {
+        let mut fields = Self {
+            pairs: Vec::with_capacity(pairs.len()),
+            known: Vec::new(),
+            spot,
+            section: None,
+        };
+        for (key, value) in pairs {
+            let Some(name) = reader.text(key) else {
+                continue;
+            };
+            if let Some((_, first, _)) = fields.pairs.iter().find(|(known, ..)| *known == name) {
+                let what = format!(
+                    "{} is here twice, first in line {}",
+                    quoted(&name),
+                    first.line
+                );
+                reader.fault(key.spot, what, Some("keep one of them".into()));
+                continue;
+            }
+            fields.pairs.push((name, key.spot, Some(value)));
+        }
+        fields
+    }
+
+    /// The same, with every value's place kept under `section.key`.
+    pub(super) fn in_section(mut self, section: &'static str) -> Self {
+        self.section = Some(section);
+        self
+    }
+
+    /// The pairs themselves, where the keys are the person's own.
+    pub(super) fn into_pairs(self) -> Vec<((Cow<'i, str>, Spot), &'i Item)> {
+        let pair = |(name, spot, item): (_, _, Option<_>)| Some(((name, spot), item?));
+        self.pairs.into_iter().filter_map(pair).collect()
+    }
+
+    /// Whether there is something under a key that nobody took yet.
+    pub(super) fn has(&self, key: &str) -> bool {
+        let is_value = |item: &Option<&Item>| item.is_some_and(|i| !matches!(i.node, Node::Null));
+        self.pairs
+            .iter()
+            .any(|(name, _, item)| name == key && is_value(item))
+    }
+
+    /// The item under a key, unless it is absent or null.
+    pub(super) fn take(&mut self, key: &'static str) -> Option<&'i Item> {
+        self.known.push(key);
+        let (_, _, item) = self.pairs.iter_mut().find(|(name, ..)| name == key)?;
+        item.take().filter(|item| !matches!(item.node, Node::Null))
+    }
+
+    /// The value under a key, unless it is absent, null or faulty.
+    pub(super) fn get<'t, T>(
+        &mut self,
+        reader: &mut Reader<'t>,
+        key: &'static str,
+        read: impl FnOnce(&mut Reader<'t>, &'i Item) -> Option<T>,
+    ) -> Option<At<T>> {
+        let item = self.take(key)?;
+        let mark = reader.mark(item.spot);
+        if let Some(section) = self.section {
+            let dot = if section.is_empty() { "" } else { "." };
+            reader.settings.push((format!("{section}{dot}{key}"), mark));
+        }
+        read(reader, item).map(|value| At { value, mark })
+    }
+
+    /// The same for a key that must be there; `example` shows how.
+    pub(super) fn need<'t, T>(
+        &mut self,
+        reader: &mut Reader<'t>,
+        key: &'static str,
+        example: &str,
+        read: impl FnOnce(&mut Reader<'t>, &'i Item) -> Option<T>,
+    ) -> Option<At<T>> {
+        if !self.has(key) {
+            let fix = Some(format!("add {key}: {example}"));
+            reader.fault(self.spot, format_args!("`{key}` is missing"), fix);
+        }
+        self.get(reader, key, read)
+    }
+
+    /// Notes what is left: unknown keys, each with the nearest known one. They are ignored in an
+    /// included file, so they do not count as faults.
+    pub(super) fn close(self, reader: &mut Reader<'_>) {
+        for (name, spot, item) in &self.pairs {
+            if item.is_none() {
+                continue;
+            }
+            let secret = ["secret", "password", "access_key", "token"];
+            let fix = if secret
+                .iter()
+                .any(|word| name.to_ascii_lowercase().contains(word))
+            {
+                Some(
+                    "a config never holds a secret; the key goes into the store: sekisho key add"
+                        .to_owned(),
+                )
+            } else {
+                nearest(name, self.known.iter().copied())
+                    .first()
+                    .map(|near| format!("did you mean `{near}`?"))
+            };
+            reader.note(*spot, &format!("unknown key {}", quoted(name)), fix);
+        }
+    }
+}
+
+/// A foreign text in a message: in backticks, cut where it is long.
+pub(super) fn quoted(text: &str) -> String {
+    let mut shown: String = text.chars().take(60).collect();
+    if shown.len() < text.len() {
+        shown.push('…');
+    }
+    format!("`{shown}`")
+}

@@ -1,0 +1,510 @@
+//! The keys that only the main file has: who signs in, what runs, how it looks, what `policy` renders.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::str::FromStr;
+use std::time::Duration;
+
+use super::entry::{self, Listed, account_id, guard};
+use super::reader::{Fields, Reader, quoted};
+use super::tree::{Item, Node};
+use super::{
+    At, Auth, Complaint, Guardrails, KeySource, ListPrefs, Mark, MfaDevice, ShellPrefs, Spot,
+    StoreChoice,
+};
+use crate::domain::guard::Guard;
+use crate::domain::ids::{AccountId, Malformed, MfaSerial};
+use crate::domain::keys::{Action, Key, Keymap};
+
+const MINUTE: Duration = Duration::from_mins(1);
+const HOUR: Duration = Duration::from_hours(1);
+const DAY: Duration = Duration::from_hours(24);
+
+/// The main file, taken apart.
+#[derive(Debug)]
+pub struct MainFile {
+    pub(super) listed: Listed,
+    /// `None` where a value without which nothing goes is missing or faulty; a complaint says which.
+    pub(super) settings: Option<Settings>,
+    pub(super) origins: Vec<(String, Mark)>,
+    pub(super) warnings: Vec<Complaint>,
+    include: Vec<At<String>>,
+}
+
+/// What only the main file says.
+#[derive(Debug)]
+pub(super) struct Settings {
+    pub(super) auth: Auth,
+    pub(super) store: StoreChoice,
+    pub(super) shell: ShellPrefs,
+    pub(super) list: ListPrefs,
+    pub(super) browser: Option<Vec<String>>,
+    pub(super) audit: bool,
+    pub(super) guardrails: Option<Guardrails>,
+    pub(super) min_guard: Vec<(String, At<Guard>)>,
+}
+
+impl MainFile {
+    /// Takes the main file apart.
+    pub fn parse(path: &Path, text: &str) -> Self {
+        let mut reader = Reader::new(path, 0, text);
+        let (pairs, entries) = entry::read_entries(&mut reader, text);
+        let mut top = Fields::of(&mut reader, &pairs, Spot { line: 1, column: 1 }).in_section("");
+        let defaults = entry::take_defaults(&mut top, &mut reader);
+        entry::take_accounts(&mut top, &mut reader);
+        let include = top
+            .get(&mut reader, "include", |reader, item| {
+                reader.list(item, |reader, item| {
+                    let mark = reader.mark(item.spot);
+                    reader.line(item).map(|value| At { value, mark })
+                })
+            })
+            .map(|include| include.value)
+            .unwrap_or_default();
+        let settings = settings(&mut top, &mut reader, &defaults);
+        top.close(&mut reader);
+        Self {
+            settings,
+            origins: std::mem::take(&mut reader.settings),
+            warnings: Vec::new(),
+            include,
+            listed: Listed {
+                path: path.to_owned(),
+                defaults,
+                entries,
+                complaints: reader.into_complaints(),
+            },
+        }
+    }
+
+    /// The files and globs to include, each with its place.
+    pub fn include(&self) -> impl Iterator<Item = (&str, Spot)> {
+        self.include
+            .iter()
+            .map(|at| (at.value.as_str(), at.mark.spot))
+    }
+
+    /// Adds a complaint about a place in the file.
+    pub fn complain(&mut self, spot: Spot, what: &str, fix: Option<&str>) {
+        let complaint = Complaint::new(&self.listed.path, spot, what, fix);
+        self.listed.complaints.push(complaint);
+    }
+
+    /// Adds a warning about a place in the file.
+    pub fn warn(&mut self, spot: Spot, what: &str, fix: Option<&str>) {
+        self.warnings
+            .push(Complaint::new(&self.listed.path, spot, what, fix));
+    }
+}
+
+fn settings<'i>(
+    top: &mut Fields<'i>,
+    reader: &mut Reader<'i>,
+    defaults: &entry::Defaults,
+) -> Option<Settings> {
+    top.get(reader, "version", |reader, item| {
+        let version = reader.text(item)?;
+        if version != "1" {
+            let fix = "write version: 1, or install the sekisho that this config was made for";
+            let what = format!("{}: this sekisho knows version 1", quoted(&version));
+            reader.fault(item.spot, what, Some(fix.into()));
+        }
+        Some(())
+    });
+    let auth = top.need(
+        reader,
+        "auth",
+        "{account: \"111111111111\"}",
+        |reader, item| auth(reader, item, defaults),
+    );
+    let store = top.get(reader, "store", |reader, item| {
+        reader.choice(item, &["auto", "keyring", "file", "none"])
+    });
+    let shell = shell_prefs(top, reader);
+    let list = list_prefs(top, reader);
+    let browser = top.get(reader, "browser", browser);
+    let audit = top.get(reader, "audit", |reader, item| {
+        reader.word(item, &["on", "off"])
+    });
+    let min_guard = top.get(reader, "min_guard", min_guard);
+    let guardrails = top.get(reader, "guardrails", guardrails);
+    Some(Settings {
+        auth: auth?.value,
+        store: value(store).unwrap_or_default(),
+        shell,
+        list,
+        browser: value(browser).flatten(),
+        audit: value(audit) != Some("off"),
+        guardrails: value(guardrails),
+        min_guard: value(min_guard).unwrap_or_default(),
+    })
+}
+
+fn value<T>(at: Option<At<T>>) -> Option<T> {
+    at.map(|at| at.value)
+}
+
+fn auth<'i>(reader: &mut Reader<'i>, item: &'i Item, defaults: &entry::Defaults) -> Option<Auth> {
+    let mut fields = Fields::open(reader, item, "`auth`")?.in_section("auth");
+    let account = fields.need(reader, "account", "\"111111111111\"", account_id);
+    let user = fields.get(reader, "user", Reader::parsed);
+    let key = fields.get(reader, "key", key_source);
+    let key_command = fields.get(reader, "key_command", Reader::argv);
+    if let (Some(key), Some(command)) = (&key, &key_command)
+        && key.value != KeySource::Auto
+    {
+        reader.fault(
+            command.mark.spot,
+            "`key_command` and `key` name two sources for one key",
+            Some("remove one of them".into()),
+        );
+    }
+    let mfa = fields.get(reader, "mfa", |reader, item| {
+        let devices = reader.list(item, |reader, item| device(reader, item, account.as_ref()))?;
+        for (i, device) in devices.iter().enumerate() {
+            if devices[..i].iter().any(|d| d.serial == device.serial) {
+                let what = format!(
+                    "the device {} is here twice",
+                    quoted(device.serial.as_str())
+                );
+                reader.fault(item.spot, what, Some("keep one of them".into()));
+            }
+        }
+        Some(devices)
+    });
+    let mfa_command = fields.get(reader, "mfa_command", Reader::argv);
+    let region = match &defaults.region {
+        // One region for everything is what most have; `auth.region` is for the others.
+        Some(default) if !fields.has("region") => {
+            reader.settings.push(("auth.region".into(), default.mark));
+            fields.take("region");
+            Some(default.clone())
+        }
+        _ => fields.need(reader, "region", "ap-northeast-1", Reader::region),
+    };
+    let session = fields.get(reader, "session", |reader, item| {
+        reader.duration(
+            item,
+            15 * MINUTE..=36 * HOUR,
+            ", AWS's limits for an auth session",
+        )
+    });
+    let endpoint_url = fields.get(reader, "endpoint_url", endpoint);
+    fields.close(reader);
+    Some(Auth {
+        account: account?.value,
+        user: value(user),
+        key: match value(key_command) {
+            Some(command) => KeySource::Command(command),
+            None => value(key).unwrap_or(KeySource::Auto),
+        },
+        mfa: value(mfa).unwrap_or_default(),
+        mfa_command: value(mfa_command),
+        region: region?.value,
+        session: value(session).unwrap_or(12 * HOUR),
+        endpoint_url: value(endpoint_url),
+    })
+}
+
+fn key_source(reader: &mut Reader<'_>, item: &Item) -> Option<KeySource> {
+    let text = reader.text(item)?;
+    match text.strip_prefix("profile:") {
+        Some("") => {
+            let fix = Some("write profile:NAME".to_owned());
+            reader.fault(item.spot, "which profile?", fix);
+            None
+        }
+        Some(profile) => {
+            reader.line(item)?;
+            Some(KeySource::Profile(profile.to_owned()))
+        }
+        None => {
+            let word = reader.word(item, &["auto", "keyring", "file", "env", "profile:NAME"])?;
+            Some(match word {
+                "keyring" => KeySource::Keyring,
+                "file" => KeySource::File,
+                "env" => KeySource::Env,
+                _ => KeySource::Auto,
+            })
+        }
+    }
+}
+
+/// A device of the auth account; the serial alone counts as one without a label.
+fn device(
+    reader: &mut Reader<'_>,
+    item: &Item,
+    account: Option<&At<AccountId>>,
+) -> Option<MfaDevice> {
+    let (serial, label) = if matches!(item.node, Node::Map(_)) {
+        let mut fields = Fields::open(reader, item, "a device")?;
+        let example = "arn:aws:iam::111111111111:mfa/NAME";
+        let serial = fields.need(reader, "serial", example, Reader::parsed);
+        let label = fields.get(reader, "label", Reader::line);
+        fields.close(reader);
+        (serial?, value(label))
+    } else {
+        let mark = reader.mark(item.spot);
+        let value = reader.parsed(item)?;
+        (At { value, mark }, None)
+    };
+    let serial: At<MfaSerial> = serial;
+    let owner = serial.value.as_str().split(':').nth(4);
+    if let (Some(owner), Some(account)) = (owner, account)
+        && owner != account.value.to_string()
+    {
+        let what = format!(
+            "this device belongs to {owner}; the auth account is {}",
+            account.value
+        );
+        reader.fault(serial.mark.spot, what, None);
+        return None;
+    }
+    Some(MfaDevice {
+        serial: serial.value,
+        label,
+    })
+}
+
+/// An endpoint that may see signed requests: https anywhere, http on this machine only.
+fn endpoint(reader: &mut Reader<'_>, item: &Item) -> Option<String> {
+    let text = reader.line(item)?;
+    let wrong = |why: &str| format!("{}: {why}", quoted(&text));
+    let fault = match text.parse::<http::Uri>() {
+        Err(why) => wrong(&why.to_string()),
+        Ok(url) => {
+            let host = url.host().unwrap_or_default();
+            let is_loopback = host.eq_ignore_ascii_case("localhost")
+                || host
+                    .trim_matches(['[', ']'])
+                    .parse::<std::net::IpAddr>()
+                    .is_ok_and(|ip| ip.is_loopback());
+            match url.scheme_str() {
+                _ if url.authority().is_some_and(|a| a.as_str().contains('@')) => {
+                    wrong("an endpoint holds no user name or password")
+                }
+                _ if url.query().is_some() => wrong("an endpoint has no query"),
+                Some("https") if !host.is_empty() => return Some(text),
+                Some("http") if is_loopback => return Some(text),
+                Some("http") => {
+                    wrong("http is for loopback only; elsewhere it would show every request")
+                }
+                _ => wrong("an endpoint looks like https://HOST or http://127.0.0.1:PORT"),
+            }
+        }
+    };
+    reader.fault(item.spot, fault, None);
+    None
+}
+
+fn shell_prefs<'i>(top: &mut Fields<'i>, reader: &mut Reader<'i>) -> ShellPrefs {
+    let program = top.get(reader, "shell", Reader::line);
+    let renew = top.get(reader, "renew", |reader, item| {
+        reader.choice(item, &["prompt", "serve", "off"])
+    });
+    let prompt = top.get(reader, "prompt", |reader, item| {
+        reader.word(item, &["auto", "off"])
+    });
+    let compat = top.get(reader, "prompt_compat", |reader, item| {
+        reader.choice(item, &["auto", "none", "aws-vault"])
+    });
+    ShellPrefs {
+        program: value(program).filter(|program| program != "auto"),
+        renew: value(renew).unwrap_or_default(),
+        mark_prompt: value(prompt) != Some("off"),
+        prompt_compat: value(compat).unwrap_or_default(),
+    }
+}
+
+fn list_prefs<'i>(top: &mut Fields<'i>, reader: &mut Reader<'i>) -> ListPrefs {
+    let after_shell = top.get(reader, "after_shell", |reader, item| {
+        reader.choice(item, &["list", "exit"])
+    });
+    let order = top.get(reader, "order", |reader, item| {
+        reader.choice(item, &["frecency", "config"])
+    });
+    let query = top.get(reader, "query", |reader, item| match &item.node {
+        Node::Text(text) if text.is_empty() => Some(String::new()),
+        _ => reader.line(item),
+    });
+    let symbols = top.get(reader, "symbols", |reader, item| {
+        reader.choice(item, &["auto", "unicode", "ascii"])
+    });
+    let keys = top.get(reader, "keys", keys);
+    ListPrefs {
+        after_shell: value(after_shell).unwrap_or_default(),
+        order: value(order).unwrap_or_default(),
+        query: value(query).unwrap_or_default(),
+        symbols: value(symbols).unwrap_or_default(),
+        keys: value(keys).unwrap_or_default(),
+    }
+}
+
+/// The key choices: each action and key by itself first, then the keymap they make together.
+fn keys(reader: &mut Reader<'_>, item: &Item) -> Option<BTreeMap<String, Vec<String>>> {
+    let before = reader.faults();
+    let mut chosen = BTreeMap::new();
+    for ((name, spot), value) in Fields::open(reader, item, "`keys`")?.into_pairs() {
+        let action: Option<Action> = checked(reader, spot, &name, Action::from_str);
+        let keys = reader.list(value, |reader, item| {
+            let text = reader.text(item)?;
+            let key: Key = checked(reader, item.spot, &text, Key::from_str)?;
+            if let Some(action) = action {
+                checked(reader, item.spot, &text, |_| Keymap::check(key, action))?;
+            }
+            Some(text.into_owned())
+        });
+        if let (Some(_), Some(keys)) = (action, keys) {
+            chosen.insert(name.into_owned(), keys);
+        }
+    }
+    if reader.faults() > before {
+        return None;
+    }
+    checked(reader, item.spot, "keys", |_| Keymap::new(&chosen))?;
+    Some(chosen)
+}
+
+fn min_guard(reader: &mut Reader<'_>, item: &Item) -> Option<Vec<(String, At<Guard>)>> {
+    let mut all = Vec::new();
+    for ((name, _), item) in Fields::open(reader, item, "`min_guard`")?.into_pairs() {
+        let mark = reader.mark(item.spot);
+        let value = guard(reader, item)?;
+        all.push((name.into_owned(), At { value, mark }));
+    }
+    Some(all)
+}
+
+fn checked<T>(
+    reader: &mut Reader<'_>,
+    spot: Spot,
+    text: &str,
+    check: impl FnOnce(&str) -> Result<T, Malformed>,
+) -> Option<T> {
+    check(text)
+        .map_err(|why| reader.fault(spot, format_args!("{}: {why}", quoted(text)), None))
+        .ok()
+}
+
+fn browser(reader: &mut Reader<'_>, item: &Item) -> Option<Option<Vec<String>>> {
+    if matches!(&item.node, Node::Text(text) if text == "auto") {
+        return Some(None);
+    }
+    let argv = reader.argv(item)?;
+    if argv.iter().any(|word| word.contains("{url}")) {
+        return Some(Some(argv));
+    }
+    let fix = Some("add \"{url}\" to its words".to_owned());
+    reader.fault(item.spot, "the browser is not told what to open", fix);
+    None
+}
+
+fn guardrails<'i>(reader: &mut Reader<'i>, item: &'i Item) -> Option<Guardrails> {
+    let mut fields = Fields::open(reader, item, "`guardrails`")?.in_section("guardrails");
+    let of = |what: &'static str, fits: fn(&str) -> bool| {
+        move |reader: &mut Reader<'_>, item: &Item| {
+            let text = reader.text(item)?.into_owned();
+            if fits(&text) {
+                return Some(text);
+            }
+            reader.fault(item.spot, format_args!("{}: {what}", quoted(&text)), None);
+            None
+        }
+    };
+    let organization = of("an organisation looks like o-a1b2c3d4e5", is_organization);
+    let unit = of(
+        "an organisational unit looks like ou-a1b2-c3d4e5f6",
+        is_unit,
+    );
+    let instance_type = of(
+        "an instance type looks like t3.micro or t3.*",
+        is_instance_type,
+    );
+    let exempt_role = of(
+        "a role pattern is a whole ARN, e.g. arn:aws:iam::*:role/provisioning/*",
+        is_role_pattern,
+    );
+    let rails = Guardrails {
+        organization: value(fields.get(reader, "organization", organization)),
+        management_account: value(fields.get(reader, "management_account", account_id)),
+        sandbox_ou: value(fields.get(reader, "sandbox_ou", unit)),
+        regions: list(&mut fields, reader, "regions", Reader::region),
+        instance_types: list(&mut fields, reader, "instance_types", instance_type),
+        monthly_budget_usd: value(fields.get(reader, "monthly_budget_usd", dollars)),
+        exempt_roles: list(&mut fields, reader, "exempt_roles", exempt_role),
+        trusted_accounts: list(&mut fields, reader, "trusted_accounts", account_id),
+        trusted_issuers: list(&mut fields, reader, "trusted_issuers", Reader::line),
+        max_key_age: value(fields.get(reader, "max_key_age", |reader, item| {
+            reader.duration(item, DAY..=3650 * DAY, "")
+        }))
+        .unwrap_or(90 * DAY),
+    };
+    fields.close(reader);
+    Some(rails)
+}
+
+fn list<'i, T>(
+    fields: &mut Fields<'i>,
+    reader: &mut Reader<'i>,
+    key: &'static str,
+    read: impl Fn(&mut Reader<'i>, &Item) -> Option<T>,
+) -> Vec<T> {
+    value(fields.get(reader, key, |reader, item| reader.list(item, read))).unwrap_or_default()
+}
+
+fn dollars(reader: &mut Reader<'_>, item: &Item) -> Option<u32> {
+    let text = reader.text(item)?;
+    match text.parse() {
+        Ok(dollars) if dollars > 0 => Some(dollars),
+        _ => {
+            let what = format!("{} is no whole number of US dollars", quoted(&text));
+            reader.fault(item.spot, what, None);
+            None
+        }
+    }
+}
+
+fn is_lower_alphanumeric(text: &str, length: std::ops::RangeInclusive<usize>) -> bool {
+    length.contains(&text.len())
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
+}
+
+/// AWS Organizations API reference, `Organization.Id`.
+fn is_organization(text: &str) -> bool {
+    text.strip_prefix("o-")
+        .is_some_and(|id| is_lower_alphanumeric(id, 10..=32))
+}
+
+/// AWS Organizations API reference, `OrganizationalUnit.Id`.
+fn is_unit(text: &str) -> bool {
+    text.strip_prefix("ou-")
+        .and_then(|id| id.split_once('-'))
+        .is_some_and(|(root, id)| {
+            is_lower_alphanumeric(root, 4..=32) && is_lower_alphanumeric(id, 8..=32)
+        })
+}
+
+fn is_instance_type(text: &str) -> bool {
+    (1..=64).contains(&text.len())
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b".-*?".contains(&b))
+}
+
+/// A role's ARN whose account, path and name may hold `*`.
+fn is_role_pattern(text: &str) -> bool {
+    let parts: Vec<&str> = text.splitn(6, ':').collect();
+    let ["arn", partition, "iam", "", account, resource] = parts[..] else {
+        return false;
+    };
+    (partition == "*" || partition.parse::<crate::domain::ids::Partition>().is_ok())
+        && (account == "*" || account.parse::<AccountId>().is_ok())
+        && resource.strip_prefix("role/").is_some_and(|name| {
+            !name.is_empty()
+                && name
+                    .bytes()
+                    .all(|b| b.is_ascii_alphanumeric() || b"/*_+=,.@-".contains(&b))
+        })
+}

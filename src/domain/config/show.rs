@@ -1,0 +1,293 @@
+//! The effective config as a person reads it: YAML-like lines, each value with its origin.
+
+use std::fmt::Write as _;
+
+use serde::Serialize;
+use unicode_width::UnicodeWidthStr as _;
+
+use super::{
+    AccountOrigins, Auth, Guardrails, KeySource, Loaded, Mark, Origin, Origins, RoleOrigins,
+};
+use crate::domain::account::{Account, Role};
+use crate::domain::guard::Guard;
+use crate::domain::ids::{Region, RolePath, show_duration};
+use crate::domain::scope::Scope;
+use crate::domain::text::{is_deceptive, sanitize};
+
+/// The column of the origins, where the values leave room.
+const ORIGIN_COLUMN: usize = 52;
+
+/// The effective config, each value with where it comes from: `file:line`, default, or `min_guard`.
+pub fn render(loaded: &Loaded) -> String {
+    let (config, origins) = (&loaded.config, &loaded.origins);
+    let mut page = Page {
+        origins,
+        text: String::new(),
+    };
+    page.setting(0, "version", "1");
+    page.head(0, "auth");
+    auth(&mut page, &config.auth);
+    page.setting(0, "store", &word(config.store));
+    page.setting(
+        0,
+        "shell",
+        config
+            .shell
+            .program
+            .as_deref()
+            .map_or("auto".into(), plain)
+            .as_str(),
+    );
+    page.setting(0, "renew", &word(config.shell.renew));
+    page.setting(
+        0,
+        "prompt",
+        if config.shell.mark_prompt {
+            "auto"
+        } else {
+            "off"
+        },
+    );
+    page.setting(0, "prompt_compat", &word(config.shell.prompt_compat));
+    page.setting(0, "after_shell", &word(config.list.after_shell));
+    page.setting(0, "order", &word(config.list.order));
+    page.setting(0, "query", &plain(&config.list.query));
+    page.setting(0, "symbols", &word(config.list.symbols));
+    let browser = config.browser.as_deref();
+    page.setting(0, "browser", &browser.map_or("auto".into(), list));
+    page.setting(0, "audit", if config.audit { "on" } else { "off" });
+    let keys = config.list.keys.iter();
+    let keys: Vec<String> = keys
+        .map(|(action, keys)| format!("{action}: {}", list(keys)))
+        .collect();
+    page.setting(0, "keys", &format!("{{{}}}", keys.join(", ")));
+    if let Some(rails) = &config.guardrails {
+        page.head(0, "guardrails");
+        guardrails(&mut page, rails);
+    }
+    page.head(0, "accounts");
+    let accounts = config.catalog.accounts().iter().zip(&origins.accounts);
+    for ((account, from), position) in accounts.zip(0..) {
+        let region = account.region.as_ref();
+        let region = region.or_else(|| config.catalog.default_region(position));
+        page.account(account, region, from);
+    }
+    page.text
+}
+
+/// What `config check` says of a config without complaints.
+pub fn verdict(loaded: &Loaded) -> String {
+    let (accounts, targets) = (
+        loaded.config.catalog.accounts().len(),
+        loaded.config.catalog.rows().count(),
+    );
+    let files = loaded.origins.files.len();
+    let count = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
+    format!(
+        "nothing is wrong: {}, {}, {}",
+        count(files, "file"),
+        count(accounts, "account"),
+        count(targets, "target")
+    )
+}
+
+struct Page<'o> {
+    origins: &'o Origins,
+    text: String,
+}
+
+impl Page<'_> {
+    fn head(&mut self, depth: usize, key: &str) {
+        let _ = writeln!(self.text, "{:1$}{key}:", "", depth * 2);
+    }
+
+    fn line(&mut self, depth: usize, key: &str, value: &str, origin: Origin) {
+        let line = format!("{:1$}{key}: {value}", "", depth * 2);
+        let pad = ORIGIN_COLUMN.saturating_sub(line.width());
+        let origin = self.origin(origin);
+        let _ = writeln!(self.text, "{line}{:pad$} # {origin}", "");
+    }
+
+    /// A setting of the main file: absent means default.
+    fn setting(&mut self, depth: usize, dotted: &str, value: &str) {
+        let origin = self.origins.settings.get(dotted);
+        let origin = origin.map_or(Origin::BuiltIn, |mark| Origin::File(*mark));
+        let key = dotted.rsplit('.').next().unwrap_or(dotted);
+        self.line(depth, key, value, origin);
+    }
+
+    fn place(&self, mark: Mark) -> String {
+        let file = self.origins.files.get(mark.file as usize);
+        let file = file
+            .map(|file| sanitize(&file.to_string_lossy()))
+            .unwrap_or_default();
+        format!("{file}:{}", mark.spot.line)
+    }
+
+    fn origin(&self, origin: Origin) -> String {
+        match origin {
+            Origin::BuiltIn => "default".to_owned(),
+            Origin::File(mark) => self.place(mark),
+            Origin::Defaults(mark) => format!("defaults {}", self.place(mark)),
+            Origin::MinGuard(mark) => format!("min_guard {}", self.place(mark)),
+        }
+    }
+
+    fn account(&mut self, account: &Account, region: Option<&Region>, from: &AccountOrigins) {
+        self.line(1, "- name", &plain(account.name.as_str()), from.name);
+        self.line(2, "id", &format!("\"{}\"", account.id), from.id);
+        if !account.aliases.is_empty() {
+            let aliases: Vec<&str> = account.aliases.iter().map(|a| a.as_str()).collect();
+            self.line(2, "aliases", &list(&aliases), from.aliases);
+        }
+        if let Some(region) = region {
+            self.line(2, "region", region.as_str(), from.region);
+        }
+        if let Some(color) = account.color {
+            self.line(2, "color", &word(color), from.color);
+        }
+        if account.guard != Guard::None {
+            self.line(2, "guard", &word(account.guard), from.guard);
+        }
+        if !account.tags.is_empty() {
+            self.line(2, "tags", &list(&account.tags), from.tags);
+        }
+        if let Some(note) = &account.note {
+            self.line(2, "note", &plain(note), from.note);
+        }
+        self.head(2, "roles");
+        for (role, from) in account.roles.iter().zip(&from.roles) {
+            self.role(role, from);
+        }
+    }
+
+    fn role(&mut self, role: &Role, from: &RoleOrigins) {
+        self.line(3, "- name", &plain(role.name.as_str()), from.role);
+        if role.path != RolePath::root() {
+            self.line(4, "path", &plain(role.path.as_str()), from.role);
+        }
+        self.line(4, "duration", &show_duration(role.duration), from.duration);
+        if let Some(region) = &role.region {
+            self.line(4, "region", region.as_str(), from.role);
+        }
+        if role.guard != Guard::None {
+            self.line(4, "guard", &word(role.guard), from.guard);
+        }
+        let session = &role.session;
+        if session.scope != Scope::Full {
+            self.line(4, "scope", session.scope.name(), from.role);
+        }
+        if !session.policy_arns.is_empty() {
+            let arns: Vec<&str> = session.policy_arns.iter().map(|a| a.as_str()).collect();
+            self.line(4, "policy_arns", &list(&arns), from.role);
+        }
+        if let Some(policy) = &session.policy {
+            self.line(4, "policy", &plain(policy), from.role);
+        }
+        if let Some(id) = &session.external_id {
+            self.line(4, "external_id", &plain(id.as_str()), from.role);
+        }
+        if !session.tags.is_empty() {
+            let pair =
+                |(key, value): (&String, &String)| format!("{}: {}", plain(key), plain(value));
+            let tags: Vec<String> = session.tags.iter().map(pair).collect();
+            self.line(4, "tags", &format!("{{{}}}", tags.join(", ")), from.role);
+        }
+        if let Some(identity) = &session.source_identity {
+            self.line(4, "source_identity", &plain(identity.as_str()), from.role);
+        }
+    }
+}
+
+fn auth(page: &mut Page<'_>, auth: &Auth) {
+    page.setting(1, "auth.account", &format!("\"{}\"", auth.account));
+    let user = auth.user.as_ref();
+    page.setting(
+        1,
+        "auth.user",
+        user.map_or("(asked of AWS)", |user| user.as_str()),
+    );
+    match &auth.key {
+        KeySource::Auto => page.setting(1, "auth.key", "auto"),
+        KeySource::Keyring => page.setting(1, "auth.key", "keyring"),
+        KeySource::File => page.setting(1, "auth.key", "file"),
+        KeySource::Env => page.setting(1, "auth.key", "env"),
+        KeySource::Profile(name) => page.setting(1, "auth.key", &plain(&format!("profile:{name}"))),
+        KeySource::Command(argv) => page.setting(1, "auth.key_command", &list(argv)),
+    }
+    if auth.mfa.is_empty() {
+        page.setting(1, "auth.mfa", "(asked of AWS)");
+    }
+    for device in &auth.mfa {
+        let label = device.label.as_deref().map(plain);
+        let label = label.map(|label| format!(" ({label})")).unwrap_or_default();
+        page.setting(1, "auth.mfa", &format!("{}{label}", device.serial));
+    }
+    if let Some(argv) = &auth.mfa_command {
+        page.setting(1, "auth.mfa_command", &list(argv));
+    }
+    page.setting(1, "auth.region", auth.region.as_str());
+    page.setting(1, "auth.session", &show_duration(auth.session));
+    if let Some(url) = &auth.endpoint_url {
+        page.setting(1, "auth.endpoint_url", &plain(url));
+    }
+}
+
+fn guardrails(page: &mut Page<'_>, rails: &Guardrails) {
+    let strings = |list: &[String]| self::list(list);
+    let mut set = |key: &str, value: Option<String>| {
+        if let Some(value) = value {
+            page.setting(1, &format!("guardrails.{key}"), &value);
+        }
+    };
+    set("organization", rails.organization.clone());
+    set(
+        "management_account",
+        rails.management_account.map(|id| format!("\"{id}\"")),
+    );
+    set("sandbox_ou", rails.sandbox_ou.clone());
+    let regions: Vec<&str> = rails.regions.iter().map(|region| region.as_str()).collect();
+    set("regions", Some(list(&regions)));
+    set("instance_types", Some(strings(&rails.instance_types)));
+    set(
+        "monthly_budget_usd",
+        rails.monthly_budget_usd.map(|n| n.to_string()),
+    );
+    set("exempt_roles", Some(strings(&rails.exempt_roles)));
+    let trusted: Vec<String> = rails
+        .trusted_accounts
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    set("trusted_accounts", Some(strings(&trusted)));
+    set("trusted_issuers", Some(strings(&rails.trusted_issuers)));
+    set("max_key_age", Some(show_duration(rails.max_key_age)));
+}
+
+/// The word that serde and the config know a choice by.
+fn word(value: impl Serialize) -> String {
+    match serde_json::to_value(value) {
+        Ok(serde_json::Value::String(word)) => word,
+        _ => String::new(),
+    }
+}
+
+fn list(words: &[impl AsRef<str>]) -> String {
+    let words: Vec<String> = words.iter().map(|word| plain(word.as_ref())).collect();
+    format!("[{}]", words.join(", "))
+}
+
+/// A text as YAML would take it: quoted where it would read as something else.
+fn plain(text: &str) -> String {
+    let text = sanitize(text);
+    let is_plain = text
+        .chars()
+        .next()
+        .is_some_and(|c| c.is_alphabetic() || c == '/')
+        && text
+            .chars()
+            .all(|c| c.is_alphanumeric() || "-_./@+=:".contains(c) && !is_deceptive(c))
+        && !text.ends_with(':')
+        && !matches!(text.as_str(), "null" | "true" | "false");
+    if is_plain { text } else { format!("{text:?}") }
+}

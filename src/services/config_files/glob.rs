@@ -1,0 +1,156 @@
+//! The patterns of `include`: `~`, `*` and `?`.
+
+use std::path::{Component, Path, PathBuf};
+
+/// The most entries of a folder that a glob looks at.
+const MAX_ENTRIES: usize = 10_000;
+
+/// What a pattern stands for.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Expanded {
+    /// The files, in order of their names. A plain path stands for itself, there or not.
+    pub(super) files: Vec<PathBuf>,
+    /// The folders that were listed.
+    pub(super) folders: Vec<PathBuf>,
+    /// Whether it held a wildcard at all.
+    pub(super) is_glob: bool,
+}
+
+/// Expands a pattern, relative ones from `base`.
+pub(super) fn expand(pattern: &str, base: &Path, home: Option<&Path>) -> Result<Expanded, String> {
+    let pattern = base.join(with_home(pattern, home)?);
+    let is_wild = |part: &Component<'_>| part.as_os_str().to_string_lossy().contains(['*', '?']);
+    let mut expanded = Expanded {
+        files: vec![PathBuf::new()],
+        folders: Vec::new(),
+        is_glob: false,
+    };
+    for part in pattern.components() {
+        if !is_wild(&part) {
+            for path in &mut expanded.files {
+                path.push(part);
+            }
+            continue;
+        }
+        expanded.is_glob = true;
+        let wanted = part.as_os_str().to_string_lossy();
+        let folders = std::mem::take(&mut expanded.files);
+        for folder in &folders {
+            expanded.files.extend(matching(folder, &wanted));
+        }
+        expanded.folders.extend(folders);
+    }
+    if expanded.is_glob {
+        // A part without wildcard after one with may lead nowhere.
+        expanded.files.retain(|file| file.is_file());
+    }
+    Ok(expanded)
+}
+
+/// A path with its leading `~/` made the home directory.
+pub(super) fn with_home(path: &str, home: Option<&Path>) -> Result<PathBuf, String> {
+    match path.strip_prefix('~') {
+        None => Ok(path.into()),
+        Some(rest) if rest.is_empty() || rest.starts_with('/') => home
+            .map(|home| home.join(rest.trim_start_matches('/')))
+            .ok_or_else(|| "HOME is not set, so ~ means nothing".to_owned()),
+        Some(_) => Err("only ~/ is known; write other homes in full".to_owned()),
+    }
+}
+
+/// What in a folder matches, in order of the names. Hidden files only where the dot is written.
+fn matching(folder: &Path, pattern: &str) -> Vec<PathBuf> {
+    let Ok(entries) = std::fs::read_dir(folder) else {
+        return Vec::new();
+    };
+    let mut found: Vec<PathBuf> = entries
+        .take(MAX_ENTRIES)
+        .flatten()
+        .filter(|entry| {
+            let name = entry.file_name();
+            let name = name.to_string_lossy();
+            (!name.starts_with('.') || pattern.starts_with('.')) && matches(pattern, &name)
+        })
+        .map(|entry| entry.path())
+        .collect();
+    found.sort();
+    found
+}
+
+/// Whether a name matches a pattern with `*` and `?`. Never more than name times pattern steps.
+fn matches(pattern: &str, name: &str) -> bool {
+    let (pattern, name): (Vec<char>, Vec<char>) =
+        (pattern.chars().collect(), name.chars().collect());
+    let (mut p, mut n) = (0, 0);
+    // Where the last star stood, and how much of the name it has taken.
+    let mut star: Option<(usize, usize)> = None;
+    while n < name.len() {
+        if p < pattern.len() && pattern[p] == '*' {
+            star = Some((p, n));
+            p += 1;
+        } else if p < pattern.len() && (pattern[p] == '?' || pattern[p] == name[n]) {
+            (p, n) = (p + 1, n + 1);
+        } else if let Some((at, taken)) = star {
+            star = Some((at, taken + 1));
+            (p, n) = (at + 1, taken + 1);
+        } else {
+            return false;
+        }
+    }
+    pattern[p..].iter().all(|c| *c == '*')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stars_and_question_marks() {
+        for (pattern, name, fits) in [
+            ("*.yaml", "a.yaml", true),
+            ("*.yaml", "a.yml", false),
+            ("a*b*c", "aXbXbc", true),
+            ("a*b*c", "aXbXb", false),
+            ("?.yaml", "開.yaml", true),
+            ("*", "", true),
+        ] {
+            assert_eq!(matches(pattern, name), fits, "{pattern} {name}");
+        }
+        assert!(!matches(&"*a".repeat(50), &"a".repeat(49)));
+    }
+
+    #[test]
+    fn globs_list_folders_and_plain_paths_stand_for_themselves() {
+        let dir = tempfile::tempdir().unwrap();
+        for file in [
+            "team/b.yaml",
+            "team/a.yaml",
+            "team/.c.yaml",
+            "other/a.yaml",
+            "team/d.txt",
+        ] {
+            let path = dir.path().join(file);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, "").unwrap();
+        }
+        let found = |pattern: &str| {
+            let expanded = expand(pattern, dir.path(), Some(dir.path())).unwrap();
+            let short = |paths: &[PathBuf]| -> Vec<String> {
+                let parts = paths.iter().map(|p| p.strip_prefix(dir.path()).unwrap());
+                parts.map(|p| p.display().to_string()).collect()
+            };
+            (short(&expanded.files), short(&expanded.folders))
+        };
+        let texts = |texts: &[&str]| texts.iter().map(ToString::to_string).collect::<Vec<_>>();
+        assert_eq!(
+            found("~/team/*.yaml"),
+            (texts(&["team/a.yaml", "team/b.yaml"]), texts(&["team"]))
+        );
+        assert_eq!(
+            found("*/a.yaml"),
+            (texts(&["other/a.yaml", "team/a.yaml"]), texts(&[""]))
+        );
+        assert_eq!(found("gone.yaml"), (texts(&["gone.yaml"]), vec![]));
+        assert!(expand("~you/x", dir.path(), None).is_err());
+    }
+}

@@ -1,0 +1,179 @@
+//! Real files: globs, session policies, permissions.
+
+use std::fs::Permissions;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::path::{Path, PathBuf};
+
+use sekisho::domain::config::{Loaded, Strictness};
+use sekisho::domain::fault::Fault;
+use sekisho::services::config_files::{ReadFrom, load};
+
+const HEAD: &str = "auth: {account: \"111111111111\", region: us-east-1}\ndefaults: {roles: [R]}\n";
+
+/// A folder of one's own with files in it.
+struct Folder(tempfile::TempDir);
+
+impl Folder {
+    fn new(files: &[(&str, &str)]) -> Self {
+        let folder = Self(tempfile::tempdir().unwrap());
+        for (name, text) in files {
+            let path = folder.path(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(&path, text).unwrap();
+            folder.mode(name, 0o600);
+        }
+        folder
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().canonicalize().unwrap().join(name)
+    }
+
+    fn mode(&self, name: &str, mode: u32) {
+        std::fs::set_permissions(self.path(name), Permissions::from_mode(mode)).unwrap();
+    }
+
+    fn load(&self) -> Result<(Loaded, ReadFrom), Fault> {
+        load(
+            &self.path("config.yaml"),
+            Some(&self.path("")),
+            Strictness::Tolerant,
+        )
+    }
+}
+
+fn account(name: &str, id: u64) -> String {
+    format!("accounts: [{{name: {name}, id: '{id:012}'}}]\n")
+}
+
+#[test]
+fn includes_and_globs_are_read_once_and_remembered() {
+    let main = format!("{HEAD}include: [~/team/*.yaml, team/a.yaml, none/*.yaml]\n");
+    let folder = Folder::new(&[
+        ("config.yaml", &main),
+        ("team/b.yaml", &account("b", 2)),
+        ("team/a.yaml", &account("a", 1)),
+    ]);
+    let (loaded, from) = folder.load().unwrap();
+    let names: Vec<&str> = loaded
+        .config
+        .catalog
+        .accounts()
+        .iter()
+        .map(|a| a.name.as_str())
+        .collect();
+    assert_eq!(names, ["a", "b"]);
+    assert_eq!(
+        from.files,
+        ["config.yaml", "team/a.yaml", "team/b.yaml"].map(|name| folder.path(name))
+    );
+    assert_eq!(from.folders, ["team", "none"].map(|name| folder.path(name)));
+    assert_eq!(loaded.warnings.len(), 1);
+    assert!(loaded.warnings[0].what.contains("matches no file"));
+}
+
+#[test]
+fn a_missing_include_and_a_loop_are_complaints_of_the_main_file() {
+    let main = format!("{HEAD}include: [gone.yaml, config.yaml, team, ~you/x.yaml]\n");
+    let folder = Folder::new(&[("config.yaml", &main), ("team/a.yaml", "")]);
+    let fault = folder.load().unwrap_err();
+    for (place, what) in [
+        ("3:11", "there is no such file"),
+        ("3:22", "this very file"),
+        ("3:35", "it is a directory"),
+        ("3:41", "only ~/ is known"),
+    ] {
+        assert!(
+            fault
+                .why
+                .iter()
+                .any(|why| why.contains(place) && why.contains(what)),
+            "{place} {what}: {:#?}",
+            fault.why
+        );
+    }
+}
+
+#[test]
+fn an_include_that_cannot_be_read_is_left_out() {
+    let main = format!("{HEAD}include: [bad.yaml, good.yaml]\n");
+    let folder = Folder::new(&[("config.yaml", &main), ("good.yaml", &account("good", 1))]);
+    std::fs::write(folder.path("bad.yaml"), b"\xff\xfe").unwrap();
+    let (loaded, _) = folder.load().unwrap();
+    assert_eq!(loaded.config.catalog.accounts().len(), 1);
+    assert!(
+        loaded.warnings[0].what.contains("not UTF-8"),
+        "{:?}",
+        loaded.warnings
+    );
+}
+
+#[test]
+fn who_may_write_the_config_may_say_what_runs() {
+    let folder = Folder::new(&[
+        ("config.yaml", &format!("{HEAD}include: [team.yaml]\n")),
+        ("team.yaml", ""),
+    ]);
+    assert_eq!(folder.load().unwrap().0.warnings, []);
+    folder.mode("team.yaml", 0o666);
+    let (loaded, _) = folder.load().unwrap();
+    assert!(
+        loaded.warnings[0]
+            .to_string()
+            .contains("writable by everyone")
+    );
+    assert!(loaded.warnings[0].to_string().contains("chmod go-w"));
+    folder.mode("config.yaml", 0o602);
+    let fault = folder.load().unwrap_err();
+    assert!(fault.why[0].contains("writable by everyone"), "{fault:?}");
+    folder.mode("config.yaml", 0o644);
+    assert!(folder.load().is_ok());
+}
+
+const POLICY: &str = "{\"Version\": \"2012-10-17\", \"Statement\": []}";
+
+/// Whether the account `a`, in the file that names the policy, came through.
+fn policy_is_read(folder: &Folder) -> bool {
+    folder.load().is_ok_and(|(loaded, _)| {
+        let accounts = loaded.config.catalog.accounts();
+        accounts
+            .first()
+            .is_some_and(|a| a.roles[0].session.policy.is_some())
+    })
+}
+
+#[test]
+fn an_included_file_reads_nothing_outside_its_folder() {
+    let names = |policy: &Path| {
+        format!(
+            "accounts: [{{name: a, id: '000000000001', roles: [{{name: R, policy: {}}}]}}]\n",
+            policy.display()
+        )
+    };
+    let main = format!("{HEAD}include: [team/t.yaml]\n");
+    let folder = Folder::new(&[
+        ("config.yaml", &main),
+        ("secret.json", POLICY),
+        ("team/t.yaml", ""),
+        ("team/p.json", POLICY),
+        ("team/deep/p.json", POLICY),
+    ]);
+    symlink(folder.path("secret.json"), folder.path("team/link.json")).unwrap();
+    for (policy, is_read) in [
+        (PathBuf::from("p.json"), true),
+        ("./deep/p.json".into(), true),
+        ("../secret.json".into(), false),
+        ("link.json".into(), false),
+        (folder.path("secret.json"), false),
+        ("~/secret.json".into(), false),
+    ] {
+        std::fs::write(folder.path("team/t.yaml"), names(&policy)).unwrap();
+        assert_eq!(policy_is_read(&folder), is_read, "{}", policy.display());
+    }
+    // The main file is one's own and may.
+    let main = format!("{HEAD}{}", names(Path::new("~/secret.json")));
+    std::fs::write(folder.path("config.yaml"), main).unwrap();
+    assert!(policy_is_read(&folder));
+    let (_, from) = folder.load().unwrap();
+    assert!(from.files.contains(&folder.path("secret.json")));
+}

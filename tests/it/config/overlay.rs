@@ -1,0 +1,113 @@
+//! The main file laid over included ones: who wins, and what nobody can loosen.
+
+use sekisho::domain::account::{Account, Overrides};
+use sekisho::domain::config::Loaded;
+use sekisho::domain::guard::Guard;
+
+use super::{loaded, told};
+
+const HEAD: &str = "auth: {account: \"111111111111\", region: us-east-1}\n";
+
+fn account<'l>(loaded: &'l Loaded, name: &str) -> &'l Account {
+    let catalog = &loaded.config.catalog;
+    catalog.row(catalog.find(name).unwrap()).0
+}
+
+#[test]
+fn an_entry_in_the_main_file_overlays_the_included_account() {
+    let team = "
+defaults: {roles: [Developer, Admin], region: eu-west-1}
+accounts:
+  - {name: sandbox-17, id: '222222222222', color: red, guard: warn, tags: [sandbox], note: theirs}
+  - {name: other, id: '222222222223'}
+  - {name: noise, id: '222222222224'}
+";
+    let main = format!(
+        "{HEAD}accounts:
+  - {{id: '222222222222', name: mine, aliases: [m], color: green, guard: none, tags: [own], note: ours, region: us-west-2}}
+  - {{id: '222222222224', hide: true}}
+"
+    );
+    let loaded = loaded(&main, &[team]);
+    assert_eq!(told(&loaded.warnings), "");
+    let mine = account(&loaded, "m");
+    assert_eq!(mine.name.as_str(), "mine");
+    assert_eq!(mine.note.as_deref(), Some("ours"));
+    assert_eq!(mine.tags, ["own".into()]);
+    assert_eq!(mine.region.as_ref().unwrap().as_str(), "us-west-2");
+    assert_eq!(mine.roles.len(), 2);
+    assert_eq!(mine.guard, Guard::Warn, "an overlay loosened a guard");
+    assert!(loaded.config.catalog.find("sandbox-17").is_err());
+    assert!(loaded.config.catalog.find("noise").is_err());
+    assert_eq!(loaded.config.catalog.accounts().len(), 2);
+}
+
+#[test]
+fn guards_combine_to_the_strictest() {
+    let team = "
+accounts:
+  - {name: a, id: '222222222222', roles: [{name: Admin, guard: confirm}, Developer], tags: [Production]}
+  - {name: b, id: '222222222223', roles: [Admin, Developer], guard: confirm}
+";
+    let main = format!(
+        "{HEAD}min_guard: {{production: warn, ADMIN: warn}}
+accounts:
+  - {{id: '222222222222', roles: [Admin, Developer]}}
+  - {{id: '222222222223', guard: none}}
+"
+    );
+    let loaded = loaded(&main, &[team]);
+    let guard = |target: &str| {
+        let catalog = &loaded.config.catalog;
+        catalog
+            .resolve(catalog.find(target).unwrap(), &Overrides::default())
+            .guard
+    };
+    assert_eq!(
+        guard("a/Admin"),
+        Guard::Confirm,
+        "the main file's role list dropped the guard"
+    );
+    assert_eq!(guard("a/Developer"), Guard::Warn);
+    assert_eq!(guard("b/Developer"), Guard::Confirm);
+    assert_eq!(account(&loaded, "b").roles[0].guard, Guard::Warn);
+}
+
+#[test]
+fn each_file_has_its_own_defaults_and_the_main_files_fill_in() {
+    let europe = "
+defaults: {roles: [Team], region: cn-north-1}
+accounts: [{name: theirs, id: '222222222223'}]
+";
+    let plain = "accounts: [{name: plain, id: '222222222224'}]";
+    let main = format!(
+        "{HEAD}defaults: {{roles: [Developer], region: us-west-2, duration: 30m}}
+accounts: [{{name: own, id: '222222222222'}}]
+"
+    );
+    let loaded = loaded(&main, &[europe, plain]);
+    let catalog = &loaded.config.catalog;
+    let target = |name: &str| catalog.resolve(catalog.find(name).unwrap(), &Overrides::default());
+    assert_eq!(
+        target("own").role.as_str(),
+        "arn:aws:iam::222222222222:role/Developer"
+    );
+    assert_eq!(
+        target("theirs").role.as_str(),
+        "arn:aws-cn:iam::222222222223:role/Team"
+    );
+    assert_eq!(
+        target("plain").role.as_str(),
+        "arn:aws:iam::222222222224:role/Developer"
+    );
+    assert_eq!(target("plain").region.unwrap().as_str(), "us-west-2");
+    assert_eq!(target("theirs").duration.as_secs(), 1800);
+}
+
+#[test]
+fn an_account_that_left_the_included_file_stops_nobody() {
+    let main =
+        format!("{HEAD}defaults: {{roles: [R]}}\naccounts: [{{id: '222222222222', note: mine}}]\n");
+    let loaded = loaded(&main, &["accounts: []"]);
+    assert!(told(&loaded.warnings).contains("no included file has 222222222222"));
+}

@@ -1,0 +1,113 @@
+//! What holds for every text.
+
+use proptest::prelude::*;
+
+use sekisho::domain::account::{Color, TargetRef};
+use sekisho::domain::config::Strictness;
+use sekisho::domain::guard::Guard;
+
+use super::{config, told};
+
+/// Text that is nearly a config: the grammar's own words in any order.
+fn near_yaml() -> impl Strategy<Value = String> {
+    let word = prop::sample::select(vec![
+        "auth",
+        "accounts",
+        "defaults",
+        "roles",
+        "name",
+        "id",
+        "policy",
+        "tags",
+        "keys",
+        "min_guard",
+        "include",
+        ":",
+        ": ",
+        "- ",
+        "\n",
+        "  ",
+        "\n  - ",
+        "{",
+        "}",
+        "[",
+        "]",
+        ", ",
+        "\"",
+        "'",
+        "|\n",
+        "&a ",
+        "*a",
+        "<<: ",
+        "222222222222",
+        "1h",
+        "null",
+        "!!str ",
+        "#",
+        "\t",
+        "\u{202e}",
+        "開発",
+        "? ",
+        "---\n",
+        "%",
+        "true",
+    ]);
+    prop::collection::vec(word, 0..60).prop_map(|words| words.concat())
+}
+
+proptest! {
+    #[test]
+    fn no_text_panics(text in any::<String>(), other in near_yaml()) {
+        for text in [&text, &other] {
+            for strictness in [Strictness::Tolerant, Strictness::Strict] {
+                let _ = config(text, &[text], strictness);
+                let _ = config(super::EXAMPLE, &[text], strictness);
+            }
+        }
+    }
+
+    /// Whatever stands in an included file, the main file's accounts and the way to sign in stay.
+    #[test]
+    fn no_include_stops_or_changes_the_main_file(text in near_yaml()) {
+        let alone = super::loaded(super::EXAMPLE, &[]).config;
+        let joined = super::loaded(super::EXAMPLE, &[&text]).config;
+        prop_assert_eq!(&alone.auth, &joined.auth);
+        prop_assert!(joined.catalog.accounts().starts_with(alone.catalog.accounts()));
+    }
+
+    #[test]
+    fn what_is_written_is_what_is_read(
+        accounts in prop::collection::btree_map(
+            "[a-z][a-z0-9-]{0,20}",
+            (0..1_000_000_000_000u64, 0..3usize, prop::option::of(15..720u64), "[a-zA-Z0-9 ]{1,20}"),
+            1..8,
+        ),
+    ) {
+        let guards = ["none", "warn", "confirm"];
+        let mut text = String::from("auth: {account: \"111111111111\", region: us-east-1}\naccounts:\n");
+        let mut ids = std::collections::BTreeSet::new();
+        let accounts: Vec<_> = accounts.into_iter().filter(|(_, (id, ..))| ids.insert(*id)).collect();
+        for (name, (id, guard, minutes, note)) in &accounts {
+            let duration = minutes.map(|m| format!(", duration: {m}m")).unwrap_or_default();
+            text += &format!(
+                "  - {{name: {name:?}, id: {id:012}, guard: {}, color: red, note: {:?}, roles: [{{name: R{duration}}}]}}\n",
+                guards[*guard], format!("n{note}"),
+            );
+        }
+        let no_includes: [&str; 0] = [];
+        let loaded = config(&text, &no_includes, Strictness::Strict).map_err(|c| told(&c));
+        let loaded = loaded.map_err(TestCaseError::fail)?;
+        let read = loaded.config.catalog.accounts();
+        prop_assert_eq!(read.len(), accounts.len());
+        for (read, (name, (id, guard, minutes, note))) in read.iter().zip(&accounts) {
+            prop_assert_eq!(read.name.as_str(), name);
+            prop_assert_eq!(read.id.to_string(), format!("{id:012}"));
+            prop_assert_eq!(read.guard, [Guard::None, Guard::Warn, Guard::Confirm][*guard]);
+            prop_assert_eq!(read.roles[0].duration.as_secs(), minutes.unwrap_or(60) * 60);
+            prop_assert_eq!(read.note.clone(), Some(format!("n{note}")));
+            prop_assert_eq!(read.color, Some(Color::Red));
+        }
+        let first = loaded.config.catalog.region(TargetRef { account: 0, role: 0 });
+        prop_assert!(first.is_none());
+    }
+}
