@@ -9,6 +9,7 @@ pub mod guard;
 pub mod ids;
 pub mod keys;
 pub mod pass;
+pub mod policy;
 pub mod scope;
 pub mod secret;
 pub mod text;

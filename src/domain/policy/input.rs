@@ -1,0 +1,414 @@
+//! What the documents are rendered from: the config's guardrails, checked together.
+
+use std::collections::BTreeMap;
+
+use super::LeftOut;
+use crate::domain::account::Role;
+use crate::domain::config::{Config, Guardrails};
+use crate::domain::fault::{Exit, Fault};
+use crate::domain::ids::{AccountId, Partition};
+use crate::domain::scope::Scope as SessionScope;
+
+/// Roles that deploy StackSets: AWS makes them in every account, and no guardrail may stop them.
+const STACKSET_EXECUTION: &str = "role/stacksets-exec-*";
+
+/// A role that developers switch into, the same in every account that has it.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct SwitchRole {
+    pub(super) name: String,
+    pub(super) path: String,
+    /// `MaxSessionDuration`, the longest that any account asks for.
+    pub(super) seconds: u64,
+    pub(super) external_id: Option<String>,
+    /// `sts:TagSession`, `sts:SetSourceIdentity`, where the config uses them.
+    pub(super) session_actions: Vec<&'static str>,
+    /// Whether every session is narrowed to reading.
+    pub(super) read_only: bool,
+    pub(super) accounts: Vec<AccountId>,
+}
+
+/// Everything the documents need, valid as a whole.
+#[derive(Debug)]
+pub(super) struct Inputs<'a> {
+    pub(super) partition: Partition,
+    pub(super) auth_account: AccountId,
+    pub(super) user: Option<String>,
+    pub(super) session_seconds: u64,
+    pub(super) organization: &'a str,
+    pub(super) unit: &'a str,
+    pub(super) management: AccountId,
+    pub(super) guardrails: &'a Guardrails,
+    pub(super) exempt_roles: Vec<String>,
+    pub(super) web_issuers: Vec<String>,
+    pub(super) saml_issuers: Vec<String>,
+    pub(super) accounts: Vec<AccountId>,
+    pub(super) roles: Vec<SwitchRole>,
+    pub(super) left_out: Vec<LeftOut>,
+}
+
+impl<'a> Inputs<'a> {
+    /// Reads the config; every fault at once, each naming its key.
+    pub(super) fn of(config: &'a Config) -> Result<Self, Vec<Fault>> {
+        let Some(guardrails) = &config.guardrails else {
+            return Err(vec![
+                Fault::new(Exit::Usage, "the config has no `guardrails`")
+                    .because("the documents need the organisation's ids, which sekisho does not guess")
+                    .fix("add `guardrails: {organization: o-…, management_account: \"…\", sandbox_ou: ou-…}`"),
+            ]);
+        };
+        let mut faults = Vec::new();
+        let partition = config.auth.region.partition();
+        let organization = required(
+            guardrails.organization.as_deref(),
+            "organization",
+            "aws organizations describe-organization --query Organization.Id",
+            &mut faults,
+        );
+        let unit = required(
+            guardrails.sandbox_ou.as_deref(),
+            "sandbox_ou",
+            "aws organizations list-organizational-units-for-parent --parent-id r-…",
+            &mut faults,
+        );
+        let management = required(
+            guardrails.management_account,
+            "management_account",
+            "aws organizations describe-organization --query Organization.MasterAccountId",
+            &mut faults,
+        );
+        if management == Some(config.auth.account) {
+            faults.push(
+                Fault::new(Exit::Usage, format!("`auth.account` {} is the management account", config.auth.account))
+                    .because("service control policies do not bind it, so nothing would stand behind the users' own policy")
+                    .fix("keep the IAM users in a member account of the organisation"),
+            );
+        }
+        check_words("organization", organization, "o-", &mut faults);
+        check_words("sandbox_ou", unit, "ou-", &mut faults);
+        for pattern in &guardrails.instance_types {
+            check_words("instance_types", Some(pattern), "", &mut faults);
+        }
+        let mut left_out = Vec::new();
+        let roles = switch_roles(config, partition, management, &mut left_out, &mut faults);
+        let exempt_roles = exempt_roles(guardrails, partition, &roles, &mut faults);
+        let (web_issuers, saml_issuers) = issuers(&guardrails.trusted_issuers, &mut faults);
+        note_missing(guardrails, &mut left_out);
+
+        let mut accounts: Vec<AccountId> = roles
+            .iter()
+            .flat_map(|role| role.accounts.clone())
+            .collect();
+        accounts.sort_unstable();
+        accounts.dedup();
+        match (organization, unit, management) {
+            (Some(organization), Some(unit), Some(management)) if faults.is_empty() => Ok(Self {
+                partition,
+                auth_account: config.auth.account,
+                user: config.auth.user.as_ref().map(ToString::to_string),
+                session_seconds: config.auth.session.as_secs(),
+                organization,
+                unit,
+                management,
+                guardrails,
+                exempt_roles,
+                web_issuers,
+                saml_issuers,
+                accounts,
+                roles,
+                left_out,
+            }),
+            _ => Err(faults),
+        }
+    }
+
+    /// `arn:PARTITION:iam::ACCOUNT:RESOURCE`
+    pub(super) fn iam_arn(&self, account: &str, resource: &str) -> String {
+        format!("arn:{}:iam::{account}:{resource}", self.partition.name())
+    }
+}
+
+fn required<T>(value: Option<T>, key: &str, command: &str, faults: &mut Vec<Fault>) -> Option<T> {
+    if value.is_none() {
+        faults.push(
+            Fault::new(Exit::Usage, format!("`guardrails.{key}` is missing"))
+                .because("the documents are bound to it")
+                .fix(format!("add it to the config; `{command}` prints it")),
+        );
+    }
+    value
+}
+
+/// The ids end up in policies, templates and commands: letters, digits and a few marks only.
+fn check_words(key: &str, text: Option<&str>, prefix: &str, faults: &mut Vec<Fault>) {
+    let Some(text) = text else { return };
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-.*?".contains(c);
+    if !text.starts_with(prefix) || text.len() <= prefix.len() || !text.chars().all(plain) {
+        faults.push(
+            Fault::new(
+                Exit::Usage,
+                format!("`guardrails.{key}`: {text:?} is not one"),
+            )
+            .fix(format!(
+                "write it as AWS prints it{}",
+                if prefix.is_empty() {
+                    String::new()
+                } else {
+                    format!(": {prefix}…")
+                }
+            )),
+        );
+    }
+}
+
+/// The roles to switch into, by name: a StackSet gives every account the same ones.
+fn switch_roles(
+    config: &Config,
+    partition: Partition,
+    management: Option<AccountId>,
+    left_out: &mut Vec<LeftOut>,
+    faults: &mut Vec<Fault>,
+) -> Vec<SwitchRole> {
+    let mut roles: BTreeMap<String, SwitchRole> = BTreeMap::new();
+    for row in config.catalog.rows() {
+        let (account, role) = config.catalog.row(row);
+        let outside = if account.id == config.auth.account {
+            Some("it is the auth account, whose users sign in there directly")
+        } else if Some(account.id) == management {
+            Some("it is the management account, which service control policies do not bind")
+        } else if config.catalog.role_arn(row).partition() != partition.name() {
+            Some("it is in another partition than the auth account")
+        } else {
+            None
+        };
+        if let Some(why) = outside {
+            let what = format!("the switch roles of {} ({})", account.name, account.id);
+            if !left_out.iter().any(|l| l.what == what) {
+                left_out.push(LeftOut {
+                    what,
+                    why: why.into(),
+                });
+            }
+            continue;
+        }
+        let new = switch_role(role, account.id);
+        let known = roles.entry(new.name.clone()).or_insert_with(|| new.clone());
+        if (&known.path, &known.external_id) != (&new.path, &new.external_id) {
+            faults.push(
+                Fault::new(Exit::Usage, format!("`accounts`: the role {} has another path or external id in {} than elsewhere", new.name, account.name))
+                    .because("one template makes the roles of every account")
+                    .fix("give it the same `path` and `external_id` everywhere, or another name"),
+            );
+        }
+        known.seconds = known.seconds.max(new.seconds);
+        known.read_only &= new.read_only;
+        known.accounts.push(account.id);
+        known.session_actions.extend(new.session_actions);
+        known.session_actions.sort_unstable();
+        known.session_actions.dedup();
+    }
+    if roles.is_empty() {
+        faults.push(Fault::new(
+            Exit::Usage,
+            "`accounts` names no dev account with a role to switch into",
+        ));
+    }
+    roles
+        .into_values()
+        .map(|mut role| {
+            role.accounts.sort_unstable();
+            role.accounts.dedup();
+            role
+        })
+        .collect()
+}
+
+fn switch_role(role: &Role, account: AccountId) -> SwitchRole {
+    let session = &role.session;
+    let tags = (!session.tags.is_empty()).then_some("sts:TagSession");
+    let source = session
+        .source_identity
+        .is_some()
+        .then_some("sts:SetSourceIdentity");
+    SwitchRole {
+        name: role.name.to_string(),
+        path: role.path.to_string(),
+        seconds: role.duration.as_secs().clamp(3600, 43_200),
+        external_id: session.external_id.as_ref().map(ToString::to_string),
+        session_actions: source.into_iter().chain(tags).collect(),
+        read_only: session.scope == SessionScope::ReadOnly,
+        accounts: vec![account],
+    }
+}
+
+/// The config's patterns and AWS's own StackSet roles. A pattern that a switch role matches would exempt
+/// the developers themselves.
+fn exempt_roles(
+    guardrails: &Guardrails,
+    partition: Partition,
+    roles: &[SwitchRole],
+    faults: &mut Vec<Fault>,
+) -> Vec<String> {
+    let start = format!("arn:{}:iam::", partition.name());
+    for pattern in &guardrails.exempt_roles {
+        let key = "guardrails.exempt_roles";
+        let parts = pattern
+            .strip_prefix(&start)
+            .and_then(|rest| rest.split_once(':'));
+        let whole = parts.filter(|(account, resource)| {
+            (*account == "*" || account.parse::<AccountId>().is_ok())
+                && resource
+                    .strip_prefix("role/")
+                    .is_some_and(|name| !name.is_empty())
+                && resource
+                    .bytes()
+                    .all(|b| b.is_ascii_alphanumeric() || b"/_+=,.@-*?".contains(&b))
+        });
+        let Some((_, resource)) = whole else {
+            faults.push(
+                Fault::new(
+                    Exit::Usage,
+                    format!("`{key}`: {pattern:?} is not a full role ARN pattern"),
+                )
+                .fix(format!("write it like {start}*:role/provisioning/*")),
+            );
+            continue;
+        };
+        let caught = roles
+            .iter()
+            .find(|role| matches(resource, &format!("role{}{}", role.path, role.name)));
+        if let Some(role) = caught {
+            faults.push(
+                Fault::new(
+                    Exit::Usage,
+                    format!(
+                        "`{key}`: {pattern} also matches the switch role {}",
+                        role.name
+                    ),
+                )
+                .because("whoever switches into it would stand above every guardrail")
+                .fix("give provisioning roles a path of their own and name that path"),
+            );
+        }
+    }
+    let mut patterns = guardrails.exempt_roles.clone();
+    patterns.push(format!("{start}*:{STACKSET_EXECUTION}"));
+    patterns.dedup();
+    patterns
+}
+
+/// Whether `*` (any text) and `?` (any character) of an ASCII pattern can stand for the text.
+fn matches(pattern: &str, text: &str) -> bool {
+    let (pattern, text) = (pattern.as_bytes(), text.as_bytes());
+    let (mut p, mut t) = (0, 0);
+    // The last star, and the text it has not swallowed yet.
+    let mut star = None;
+    while t < text.len() {
+        match pattern.get(p) {
+            Some(b'*') => {
+                star = Some((p, t));
+                p += 1;
+            }
+            Some(&c) if c == b'?' || c == text[t] => (p, t) = (p + 1, t + 1),
+            _ => {
+                let Some((at, swallowed)) = star else {
+                    return false;
+                };
+                star = Some((at, swallowed + 1));
+                (p, t) = (at + 1, swallowed + 1);
+            }
+        }
+    }
+    pattern[p..].iter().all(|c| *c == b'*')
+}
+
+/// Issuers as web identity names them (without a scheme) and as SAML does (as they stand).
+fn issuers(trusted: &[String], faults: &mut Vec<Fault>) -> (Vec<String>, Vec<String>) {
+    for issuer in trusted {
+        if issuer.is_empty()
+            || !issuer
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b"-._~:/?=&%+@".contains(&b))
+        {
+            faults.push(
+                Fault::new(Exit::Usage, format!("`guardrails.trusted_issuers`: {issuer:?} is not an issuer"))
+                    .fix("write a web identity issuer like token.actions.githubusercontent.com, a SAML issuer as its metadata's entityID"),
+            );
+        }
+    }
+    let web = trusted.iter().filter(|issuer| !issuer.starts_with("urn:"));
+    let web = web.map(|issuer| {
+        issuer
+            .trim_start_matches("https://")
+            .trim_end_matches('/')
+            .to_owned()
+    });
+    // A bare host is how AWS names a web identity provider; a SAML entityID is a URI.
+    let saml = trusted.iter().filter(|issuer| issuer.contains(':'));
+    (web.collect(), saml.cloned().collect())
+}
+
+fn note_missing(guardrails: &Guardrails, left_out: &mut Vec<LeftOut>) {
+    let missing = [
+        (
+            guardrails.regions.is_empty(),
+            "the limit to regions",
+            "`guardrails.regions` is empty",
+        ),
+        (
+            guardrails.instance_types.is_empty(),
+            "the limit to instance types",
+            "`guardrails.instance_types` is empty",
+        ),
+        (
+            guardrails.monthly_budget_usd.is_none(),
+            "budgets and the brake",
+            "`guardrails.monthly_budget_usd` is not set",
+        ),
+    ];
+    for (_, what, why) in missing.into_iter().filter(|(is_missing, ..)| *is_missing) {
+        left_out.push(LeftOut {
+            what: what.into(),
+            why: why.into(),
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_match_as_iam_matches_them() {
+        for (pattern, text) in [
+            ("role/*", "role/Developer"),
+            ("role/Dev*", "role/Developer"),
+            ("role/*/Admin", "role/ops/x/Admin"),
+            ("role/Admi?", "role/Admin"),
+        ] {
+            assert!(matches(pattern, text), "{pattern} {text}");
+        }
+        for (pattern, text) in [
+            ("role/provisioning/*", "role/Developer"),
+            ("role/Admin?", "role/Admin"),
+            ("role/dev*", "role/Developer"),
+        ] {
+            assert!(!matches(pattern, text), "{pattern} {text}");
+        }
+    }
+
+    #[test]
+    fn issuers_are_named_as_each_protocol_names_them() {
+        let trusted = [
+            "token.actions.githubusercontent.com",
+            "https://idp.example.com/x/",
+            "urn:example:idp",
+        ]
+        .map(String::from);
+        let (web, saml) = issuers(&trusted, &mut Vec::new());
+        assert_eq!(
+            web,
+            ["token.actions.githubusercontent.com", "idp.example.com/x"]
+        );
+        assert_eq!(saml, ["https://idp.example.com/x/", "urn:example:idp"]);
+    }
+}

@@ -1,0 +1,98 @@
+//! The guardrails that `sekisho policy` renders: IAM, service control and resource control policies
+//! with the config's ids filled in, as JSON, CloudFormation or Terraform.
+//!
+//! The templates stand in `assets/policies/`, each statement's reason in `WHY.md` beside them. Rendering
+//! is pure: the same config gives the same files, and writing them is the command line's business.
+
+mod input;
+mod render;
+mod size;
+mod template;
+
+use serde::Serialize;
+
+pub use render::render;
+
+/// The form of the documents.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Format {
+    /// Policies to deploy by one's own means.
+    Json,
+    /// Stacks, and a StackSet for the dev accounts.
+    CloudFormation,
+    /// Two root modules around the JSON policies.
+    Terraform,
+}
+
+impl Format {
+    /// The name in `--format`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Json => "json",
+            Self::CloudFormation => "cloudformation",
+            Self::Terraform => "terraform",
+        }
+    }
+}
+
+/// What a document is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// A customer managed IAM policy.
+    ManagedPolicy,
+    /// A group's only inline policy: AWS's limit is for all of them together.
+    GroupPolicy,
+    /// A role's trust policy.
+    TrustPolicy,
+    /// A service control policy.
+    ServiceControlPolicy,
+    /// A resource control policy.
+    ResourceControlPolicy,
+    /// AWS Config rules, as `put-config-rule` takes each of them.
+    ConfigRules,
+    /// A CloudFormation template that a StackSet carries inside itself.
+    StackSetTemplate,
+    /// A CloudFormation template.
+    StackTemplate,
+    /// A Terraform root module.
+    TerraformModule,
+    /// What a Terraform module reads beside policies.
+    Data,
+    /// The list of all documents.
+    Manifest,
+    /// How to deploy them, and why each statement stands there.
+    Readme,
+}
+
+/// One file to write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Document {
+    /// Its path below the folder of the set, with `/` between the parts.
+    pub file: String,
+    /// What it is.
+    pub kind: Kind,
+    /// What it is deployed to: an account, a unit, a group or a role.
+    pub target: String,
+    /// Its whole text.
+    pub text: String,
+}
+
+/// A guardrail that was not rendered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LeftOut {
+    /// The guardrail.
+    pub what: String,
+    /// Why not, naming the config's key.
+    pub why: String,
+}
+
+/// A set of documents: the policies or stacks, then `manifest.json` and `README.md`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Documents {
+    /// Every file, in the order of the manifest.
+    pub files: Vec<Document>,
+    /// What the config did not say enough for.
+    pub left_out: Vec<LeftOut>,
+}
