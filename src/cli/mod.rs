@@ -1,1 +1,87 @@
 //! The command line: joins the switcher and the services, one file a verb.
+
+pub mod args;
+mod bench;
+mod config;
+mod context;
+mod demo;
+mod exec;
+pub mod out;
+mod pick;
+mod prompt;
+mod shell;
+
+use std::ffi::OsString;
+
+use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser};
+
+use crate::domain::fault::{Exit, Fault};
+use crate::domain::text::{nearest, sanitize};
+
+use args::{CommandLine, Verb};
+use context::{Context, World};
+use out::Out;
+
+/// Runs one command line.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let line = match CommandLine::try_parse_from(&arguments) {
+        Ok(line) => line,
+        Err(error) => return misread(&error, &arguments),
+    };
+    let out = Out::new(&line.common);
+    World::of_environment().and_then(|world| run_in(&world, line, out)).unwrap_or_else(|fault| out.fault(&fault))
+}
+
+/// Runs one command line in the real world or in a demo.
+fn run_in(world: &World, line: CommandLine, out: Out) -> Result<Exit, Fault> {
+    let context = |common, verb: String| Context::open(world.clone(), common, &verb, out);
+    match line.verb.unwrap_or(Verb::Pick { query: Vec::new() }) {
+        Verb::Pick { query } => pick::run(&context(line.common, "pick".into())?, &query.join(" ")),
+        Verb::Shell { target, shell } => shell::run(&context(line.common, format!("shell {target}"))?, &target, shell.as_deref()),
+        Verb::Exec { target, command } if command.is_empty() => shell::run(&context(line.common, format!("shell {target}"))?, &target, None),
+        Verb::Exec { target, command } => exec::run(&context(line.common, format!("exec {target}"))?, &target, &command),
+        Verb::Config { what } => config::run(&line.common, world, what, out),
+        Verb::Demo { serve, verb } => demo::run(serve, verb, line.common, out),
+    }
+}
+
+/// Explains a command line that cannot be read.
+fn misread(error: &clap::Error, arguments: &[OsString]) -> Exit {
+    let out = Out::new(&args::Common::default());
+    let word = arguments.iter().skip(1).map(|word| word.to_string_lossy()).find(|word| !word.starts_with('-'));
+    match word {
+        Some(word) if error.kind() == ErrorKind::InvalidSubcommand => out.fault(&unknown_verb(&word)),
+        _ => out.misread(error),
+    }
+}
+
+/// A verb that does not exist: habits from other tools, a target, or a slip.
+fn unknown_verb(word: &str) -> Fault {
+    let shown = sanitize(word);
+    let fault = Fault::new(Exit::Usage, format!("there is no verb {shown}"));
+    if word == "init" {
+        return fault.fix("for the shell hook: `sekisho hook SHELL`");
+    }
+    let target = World::of_environment()
+        .and_then(|world| Context::open(world, args::Common::default(), "help", Out::new(&args::Common::default())))
+        .ok()
+        .filter(|context| context.config().catalog.find(word).is_ok());
+    if target.is_some() {
+        return fault
+            .because(format!("{shown} is an account"))
+            .fix(format!("sekisho shell {}", quote(word)));
+    }
+    let command = CommandLine::command();
+    let verbs = command.get_subcommands().map(clap::Command::get_name);
+    match nearest(word, verbs).first() {
+        Some(near) => fault.fix(format!("did you mean `sekisho {near}`?")),
+        None => fault.fix("`sekisho --help` lists the verbs"),
+    }
+}
+
+/// A text quoted for a POSIX shell.
+fn quote(text: &str) -> String {
+    shlex::try_quote(text).map_or_else(|_| "''".to_owned(), std::borrow::Cow::into_owned)
+}

@@ -67,7 +67,7 @@ pub const TABLE: &[Binding] = &[
     row(
         Action::Shell,
         "shell",
-        &["enter", "ctrl-j"],
+        &["enter"],
         Some("shell"),
         "open a subshell in the account",
     ),
@@ -137,7 +137,7 @@ pub const TABLE: &[Binding] = &[
     row(
         Action::Down,
         "down",
-        &["down", "ctrl-n"],
+        &["down", "ctrl-n", "ctrl-j"],
         None,
         "the row below",
     ),

@@ -10,7 +10,7 @@ use totp_rs::{Builder, Secret, Totp};
 pub(super) struct SpentCodes(BTreeSet<(String, u64)>);
 
 /// The code that a device shows at a time.
-pub(super) fn code(seed: &[u8; 20], at: Timestamp) -> String {
+pub fn code(seed: &[u8; 20], at: Timestamp) -> String {
     totp(seed).generate(seconds(at)).to_string()
 }
 

@@ -29,6 +29,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::sync::oneshot;
 
+pub use authenticator::code;
 pub use faults::{Injection, Misbehaviour, Times};
 pub use organisation::{
     AccessKey, Account, AccountStatus, Device, DirectMfa, Habits, KeyStatus, LastUsed,

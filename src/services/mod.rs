@@ -1,9 +1,18 @@
 //! What touches the world: AWS, the store, the shell, files. Knows no screen.
 
+pub mod access_key;
 pub mod aws;
+pub mod broker;
 pub mod codes;
 pub mod config_files;
+pub mod environment;
+pub mod history;
 pub mod hygiene;
 pub mod paths;
+pub mod process;
 pub mod rotation;
+pub mod sessions;
+pub mod shell;
+pub mod stamps;
 pub mod store;
+pub mod warm;

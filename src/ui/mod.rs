@@ -1,1 +1,214 @@
 //! The switcher. Knows nothing of AWS: a request goes out, a pass or a refusal comes back.
+//!
+//! ```text
+//!   sekisho   tanaka @ 1111-1111-1111   MFA ● 11h 42m (phone)                keyring    view
+//!   › tan dev                                                                3 / 150    field
+//!     ACCOUNT        ID               ROLE        REGION           SESSION             layout
+//!   ▌ dev-tanaka     2222-2222-2222   Developer   ap-northeast-1   ● 47m               search, clock
+//!   ─────────────────────────────────────────────────────────────────────────
+//!     arn:aws:iam::222222222222:role/Developer · shared, 1h · sandbox
+//!   ⏎ shell   ^O console   ^Y copy command   ? help   Esc quit                          domain::keys
+//! ```
+//!
+//! `model` says what there is, `update` what happens, `view` and `popup` what is seen, `theme` how it
+//! looks, `screen` owns the terminal. The loop below is the only asynchronous part.
+
+pub mod clock;
+pub mod field;
+pub mod fit;
+pub mod keys;
+pub mod layout;
+pub mod model;
+mod popup;
+pub mod screen;
+pub mod theme;
+mod update;
+mod view;
+
+use std::future::{Future, pending, poll_fn};
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crossterm::event::Event;
+use futures_core::Stream;
+use jiff::Timestamp;
+use ratatui::Terminal;
+use ratatui::backend::Backend;
+
+use crate::domain::account::{Catalog, Target};
+use crate::domain::fault::Fault;
+use crate::domain::history::Deed;
+use crate::domain::ids::{MfaSerial, RoleArn};
+use crate::domain::pass::{Pass, Refusal, Request, Standing};
+use model::{DeviceCode, Effect, Mode, Model, Msg, Outcome};
+
+pub use screen::pick;
+pub use update::update;
+pub use view::draw;
+
+/// What the switcher needs from the world around it.
+pub trait Host {
+    /// The time.
+    fn now(&self) -> Timestamp;
+
+    /// Lets time pass.
+    fn sleep(&self, time: Duration) -> impl Future<Output = ()> {
+        tokio::time::sleep(time)
+    }
+
+    /// Gets the accounts; asked once, and only by a model that was made without them.
+    fn catalog(&self) -> impl Future<Output = Result<Arc<Catalog>, Fault>>;
+
+    /// Gets a pass. Dropping the future cancels it.
+    fn issue(&self, request: Request) -> impl Future<Output = Result<Pass, Refusal>>;
+
+    /// What is live now.
+    fn standing(&self) -> Standing;
+
+    /// Forgets a target's role session here.
+    fn forget(&self, target: &Target);
+
+    /// Remembers what was used or starred.
+    fn remember(&self, role: &RoleArn, deed: Deed);
+
+    /// The code that a device shows now, where the device is the demo's own.
+    fn device_code(&self, serial: &MfaSerial) -> Option<DeviceCode>;
+
+    /// Puts text into the terminal's clipboard.
+    fn copy(&self, text: &str) -> io::Result<()> {
+        screen::copy(text)
+    }
+
+    /// Stops the program as a job of its shell; returns when it goes on.
+    fn suspend(&self) -> io::Result<()> {
+        screen::suspend()
+    }
+}
+
+/// Runs the switcher on a terminal until a choice is made or the person leaves.
+///
+/// The input is dropped on return, so that no reader takes keys that are meant for a child.
+pub async fn run<S, B, H>(
+    terminal: &mut Terminal<B>,
+    mut input: S,
+    model: &mut Model,
+    host: &H,
+) -> io::Result<Outcome>
+where
+    S: Stream<Item = io::Result<Event>> + Unpin,
+    B: Backend,
+    B::Error: Send + Sync + 'static,
+    H: Host,
+{
+    let size = terminal.size().map_err(io::Error::other)?;
+    let opened = Msg::Opened {
+        size: (size.width, size.height),
+    };
+    update(model, host.now(), Msg::Stands(host.standing()));
+    let mut effect = update(model, host.now(), opened);
+    let mut work: Option<Work<'_>> = None;
+    // Until the input pauses for the first time, its keys were typed before the terminal was raw.
+    let mut typed_ahead = true;
+    loop {
+        match effect {
+            Effect::None => {}
+            Effect::Load => work = Some(Box::pin(async move { Msg::Loaded(host.catalog().await) })),
+            Effect::Ask(request) => {
+                work = Some(Box::pin(
+                    async move { Msg::Issued(host.issue(request).await) },
+                ));
+            }
+            Effect::Forget(target) => {
+                host.forget(&target);
+                update(model, host.now(), Msg::Stands(host.standing()));
+            }
+            Effect::Remember(role, deed) => host.remember(&role, deed),
+            Effect::Copy(text) => host.copy(&text)?,
+            Effect::Suspend => {
+                host.suspend()?;
+                terminal.clear().map_err(io::Error::other)?;
+            }
+            Effect::Leave(outcome) => {
+                if let Outcome::Enter(_, pass) = &outcome {
+                    host.remember(&pass.target.role, Deed::Used);
+                }
+                return Ok(outcome);
+            }
+        }
+        if !model.is_waiting() {
+            work = None;
+        }
+        if let Mode::Code(code_box) = &mut model.mode {
+            code_box.shown = code_box.device().and_then(|d| host.device_code(&d.serial));
+        }
+        terminal
+            .draw(|frame| draw(frame, model))
+            .map_err(io::Error::other)?;
+
+        let nap = clock::next_change(model);
+        let msg = tokio::select! {
+            biased;
+            answer = ready(&mut work) => {
+                work = None;
+                update(model, host.now(), Msg::Stands(host.standing()));
+                Some(answer)
+            }
+            event = next(&mut input, &mut typed_ahead) => match event {
+                Some(event) => message(event?, typed_ahead),
+                // The terminal is gone.
+                None => return Ok(Outcome::Cancelled),
+            },
+            () = passed(host, nap) => Some(Msg::Tick),
+        };
+        effect = msg.map_or(Effect::None, |msg| update(model, host.now(), msg));
+    }
+}
+
+type Work<'a> = Pin<Box<dyn Future<Output = Msg> + 'a>>;
+
+/// The answer, when there is one.
+async fn ready(work: &mut Option<Work<'_>>) -> Msg {
+    match work {
+        Some(work) => work.await,
+        None => pending().await,
+    }
+}
+
+/// The next event; notes when the input has paused.
+async fn next<S>(input: &mut S, typed_ahead: &mut bool) -> Option<io::Result<Event>>
+where
+    S: Stream<Item = io::Result<Event>> + Unpin,
+{
+    poll_fn(|cx| {
+        let event = Pin::new(&mut *input).poll_next(cx);
+        *typed_ahead &= event.is_ready();
+        event
+    })
+    .await
+}
+
+/// The end of a nap.
+async fn passed(host: &impl Host, nap: Option<Duration>) {
+    match nap {
+        Some(nap) => host.sleep(nap).await,
+        None => pending().await,
+    }
+}
+
+/// What an event of the terminal says.
+fn message(event: Event, typed_ahead: bool) -> Option<Msg> {
+    match event {
+        Event::Key(event) => keys::key(event).map(|key| {
+            Msg::Key(if typed_ahead {
+                keys::typed_ahead(key)
+            } else {
+                key
+            })
+        }),
+        Event::Paste(text) => Some(Msg::Pasted(text)),
+        Event::Resize(width, height) => Some(Msg::Resized(width, height)),
+        Event::FocusGained | Event::FocusLost | Event::Mouse(_) => None,
+    }
+}

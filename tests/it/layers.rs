@@ -28,9 +28,9 @@ fn sources() -> Vec<(String, String)> {
         for entry in std::fs::read_dir(dir).unwrap() {
             let path = entry.unwrap().path();
             if path.is_dir() {
-                walk(&path, out)
+                walk(&path, out);
             } else if path.extension().is_some_and(|e| e == "rs") {
-                out.push(path)
+                out.push(path);
             }
         }
     }

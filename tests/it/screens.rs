@@ -1,1 +1,598 @@
-//! Filled by its part.
+//! The switcher's screens: a test is a string of keys and a picture.
+
+mod stage;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use insta::assert_snapshot;
+use jiff::Timestamp;
+use ratatui::style::{Color, Modifier};
+use sekisho::domain::account::{Catalog, Flow};
+use sekisho::domain::fault::{Exit, Fault};
+use sekisho::domain::history::{Deed, History};
+use sekisho::domain::pass::Complaint;
+use sekisho::ui::model::{Door, Model, Outcome};
+use sekisho::ui::theme::{ASCII, Paint, UNICODE};
+use stage::{Answer, START, Stage, catalog, setup};
+
+const TANAKA: &str = "arn:aws:iam::222222222222:role/Developer";
+
+fn wrong_code() -> Complaint {
+    Complaint {
+        what: "AWS did not take the code".into(),
+        why: vec![
+            "it was mistyped".into(),
+            "it was used already: a code opens once".into(),
+            "this machine's clock is off".into(),
+        ],
+        next_code_at: Some(Timestamp::from_second(START + 20).unwrap()),
+    }
+}
+
+fn no_network() -> Fault {
+    Fault::new(
+        Exit::Fault,
+        "sts.ap-northeast-1.amazonaws.com did not answer within 3 s",
+    )
+    .because("there is no network")
+    .because("a proxy is needed: HTTPS_PROXY is not set")
+    .fix("sekisho doctor")
+}
+
+#[test]
+fn the_list() {
+    let mut stage = Stage::new(92, 18).signed_in(TANAKA, 47);
+    assert_snapshot!("list", stage.shows(""));
+    assert_snapshot!("list_filtered", stage.shows("tan dev"));
+    assert_eq!(stage.cursor(), (1, 10));
+    assert_snapshot!("list_japanese", Stage::new(92, 18).shows("開発<space>田"));
+    assert_snapshot!("list_no_match", Stage::new(60, 12).shows("xyz"));
+}
+
+#[test]
+fn an_empty_config_says_what_to_do() {
+    let empty = Catalog::default();
+    let mut stage = Stage::with(
+        60,
+        10,
+        setup(&UNICODE, Paint::Color),
+        History::default(),
+        empty,
+    );
+    assert_snapshot!(
+        "list_empty",
+        stage.shows("<down><up><enter><ctrl-s><ctrl-x><ctrl-t><ctrl-y><end>")
+    );
+    assert!(stage.seen().is_empty());
+}
+
+#[test]
+fn a_code_opens_the_door() {
+    let mut stage = Stage::new(92, 20).answers([
+        Answer::Code(Flow::Shared, None),
+        Answer::Code(Flow::Shared, Some(wrong_code())),
+        Answer::Pass,
+    ]);
+    assert_snapshot!("code", stage.shows("tan dev<enter>12<wait:1>3"));
+    assert_eq!(stage.seen(), ["issue dev-tanaka/Developer full ByFlow"]);
+    assert_eq!(
+        stage.cursor().1,
+        14 + 32 + 8,
+        "the cursor is in the fourth cell"
+    );
+
+    let mut stage = Stage::new(92, 20).answers([
+        Answer::Code(Flow::Shared, None),
+        Answer::Code(Flow::Shared, Some(wrong_code())),
+        Answer::Pass,
+    ]);
+    let outcome = stage.keys("tan dev<enter><tab>123456<tab><paste:654 321>");
+    let Outcome::Enter(Door::Shell, pass) = outcome else {
+        panic!("the door is open");
+    };
+    assert_eq!(pass.target.name(), "dev-tanaka/Developer");
+    assert_eq!(
+        stage.seen(),
+        [
+            "issue dev-tanaka/Developer full ByFlow",
+            "issue dev-tanaka/Developer full ByFlow with 123456 of tanaka-key",
+            "issue dev-tanaka/Developer full ByFlow with 654321 of tanaka",
+            "Used arn:aws:iam::222222222222:role/Developer",
+        ]
+    );
+}
+
+#[test]
+fn a_refused_code_keeps_the_box_open_and_counts_down() {
+    let answers = || {
+        [
+            Answer::Code(Flow::Direct, None),
+            Answer::Code(Flow::Direct, Some(wrong_code())),
+        ]
+    };
+    let mut stage = Stage::new(92, 24).answers(answers());
+    assert_snapshot!("code_refused", stage.shows("<enter>123456<wait:5>"));
+    let mut stage = Stage::new(92, 24).answers(answers());
+    let later = stage.shows("<enter>123456<wait:25>");
+    assert!(later.contains("there is a new code now"), "{later}");
+    assert!(later.contains("new code in 25 s"), "{later}");
+}
+
+#[test]
+fn an_enter_right_after_the_sixth_digit_is_a_habit() {
+    let fails = || {
+        [
+            Answer::Code(Flow::Shared, None),
+            Answer::Fault(no_network()),
+        ]
+    };
+    let mut stage = Stage::new(80, 20).answers(fails());
+    let shown = stage.shows("<enter>123456<wait:0.5><enter><wait:1>");
+    assert!(
+        shown.contains("did not answer"),
+        "the Enter was eaten\n{shown}"
+    );
+    let mut stage = Stage::new(80, 20).answers(fails());
+    let shown = stage.shows("<enter>123456<wait:1.1><enter><wait:1>");
+    assert!(
+        !shown.contains("did not answer"),
+        "a later Enter is meant\n{shown}"
+    );
+    let mut stage = Stage::new(80, 20).answers(fails());
+    let shown = stage.shows("<enter>123456<wait:0.1><enter><enter>");
+    assert!(
+        !shown.contains("did not answer"),
+        "only one is eaten\n{shown}"
+    );
+}
+
+#[test]
+fn waiting_is_cancelled_at_once_and_a_late_answer_goes_nowhere() {
+    let mut stage = Stage::new(80, 16).answers([Answer::Hang]);
+    assert_snapshot!("waiting", stage.shows("<enter><wait:3.5>"));
+    let late = Answer::After(Duration::from_secs(2), Box::new(Answer::Pass));
+    let mut stage = Stage::new(80, 16).answers([late]);
+    let outcome = stage.keys("<enter><wait:1>xyz<enter><esc><wait:5>");
+    assert!(
+        matches!(outcome, Outcome::Cancelled),
+        "nothing but the end of the keys"
+    );
+    let shown = stage.picture();
+    assert!(shown.contains("cancelled"), "{shown}");
+    assert_eq!(
+        stage.seen().len(),
+        1,
+        "one request, and keys typed meanwhile asked nothing"
+    );
+}
+
+#[test]
+fn a_fault_says_what_why_and_what_to_do() {
+    let mut stage = Stage::new(80, 20).answers([Answer::Fault(no_network())]);
+    assert_snapshot!("fault", stage.shows("<enter>"));
+    let mut stage = Stage::new(80, 20).answers([Answer::Fault(no_network())]);
+    let shown = stage.shows("sta<enter><esc>");
+    assert!(
+        shown.contains("› sta"),
+        "back in the list, the filter kept\n{shown}"
+    );
+}
+
+#[test]
+fn a_guarded_target_wants_its_name() {
+    let mut stage = Stage::new(80, 18);
+    assert_snapshot!("confirm", stage.shows("prod-pay<enter>prod<enter>p"));
+    assert!(
+        stage.seen().is_empty(),
+        "nothing was asked before the name was typed"
+    );
+    assert_eq!(stage.style_of("that was not").fg, Some(Color::Red));
+    for name in [
+        "prod-payments",
+        "PROD-PAY",
+        "666666666666",
+        "6666-6666-6666",
+    ] {
+        let mut stage = Stage::new(80, 18).answers([Answer::Pass]);
+        let outcome = stage.keys(&format!("prod-pay<enter>{name}<enter>"));
+        assert!(matches!(outcome, Outcome::Enter(Door::Shell, _)), "{name}");
+    }
+    let mut stage = Stage::new(80, 18);
+    let shown = stage.shows("prod-web");
+    assert!(
+        shown.contains("! prod-web is guarded: look twice"),
+        "{shown}"
+    );
+    assert_eq!(stage.style_of("prod-web is").fg, Some(Color::Red));
+}
+
+#[test]
+fn only_a_typed_filter_puts_the_cursor_on_a_guarded_row() {
+    let now = Timestamp::from_second(START).unwrap();
+    let mut history = History::default();
+    let prod = "arn:aws:iam::666666666666:role/Admin".parse().unwrap();
+    history.note(&prod, Deed::Starred, now);
+    let mut stage = Stage::with(80, 18, setup(&UNICODE, Paint::Color), history, catalog());
+    let shown = stage.shows("");
+    assert!(
+        shown.contains("★ !prod-payments"),
+        "the star leads\n{shown}"
+    );
+    assert!(
+        shown.contains(" ▌ dev-tanaka"),
+        "the cursor does not follow it\n{shown}"
+    );
+    let shown = stage.shows("prod-pay");
+    assert!(shown.contains("★▌!prod-payments"), "typing does\n{shown}");
+    let shown = stage.shows("");
+    assert!(
+        shown.contains("★▌!prod-payments"),
+        "the only match of a typed filter\n{shown}"
+    );
+
+    let mut stage = Stage::new(80, 18).answers([Answer::Pass]);
+    let outcome = stage.keys("<end><enter>prod-pay<enter>");
+    assert!(matches!(outcome, Outcome::Enter(..)));
+    let shown = stage.shows("");
+    assert!(
+        shown.contains(" ▌ dev-tanaka"),
+        "coming back does not stand on prod\n{shown}"
+    );
+}
+
+#[test]
+fn leaving_comes_back_to_the_list_where_it_was() {
+    let mut stage = Stage::new(80, 18).answers([Answer::Pass]);
+    assert!(matches!(
+        stage.keys("dev<down><down><enter>"),
+        Outcome::Enter(..)
+    ));
+    stage.model.say("dev-suzuki/Developer ended with 7");
+    assert_snapshot!("came_back", stage.shows(""));
+    let shown = stage.shows("<down>");
+    assert!(!shown.contains("ended with 7"), "a key clears it\n{shown}");
+}
+
+#[test]
+fn the_other_keys_of_the_list() {
+    let mut stage = Stage::new(92, 18).answers([Answer::Pass]);
+    assert_snapshot!("scope", stage.shows("<ctrl-t>"));
+    let outcome = stage.keys("<ctrl-o>");
+    assert!(matches!(outcome, Outcome::Enter(Door::Console, _)));
+    stage.shows("<ctrl-y>");
+    stage.shows("<ctrl-t><ctrl-y>");
+    let shown = stage.shows("<down><ctrl-s>");
+    assert!(
+        shown.contains("★▌ dev-tanaka         2222-2222-2222   ReadOnly"),
+        "the cursor went along\n{shown}"
+    );
+    stage.shows("<ctrl-s>");
+    stage.shows("<ctrl-z>");
+    assert_eq!(
+        stage.seen(),
+        [
+            "issue dev-tanaka/Developer read-only ByFlow",
+            "Used arn:aws:iam::222222222222:role/Developer",
+            r#"copy "sekisho exec --scope read-only dev-tanaka/Developer -- ""#,
+            r#"copy "sekisho exec --scope full dev-tanaka/Developer -- ""#,
+            "Starred arn:aws:iam::222222222222:role/ReadOnly",
+            "Unstarred arn:aws:iam::222222222222:role/ReadOnly",
+            "suspend",
+        ]
+    );
+}
+
+#[test]
+fn renewing_and_forgetting_stay_in_the_list() {
+    let mut stage = Stage::new(92, 18)
+        .signed_in(TANAKA, 4)
+        .answers([Answer::PassNoting("a note")]);
+    let shown = stage.shows("");
+    assert!(shown.contains("◐ 4m"), "{shown}");
+    let shown = stage.shows("<ctrl-r>");
+    assert!(shown.contains("● 1h 00m"), "{shown}");
+    assert!(
+        shown.contains("dev-tanaka/Developer renewed: 1h 00m; a note"),
+        "{shown}"
+    );
+    let shown = stage.shows("<ctrl-x>");
+    assert!(
+        shown.contains("forgotten here; AWS honours it for another 1h 00m"),
+        "{shown}"
+    );
+    assert!(!shown.contains("● 1h 00m"), "{shown}");
+    let shown = stage.shows("<ctrl-x>");
+    assert!(shown.contains("has no session here"), "{shown}");
+    assert_eq!(
+        stage.seen(),
+        [
+            "issue dev-tanaka/Developer full Now",
+            "forget dev-tanaka/Developer"
+        ]
+    );
+}
+
+#[test]
+fn renewing_never_asks_again_but_a_first_session_does() {
+    let prod = "arn:aws:iam::666666666666:role/Admin";
+    let mut stage = Stage::new(80, 18)
+        .signed_in(prod, 47)
+        .answers([Answer::Pass]);
+    stage.keys("<end><ctrl-r>");
+    assert_eq!(stage.seen(), ["issue prod-payments/Admin full Now"]);
+    let mut stage = Stage::new(80, 18);
+    let shown = stage.shows("<end><ctrl-r>");
+    assert!(shown.contains("type the account's name"), "{shown}");
+}
+
+#[test]
+fn leaving() {
+    for (keys, quits) in [
+        ("<esc>", true),
+        ("dev<esc><esc>", true),
+        ("<ctrl-d>", true),
+        ("x<backspace><ctrl-d>", true),
+        ("dev<esc>", false),
+        ("dev<ctrl-d>", false),
+    ] {
+        let outcome = Stage::new(80, 18).keys(keys);
+        assert_eq!(matches!(outcome, Outcome::Quit), quits, "{keys}");
+    }
+    for keys in ["<ctrl-c>", "dev<ctrl-c>", "?<ctrl-c>", "<enter><ctrl-c>"] {
+        let mut stage = Stage::new(80, 18).answers([Answer::Hang]);
+        assert!(matches!(stage.keys(keys), Outcome::Cancelled), "{keys}");
+    }
+}
+
+#[test]
+fn a_question_mark_is_always_help() {
+    let mut stage = Stage::new(80, 30);
+    assert_snapshot!("help", stage.shows("dev?"));
+    let mut stage = Stage::new(80, 24).answers([Answer::Code(Flow::Shared, None)]);
+    let shown = stage.shows("<enter>12??3");
+    assert!(
+        shown.contains("1 2 3   _ _ _"),
+        "help and back, the digits kept\n{shown}"
+    );
+    let shown = Stage::new(60, 8).shows("?<pagedown><pagedown><pagedown>");
+    assert!(shown.contains("tag:WORD"), "it scrolls to its end\n{shown}");
+}
+
+#[test]
+fn what_was_typed_before_the_first_frame_counts() {
+    let mut stage = Stage::new(80, 18).answers([Answer::Pass]);
+    let outcome = stage.keys("tan<ctrl-j>");
+    assert!(
+        matches!(outcome, Outcome::Enter(..)),
+        "a line feed was Enter"
+    );
+    let mut stage = Stage::new(80, 18);
+    let shown = stage.shows("<wait:0.1><ctrl-j>");
+    assert!(
+        shown.contains("▌ dev-tanaka   2222-2222-2222   ReadOnly"),
+        "later it is down\n{shown}"
+    );
+}
+
+#[test]
+fn a_paste_only_filters() {
+    let mut stage = Stage::new(80, 18);
+    let shown = stage.shows("<paste:dev-\\nsuzuki\\n>");
+    assert!(shown.contains("› dev-suzuki"), "{shown}");
+    assert!(stage.seen().is_empty());
+    let mut stage = Stage::new(80, 20).answers([Answer::Code(Flow::Shared, None)]);
+    let shown = stage.shows("<enter><paste:1234567>");
+    assert!(shown.contains("not a code of six digits"), "{shown}");
+    assert_eq!(stage.seen().len(), 1);
+}
+
+#[test]
+fn the_demo_shows_its_devices_code() {
+    let mut stage = Stage::new(80, 20).answers([Answer::Code(Flow::Shared, None)]);
+    stage.world.demo_code = Some("042137");
+    let shown = stage.shows("<enter>");
+    assert!(shown.contains("demo: it shows 042137 for 20 s"), "{shown}");
+    let mut stage = Stage::new(80, 20).answers([Answer::Code(Flow::Shared, None)]);
+    stage.world.demo_code = Some("042137");
+    let shown = stage.shows("<enter><tab>");
+    assert!(
+        !shown.contains("042137"),
+        "the other device is not the demo's\n{shown}"
+    );
+}
+
+#[test]
+fn the_frame_comes_before_the_accounts() {
+    let mut stage = Stage::new(80, 12);
+    stage.model = Model::new(setup(&UNICODE, Paint::Color), History::default(), "");
+    assert_snapshot!("loading", stage.shows("stag<wait:2>"));
+
+    stage.model = Model::new(setup(&UNICODE, Paint::Color), History::default(), "sta");
+    *stage.world.catalog.borrow_mut() = Some(Ok(Arc::new(catalog())));
+    let shown = stage.shows("");
+    assert!(
+        shown.contains("1 / 8"),
+        "what was typed meanwhile filters\n{shown}"
+    );
+
+    stage.model = Model::new(setup(&UNICODE, Paint::Color), History::default(), "");
+    *stage.world.catalog.borrow_mut() = Some(Err(no_network()));
+    assert!(matches!(stage.keys(""), Outcome::Failed(fault) if fault == no_network()));
+}
+
+#[test]
+fn what_stands_between_the_person_and_aws_is_shown() {
+    let mut setup = setup(&UNICODE, Paint::Color);
+    setup.detours = vec!["endpoint http://127.0.0.1:4566 is not AWS".into()];
+    setup.warnings = (1..=4)
+        .map(|n| format!("accounts.yaml:{n}:1: unknown key\u{1b}[2J"))
+        .collect();
+    setup.depth = 2;
+    let mut stage = Stage::with(92, 24, setup, History::default(), catalog())
+        .signed_in(TANAKA, 47)
+        .answers([Answer::Code(Flow::Shared, None)]);
+    assert_snapshot!("detours", stage.shows("sta<enter>"));
+}
+
+#[test]
+fn a_countdown_moves_by_itself() {
+    let mut stage = Stage::new(92, 18).signed_in(TANAKA, 47);
+    let shown = stage.shows("<wait:1>");
+    assert!(
+        shown.contains("● 46m") && shown.contains("MFA ● 11h 41m (phone)"),
+        "{shown}"
+    );
+    let shown = stage.shows("<wait:2820>");
+    assert!(
+        !shown.contains("● 4") && shown.contains("○"),
+        "over\n{shown}"
+    );
+}
+
+#[test]
+fn colour_never_carries_meaning_alone() {
+    for (paint, lit, danger) in [
+        (Paint::Color, Color::Cyan, Color::Red),
+        (Paint::Plain, Color::Reset, Color::Reset),
+    ] {
+        let mut stage = Stage::with(
+            92,
+            18,
+            setup(&UNICODE, paint),
+            History::default(),
+            catalog(),
+        );
+        stage.shows("prod-w");
+        let matched = stage.style_of("prod-web ");
+        assert_eq!(matched.fg, Some(lit));
+        assert!(
+            matched
+                .add_modifier
+                .contains(Modifier::UNDERLINED | Modifier::BOLD)
+        );
+        assert_eq!(stage.style_of("! prod-web is").fg, Some(danger));
+        let buffer = stage.terminal.backend().buffer();
+        let colours = buffer.content.iter().flat_map(|cell| [cell.fg, cell.bg]);
+        let ansi = |c| matches!(c, Color::Indexed(_) | Color::Rgb(..));
+        assert!(
+            !colours.clone().any(ansi),
+            "only the 16 and the terminal's own"
+        );
+        if paint == Paint::Plain {
+            assert!(colours.into_iter().all(|c| c == Color::Reset), "NO_COLOR");
+        }
+    }
+}
+
+#[test]
+fn ascii_draws_no_ambiguous_glyph() {
+    let screens = [
+        ("", Vec::new()),
+        ("<ctrl-s><ctrl-t>", Vec::new()),
+        ("?", Vec::new()),
+        ("prod-pay<enter>x<enter>", Vec::new()),
+        (
+            "sta<enter>12",
+            vec![Answer::Code(Flow::Shared, Some(wrong_code()))],
+        ),
+        ("sta<enter>", vec![Answer::Fault(no_network())]),
+        ("sta<enter><wait:2>", vec![Answer::Hang]),
+    ];
+    for (keys, answers) in screens {
+        for (width, height) in [(30, 8), (92, 24)] {
+            let mut stage = Stage::with(
+                width,
+                height,
+                setup(&ASCII, Paint::Plain),
+                History::default(),
+                catalog(),
+            )
+            .signed_in(TANAKA, 47);
+            stage
+                .world
+                .answers
+                .borrow_mut()
+                .extend(answers.iter().map(|answer| match answer {
+                    Answer::Code(flow, complaint) => Answer::Code(*flow, complaint.clone()),
+                    Answer::Fault(fault) => Answer::Fault(fault.clone()),
+                    _ => Answer::Hang,
+                }));
+            let shown = stage.shows(keys);
+            let foreign: Vec<char> = shown
+                .chars()
+                .filter(|c| !c.is_ascii() && !"開発田中".contains(*c))
+                .collect();
+            assert!(foreign.is_empty(), "{foreign:?} in\n{shown}");
+        }
+    }
+    assert_snapshot!("ascii", Stage::ascii(92, 18).signed_in(TANAKA, 4).shows(""));
+}
+
+#[test]
+fn every_size_draws_every_screen() {
+    let screens: [(&str, fn() -> Vec<Answer>); 7] = [
+        ("tan", Vec::new),
+        ("?", Vec::new),
+        ("prod-pay<enter>pr<enter>", Vec::new),
+        ("<enter>123", || {
+            vec![Answer::Code(Flow::Shared, Some(wrong_code()))]
+        }),
+        ("<enter>", || vec![Answer::Fault(no_network())]),
+        ("<enter><wait:1>", || vec![Answer::Hang]),
+        ("xyz", Vec::new),
+    ];
+    for (keys, answers) in screens {
+        for width in [1, 2, 3, 5, 8, 13, 19, 20, 21, 34, 55, 79, 80, 120, 200] {
+            for height in [1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 13, 16, 24, 60] {
+                let mut stage = Stage::new(width, height).signed_in(TANAKA, 47);
+                stage.world.answers.borrow_mut().extend(answers());
+                stage.keys(keys);
+                let (line, column) = stage.cursor();
+                assert!(line < height && column < width, "{width}x{height} {keys}");
+            }
+        }
+    }
+}
+
+#[test]
+fn small_windows_fold_and_the_code_box_becomes_a_line() {
+    let code = || [Answer::Code(Flow::Shared, None)];
+    assert_snapshot!(
+        "small_20x4",
+        Stage::new(20, 4).signed_in(TANAKA, 47).shows("")
+    );
+    assert_snapshot!(
+        "small_40x10",
+        Stage::new(40, 10).signed_in(TANAKA, 47).shows("tan")
+    );
+    assert_snapshot!(
+        "small_62x12",
+        Stage::new(62, 12).signed_in(TANAKA, 47).shows("")
+    );
+    assert_snapshot!("tiny", Stage::new(19, 3).shows(""));
+    assert_snapshot!(
+        "tiny_code",
+        Stage::new(12, 1).answers(code()).shows("<enter>123")
+    );
+    assert_snapshot!(
+        "small_code",
+        Stage::new(40, 8).answers(code()).shows("<enter>123")
+    );
+    let mut stage = Stage::new(12, 1).answers([code().into_iter().next().unwrap(), Answer::Pass]);
+    let outcome = stage.keys("sta<enter>123456");
+    assert!(
+        matches!(outcome, Outcome::Enter(..)),
+        "keys work where nothing is seen"
+    );
+}
+
+#[test]
+fn a_resize_keeps_the_cursor_on_the_screen() {
+    let mut stage = Stage::new(80, 30);
+    stage.terminal.backend_mut().resize(80, 8);
+    let shown = stage.shows("<end><size:80x8>");
+    assert!(shown.contains("▌!prod-payments"), "{shown}");
+    let shown = stage.shows("<home>");
+    assert!(shown.contains("▌ dev-tanaka"), "{shown}");
+}

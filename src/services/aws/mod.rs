@@ -28,7 +28,7 @@ use crate::domain::fault::{Exit, Fault};
 use crate::domain::ids::{AccessKeyId, AccountId, MfaSerial, SessionName, UserName};
 use crate::domain::secret::{AccessKey, Credentials, MfaCode, Secret};
 
-pub use failure::{Failure, Kind};
+pub use failure::{Doing, Failure, Kind};
 pub use http::detours;
 pub use keys::{from_command, from_environment, from_profile};
 

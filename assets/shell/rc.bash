@@ -1,0 +1,36 @@
+# A sekisho subshell in bash. Bash itself has read the system-wide bash.bashrc where there is one.
+
+# The copies and the program's path leave the environment before anything of the person's runs.
+for __sekisho_v in "${!__SEKISHO_SET_@}"; do export -n "$__sekisho_v"; done
+__sekisho_bin=$__SEKISHO_BIN
+unset __SEKISHO_BIN __sekisho_v
+
+[ -r ~/.bashrc ] && . ~/.bashrc
+
+# Sets again what sekisho set, removes again what it removed, and names what the start-up files had changed.
+__sekisho_hold() {
+  { local flags=$-; set +x; } 2>/dev/null
+  local copy name pattern held=' ' undone=
+  local -a names
+  for copy in "${!__SEKISHO_SET_@}"; do
+    name=${copy#__SEKISHO_SET_}
+    [[ ${!name-} == "${!copy}" ]] || undone+=" $name"
+    export "$name=${!copy}"
+    unset "$copy"
+    held+="$name "
+  done
+  for pattern in "${__sekisho_identity[@]}"; do
+    names=("$pattern")
+    [[ $pattern != *'*' ]] || eval "names=(\"\${!${pattern%?}@}\")"
+    for name in ${names[@]+"${names[@]}"}; do
+      [[ -n ${!name+x} && $held != *" $name "* ]] || continue
+      unset "$name"
+      undone+=" $name"
+    done
+  done
+  [[ -z $undone ]] || printf 'sekisho: your start-up files changed%s; undone in this shell\n' "$undone" >&2
+  [[ $flags != *x* ]] || set -x
+}
+__sekisho_hold
+unset -f __sekisho_hold
+unset __sekisho_identity

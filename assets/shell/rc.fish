@@ -1,0 +1,31 @@
+# A sekisho subshell in fish, read after the person's own config.fish.
+set -g __sekisho_bin $__SEKISHO_BIN
+set -e __SEKISHO_BIN
+set -e __SEKISHO_RC
+
+# Sets again what sekisho set, removes again what it removed, and names what the start-up files had changed.
+function __sekisho_hold
+    set -l fish_trace
+    set -l held
+    set -l undone
+    for copy in (set -nx | string match '__SEKISHO_SET_*')
+        set -l name (string replace __SEKISHO_SET_ '' $copy)
+        test "$$name" = "$$copy"; or set -a undone $name
+        set -gx $name $$copy
+        set -e $copy
+        set -a held $name
+    end
+    for pattern in $__sekisho_identity
+        for name in (set -n | string match -- $pattern)
+            contains $name $held; and continue
+            set -eg $name
+            # Erasing a universal variable would erase it in every shell, for ever: one stands before it.
+            set -qU $name; and set -gu $name
+            set -a undone $name
+        end
+    end
+    test -z "$undone"; or echo "sekisho: your start-up files changed $undone; undone in this shell" >&2
+end
+__sekisho_hold
+functions -e __sekisho_hold
+set -e __sekisho_identity

@@ -1,0 +1,153 @@
+//! The command line as types. Every verb's arguments stand here; what it does stands in its own file.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::domain::ids::{Malformed, Region, parse_duration};
+use crate::domain::scope::Scope;
+
+/// One MFA code opens every account for the day; a leaked key opens nothing.
+#[derive(Debug, Parser)]
+#[command(
+    name = "sekisho",
+    version,
+    about,
+    disable_help_subcommand = true,
+    infer_subcommands = false,
+    after_help = "Without a verb the switcher opens: type to filter, Enter for a subshell, ? for help.\n\
+                  New here? `sekisho demo` shows it all in an emulated organisation."
+)]
+pub struct CommandLine {
+    /// What holds for every verb.
+    #[command(flatten)]
+    pub common: Common,
+    /// What to do; the switcher if nothing is named.
+    #[command(subcommand)]
+    pub verb: Option<Verb>,
+}
+
+/// Options of every verb.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Common {
+    /// The config file [default: ~/.config/sekisho/config.yaml]
+    #[arg(long, global = true, value_name = "FILE", help_heading = "Common options")]
+    pub config: Option<PathBuf>,
+    /// Colours: auto, always or never; NO_COLOR is obeyed
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto", hide_default_value = true, hide_possible_values = true, help_heading = "Common options")]
+    pub color: ColorWhen,
+    /// Say more on stderr, never a secret; -vv for still more
+    #[arg(short, long, global = true, action = clap::ArgAction::Count, help_heading = "Common options")]
+    pub verbose: u8,
+    /// Read the MFA code from stdin
+    #[arg(long, global = true, value_name = "-", value_parser = ["-"], hide_possible_values = true, help_heading = "Common options")]
+    pub mfa_code: Option<String>,
+    /// Work in this region
+    #[arg(long, global = true, value_name = "REGION", help_heading = "Common options")]
+    pub region: Option<Region>,
+    /// Ask for a session this long; over 1h takes a code of its own
+    #[arg(long, global = true, value_name = "15m..12h", value_parser = session_duration, help_heading = "Common options")]
+    pub duration: Option<Duration>,
+    /// Narrow the session: full or read-only
+    #[arg(long, global = true, value_name = "SCOPE", help_heading = "Common options")]
+    pub scope: Option<Scope>,
+    /// Pass the guard of the account with this name
+    #[arg(long, global = true, value_name = "NAME", help_heading = "Common options")]
+    pub confirm: Option<String>,
+}
+
+impl Common {
+    /// These options, and the other's where these say nothing.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        Self {
+            config: self.config.or(other.config),
+            color: if self.color == ColorWhen::Auto { other.color } else { self.color },
+            verbose: self.verbose.max(other.verbose),
+            mfa_code: self.mfa_code.or(other.mfa_code),
+            region: self.region.or(other.region),
+            duration: self.duration.or(other.duration),
+            scope: self.scope.or(other.scope),
+            confirm: self.confirm.or(other.confirm),
+        }
+    }
+}
+
+/// When to colour.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum ColorWhen {
+    /// Where a terminal shows it.
+    #[default]
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Choose an account from the list (the default)
+    Pick {
+        /// The list's first filter
+        #[arg(value_name = "QUERY")]
+        query: Vec<String>,
+    },
+    /// Open a subshell in an account
+    #[command(after_help = "Example: sekisho shell dev-tanaka/Developer")]
+    Shell {
+        /// The account, or account/role
+        target: String,
+        /// The shell to start
+        #[arg(long, value_name = "PROGRAM")]
+        shell: Option<String>,
+    },
+    /// Run one command with an account's credentials
+    #[command(after_help = "Example: sekisho exec dev-tanaka -- terraform plan")]
+    Exec {
+        /// The account, or account/role
+        target: String,
+        /// The command and its arguments; without one, a subshell opens
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "COMMAND")]
+        command: Vec<OsString>,
+    },
+    /// Check the config, or show what it means
+    Config {
+        /// Which of the two
+        #[command(subcommand)]
+        what: ConfigVerb,
+    },
+    /// Try everything in an emulated organisation; needs no account and no network
+    #[command(after_help = "Examples:\n  sekisho demo\n  sekisho demo exec dev-tanaka -- aws sts get-caller-identity\n  sekisho demo --serve")]
+    Demo {
+        /// Keep the organisation running and print how to reach it
+        #[arg(long)]
+        serve: bool,
+        /// The verb to run in it, with its arguments
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "VERB")]
+        verb: Vec<OsString>,
+    },
+}
+
+/// What to do with the config.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Subcommand)]
+pub enum ConfigVerb {
+    /// Every complaint at once; strict in included files too
+    Check,
+    /// The effective config, each value with its origin
+    Show,
+}
+
+/// A session's length as AWS takes it: 15 minutes to 12 hours.
+fn session_duration(text: &str) -> Result<Duration, Malformed> {
+    let duration = parse_duration(text)?;
+    let (least, most) = (Duration::from_mins(15), Duration::from_hours(12));
+    if (least..=most).contains(&duration) {
+        Ok(duration)
+    } else {
+        Err(Malformed("a session lasts 15m to 12h".into()))
+    }
+}

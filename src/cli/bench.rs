@@ -1,0 +1,74 @@
+//! The bench where a person waits: hears what the broker says, on the screen or on stderr.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use crate::domain::fault::{Exit, Fault};
+use crate::domain::secret::Secret;
+use crate::services::broker::Person;
+use crate::services::store::keyfile::Passphrase;
+
+use super::out::Out;
+use super::prompt;
+
+/// Where the broker's words go, and where the person's one wish comes from.
+pub struct Bench(RefCell<Seat>);
+
+enum Seat {
+    /// A verb without the list: words go to stderr, Enter on the terminal is the wish.
+    Terminal(Out),
+    /// The list: it shows the last line and tells of the wish.
+    Screen { line: Option<String>, wish: bool },
+}
+
+impl Bench {
+    /// A bench before stderr.
+    pub fn new(out: Out) -> Self {
+        Self(RefCell::new(Seat::Terminal(out)))
+    }
+
+    /// Moves before the screen, with nothing said yet.
+    pub fn face_the_screen(&self) {
+        *self.0.borrow_mut() = Seat::Screen { line: None, wish: false };
+    }
+
+    /// What was said last, for the screen.
+    pub fn last_line(&self) -> Option<String> {
+        match &*self.0.borrow() {
+            Seat::Terminal(_) => None,
+            Seat::Screen { line, .. } => line.clone(),
+        }
+    }
+
+    /// The person at the screen wants the prompt.
+    pub fn ask_here(&self) {
+        if let Seat::Screen { wish, .. } = &mut *self.0.borrow_mut() {
+            *wish = true;
+        }
+    }
+}
+
+impl Person for Rc<Bench> {
+    fn hear(&self, text: &str) {
+        match &mut *self.0.borrow_mut() {
+            Seat::Terminal(out) => out.say(text),
+            Seat::Screen { line, .. } => *line = Some(text.to_owned()),
+        }
+    }
+
+    fn passphrase(&self, which: Passphrase) -> Result<Secret, Fault> {
+        if let Seat::Screen { .. } = &*self.0.borrow() {
+            return Err(Fault::new(Exit::NeedsPerson, "the key file's passphrase is needed")
+                .because("it is asked once per login, outside the list")
+                .fix("leave the list and run `sekisho login`"));
+        }
+        prompt::passphrase(which)
+    }
+
+    fn wants_the_prompt(&self) -> bool {
+        match &mut *self.0.borrow_mut() {
+            Seat::Terminal(_) => prompt::enter_was_pressed(),
+            Seat::Screen { wish, .. } => std::mem::take(wish),
+        }
+    }
+}

@@ -1,0 +1,277 @@
+//! What a verb works with: the config, the store, the broker, put together once.
+
+use std::future::Future;
+use std::path::PathBuf;
+use std::rc::Rc;
+
+use jiff::Timestamp;
+
+use crate::domain::account::{Overrides, Target, UnknownTarget};
+use crate::domain::config::{Config, StoreChoice, Strictness};
+use crate::domain::fault::{Exit, Fault};
+use crate::domain::pass::{Pass, Renew, Terms};
+use crate::domain::text::sanitize;
+use crate::services::broker::{Broker, Means};
+use crate::services::config_files;
+use crate::services::environment::{self, Environment, Inherited};
+use crate::services::paths::{Ids, Paths};
+use crate::services::shell::{Shell, Subshell};
+use crate::services::process;
+use crate::services::store::datakey::KeyPlace;
+use crate::services::store::files::Dir;
+use crate::services::store::vault::Vault;
+
+use super::args::Common;
+use super::bench::Bench;
+use super::demo::Demo;
+use super::out::Out;
+use super::prompt::{self, Codes};
+
+/// Where a command runs: against AWS, or in a demo.
+#[derive(Clone)]
+pub enum World {
+    /// AWS, and the person's own files.
+    Real,
+    /// An emulated organisation, and its folder.
+    Demo(Rc<Demo>),
+}
+
+impl World {
+    /// The world this process was started in: inside a demo shell, everything stays in the demo.
+    pub fn of_environment() -> Result<Self, Fault> {
+        match std::env::var_os(super::demo::VARIABLE) {
+            Some(descriptor) => Ok(Self::Demo(Rc::new(Demo::join(descriptor.as_ref())?))),
+            None => Ok(Self::Real),
+        }
+    }
+
+    /// The demo, if this is one.
+    pub fn demo(&self) -> Option<&Demo> {
+        match self {
+            Self::Real => None,
+            Self::Demo(demo) => Some(demo),
+        }
+    }
+
+    /// sekisho's own directories.
+    pub fn paths(&self) -> Result<Paths, Fault> {
+        match self {
+            Self::Real => Paths::find(|name| std::env::var_os(name), Ids::current()),
+            Self::Demo(demo) => {
+                let folder = |name: &str| demo.folder().join(name);
+                Ok(Paths {
+                    home: Paths::find(|name| std::env::var_os(name), Ids::current())?.home,
+                    config: folder("config"),
+                    state: folder("state"),
+                    cache: folder("cache"),
+                    runtime: Some(folder("run")),
+                })
+            }
+        }
+    }
+}
+
+/// What a verb works with.
+pub struct Context {
+    /// The writer.
+    pub out: Out,
+    world: World,
+    common: Common,
+    paths: Paths,
+    config: Config,
+    warnings: Vec<String>,
+    broker: Broker,
+    inherited: Inherited,
+    bench: Rc<Bench>,
+}
+
+impl Context {
+    /// Reads the config and opens the store. Nothing is called.
+    pub fn open(world: World, common: Common, verb: &str, out: Out) -> Result<Self, Fault> {
+        let inherited = Inherited::current();
+        let paths = world.paths()?;
+        let (config, warnings) = read_config(&world, &common, &paths)?;
+        let bench = Rc::new(Bench::new(out));
+        let means = Means {
+            vault: vault(config.store, &paths),
+            store: config.store,
+            shared: paths.state.clone(),
+            verb: verb.to_owned(),
+            person: Box::new(Rc::clone(&bench)),
+            clock: Timestamp::now,
+        };
+        let broker = Broker::new(config.auth.clone(), means);
+        let context = Self { out, world, common, paths, config, warnings, broker, inherited, bench };
+        context.lend_demo_key()?;
+        Ok(context)
+    }
+
+    /// The config.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// What the config's included files complained about, one line each.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    /// The broker.
+    pub fn broker(&self) -> &Broker {
+        &self.broker
+    }
+
+    /// sekisho's directories.
+    pub fn paths(&self) -> &Paths {
+        &self.paths
+    }
+
+    /// The world.
+    pub fn world(&self) -> &World {
+        &self.world
+    }
+
+    /// The options of every verb.
+    pub fn common(&self) -> &Common {
+        &self.common
+    }
+
+    /// The environment sekisho was started with.
+    pub fn inherited(&self) -> &Inherited {
+        &self.inherited
+    }
+
+    /// Where the person waits.
+    pub fn bench(&self) -> &Bench {
+        &self.bench
+    }
+
+    /// What the command line changes about every target.
+    pub fn overrides(&self) -> Overrides {
+        Overrides {
+            region: self.common.region.clone(),
+            ambient_region: self.inherited.own_region(),
+            duration: self.common.duration,
+            scope: self.common.scope,
+        }
+    }
+
+    /// The target a name means.
+    pub fn target(&self, name: &str) -> Result<Target, Fault> {
+        let row = self.config.catalog.find(name).map_err(unknown_target)?;
+        Ok(self.config.catalog.resolve(row, &self.overrides()))
+    }
+
+    /// Where codes come from in a verb without the list.
+    pub fn codes(&self) -> Codes {
+        if self.common.mfa_code.is_some() { Codes::Stdin } else { Codes::Terminal }
+    }
+
+    /// A pass into a named target: guard, cache, code.
+    pub fn pass(&self, name: &str) -> Result<Pass, Fault> {
+        let cleared = prompt::clear(self.target(name)?, self.common.confirm.as_deref())?;
+        let mut codes = self.codes();
+        let terms = Terms { renew: Renew::ByFlow, asking: codes.asking() };
+        let pass = block_on(prompt::pass(&self.broker, cleared, terms, &mut codes))??;
+        for note in &pass.notes {
+            self.out.warn(note);
+        }
+        Ok(pass)
+    }
+
+    /// Opens a subshell and stays until it ends.
+    pub fn open_shell(&self, pass: Pass, asked: Option<&str>) -> Result<Exit, Fault> {
+        block_on(self.run_shell(pass, asked))?
+    }
+
+    /// Runs a subshell to its end. While it runs, this process holds no secret.
+    pub async fn run_shell(&self, pass: Pass, asked: Option<&str>) -> Result<Exit, Fault> {
+        let prefs = &self.config.shell;
+        let shell = Shell::choose(asked.or(prefs.program.as_deref()), &self.inherited)?;
+        let sekisho = std::env::current_exe().map_err(|error| {
+            Fault::new(Exit::Fault, "sekisho does not find its own program").because(error.to_string())
+        })?;
+        let runtime_dir = self.paths.runtime.clone().unwrap_or_else(|| self.paths.state.join("run"));
+        Dir::create(&runtime_dir).map_err(|error| error.fault("the subshell's start-up files cannot be written"))?;
+        let environment = self.environment(pass);
+        self.broker.rest();
+        let subshell = Subshell { shell: &shell, sekisho: &sekisho, runtime_dir: &runtime_dir, prefs };
+        let exit = subshell.run(environment, &self.inherited).await;
+        self.lend_demo_key()?;
+        exit
+    }
+
+    /// Becomes a command. Returns only where that failed.
+    pub fn become_command(&self, pass: Pass, command: &[std::ffi::OsString]) -> Fault {
+        let environment = self.environment(pass);
+        self.broker.rest();
+        process::exec(&environment, &self.inherited, command)
+    }
+
+    fn environment(&self, pass: Pass) -> Environment {
+        let context = environment::Context {
+            config_path: self.named_config(),
+            depth: self.inherited.depth() + 1,
+            compat: self.config.shell.prompt_compat,
+            extra: self.world.demo().map(Demo::environment).unwrap_or_default(),
+        };
+        Environment::of(pass, &context, &self.inherited)
+    }
+
+    /// The config that was named, absolute.
+    fn named_config(&self) -> Option<PathBuf> {
+        self.common.config.as_deref().and_then(|path| std::path::absolute(path).ok())
+    }
+
+    /// The demo's key comes from the demo, however often it is wiped.
+    fn lend_demo_key(&self) -> Result<(), Fault> {
+        if let Some(demo) = self.world.demo() {
+            self.broker.hold(demo.key()?);
+        }
+        Ok(())
+    }
+}
+
+/// Reads the config, from its file or from the demo, and what its included files complain about.
+fn read_config(world: &World, common: &Common, paths: &Paths) -> Result<(Config, Vec<String>), Fault> {
+    if let World::Demo(demo) = world {
+        let mut config = super::demo::example()?.config;
+        demo.adopt(&mut config);
+        return Ok((config, Vec::new()));
+    }
+    let path = config_files::locate(common.config.as_deref(), |name| std::env::var_os(name))?;
+    let (loaded, _) = config_files::load(&path, Some(&paths.home), Strictness::Tolerant)?;
+    let warnings = loaded.warnings.iter().map(|complaint| sanitize(&complaint.to_string())).collect();
+    Ok((loaded.config, warnings))
+}
+
+/// The vault that a config asks for.
+fn vault(store: StoreChoice, paths: &Paths) -> Vault {
+    let places = match store {
+        StoreChoice::Auto => KeyPlace::AUTO,
+        StoreChoice::Keyring => KeyPlace::KEYRING,
+        StoreChoice::File => KeyPlace::FILE,
+        StoreChoice::None => KeyPlace::NONE,
+    };
+    Vault::new(&paths.state.join("sessions"), places, paths.runtime.as_deref())
+}
+
+/// Runs a future to its end on a runtime of its own.
+pub fn block_on<F: Future>(future: F) -> Result<F::Output, Fault> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| {
+        Fault::new(Exit::Fault, "the system gives no event queue").because(error.to_string())
+    })?;
+    let output = runtime.block_on(future);
+    // A name look-up that hangs must not keep us.
+    runtime.shutdown_background();
+    Ok(output)
+}
+
+/// The fault of a name that is in no config.
+pub fn unknown_target(unknown: UnknownTarget) -> Fault {
+    let fault = Fault::new(Exit::Usage, format!("there is no target {}", sanitize(&unknown.name)));
+    match &unknown.nearest[..] {
+        [] => fault.fix("`sekisho list` shows every target"),
+        near => fault.fix(format!("did you mean {}?", near.join(", "))),
+    }
+}

@@ -1,0 +1,94 @@
+//! The only writer to stdout and stderr.
+//!
+//! stdout is data; stderr is for people. A broken pipe is silent.
+
+use std::io::{IsTerminal, Write};
+
+use crate::domain::fault::{Exit, Fault};
+
+use super::args::{ColorWhen, Common};
+
+/// How to write.
+#[derive(Debug, Clone, Copy)]
+pub struct Out {
+    color: bool,
+    verbose: u8,
+}
+
+impl Out {
+    /// Decides about colours from the options, `NO_COLOR` (<https://no-color.org>) and the terminal.
+    pub fn new(common: &Common) -> Self {
+        let wanted = match common.color {
+            ColorWhen::Always => true,
+            ColorWhen::Never => false,
+            ColorWhen::Auto => {
+                let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+                let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+                !no_color && !dumb && std::io::stderr().is_terminal()
+            }
+        };
+        Self { color: wanted, verbose: common.verbose }
+    }
+
+    /// Whether screens may be coloured.
+    pub fn color(self) -> bool {
+        self.color
+    }
+
+    /// Writes data to stdout, with no newline of its own.
+    pub fn data(self, text: &str) {
+        // A reader that went away is not our fault.
+        let _ = std::io::stdout().lock().write_all(text.as_bytes());
+    }
+
+    /// Tells a person one line.
+    pub fn say(self, line: &str) {
+        let _ = writeln!(std::io::stderr().lock(), "sekisho: {line}");
+    }
+
+    /// Tells a person what they asked to hear with `-v`.
+    pub fn log(self, line: &str) {
+        if self.verbose > 0 {
+            self.say(line);
+        }
+    }
+
+    /// Warns in one line.
+    pub fn warn(self, line: &str) {
+        let label = self.paint("33", "warning");
+        let _ = writeln!(std::io::stderr().lock(), "sekisho: {label}: {line}");
+    }
+
+    /// Tells a fault: what, why, what to do. Returns how to end.
+    pub fn fault(self, fault: &Fault) -> Exit {
+        let mut text = format!("sekisho: {}\n", self.paint("1;31", &fault.what));
+        for (index, why) in fault.why.iter().enumerate() {
+            let label = if index == 0 { "why" } else { "or" };
+            text.push_str(&format!("  {:>4}  {why}\n", label));
+        }
+        for fix in &fault.fix {
+            text.push_str(&format!("  {:>4}  {fix}\n", self.paint("1", " fix")));
+        }
+        if let Some(detail) = fault.detail.as_deref().filter(|_| self.verbose > 0) {
+            text.push_str(&format!("   aws  {detail}\n"));
+        }
+        let _ = std::io::stderr().lock().write_all(text.as_bytes());
+        fault.exit
+    }
+
+    /// Explains a command line that cannot be read; help and version are data.
+    pub fn misread(self, error: &clap::Error) -> Exit {
+        let text = error.render();
+        if !error.use_stderr() {
+            self.data(&text.to_string());
+            return Exit::Done;
+        }
+        let text = if self.color { text.ansi().to_string() } else { text.to_string() };
+        let _ = std::io::stderr().lock().write_all(text.as_bytes());
+        Exit::Usage
+    }
+
+    fn paint(self, code: &str, text: &str) -> String {
+        if self.color { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+    }
+}

@@ -1,0 +1,221 @@
+//! Asks a person on the terminal, for the verbs without the list.
+
+use std::fs::{File, OpenOptions};
+use std::io::{BufRead, BufReader, Write};
+
+use crate::domain::account::Target;
+use crate::domain::fault::{Exit, Fault};
+use crate::domain::guard::{Cleared, Confirmation, Unconfirmed};
+use crate::domain::ids::MfaSerial;
+use crate::domain::pass::{Asking, CodeWanted, Device, Pass, Refusal, Request, Terms};
+use crate::domain::secret::{MfaCode, Secret};
+use crate::domain::text::sanitize;
+use crate::services::broker::Broker;
+use crate::services::store::keyfile::Passphrase;
+
+/// The person's terminal, wherever stdin and stdout lead.
+pub struct Terminal {
+    lines: BufReader<File>,
+    screen: File,
+}
+
+impl Terminal {
+    /// Opens the controlling terminal; `None` where there is none.
+    pub fn open() -> Option<Self> {
+        let screen = OpenOptions::new().read(true).write(true).open("/dev/tty").ok()?;
+        Some(Self { lines: BufReader::new(screen.try_clone().ok()?), screen })
+    }
+
+    /// Shows a question and reads a line. An end of input is a cancellation.
+    pub fn ask(&mut self, question: &str) -> Result<String, Fault> {
+        let mut line = String::new();
+        let read = write!(self.screen, "{question}")
+            .and_then(|()| self.screen.flush())
+            .and_then(|()| self.lines.read_line(&mut line));
+        match read {
+            Ok(0) | Err(_) => Err(cancelled()),
+            Ok(_) => Ok(line.trim().to_owned()),
+        }
+    }
+
+    /// Shows a question and reads a line that is not shown.
+    pub fn ask_hidden(&mut self, question: &str) -> Result<Secret, Fault> {
+        use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
+        let failed = |error: rustix::io::Errno| {
+            Fault::new(Exit::Fault, "the terminal cannot be silenced").because(error.to_string())
+        };
+        let before = tcgetattr(&self.screen).map_err(failed)?;
+        let mut silent = before.clone();
+        silent.local_modes.remove(LocalModes::ECHO);
+        tcsetattr(&self.screen, OptionalActions::Now, &silent).map_err(failed)?;
+        let answer = self.ask(question);
+        let _ = tcsetattr(&self.screen, OptionalActions::Now, &before);
+        self.say("");
+        answer.map(Secret::new)
+    }
+
+    /// Shows a line.
+    pub fn say(&mut self, line: &str) {
+        let _ = writeln!(self.screen, "{line}");
+    }
+}
+
+/// The fault of a person who said no.
+pub fn cancelled() -> Fault {
+    Fault::new(Exit::Cancelled, "cancelled")
+}
+
+/// Where codes come from.
+pub enum Codes {
+    /// A person at the terminal.
+    Terminal,
+    /// One line of stdin, once.
+    Stdin,
+    /// Nowhere: nobody may be asked.
+    Nobody,
+}
+
+impl Codes {
+    /// What the broker may do for a code.
+    pub fn asking(&self) -> Asking {
+        match self {
+            Self::Nobody => Asking::Never,
+            Self::Terminal | Self::Stdin => Asking::Allowed,
+        }
+    }
+
+    /// The next code, or why there is none. `purpose` says what it is for.
+    pub fn next(&mut self, wanted: &CodeWanted, purpose: &str) -> Result<(MfaSerial, MfaCode), Fault> {
+        let nobody = |what: String| {
+            Fault::new(Exit::NeedsPerson, what)
+                .because("the MFA session is not there or has ended")
+                .fix("run `sekisho login` in a terminal first, or pipe the code: `--mfa-code -`")
+        };
+        let first = wanted.devices.first().ok_or_else(|| nobody("no device gives a code".into()))?;
+        match self {
+            Self::Nobody => Err(nobody(format!("an MFA code is needed {purpose}, and nobody may be asked"))),
+            Self::Stdin => {
+                *self = Self::Nobody;
+                let mut line = String::new();
+                let _ = std::io::stdin().lock().read_line(&mut line);
+                let code = MfaCode::parse(&line).ok_or_else(|| {
+                    Fault::new(Exit::Usage, "stdin holds no six-digit code")
+                        .fix("give exactly six digits and a newline to `--mfa-code -`")
+                })?;
+                Ok((first.serial.clone(), code))
+            }
+            Self::Terminal => {
+                let mut terminal = Terminal::open().ok_or_else(|| {
+                    nobody(format!("an MFA code is needed {purpose}, and there is no terminal to ask on"))
+                })?;
+                ask_code(&mut terminal, wanted, first, purpose)
+            }
+        }
+    }
+}
+
+fn ask_code(
+    terminal: &mut Terminal,
+    wanted: &CodeWanted,
+    first: &Device,
+    purpose: &str,
+) -> Result<(MfaSerial, MfaCode), Fault> {
+    if let Some(complaint) = &wanted.complaint {
+        terminal.say(&format!("sekisho: {}", complaint.what));
+        if let Some(why) = complaint.why.first() {
+            terminal.say(&format!("         {why}"));
+        }
+    }
+    let until = wanted.until.strftime("%Y-%m-%d %H:%M UTC");
+    terminal.say(&format!(
+        "sekisho: MFA code for {} {purpose} ({} flow, lasts until {until})",
+        wanted.user,
+        wanted.flow.name()
+    ));
+    let mut device = first;
+    if wanted.devices.len() > 1 {
+        for (number, device) in (1..).zip(&wanted.devices) {
+            terminal.say(&format!("  {number}  {}", sanitize(&device.label)));
+        }
+        terminal.say("  (a number and Enter changes the device)");
+    }
+    loop {
+        let line = terminal.ask(&format!("code from {}: ", sanitize(&device.label)))?;
+        let line = zeroize::Zeroizing::new(line);
+        if let Some(code) = MfaCode::parse(&line) {
+            return Ok((device.serial.clone(), code));
+        }
+        let chosen = line.parse::<usize>().ok().and_then(|n| wanted.devices.get(n.checked_sub(1)?));
+        match chosen {
+            Some(chosen) if wanted.devices.len() > 1 => device = chosen,
+            _ => terminal.say("sekisho: a code is exactly six digits"),
+        }
+    }
+}
+
+/// Passes a target's guard: by `--confirm`, else by asking at the terminal.
+pub fn clear(target: Target, confirm: Option<&str>) -> Result<Cleared, Fault> {
+    let name = target.account.clone();
+    let mismatch = || {
+        Fault::new(Exit::Usage, format!("{name} was not confirmed: another name was typed"))
+            .fix("type the account's name, alias or id")
+    };
+    match target.clone().clear(confirm.map_or(Confirmation::Absent, Confirmation::Typed)) {
+        Ok(cleared) => return Ok(cleared),
+        Err(Unconfirmed::Mismatch) => return Err(mismatch()),
+        Err(Unconfirmed::Missing) => {}
+    }
+    let mut terminal = Terminal::open().ok_or_else(|| {
+        Fault::new(Exit::NeedsPerson, format!("{name} is guarded, and there is no terminal to confirm on"))
+            .fix(format!("add `--confirm {}`", super::quote(name.as_str())))
+    })?;
+    let typed = terminal.ask(&format!("sekisho: {name} is guarded. Type its name to enter {target}: "))?;
+    target.clear(Confirmation::Typed(&typed)).map_err(|_| mismatch())
+}
+
+/// Asks the broker until there is a pass or a fault.
+pub async fn pass(
+    broker: &Broker,
+    target: Cleared,
+    terms: Terms,
+    codes: &mut Codes,
+) -> Result<Pass, Fault> {
+    let purpose = format!("to open {}", target.target());
+    let mut code = None;
+    loop {
+        let request = Request { target: target.clone(), code: code.take(), terms };
+        match broker.issue(&request).await {
+            Ok(pass) => return Ok(pass),
+            Err(Refusal::Fault(fault)) => return Err(fault),
+            Err(Refusal::Code(wanted)) => code = Some(codes.next(&wanted, &purpose)?),
+        }
+    }
+}
+
+/// Asks for the key file's passphrase, without echo.
+pub fn passphrase(which: Passphrase) -> Result<Secret, Fault> {
+    let mut terminal = Terminal::open().ok_or_else(|| {
+        Fault::new(Exit::NeedsPerson, "the key file's passphrase is needed, and there is no terminal to ask on")
+            .fix("run `sekisho login` in a terminal first")
+    })?;
+    match which {
+        Passphrase::Existing => terminal.ask_hidden("passphrase of the access key's file: "),
+        Passphrase::New => loop {
+            let first = terminal.ask_hidden("new passphrase for the access key's file: ")?;
+            if terminal.ask_hidden("the same again: ")?.expose() == first.expose() {
+                return Ok(first);
+            }
+            terminal.say("sekisho: the two differ");
+        },
+    }
+}
+
+/// Whether a line was entered on the terminal while we waited for something else.
+pub fn enter_was_pressed() -> bool {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    let Some(mut terminal) = Terminal::open() else { return false };
+    let mut ready = [PollFd::new(&terminal.screen, PollFlags::IN)];
+    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+    let pressed = poll(&mut ready, Some(&now)).is_ok_and(|count| count > 0);
+    pressed && terminal.lines.read_line(&mut String::new()).is_ok()
+}

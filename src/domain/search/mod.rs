@@ -1,0 +1,478 @@
+//! The list's filter: a query and a catalog become ranked rows.
+//!
+//! Every word of the query must match a row somewhere. A word's rank is its best tier: exact, prefix,
+//! word start, substring, fuzzy; the row's rank is the sum. Favourites, then the config's order, break
+//! ties. Fast at 30,000 rows because a longer query searches only the survivors of the shorter one,
+//! roles, tags and regions are scored once a word, and the fuzzy matcher sees only what is left.
+
+mod matching;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use fuzzy_matcher::FuzzyMatcher;
+use fuzzy_matcher::skim::SkimMatcherV2;
+use unicode_segmentation::UnicodeSegmentation;
+
+use super::account::{Account, Catalog, TargetRef};
+use super::ids::{AccountId, RoleArn};
+use super::text::fold;
+use matching::{
+    Field, Kind, Letters, Score, Tier, Word, in_id, is_subsequence, narrows, whole, words,
+};
+
+/// How many earlier queries are kept for going back a letter.
+const DEPTH: usize = 32;
+
+/// A catalog with a query applied to it.
+pub struct Search {
+    catalog: Arc<Catalog>,
+    accounts: Vec<Entry>,
+    rows: Vec<Row>,
+    roles: Table,
+    tags: Table,
+    regions: Table,
+    /// Row numbers, the favourites first; and back.
+    order: Vec<u32>,
+    place: Vec<u32>,
+    matcher: SkimMatcherV2,
+    /// The empty query, and those typed on top of it, each narrower than the one before.
+    levels: Vec<Level>,
+}
+
+/// What is searched of an account.
+struct Entry {
+    /// The name, then the aliases, folded.
+    names: Box<[Box<str>]>,
+    id: [u8; 12],
+    tags: Box<[u32]>,
+    letters: Letters,
+    first_row: u32,
+}
+
+#[derive(Clone, Copy)]
+struct Row {
+    account: u32,
+    role: u32,
+    role_text: u32,
+    region_text: Option<u32>,
+}
+
+/// Texts that many rows share, each kept once.
+#[derive(Default)]
+struct Table(Vec<Text>);
+
+struct Text {
+    folded: String,
+    original: String,
+}
+
+struct Level {
+    words: Vec<Word>,
+    /// The matching rows, ascending.
+    rows: Vec<u32>,
+    /// Rank and place of each, the best first.
+    hits: Vec<Hit>,
+}
+
+/// `!score` in the upper half, the place in the lower: ascending is best first.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Hit(u64);
+
+impl Hit {
+    fn new(score: Score, place: u32) -> Self {
+        Self((u64::from(!score) << 32) | u64::from(place))
+    }
+
+    fn score(self) -> Score {
+        !u32::try_from(self.0 >> 32).unwrap_or_default()
+    }
+
+    fn place(self) -> usize {
+        usize::try_from(self.0 & 0xFFFF_FFFF).unwrap_or_default()
+    }
+}
+
+/// The letters of a row that the query matched, as byte offsets into the texts that are shown.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Lit {
+    /// In the account's name.
+    pub name: Vec<usize>,
+    /// In the id's 12 digits.
+    pub id: Vec<usize>,
+    /// In the role's name.
+    pub role: Vec<usize>,
+    /// In the region.
+    pub region: Vec<usize>,
+}
+
+impl Table {
+    fn intern<'a>(&mut self, seen: &mut HashMap<&'a str, u32>, text: &'a str) -> u32 {
+        *seen.entry(text).or_insert_with(|| {
+            self.0.push(Text {
+                folded: fold(text),
+                original: text.to_owned(),
+            });
+            number(self.0.len() - 1)
+        })
+    }
+
+    /// Every text's score for one word.
+    fn scores(&self, score: impl Fn(&Text) -> Score) -> Vec<Score> {
+        self.0.iter().map(score).collect()
+    }
+}
+
+fn number(index: usize) -> u32 {
+    u32::try_from(index).unwrap_or(u32::MAX)
+}
+
+/// One word, with what it scores on every shared text.
+struct Scored<'a> {
+    word: &'a Word,
+    roles: Vec<Score>,
+    tags: Vec<Score>,
+    regions: Vec<Score>,
+}
+
+impl Search {
+    /// Prepares a catalog for searching, with the empty query applied.
+    ///
+    /// `favourites` stand first among rows that match equally, the best first.
+    pub fn new(catalog: Arc<Catalog>, favourites: &[RoleArn]) -> Self {
+        let mut search = Self {
+            accounts: Vec::with_capacity(catalog.accounts().len()),
+            rows: Vec::new(),
+            roles: Table::default(),
+            tags: Table::default(),
+            regions: Table::default(),
+            order: Vec::new(),
+            place: Vec::new(),
+            matcher: SkimMatcherV2::default().ignore_case().use_cache(true),
+            levels: Vec::new(),
+            catalog: Arc::clone(&catalog),
+        };
+        let (mut roles, mut tags, mut regions) =
+            <(HashMap<_, _>, HashMap<_, _>, HashMap<_, _>)>::default();
+        for row in catalog.rows() {
+            let (account, role) = catalog.row(row);
+            if row.role == 0 {
+                let own = account.tags.iter();
+                let tags = own.map(|tag| search.tags.intern(&mut tags, tag)).collect();
+                search
+                    .accounts
+                    .push(Entry::new(account, tags, search.rows.len()));
+            }
+            let region = catalog.region(row);
+            search.rows.push(Row {
+                account: row.account,
+                role: row.role,
+                role_text: search.roles.intern(&mut roles, role.name.as_str()),
+                region_text: region.map(|r| search.regions.intern(&mut regions, r.as_str())),
+            });
+        }
+        search.rank(favourites);
+        search
+    }
+
+    /// Puts these roles first among rows that match equally, the best first.
+    pub fn rank(&mut self, favourites: &[RoleArn]) {
+        let mut wanted: HashMap<AccountId, Vec<(u32, &RoleArn)>> = HashMap::new();
+        for (rank, role) in (0..).zip(favourites) {
+            wanted.entry(role.account()).or_default().push((rank, role));
+        }
+        let mut first: Vec<(u32, u32)> = Vec::new();
+        for (number, row) in (0..).zip(&self.rows) {
+            let account = &self.catalog.accounts()[row.account as usize];
+            if let Some(roles) = wanted.get(&account.id) {
+                let arn = self.catalog.role_arn(row.target());
+                let rank = roles.iter().find(|(_, role)| **role == arn);
+                first.extend(rank.map(|(rank, _)| (*rank, number)));
+            }
+        }
+        first.sort_unstable();
+        self.place = vec![u32::MAX; self.rows.len()];
+        self.order = first.into_iter().map(|(_, row)| row).collect();
+        for (place, row) in (0..).zip(&self.order) {
+            self.place[*row as usize] = place;
+        }
+        for row in 0..number(self.rows.len()) {
+            if self.place[row as usize] == u32::MAX {
+                self.place[row as usize] = number(self.order.len());
+                self.order.push(row);
+            }
+        }
+        let words = self.levels.pop().map(|level| level.words);
+        let all = 0..number(self.rows.len());
+        self.levels = vec![Level {
+            words: Vec::new(),
+            hits: all.clone().map(|place| Hit::new(0, place)).collect(),
+            rows: all.collect(),
+        }];
+        self.narrow(words.unwrap_or_default());
+    }
+
+    /// Applies a query.
+    pub fn filter(&mut self, query: &str) {
+        self.narrow(words(query));
+    }
+
+    fn narrow(&mut self, words: Vec<Word>) {
+        // The first level is the empty query: everything narrows it.
+        while self.levels.len() > 1 && !narrows(&words, &self.level().words) {
+            self.levels.pop();
+        }
+        if self.level().words == words {
+            return;
+        }
+        let level = self.search(words, &self.level().rows);
+        if self.levels.len() == DEPTH {
+            self.levels.remove(1);
+        }
+        self.levels.push(level);
+    }
+
+    fn level(&self) -> &Level {
+        &self.levels[self.levels.len() - 1]
+    }
+
+    /// Searches some rows, ascending.
+    fn search(&self, words: Vec<Word>, among: &[u32]) -> Level {
+        let scored: Vec<Scored<'_>> = words.iter().map(|word| self.score_shared(word)).collect();
+        let (mut rows, mut hits) = (Vec::new(), Vec::new());
+        let mut own: Vec<Score> = Vec::with_capacity(words.len());
+        for group in among.chunk_by(|a, b| self.account_of(*a) == self.account_of(*b)) {
+            let account = self.account_of(group[0]);
+            own.clear();
+            own.extend(scored.iter().map(|word| self.score_account(word, account)));
+            for &number in group {
+                let row = self.rows[number as usize];
+                let total = scored.iter().zip(&own).try_fold(0, |total, (word, own)| {
+                    let best = word.row(row).max(*own);
+                    (best > 0).then_some(total + best)
+                });
+                if let Some(score) = total {
+                    rows.push(number);
+                    hits.push(Hit::new(score, self.place[number as usize]));
+                }
+            }
+        }
+        hits.sort_unstable();
+        Level { words, rows, hits }
+    }
+
+    fn account_of(&self, row: u32) -> u32 {
+        self.rows[row as usize].account
+    }
+
+    fn score_shared<'a>(&self, word: &'a Word) -> Scored<'a> {
+        let when = |fields: [Field; 2], table: &Table, score: &dyn Fn(&Text) -> Score| {
+            if fields.contains(&word.field) {
+                table.scores(score)
+            } else {
+                vec![0; table.0.len()]
+            }
+        };
+        // Tags and regions match whole pieces only: `test` is spread over `northeast`.
+        let label = |text: &Text| {
+            whole(&text.folded, &text.original, &word.text)
+                .map_or(0, |(tier, _)| tier.score(Kind::Label))
+        };
+        let role = |text: &Text| self.score(&text.folded, &text.original, &word.text, Kind::Role);
+        Scored {
+            word,
+            roles: when([Field::Any, Field::Role], &self.roles, &role),
+            tags: when([Field::Any, Field::Tag], &self.tags, &label),
+            regions: when([Field::Any, Field::Region], &self.regions, &label),
+        }
+    }
+
+    /// What a word scores on all that an account's rows have in common.
+    fn score_account(&self, scored: &Scored<'_>, account: u32) -> Score {
+        let (entry, word) = (&self.accounts[account as usize], scored.word);
+        let tags = entry.tags.iter().map(|tag| scored.tags[*tag as usize]);
+        let mut best = tags.max().unwrap_or(0);
+        if word.field != Field::Any {
+            return best;
+        }
+        if entry.letters.contains(word.letters) {
+            let account = &self.catalog.accounts()[account as usize];
+            let kinds = std::iter::once(Kind::Name).chain(std::iter::repeat(Kind::Alias));
+            for ((name, folded), kind) in account.names().zip(&entry.names).zip(kinds) {
+                best = best.max(self.score(folded, name.as_str(), &word.text, kind));
+            }
+        }
+        if let Some(digits) = &word.digits {
+            let found = in_id(entry.id(), digits);
+            best = best.max(found.map_or(0, |(tier, _)| tier.score(Kind::Alias)));
+        }
+        best
+    }
+
+    fn score(&self, text: &str, original: &str, word: &str, kind: Kind) -> Score {
+        if let Some((tier, _)) = whole(text, original, word) {
+            return tier.score(kind);
+        }
+        if !is_subsequence(text, word) {
+            return 0;
+        }
+        let points = self.matcher.fuzzy_match(text, word).unwrap_or(0);
+        let points = Score::try_from(points.clamp(0, 255)).unwrap_or(0);
+        Tier::Fuzzy.score(kind) + (points << 2)
+    }
+
+    /// The catalog that is searched.
+    pub fn catalog(&self) -> &Catalog {
+        &self.catalog
+    }
+
+    /// How many rows match.
+    pub fn len(&self) -> usize {
+        self.level().hits.len()
+    }
+
+    /// Whether no row matches.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// How many rows there are.
+    pub fn total(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// The matching row at a position, the best at 0.
+    pub fn hit(&self, at: usize) -> Option<TargetRef> {
+        let hit = self.level().hits.get(at)?;
+        Some(self.rows[self.order[hit.place()] as usize].target())
+    }
+
+    /// Where a row stands among those that match.
+    pub fn position(&self, row: TargetRef) -> Option<usize> {
+        let number = self.accounts.get(row.account as usize)?.first_row + row.role;
+        let place = *self.place.get(number as usize)? as usize;
+        self.level()
+            .hits
+            .iter()
+            .position(|hit| hit.place() == place)
+    }
+
+    /// How many rows at the top match equally well, so that only favourites set them apart.
+    pub fn ties(&self) -> usize {
+        let hits = &self.level().hits;
+        let best = hits.first().map(|hit| hit.score());
+        hits.partition_point(|hit| Some(hit.score()) == best)
+    }
+
+    /// The letters of a row that the query matched: for each word, in the text that matched best.
+    pub fn lit(&self, row: TargetRef) -> Lit {
+        let mut lit = Lit::default();
+        let (account, role) = self.catalog.row(row);
+        let entry = &self.accounts[row.account as usize];
+        let region = self
+            .catalog
+            .region(row)
+            .map_or("", |region| region.as_str());
+        for word in &self.level().words {
+            let any = word.field == Field::Any;
+            let text = |wanted: bool, original, kind| match wanted {
+                true => self.score(&fold(original), original, &word.text, kind),
+                false => 0,
+            };
+            let digits = word.digits.as_deref().and_then(|d| in_id(entry.id(), d));
+            let scores = [
+                text(any, account.name.as_str(), Kind::Name),
+                digits.map_or(0, |(tier, _)| tier.score(Kind::Alias)),
+                text(
+                    any || word.field == Field::Role,
+                    role.name.as_str(),
+                    Kind::Role,
+                ),
+                match any || word.field == Field::Region {
+                    true => whole(&fold(region), region, &word.text)
+                        .map_or(0, |(tier, _)| tier.score(Kind::Label)),
+                    false => 0,
+                },
+            ];
+            let best = scores.into_iter().max().filter(|best| *best > 0);
+            match scores.iter().position(|score| Some(*score) == best) {
+                Some(0) => lit.name.extend(self.letters(account.name.as_str(), word)),
+                Some(1) => lit.id.extend(
+                    digits
+                        .into_iter()
+                        .flat_map(|(_, at)| at..at + word.digits.as_ref().map_or(0, String::len)),
+                ),
+                Some(2) => lit.role.extend(self.letters(role.name.as_str(), word)),
+                Some(3) => lit.region.extend(self.letters(region, word)),
+                _ => {}
+            }
+        }
+        lit
+    }
+
+    /// The byte offsets of a text's letters that a word matched.
+    fn letters(&self, original: &str, word: &Word) -> Vec<usize> {
+        let folded = fold(original);
+        let characters: Vec<usize> = match whole(&folded, original, &word.text) {
+            Some((_, at)) => {
+                let first = folded[..at].chars().count();
+                (first..first + word.text.chars().count()).collect()
+            }
+            None => self
+                .matcher
+                .fuzzy_indices(&folded, &word.text)
+                .map(|(_, indices)| indices)
+                .unwrap_or_default(),
+        };
+        // Folding may change a text's length: each folded character knows where it came from.
+        let origin: Vec<usize> = original
+            .grapheme_indices(true)
+            .flat_map(|(at, grapheme)| fold(grapheme).chars().map(|_| at).collect::<Vec<_>>())
+            .collect();
+        characters
+            .into_iter()
+            .filter_map(|index| origin.get(index).copied())
+            .collect()
+    }
+}
+
+impl Entry {
+    fn new(account: &Account, tags: Box<[u32]>, first_row: usize) -> Self {
+        let names: Box<[Box<str>]> = account
+            .names()
+            .map(|name| fold(name.as_str()).into_boxed_str())
+            .collect();
+        let mut id = [b'0'; 12];
+        id.copy_from_slice(&account.id.to_string().as_bytes()[..12]);
+        Self {
+            letters: Letters(names.iter().fold(0, |set, name| set | Letters::of(name).0)),
+            names,
+            id,
+            tags,
+            first_row: number(first_row),
+        }
+    }
+
+    fn id(&self) -> &str {
+        std::str::from_utf8(&self.id).unwrap_or_default()
+    }
+}
+
+impl Row {
+    fn target(self) -> TargetRef {
+        TargetRef {
+            account: self.account,
+            role: self.role,
+        }
+    }
+}
+
+impl Scored<'_> {
+    fn row(&self, row: Row) -> Score {
+        let region = row.region_text.map_or(0, |r| self.regions[r as usize]);
+        self.roles[row.role_text as usize].max(region)
+    }
+}
+
+#[cfg(test)]
+mod tests;

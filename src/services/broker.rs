@@ -1,0 +1,641 @@
+//! The broker: the only way to credentials. A request goes in; a pass or a refusal comes out.
+
+use std::cell::{OnceCell, RefCell};
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::domain::account::{Flow, Target};
+use crate::domain::config::{Auth, KeySource, StoreChoice};
+use crate::domain::fault::{Exit, Fault};
+use crate::domain::ids::{AccessKeyId, MfaSerial, SessionName};
+use crate::domain::pass::{
+    Asking, AuthStanding, CodeWanted, Complaint, Device, Live, Pass, Refusal, Renew, Request, Standing,
+};
+use crate::domain::secret::{AccessKey, MfaCode, Secret};
+
+use super::access_key;
+use super::aws::{Aws, Doing, Failure, Kind, Signer};
+use super::sessions::{self, AuthOrigin, RoleOrigin, Session, Who};
+use super::store::keyfile::Passphrase;
+use super::store::lock::{Held, Holder, PromptLock, Waited, Wish};
+use super::store::spent::{Marked, SpentCodes};
+use super::store::vault::{self, Vault};
+use super::{aws, codes};
+
+/// An authenticator shows a new code every so many seconds (RFC 6238, as AWS uses it).
+const STEP: i64 = 30;
+/// An auth session with less life than this is not worth another call.
+const AUTH_MARGIN: SignedDuration = SignedDuration::from_mins(1);
+/// A session that cannot be renewed without a person still serves while it has this much left.
+const LAST_MARGIN: Duration = Duration::from_mins(5);
+
+/// Issues passes for one auth account.
+pub struct Broker {
+    auth: Auth,
+    vault: Vault,
+    spent: SpentCodes,
+    store: StoreChoice,
+    shared: PathBuf,
+    verb: String,
+    person: Box<dyn Person>,
+    clock: fn() -> Timestamp,
+    aws: OnceCell<Aws>,
+    key: RefCell<Option<Rc<AccessKey>>>,
+    /// The right to ask for a code: held from the question until the answer was used or given up.
+    turn: RefCell<Option<Held>>,
+}
+
+/// What a broker works with.
+pub struct Means {
+    /// Where sessions rest.
+    pub vault: Vault,
+    /// Where the access key rests, if the config leaves it to the store.
+    pub store: StoreChoice,
+    /// The folder that every sekisho of this person shares: locks, spent codes, sealed keys.
+    pub shared: PathBuf,
+    /// What this process does, as other processes name it: `exec dev-tanaka`.
+    pub verb: String,
+    /// The person who waits.
+    pub person: Box<dyn Person>,
+    /// The time, UTC.
+    pub clock: fn() -> Timestamp,
+}
+
+/// The person who waits while the broker works.
+pub trait Person {
+    /// Hears one line about what is going on.
+    fn hear(&self, line: &str);
+
+    /// Gives the passphrase of the sealed key file.
+    fn passphrase(&self, which: Passphrase) -> Result<Secret, Fault>;
+
+    /// Whether the person wants to be asked here, while another process asks. Heard once.
+    fn wants_the_prompt(&self) -> bool;
+}
+
+impl Broker {
+    /// A broker for one auth account. Nothing is read or called before the first request.
+    pub fn new(auth: Auth, means: Means) -> Self {
+        Self {
+            auth,
+            vault: means.vault,
+            spent: SpentCodes::new(&means.shared),
+            store: means.store,
+            shared: means.shared,
+            verb: means.verb,
+            person: means.person,
+            clock: means.clock,
+            aws: OnceCell::new(),
+            key: RefCell::new(None),
+            turn: RefCell::new(None),
+        }
+    }
+
+    /// Uses this key instead of looking for one, until `rest`.
+    pub fn hold(&self, key: AccessKey) {
+        *self.key.borrow_mut() = Some(Rc::new(key));
+    }
+
+    /// Gives a pass into a target: from the cache, through the auth session, or with a code.
+    pub async fn issue(&self, request: &Request) -> Result<Pass, Refusal> {
+        let target = request.target.target();
+        let who = self.who().await?;
+        let name = SessionName::of(&who.user);
+        let (target, mut notes) = self.within_maximum(target);
+        let cached = self.cached(&who, &target, &name);
+        let cached = match cached {
+            Some(session) if self.is_fresh(&session, request.terms.renew) => return Ok(self.pass(session, notes)),
+            cached => cached,
+        };
+        let entered = match target.flow() {
+            Flow::Shared => self.enter_shared(&who, &target, &name, request).await,
+            Flow::Direct => self.enter_direct(&who, &target, &name, request, &mut notes).await,
+        };
+        match (entered, cached) {
+            // Nobody can be asked, but what is there still serves a while.
+            (Err(Refusal::Code(_)), Some(session))
+                if request.terms.asking == Asking::Never
+                    && session.life((self.clock)()).0 > LAST_MARGIN =>
+            {
+                Ok(self.pass(session, notes))
+            }
+            (Err(refusal), _) => Err(refusal),
+            (Ok((session, serial)), _) => {
+                self.turn.take();
+                let made_for = &session.origin.target;
+                let id = sessions::role_id(&self.auth, &who.key, &serial, made_for, &name);
+                sessions::put(&self.vault, &id, &session, (self.clock)());
+                Ok(self.pass(session, notes))
+            }
+        }
+    }
+
+    /// Gets the auth session now, so that later requests need no code. Returns when it ends, UTC.
+    pub async fn sign_in(
+        &self,
+        code: Option<&(MfaSerial, MfaCode)>,
+        asking: Asking,
+    ) -> Result<Timestamp, Refusal> {
+        let who = self.who().await?;
+        let session = self.auth_session(&who, code, asking).await?;
+        self.turn.take();
+        Ok(session.credentials.expires)
+    }
+
+    /// What is live right now. Reads the cache only.
+    pub fn standing(&self) -> Standing {
+        let now = (self.clock)();
+        let who: Option<Who> = sessions::recall(&self.vault, &sessions::who_id(&self.auth), now);
+        let mut standing = Standing {
+            user: who.map(|who| who.user).or_else(|| self.auth.user.clone()),
+            ..Standing::default()
+        };
+        let auth = sessions::all::<AuthOrigin>(&self.vault, now).into_iter();
+        standing.auth = auth
+            .filter(|(id, s)| *id == sessions::auth_id(&self.auth, &s.origin.key, &s.origin.serial))
+            .map(|(_, s)| AuthStanding { expires: s.credentials.expires, device: s.origin.device })
+            .max_by_key(|standing| standing.expires);
+        for (_, session) in sessions::all::<RoleOrigin>(&self.vault, now) {
+            let live = Live { expires: session.credentials.expires, flow: session.origin.flow };
+            standing
+                .roles
+                .entry(session.origin.target.role)
+                .and_modify(|other| *other = if other.expires < live.expires { live } else { *other })
+                .or_insert(live);
+        }
+        standing
+    }
+
+    /// Forgets a role's sessions here. They stay valid at AWS until they expire.
+    pub fn forget(&self, target: &Target) {
+        for (id, session) in sessions::all::<RoleOrigin>(&self.vault, (self.clock)()) {
+            if session.origin.target.role == target.role {
+                let _ = self.vault.remove(vault::Kind::RoleSession, &id);
+            }
+        }
+    }
+
+    /// Gives up a code that was asked for, so that another process may ask.
+    pub fn abandon(&self) {
+        self.turn.take();
+    }
+
+    /// Wipes the access key: while a child runs, the parent holds none.
+    pub fn rest(&self) {
+        self.key.take();
+        self.turn.take();
+    }
+
+    /// The vault, for verbs that look at it or empty it.
+    pub fn vault(&self) -> &Vault {
+        &self.vault
+    }
+
+    fn pass(&self, session: Session<RoleOrigin>, mut notes: Vec<String>) -> Pass {
+        notes.extend(self.vault.take_warning());
+        let Session { credentials, origin } = session;
+        Pass { target: origin.target, credentials, flow: origin.flow, user: origin.user, notes }
+    }
+
+    fn is_fresh(&self, session: &Session<RoleOrigin>, renew: Renew) -> bool {
+        let (left, whole) = session.life((self.clock)());
+        match (renew, session.origin.flow) {
+            (Renew::Now, _) => false,
+            (Renew::Below(seconds), _) => left >= Duration::from_secs(seconds.into()),
+            (Renew::ByFlow, Flow::Shared) => left * 2 >= whole,
+            (Renew::ByFlow, Flow::Direct) => left > LAST_MARGIN,
+        }
+    }
+
+    /// A target whose role is known to give less than asked, brought down to what it gives.
+    fn within_maximum(&self, target: &Target) -> (Target, Vec<String>) {
+        let id = sessions::maximum_id(&self.auth, target);
+        let known = sessions::recall::<u64>(&self.vault, &id, (self.clock)());
+        match known {
+            Some(most) if target.duration.as_secs() > most => {
+                let note = format!("{target} gives sessions of 1h at most; going on in the shared flow");
+                (Target { duration: Duration::from_secs(most), ..target.clone() }, vec![note])
+            }
+            _ => (target.clone(), Vec::new()),
+        }
+    }
+
+    fn cached(&self, who: &Who, target: &Target, name: &SessionName) -> Option<Session<RoleOrigin>> {
+        let now = (self.clock)();
+        let ids = who.devices.iter().map(|(serial, _)| serial);
+        ids.map(|serial| sessions::role_id(&self.auth, &who.key, serial, target, name))
+            .filter_map(|id| sessions::get(&self.vault, &id, now))
+            .max_by_key(|session| session.credentials.expires)
+    }
+
+    async fn enter_shared(
+        &self,
+        who: &Who,
+        target: &Target,
+        name: &SessionName,
+        request: &Request,
+    ) -> Result<(Session<RoleOrigin>, MfaSerial), Refusal> {
+        let mut tried_again = false;
+        loop {
+            let auth = self.auth_session(who, request.code.as_ref(), request.terms.asking).await?;
+            let signer = Signer::Session(&auth.credentials);
+            match self.aws()?.assume_role(signer, target, target.duration, name, None).await {
+                Ok(credentials) => {
+                    let origin = self.origin(who, target, Flow::Shared);
+                    return Ok((Session { credentials, origin }, auth.origin.serial));
+                }
+                // What was cached is dead at AWS: an expired session, or a key that was replaced.
+                Err(failure) if matches!(failure.kind, Kind::Expired | Kind::Unknown) && !tried_again => {
+                    let id = sessions::auth_id(&self.auth, &who.key, &auth.origin.serial);
+                    let _ = self.vault.remove(vault::Kind::AuthSession, &id);
+                    tried_again = true;
+                }
+                Err(failure) => {
+                    return Err(failure.fault(Doing::Entering(target, Flow::Shared)).into());
+                }
+            }
+        }
+    }
+
+    async fn enter_direct(
+        &self,
+        who: &Who,
+        target: &Target,
+        name: &SessionName,
+        request: &Request,
+        notes: &mut Vec<String>,
+    ) -> Result<(Session<RoleOrigin>, MfaSerial), Refusal> {
+        let now = (self.clock)();
+        let until = now + SignedDuration::try_from(target.duration).unwrap_or_default();
+        let (serial, code) = self
+            .code(who, request.code.as_ref(), request.terms.asking, Flow::Direct, until)
+            .await?;
+        let key = self.key().await?;
+        let life = target.duration;
+        let answer = self
+            .aws()?
+            .assume_role(Signer::Key(&key), target, life, name, Some((&serial, &code)))
+            .await;
+        match answer {
+            Ok(credentials) => {
+                let origin = self.origin(who, target, Flow::Direct);
+                Ok((Session { credentials, origin }, serial))
+            }
+            Err(failure) if failure.kind == Kind::OverMaximum => {
+                let most = Flow::SHARED_MAX.as_secs();
+                let id = sessions::maximum_id(&self.auth, target);
+                sessions::remember(&self.vault, &id, &most, now);
+                let (target, stepped_down) = self.within_maximum(target);
+                notes.extend(stepped_down);
+                // The code is spent: only a live auth session, or the next code, goes on from here.
+                let request = Request { target: request.target.clone(), code: None, terms: request.terms };
+                Box::pin(self.enter_shared(who, &target, name, &request)).await.map_err(|refusal| {
+                    with_complaint(refusal, format!("{target} gives sessions of 1h at most: going on in the shared flow, with the next code"), self.next_step())
+                })
+            }
+            Err(failure) => Err(self.refuse_code(who, &failure, Doing::Entering(target, Flow::Direct), &serial, &code, Flow::Direct, until)),
+        }
+    }
+
+    /// The live auth session, or a new one.
+    async fn auth_session(
+        &self,
+        who: &Who,
+        code: Option<&(MfaSerial, MfaCode)>,
+        asking: Asking,
+    ) -> Result<Session<AuthOrigin>, Refusal> {
+        if let Some(session) = self.live_auth_session(who) {
+            return Ok(session);
+        }
+        if asking == Asking::Allowed
+            && let Some(session) = self.await_turn(who).await
+        {
+            return Ok(session);
+        }
+        let now = (self.clock)();
+        let until = now + SignedDuration::try_from(self.auth.session).unwrap_or_default();
+        let (serial, code) = self.code(who, code, asking, Flow::Shared, until).await?;
+        let key = self.key().await?;
+        let credentials = match self.aws()?.session_token(&key, &serial, &code, self.auth.session).await {
+            Ok(credentials) => credentials,
+            Err(failure) => {
+                return Err(self.refuse_code(who, &failure, Doing::SigningIn, &serial, &code, Flow::Shared, until));
+            }
+        };
+        let label = who.devices.iter().find(|(s, _)| *s == serial).map(|(_, label)| label.clone());
+        let origin = AuthOrigin {
+            key: who.key.clone(),
+            user: who.user.clone(),
+            device: label.unwrap_or_else(|| serial.short().to_owned()),
+            serial,
+            obtained: now,
+        };
+        self.prefer(who, &origin.serial);
+        let session = Session { credentials, origin };
+        let id = sessions::auth_id(&self.auth, &who.key, &session.origin.serial);
+        sessions::put(&self.vault, &id, &session, now);
+        Ok(session)
+    }
+
+    /// Waits until this process may ask for a code, or until another one has got the auth session.
+    async fn await_turn(&self, who: &Who) -> Option<Session<AuthOrigin>> {
+        let lock = match PromptLock::new(&self.shared, &sessions::who_id(&self.auth)) {
+            Ok(lock) => lock,
+            Err(error) => {
+                self.person.hear(&format!("other sekisho processes may ask for a code too: {error}"));
+                return None;
+            }
+        };
+        let mine = self.turn.borrow_mut().take();
+        if let Some(held) = mine
+            && !lock.superseded(&held).is_ok_and(|holder| holder.is_some())
+        {
+            *self.turn.borrow_mut() = Some(held);
+            return None;
+        }
+        let mut told = None;
+        let tell = |holder: &Holder| self.tell(holder, &mut told);
+        match lock.wait(&self.verb, self.clock, || self.live_auth_session(who), tell).await {
+            Ok(Waited::Found(session)) => Some(session),
+            Ok(Waited::Mine(held)) => {
+                *self.turn.borrow_mut() = Some(held);
+                None
+            }
+            Err(error) => {
+                self.person.hear(&format!("other sekisho processes may ask for a code too: {error}"));
+                None
+            }
+        }
+    }
+
+    /// Says who asks for the code, once, and once more when the prompt may be taken over.
+    fn tell(&self, holder: &Holder, told: &mut Option<(u32, bool)>) -> Wish {
+        let ripe = holder.may_be_taken_over((self.clock)());
+        if *told != Some((holder.pid, ripe)) {
+            *told = Some((holder.pid, ripe));
+            let name = format!("`sekisho {}` (pid {})", holder.verb, holder.pid);
+            self.person.hear(&if ripe {
+                format!("{name} still asks for the code; Enter asks here instead")
+            } else {
+                format!("{name} asks for the code: waiting for it")
+            });
+        }
+        if ripe && self.person.wants_the_prompt() { Wish::TakeOver } else { Wish::Wait }
+    }
+
+    fn live_auth_session(&self, who: &Who) -> Option<Session<AuthOrigin>> {
+        let now = (self.clock)();
+        who.devices
+            .iter()
+            .map(|(serial, _)| sessions::auth_id(&self.auth, &who.key, serial))
+            .filter_map(|id| sessions::get::<AuthOrigin>(&self.vault, &id, now + AUTH_MARGIN))
+            .max_by_key(|session| session.credentials.expires)
+    }
+
+    /// A code that has not been used: the one given, else the command's, else a person must give one.
+    async fn code(
+        &self,
+        who: &Who,
+        given: Option<&(MfaSerial, MfaCode)>,
+        asking: Asking,
+        flow: Flow,
+        until: Timestamp,
+    ) -> Result<(MfaSerial, MfaCode), Refusal> {
+        let wanted = |complaint| Refusal::Code(self.wanted(who, flow, until, complaint));
+        if let Some((serial, code)) = given {
+            if let Some(until) = self.spend(serial, code) {
+                return Err(wanted(Some(Complaint {
+                    what: "this code was used already: each code works once".into(),
+                    why: Vec::new(),
+                    next_code_at: Some(self.next_step().min(until)),
+                })));
+            }
+            return Ok((serial.clone(), MfaCode::parse(code.expose()).ok_or_else(|| wanted(None))?));
+        }
+        let (Asking::Allowed, Some(argv)) = (asking, &self.auth.mfa_command) else {
+            return Err(wanted(None));
+        };
+        let serial = &who.devices.first().ok_or_else(|| wanted(None))?.0;
+        for waited in [false, true] {
+            let hear = |line: &str| self.person.hear(line);
+            let code = codes::from_command(argv, hear).await.map_err(|fault| {
+                wanted(Some(Complaint { what: fault.what, why: fault.why, next_code_at: None }))
+            })?;
+            if self.spend(serial, &code).is_none() {
+                return Ok((serial.clone(), code));
+            }
+            if !waited {
+                self.person.hear("the code was used already: waiting for the next one");
+                self.until(self.next_step()).await;
+            }
+        }
+        Err(wanted(Some(Complaint {
+            what: "mfa_command gave a used code twice".into(),
+            why: vec!["the device's clock is off".into()],
+            next_code_at: Some(self.next_step()),
+        })))
+    }
+
+    /// Marks a code as spent before it is sent. Until when it stays so, if it was spent before.
+    fn spend(&self, serial: &MfaSerial, code: &MfaCode) -> Option<Timestamp> {
+        match self.spent.mark(serial, code, (self.clock)()) {
+            Ok(Marked::Spent(until)) => Some(until),
+            // An error means that other processes do not see the mark: AWS would tell them.
+            Ok(Marked::Fresh) | Err(_) => None,
+        }
+    }
+
+    /// What a failed call with a code means: another code may help, or it is a fault.
+    #[expect(clippy::too_many_arguments, reason = "the two callers have them at hand")]
+    fn refuse_code(
+        &self,
+        who: &Who,
+        failure: &Failure,
+        doing: Doing<'_>,
+        serial: &MfaSerial,
+        code: &MfaCode,
+        flow: Flow,
+        until: Timestamp,
+    ) -> Refusal {
+        if !failure.spends_code() {
+            // At worst the same digits are refused here for 90 s.
+            let _ = self.spent.unmark(serial, code);
+        }
+        let fault = failure.fault(doing);
+        if failure.kind != Kind::Code {
+            return fault.into();
+        }
+        let next = Some(self.next_step());
+        let complaint = Complaint { what: fault.what, why: fault.why, next_code_at: next };
+        Refusal::Code(self.wanted(who, flow, until, Some(complaint)))
+    }
+
+    fn wanted(&self, who: &Who, flow: Flow, until: Timestamp, complaint: Option<Complaint>) -> CodeWanted {
+        let devices = who.devices.iter();
+        CodeWanted {
+            user: who.user.clone(),
+            devices: devices.map(|(serial, label)| Device { serial: serial.clone(), label: label.clone() }).collect(),
+            flow,
+            until,
+            complaint,
+        }
+    }
+
+    /// When the authenticator shows its next code.
+    fn next_step(&self) -> Timestamp {
+        let second = (self.clock)().as_second();
+        Timestamp::from_second((second / STEP + 1) * STEP).unwrap_or(Timestamp::MAX)
+    }
+
+    async fn until(&self, instant: Timestamp) {
+        let wait = instant.duration_since((self.clock)());
+        tokio::time::sleep(Duration::try_from(wait).unwrap_or_default()).await;
+    }
+
+    fn origin(&self, who: &Who, target: &Target, flow: Flow) -> RoleOrigin {
+        RoleOrigin {
+            key: who.key.clone(),
+            user: who.user.clone(),
+            flow,
+            target: target.clone(),
+            obtained: (self.clock)(),
+        }
+    }
+
+    /// The person behind the key: from the config, from memory, else from AWS, once.
+    async fn who(&self) -> Result<Who, Refusal> {
+        let id = sessions::who_id(&self.auth);
+        let known: Option<Who> = sessions::recall(&self.vault, &id, (self.clock)());
+        let key_id = self.key_id(known.as_ref()).await?;
+        if let Some(known) = known.filter(|known| known.key == key_id) {
+            return Ok(known);
+        }
+        let user = match &self.auth.user {
+            Some(user) => user.clone(),
+            None => self.ask_user().await?,
+        };
+        let devices = if self.auth.mfa.is_empty() {
+            self.ask_devices(&user).await?
+        } else {
+            let label = |d: &crate::domain::config::MfaDevice| {
+                d.label.clone().unwrap_or_else(|| d.serial.short().to_owned())
+            };
+            self.auth.mfa.iter().map(|device| (device.serial.clone(), label(device))).collect()
+        };
+        let who = Who { key: key_id, user, devices };
+        sessions::remember(&self.vault, &id, &who, (self.clock)());
+        Ok(who)
+    }
+
+    /// Puts the device that gave the last good code first.
+    fn prefer(&self, who: &Who, serial: &MfaSerial) {
+        let mut who = who.clone();
+        who.devices.sort_by_key(|(other, _)| other != serial);
+        let id = sessions::who_id(&self.auth);
+        sessions::remember(&self.vault, &id, &who, (self.clock)());
+    }
+
+    async fn ask_user(&self) -> Result<crate::domain::ids::UserName, Refusal> {
+        let key = self.key().await?;
+        let caller = self
+            .aws()?
+            .caller_identity(Signer::Key(&key))
+            .await
+            .map_err(|failure| failure.fault(Doing::Asking))?;
+        if caller.account != self.auth.account {
+            return Err(Fault::new(Exit::Usage, format!("the access key {} belongs to account {}", key.id.short(), caller.account))
+                .because(format!("the config's auth account is {}", self.auth.account))
+                .fix("give the key of the auth account's IAM user, or mend `auth.account`")
+                .into());
+        }
+        caller.user.ok_or_else(|| {
+            Fault::new(Exit::Usage, "the access key is not an IAM user's")
+                .because(format!("AWS says it is {}", crate::domain::text::sanitize(&caller.arn)))
+                .fix("give the long-term key of an IAM user in the auth account")
+                .into()
+        })
+    }
+
+    async fn ask_devices(
+        &self,
+        user: &crate::domain::ids::UserName,
+    ) -> Result<Vec<(MfaSerial, String)>, Refusal> {
+        let key = self.key().await?;
+        let add = "name the device in the config: `auth: {mfa: [{serial: arn:aws:iam::…:mfa/…}]}`";
+        let serials = self.aws()?.mfa_devices(Signer::Key(&key), user).await.map_err(|failure| {
+            let fault = failure.fault(Doing::Asking);
+            if matches!(failure.kind, Kind::Denied | Kind::IdentityDeny) {
+                Fault::new(Exit::Refused, "AWS does not say which MFA devices you have")
+                    .because("your IAM user may not call iam:ListMFADevices with the bare key")
+                    .fix(add)
+            } else {
+                fault
+            }
+        })?;
+        let (usable, refused): (Vec<_>, Vec<_>) =
+            serials.iter().map(|serial| serial.parse::<MfaSerial>()).partition(Result::is_ok);
+        let devices: Vec<_> =
+            usable.into_iter().flatten().map(|serial| (serial.clone(), serial.short().to_owned())).collect();
+        if devices.is_empty() {
+            let fault = Fault::new(Exit::Refused, format!("{user} has no device that gives six-digit codes"));
+            let fault = match refused.into_iter().find_map(Result::err) {
+                Some(why) => fault.because(why.to_string()),
+                None => fault.because("no MFA device is registered"),
+            };
+            return Err(fault
+                .fix("register an authenticator app in the IAM console, Security credentials, then try again")
+                .into());
+        }
+        Ok(devices)
+    }
+
+    /// The key's id, without touching a keychain where it is known.
+    async fn key_id(&self, known: Option<&Who>) -> Result<AccessKeyId, Refusal> {
+        if let Some(key) = self.key.borrow().as_ref() {
+            return Ok(key.id.clone());
+        }
+        match (&self.auth.key, known) {
+            // Changed through sekisho alone, which forgets what it knew.
+            (KeySource::Auto | KeySource::Keyring | KeySource::File | KeySource::Command(_), Some(who)) => {
+                Ok(who.key.clone())
+            }
+            // In a subshell of ours the environment holds a session; a live auth session still serves.
+            (KeySource::Env, Some(who)) => {
+                Ok(aws::from_environment().map_or_else(|_| who.key.clone(), |key| key.id.clone()))
+            }
+            _ => Ok(self.key().await?.id.clone()),
+        }
+    }
+
+    /// The access key, read once and kept until `rest`.
+    async fn key(&self) -> Result<Rc<AccessKey>, Refusal> {
+        if let Some(key) = self.key.borrow().as_ref() {
+            return Ok(Rc::clone(key));
+        }
+        let mut ask = |which| self.person.passphrase(which);
+        let key = Rc::new(access_key::load(&self.auth, self.store, &self.shared, &mut ask).await?);
+        *self.key.borrow_mut() = Some(Rc::clone(&key));
+        Ok(key)
+    }
+
+    fn aws(&self) -> Result<&Aws, Fault> {
+        if let Some(aws) = self.aws.get() {
+            return Ok(aws);
+        }
+        let aws = Aws::new(&self.auth)?;
+        Ok(self.aws.get_or_init(|| aws))
+    }
+}
+
+fn with_complaint(refusal: Refusal, what: String, next: Timestamp) -> Refusal {
+    match refusal {
+        Refusal::Code(wanted) => Refusal::Code(CodeWanted {
+            complaint: Some(Complaint { what, why: Vec::new(), next_code_at: Some(next) }),
+            ..wanted
+        }),
+        fault @ Refusal::Fault(_) => fault,
+    }
+}

@@ -1,0 +1,350 @@
+//! The environment as text that a shell evaluates or a program parses.
+
+use std::fmt::Write;
+
+use zeroize::Zeroizing;
+
+use super::{Environment, Value};
+use crate::domain::secret::Secret;
+
+/// A shell language.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Syntax {
+    /// `eval "$(sekisho env …)"`
+    Bash,
+    /// `eval "$(sekisho env …)"`
+    Zsh,
+    /// `sekisho env … | source`
+    Fish,
+    /// `sekisho env … | Invoke-Expression`
+    PowerShell,
+    /// A script for `source`; without a file: `sekisho env … --format json | from json | load-env`
+    Nu,
+}
+
+impl Syntax {
+    /// Every language, in the order help lists them.
+    pub const ALL: [Self; 5] = [
+        Self::Bash,
+        Self::Zsh,
+        Self::Fish,
+        Self::PowerShell,
+        Self::Nu,
+    ];
+
+    /// The name in `--shell`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Bash => "bash",
+            Self::Zsh => "zsh",
+            Self::Fish => "fish",
+            Self::PowerShell => "powershell",
+            Self::Nu => "nu",
+        }
+    }
+}
+
+/// What `env` prints.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// Code: removes, then sets.
+    Export(Syntax),
+    /// One object; what is set only.
+    Json,
+    /// `NAME=value` lines; what is set only.
+    Dotenv,
+}
+
+/// Whether secrets are shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Masking {
+    /// For a pipe.
+    Shown,
+    /// For a terminal.
+    Masked,
+}
+
+/// What stands for a secret on a terminal.
+const MASK: &str = "********";
+
+impl Environment {
+    /// The environment as text, ending in a newline. Secret, unless masked.
+    pub fn render(&self, form: Form, masking: Masking) -> Secret {
+        let set: Vec<(&str, &str)> = self
+            .set
+            .iter()
+            .filter(|variable| is_identifier(&variable.name))
+            .map(|variable| {
+                let value = match (&variable.value, masking) {
+                    (Value::Hidden(_), Masking::Masked) => MASK,
+                    (value, _) => value.expose(),
+                };
+                (variable.name.as_str(), value)
+            })
+            .collect();
+        let remove: Vec<&str> = self
+            .remove
+            .iter()
+            .map(String::as_str)
+            .filter(|name| is_identifier(name))
+            .collect();
+        // Six bytes for one is the worst that quoting does, so the text never moves and leaves a copy.
+        let most = set
+            .iter()
+            .map(|(name, value)| name.len() + 6 * value.len() + 32)
+            .sum::<usize>();
+        let mut text = Zeroizing::new(String::with_capacity(most + 64 * remove.len() + 256));
+        match form {
+            Form::Export(syntax) => {
+                syntax.unset(&mut text, &remove);
+                for (name, value) in set {
+                    syntax.export(&mut text, name, value);
+                }
+            }
+            Form::Json => json(&mut text, &set),
+            Form::Dotenv => {
+                for (name, value) in set {
+                    dotenv(&mut text, name, value);
+                }
+            }
+        }
+        Secret::new(std::mem::take(&mut text))
+    }
+}
+
+/// Names from the inherited environment may be anything; only these can be said in every shell.
+fn is_identifier(name: &str) -> bool {
+    !name.starts_with(|c: char| c.is_ascii_digit())
+        && !name.is_empty()
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+}
+
+impl Syntax {
+    fn unset(self, out: &mut String, names: &[&str]) {
+        if names.is_empty() {
+            return;
+        }
+        let joined = names.join(" ");
+        match self {
+            Self::Bash | Self::Zsh => add(out, format_args!("unset {joined}\n")),
+            // Erasing a universal variable would erase it in every shell of the person's, for ever:
+            // an unexported global one stands before it instead.
+            Self::Fish => add(
+                out,
+                format_args!(
+                    "for __sekisho_name in {joined}; set -eg $__sekisho_name; \
+                     set -qU $__sekisho_name; and set -gu $__sekisho_name; end; set -e __sekisho_name;\n"
+                ),
+            ),
+            Self::PowerShell => {
+                for name in names {
+                    add(out, format_args!("$env:{name} = $null\n"));
+                }
+            }
+            Self::Nu => add(out, format_args!("hide-env --ignore-errors {joined}\n")),
+        }
+    }
+
+    fn export(self, out: &mut String, name: &str, value: &str) {
+        let (before, after) = match self {
+            Self::Bash | Self::Zsh => ("export ", "="),
+            Self::Fish => ("set -gx ", " "),
+            Self::PowerShell => ("$env:", " = "),
+            Self::Nu => ("$env.", " = "),
+        };
+        add(out, format_args!("{before}{name}{after}"));
+        match self {
+            Self::Bash | Self::Zsh => posix(out, value),
+            Self::Fish => fish(out, value),
+            Self::PowerShell => powershell(out, value),
+            Self::Nu => double_quoted(out, value, nu_escape),
+        }
+        out.push_str(if self == Self::Fish { ";\n" } else { "\n" });
+    }
+}
+
+/// Writing to a `String` cannot fail.
+fn add(out: &mut String, text: std::fmt::Arguments<'_>) {
+    let _ = out.write_fmt(text);
+}
+
+/// Single quotes hold everything but themselves.
+fn posix(out: &mut String, value: &str) {
+    out.push('\'');
+    for c in value.chars() {
+        match c {
+            '\'' => out.push_str(r"'\''"),
+            c => out.push(c),
+        }
+    }
+    out.push('\'');
+}
+
+/// Single quotes with two escapes. Line ends stand outside them, escaped: `eval (sekisho env …)`
+/// joins lines with spaces.
+fn fish(out: &mut String, value: &str) {
+    out.push('\'');
+    for c in value.chars() {
+        match c {
+            '\'' => out.push_str(r"\'"),
+            '\\' => out.push_str(r"\\"),
+            '\n' => out.push_str(r"'\n'"),
+            '\r' => out.push_str(r"'\r'"),
+            c => out.push(c),
+        }
+    }
+    out.push('\'');
+}
+
+/// Single quotes with quotes doubled; the typographic ones are quotes to PowerShell too. Line ends are
+/// concatenated, since `| Invoke-Expression` takes the output line by line.
+fn powershell(out: &mut String, value: &str) {
+    out.push('\'');
+    for c in value.chars() {
+        match c {
+            '\'' | '\u{2018}'..='\u{201B}' => out.extend([c, c]),
+            '\n' => out.push_str("'+\"`n\"+'"),
+            '\r' => out.push_str("'+\"`r\"+'"),
+            c => out.push(c),
+        }
+    }
+    out.push('\'');
+}
+
+/// Double quotes around characters that `escape` may replace.
+fn double_quoted(out: &mut String, value: &str, escape: fn(char) -> Option<&'static str>) {
+    out.push('"');
+    for c in value.chars() {
+        match escape(c) {
+            Some(text) => out.push_str(text),
+            None => out.push(c),
+        }
+    }
+    out.push('"');
+}
+
+fn nu_escape(c: char) -> Option<&'static str> {
+    Some(match c {
+        '"' => r#"\""#,
+        '\\' => r"\\",
+        '\n' => r"\n",
+        '\r' => r"\r",
+        '\t' => r"\t",
+        _ => return None,
+    })
+}
+
+/// Plain values stay bare, so that `docker --env-file`, which knows no quotes, takes them too.
+fn dotenv(out: &mut String, name: &str, value: &str) {
+    let bare = |c: char| c.is_ascii_alphanumeric() || "_./+=:@,-".contains(c);
+    add(out, format_args!("{name}="));
+    if !value.is_empty() && value.chars().all(bare) {
+        out.push_str(value);
+    } else if !value.contains(['\'', '\n', '\r', '\\']) {
+        add(out, format_args!("'{value}'"));
+    } else {
+        double_quoted(out, value, dotenv_escape);
+    }
+    out.push('\n');
+}
+
+fn dotenv_escape(c: char) -> Option<&'static str> {
+    Some(match c {
+        '"' => r#"\""#,
+        '\\' => r"\\",
+        '$' => r"\$",
+        '`' => r"\`",
+        '\n' => r"\n",
+        '\r' => r"\r",
+        _ => return None,
+    })
+}
+
+/// Written by hand, entry by entry: a map of values would be a second copy of the secrets.
+fn json(out: &mut String, set: &[(&str, &str)]) {
+    out.push_str("{\n");
+    for (i, (name, value)) in set.iter().enumerate() {
+        let comma = if i + 1 < set.len() { "," } else { "" };
+        add(out, format_args!("  \"{name}\": \""));
+        for c in value.chars() {
+            match c {
+                '"' => out.push_str(r#"\""#),
+                '\\' => out.push_str(r"\\"),
+                '\u{0}'..='\u{1F}' | '\u{7F}' => add(out, format_args!("\\u{:04x}", u32::from(c))),
+                c => out.push(c),
+            }
+        }
+        add(out, format_args!("\"{comma}\n"));
+    }
+    out.push_str("}\n");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const AWKWARD: &str = "it's \"$(touch x)\" `id` %n \\ 田中’\nend";
+
+    fn exported(syntax: Syntax) -> String {
+        let mut out = String::new();
+        syntax.unset(&mut out, &["AWS_PROFILE", "AWS_VAULT"]);
+        syntax.export(&mut out, "A", AWKWARD);
+        out
+    }
+
+    #[test]
+    fn powershell_takes_every_quote_literally_and_stays_on_one_line() {
+        insta::assert_snapshot!(exported(Syntax::PowerShell), @r#"
+        $env:AWS_PROFILE = $null
+        $env:AWS_VAULT = $null
+        $env:A = 'it''s "$(touch x)" `id` %n \ 田中’’'+"`n"+'end'
+        "#);
+    }
+
+    #[test]
+    fn nu_escapes_in_double_quotes_which_interpolate_nothing() {
+        insta::assert_snapshot!(exported(Syntax::Nu), @r#"
+        hide-env --ignore-errors AWS_PROFILE AWS_VAULT
+        $env.A = "it's \"$(touch x)\" `id` %n \\ 田中’\nend"
+        "#);
+    }
+
+    #[test]
+    fn dotenv_is_bare_where_it_can_be() {
+        let line = |value: &str| {
+            let mut out = String::new();
+            dotenv(&mut out, "A", value);
+            out
+        };
+        assert_eq!(line("wJalr/X+U=="), "A=wJalr/X+U==\n");
+        assert_eq!(line(""), "A=''\n");
+        assert_eq!(line("開発 $HOME #1"), "A='開発 $HOME #1'\n");
+        assert_eq!(
+            line(AWKWARD),
+            "A=\"it's \\\"\\$(touch x)\\\" \\`id\\` %n \\\\ 田中’\\nend\"\n"
+        );
+    }
+
+    #[test]
+    fn json_reads_back() {
+        let mut out = String::new();
+        json(&mut out, &[("A", AWKWARD), ("B", "\u{7f}\u{1}")]);
+        let read: serde_json::Value = serde_json::from_str(&out).unwrap();
+        assert_eq!(read, serde_json::json!({"A": AWKWARD, "B": "\u{7f}\u{1}"}));
+    }
+
+    #[test]
+    fn names_that_are_code_are_not_said() {
+        for name in [
+            "AWSUME_X;id",
+            "GRANTED_$(id)",
+            "",
+            "1A",
+            "A B",
+            "GRANTED_田",
+        ] {
+            assert!(!is_identifier(name), "{name}");
+        }
+        assert!(is_identifier("AWS_CONTAINER_CREDENTIALS_FULL_URI"));
+    }
+}

@@ -1,0 +1,108 @@
+//! Stamps: whether a file is still the very file that was read.
+
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+/// A file changed later than this before it was stamped may change again within the same tick of the
+/// file system's clock, and look the same.
+const SETTLED: SignedDuration = SignedDuration::from_secs(1);
+
+/// What a file or folder was when it was read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stamp {
+    path: PathBuf,
+    state: State,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+enum State {
+    /// There was nothing.
+    Missing,
+    /// Too young to tell: never matches.
+    Unsettled,
+    /// Device, inode, size, and the nanoseconds of mtime and ctime.
+    Settled(u64, u64, u64, i128, i128),
+}
+
+impl Stamp {
+    /// Stamps a file or folder, before it is read.
+    pub fn of(path: &Path, now: Timestamp) -> Self {
+        let state = match State::look(path) {
+            State::Settled(.., modified, changed) if is_young(modified.max(changed), now) => State::Unsettled,
+            state => state,
+        };
+        Self { path: path.to_owned(), state }
+    }
+
+    /// Whether it is still the same.
+    pub fn holds(&self) -> bool {
+        self.state != State::Unsettled && self.state == State::look(&self.path)
+    }
+}
+
+impl State {
+    fn look(path: &Path) -> Self {
+        let nanoseconds = |seconds: i64, rest: i64| i128::from(seconds) * 1_000_000_000 + i128::from(rest);
+        match std::fs::metadata(path) {
+            Ok(m) => Self::Settled(
+                m.dev(),
+                m.ino(),
+                m.size(),
+                nanoseconds(m.mtime(), m.mtime_nsec()),
+                nanoseconds(m.ctime(), m.ctime_nsec()),
+            ),
+            Err(_) => Self::Missing,
+        }
+    }
+}
+
+fn is_young(nanoseconds: i128, now: Timestamp) -> bool {
+    now.as_nanosecond() - nanoseconds < SETTLED.as_nanos()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::time::{Duration, SystemTime};
+
+    use super::*;
+
+    #[test]
+    fn an_edit_of_equal_size_and_restored_time_is_seen() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("config.yaml");
+        std::fs::write(&path, "one").unwrap();
+        let later = Timestamp::now() + SignedDuration::from_secs(5);
+        let stamp = Stamp::of(&path, later);
+        assert!(stamp.holds());
+        let before = path.metadata().unwrap().modified().unwrap();
+        // ctime ticks with the kernel's clock, so write until it has.
+        let start = SystemTime::now();
+        while start.elapsed().unwrap() < Duration::from_secs(10) && stamp.holds() {
+            std::fs::write(&path, "two").unwrap();
+            File::options().write(true).open(&path).unwrap().set_modified(before).unwrap();
+        }
+        assert!(!stamp.holds());
+    }
+
+    #[test]
+    fn a_file_that_was_just_written_never_matches() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("config.yaml");
+        std::fs::write(&path, "one").unwrap();
+        assert!(!Stamp::of(&path, Timestamp::now()).holds());
+    }
+
+    #[test]
+    fn a_file_that_appears_is_seen() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("config.yaml");
+        let stamp = Stamp::of(&path, Timestamp::now());
+        assert!(stamp.holds());
+        std::fs::write(&path, "one").unwrap();
+        assert!(!stamp.holds());
+    }
+}

@@ -1,0 +1,105 @@
+//! Time left as text, and when that text changes next.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::model::{Mode, Model};
+
+/// Under so many seconds a session is about to end: the subshell warns at the same time.
+const ENDING: i64 = 10 * 60;
+
+/// How a session stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Life {
+    /// Live.
+    Live,
+    /// Live, but not for long.
+    Ending,
+    /// Over.
+    Over,
+}
+
+impl Life {
+    /// How a session that expires then stands now.
+    pub fn of(expires: Timestamp, now: Timestamp) -> Self {
+        match seconds_left(expires, now) {
+            ..=0 => Self::Over,
+            1..ENDING => Self::Ending,
+            _ => Self::Live,
+        }
+    }
+}
+
+/// Whole seconds from now until then; negative when it has passed.
+pub fn seconds_left(then: Timestamp, now: Timestamp) -> i64 {
+    then.duration_since(now).as_secs()
+}
+
+/// `11h 42m`, `47m`, `42s`; never below zero.
+pub fn left(then: Timestamp, now: Timestamp) -> String {
+    let seconds = seconds_left(then, now).max(0);
+    match seconds {
+        3600.. => format!("{}h {:02}m", seconds / 3600, seconds / 60 % 60),
+        60.. => format!("{}m", seconds / 60),
+        _ => format!("{seconds}s"),
+    }
+}
+
+/// Seconds until an authenticator shows its next code (RFC 6238, steps of 30 s).
+pub fn step_left(now: Timestamp) -> i64 {
+    30 - now.as_second().rem_euclid(30)
+}
+
+/// How long until a text on this screen changes by itself; `None` where nothing counts.
+///
+/// Never under a second, so that an idle screen wakes once a second at most.
+pub fn next_change(model: &Model) -> Option<Duration> {
+    let now = model.now;
+    let second = Some(Duration::from_secs(1));
+    match &model.mode {
+        Mode::Loading { .. } | Mode::Waiting { .. } | Mode::Code(_) => return second,
+        Mode::Browse | Mode::Confirm { .. } | Mode::Fault(_) | Mode::Help { .. } => {}
+    }
+    let auth = model.standing.auth.iter().map(|auth| auth.expires);
+    let rows = model
+        .visible()
+        .filter_map(|row| model.live(row))
+        .map(|live| live.expires);
+    auth.chain(rows)
+        .map(|expires| seconds_left(expires, now))
+        .filter(|left| *left > 0)
+        .map(|left| if left < 60 { 1 } else { left % 60 + 1 })
+        .min()
+        .and_then(|seconds| u64::try_from(seconds).ok())
+        .map(Duration::from_secs)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn time_left_is_short_and_never_negative() {
+        let now = Timestamp::UNIX_EPOCH;
+        let at = |seconds| Timestamp::from_second(seconds).unwrap();
+        for (seconds, text) in [
+            (-5, "0s"),
+            (0, "0s"),
+            (59, "59s"),
+            (60, "1m"),
+            (3599, "59m"),
+            (3600, "1h 00m"),
+            (42_130, "11h 42m"),
+        ] {
+            assert_eq!(left(at(seconds), now), text);
+        }
+        assert_eq!(Life::of(at(600), now), Life::Live);
+        assert_eq!(Life::of(at(599), now), Life::Ending);
+        assert_eq!(Life::of(at(0), now), Life::Over);
+        assert_eq!(
+            (step_left(at(0)), step_left(at(29)), step_left(at(-1))),
+            (30, 1, 1)
+        );
+    }
+}

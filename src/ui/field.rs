@@ -1,0 +1,202 @@
+//! Fields to type in: one line of text that is edited by grapheme, and six digits.
+
+use unicode_segmentation::UnicodeSegmentation;
+use zeroize::Zeroizing;
+
+use super::fit::width;
+use crate::domain::keys::{Key, KeyCode};
+use crate::domain::secret::{MfaCode, digit};
+use crate::domain::text::is_deceptive;
+
+/// No field holds more bytes: a filter or a name is short, a stray paste is not.
+const MOST: usize = 1_024;
+
+/// One line of text with a cursor.
+#[derive(Debug, Clone, Default)]
+pub struct Field {
+    text: String,
+    /// The cursor, a byte offset between two graphemes.
+    at: usize,
+}
+
+impl Field {
+    /// A field that holds a text, the cursor behind it.
+    pub fn new(text: &str) -> Self {
+        let mut field = Self::default();
+        field.insert(text);
+        field
+    }
+
+    /// The text.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Puts text in at the cursor, without anything that is not one visible line.
+    pub fn insert(&mut self, text: &str) {
+        let text: String = text
+            .chars()
+            .map(|c| if c == '\t' { ' ' } else { c })
+            .filter(|c| !is_deceptive(*c))
+            .collect();
+        if self.text.len() + text.len() <= MOST {
+            self.text.insert_str(self.at, &text);
+            self.at += text.len();
+            self.settle();
+        }
+    }
+
+    /// Edits as a key says; `false` where the key means nothing here.
+    pub fn edit(&mut self, key: Key) -> bool {
+        match (key.ctrl, key.alt, key.code) {
+            (false, false, KeyCode::Char(c)) => self.insert(c.encode_utf8(&mut [0; 4])),
+            (false, _, KeyCode::Backspace) | (true, false, KeyCode::Char('h')) => {
+                let from = self.before();
+                self.text.replace_range(from..self.at, "");
+                self.at = from;
+                self.settle();
+            }
+            (false, _, KeyCode::Delete) => {
+                self.text.replace_range(self.at..self.after(), "");
+                self.settle();
+            }
+            (false, _, KeyCode::Left) => self.at = self.before(),
+            (false, _, KeyCode::Right) => self.at = self.after(),
+            (true, false, KeyCode::Char('u')) => self.clear(),
+            (true, false, KeyCode::Char('w')) => self.delete_word(),
+            _ => return false,
+        }
+        true
+    }
+
+    /// Empties the field.
+    pub fn clear(&mut self) {
+        *self = Self::default();
+    }
+
+    /// Deletes the word before the cursor, with the spaces behind it.
+    pub fn delete_word(&mut self) {
+        let head = self.text[..self.at].trim_end();
+        let from = head.rfind(' ').map_or(0, |space| space + 1);
+        self.text.replace_range(from..self.at, "");
+        self.at = from;
+        self.settle();
+    }
+
+    fn before(&self) -> usize {
+        let last = self.text[..self.at].graphemes(true).next_back();
+        self.at - last.map_or(0, str::len)
+    }
+
+    fn after(&self) -> usize {
+        let next = self.text[self.at..].graphemes(true).next();
+        self.at + next.map_or(0, str::len)
+    }
+
+    /// Moves the cursor to a grapheme's edge, where an edit has joined two.
+    fn settle(&mut self) {
+        let mut edges = self.text.grapheme_indices(true).map(|(at, _)| at);
+        let edge = edges.find(|edge| *edge >= self.at);
+        self.at = edge.unwrap_or(self.text.len());
+    }
+
+    /// The part around the cursor that fits into `room` columns, and the cursor's column in it.
+    pub fn shown(&self, room: usize) -> (&str, usize) {
+        // One column is the cursor's, behind the last letter.
+        let mut from = 0;
+        while width(&self.text[from..self.at]) >= room.max(1) {
+            let first = self.text[from..self.at].graphemes(true).next();
+            from += first.map_or(1, str::len);
+        }
+        let mut to = self.at;
+        for grapheme in self.text[self.at..].graphemes(true) {
+            if width(&self.text[from..to + grapheme.len()]) > room {
+                break;
+            }
+            to += grapheme.len();
+        }
+        (&self.text[from..to], width(&self.text[from..self.at]))
+    }
+}
+
+/// The digits of a code as they are typed; wiped on drop.
+#[derive(Default)]
+pub struct Digits(Zeroizing<String>);
+
+impl Digits {
+    /// The digits so far.
+    pub fn shown(&self) -> &str {
+        &self.0
+    }
+
+    /// Takes a typed digit, full-width ones too; the code when it is the sixth.
+    pub fn push(&mut self, c: char) -> Option<MfaCode> {
+        self.0.extend(digit(c));
+        MfaCode::parse(&self.0)
+    }
+
+    /// Takes the last digit back.
+    pub fn pop(&mut self) {
+        self.0.pop();
+    }
+
+    /// Takes them all back.
+    pub fn clear(&mut self) {
+        self.0.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn press(field: &mut Field, keys: &str) {
+        for key in keys.split(' ') {
+            assert!(field.edit(key.parse().unwrap()), "{key}");
+        }
+    }
+
+    #[test]
+    fn editing_goes_by_grapheme_and_word() {
+        let mut field = Field::new("dev 開発e\u{301}");
+        press(&mut field, "backspace");
+        assert_eq!(field.text(), "dev 開発");
+        press(&mut field, "left left x delete");
+        assert_eq!(field.text(), "dev x発");
+        press(&mut field, "right ctrl-w");
+        assert_eq!(field.text(), "dev ");
+        press(&mut field, "ctrl-w");
+        assert_eq!(field.text(), "");
+        press(&mut field, "backspace delete left right");
+        assert!(!field.edit("ctrl-q".parse().unwrap()));
+    }
+
+    #[test]
+    fn a_paste_is_one_visible_line() {
+        assert_eq!(
+            Field::new("dev\r\n\u{1b}[31m\ttan\u{202e}").text(),
+            "dev[31m tan"
+        );
+        assert_eq!(Field::new(&"x".repeat(MOST + 1)).text(), "");
+    }
+
+    #[test]
+    fn a_long_text_shows_the_part_around_the_cursor() {
+        let mut field = Field::new("abc開発def");
+        assert_eq!(field.shown(20), ("abc開発def", 10));
+        assert_eq!(field.shown(6), ("発def", 5));
+        press(&mut field, "left left left left left");
+        assert_eq!(field.shown(6), ("abc開", 3));
+        assert_eq!(field.shown(0).1, 0);
+        assert_eq!(field.shown(1), ("", 0));
+    }
+
+    #[test]
+    fn the_sixth_digit_makes_a_code() {
+        let mut digits = Digits::default();
+        assert!("1x２ 34".chars().all(|c| digits.push(c).is_none()));
+        digits.pop();
+        assert!("45".chars().all(|c| digits.push(c).is_none()));
+        assert_eq!(digits.push('6').unwrap().expose(), "123456");
+    }
+}

@@ -1,0 +1,338 @@
+//! What the switcher is: its state, what can happen to it, what it asks for. Types only.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::field::{Digits, Field};
+use super::layout::{Heights, Widest};
+use super::theme::Theme;
+use crate::domain::account::{Catalog, Overrides, Target, TargetRef};
+use crate::domain::config::Order;
+use crate::domain::fault::Fault;
+use crate::domain::guard::{Cleared, Guard, Unconfirmed};
+use crate::domain::history::{Deed, History};
+use crate::domain::ids::{AccountId, MfaSerial, RoleArn};
+use crate::domain::keys::{Key, Keymap};
+use crate::domain::pass::{CodeWanted, Device, Live, Pass, Refusal, Request, Standing};
+use crate::domain::scope::Scope;
+use crate::domain::search::Search;
+
+/// What does not change while the switcher is open.
+pub struct Setup {
+    /// The account with the IAM users.
+    pub auth_account: AccountId,
+    /// The store in use, as the header names it.
+    pub store: String,
+    /// A non-AWS endpoint, a proxy, a custom CA: what stands between the person and AWS.
+    pub detours: Vec<String>,
+    /// What else the person should know, one line each: faults in included files.
+    pub warnings: Vec<String>,
+    /// How many of sekisho's subshells this one is in.
+    pub depth: u32,
+    /// The command that `^Y` completes, e.g. `sekisho --config x.yaml exec`, shell-quoted.
+    pub exec: String,
+    /// What the command line changes about every target.
+    pub overrides: Overrides,
+    /// Which key does what.
+    pub keymap: Keymap,
+    /// The order of rows that match equally.
+    pub order: Order,
+    /// Colours and glyphs.
+    pub theme: Theme,
+}
+
+/// The switcher's whole state. Its owner keeps it between two subshells, so that the list comes back
+/// where it was.
+pub struct Model {
+    pub(super) setup: Setup,
+    pub(super) history: History,
+    pub(super) search: Search,
+    pub(super) widest: Widest,
+    pub(super) filter: Field,
+    /// The position of the row under the cursor among those that match; none where only guarded rows
+    /// could be preselected.
+    pub(super) cursor: Option<usize>,
+    /// The position of the first row on the screen.
+    pub(super) top: usize,
+    /// What `^T` chose, by row.
+    pub(super) scopes: HashMap<TargetRef, Scope>,
+    pub(super) standing: Standing,
+    pub(super) now: Timestamp,
+    /// The window's columns and lines.
+    pub(super) size: (u16, u16),
+    /// What just happened, in the footer's place until the next key.
+    pub(super) notice: Option<String>,
+    /// When the sixth digit submitted a code: an Enter right after it is a habit.
+    pub(super) submitted: Option<Timestamp>,
+    pub(super) mode: Mode,
+}
+
+/// What the keys go to: focus, modal and loading flag at once.
+pub enum Mode {
+    /// The catalog is on its way.
+    Loading {
+        /// Since when.
+        since: Timestamp,
+    },
+    /// The list.
+    Browse,
+    /// A guarded target wants its name typed.
+    Confirm {
+        /// Where to.
+        target: Target,
+        /// What for.
+        purpose: Purpose,
+        /// What is typed.
+        field: Field,
+        /// Why what was typed did not do.
+        refused: Option<Unconfirmed>,
+    },
+    /// A code is wanted.
+    Code(CodeBox),
+    /// A request is on its way. The loop holds a future if and only if this or `Loading` is the mode.
+    Waiting {
+        /// What was asked.
+        errand: Errand,
+        /// The device whose code went with it.
+        device: Option<MfaSerial>,
+        /// Since when.
+        since: Timestamp,
+    },
+    /// Something failed.
+    Fault(Fault),
+    /// The keys.
+    Help {
+        /// What is under the help.
+        back: Box<Mode>,
+        /// The first line shown.
+        top: u16,
+    },
+}
+
+/// Why a pass is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// To go there.
+    Enter(Door),
+    /// To have a fresh session (`^R`).
+    Renew,
+}
+
+/// The way into an account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Door {
+    /// A subshell.
+    Shell,
+    /// The web console.
+    Console,
+}
+
+/// A pass that is wanted, its guard passed.
+#[derive(Debug, Clone)]
+pub struct Errand {
+    /// Where to.
+    pub target: Cleared,
+    /// What for.
+    pub purpose: Purpose,
+}
+
+/// The code box.
+pub struct CodeBox {
+    /// What the code is for.
+    pub errand: Errand,
+    /// Who is asked, and why again.
+    pub wanted: CodeWanted,
+    /// Which of the devices.
+    pub device: usize,
+    /// What is typed.
+    pub digits: Digits,
+    /// What was wrong with a paste.
+    pub hint: Option<&'static str>,
+    /// The code the device shows now; known in the demo only.
+    pub shown: Option<DeviceCode>,
+}
+
+impl CodeBox {
+    /// The device whose code is asked for.
+    pub fn device(&self) -> Option<&Device> {
+        self.wanted.devices.get(self.device)
+    }
+}
+
+/// What an authenticator shows right now; the demo has one.
+#[derive(Clone, PartialEq, Eq)]
+pub struct DeviceCode(pub String);
+
+/// What can happen.
+pub enum Msg {
+    /// The switcher opens, for the first time or again.
+    Opened {
+        /// The window's columns and lines.
+        size: (u16, u16),
+    },
+    /// A key went down.
+    Key(Key),
+    /// Text was pasted.
+    Pasted(String),
+    /// The window has other columns and lines.
+    Resized(u16, u16),
+    /// Time passed.
+    Tick,
+    /// What is live has changed, or may have.
+    Stands(Standing),
+    /// The catalog is there, or cannot be.
+    Loaded(Result<Arc<Catalog>, Fault>),
+    /// The request was answered.
+    Issued(Result<Pass, Refusal>),
+}
+
+/// What the loop shall do about it.
+pub enum Effect {
+    /// Nothing.
+    None,
+    /// Get the catalog.
+    Load,
+    /// Ask for a pass.
+    Ask(Request),
+    /// Forget a role session.
+    Forget(Target),
+    /// Remember a deed.
+    Remember(RoleArn, Deed),
+    /// Put text into the terminal's clipboard.
+    Copy(String),
+    /// Stop, as a job of the shell.
+    Suspend,
+    /// Go.
+    Leave(Outcome),
+}
+
+/// How the switcher was left.
+pub enum Outcome {
+    /// The person is done.
+    Quit,
+    /// Interrupted (`^C`): exit 130.
+    Cancelled,
+    /// There is nothing to choose from.
+    Failed(Fault),
+    /// Through a door, with a pass.
+    Enter(Door, Pass),
+    /// A signal (TERM, HUP, INT) ended it: exit 128 + its number.
+    Signalled(u8),
+}
+
+impl Model {
+    /// A switcher without accounts yet: the first thing it does is to ask for the catalog.
+    ///
+    /// `query` is the list's first filter.
+    pub fn new(setup: Setup, history: History, query: &str) -> Self {
+        Self {
+            search: Search::new(Arc::default(), &[]),
+            widest: Widest::default(),
+            filter: Field::new(query),
+            cursor: None,
+            top: 0,
+            scopes: HashMap::new(),
+            standing: Standing::default(),
+            now: Timestamp::UNIX_EPOCH,
+            size: (0, 0),
+            notice: None,
+            submitted: None,
+            mode: Mode::Loading {
+                since: Timestamp::UNIX_EPOCH,
+            },
+            setup,
+            history,
+        }
+    }
+
+    /// The same, with the accounts already there, and `now` for what was used lately.
+    #[must_use]
+    pub fn with_catalog(mut self, catalog: Arc<Catalog>, now: Timestamp) -> Self {
+        self.now = now;
+        self.load(catalog);
+        self
+    }
+
+    /// Says something in the footer's place until the next key, e.g. how the subshell ended.
+    pub fn say(&mut self, notice: impl Into<String>) {
+        self.notice = Some(notice.into());
+    }
+
+    /// Whether something is on its way: the loop holds a future then, and only then.
+    pub fn is_waiting(&self) -> bool {
+        matches!(self.mode, Mode::Loading { .. } | Mode::Waiting { .. })
+    }
+
+    /// The row under the cursor.
+    pub fn selected(&self) -> Option<TargetRef> {
+        self.search.hit(self.cursor?)
+    }
+
+    pub(super) fn heights(&self) -> Heights {
+        Heights::of(self.size.1, self.lines_to_warn().count())
+    }
+
+    /// What stands under the header.
+    pub(super) fn lines_to_warn(&self) -> impl Iterator<Item = &str> {
+        let setup = &self.setup;
+        setup
+            .detours
+            .iter()
+            .chain(&setup.warnings)
+            .map(String::as_str)
+    }
+
+    /// The rows on the screen.
+    pub(super) fn visible(&self) -> impl Iterator<Item = TargetRef> + '_ {
+        let end = self.top + usize::from(self.heights().list);
+        (self.top..end).map_while(|at| self.search.hit(at))
+    }
+
+    /// A row's live session.
+    pub(super) fn live(&self, row: TargetRef) -> Option<Live> {
+        if self.standing.roles.is_empty() {
+            return None;
+        }
+        let arn = self.search.catalog().role_arn(row);
+        let live = self.standing.roles.get(&arn).copied();
+        live.filter(|live| live.expires > self.now)
+    }
+
+    /// A row's guard.
+    pub(super) fn guard(&self, row: TargetRef) -> Guard {
+        let (account, role) = self.search.catalog().row(row);
+        account.guard.max(role.guard)
+    }
+
+    /// The scope a row would be entered in.
+    pub(super) fn scope(&self, row: TargetRef) -> Scope {
+        let own = self.search.catalog().row(row).1.session.scope;
+        let given = self.setup.overrides.scope;
+        self.scopes.get(&row).copied().or(given).unwrap_or(own)
+    }
+
+    /// Everything decided about a row.
+    pub(super) fn target(&self, row: TargetRef) -> Target {
+        let overrides = Overrides {
+            scope: Some(self.scope(row)),
+            ..self.setup.overrides.clone()
+        };
+        self.search.catalog().resolve(row, &overrides)
+    }
+
+    /// The command that does what Enter on a row does, up to its own arguments.
+    pub(super) fn command(&self, row: TargetRef) -> String {
+        let target = self.target(row);
+        let mut words = vec![self.setup.exec.clone()];
+        if let Some(scope) = self.scopes.get(&row) {
+            words.push(format!("--scope {}", scope.name()));
+        }
+        let name = target.name();
+        let quoted = shlex::try_quote(&name).map_or_else(|_| target.id.to_string(), Into::into);
+        words.push(quoted);
+        words.push("--".to_owned());
+        words.join(" ")
+    }
+}

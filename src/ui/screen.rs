@@ -1,0 +1,149 @@
+//! The terminal as a value: entered when it is made, restored when it is dropped. Draws on stderr, so
+//! that stdout stays data. The only file that touches raw mode.
+
+use std::io::{self, BufWriter, IsTerminal, Stderr, Write, stderr};
+use std::sync::Once;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crossterm::cursor::Show;
+use crossterm::event::{DisableBracketedPaste, EnableBracketedPaste, EventStream};
+use crossterm::execute;
+use crossterm::terminal::{
+    EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
+};
+use ratatui::Terminal;
+use ratatui::backend::CrosstermBackend;
+use rustix::io::Errno;
+use rustix::process::{Signal, kill_current_process_group};
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::model::{Model, Outcome};
+use super::{Host, run};
+
+/// Whether the terminal is ours now. Static, because the panic hook must know it too.
+static ENTERED: AtomicBool = AtomicBool::new(false);
+
+/// Opens the screen, runs the switcher on the terminal's own keys, and restores the terminal.
+///
+/// An error of `is_missing` means that there is no terminal to ask on. TERM, HUP and INT end it like a
+/// key would; tokio's handlers for them stay installed afterwards.
+pub async fn pick<H: Host>(model: &mut Model, host: &H) -> io::Result<Outcome> {
+    let mut terminated = signal(SignalKind::terminate())?;
+    let mut hung_up = signal(SignalKind::hangup())?;
+    let mut interrupted = signal(SignalKind::interrupt())?;
+    let mut screen = Screen::enter()?;
+    tokio::select! {
+        biased;
+        _ = terminated.recv() => Ok(Outcome::Signalled(15)),
+        _ = hung_up.recv() => Ok(Outcome::Signalled(1)),
+        _ = interrupted.recv() => Ok(Outcome::Signalled(2)),
+        outcome = run(&mut screen.0, EventStream::new(), model, host) => outcome,
+    }
+}
+
+/// Whether an error says that there is no terminal at all.
+pub fn is_missing(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(Errno::NXIO.raw_os_error())
+}
+
+/// The terminal, raw and on its alternate screen.
+struct Screen(Terminal<CrosstermBackend<BufWriter<Stderr>>>);
+
+impl Screen {
+    fn enter() -> io::Result<Self> {
+        static HOOK: Once = Once::new();
+        HOOK.call_once(|| {
+            let report = std::panic::take_hook();
+            std::panic::set_hook(Box::new(move |panic| {
+                restore();
+                report(panic);
+            }));
+        });
+        if !stderr().is_terminal() {
+            return Err(Errno::NXIO.into());
+        }
+        enter()?;
+        match Terminal::new(CrosstermBackend::new(BufWriter::new(stderr()))) {
+            Ok(terminal) => Ok(Self(terminal)),
+            Err(error) => {
+                restore();
+                Err(error)
+            }
+        }
+    }
+}
+
+impl Drop for Screen {
+    fn drop(&mut self) {
+        restore();
+    }
+}
+
+fn enter() -> io::Result<()> {
+    enable_raw_mode()?;
+    ENTERED.store(true, Ordering::SeqCst);
+    execute!(stderr(), EnterAlternateScreen, EnableBracketedPaste).inspect_err(|_| restore())
+}
+
+/// Gives the terminal back, once. Errors have nobody left to be told to.
+fn restore() {
+    if ENTERED.swap(false, Ordering::SeqCst) {
+        let _ = execute!(stderr(), DisableBracketedPaste, LeaveAlternateScreen, Show);
+        let _ = disable_raw_mode();
+    }
+}
+
+/// Stops the program as a job of its shell, with the terminal restored meanwhile.
+pub(super) fn suspend() -> io::Result<()> {
+    restore();
+    kill_current_process_group(Signal::TSTP)?;
+    enter()
+}
+
+/// Puts text into the terminal's clipboard (OSC 52). Terminals without it ignore this.
+pub(super) fn copy(text: &str) -> io::Result<()> {
+    let mut out = stderr();
+    write!(out, "\x1b]52;c;{}\x07", base64(text.as_bytes()))?;
+    out.flush()
+}
+
+/// Base64 with padding (RFC 4648).
+fn base64(bytes: &[u8]) -> String {
+    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
+    for chunk in bytes.chunks(3) {
+        let group = [0, 1, 2].map(|i| u32::from(chunk.get(i).copied().unwrap_or(0)));
+        let group = group[0] << 16 | group[1] << 8 | group[2];
+        for (i, shift) in [18, 12, 6, 0].into_iter().enumerate() {
+            let letter = LETTERS[(group >> shift & 63) as usize];
+            text.push(if i <= chunk.len() { letter.into() } else { '=' });
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_clipboard_gets_base64() {
+        for (text, encoded) in [
+            ("", ""),
+            ("f", "Zg=="),
+            ("fo", "Zm8="),
+            ("foo", "Zm9v"),
+            ("関所", "6Zai5omA"),
+        ] {
+            assert_eq!(base64(text.as_bytes()), encoded);
+        }
+    }
+
+    #[test]
+    fn restoring_what_was_never_entered_does_nothing() {
+        restore();
+        assert!(!ENTERED.load(Ordering::SeqCst));
+        assert!(is_missing(&Errno::NXIO.into()));
+        assert!(!is_missing(&Errno::NOTTY.into()));
+    }
+}

@@ -1,0 +1,487 @@
+//! The only transition function: what has happened, and what shall be done about it.
+
+use std::mem;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::clock;
+use super::field::Digits;
+use super::keys::{ENTER, typed_ahead};
+use super::layout::Widest;
+use super::model::{CodeBox, Door, Effect, Errand, Mode, Model, Msg, Outcome, Purpose};
+use crate::domain::account::{Catalog, Target};
+use crate::domain::config::Order;
+use crate::domain::fault::{Exit, Fault};
+use crate::domain::guard::{Confirmation, Guard};
+use crate::domain::history::Deed;
+use crate::domain::ids::MfaSerial;
+use crate::domain::keys::{Action, Key, KeyCode};
+use crate::domain::pass::{Asking, CodeWanted, Pass, Refusal, Renew, Request, Terms};
+use crate::domain::scope::Scope;
+use crate::domain::search::Search;
+use crate::domain::secret::MfaCode;
+use crate::domain::text::sanitize;
+
+/// How long after the sixth digit an Enter is taken for a habit.
+const HABIT: Duration = Duration::from_secs(1);
+
+/// Takes note of what happened at `now`, and says what to do.
+pub fn update(model: &mut Model, now: Timestamp, msg: Msg) -> Effect {
+    model.now = now;
+    let effect = match msg {
+        Msg::Opened { size } => model.open(size),
+        Msg::Key(key) => model.key(key),
+        Msg::Pasted(text) => model.paste(&text),
+        Msg::Resized(width, height) => {
+            model.size = (width, height);
+            Effect::None
+        }
+        Msg::Tick => Effect::None,
+        Msg::Stands(standing) => {
+            model.standing = standing;
+            Effect::None
+        }
+        Msg::Loaded(Ok(catalog)) => {
+            model.load(catalog);
+            Effect::None
+        }
+        Msg::Loaded(Err(fault)) => Effect::Leave(Outcome::Failed(fault)),
+        Msg::Issued(answer) => model.answer(answer),
+    };
+    model.scroll();
+    effect
+}
+
+impl Model {
+    fn open(&mut self, size: (u16, u16)) -> Effect {
+        self.size = size;
+        self.submitted = None;
+        if let Mode::Loading { since } = &mut self.mode {
+            *since = self.now;
+            return Effect::Load;
+        }
+        self.mode = Mode::Browse;
+        if self
+            .selected()
+            .is_some_and(|row| self.guard(row) > Guard::None)
+        {
+            self.preselect();
+        }
+        Effect::None
+    }
+
+    pub(super) fn load(&mut self, catalog: Arc<Catalog>) {
+        self.widest = Widest::of(&catalog);
+        self.search = Search::new(catalog, &self.favourites());
+        self.search.filter(self.filter.text());
+        self.mode = Mode::Browse;
+        self.preselect();
+    }
+
+    fn favourites(&self) -> Vec<crate::domain::ids::RoleArn> {
+        match self.setup.order {
+            Order::Frecency => self.history.favourites(self.now),
+            Order::Config => Vec::new(),
+        }
+    }
+
+    /// Puts the cursor on the best row. Where favourites alone set rows apart, not on a guarded one.
+    fn preselect(&mut self) {
+        let unguarded = (0..self.search.ties()).find(|at| {
+            let row = self.search.hit(*at);
+            row.is_some_and(|row| self.guard(row) == Guard::None)
+        });
+        let typed = !self.filter.text().trim().is_empty() && !self.search.is_empty();
+        self.cursor = unguarded.or(typed.then_some(0));
+        self.top = 0;
+    }
+
+    /// Keeps the cursor among the rows that match and the screen around the cursor.
+    fn scroll(&mut self) {
+        let page = usize::from(self.heights().list).max(1);
+        let last = self.search.len().saturating_sub(1);
+        self.cursor = self
+            .cursor
+            .filter(|_| !self.search.is_empty())
+            .map(|at| at.min(last));
+        let at = self.cursor.unwrap_or(self.top);
+        self.top = self.top.clamp((at + 1).saturating_sub(page), at);
+        self.top = self.top.min((last + 1).saturating_sub(page));
+    }
+
+    fn key(&mut self, key: Key) -> Effect {
+        let action = self.setup.keymap.action(key);
+        match action {
+            Some(Action::Quit) => return Effect::Leave(Outcome::Cancelled),
+            Some(Action::Suspend) => return Effect::Suspend,
+            _ => {}
+        }
+        let submitted = self.submitted.take();
+        let habit =
+            submitted.is_some_and(|then| self.now.duration_since(then).unsigned_abs() < HABIT);
+        if habit && key == ENTER {
+            return Effect::None;
+        }
+        self.notice = None;
+        match (&mut self.mode, action) {
+            (Mode::Loading { .. }, _) => self.key_while_loading(key, action),
+            (Mode::Waiting { .. }, _) => {
+                self.submitted = submitted;
+                if action == Some(Action::Back) {
+                    self.mode = Mode::Browse;
+                    self.say("cancelled");
+                }
+                Effect::None
+            }
+            (Mode::Help { .. }, _) => self.key_in_help(key, action),
+            (_, Some(Action::Help)) => {
+                let back = Box::new(mem::replace(&mut self.mode, Mode::Browse));
+                self.mode = Mode::Help { back, top: 0 };
+                Effect::None
+            }
+            (Mode::Browse, _) => self.key_in_list(key, action),
+            (_, Some(Action::Back)) => {
+                self.mode = Mode::Browse;
+                Effect::None
+            }
+            (Mode::Fault(_), _) => {
+                if typed_ahead(key) == ENTER {
+                    self.mode = Mode::Browse;
+                }
+                Effect::None
+            }
+            (Mode::Confirm { .. }, _) => self.key_in_confirm(key),
+            (Mode::Code(_), _) => self.key_in_code(key),
+        }
+    }
+
+    fn key_while_loading(&mut self, key: Key, action: Option<Action>) -> Effect {
+        match action {
+            Some(Action::Back) if self.filter.text().is_empty() => Effect::Leave(Outcome::Quit),
+            Some(Action::Back | Action::ClearFilter) => {
+                self.filter.clear();
+                Effect::None
+            }
+            Some(_) => Effect::None,
+            None => {
+                self.filter.edit(key);
+                Effect::None
+            }
+        }
+    }
+
+    fn key_in_help(&mut self, key: Key, action: Option<Action>) -> Effect {
+        let page = self.size.1.saturating_sub(4).max(1);
+        let Mode::Help { back, top } = &mut self.mode else {
+            return Effect::None;
+        };
+        match action {
+            Some(Action::Up) => *top = top.saturating_sub(1),
+            Some(Action::Down) => *top = top.saturating_add(1),
+            Some(Action::PageUp) => *top = top.saturating_sub(page),
+            Some(Action::PageDown) => *top = top.saturating_add(page),
+            Some(Action::Help | Action::Back) => self.mode = mem::replace(back, Mode::Browse),
+            _ if typed_ahead(key) == ENTER => self.mode = mem::replace(back, Mode::Browse),
+            _ => {}
+        }
+        if let Mode::Help { top, .. } = &mut self.mode {
+            let lines = u16::try_from(crate::domain::keys::TABLE.len()).unwrap_or(u16::MAX);
+            *top = (*top).min(lines.saturating_sub(page));
+        }
+        Effect::None
+    }
+
+    fn key_in_list(&mut self, key: Key, action: Option<Action>) -> Effect {
+        let page = usize::from(self.heights().list).max(1);
+        match action {
+            Some(Action::Shell) => return self.want(Purpose::Enter(Door::Shell)),
+            Some(Action::Console) => return self.want(Purpose::Enter(Door::Console)),
+            Some(Action::Renew) => return self.want(Purpose::Renew),
+            Some(Action::Copy) => return self.copy(),
+            Some(Action::Star) => return self.star(),
+            Some(Action::Forget) => return self.forget(),
+            Some(Action::Scope) => self.cycle_scope(),
+            Some(Action::Back) if self.filter.text().is_empty() => {
+                return Effect::Leave(Outcome::Quit);
+            }
+            Some(Action::Back | Action::ClearFilter) => {
+                self.filter.clear();
+                self.refilter();
+            }
+            Some(Action::DeleteWord) => {
+                self.filter.delete_word();
+                self.refilter();
+            }
+            Some(Action::Up) => self.move_to(|at| at.saturating_sub(1)),
+            Some(Action::Down) => self.move_to(|at| at + 1),
+            Some(Action::PageUp) => self.move_to(|at| at.saturating_sub(page)),
+            Some(Action::PageDown) => self.move_to(|at| at + page),
+            Some(Action::First) => self.move_to(|_| 0),
+            Some(Action::Last) => self.move_to(|_| usize::MAX),
+            Some(Action::Help | Action::Suspend | Action::Quit) => {}
+            None if is_end_of_input(key) && self.filter.text().is_empty() => {
+                return Effect::Leave(Outcome::Quit);
+            }
+            None => {
+                let before = self.filter.text().to_owned();
+                self.filter.edit(key);
+                if self.filter.text() != before {
+                    self.refilter();
+                }
+            }
+        }
+        Effect::None
+    }
+
+    /// Moves the cursor; the first move of all only shows it.
+    fn move_to(&mut self, to: impl Fn(usize) -> usize) {
+        let at = self.cursor.map_or_else(|| to(0).saturating_sub(1), &to);
+        self.cursor = Some(at.min(self.search.len().saturating_sub(1)));
+    }
+
+    fn refilter(&mut self) {
+        self.search.filter(self.filter.text());
+        self.preselect();
+    }
+
+    fn key_in_confirm(&mut self, key: Key) -> Effect {
+        let Mode::Confirm {
+            target,
+            purpose,
+            field,
+            refused,
+        } = &mut self.mode
+        else {
+            return Effect::None;
+        };
+        if typed_ahead(key) != ENTER {
+            field.edit(key);
+            return Effect::None;
+        }
+        match target.clone().clear(Confirmation::Typed(field.text())) {
+            Ok(target) => {
+                let purpose = *purpose;
+                self.ask(Errand { target, purpose }, None)
+            }
+            Err(unconfirmed) => {
+                *refused = Some(unconfirmed);
+                field.clear();
+                Effect::None
+            }
+        }
+    }
+
+    fn key_in_code(&mut self, key: Key) -> Effect {
+        let Mode::Code(code_box) = &mut self.mode else {
+            return Effect::None;
+        };
+        code_box.hint = None;
+        match (key.ctrl, key.code) {
+            (false, KeyCode::Char(c)) => {
+                if let Some(code) = code_box.digits.push(c) {
+                    return self.submit(code);
+                }
+            }
+            (false, KeyCode::Backspace) | (true, KeyCode::Char('h')) => code_box.digits.pop(),
+            (true, KeyCode::Char('u' | 'w')) => code_box.digits.clear(),
+            (false, KeyCode::Tab) if !code_box.wanted.devices.is_empty() => {
+                code_box.device = (code_box.device + 1) % code_box.wanted.devices.len();
+            }
+            _ => {}
+        }
+        Effect::None
+    }
+
+    fn paste(&mut self, text: &str) -> Effect {
+        self.notice = None;
+        match &mut self.mode {
+            Mode::Loading { .. } => self.filter.insert(text),
+            Mode::Browse => {
+                self.filter.insert(text);
+                self.refilter();
+            }
+            Mode::Confirm { field, .. } => field.insert(text),
+            Mode::Code(code_box) => match MfaCode::parse(text) {
+                Some(code) => return self.submit(code),
+                None => code_box.hint = Some("what was pasted is not a code of six digits"),
+            },
+            Mode::Waiting { .. } | Mode::Fault(_) | Mode::Help { .. } => {}
+        }
+        Effect::None
+    }
+
+    /// Sends a code off.
+    fn submit(&mut self, code: MfaCode) -> Effect {
+        match mem::replace(&mut self.mode, Mode::Browse) {
+            Mode::Code(code_box) => {
+                let Some(device) = code_box.device() else {
+                    return Effect::None;
+                };
+                self.submitted = Some(self.now);
+                let serial = device.serial.clone();
+                self.ask(code_box.errand, Some((serial, code)))
+            }
+            other => {
+                self.mode = other;
+                Effect::None
+            }
+        }
+    }
+
+    /// Wants a pass for the row under the cursor; its guard comes first.
+    fn want(&mut self, purpose: Purpose) -> Effect {
+        let Some(row) = self.selected() else {
+            return Effect::None;
+        };
+        let target = self.target(row);
+        let confirmation = match purpose {
+            Purpose::Renew if self.live(row).is_some() => Confirmation::Renewal,
+            _ => Confirmation::Absent,
+        };
+        match target.clone().clear(confirmation) {
+            Ok(target) => self.ask(Errand { target, purpose }, None),
+            Err(_) => {
+                self.mode = Mode::Confirm {
+                    target,
+                    purpose,
+                    field: super::field::Field::default(),
+                    refused: None,
+                };
+                Effect::None
+            }
+        }
+    }
+
+    fn ask(&mut self, errand: Errand, code: Option<(MfaSerial, MfaCode)>) -> Effect {
+        let request = Request {
+            target: errand.target.clone(),
+            terms: Terms {
+                renew: match errand.purpose {
+                    Purpose::Enter(_) => Renew::ByFlow,
+                    Purpose::Renew => Renew::Now,
+                },
+                asking: Asking::Allowed,
+            },
+            code,
+        };
+        self.mode = Mode::Waiting {
+            errand,
+            device: request.code.as_ref().map(|(serial, _)| serial.clone()),
+            since: self.now,
+        };
+        Effect::Ask(request)
+    }
+
+    fn answer(&mut self, answer: Result<Pass, Refusal>) -> Effect {
+        let (errand, device) = match mem::replace(&mut self.mode, Mode::Browse) {
+            Mode::Waiting { errand, device, .. } => (errand, device),
+            other => {
+                self.mode = other;
+                return Effect::None;
+            }
+        };
+        match answer {
+            Ok(pass) => return self.passed(errand.purpose, pass),
+            Err(Refusal::Fault(fault)) => self.mode = Mode::Fault(fault),
+            Err(Refusal::Code(wanted)) => self.mode = code_box(errand, wanted, device.as_ref()),
+        }
+        Effect::None
+    }
+
+    fn passed(&mut self, purpose: Purpose, pass: Pass) -> Effect {
+        match purpose {
+            Purpose::Enter(door) => {
+                self.history.note(&pass.target.role, Deed::Used, self.now);
+                Effect::Leave(Outcome::Enter(door, pass))
+            }
+            Purpose::Renew => {
+                let left = clock::left(pass.credentials.expires, self.now);
+                let mut said = vec![format!("{} renewed: {left}", pass.target)];
+                said.extend(pass.notes);
+                self.say(sanitize(&said.join("; ")));
+                Effect::None
+            }
+        }
+    }
+
+    fn copy(&mut self) -> Effect {
+        let Some(row) = self.selected() else {
+            return Effect::None;
+        };
+        let command = self.command(row);
+        self.say(format!("sent to the clipboard: {command}"));
+        Effect::Copy(format!("{command} "))
+    }
+
+    fn star(&mut self) -> Effect {
+        let Some(row) = self.selected() else {
+            return Effect::None;
+        };
+        let role = self.search.catalog().role_arn(row);
+        let deed = match self.history.is_starred(&role) {
+            true => Deed::Unstarred,
+            false => Deed::Starred,
+        };
+        self.history.note(&role, deed, self.now);
+        self.search.rank(&self.favourites());
+        self.cursor = self.search.position(row);
+        Effect::Remember(role, deed)
+    }
+
+    fn forget(&mut self) -> Effect {
+        let Some(row) = self.selected() else {
+            return Effect::None;
+        };
+        let target = self.target(row);
+        let Some(live) = self.live(row) else {
+            self.say(format!("{target} has no session here"));
+            return Effect::None;
+        };
+        let left = clock::left(live.expires, self.now);
+        self.say(format!(
+            "{target} forgotten here; AWS honours it for another {left}"
+        ));
+        Effect::Forget(target)
+    }
+
+    fn cycle_scope(&mut self) {
+        let Some(row) = self.selected() else {
+            return;
+        };
+        let now = self.scope(row);
+        let at = Scope::ALL.iter().position(|scope| *scope == now);
+        let next = Scope::ALL[at.map_or(0, |at| (at + 1) % Scope::ALL.len())];
+        self.scopes.insert(row, next);
+        self.widest.role(self.search.catalog(), row, next);
+    }
+}
+
+/// The box for a code, on the device that was used before, if it was refused.
+fn code_box(errand: Errand, wanted: CodeWanted, device: Option<&MfaSerial>) -> Mode {
+    if wanted.devices.is_empty() {
+        let target: &Target = errand.target.target();
+        return Mode::Fault(
+            Fault::new(Exit::Fault, format!("{target} wants a code, and no device can give one"))
+                .because("the IAM user has no authenticator app or token registered")
+                .fix("register one in the IAM console: Security credentials, Multi-factor authentication"),
+        );
+    }
+    let before = wanted
+        .devices
+        .iter()
+        .position(|d| Some(&d.serial) == device);
+    Mode::Code(CodeBox {
+        errand,
+        wanted,
+        device: before.unwrap_or(0),
+        digits: Digits::default(),
+        hint: None,
+        shown: None,
+    })
+}
+
+fn is_end_of_input(key: Key) -> bool {
+    key.ctrl && !key.alt && key.code == KeyCode::Char('d')
+}

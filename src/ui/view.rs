@@ -1,0 +1,421 @@
+//! The list: a function from the model to a frame.
+
+use ratatui::Frame;
+use ratatui::layout::{Constraint, Layout, Position, Rect};
+use ratatui::style::Style;
+use ratatui::text::{Line, Span};
+use unicode_segmentation::UnicodeSegmentation;
+
+use super::clock::{Life, left};
+use super::fit::{truncate, width};
+use super::layout::{Columns, GAP, SMALLEST, role_text};
+use super::model::{Mode, Model};
+use super::popup;
+use super::theme::GUARD;
+use crate::domain::account::TargetRef;
+use crate::domain::guard::Guard;
+use crate::domain::ids::show_duration;
+use crate::domain::keys::{Action, KeyCode, TABLE};
+use crate::domain::text::sanitize;
+
+/// Draws the whole screen.
+pub fn draw(frame: &mut Frame<'_>, model: &Model) {
+    let area = frame.area();
+    if area.width < SMALLEST.0 || area.height < SMALLEST.1 {
+        return popup::draw_tiny(frame, model);
+    }
+    let heights = model.heights();
+    let parts = [
+        heights.header,
+        heights.warnings,
+        heights.filter,
+        heights.titles,
+        heights.list,
+        heights.rule,
+        heights.details,
+        heights.footer,
+    ];
+    let [
+        header,
+        warnings,
+        filter,
+        titles,
+        list,
+        rule,
+        details,
+        footer,
+    ] = area.layout(&Layout::vertical(parts.map(Constraint::Length)));
+    frame.render_widget(header_line(model, area.width), header);
+    draw_warnings(frame, model, warnings);
+    draw_filter(frame, model, filter);
+    let columns = Columns::of(area.width, model.widest);
+    frame.render_widget(title_line(model, columns), titles);
+    draw_list(frame, model, columns, list);
+    frame.render_widget(rule_line(model, area.width), rule);
+    draw_details(frame, model, details);
+    frame.render_widget(footer_line(model, area.width), footer);
+    popup::draw(frame, model);
+}
+
+fn header_line(model: &Model, window: u16) -> Line<'static> {
+    let (setup, theme, glyphs) = (&model.setup, model.setup.theme, model.setup.theme.glyphs);
+    let user = model.standing.user.as_ref();
+    let account = setup.auth_account.dashed();
+    let who = user.map_or(account.clone(), |user| format!("{user} @ {account}"));
+    let auth = model
+        .standing
+        .auth
+        .as_ref()
+        .filter(|auth| auth.expires > model.now);
+    let (mfa, style, device) = match auth {
+        Some(auth) => {
+            let (glyph, style) = match Life::of(auth.expires, model.now) {
+                Life::Live => (glyphs.live, theme.live()),
+                Life::Ending | Life::Over => (glyphs.ending, theme.warning()),
+            };
+            let text = format!("MFA {glyph} {}", left(auth.expires, model.now));
+            (text, style, format!(" ({})", sanitize(&auth.device)))
+        }
+        None => (format!("MFA {}", glyphs.none), Style::new(), String::new()),
+    };
+    let nested = match setup.depth {
+        0 => String::new(),
+        depth => format!("nested {depth}   "),
+    };
+    // From the least important: each goes before the next one does.
+    let mut parts = [
+        (setup.store.clone(), true),
+        ("sekisho   ".to_owned(), true),
+        (device, true),
+        (nested, true),
+        (format!("{who}   "), true),
+    ];
+    let shown = |parts: &[(String, bool); 5], i: usize| match &parts[i] {
+        (text, true) => text.clone(),
+        _ => String::new(),
+    };
+    let taken = |parts: &[(String, bool); 5]| -> usize {
+        2 + width(&mfa) + (0..5).map(|i| width(&shown(parts, i))).sum::<usize>() + 3
+    };
+    for i in 0..5 {
+        if taken(&parts) > usize::from(window) {
+            parts[i].1 = false;
+        }
+    }
+    let gap = usize::from(window).saturating_sub(taken(&parts)) + 3;
+    Line::from(vec![
+        Span::raw(" "),
+        Span::styled(shown(&parts, 1), theme.selected()),
+        Span::raw(shown(&parts, 4)),
+        Span::styled(mfa.clone(), style),
+        Span::raw(shown(&parts, 2)),
+        Span::raw(" ".repeat(gap)),
+        Span::raw(shown(&parts, 3)),
+        Span::raw(shown(&parts, 0)),
+    ])
+}
+
+fn draw_warnings(frame: &mut Frame<'_>, model: &Model, area: Rect) {
+    let theme = model.setup.theme;
+    let all: Vec<&str> = model.lines_to_warn().collect();
+    let room = usize::from(area.height);
+    for (i, line) in area.rows().enumerate() {
+        let more = all.len() - i;
+        let text = if i + 1 == room && more > 1 {
+            format!("and {more} more: sekisho config check")
+        } else {
+            sanitize(all[i])
+        };
+        let text = truncate(
+            &format!(" {GUARD} {text}"),
+            line.width.into(),
+            theme.glyphs.ellipsis,
+        );
+        frame.render_widget(Line::styled(text, theme.warning()), line);
+    }
+}
+
+fn draw_filter(frame: &mut Frame<'_>, model: &Model, area: Rect) {
+    let theme = model.setup.theme;
+    let count = format!("{} / {} ", model.search.len(), model.search.total());
+    let prompt = format!(" {} ", theme.glyphs.prompt);
+    let room = usize::from(area.width).saturating_sub(width(&prompt) + width(&count) + 1);
+    let (text, cursor) = model.filter.shown(room);
+    let column = width(&prompt) + cursor;
+    let pad = room.saturating_sub(width(text)) + 1;
+    frame.render_widget(
+        Line::from(vec![
+            Span::styled(prompt, theme.accent()),
+            Span::raw(text.to_owned()),
+            Span::raw(" ".repeat(pad)),
+            Span::styled(count, theme.faint()),
+        ]),
+        area,
+    );
+    if matches!(model.mode, Mode::Browse | Mode::Loading { .. }) {
+        let column = u16::try_from(column)
+            .unwrap_or(0)
+            .min(area.width.saturating_sub(1));
+        frame.set_cursor_position(Position::new(area.x + column, area.y));
+    }
+}
+
+fn title_line(model: &Model, columns: Columns) -> Line<'static> {
+    let cell = |title: &str, width: u16| cell(title, &[], width, Style::new(), Style::new(), "");
+    let session = if columns.session > 1 { "SESSION" } else { "" };
+    let cells = [
+        cell("ACCOUNT", columns.name),
+        cell("ID", columns.id),
+        cell("ROLE", columns.role),
+        cell("REGION", columns.region),
+        cell(session, columns.session),
+    ];
+    joined("   ".into(), cells).style(model.setup.theme.faint())
+}
+
+/// The cells that have any width, with gaps between them.
+fn joined(margin: Span<'static>, cells: [Vec<Span<'static>>; 5]) -> Line<'static> {
+    let mut spans = vec![margin];
+    for cell in cells.into_iter().filter(|cell| !cell.is_empty()) {
+        if spans.len() > 1 {
+            spans.push(" ".repeat(GAP.into()).into());
+        }
+        spans.extend(cell);
+    }
+    Line::from(spans)
+}
+
+/// A text cut or padded to its column, the lit letters in their own style.
+fn cell(
+    text: &str,
+    lit: &[usize],
+    column: u16,
+    style: Style,
+    lit_style: Style,
+    ellipsis: &str,
+) -> Vec<Span<'static>> {
+    let column = usize::from(column);
+    if column == 0 {
+        return Vec::new();
+    }
+    let shown = truncate(text, column, ellipsis);
+    let mut spans: Vec<Span<'static>> = Vec::new();
+    for (at, grapheme) in shown.grapheme_indices(true) {
+        let style = match lit.contains(&at) && text[at..].starts_with(grapheme) {
+            true => style.patch(lit_style),
+            false => style,
+        };
+        match spans.last_mut() {
+            Some(span) if span.style == style => span.content.to_mut().push_str(grapheme),
+            _ => spans.push(Span::styled(grapheme.to_owned(), style)),
+        }
+    }
+    spans.push(" ".repeat(column.saturating_sub(width(&shown))).into());
+    spans
+}
+
+fn draw_list(frame: &mut Frame<'_>, model: &Model, columns: Columns, area: Rect) {
+    if model.search.is_empty() {
+        let text = match (&model.mode, model.search.total()) {
+            (Mode::Loading { since }, _) => {
+                format!("reading the accounts, {}", elapsed(model, *since))
+            }
+            (_, 0) => "no accounts in the config: sekisho init writes a first one".to_owned(),
+            _ => "nothing matches; Esc clears the filter".to_owned(),
+        };
+        let text = truncate(
+            &format!("   {text}"),
+            area.width.into(),
+            model.setup.theme.glyphs.ellipsis,
+        );
+        frame.render_widget(Line::raw(text), area);
+        return;
+    }
+    for ((at, row), line) in (model.top..).zip(model.visible()).zip(area.rows()) {
+        frame.render_widget(
+            row_line(model, columns, row, model.cursor == Some(at)),
+            line,
+        );
+    }
+}
+
+fn row_line(model: &Model, columns: Columns, row: TargetRef, selected: bool) -> Line<'static> {
+    let (theme, glyphs) = (model.setup.theme, model.setup.theme.glyphs);
+    let catalog = model.search.catalog();
+    let (account, role) = catalog.row(row);
+    let lit = model.search.lit(row);
+    let base = if selected {
+        theme.selected()
+    } else {
+        Style::new()
+    };
+    let text = |text: &str, lit: &[usize], column, style: Style| {
+        cell(text, lit, column, style, theme.lit(), glyphs.ellipsis)
+    };
+    // `2222-2222-2222`: a dash after the fourth and the eighth digit.
+    let id_lit: Vec<usize> = lit.id.iter().map(|digit| digit + digit / 4).collect();
+    let (session, session_style) = match model.live(row) {
+        None => (glyphs.none.to_owned(), base),
+        Some(live) => {
+            let (glyph, style) = match Life::of(live.expires, model.now) {
+                Life::Live => (glyphs.live, theme.live()),
+                Life::Ending | Life::Over => (glyphs.ending, theme.warning()),
+            };
+            let time = left(live.expires, model.now);
+            (format!("{glyph} {time}"), base.patch(style))
+        }
+    };
+    let session = match columns.session {
+        1 => session
+            .graphemes(true)
+            .next()
+            .unwrap_or_default()
+            .to_owned(),
+        _ => session,
+    };
+    let region = catalog.region(row).map_or("", |region| region.as_str());
+    let cells = [
+        text(
+            account.name.as_str(),
+            &lit.name,
+            columns.name,
+            base.patch(theme.account(account.color)),
+        ),
+        text(&account.id.dashed(), &id_lit, columns.id, base),
+        text(
+            &role_text(role.name.as_str(), model.scope(row)),
+            &lit.role,
+            columns.role,
+            base,
+        ),
+        text(region, &lit.region, columns.region, base),
+        text(&session, &[], columns.session, session_style),
+    ];
+    let starred = model.history.is_starred(&catalog.role_arn(row));
+    let star = if starred { glyphs.star } else { " " };
+    let guard = match model.guard(row) {
+        Guard::None => " ",
+        Guard::Warn | Guard::Confirm => GUARD,
+    };
+    let mut line = joined(Span::styled(guard, theme.danger()), cells);
+    let cursor = if selected { glyphs.cursor } else { " " };
+    line.spans.insert(0, Span::styled(cursor, theme.accent()));
+    line.spans.insert(0, Span::styled(star, theme.warning()));
+    line
+}
+
+/// The rule above the details; for a guarded row it is a banner.
+fn rule_line(model: &Model, window: u16) -> Line<'static> {
+    let theme = model.setup.theme;
+    let rule = theme.glyphs.rule;
+    let guard = model.selected().map(|row| (model.guard(row), row));
+    let says = match guard {
+        Some((Guard::Warn, _)) => "guarded: look twice",
+        Some((Guard::Confirm, _)) => "guarded: its name must be typed",
+        _ => {
+            return Line::styled(
+                format!(" {}", rule.repeat(usize::from(window).saturating_sub(2))),
+                theme.faint(),
+            );
+        }
+    };
+    let name = guard.map_or(String::new(), |(_, row)| {
+        model.search.catalog().row(row).0.name.to_string()
+    });
+    let text = format!(" {rule}{rule} {GUARD} {name} is {says} ");
+    let text = truncate(
+        &text,
+        usize::from(window).saturating_sub(1),
+        theme.glyphs.ellipsis,
+    );
+    let rest = usize::from(window).saturating_sub(width(&text) + 1);
+    Line::styled(format!("{text}{}", rule.repeat(rest)), theme.danger())
+}
+
+fn draw_details(frame: &mut Frame<'_>, model: &Model, area: Rect) {
+    let Some(row) = model.selected() else {
+        return;
+    };
+    let glyphs = model.setup.theme.glyphs;
+    let (account, _) = model.search.catalog().row(row);
+    let target = model.target(row);
+    let dot = format!(" {} ", glyphs.dot);
+    let mut facts = vec![
+        target.role.to_string(),
+        format!(
+            "{}, {}",
+            target.flow().name(),
+            show_duration(target.duration)
+        ),
+    ];
+    facts.extend((!account.tags.is_empty()).then(|| account.tags.join(", ")));
+    let aliases: Vec<&str> = account.aliases.iter().map(|alias| alias.as_str()).collect();
+    let mut more = Vec::new();
+    more.extend((!aliases.is_empty()).then(|| format!("also {}", aliases.join(", "))));
+    more.extend(account.note.clone());
+    let lines = [
+        facts.join(&dot),
+        format!(
+            "$ {} {}",
+            model.command(row),
+            if glyphs.ellipsis == "~" { "..." } else { "…" }
+        ),
+        more.join(&dot),
+    ];
+    for (text, line) in lines.iter().zip(area.rows()) {
+        let text = format!("   {}", sanitize(text));
+        let text = truncate(
+            &text,
+            usize::from(line.width).saturating_sub(1),
+            glyphs.ellipsis,
+        );
+        frame.render_widget(Line::raw(text), line);
+    }
+}
+
+fn footer_line(model: &Model, window: u16) -> Line<'static> {
+    let theme = model.setup.theme;
+    if let Some(notice) = &model.notice {
+        let text = truncate(
+            &format!(" {}", sanitize(notice)),
+            window.into(),
+            theme.glyphs.ellipsis,
+        );
+        return Line::styled(text, theme.accent());
+    }
+    let hints = TABLE.iter().filter_map(|binding| {
+        let label = match binding.action {
+            Action::Back if !model.filter.text().is_empty() => "clear",
+            _ => binding.footer?,
+        };
+        let key = model.setup.keymap.keys(binding.action).next()?;
+        let key = match key.code {
+            KeyCode::Enter if !key.ctrl && !key.alt => theme.glyphs.enter.to_owned(),
+            _ => key.to_string(),
+        };
+        let needed = matches!(binding.action, Action::Shell | Action::Help | Action::Back);
+        Some((key, label, needed))
+    });
+    let hints: Vec<(String, &str, bool)> = hints.collect();
+    let taken = |key: &str, label: &str| width(key) + 1 + width(label) + 3;
+    let needed = hints.iter().filter(|hint| hint.2);
+    let mut room =
+        usize::from(window).saturating_sub(needed.map(|(key, label, _)| taken(key, label)).sum());
+    let mut spans: Vec<Span<'static>> = vec![" ".into()];
+    for (key, label, needed) in &hints {
+        if !needed {
+            let Some(rest) = room.checked_sub(taken(key, label)) else {
+                continue;
+            };
+            room = rest;
+        }
+        spans.push(Span::styled(key.clone(), theme.key()));
+        spans.push(format!(" {label}   ").into());
+    }
+    Line::from(spans)
+}
+
+/// How long something has been going on: `3 s`.
+pub(super) fn elapsed(model: &Model, since: jiff::Timestamp) -> String {
+    format!("{} s", model.now.duration_since(since).as_secs().max(0))
+}

@@ -1,0 +1,546 @@
+//! Keys in, screen out: the switcher on a terminal in memory, with a scripted world behind it.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::future::{pending, poll_fn};
+use std::io;
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker, ready};
+use std::time::Duration;
+
+use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers};
+use futures_core::Stream;
+use jiff::Timestamp;
+use ratatui::Terminal;
+use ratatui::backend::TestBackend;
+use ratatui::style::Style;
+use sekisho::domain::account::{
+    Account, Catalog, Color, Flow, Overrides, Role, SessionOptions, Target,
+};
+use sekisho::domain::config::Order;
+use sekisho::domain::fault::Fault;
+use sekisho::domain::guard::Guard;
+use sekisho::domain::history::{Deed, History};
+use sekisho::domain::ids::{MfaSerial, RoleArn, RolePath};
+use sekisho::domain::keys::{self, Key, Keymap};
+use sekisho::domain::pass::{
+    AuthStanding, CodeWanted, Complaint, Device, Live, Pass, Refusal, Request, Standing,
+};
+use sekisho::domain::secret::{Credentials, Secret};
+use sekisho::ui::model::{DeviceCode, Model, Outcome, Setup};
+use sekisho::ui::theme::{ASCII, Glyphs, Paint, Theme, UNICODE};
+use sekisho::ui::{Host, run};
+use unicode_width::UnicodeWidthStr;
+
+/// When every test begins: 09:00:10 UTC, ten seconds into a code.
+pub const START: i64 = 1_787_302_810;
+
+/// What the world answers to one request.
+pub enum Answer {
+    /// The pass.
+    Pass,
+    /// The pass, with something to say.
+    PassNoting(&'static str),
+    /// A code is wanted: the flow, the complaint.
+    Code(Flow, Option<Complaint>),
+    /// A fault.
+    Fault(Fault),
+    /// Nothing, ever.
+    Hang,
+    /// The answer after that, so long later.
+    After(Duration, Box<Answer>),
+}
+
+/// The scripted world.
+pub struct World {
+    clock: Rc<Clock>,
+    pub answers: RefCell<VecDeque<Answer>>,
+    pub standing: RefCell<Standing>,
+    pub catalog: RefCell<Option<Result<Arc<Catalog>, Fault>>>,
+    /// What was asked and done, one line each.
+    pub seen: RefCell<Vec<String>>,
+    pub demo_code: Option<&'static str>,
+}
+
+impl World {
+    fn note(&self, line: String) {
+        self.seen.borrow_mut().push(line);
+    }
+
+    fn pass(&self, target: &Target, notes: Vec<String>) -> Pass {
+        let expires = self.now().checked_add(target.duration).unwrap();
+        let live = Live {
+            expires,
+            flow: target.flow(),
+        };
+        let mut standing = self.standing.borrow_mut();
+        standing.roles.insert(target.role.clone(), live);
+        Pass {
+            target: target.clone(),
+            credentials: Credentials {
+                id: "ASIAEXAMPLEEXAMPLE01".parse().unwrap(),
+                secret: Secret::new("secret".into()),
+                token: Secret::new("token".into()),
+                expires,
+            },
+            flow: target.flow(),
+            user: "tanaka".parse().unwrap(),
+            notes,
+        }
+    }
+}
+
+impl Host for World {
+    fn now(&self) -> Timestamp {
+        let elapsed = self.clock.now.get();
+        Timestamp::from_second(START)
+            .unwrap()
+            .checked_add(elapsed)
+            .unwrap()
+    }
+
+    async fn catalog(&self) -> Result<Arc<Catalog>, Fault> {
+        let catalog = self.catalog.borrow_mut().take();
+        match catalog {
+            Some(catalog) => catalog,
+            None => pending().await,
+        }
+    }
+
+    async fn issue(&self, request: Request) -> Result<Pass, Refusal> {
+        let target = request.target.target().clone();
+        let code = request
+            .code
+            .as_ref()
+            .map_or(String::new(), |(serial, code)| {
+                format!(" with {} of {}", code.expose(), serial.short())
+            });
+        let scope = target.session.scope.name();
+        self.note(format!(
+            "issue {target} {scope} {:?}{code}",
+            request.terms.renew
+        ));
+        let mut answer = self
+            .answers
+            .borrow_mut()
+            .pop_front()
+            .expect("an answer is scripted");
+        while let Answer::After(wait, then) = answer {
+            self.clock.sleep(wait).await;
+            answer = *then;
+        }
+        match answer {
+            Answer::Pass => Ok(self.pass(&target, Vec::new())),
+            Answer::PassNoting(note) => Ok(self.pass(&target, vec![note.into()])),
+            Answer::Fault(fault) => Err(fault.into()),
+            Answer::Code(flow, complaint) => Err(Refusal::Code(CodeWanted {
+                user: "tanaka".parse().unwrap(),
+                devices: [("phone", "tanaka"), ("yubikey", "tanaka-key")]
+                    .map(|(label, name)| Device {
+                        serial: format!("arn:aws:iam::111111111111:mfa/{name}")
+                            .parse()
+                            .unwrap(),
+                        label: label.into(),
+                    })
+                    .into(),
+                flow,
+                until: self.now().checked_add(Duration::from_hours(12)).unwrap(),
+                complaint,
+            })),
+            Answer::Hang | Answer::After(..) => pending().await,
+        }
+    }
+
+    fn standing(&self) -> Standing {
+        self.standing.borrow().clone()
+    }
+
+    fn forget(&self, target: &Target) {
+        self.standing.borrow_mut().roles.remove(&target.role);
+        self.note(format!("forget {target}"));
+    }
+
+    fn remember(&self, role: &RoleArn, deed: Deed) {
+        self.note(format!("{deed:?} {role}"));
+    }
+
+    fn device_code(&self, serial: &MfaSerial) -> Option<DeviceCode> {
+        self.demo_code
+            .filter(|_| serial.short() == "tanaka")
+            .map(|code| DeviceCode(code.into()))
+    }
+
+    async fn sleep(&self, time: Duration) {
+        self.clock.sleep(time).await;
+    }
+
+    fn copy(&self, text: &str) -> io::Result<()> {
+        self.note(format!("copy {text:?}"));
+        Ok(())
+    }
+
+    fn suspend(&self) -> io::Result<()> {
+        self.note("suspend".into());
+        Ok(())
+    }
+}
+
+/// The switcher, its terminal and its world.
+pub struct Stage {
+    pub model: Model,
+    pub terminal: Terminal<TestBackend>,
+    pub world: World,
+}
+
+/// Accounts as a person might have them.
+pub fn catalog() -> Catalog {
+    let account = |name: &str, id: &str, alias: &str, roles: &[Role], tags: &[&str]| Account {
+        name: name.parse().unwrap(),
+        id: id.parse().unwrap(),
+        aliases: alias
+            .split_whitespace()
+            .map(|alias| alias.parse().unwrap())
+            .collect(),
+        roles: roles.iter().cloned().map(Arc::new).collect(),
+        region: None,
+        color: None,
+        guard: Guard::None,
+        tags: tags.iter().map(|tag| Arc::from(*tag)).collect(),
+        note: None,
+    };
+    let developer = role("Developer", 1);
+    let read_only = role("ReadOnly", 1);
+    let both = [developer.clone(), read_only];
+    Catalog::new(
+        vec![
+            account(
+                "dev-tanaka",
+                "222222222222",
+                "mine",
+                &both,
+                &["sandbox", "payments"],
+            ),
+            account("dev-suzuki", "012345678901", "", &both, &["sandbox"]),
+            Account {
+                region: Some("us-west-2".parse().unwrap()),
+                note: Some("shared by the team".into()),
+                ..account(
+                    "開発-田中",
+                    "233323332333",
+                    "kaihatsu-tanaka",
+                    &[developer.clone()],
+                    &[],
+                )
+            },
+            account(
+                "staging",
+                "444444444444",
+                "",
+                &[developer.clone()],
+                &["shared"],
+            ),
+            Account {
+                guard: Guard::Warn,
+                color: Some(Color::Yellow),
+                ..account("prod-web", "555555555555", "", &[developer.clone()], &[])
+            },
+            Account {
+                guard: Guard::Confirm,
+                color: Some(Color::Red),
+                ..account(
+                    "prod-payments",
+                    "666666666666",
+                    "prod-pay",
+                    &[role("Admin", 4)],
+                    &["payments"],
+                )
+            },
+        ],
+        Some("ap-northeast-1".parse().unwrap()),
+    )
+}
+
+/// A role that lasts so many hours.
+pub fn role(name: &str, hours: u64) -> Role {
+    Role {
+        name: name.parse().unwrap(),
+        path: RolePath::root(),
+        duration: Duration::from_hours(hours),
+        region: None,
+        guard: Guard::None,
+        session: SessionOptions::default(),
+    }
+}
+
+/// The usual facts about the person's set-up.
+pub fn setup(glyphs: &'static Glyphs, paint: Paint) -> Setup {
+    Setup {
+        auth_account: "111111111111".parse().unwrap(),
+        store: "keyring".into(),
+        detours: Vec::new(),
+        warnings: Vec::new(),
+        depth: 0,
+        exec: "sekisho exec".into(),
+        overrides: Overrides::default(),
+        keymap: Keymap::new(&std::collections::BTreeMap::new()).unwrap(),
+        order: Order::Frecency,
+        theme: Theme::new(glyphs, paint),
+    }
+}
+
+impl Stage {
+    /// The usual accounts in a window of this size.
+    pub fn new(width: u16, height: u16) -> Self {
+        Self::with(
+            width,
+            height,
+            setup(&UNICODE, Paint::Color),
+            History::default(),
+            catalog(),
+        )
+    }
+
+    /// The usual accounts, in ASCII and without colours.
+    pub fn ascii(width: u16, height: u16) -> Self {
+        Self::with(
+            width,
+            height,
+            setup(&ASCII, Paint::Plain),
+            History::default(),
+            catalog(),
+        )
+    }
+
+    pub fn with(width: u16, height: u16, setup: Setup, history: History, catalog: Catalog) -> Self {
+        let now = Timestamp::from_second(START).unwrap();
+        Self {
+            model: Model::new(setup, history, "").with_catalog(Arc::new(catalog), now),
+            terminal: Terminal::new(TestBackend::new(width, height)).unwrap(),
+            world: World {
+                clock: Rc::default(),
+                answers: RefCell::default(),
+                standing: RefCell::default(),
+                catalog: RefCell::default(),
+                seen: RefCell::default(),
+                demo_code: None,
+            },
+        }
+    }
+
+    /// Scripts the next answers.
+    pub fn answers<const N: usize>(self, answers: [Answer; N]) -> Self {
+        self.world.answers.borrow_mut().extend(answers);
+        self
+    }
+
+    /// A live auth session, and a role session with so many minutes left.
+    pub fn signed_in(self, role: &str, minutes: u64) -> Self {
+        let at = |m: u64| {
+            self.world
+                .now()
+                .checked_add(Duration::from_mins(m))
+                .unwrap()
+        };
+        {
+            let mut standing = self.world.standing.borrow_mut();
+            standing.user = Some("tanaka".parse().unwrap());
+            standing.auth = Some(AuthStanding {
+                expires: at(702),
+                device: "phone".into(),
+            });
+            let live = Live {
+                expires: at(minutes),
+                flow: Flow::Shared,
+            };
+            standing.roles.insert(role.parse().unwrap(), live);
+        }
+        self
+    }
+
+    /// Types `dev<down><enter>`, `<paste:123 456>`, `<wait:2>` (seconds), `<size:20x5>`; at the end of
+    /// the keys the terminal hangs up.
+    pub fn keys(&mut self, keys: &str) -> Outcome {
+        let clock = Rc::clone(&self.world.clock);
+        let input = Keys {
+            steps: parse(keys),
+            clock: Rc::clone(&clock),
+            until: None,
+        };
+        let run = run(&mut self.terminal, input, &mut self.model, &self.world);
+        clock.run(pin!(run)).unwrap()
+    }
+
+    /// Types, and takes a picture.
+    pub fn shows(&mut self, keys: &str) -> String {
+        self.keys(keys);
+        self.picture()
+    }
+
+    /// The screen's text, without trailing spaces, and the cursor as `[line, column]` if it is shown.
+    pub fn picture(&mut self) -> String {
+        let buffer = self.terminal.backend().buffer().clone();
+        let mut picture = String::new();
+        for y in 0..buffer.area.height {
+            let mut line = String::new();
+            let mut x = 0;
+            while x < buffer.area.width {
+                let symbol = buffer[(x, y)].symbol();
+                line.push_str(symbol);
+                x += u16::try_from(symbol.width()).unwrap().max(1);
+            }
+            picture.push_str(line.trim_end());
+            picture.push('\n');
+        }
+        picture.trim_end().to_owned()
+    }
+
+    /// Where the cursor stands: line and column, from 0.
+    pub fn cursor(&mut self) -> (u16, u16) {
+        let position = self.terminal.get_cursor_position().unwrap();
+        (position.y, position.x)
+    }
+
+    /// The style of the first cell of a text on the screen.
+    pub fn style_of(&self, text: &str) -> Style {
+        let buffer = self.terminal.backend().buffer();
+        for y in 0..buffer.area.height {
+            for x in 0..buffer.area.width {
+                let rest: String = (x..buffer.area.width)
+                    .map(|x| buffer[(x, y)].symbol())
+                    .collect();
+                if rest.starts_with(text) {
+                    return buffer[(x, y)].style();
+                }
+            }
+        }
+        panic!("{text:?} is not on the screen");
+    }
+
+    /// What the world was asked and told.
+    pub fn seen(&self) -> Vec<String> {
+        self.world.seen.borrow().clone()
+    }
+}
+
+enum Step {
+    Event(Event),
+    Wait(Duration),
+}
+
+fn parse(keys: &str) -> VecDeque<Step> {
+    let mut steps = VecDeque::new();
+    let mut rest = keys;
+    while let Some(c) = rest.chars().next() {
+        let (word, after) = match rest.strip_prefix('<').and_then(|r| r.split_once('>')) {
+            Some((word, after)) => (word, after),
+            None => rest.split_at(c.len_utf8()),
+        };
+        rest = after;
+        steps.push_back(if let Some(text) = word.strip_prefix("paste:") {
+            Step::Event(Event::Paste(text.replace("\\n", "\n")))
+        } else if let Some(seconds) = word.strip_prefix("wait:") {
+            Step::Wait(Duration::from_secs_f64(seconds.parse().unwrap()))
+        } else if let Some((width, height)) =
+            word.strip_prefix("size:").and_then(|s| s.split_once('x'))
+        {
+            Step::Event(Event::Resize(
+                width.parse().unwrap(),
+                height.parse().unwrap(),
+            ))
+        } else if word == " " {
+            Step::Event(event("space".parse().unwrap()))
+        } else {
+            Step::Event(event(
+                word.parse()
+                    .unwrap_or_else(|_| panic!("{word:?} is not a key")),
+            ))
+        });
+    }
+    steps
+}
+
+/// A key as crossterm reports it.
+pub fn event(key: Key) -> Event {
+    let code = match key.code {
+        keys::KeyCode::Char(c) => KeyCode::Char(c),
+        keys::KeyCode::F(n) => KeyCode::F(n),
+        keys::KeyCode::Enter => KeyCode::Enter,
+        keys::KeyCode::Esc => KeyCode::Esc,
+        keys::KeyCode::Tab => KeyCode::Tab,
+        keys::KeyCode::Backspace => KeyCode::Backspace,
+        keys::KeyCode::Delete => KeyCode::Delete,
+        keys::KeyCode::Up => KeyCode::Up,
+        keys::KeyCode::Down => KeyCode::Down,
+        keys::KeyCode::Left => KeyCode::Left,
+        keys::KeyCode::Right => KeyCode::Right,
+        keys::KeyCode::Home => KeyCode::Home,
+        keys::KeyCode::End => KeyCode::End,
+        keys::KeyCode::PageUp => KeyCode::PageUp,
+        keys::KeyCode::PageDown => KeyCode::PageDown,
+    };
+    let mut modifiers = KeyModifiers::NONE;
+    modifiers.set(KeyModifiers::CONTROL, key.ctrl);
+    modifiers.set(KeyModifiers::ALT, key.alt);
+    Event::Key(KeyEvent::new(code, modifiers))
+}
+
+struct Keys {
+    steps: VecDeque<Step>,
+    clock: Rc<Clock>,
+    until: Option<Duration>,
+}
+
+impl Stream for Keys {
+    type Item = io::Result<Event>;
+
+    fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        loop {
+            if let Some(until) = self.until {
+                ready!(self.clock.poll(until));
+                self.until = None;
+            }
+            match self.steps.pop_front() {
+                None => return Poll::Ready(None),
+                Some(Step::Event(event)) => return Poll::Ready(Some(Ok(event))),
+                Some(Step::Wait(time)) => self.until = Some(self.clock.now.get() + time),
+            }
+        }
+    }
+}
+
+/// A clock that jumps to the next thing that is waited for, once nothing else can happen.
+#[derive(Default)]
+struct Clock {
+    now: Cell<Duration>,
+    next: Cell<Option<Duration>>,
+}
+
+impl Clock {
+    fn poll(&self, until: Duration) -> Poll<()> {
+        if self.now.get() >= until {
+            return Poll::Ready(());
+        }
+        self.next
+            .set(Some(self.next.get().map_or(until, |next| next.min(until))));
+        Poll::Pending
+    }
+
+    async fn sleep(&self, time: Duration) {
+        let until = self.now.get() + time;
+        poll_fn(|_| self.poll(until)).await;
+    }
+
+    fn run<F: Future>(&self, mut future: Pin<&mut F>) -> F::Output {
+        let mut cx = Context::from_waker(Waker::noop());
+        loop {
+            self.next.set(None);
+            if let Poll::Ready(output) = future.as_mut().poll(&mut cx) {
+                return output;
+            }
+            self.now
+                .set(self.next.get().expect("something is waited for"));
+        }
+    }
+}
