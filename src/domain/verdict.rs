@@ -5,6 +5,7 @@
 //! positive control: the same call, by the same user, with a code.
 
 mod calls;
+pub mod report;
 mod role;
 #[cfg(test)]
 mod tests;

@@ -52,9 +52,8 @@ impl HttpClient for LazyHttps {
 
 fn build(bundle: Option<&[u8]>) -> SharedHttpClient {
     let context = context(bundle);
-    Builder::new().build_with_connector_fn(move |settings, components| {
-        https(&context, settings, components)
-    })
+    Builder::new()
+        .build_with_connector_fn(move |settings, components| https(&context, settings, components))
 }
 
 /// A connector for requests that no SDK client makes; the caller sets its own time limit.

@@ -110,8 +110,14 @@ pub struct Prober<'a> {
 impl Aws {
     /// A prober; fails where `AWS_CA_BUNDLE` is unusable.
     pub fn prober(&self) -> Result<Prober<'_>, Fault> {
-        let plain = self.endpoint.as_deref().is_some_and(|url| url.starts_with("http://"));
-        Ok(Prober { aws: self, connector: http::connector(plain)? })
+        let plain = self
+            .endpoint
+            .as_deref()
+            .is_some_and(|url| url.starts_with("http://"));
+        Ok(Prober {
+            aws: self,
+            connector: http::connector(plain)?,
+        })
     }
 }
 
@@ -130,7 +136,9 @@ impl Prober<'_> {
     /// How far this machine's clock is ahead of AWS's, by the `Date` of any answer of STS; unsigned.
     pub async fn clock(&self) -> Result<SignedDuration, Failure> {
         let (url, _) = self.place("sts");
-        let response = self.send(request("GET", &url, Vec::new(), "").ok_or_else(garbled)?).await?;
+        let response = self
+            .send(request("GET", &url, Vec::new(), "").ok_or_else(garbled)?)
+            .await?;
         let date = response.headers().get("date").ok_or_else(garbled)?;
         let theirs = jiff::fmt::rfc2822::DateTimeParser::new()
             .parse_timestamp(date)
@@ -166,14 +174,19 @@ impl Prober<'_> {
             Ok(Err(error)) => error,
             Err(elapsed) => ConnectorError::timeout(elapsed.into()),
         };
-        Err(Failure::of(&SdkError::<ErrorMetadata, _>::dispatch_failure(error)))
+        Err(Failure::of(
+            &SdkError::<ErrorMetadata, _>::dispatch_failure(error),
+        ))
     }
 
     /// Where a service is, and the region its signature names.
     /// <https://docs.aws.amazon.com/general/latest/gr/aws-service-information.html>
     fn place(&self, service: &str) -> (String, String) {
         let region = self.aws.region.as_ref();
-        let partition = region.parse().as_ref().map_or(Partition::Aws, Region::partition);
+        let partition = region
+            .parse()
+            .as_ref()
+            .map_or(Partition::Aws, Region::partition);
         let suffix = partition.host_suffix();
         let home = match (partition, service) {
             (Partition::Aws, _) => "us-east-1",
@@ -208,12 +221,19 @@ impl Prober<'_> {
             Call::DescribeOrganization => "{}".into(),
             _ => encode(&form),
         };
-        let method = if call == Call::ListBuckets { "GET" } else { "POST" };
+        let method = if call == Call::ListBuckets {
+            "GET"
+        } else {
+            "POST"
+        };
         let headers = match call {
             Call::ListBuckets => Vec::new(),
             Call::DescribeOrganization => vec![
                 ("content-type", "application/x-amz-json-1.1"),
-                ("x-amz-target", "AWSOrganizationsV20161128.DescribeOrganization"),
+                (
+                    "x-amz-target",
+                    "AWSOrganizationsV20161128.DescribeOrganization",
+                ),
             ],
             _ => vec![("content-type", "application/x-www-form-urlencoded")],
         };
@@ -240,7 +260,10 @@ impl Prober<'_> {
         let (instructions, _) = sign(signable.ok()?, &parameters).ok()?.into_parts();
         let mut request = request(method, &url, headers, &body)?;
         for (name, value) in instructions.headers() {
-            request.headers_mut().try_insert(name.to_owned(), value.to_owned()).ok()?;
+            request
+                .headers_mut()
+                .try_insert(name.to_owned(), value.to_owned())
+                .ok()?;
         }
         Some(request)
     }
@@ -280,8 +303,10 @@ fn encode(form: &[(&str, &str)]) -> String {
             })
             .collect()
     };
-    let fields: Vec<String> =
-        form.iter().map(|(name, value)| format!("{name}={}", escape(value))).collect();
+    let fields: Vec<String> = form
+        .iter()
+        .map(|(name, value)| format!("{name}={}", escape(value)))
+        .collect();
     fields.join("&")
 }
 
@@ -301,8 +326,18 @@ fn said(body: &str) -> ErrorMetadata {
     let element = |name: &str| {
         let (_, rest) = body.split_once(&format!("<{name}>"))?;
         let (text, _) = rest.split_once(&format!("</{name}>"))?;
-        let plain = [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&#39;", "'"), ("&amp;", "&")];
-        Some(plain.iter().fold(text.to_owned(), |text, (from, to)| text.replace(from, to)))
+        let plain = [
+            ("&lt;", "<"),
+            ("&gt;", ">"),
+            ("&quot;", "\""),
+            ("&#39;", "'"),
+            ("&amp;", "&"),
+        ];
+        Some(
+            plain
+                .iter()
+                .fold(text.to_owned(), |text, (from, to)| text.replace(from, to)),
+        )
     };
     if let Some(code) = element("Code") {
         error = error.code(code);
@@ -325,13 +360,20 @@ mod tests {
             r#"{"__type":"Denied","message":"a <b> &amp;"}"#,
         ] {
             let error = said(body);
-            assert_eq!((error.code(), error.message()), (Some("Denied"), Some("a <b> &amp;")), "{body}");
+            assert_eq!(
+                (error.code(), error.message()),
+                (Some("Denied"), Some("a <b> &amp;")),
+                "{body}"
+            );
         }
         assert_eq!(said("<html>").code(), None);
     }
 
     #[test]
     fn forms_are_escaped() {
-        assert_eq!(encode(&[("A", "x y/ü"), ("B", "~1")]), "A=x%20y%2F%C3%BC&B=~1");
+        assert_eq!(
+            encode(&[("A", "x y/ü"), ("B", "~1")]),
+            "A=x%20y%2F%C3%BC&B=~1"
+        );
     }
 }
