@@ -123,6 +123,7 @@ pub struct Probe {
     /// The action, e.g. `sts:AssumeRole`.
     pub call: String,
     /// What came back.
+    #[serde(flatten)]
     pub outcome: Outcome,
 }
 
@@ -165,7 +166,7 @@ pub enum Outcome {
 
 /// Which policy AWS named as the reason of a refusal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "cause", rename_all = "snake_case")]
+#[serde(tag = "reason", rename_all = "snake_case")]
 pub enum Cause {
     /// A policy denies it.
     ExplicitDeny {
@@ -241,6 +242,13 @@ impl Verdict {
     pub const fn stands(self) -> bool {
         matches!(self, Self::Proved | Self::Held)
     }
+}
+
+/// The worst of several verdicts and why; the first of equals.
+fn worst(verdicts: impl Iterator<Item = (Verdict, String)>) -> (Verdict, String) {
+    verdicts
+        .reduce(|worst, next| if next.0 > worst.0 { next } else { worst })
+        .unwrap_or((Verdict::NotProved, "nothing was tried".into()))
 }
 
 impl Guardrail {
@@ -364,13 +372,13 @@ impl Cause {
 impl fmt::Display for PolicyType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::IdentityBased => "identity-based policy",
-            Self::ServiceControl => "service control policy",
-            Self::ResourceControl => "resource control policy",
-            Self::PermissionsBoundary => "permissions boundary",
-            Self::SessionPolicy => "session policy",
-            Self::ResourceBased => "resource-based policy",
-            Self::VpcEndpoint => "VPC endpoint policy",
+            Self::IdentityBased => "an identity-based policy",
+            Self::ServiceControl => "a service control policy",
+            Self::ResourceControl => "a resource control policy",
+            Self::PermissionsBoundary => "a permissions boundary",
+            Self::SessionPolicy => "a session policy",
+            Self::ResourceBased => "a resource-based policy",
+            Self::VpcEndpoint => "a VPC endpoint policy",
         })
     }
 }
@@ -384,10 +392,10 @@ impl fmt::Display for Outcome {
                     policy_type,
                     policy,
                 } => {
-                    write!(f, "{code}, explicit deny in a {policy_type}")?;
+                    write!(f, "{code}, explicit deny in {policy_type}")?;
                     policy.as_ref().map_or(Ok(()), |arn| write!(f, " ({arn})"))
                 }
-                Cause::NoAllow { policy_type } => write!(f, "{code}, no {policy_type} allows it"),
+                Cause::NoAllow { policy_type } => write!(f, "{code}, not allowed by {policy_type}"),
                 Cause::IamNeedsMfa => write!(f, "{code}: IAM takes no session without MFA"),
                 Cause::Unnamed => write!(f, "{code}, no policy named"),
             },

@@ -2,6 +2,7 @@
 
 use super::{
     Cause, Evidence, Finding, Footing, Guardrail, Outcome, Probe, Quarantine, Signed, Verdict,
+    worst,
 };
 
 /// What the quarantine denies, among the calls that are probed.
@@ -32,13 +33,11 @@ pub enum Device {
 
 /// Judges calls that must be refused without MFA, by whoever signed them.
 pub fn judge_calls(guardrail: Guardrail, probes: Vec<Probe>, footing: &Footing) -> Finding {
-    let (verdict, because) = [Signed::Key, Signed::SessionWithoutMfa]
+    let sets = [Signed::Key, Signed::SessionWithoutMfa]
         .into_iter()
         .map(|by| probes.iter().filter(|probe| probe.by == by).collect())
-        .filter(|set: &Vec<&Probe>| !set.is_empty())
-        .map(|set| judge_set(&set, footing))
-        .max_by_key(|(verdict, _)| *verdict)
-        .unwrap_or((Verdict::NotProved, "nothing was tried".into()));
+        .filter(|set: &Vec<&Probe>| !set.is_empty());
+    let (verdict, because) = worst(sets.map(|set| judge_set(&set, footing)));
     Finding {
         guardrail,
         verdict,

@@ -148,6 +148,16 @@ impl Report {
         }
     }
 
+    /// What `--json` prints: the report, with `verdict` for the whole and for each account.
+    pub fn json(&self) -> String {
+        let mut value = serde_json::to_value(self).unwrap_or_default();
+        value["verdict"] = serde_json::json!(self.verdict());
+        for (n, account) in self.accounts.iter().enumerate() {
+            value["accounts"][n]["verdict"] = serde_json::json!(account.verdict(self.ground));
+        }
+        format!("{value:#}")
+    }
+
     /// Every finding, the user's own first.
     pub fn findings(&self) -> impl Iterator<Item = &Finding> {
         self.key
@@ -160,6 +170,7 @@ impl Report {
 mod tests {
     use super::*;
     use crate::domain::trust::Reading;
+    use crate::domain::verdict::{Outcome, Probe, Signed};
 
     fn finding(guardrail: Guardrail, verdict: Verdict, evidence: Vec<Evidence>) -> Finding {
         Finding {
@@ -235,7 +246,23 @@ mod tests {
 
     #[test]
     fn the_json_is_what_scripts_read() {
-        let report = report(Ground::Aws, Verdict::Open, Verdict::Proved, true);
-        insta::assert_snapshot!(serde_json::to_string_pretty(&report).unwrap());
+        let mut report = report(Ground::Aws, Verdict::Open, Verdict::Proved, true);
+        let message =
+            "x with an explicit deny in an identity-based policy: arn:aws:iam::1:policy/p";
+        let outcomes = [
+            Outcome::Allowed,
+            Outcome::refused("AccessDenied", message),
+            Outcome::refused("AccessDenied", "because no identity-based policy allows it"),
+            Outcome::refused("AccessDenied", ""),
+            Outcome::refused("MissingParameter", ""),
+            Outcome::undecided("no network"),
+        ];
+        report.key[0].evidence = outcomes
+            .map(|outcome| {
+                let (by, call) = (Signed::SessionWithoutMfa, "ec2:DescribeRegions".into());
+                Evidence::Probe(Probe { by, call, outcome })
+            })
+            .into();
+        insta::assert_snapshot!(report.json());
     }
 }

@@ -5,6 +5,7 @@ use crate::domain::trust::Reading;
 
 use super::{
     Cause, Evidence, Finding, Footing, Guardrail, Outcome, PolicyType, Probe, Signed, Verdict,
+    worst,
 };
 
 /// What was seen of one role.
@@ -109,16 +110,16 @@ impl RoleEvidence {
         if let Some(verdict) = self.before_weighing(footing) {
             return verdict;
         }
-        self.without_mfa()
-            .map(|(by, outcome)| match outcome.cause() {
-                Some(cause) => {
-                    let (verdict, why) = weigh(cause, footing);
-                    (verdict, format!("{}: {why}", by.name()))
-                }
-                None => (Verdict::NotProved, format!("{}: {outcome}", by.name())),
-            })
-            .max_by_key(|(verdict, _)| *verdict)
-            .unwrap_or((Verdict::NotProved, "nothing was tried".into()))
+        worst(
+            self.without_mfa()
+                .map(|(by, outcome)| match outcome.cause() {
+                    Some(cause) => {
+                        let (verdict, why) = weigh(cause, footing);
+                        (verdict, format!("{}: {why}", by.name()))
+                    }
+                    None => (Verdict::NotProved, format!("{}: {outcome}", by.name())),
+                }),
+        )
     }
 
     fn trust(&self, footing: &Footing) -> (Verdict, String) {

@@ -29,22 +29,26 @@ pub fn preface(plan: &Plan, verifier: &Verifier<'_>) -> String {
         .collect();
     let user_calls = 3 + calls.len() * 2;
     let many = user_calls + roles * 4 + accounts;
-    let mut text = format!(
-        "sekisho verify tries what a thief would, with your own key, and changes nothing:\n\
+    let text = emulated(auth);
+    let mut text = text
+        + &format!(
+            "sekisho verify tries what a thief would, with your own key, and changes nothing:\n\
          \x20 as the key alone, and as a session made without a code:\n\
          \x20   {}\n\
          \x20   (all must be refused; those that write are dry runs)\n\
          \x20 as both, and as a session made with your code (the positive control):\n\
-         \x20   sts:AssumeRole into {roles} roles of {accounts} accounts, 15 min, denied everything;\n\
+         \x20   sts:AssumeRole into {} of {}, 15 min, denied everything;\n\
          \x20   the control may call iam:GetRole and iam:ListRoles, to read trust policies\n\
          About {many} calls, at most {rate} a second. No session is kept.\n\n\
          Who will see it: CloudTrail of the auth account {} shows every call, the refused ones with\n\
          errorCode AccessDenied, from your address, user agent \"sekisho\". A dev account shows only\n\
          entries that succeed. GuardDuty or a SIEM may take the refusals for reconnaissance: tell\n\
          whoever watches them.\n",
-        wrapped(&calls),
-        auth.account.dashed(),
-    );
+            wrapped(&calls),
+            count(roles, "role"),
+            count(accounts, "account"),
+            auth.account.dashed(),
+        );
     if !plan.left_out.is_empty() {
         let _ = writeln!(
             text,
@@ -52,7 +56,7 @@ pub fn preface(plan: &Plan, verifier: &Verifier<'_>) -> String {
             plan.left_out.join(", ")
         );
     }
-    text + &emulated(auth)
+    text
 }
 
 /// The report for a person.
@@ -75,7 +79,11 @@ pub fn report(report: &Report, auth: &Auth, detail: Detail) -> String {
             "No positive control: {why}.\nWithout one a refusal shows nothing: only open guardrails are found.\n"
         );
     }
-    for detour in &report.detours {
+    let between = report
+        .detours
+        .iter()
+        .filter(|line| !line.starts_with("endpoint "));
+    for detour in between {
         let _ = writeln!(text, "Between here and AWS: {detour}");
     }
     let user = report
@@ -111,7 +119,7 @@ pub fn report(report: &Report, auth: &Auth, detail: Detail) -> String {
 
 /// One line: how many accounts stand how.
 pub fn summary(report: &Report) -> String {
-    let count = |verdict| {
+    let standing = |verdict| {
         let of = report
             .accounts
             .iter()
@@ -126,7 +134,7 @@ pub fn summary(report: &Report) -> String {
     ];
     let parts: Vec<String> = order
         .into_iter()
-        .map(|verdict| (count(verdict), verdict.word()))
+        .map(|verdict| (standing(verdict), verdict.word()))
         .filter(|(many, _)| *many > 0)
         .map(|(many, word)| format!("{many} {word}"))
         .collect();
@@ -136,12 +144,8 @@ pub fn summary(report: &Report) -> String {
         .map(|finding| finding.verdict)
         .max()
         .unwrap_or(Verdict::NotProved);
-    let accounts = report.accounts.len();
-    format!(
-        "The user: {}. Accounts: {accounts} ({}).",
-        user.word(),
-        parts.join(", ")
-    )
+    let accounts = count(report.accounts.len(), "account");
+    format!("The user: {}. {accounts}: {}.", user.word(), parts.join(", "))
 }
 
 fn emulated(auth: &Auth) -> String {
@@ -182,12 +186,18 @@ fn finding(text: &mut String, indent: &str, finding: &Finding, detail: Detail) {
     if finding.verdict.stands() && detail == Detail::Problems {
         return;
     }
-    for evidence in &finding.evidence {
+    let telling =
+        matches!(finding.verdict, Verdict::Open | Verdict::NotProved) || detail == Detail::All;
+    for evidence in finding.evidence.iter().filter(|_| telling) {
         let _ = writeln!(text, "{indent}    {evidence}");
     }
     if let Some(remedy) = &finding.remedy {
         let _ = writeln!(text, "{indent}    → {remedy}");
     }
+}
+
+fn count(many: usize, what: &str) -> String {
+    format!("{many} {what}{}", if many == 1 { "" } else { "s" })
 }
 
 /// Words joined by commas, four a line.
