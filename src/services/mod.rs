@@ -5,6 +5,7 @@ pub mod aws;
 pub mod broker;
 pub mod codes;
 pub mod config_files;
+pub mod doctor;
 pub mod environment;
 pub mod history;
 pub mod hygiene;
