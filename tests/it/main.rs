@@ -8,6 +8,7 @@
 mod broker;
 mod clients;
 mod config;
+mod doctor;
 mod emulator;
 mod layers;
 mod policy;

@@ -187,10 +187,10 @@ impl Setup<'_> {
 
 /// Takes out of a text what a ticket need not tell: the home's name, account ids, key ids, passwords in URLs.
 fn redact(text: &str, home: Option<&str>) -> String {
-    let text = match home.filter(|home| home.len() > 1) {
-        Some(home) => text.replace(home, "~"),
-        None => text.to_owned(),
-    };
+    let home = home
+        .map(|home| home.trim_end_matches('/'))
+        .filter(|home| !home.is_empty());
+    let text = home.map_or_else(|| text.to_owned(), |home| without_home(text, home));
     let mut out = String::with_capacity(text.len());
     let mut word = String::new();
     for c in text.chars().map(Some).chain([None]) {
@@ -204,6 +204,18 @@ fn redact(text: &str, home: Option<&str>) -> String {
         }
     }
     without_userinfo(&out)
+}
+
+/// Writes `~` for the home directory, where its name is not the start of a longer one.
+fn without_home(text: &str, home: &str) -> String {
+    let mut parts = text.split(home);
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let longer = part.starts_with(|c: char| c.is_alphanumeric() || c == '-' || c == '_');
+        out.push_str(if longer { home } else { "~" });
+        out.push_str(part);
+    }
+    out
 }
 
 fn redact_word(word: &str) -> String {
@@ -242,9 +254,10 @@ mod tests {
     fn what_a_ticket_need_not_tell_is_taken_out() {
         let text = "key AKIAIOSFODNN7EXAMPLE of 111111111111 in /home/t/.aws, http://u:p@proxy:3128/x 1234";
         assert_eq!(
-            redact(text, Some("/home/t")),
+            redact(text, Some("/home/t/")),
             "key AKIA…MPLE of ········1111 in ~/.aws, http://proxy:3128/x 1234"
         );
+        assert_eq!(redact("/home/t2 /home/t", Some("/home/t")), "/home/t2 ~");
     }
 
     #[test]
