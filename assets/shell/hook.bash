@@ -2,17 +2,18 @@
 # prompt names the target. Constant text: values are only ever read from variables, never written here.
 
 # The person's aliases must not reach into this text.
-__sekisho_aliases=$(shopt -p expand_aliases)
+__sekisho_aliases=${__sekisho_aliases:-$(shopt -p expand_aliases)}
 shopt -u expand_aliases
 
 # __sekisho_run VERB [ARGUMENT…]: evaluates what sekisho prints, if it succeeded. Nothing is traced.
 __sekisho_run() {
-  { local __sekisho_flags=$-; set +x; } 2>/dev/null
+  { local __sekisho_flags=$-; set +xv; } 2>/dev/null
   local __sekisho_verb=$1 __sekisho_code __sekisho_out
   shift
   __sekisho_out=$(command "$__sekisho_bin" "$__sekisho_verb" --hook bash "$@") && eval "$__sekisho_out"
   __sekisho_code=$?
   [[ $__sekisho_code != 0 ]] || __sekisho_compat
+  [[ $__sekisho_flags != *v* ]] || set -v
   [[ $__sekisho_flags != *x* ]] || set -x
   return "$__sekisho_code"
 }

@@ -1,6 +1,10 @@
 # sekisho in zsh: `switch` and `refresh` act on this shell, its session is renewed at the prompt, the
 # prompt names the target. Constant text: values are only ever read from variables, never written here.
 
+# The person's aliases must not reach into this text.
+: ${__sekisho_aliases:=${options[aliases]}}
+setopt no_aliases
+
 # __sekisho_run VERB [ARGUMENT…]: evaluates what sekisho prints, if it succeeded. Nothing is traced.
 __sekisho_run() {
   emulate -L zsh
@@ -41,10 +45,10 @@ __sekisho_compat() {
 # __sekisho_epoch TEXT: sets __sekisho_ends from RFC 3339 in UTC. Checked first: arithmetic runs code.
 __sekisho_epoch() {
   [[ $1 == [0-9](#c4)-[0-9](#c2)-[0-9](#c2)T[0-9](#c2):[0-9](#c2):[0-9](#c2)* ]] || return
-  local -i 10 y=$((10#$1[1,4])) m=$((10#$1[6,7])) d=$((10#$1[9,10])) days
+  local -i 10 y=$((10#${1[1,4]})) m=$((10#${1[6,7]})) d=$((10#${1[9,10]})) days
   (( m > 2 )) || (( y -= 1, m += 12 ))
   (( days = 365 * y + y / 4 - y / 100 + y / 400 + (153 * (m - 3) + 2) / 5 + d - 719469 ))
-  (( __sekisho_ends = 86400 * days + 3600 * 10#$1[12,13] + 60 * 10#$1[15,16] + 10#$1[18,19] ))
+  (( __sekisho_ends = 86400 * days + 3600 * 10#${1[12,13]} + 60 * 10#${1[15,16]} + 10#${1[18,19]} ))
   return 0
 }
 
@@ -94,9 +98,15 @@ __sekisho_prompt() {
   return $code
 }
 
-zmodload zsh/datetime zsh/parameter
-typeset -g __sekisho_bin=${__sekisho_bin:-sekisho} __sekisho_seen= __sekisho_told=
-typeset -gi __sekisho_due=0 __sekisho_ends=0
-__sekisho_compat
-typeset -ga precmd_functions
-precmd_functions=(${precmd_functions:#__sekisho_prompt} __sekisho_prompt)
+# The person's options must not reach into this text.
+__sekisho_start() {
+  emulate -L zsh
+  zmodload zsh/datetime zsh/parameter
+  typeset -g __sekisho_bin=${__sekisho_bin:-sekisho} __sekisho_seen= __sekisho_told=
+  typeset -gi __sekisho_due=0 __sekisho_ends=0
+  typeset -ga precmd_functions
+  precmd_functions=(${precmd_functions:#__sekisho_prompt} __sekisho_prompt)
+  __sekisho_compat
+}
+__sekisho_start
+unfunction __sekisho_start

@@ -7,6 +7,10 @@ unset __SEKISHO_BIN __sekisho_v
 
 [ -r ~/.bashrc ] && . ~/.bashrc
 
+# The person's aliases must not reach into this text; the hook's last line gives them back.
+__sekisho_aliases=$(shopt -p expand_aliases)
+shopt -u expand_aliases
+
 # Sets again what sekisho set, removes again what it removed, and names what the start-up files had changed.
 __sekisho_hold() {
   { local flags=$-; set +x; } 2>/dev/null

@@ -8,6 +8,7 @@ function __sekisho_hold
     set -l fish_trace
     set -l held
     set -l undone
+    set -l universal
     for copy in (set -nx | string match '__SEKISHO_SET_*')
         set -l name (string replace __SEKISHO_SET_ '' $copy)
         test "$$name" = "$$copy"; or set -a undone $name
@@ -18,13 +19,17 @@ function __sekisho_hold
     for pattern in $__sekisho_identity
         for name in (set -n | string match -- $pattern)
             contains $name $held; and continue
-            set -eg $name
-            # Erasing a universal variable would erase it in every shell, for ever: one stands before it.
-            set -qU $name; and set -gu $name
-            set -a undone $name
+            if set -qg $name
+                set -eg $name
+                set -a undone $name
+            end
+            # Erasing a universal variable would erase it in every shell, for ever, and fish lets none
+            # of its exports be hidden.
+            set -qUx $name; and set -a universal $name
         end
     end
     test -z "$undone"; or echo "sekisho: your start-up files changed $undone; undone in this shell" >&2
+    test -z "$universal"; or echo "sekisho: fish gives your universal $universal to every program, here too; `set -Uu $universal` keeps it to fish" >&2
 end
 __sekisho_hold
 functions -e __sekisho_hold

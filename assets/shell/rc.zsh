@@ -5,6 +5,10 @@ if [[ -n ${__sekisho_zdotdir+x} ]]; then export ZDOTDIR=$__sekisho_zdotdir; else
 unset __sekisho_rc __sekisho_zdotdir
 [[ -r ${ZDOTDIR:-$HOME}/.zshrc ]] && . "${ZDOTDIR:-$HOME}/.zshrc"
 
+# The person's aliases must not reach into this text; the hook's last line gives them back.
+__sekisho_aliases=${options[aliases]}
+setopt no_aliases
+
 # Sets again what sekisho set, removes again what it removed. What the start-up files had changed is
 # named at the first prompt: powerlevel10k forbids output before it.
 __sekisho_hold() {

@@ -7,7 +7,10 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::domain::ids::{Malformed, Region, parse_duration};
+use crate::domain::policy;
 use crate::domain::scope::Scope;
+use crate::services::environment::Syntax;
+use crate::services::shell::{CommandName, Hookable};
 
 /// One MFA code opens every account for the day; a leaked key opens nothing.
 #[derive(Debug, Parser)]
@@ -33,10 +36,23 @@ pub struct CommandLine {
 #[derive(Debug, Clone, Default, Args)]
 pub struct Common {
     /// The config file [default: ~/.config/sekisho/config.yaml]
-    #[arg(long, global = true, value_name = "FILE", help_heading = "Common options")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        help_heading = "Common options"
+    )]
     pub config: Option<PathBuf>,
     /// Colours: auto, always or never; NO_COLOR is obeyed
-    #[arg(long, global = true, value_name = "WHEN", default_value = "auto", hide_default_value = true, hide_possible_values = true, help_heading = "Common options")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "WHEN",
+        default_value = "auto",
+        hide_default_value = true,
+        hide_possible_values = true,
+        help_heading = "Common options"
+    )]
     pub color: ColorWhen,
     /// Say more on stderr, never a secret; -vv for still more
     #[arg(short, long, global = true, action = clap::ArgAction::Count, help_heading = "Common options")]
@@ -45,16 +61,31 @@ pub struct Common {
     #[arg(long, global = true, value_name = "-", value_parser = ["-"], hide_possible_values = true, help_heading = "Common options")]
     pub mfa_code: Option<String>,
     /// Work in this region
-    #[arg(long, global = true, value_name = "REGION", help_heading = "Common options")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "REGION",
+        help_heading = "Common options"
+    )]
     pub region: Option<Region>,
     /// Ask for a session this long; over 1h takes a code of its own
     #[arg(long, global = true, value_name = "15m..12h", value_parser = session_duration, help_heading = "Common options")]
     pub duration: Option<Duration>,
     /// Narrow the session: full or read-only
-    #[arg(long, global = true, value_name = "SCOPE", help_heading = "Common options")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "SCOPE",
+        help_heading = "Common options"
+    )]
     pub scope: Option<Scope>,
     /// Pass the guard of the account with this name
-    #[arg(long, global = true, value_name = "NAME", help_heading = "Common options")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "NAME",
+        help_heading = "Common options"
+    )]
     pub confirm: Option<String>,
 }
 
@@ -64,7 +95,11 @@ impl Common {
     pub fn or(self, other: Self) -> Self {
         Self {
             config: self.config.or(other.config),
-            color: if self.color == ColorWhen::Auto { other.color } else { self.color },
+            color: if self.color == ColorWhen::Auto {
+                other.color
+            } else {
+                self.color
+            },
             verbose: self.verbose.max(other.verbose),
             mfa_code: self.mfa_code.or(other.mfa_code),
             region: self.region.or(other.region),
@@ -111,8 +146,46 @@ pub enum Verb {
         /// The account, or account/role
         target: String,
         /// The command and its arguments; without one, a subshell opens
-        #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "COMMAND")]
+        #[arg(
+            trailing_var_arg = true,
+            allow_hyphen_values = true,
+            value_name = "COMMAND"
+        )]
         command: Vec<OsString>,
+    },
+    /// Print an account's environment, for `eval "$(sekisho env TARGET)"`
+    #[command(
+        after_help = "Examples:\n  eval \"$(sekisho env dev-tanaka)\"\n  sekisho env dev-tanaka --format dotenv > .env\n  eval \"$(sekisho env --unset)\""
+    )]
+    Env(EnvArgs),
+    /// Print the hook that lets `sekisho switch` and `refresh` act on your shell
+    #[command(
+        after_help = "In ~/.bashrc: eval \"$(sekisho hook bash)\"\nIn ~/.zshrc: eval \"$(sekisho hook zsh)\"\nIn config.fish: sekisho hook fish | source"
+    )]
+    Hook {
+        /// bash, zsh or fish
+        #[arg(value_parser = parse_hookable)]
+        shell: Hookable,
+        /// The command to define
+        #[arg(long, value_name = "NAME", default_value = "sekisho")]
+        cmd: CommandName,
+    },
+    /// Go to another account in this very shell (needs the hook; every subshell has it)
+    Switch {
+        /// The account, or account/role; without it the list opens
+        target: Option<String>,
+        /// Which shell evaluates what is printed
+        #[arg(long, hide = true, value_parser = parse_hookable)]
+        hook: Option<Hookable>,
+    },
+    /// Renew this shell's session now (needs the hook; every subshell has it)
+    Refresh {
+        /// Ask nobody and say nothing
+        #[arg(long)]
+        quiet: bool,
+        /// Which shell evaluates what is printed
+        #[arg(long, hide = true, value_parser = parse_hookable)]
+        hook: Option<Hookable>,
     },
     /// Check the config, or show what it means
     Config {
@@ -120,16 +193,125 @@ pub enum Verb {
         #[command(subcommand)]
         what: ConfigVerb,
     },
+    /// Render the guardrails that make a leaked key worthless
+    #[command(
+        after_help = "Examples:\n  sekisho policy --format cloudformation --write guardrails/\n  sekisho policy --format json | less"
+    )]
+    Policy(PolicyArgs),
     /// Try everything in an emulated organisation; needs no account and no network
-    #[command(after_help = "Examples:\n  sekisho demo\n  sekisho demo exec dev-tanaka -- aws sts get-caller-identity\n  sekisho demo --serve")]
+    #[command(
+        after_help = "Examples:\n  sekisho demo\n  sekisho demo exec dev-tanaka -- aws sts get-caller-identity\n  sekisho demo --serve"
+    )]
     Demo {
         /// Keep the organisation running and print how to reach it
         #[arg(long)]
         serve: bool,
         /// The verb to run in it, with its arguments
-        #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "VERB")]
+        #[arg(
+            trailing_var_arg = true,
+            allow_hyphen_values = true,
+            value_name = "VERB"
+        )]
         verb: Vec<OsString>,
     },
+}
+
+/// What `env` prints, and for whom.
+#[derive(Debug, Args)]
+pub struct EnvArgs {
+    /// The account, or account/role; without it the list opens
+    pub target: Option<String>,
+    /// The shell that evaluates it [default: the one you are in]
+    #[arg(long, value_name = "SHELL")]
+    pub shell: Option<ShellName>,
+    /// Code to evaluate, or data
+    #[arg(long, value_name = "FORMAT", default_value = "export")]
+    pub format: Format,
+    /// Take everything back that sekisho sets
+    #[arg(long, conflicts_with = "target")]
+    pub unset: bool,
+    /// Show secrets on a terminal too
+    #[arg(long)]
+    pub show: bool,
+}
+
+/// A shell language.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[expect(missing_docs, reason = "the names are the shells")]
+pub enum ShellName {
+    Bash,
+    Zsh,
+    Fish,
+    #[value(name = "powershell", alias = "pwsh")]
+    PowerShell,
+    Nu,
+}
+
+impl From<ShellName> for Syntax {
+    fn from(name: ShellName) -> Self {
+        match name {
+            ShellName::Bash => Self::Bash,
+            ShellName::Zsh => Self::Zsh,
+            ShellName::Fish => Self::Fish,
+            ShellName::PowerShell => Self::PowerShell,
+            ShellName::Nu => Self::Nu,
+        }
+    }
+}
+
+/// What `env` prints.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// Code to evaluate
+    Export,
+    /// One JSON object
+    Json,
+    /// NAME=value lines
+    Dotenv,
+}
+
+fn parse_hookable(text: &str) -> Result<Hookable, Malformed> {
+    Hookable::ALL
+        .into_iter()
+        .find(|shell| shell.name() == text)
+        .ok_or_else(|| Malformed("the hook is for bash, zsh and fish".into()))
+}
+
+/// What `policy` renders, and where to.
+#[derive(Debug, Args)]
+pub struct PolicyArgs {
+    /// The form of the documents
+    #[arg(long, value_name = "FORMAT", default_value = "json")]
+    pub format: PolicyFormat,
+    /// Write them into this folder, after showing what changes
+    #[arg(long, value_name = "DIR")]
+    pub write: Option<PathBuf>,
+    /// Write without asking
+    #[arg(long, requires = "write")]
+    pub yes: bool,
+}
+
+/// The form of the documents.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum PolicyFormat {
+    /// Policies to deploy by your own means
+    Json,
+    /// Stacks, and a StackSet for the dev accounts
+    #[value(name = "cloudformation", alias = "cfn")]
+    CloudFormation,
+    /// Two root modules around the JSON policies
+    #[value(alias = "tf")]
+    Terraform,
+}
+
+impl From<PolicyFormat> for policy::Format {
+    fn from(format: PolicyFormat) -> Self {
+        match format {
+            PolicyFormat::Json => Self::Json,
+            PolicyFormat::CloudFormation => Self::CloudFormation,
+            PolicyFormat::Terraform => Self::Terraform,
+        }
+    }
 }
 
 /// What to do with the config.

@@ -29,7 +29,10 @@ impl Bench {
 
     /// Moves before the screen, with nothing said yet.
     pub fn face_the_screen(&self) {
-        *self.0.borrow_mut() = Seat::Screen { line: None, wish: false };
+        *self.0.borrow_mut() = Seat::Screen {
+            line: None,
+            wish: false,
+        };
     }
 
     /// What was said last, for the screen.
@@ -58,9 +61,11 @@ impl Person for Rc<Bench> {
 
     fn passphrase(&self, which: Passphrase) -> Result<Secret, Fault> {
         if let Seat::Screen { .. } = &*self.0.borrow() {
-            return Err(Fault::new(Exit::NeedsPerson, "the key file's passphrase is needed")
-                .because("it is asked once per login, outside the list")
-                .fix("leave the list and run `sekisho login`"));
+            return Err(
+                Fault::new(Exit::NeedsPerson, "the key file's passphrase is needed")
+                    .because("it is asked once per login, outside the list")
+                    .fix("leave the list and run `sekisho login`"),
+            );
         }
         prompt::passphrase(which)
     }

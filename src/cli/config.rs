@@ -17,7 +17,8 @@ pub fn run(common: &Common, world: &World, what: ConfigVerb, out: Out) -> Result
     let loaded = match world {
         World::Demo(_) => super::demo::example()?,
         World::Real => {
-            let path = config_files::locate(common.config.as_deref(), |name| std::env::var_os(name))?;
+            let path =
+                config_files::locate(common.config.as_deref(), |name| std::env::var_os(name))?;
             let home = world.paths()?.home;
             config_files::load(&path, Some(&home), strictness)?.0
         }
@@ -27,7 +28,10 @@ pub fn run(common: &Common, world: &World, what: ConfigVerb, out: Out) -> Result
     }
     match what {
         ConfigVerb::Show => out.data(&show::render(&loaded)),
-        ConfigVerb::Check => out.say(&format!("the config is sound: {} accounts", loaded.config.catalog.accounts().len())),
+        ConfigVerb::Check => out.say(&format!(
+            "the config is sound: {} accounts",
+            loaded.config.catalog.accounts().len()
+        )),
     }
     Ok(Exit::Done)
 }

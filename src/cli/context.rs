@@ -1,22 +1,25 @@
 //! What a verb works with: the config, the store, the broker, put together once.
 
 use std::future::Future;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use jiff::Timestamp;
 
 use crate::domain::account::{Overrides, Target, UnknownTarget};
-use crate::domain::config::{Config, StoreChoice, Strictness};
+use crate::domain::config::{Config, KeySource, PromptCompat, StoreChoice};
 use crate::domain::fault::{Exit, Fault};
 use crate::domain::pass::{Pass, Renew, Terms};
 use crate::domain::text::sanitize;
+use crate::services::aws;
 use crate::services::broker::{Broker, Means};
-use crate::services::config_files;
+use crate::services::config_cache::{self, Understood};
+use crate::services::config_files::{self, ReadFrom};
 use crate::services::environment::{self, Environment, Inherited};
 use crate::services::paths::{Ids, Paths};
-use crate::services::shell::{Shell, Subshell};
 use crate::services::process;
+use crate::services::shell::{Shell, Subshell};
+use crate::services::stamps::Stamp;
 use crate::services::store::datakey::KeyPlace;
 use crate::services::store::files::Dir;
 use crate::services::store::vault::Vault;
@@ -26,6 +29,7 @@ use super::bench::Bench;
 use super::demo::Demo;
 use super::out::Out;
 use super::prompt::{self, Codes};
+use super::warm;
 
 /// Where a command runs: against AWS, or in a demo.
 #[derive(Clone)]
@@ -83,6 +87,8 @@ pub struct Context {
     broker: Broker,
     inherited: Inherited,
     bench: Rc<Bench>,
+    /// The config's file and everything else it was read from.
+    read_from: ReadFrom,
 }
 
 impl Context {
@@ -90,7 +96,11 @@ impl Context {
     pub fn open(world: World, common: Common, verb: &str, out: Out) -> Result<Self, Fault> {
         let inherited = Inherited::current();
         let paths = world.paths()?;
-        let (config, warnings) = read_config(&world, &common, &paths)?;
+        let Understood {
+            config,
+            warnings,
+            read_from,
+        } = read_config(&world, &common, &paths)?;
         let bench = Rc::new(Bench::new(out));
         let means = Means {
             vault: vault(config.store, &paths),
@@ -101,7 +111,18 @@ impl Context {
             clock: Timestamp::now,
         };
         let broker = Broker::new(config.auth.clone(), means);
-        let context = Self { out, world, common, paths, config, warnings, broker, inherited, bench };
+        let context = Self {
+            out,
+            world,
+            common,
+            paths,
+            config,
+            warnings,
+            broker,
+            inherited,
+            bench,
+            read_from,
+        };
         context.lend_demo_key()?;
         Ok(context)
     }
@@ -126,14 +147,14 @@ impl Context {
         &self.paths
     }
 
-    /// The world.
-    pub fn world(&self) -> &World {
-        &self.world
-    }
-
     /// The options of every verb.
     pub fn common(&self) -> &Common {
         &self.common
+    }
+
+    /// The world.
+    pub fn world(&self) -> &World {
+        &self.world
     }
 
     /// The environment sekisho was started with.
@@ -148,12 +169,7 @@ impl Context {
 
     /// What the command line changes about every target.
     pub fn overrides(&self) -> Overrides {
-        Overrides {
-            region: self.common.region.clone(),
-            ambient_region: self.inherited.own_region(),
-            duration: self.common.duration,
-            scope: self.common.scope,
-        }
+        overrides(&self.common, &self.inherited)
     }
 
     /// The target a name means.
@@ -164,19 +180,40 @@ impl Context {
 
     /// Where codes come from in a verb without the list.
     pub fn codes(&self) -> Codes {
-        if self.common.mfa_code.is_some() { Codes::Stdin } else { Codes::Terminal }
+        if self.common.mfa_code.is_some() {
+            Codes::Stdin
+        } else {
+            Codes::Terminal
+        }
     }
 
     /// A pass into a named target: guard, cache, code.
     pub fn pass(&self, name: &str) -> Result<Pass, Fault> {
         let cleared = prompt::clear(self.target(name)?, self.common.confirm.as_deref())?;
         let mut codes = self.codes();
-        let terms = Terms { renew: Renew::ByFlow, asking: codes.asking() };
+        let terms = Terms {
+            renew: Renew::ByFlow,
+            asking: codes.asking(),
+        };
         let pass = block_on(prompt::pass(&self.broker, cleared, terms, &mut codes))??;
         for note in &pass.notes {
             self.out.warn(note);
         }
+        warm::keep(self, name, &pass);
         Ok(pass)
+    }
+
+    /// Everything the config was read from, and the files of the key, as they are now.
+    pub fn stamps(&self) -> Vec<Stamp> {
+        let now = Timestamp::now();
+        let read = self.read_from.files.iter().chain(&self.read_from.folders);
+        let profiles = match self.config.auth.key {
+            KeySource::Profile(_) => aws::profile_files(&self.paths.home),
+            _ => Vec::new(),
+        };
+        read.chain(&profiles)
+            .map(|path| Stamp::of(path, now))
+            .collect()
     }
 
     /// Opens a subshell and stays until it ends.
@@ -189,13 +226,24 @@ impl Context {
         let prefs = &self.config.shell;
         let shell = Shell::choose(asked.or(prefs.program.as_deref()), &self.inherited)?;
         let sekisho = std::env::current_exe().map_err(|error| {
-            Fault::new(Exit::Fault, "sekisho does not find its own program").because(error.to_string())
+            Fault::new(Exit::Fault, "sekisho does not find its own program")
+                .because(error.to_string())
         })?;
-        let runtime_dir = self.paths.runtime.clone().unwrap_or_else(|| self.paths.state.join("run"));
-        Dir::create(&runtime_dir).map_err(|error| error.fault("the subshell's start-up files cannot be written"))?;
-        let environment = self.environment(pass);
+        let runtime_dir = self
+            .paths
+            .runtime
+            .clone()
+            .unwrap_or_else(|| self.paths.state.join("run"));
+        Dir::create(&runtime_dir)
+            .map_err(|error| error.fault("the subshell's start-up files cannot be written"))?;
+        let environment = self.environment(pass, self.inherited.depth() + 1);
         self.broker.rest();
-        let subshell = Subshell { shell: &shell, sekisho: &sekisho, runtime_dir: &runtime_dir, prefs };
+        let subshell = Subshell {
+            shell: &shell,
+            sekisho: &sekisho,
+            runtime_dir: &runtime_dir,
+            prefs,
+        };
         let exit = subshell.run(environment, &self.inherited).await;
         self.lend_demo_key()?;
         exit
@@ -203,24 +251,28 @@ impl Context {
 
     /// Becomes a command. Returns only where that failed.
     pub fn become_command(&self, pass: Pass, command: &[std::ffi::OsString]) -> Fault {
-        let environment = self.environment(pass);
+        let environment = self.environment(pass, self.inherited.depth() + 1);
         self.broker.rest();
         process::exec(&environment, &self.inherited, command)
     }
 
-    fn environment(&self, pass: Pass) -> Environment {
-        let context = environment::Context {
-            config_path: self.named_config(),
-            depth: self.inherited.depth() + 1,
-            compat: self.config.shell.prompt_compat,
-            extra: self.world.demo().map(Demo::environment).unwrap_or_default(),
-        };
-        Environment::of(pass, &context, &self.inherited)
+    /// The environment that carries a pass; `depth` is how many of our shells surround the child.
+    pub fn environment(&self, pass: Pass, depth: u32) -> Environment {
+        let compat = self.config.shell.prompt_compat;
+        environment(
+            &self.world,
+            &self.common,
+            &self.inherited,
+            compat,
+            pass,
+            depth,
+        )
     }
 
-    /// The config that was named, absolute.
-    fn named_config(&self) -> Option<PathBuf> {
-        self.common.config.as_deref().and_then(|path| std::path::absolute(path).ok())
+    /// The environment that takes everything back; a demo's stays.
+    pub fn cleared_environment(&self) -> Environment {
+        let kept = self.world.demo().map(Demo::environment).unwrap_or_default();
+        Environment::cleared(&kept, &self.inherited)
     }
 
     /// The demo's key comes from the demo, however often it is wiped.
@@ -232,17 +284,49 @@ impl Context {
     }
 }
 
+/// What the command line changes about every target.
+pub fn overrides(common: &Common, inherited: &Inherited) -> Overrides {
+    Overrides {
+        region: common.region.clone(),
+        ambient_region: inherited.own_region(),
+        duration: common.duration,
+        scope: common.scope,
+    }
+}
+
+/// The environment that carries a pass; `depth` is how many of our shells surround the child.
+pub fn environment(
+    world: &World,
+    common: &Common,
+    inherited: &Inherited,
+    compat: PromptCompat,
+    pass: Pass,
+    depth: u32,
+) -> Environment {
+    let named = common.config.as_deref().map(Path::to_owned);
+    let named = named.or_else(|| inherited.get("SEKISHO_CONFIG").map(PathBuf::from));
+    let context = environment::Context {
+        config_path: named.and_then(|path| std::path::absolute(path).ok()),
+        depth,
+        compat,
+        extra: world.demo().map(Demo::environment).unwrap_or_default(),
+    };
+    Environment::of(pass, &context, inherited)
+}
+
 /// Reads the config, from its file or from the demo, and what its included files complain about.
-fn read_config(world: &World, common: &Common, paths: &Paths) -> Result<(Config, Vec<String>), Fault> {
+fn read_config(world: &World, common: &Common, paths: &Paths) -> Result<Understood, Fault> {
     if let World::Demo(demo) = world {
         let mut config = super::demo::example()?.config;
         demo.adopt(&mut config);
-        return Ok((config, Vec::new()));
+        return Ok(Understood {
+            config,
+            warnings: Vec::new(),
+            read_from: ReadFrom::default(),
+        });
     }
     let path = config_files::locate(common.config.as_deref(), |name| std::env::var_os(name))?;
-    let (loaded, _) = config_files::load(&path, Some(&paths.home), Strictness::Tolerant)?;
-    let warnings = loaded.warnings.iter().map(|complaint| sanitize(&complaint.to_string())).collect();
-    Ok((loaded.config, warnings))
+    config_cache::load(&path, paths)
 }
 
 /// The vault that a config asks for.
@@ -253,14 +337,21 @@ fn vault(store: StoreChoice, paths: &Paths) -> Vault {
         StoreChoice::File => KeyPlace::FILE,
         StoreChoice::None => KeyPlace::NONE,
     };
-    Vault::new(&paths.state.join("sessions"), places, paths.runtime.as_deref())
+    Vault::new(
+        &paths.state.join("sessions"),
+        places,
+        paths.runtime.as_deref(),
+    )
 }
 
 /// Runs a future to its end on a runtime of its own.
 pub fn block_on<F: Future>(future: F) -> Result<F::Output, Fault> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| {
-        Fault::new(Exit::Fault, "the system gives no event queue").because(error.to_string())
-    })?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| {
+            Fault::new(Exit::Fault, "the system gives no event queue").because(error.to_string())
+        })?;
     let output = runtime.block_on(future);
     // A name look-up that hangs must not keep us.
     runtime.shutdown_background();
@@ -269,7 +360,10 @@ pub fn block_on<F: Future>(future: F) -> Result<F::Output, Fault> {
 
 /// The fault of a name that is in no config.
 pub fn unknown_target(unknown: UnknownTarget) -> Fault {
-    let fault = Fault::new(Exit::Usage, format!("there is no target {}", sanitize(&unknown.name)));
+    let fault = Fault::new(
+        Exit::Usage,
+        format!("there is no target {}", sanitize(&unknown.name)),
+    );
     match &unknown.nearest[..] {
         [] => fault.fix("`sekisho list` shows every target"),
         near => fault.fix(format!("did you mean {}?", near.join(", "))),

@@ -11,7 +11,7 @@ use clap::Parser;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::account::{Catalog, Role};
-use crate::domain::config::{Auth, Config, Complaint, Loaded, MainFile, Strictness, assemble};
+use crate::domain::config::{Auth, Complaint, Config, Loaded, MainFile, Strictness, assemble};
 use crate::domain::fault::{Exit, Fault};
 use crate::domain::ids::{AccountId, MfaSerial};
 use crate::domain::secret::{AccessKey, Secret};
@@ -41,8 +41,8 @@ struct Descriptor {
 pub struct Demo {
     descriptor: Descriptor,
     folder: PathBuf,
-    /// The organisation, where this process is the one that runs it, and its folder.
-    running: Option<(Emulator, tempfile::TempDir)>,
+    /// Where this process is the one that runs it: dropping this ends the organisation, then its folder.
+    _running: Option<(Emulator, tempfile::TempDir)>,
 }
 
 impl Demo {
@@ -64,11 +64,24 @@ impl Demo {
         let secret = text(&random::<40>().map_err(wrong)?);
         let organisation = organisation(&config.auth, &config.catalog, &key_id, &secret, &seeds);
         let emulator = Emulator::start(organisation).map_err(wrong)?;
-        let folder = tempfile::Builder::new().prefix("sekisho-demo-").tempdir().map_err(wrong)?;
-        let descriptor = Descriptor { url: emulator.url(), key_id, secret, seeds };
+        let folder = tempfile::Builder::new()
+            .prefix("sekisho-demo-")
+            .tempdir()
+            .map_err(wrong)?;
+        let descriptor = Descriptor {
+            url: emulator.url(),
+            key_id,
+            secret,
+            seeds,
+        };
         let file = folder.path().join("demo.json");
-        std::fs::write(&file, serde_json::to_vec(&descriptor).unwrap_or_default()).map_err(wrong)?;
-        Ok(Self { descriptor, folder: folder.path().to_owned(), running: Some((emulator, folder)) })
+        std::fs::write(&file, serde_json::to_vec(&descriptor).unwrap_or_default())
+            .map_err(wrong)?;
+        Ok(Self {
+            descriptor,
+            folder: folder.path().to_owned(),
+            _running: Some((emulator, folder)),
+        })
     }
 
     /// Joins the demo whose subshell this process runs in.
@@ -81,7 +94,11 @@ impl Demo {
         let text = std::fs::read(descriptor).map_err(|error| gone(error.to_string()))?;
         let known = serde_json::from_slice(&text).map_err(|error| gone(error.to_string()))?;
         let folder = descriptor.parent().map(Path::to_owned).unwrap_or_default();
-        Ok(Self { descriptor: known, folder, running: None })
+        Ok(Self {
+            descriptor: known,
+            folder,
+            _running: None,
+        })
     }
 
     /// Turns a config towards the emulator.
@@ -94,12 +111,19 @@ impl Demo {
         let id = self.descriptor.key_id.parse().map_err(|why| {
             Fault::new(Exit::Fault, "the demo's descriptor is damaged").because(format!("{why}"))
         })?;
-        Ok(AccessKey { id, secret: Secret::new(self.descriptor.secret.clone()) })
+        Ok(AccessKey {
+            id,
+            secret: Secret::new(self.descriptor.secret.clone()),
+        })
     }
 
     /// What a device shows at an instant, UTC.
     pub fn code(&self, serial: &MfaSerial, now: jiff::Timestamp) -> Option<String> {
-        let (_, seed) = self.descriptor.seeds.iter().find(|(other, _)| other == serial)?;
+        let (_, seed) = self
+            .descriptor
+            .seeds
+            .iter()
+            .find(|(other, _)| other == serial)?;
         Some(emulator::code(seed, now))
     }
 
@@ -115,7 +139,10 @@ impl Demo {
             _ => "127.0.0.1,localhost".to_owned(),
         };
         vec![
-            (VARIABLE.into(), self.folder.join("demo.json").to_string_lossy().into_owned()),
+            (
+                VARIABLE.into(),
+                self.folder.join("demo.json").to_string_lossy().into_owned(),
+            ),
             ("AWS_ENDPOINT_URL".into(), self.descriptor.url.clone()),
             ("NO_PROXY".into(), no_proxy.clone()),
             ("no_proxy".into(), no_proxy),
@@ -124,17 +151,20 @@ impl Demo {
 
     /// How to reach the demo from another terminal, as lines that a shell can read.
     pub fn directions(&self) -> String {
-        let mut lines = String::from("# The organisation runs until this command ends. In another terminal:\n");
-        for (name, value) in self.environment().iter().filter(|(name, _)| name != "no_proxy") {
+        let mut lines =
+            String::from("# The organisation runs until this command ends. In another terminal:\n");
+        for (name, value) in self
+            .environment()
+            .iter()
+            .filter(|(name, _)| name != "no_proxy")
+        {
             lines.push_str(&format!("export {name}={}\n", super::quote(value)));
         }
-        lines.push_str(&format!("# its key: AWS_ACCESS_KEY_ID={} AWS_SECRET_ACCESS_KEY={}\n", self.descriptor.key_id, self.descriptor.secret));
+        lines.push_str(&format!(
+            "# its key: AWS_ACCESS_KEY_ID={} AWS_SECRET_ACCESS_KEY={}\n",
+            self.descriptor.key_id, self.descriptor.secret
+        ));
         lines
-    }
-
-    /// Whether this process runs the organisation.
-    pub fn is_running_here(&self) -> bool {
-        self.running.is_some()
     }
 }
 
@@ -147,7 +177,10 @@ fn random<const N: usize>() -> io::Result<[u8; N]> {
 /// Random bytes as letters and digits.
 fn text(bytes: &[u8]) -> String {
     const LETTERS: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
-    bytes.iter().map(|byte| char::from(LETTERS[usize::from(byte % 32)])).collect()
+    bytes
+        .iter()
+        .map(|byte| char::from(LETTERS[usize::from(byte % 32)]))
+        .collect()
 }
 
 /// The organisation a config describes: its user, and its roles with the trust policies they should have.
@@ -164,18 +197,33 @@ fn organisation(
     user.keys = vec![emulator::AccessKey::new(key_id, secret)];
     user.devices = seeds
         .iter()
-        .map(|(serial, seed)| Device::Totp { serial: serial.as_str().into(), seed: *seed })
+        .map(|(serial, seed)| Device::Totp {
+            serial: serial.as_str().into(),
+            seed: *seed,
+        })
         .collect();
-    user.policies = [ALLOW_SWITCH, DENY_WITHOUT_MFA].iter().filter_map(|text| emulator::Policy::inline(text).ok()).collect();
+    user.policies = [ALLOW_SWITCH, DENY_WITHOUT_MFA]
+        .iter()
+        .filter_map(|text| emulator::Policy::inline(text).ok())
+        .collect();
     organisation.users = vec![user];
     for account in catalog.accounts() {
-        organisation.accounts.push(emulator::Account::new(&account.id.to_string(), account.name.as_str()));
+        organisation.accounts.push(emulator::Account::new(
+            &account.id.to_string(),
+            account.name.as_str(),
+        ));
         for role in &account.roles {
-            let Ok(trust) = Document::parse(&trust(auth.account, name, role)) else { continue };
+            let Ok(trust) = Document::parse(&trust(auth.account, name, role)) else {
+                continue;
+            };
             let mut entry = emulator::Role::new(&account.id.to_string(), role.name.as_str(), trust);
             entry.path = role.path.as_str().into();
-            entry.max_session = u32::try_from(role.duration.as_secs()).unwrap_or(3600).clamp(3600, 43_200);
-            entry.policies = emulator::Policy::aws("arn:aws:iam::aws:policy/AdministratorAccess").into_iter().collect();
+            entry.max_session = u32::try_from(role.duration.as_secs())
+                .unwrap_or(3600)
+                .clamp(3600, 43_200);
+            entry.policies = emulator::Policy::aws("arn:aws:iam::aws:policy/AdministratorAccess")
+                .into_iter()
+                .collect();
             organisation.roles.push(entry);
         }
     }
@@ -218,7 +266,14 @@ pub fn run(serve: bool, verb: Vec<OsString>, common: Common, out: Out) -> Result
         return context::block_on(until_interrupted());
     }
     match CommandLine::try_parse_from(iter::once(OsString::from("sekisho")).chain(verb)) {
-        Ok(line) => super::run_in(&World::Demo(demo), CommandLine { common: line.common.or(common), ..line }, out),
+        Ok(line) => super::run_in(
+            &World::Demo(demo),
+            CommandLine {
+                common: line.common.or(common),
+                ..line
+            },
+            out,
+        ),
         Err(error) => Ok(out.misread(&error)),
     }
 }
@@ -228,14 +283,16 @@ pub fn example() -> Result<Loaded, Fault> {
     const EXAMPLE: &str = include_str!("../../config.example.yaml");
     let main = MainFile::parse(Path::new("config.example.yaml"), EXAMPLE);
     let read = &mut |_, _: &str| Err("the example reads no other file".to_owned());
-    assemble(main, Vec::new(), Strictness::Strict, read).map_err(|complaints| Complaint::fault(&complaints))
+    assemble(main, Vec::new(), Strictness::Strict, read)
+        .map_err(|complaints| Complaint::fault(&complaints))
 }
 
 async fn until_interrupted() -> Exit {
     use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut interrupted), Ok(mut terminated)) =
-        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
-    else {
+    let (Ok(mut interrupted), Ok(mut terminated)) = (
+        signal(SignalKind::interrupt()),
+        signal(SignalKind::terminate()),
+    ) else {
         return Exit::Fault;
     };
     tokio::select! {

@@ -5,11 +5,16 @@ mod bench;
 mod config;
 mod context;
 mod demo;
+mod diff;
+mod env;
 mod exec;
+mod hook;
 pub mod out;
 mod pick;
+mod policy;
 mod prompt;
 mod shell;
+mod warm;
 
 use std::ffi::OsString;
 
@@ -31,7 +36,9 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         Err(error) => return misread(&error, &arguments),
     };
     let out = Out::new(&line.common);
-    World::of_environment().and_then(|world| run_in(&world, line, out)).unwrap_or_else(|fault| out.fault(&fault))
+    World::of_environment()
+        .and_then(|world| run_in(&world, line, out))
+        .unwrap_or_else(|fault| out.fault(&fault))
 }
 
 /// Runs one command line in the real world or in a demo.
@@ -39,10 +46,37 @@ fn run_in(world: &World, line: CommandLine, out: Out) -> Result<Exit, Fault> {
     let context = |common, verb: String| Context::open(world.clone(), common, &verb, out);
     match line.verb.unwrap_or(Verb::Pick { query: Vec::new() }) {
         Verb::Pick { query } => pick::run(&context(line.common, "pick".into())?, &query.join(" ")),
-        Verb::Shell { target, shell } => shell::run(&context(line.common, format!("shell {target}"))?, &target, shell.as_deref()),
-        Verb::Exec { target, command } if command.is_empty() => shell::run(&context(line.common, format!("shell {target}"))?, &target, None),
-        Verb::Exec { target, command } => exec::run(&context(line.common, format!("exec {target}"))?, &target, &command),
+        Verb::Shell { target, shell } => shell::run(
+            &context(line.common, format!("shell {target}"))?,
+            &target,
+            shell.as_deref(),
+        ),
+        Verb::Exec { target, command } if command.is_empty() => shell::run(
+            &context(line.common, format!("shell {target}"))?,
+            &target,
+            None,
+        ),
+        Verb::Exec { target, command } => {
+            Err(exec::run(world, line.common, &target, &command, out))
+        }
+        Verb::Env(arguments) => {
+            let verb = arguments
+                .target
+                .as_deref()
+                .map_or_else(|| "env".to_owned(), |t| format!("env {t}"));
+            env::run(&context(line.common, verb)?, &arguments)
+        }
+        Verb::Hook { shell, cmd } => Ok(hook::run(world, line.common, shell, &cmd, out)),
+        Verb::Switch { target, hook } => env::switch(
+            &context(line.common, "switch".into())?,
+            hook,
+            target.as_deref(),
+        ),
+        Verb::Refresh { quiet, hook } => {
+            env::refresh(&context(line.common, "refresh".into())?, hook, quiet)
+        }
         Verb::Config { what } => config::run(&line.common, world, what, out),
+        Verb::Policy(arguments) => policy::run(&context(line.common, "policy".into())?, &arguments),
         Verb::Demo { serve, verb } => demo::run(serve, verb, line.common, out),
     }
 }
@@ -50,9 +84,15 @@ fn run_in(world: &World, line: CommandLine, out: Out) -> Result<Exit, Fault> {
 /// Explains a command line that cannot be read.
 fn misread(error: &clap::Error, arguments: &[OsString]) -> Exit {
     let out = Out::new(&args::Common::default());
-    let word = arguments.iter().skip(1).map(|word| word.to_string_lossy()).find(|word| !word.starts_with('-'));
+    let word = arguments
+        .iter()
+        .skip(1)
+        .map(|word| word.to_string_lossy())
+        .find(|word| !word.starts_with('-'));
     match word {
-        Some(word) if error.kind() == ErrorKind::InvalidSubcommand => out.fault(&unknown_verb(&word)),
+        Some(word) if error.kind() == ErrorKind::InvalidSubcommand => {
+            out.fault(&unknown_verb(&word))
+        }
         _ => out.misread(error),
     }
 }
@@ -65,7 +105,14 @@ fn unknown_verb(word: &str) -> Fault {
         return fault.fix("for the shell hook: `sekisho hook SHELL`");
     }
     let target = World::of_environment()
-        .and_then(|world| Context::open(world, args::Common::default(), "help", Out::new(&args::Common::default())))
+        .and_then(|world| {
+            Context::open(
+                world,
+                args::Common::default(),
+                "help",
+                Out::new(&args::Common::default()),
+            )
+        })
         .ok()
         .filter(|context| context.config().catalog.find(word).is_ok());
     if target.is_some() {

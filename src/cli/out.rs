@@ -5,6 +5,7 @@
 use std::io::{IsTerminal, Write};
 
 use crate::domain::fault::{Exit, Fault};
+use crate::domain::secret::Secret;
 
 use super::args::{ColorWhen, Common};
 
@@ -27,7 +28,10 @@ impl Out {
                 !no_color && !dumb && std::io::stderr().is_terminal()
             }
         };
-        Self { color: wanted, verbose: common.verbose }
+        Self {
+            color: wanted,
+            verbose: common.verbose,
+        }
     }
 
     /// Whether screens may be coloured.
@@ -39,6 +43,13 @@ impl Out {
     pub fn data(self, text: &str) {
         // A reader that went away is not our fault.
         let _ = std::io::stdout().lock().write_all(text.as_bytes());
+    }
+
+    /// Writes a secret to stdout: `env` and `credential-process` are asked for one. All of it, or an error.
+    pub fn secret(self, text: &Secret) -> std::io::Result<()> {
+        let mut stdout = std::io::stdout().lock();
+        stdout.write_all(text.expose().as_bytes())?;
+        stdout.flush()
     }
 
     /// Tells a person one line.
@@ -83,12 +94,20 @@ impl Out {
             self.data(&text.to_string());
             return Exit::Done;
         }
-        let text = if self.color { text.ansi().to_string() } else { text.to_string() };
+        let text = if self.color {
+            text.ansi().to_string()
+        } else {
+            text.to_string()
+        };
         let _ = std::io::stderr().lock().write_all(text.as_bytes());
         Exit::Usage
     }
 
     fn paint(self, code: &str, text: &str) -> String {
-        if self.color { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+        if self.color {
+            format!("\x1b[{code}m{text}\x1b[0m")
+        } else {
+            text.to_owned()
+        }
     }
 }

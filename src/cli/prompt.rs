@@ -22,8 +22,15 @@ pub struct Terminal {
 impl Terminal {
     /// Opens the controlling terminal; `None` where there is none.
     pub fn open() -> Option<Self> {
-        let screen = OpenOptions::new().read(true).write(true).open("/dev/tty").ok()?;
-        Some(Self { lines: BufReader::new(screen.try_clone().ok()?), screen })
+        let screen = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .open("/dev/tty")
+            .ok()?;
+        Some(Self {
+            lines: BufReader::new(screen.try_clone().ok()?),
+            screen,
+        })
     }
 
     /// Shows a question and reads a line. An end of input is a cancellation.
@@ -85,15 +92,24 @@ impl Codes {
     }
 
     /// The next code, or why there is none. `purpose` says what it is for.
-    pub fn next(&mut self, wanted: &CodeWanted, purpose: &str) -> Result<(MfaSerial, MfaCode), Fault> {
+    pub fn next(
+        &mut self,
+        wanted: &CodeWanted,
+        purpose: &str,
+    ) -> Result<(MfaSerial, MfaCode), Fault> {
         let nobody = |what: String| {
             Fault::new(Exit::NeedsPerson, what)
                 .because("the MFA session is not there or has ended")
                 .fix("run `sekisho login` in a terminal first, or pipe the code: `--mfa-code -`")
         };
-        let first = wanted.devices.first().ok_or_else(|| nobody("no device gives a code".into()))?;
+        let first = wanted
+            .devices
+            .first()
+            .ok_or_else(|| nobody("no device gives a code".into()))?;
         match self {
-            Self::Nobody => Err(nobody(format!("an MFA code is needed {purpose}, and nobody may be asked"))),
+            Self::Nobody => Err(nobody(format!(
+                "an MFA code is needed {purpose}, and nobody may be asked"
+            ))),
             Self::Stdin => {
                 *self = Self::Nobody;
                 let mut line = String::new();
@@ -106,7 +122,9 @@ impl Codes {
             }
             Self::Terminal => {
                 let mut terminal = Terminal::open().ok_or_else(|| {
-                    nobody(format!("an MFA code is needed {purpose}, and there is no terminal to ask on"))
+                    nobody(format!(
+                        "an MFA code is needed {purpose}, and there is no terminal to ask on"
+                    ))
                 })?;
                 ask_code(&mut terminal, wanted, first, purpose)
             }
@@ -145,7 +163,10 @@ fn ask_code(
         if let Some(code) = MfaCode::parse(&line) {
             return Ok((device.serial.clone(), code));
         }
-        let chosen = line.parse::<usize>().ok().and_then(|n| wanted.devices.get(n.checked_sub(1)?));
+        let chosen = line
+            .parse::<usize>()
+            .ok()
+            .and_then(|n| wanted.devices.get(n.checked_sub(1)?));
         match chosen {
             Some(chosen) if wanted.devices.len() > 1 => device = chosen,
             _ => terminal.say("sekisho: a code is exactly six digits"),
@@ -153,24 +174,55 @@ fn ask_code(
     }
 }
 
+/// Asks yes or no on the terminal; anything but yes is a cancellation.
+pub fn confirm(question: &str) -> Result<(), Fault> {
+    let mut terminal = Terminal::open().ok_or_else(|| {
+        Fault::new(
+            Exit::NeedsPerson,
+            "a confirmation is needed, and there is no terminal to ask on",
+        )
+        .fix("add `--yes` where you mean it")
+    })?;
+    match terminal
+        .ask(&format!("sekisho: {question} [y/N] "))?
+        .as_str()
+    {
+        "y" | "Y" | "yes" => Ok(()),
+        _ => Err(cancelled()),
+    }
+}
+
 /// Passes a target's guard: by `--confirm`, else by asking at the terminal.
 pub fn clear(target: Target, confirm: Option<&str>) -> Result<Cleared, Fault> {
     let name = target.account.clone();
     let mismatch = || {
-        Fault::new(Exit::Usage, format!("{name} was not confirmed: another name was typed"))
-            .fix("type the account's name, alias or id")
+        Fault::new(
+            Exit::Usage,
+            format!("{name} was not confirmed: another name was typed"),
+        )
+        .fix("type the account's name, alias or id")
     };
-    match target.clone().clear(confirm.map_or(Confirmation::Absent, Confirmation::Typed)) {
+    match target
+        .clone()
+        .clear(confirm.map_or(Confirmation::Absent, Confirmation::Typed))
+    {
         Ok(cleared) => return Ok(cleared),
         Err(Unconfirmed::Mismatch) => return Err(mismatch()),
         Err(Unconfirmed::Missing) => {}
     }
     let mut terminal = Terminal::open().ok_or_else(|| {
-        Fault::new(Exit::NeedsPerson, format!("{name} is guarded, and there is no terminal to confirm on"))
-            .fix(format!("add `--confirm {}`", super::quote(name.as_str())))
+        Fault::new(
+            Exit::NeedsPerson,
+            format!("{name} is guarded, and there is no terminal to confirm on"),
+        )
+        .fix(format!("add `--confirm {}`", super::quote(name.as_str())))
     })?;
-    let typed = terminal.ask(&format!("sekisho: {name} is guarded. Type its name to enter {target}: "))?;
-    target.clear(Confirmation::Typed(&typed)).map_err(|_| mismatch())
+    let typed = terminal.ask(&format!(
+        "sekisho: {name} is guarded. Type its name to enter {target}: "
+    ))?;
+    target
+        .clear(Confirmation::Typed(&typed))
+        .map_err(|_| mismatch())
 }
 
 /// Asks the broker until there is a pass or a fault.
@@ -183,7 +235,11 @@ pub async fn pass(
     let purpose = format!("to open {}", target.target());
     let mut code = None;
     loop {
-        let request = Request { target: target.clone(), code: code.take(), terms };
+        let request = Request {
+            target: target.clone(),
+            code: code.take(),
+            terms,
+        };
         match broker.issue(&request).await {
             Ok(pass) => return Ok(pass),
             Err(Refusal::Fault(fault)) => return Err(fault),
@@ -195,8 +251,11 @@ pub async fn pass(
 /// Asks for the key file's passphrase, without echo.
 pub fn passphrase(which: Passphrase) -> Result<Secret, Fault> {
     let mut terminal = Terminal::open().ok_or_else(|| {
-        Fault::new(Exit::NeedsPerson, "the key file's passphrase is needed, and there is no terminal to ask on")
-            .fix("run `sekisho login` in a terminal first")
+        Fault::new(
+            Exit::NeedsPerson,
+            "the key file's passphrase is needed, and there is no terminal to ask on",
+        )
+        .fix("run `sekisho login` in a terminal first")
     })?;
     match which {
         Passphrase::Existing => terminal.ask_hidden("passphrase of the access key's file: "),
@@ -213,9 +272,14 @@ pub fn passphrase(which: Passphrase) -> Result<Secret, Fault> {
 /// Whether a line was entered on the terminal while we waited for something else.
 pub fn enter_was_pressed() -> bool {
     use rustix::event::{PollFd, PollFlags, Timespec, poll};
-    let Some(mut terminal) = Terminal::open() else { return false };
+    let Some(mut terminal) = Terminal::open() else {
+        return false;
+    };
     let mut ready = [PollFd::new(&terminal.screen, PollFlags::IN)];
-    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+    let now = Timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
     let pressed = poll(&mut ready, Some(&now)).is_ok_and(|count| count > 0);
     pressed && terminal.lines.read_line(&mut String::new()).is_ok()
 }

@@ -181,6 +181,12 @@ pub const TABLE: &[Binding] = &[
     ),
 ];
 
+/// What a word of the filter can begin with, for the help.
+pub const FILTERS: &[(&str, &str)] = &[
+    ("tag:WORD", "only accounts with such a tag"),
+    ("role: region:", "only such roles, only such regions"),
+];
+
 impl FromStr for Action {
     type Err = Malformed;
     fn from_str(text: &str) -> Result<Self, Malformed> {

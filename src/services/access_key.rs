@@ -27,7 +27,10 @@ pub async fn load(
 
 /// The slot of a config's key.
 pub fn slot(auth: &Auth) -> Slot {
-    Slot { account: auth.account, endpoint: auth.endpoint_url.clone() }
+    Slot {
+        account: auth.account,
+        endpoint: auth.endpoint_url.clone(),
+    }
 }
 
 /// The homes a config's key may have, the preferred one first.
@@ -39,7 +42,12 @@ pub fn homes(auth: &Auth, store: StoreChoice, state: &Path) -> Vec<KeyHome> {
     }
 }
 
-fn stored(auth: &Auth, store: StoreChoice, state: &Path, ask: &mut Ask<'_>) -> Result<AccessKey, Fault> {
+fn stored(
+    auth: &Auth,
+    store: StoreChoice,
+    state: &Path,
+    ask: &mut Ask<'_>,
+) -> Result<AccessKey, Fault> {
     let slot = slot(auth);
     let mut failed = None;
     for home in homes(auth, store, state) {
@@ -56,7 +64,10 @@ fn stored(auth: &Auth, store: StoreChoice, state: &Path, ask: &mut Ask<'_>) -> R
     Err(failed.map_or_else(
         || {
             Fault::new(Exit::Usage, "there is no access key in the store")
-                .because(format!("none was added for the auth account {}", auth.account))
+                .because(format!(
+                    "none was added for the auth account {}",
+                    auth.account
+                ))
                 .fix("sekisho key add")
                 .fix("or take it from elsewhere: `auth.key: env` or `auth.key: profile:NAME`")
         },

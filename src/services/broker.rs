@@ -1,6 +1,7 @@
 //! The broker: the only way to credentials. A request goes in; a pass or a refusal comes out.
 
 use std::cell::{OnceCell, RefCell};
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
@@ -10,27 +11,25 @@ use jiff::{SignedDuration, Timestamp};
 use crate::domain::account::{Flow, Target};
 use crate::domain::config::{Auth, KeySource, StoreChoice};
 use crate::domain::fault::{Exit, Fault};
-use crate::domain::ids::{AccessKeyId, MfaSerial, SessionName};
+use crate::domain::ids::{AccessKeyId, MfaSerial, RoleArn, SessionName};
 use crate::domain::pass::{
-    Asking, AuthStanding, CodeWanted, Complaint, Device, Live, Pass, Refusal, Renew, Request, Standing,
+    Asking, AuthStanding, CodeWanted, Complaint, Device, Live, Pass, Refusal, Request, Standing,
 };
 use crate::domain::secret::{AccessKey, MfaCode, Secret};
 
 use super::access_key;
 use super::aws::{Aws, Doing, Failure, Kind, Signer};
-use super::sessions::{self, AuthOrigin, RoleOrigin, Session, Who};
+use super::sessions::{self, AuthOrigin, LAST_MARGIN, RoleOrigin, Session, Who};
 use super::store::keyfile::Passphrase;
 use super::store::lock::{Held, Holder, PromptLock, Waited, Wish};
 use super::store::spent::{Marked, SpentCodes};
-use super::store::vault::{self, Vault};
+use super::store::vault::{self, Name, Vault};
 use super::{aws, codes};
 
 /// An authenticator shows a new code every so many seconds (RFC 6238, as AWS uses it).
 const STEP: i64 = 30;
 /// An auth session with less life than this is not worth another call.
 const AUTH_MARGIN: SignedDuration = SignedDuration::from_mins(1);
-/// A session that cannot be renewed without a person still serves while it has this much left.
-const LAST_MARGIN: Duration = Duration::from_mins(5);
 
 /// Issues passes for one auth account.
 pub struct Broker {
@@ -105,14 +104,19 @@ impl Broker {
         let who = self.who().await?;
         let name = SessionName::of(&who.user);
         let (target, mut notes) = self.within_maximum(target);
-        let cached = self.cached(&who, &target, &name);
+        let cached = self.cached(&who, &target);
         let cached = match cached {
-            Some(session) if self.is_fresh(&session, request.terms.renew) => return Ok(self.pass(session, notes)),
+            Some(session) if session.is_fresh(request.terms.renew, (self.clock)()) => {
+                return Ok(self.pass(session, notes));
+            }
             cached => cached,
         };
         let entered = match target.flow() {
             Flow::Shared => self.enter_shared(&who, &target, &name, request).await,
-            Flow::Direct => self.enter_direct(&who, &target, &name, request, &mut notes).await,
+            Flow::Direct => {
+                self.enter_direct(&who, &target, &name, request, &mut notes)
+                    .await
+            }
         };
         match (entered, cached) {
             // Nobody can be asked, but what is there still serves a while.
@@ -145,28 +149,42 @@ impl Broker {
         Ok(session.credentials.expires)
     }
 
-    /// What is live right now. Reads the cache only.
+    /// What is live right now, of this config's key. Reads the cache only.
     pub fn standing(&self) -> Standing {
         let now = (self.clock)();
-        let who: Option<Who> = sessions::recall(&self.vault, &sessions::who_id(&self.auth), now);
-        let mut standing = Standing {
-            user: who.map(|who| who.user).or_else(|| self.auth.user.clone()),
-            ..Standing::default()
+        let Some(who) = self.recall_who() else {
+            return Standing {
+                user: self.auth.user.clone(),
+                ..Standing::default()
+            };
         };
-        let auth = sessions::all::<AuthOrigin>(&self.vault, now).into_iter();
-        standing.auth = auth
-            .filter(|(id, s)| *id == sessions::auth_id(&self.auth, &s.origin.key, &s.origin.serial))
-            .map(|(_, s)| AuthStanding { expires: s.credentials.expires, device: s.origin.device })
-            .max_by_key(|standing| standing.expires);
-        for (_, session) in sessions::all::<RoleOrigin>(&self.vault, now) {
-            let live = Live { expires: session.credentials.expires, flow: session.origin.flow };
-            standing
-                .roles
-                .entry(session.origin.target.role)
-                .and_modify(|other| *other = if other.expires < live.expires { live } else { *other })
-                .or_insert(live);
+        let auth = self.live_auth_session(&who).map(|session| AuthStanding {
+            expires: session.credentials.expires,
+            device: session.origin.device,
+        });
+        let mut roles: HashMap<RoleArn, Live> = HashMap::new();
+        for (name, session) in sessions::all::<RoleOrigin>(&self.vault, now) {
+            let (origin, expires) = (session.origin, session.credentials.expires);
+            if self
+                .names_for(&who, &origin.target)
+                .all(|ours| ours != name)
+            {
+                continue; // another key's, endpoint's or config's
+            }
+            let live = Live {
+                expires,
+                flow: origin.flow,
+            };
+            let longest = roles.entry(origin.target.role).or_insert(live);
+            if longest.expires < expires {
+                *longest = live;
+            }
         }
-        standing
+        Standing {
+            user: Some(who.user),
+            auth,
+            roles,
+        }
     }
 
     /// Forgets a role's sessions here. They stay valid at AWS until they expire.
@@ -196,18 +214,24 @@ impl Broker {
 
     fn pass(&self, session: Session<RoleOrigin>, mut notes: Vec<String>) -> Pass {
         notes.extend(self.vault.take_warning());
-        let Session { credentials, origin } = session;
-        Pass { target: origin.target, credentials, flow: origin.flow, user: origin.user, notes }
+        session.into_pass(notes)
     }
 
-    fn is_fresh(&self, session: &Session<RoleOrigin>, renew: Renew) -> bool {
-        let (left, whole) = session.life((self.clock)());
-        match (renew, session.origin.flow) {
-            (Renew::Now, _) => false,
-            (Renew::Below(seconds), _) => left >= Duration::from_secs(seconds.into()),
-            (Renew::ByFlow, Flow::Shared) => left * 2 >= whole,
-            (Renew::ByFlow, Flow::Direct) => left > LAST_MARGIN,
-        }
+    /// Where a target's sessions lie in the vault, one name for each device. Reads the cache only.
+    pub fn names(&self, target: &Target) -> Vec<Name> {
+        let who = self.recall_who();
+        who.map_or_else(Vec::new, |who| self.names_for(&who, target).collect())
+    }
+
+    /// The person behind the key, if that is remembered.
+    fn recall_who(&self) -> Option<Who> {
+        sessions::recall(&self.vault, &sessions::who_id(&self.auth), (self.clock)())
+    }
+
+    fn names_for(&self, who: &Who, target: &Target) -> impl Iterator<Item = Name> {
+        let session = SessionName::of(&who.user);
+        let serials = who.devices.iter().map(|(serial, _)| serial);
+        serials.map(move |serial| sessions::role_id(&self.auth, &who.key, serial, target, &session))
     }
 
     /// A target whose role is known to give less than asked, brought down to what it gives.
@@ -216,18 +240,24 @@ impl Broker {
         let known = sessions::recall::<u64>(&self.vault, &id, (self.clock)());
         match known {
             Some(most) if target.duration.as_secs() > most => {
-                let note = format!("{target} gives sessions of 1h at most; going on in the shared flow");
-                (Target { duration: Duration::from_secs(most), ..target.clone() }, vec![note])
+                let note =
+                    format!("{target} gives sessions of 1h at most; going on in the shared flow");
+                (
+                    Target {
+                        duration: Duration::from_secs(most),
+                        ..target.clone()
+                    },
+                    vec![note],
+                )
             }
             _ => (target.clone(), Vec::new()),
         }
     }
 
-    fn cached(&self, who: &Who, target: &Target, name: &SessionName) -> Option<Session<RoleOrigin>> {
+    fn cached(&self, who: &Who, target: &Target) -> Option<Session<RoleOrigin>> {
         let now = (self.clock)();
-        let ids = who.devices.iter().map(|(serial, _)| serial);
-        ids.map(|serial| sessions::role_id(&self.auth, &who.key, serial, target, name))
-            .filter_map(|id| sessions::get(&self.vault, &id, now))
+        self.names_for(who, target)
+            .filter_map(|name| sessions::get(&self.vault, &name, now))
             .max_by_key(|session| session.credentials.expires)
     }
 
@@ -240,15 +270,29 @@ impl Broker {
     ) -> Result<(Session<RoleOrigin>, MfaSerial), Refusal> {
         let mut tried_again = false;
         loop {
-            let auth = self.auth_session(who, request.code.as_ref(), request.terms.asking).await?;
+            let auth = self
+                .auth_session(who, request.code.as_ref(), request.terms.asking)
+                .await?;
             let signer = Signer::Session(&auth.credentials);
-            match self.aws()?.assume_role(signer, target, target.duration, name, None).await {
+            match self
+                .aws()?
+                .assume_role(signer, target, target.duration, name, None)
+                .await
+            {
                 Ok(credentials) => {
                     let origin = self.origin(who, target, Flow::Shared);
-                    return Ok((Session { credentials, origin }, auth.origin.serial));
+                    return Ok((
+                        Session {
+                            credentials,
+                            origin,
+                        },
+                        auth.origin.serial,
+                    ));
                 }
                 // What was cached is dead at AWS: an expired session, or a key that was replaced.
-                Err(failure) if matches!(failure.kind, Kind::Expired | Kind::Unknown) && !tried_again => {
+                Err(failure)
+                    if matches!(failure.kind, Kind::Expired | Kind::Unknown) && !tried_again =>
+                {
                     let id = sessions::auth_id(&self.auth, &who.key, &auth.origin.serial);
                     let _ = self.vault.remove(vault::Kind::AuthSession, &id);
                     tried_again = true;
@@ -271,18 +315,36 @@ impl Broker {
         let now = (self.clock)();
         let until = now + SignedDuration::try_from(target.duration).unwrap_or_default();
         let (serial, code) = self
-            .code(who, request.code.as_ref(), request.terms.asking, Flow::Direct, until)
+            .code(
+                who,
+                request.code.as_ref(),
+                request.terms.asking,
+                Flow::Direct,
+                until,
+            )
             .await?;
         let key = self.key().await?;
         let life = target.duration;
         let answer = self
             .aws()?
-            .assume_role(Signer::Key(&key), target, life, name, Some((&serial, &code)))
+            .assume_role(
+                Signer::Key(&key),
+                target,
+                life,
+                name,
+                Some((&serial, &code)),
+            )
             .await;
         match answer {
             Ok(credentials) => {
                 let origin = self.origin(who, target, Flow::Direct);
-                Ok((Session { credentials, origin }, serial))
+                Ok((
+                    Session {
+                        credentials,
+                        origin,
+                    },
+                    serial,
+                ))
             }
             Err(failure) if failure.kind == Kind::OverMaximum => {
                 let most = Flow::SHARED_MAX.as_secs();
@@ -291,12 +353,24 @@ impl Broker {
                 let (target, stepped_down) = self.within_maximum(target);
                 notes.extend(stepped_down);
                 // The code is spent: only a live auth session, or the next code, goes on from here.
-                let request = Request { target: request.target.clone(), code: None, terms: request.terms };
+                let request = Request {
+                    target: request.target.clone(),
+                    code: None,
+                    terms: request.terms,
+                };
                 Box::pin(self.enter_shared(who, &target, name, &request)).await.map_err(|refusal| {
                     with_complaint(refusal, format!("{target} gives sessions of 1h at most: going on in the shared flow, with the next code"), self.next_step())
                 })
             }
-            Err(failure) => Err(self.refuse_code(who, &failure, Doing::Entering(target, Flow::Direct), &serial, &code, Flow::Direct, until)),
+            Err(failure) => Err(self.refuse_code(
+                who,
+                &failure,
+                Doing::Entering(target, Flow::Direct),
+                &serial,
+                &code,
+                Flow::Direct,
+                until,
+            )),
         }
     }
 
@@ -319,13 +393,29 @@ impl Broker {
         let until = now + SignedDuration::try_from(self.auth.session).unwrap_or_default();
         let (serial, code) = self.code(who, code, asking, Flow::Shared, until).await?;
         let key = self.key().await?;
-        let credentials = match self.aws()?.session_token(&key, &serial, &code, self.auth.session).await {
+        let credentials = match self
+            .aws()?
+            .session_token(&key, &serial, &code, self.auth.session)
+            .await
+        {
             Ok(credentials) => credentials,
             Err(failure) => {
-                return Err(self.refuse_code(who, &failure, Doing::SigningIn, &serial, &code, Flow::Shared, until));
+                return Err(self.refuse_code(
+                    who,
+                    &failure,
+                    Doing::SigningIn,
+                    &serial,
+                    &code,
+                    Flow::Shared,
+                    until,
+                ));
             }
         };
-        let label = who.devices.iter().find(|(s, _)| *s == serial).map(|(_, label)| label.clone());
+        let label = who
+            .devices
+            .iter()
+            .find(|(s, _)| *s == serial)
+            .map(|(_, label)| label.clone());
         let origin = AuthOrigin {
             key: who.key.clone(),
             user: who.user.clone(),
@@ -334,7 +424,10 @@ impl Broker {
             obtained: now,
         };
         self.prefer(who, &origin.serial);
-        let session = Session { credentials, origin };
+        let session = Session {
+            credentials,
+            origin,
+        };
         let id = sessions::auth_id(&self.auth, &who.key, &session.origin.serial);
         sessions::put(&self.vault, &id, &session, now);
         Ok(session)
@@ -345,7 +438,9 @@ impl Broker {
         let lock = match PromptLock::new(&self.shared, &sessions::who_id(&self.auth)) {
             Ok(lock) => lock,
             Err(error) => {
-                self.person.hear(&format!("other sekisho processes may ask for a code too: {error}"));
+                self.person.hear(&format!(
+                    "other sekisho processes may ask for a code too: {error}"
+                ));
                 return None;
             }
         };
@@ -358,14 +453,19 @@ impl Broker {
         }
         let mut told = None;
         let tell = |holder: &Holder| self.tell(holder, &mut told);
-        match lock.wait(&self.verb, self.clock, || self.live_auth_session(who), tell).await {
+        match lock
+            .wait(&self.verb, self.clock, || self.live_auth_session(who), tell)
+            .await
+        {
             Ok(Waited::Found(session)) => Some(session),
             Ok(Waited::Mine(held)) => {
                 *self.turn.borrow_mut() = Some(held);
                 None
             }
             Err(error) => {
-                self.person.hear(&format!("other sekisho processes may ask for a code too: {error}"));
+                self.person.hear(&format!(
+                    "other sekisho processes may ask for a code too: {error}"
+                ));
                 None
             }
         }
@@ -383,7 +483,11 @@ impl Broker {
                 format!("{name} asks for the code: waiting for it")
             });
         }
-        if ripe && self.person.wants_the_prompt() { Wish::TakeOver } else { Wish::Wait }
+        if ripe && self.person.wants_the_prompt() {
+            Wish::TakeOver
+        } else {
+            Wish::Wait
+        }
     }
 
     fn live_auth_session(&self, who: &Who) -> Option<Session<AuthOrigin>> {
@@ -413,7 +517,10 @@ impl Broker {
                     next_code_at: Some(self.next_step().min(until)),
                 })));
             }
-            return Ok((serial.clone(), MfaCode::parse(code.expose()).ok_or_else(|| wanted(None))?));
+            return Ok((
+                serial.clone(),
+                MfaCode::parse(code.expose()).ok_or_else(|| wanted(None))?,
+            ));
         }
         let (Asking::Allowed, Some(argv)) = (asking, &self.auth.mfa_command) else {
             return Err(wanted(None));
@@ -422,13 +529,18 @@ impl Broker {
         for waited in [false, true] {
             let hear = |line: &str| self.person.hear(line);
             let code = codes::from_command(argv, hear).await.map_err(|fault| {
-                wanted(Some(Complaint { what: fault.what, why: fault.why, next_code_at: None }))
+                wanted(Some(Complaint {
+                    what: fault.what,
+                    why: fault.why,
+                    next_code_at: None,
+                }))
             })?;
             if self.spend(serial, &code).is_none() {
                 return Ok((serial.clone(), code));
             }
             if !waited {
-                self.person.hear("the code was used already: waiting for the next one");
+                self.person
+                    .hear("the code was used already: waiting for the next one");
                 self.until(self.next_step()).await;
             }
         }
@@ -449,7 +561,10 @@ impl Broker {
     }
 
     /// What a failed call with a code means: another code may help, or it is a fault.
-    #[expect(clippy::too_many_arguments, reason = "the two callers have them at hand")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the two callers have them at hand"
+    )]
     fn refuse_code(
         &self,
         who: &Who,
@@ -469,15 +584,30 @@ impl Broker {
             return fault.into();
         }
         let next = Some(self.next_step());
-        let complaint = Complaint { what: fault.what, why: fault.why, next_code_at: next };
+        let complaint = Complaint {
+            what: fault.what,
+            why: fault.why,
+            next_code_at: next,
+        };
         Refusal::Code(self.wanted(who, flow, until, Some(complaint)))
     }
 
-    fn wanted(&self, who: &Who, flow: Flow, until: Timestamp, complaint: Option<Complaint>) -> CodeWanted {
+    fn wanted(
+        &self,
+        who: &Who,
+        flow: Flow,
+        until: Timestamp,
+        complaint: Option<Complaint>,
+    ) -> CodeWanted {
         let devices = who.devices.iter();
         CodeWanted {
             user: who.user.clone(),
-            devices: devices.map(|(serial, label)| Device { serial: serial.clone(), label: label.clone() }).collect(),
+            devices: devices
+                .map(|(serial, label)| Device {
+                    serial: serial.clone(),
+                    label: label.clone(),
+                })
+                .collect(),
             flow,
             until,
             complaint,
@@ -507,8 +637,7 @@ impl Broker {
 
     /// The person behind the key: from the config, from memory, else from AWS, once.
     async fn who(&self) -> Result<Who, Refusal> {
-        let id = sessions::who_id(&self.auth);
-        let known: Option<Who> = sessions::recall(&self.vault, &id, (self.clock)());
+        let known = self.recall_who();
         let key_id = self.key_id(known.as_ref()).await?;
         if let Some(known) = known.filter(|known| known.key == key_id) {
             return Ok(known);
@@ -521,12 +650,27 @@ impl Broker {
             self.ask_devices(&user).await?
         } else {
             let label = |d: &crate::domain::config::MfaDevice| {
-                d.label.clone().unwrap_or_else(|| d.serial.short().to_owned())
+                d.label
+                    .clone()
+                    .unwrap_or_else(|| d.serial.short().to_owned())
             };
-            self.auth.mfa.iter().map(|device| (device.serial.clone(), label(device))).collect()
+            self.auth
+                .mfa
+                .iter()
+                .map(|device| (device.serial.clone(), label(device)))
+                .collect()
         };
-        let who = Who { key: key_id, user, devices };
-        sessions::remember(&self.vault, &id, &who, (self.clock)());
+        let who = Who {
+            key: key_id,
+            user,
+            devices,
+        };
+        sessions::remember(
+            &self.vault,
+            &sessions::who_id(&self.auth),
+            &who,
+            (self.clock)(),
+        );
         Ok(who)
     }
 
@@ -546,14 +690,27 @@ impl Broker {
             .await
             .map_err(|failure| failure.fault(Doing::Asking))?;
         if caller.account != self.auth.account {
-            return Err(Fault::new(Exit::Usage, format!("the access key {} belongs to account {}", key.id.short(), caller.account))
-                .because(format!("the config's auth account is {}", self.auth.account))
-                .fix("give the key of the auth account's IAM user, or mend `auth.account`")
-                .into());
+            return Err(Fault::new(
+                Exit::Usage,
+                format!(
+                    "the access key {} belongs to account {}",
+                    key.id.short(),
+                    caller.account
+                ),
+            )
+            .because(format!(
+                "the config's auth account is {}",
+                self.auth.account
+            ))
+            .fix("give the key of the auth account's IAM user, or mend `auth.account`")
+            .into());
         }
         caller.user.ok_or_else(|| {
             Fault::new(Exit::Usage, "the access key is not an IAM user's")
-                .because(format!("AWS says it is {}", crate::domain::text::sanitize(&caller.arn)))
+                .because(format!(
+                    "AWS says it is {}",
+                    crate::domain::text::sanitize(&caller.arn)
+                ))
                 .fix("give the long-term key of an IAM user in the auth account")
                 .into()
         })
@@ -565,22 +722,34 @@ impl Broker {
     ) -> Result<Vec<(MfaSerial, String)>, Refusal> {
         let key = self.key().await?;
         let add = "name the device in the config: `auth: {mfa: [{serial: arn:aws:iam::…:mfa/…}]}`";
-        let serials = self.aws()?.mfa_devices(Signer::Key(&key), user).await.map_err(|failure| {
-            let fault = failure.fault(Doing::Asking);
-            if matches!(failure.kind, Kind::Denied | Kind::IdentityDeny) {
-                Fault::new(Exit::Refused, "AWS does not say which MFA devices you have")
-                    .because("your IAM user may not call iam:ListMFADevices with the bare key")
-                    .fix(add)
-            } else {
-                fault
-            }
-        })?;
-        let (usable, refused): (Vec<_>, Vec<_>) =
-            serials.iter().map(|serial| serial.parse::<MfaSerial>()).partition(Result::is_ok);
-        let devices: Vec<_> =
-            usable.into_iter().flatten().map(|serial| (serial.clone(), serial.short().to_owned())).collect();
+        let serials = self
+            .aws()?
+            .mfa_devices(Signer::Key(&key), user)
+            .await
+            .map_err(|failure| {
+                let fault = failure.fault(Doing::Asking);
+                if matches!(failure.kind, Kind::Denied | Kind::IdentityDeny) {
+                    Fault::new(Exit::Refused, "AWS does not say which MFA devices you have")
+                        .because("your IAM user may not call iam:ListMFADevices with the bare key")
+                        .fix(add)
+                } else {
+                    fault
+                }
+            })?;
+        let (usable, refused): (Vec<_>, Vec<_>) = serials
+            .iter()
+            .map(|serial| serial.parse::<MfaSerial>())
+            .partition(Result::is_ok);
+        let devices: Vec<_> = usable
+            .into_iter()
+            .flatten()
+            .map(|serial| (serial.clone(), serial.short().to_owned()))
+            .collect();
         if devices.is_empty() {
-            let fault = Fault::new(Exit::Refused, format!("{user} has no device that gives six-digit codes"));
+            let fault = Fault::new(
+                Exit::Refused,
+                format!("{user} has no device that gives six-digit codes"),
+            );
             let fault = match refused.into_iter().find_map(Result::err) {
                 Some(why) => fault.because(why.to_string()),
                 None => fault.because("no MFA device is registered"),
@@ -599,9 +768,10 @@ impl Broker {
         }
         match (&self.auth.key, known) {
             // Changed through sekisho alone, which forgets what it knew.
-            (KeySource::Auto | KeySource::Keyring | KeySource::File | KeySource::Command(_), Some(who)) => {
-                Ok(who.key.clone())
-            }
+            (
+                KeySource::Auto | KeySource::Keyring | KeySource::File | KeySource::Command(_),
+                Some(who),
+            ) => Ok(who.key.clone()),
             // In a subshell of ours the environment holds a session; a live auth session still serves.
             (KeySource::Env, Some(who)) => {
                 Ok(aws::from_environment().map_or_else(|_| who.key.clone(), |key| key.id.clone()))
@@ -633,7 +803,11 @@ impl Broker {
 fn with_complaint(refusal: Refusal, what: String, next: Timestamp) -> Refusal {
     match refusal {
         Refusal::Code(wanted) => Refusal::Code(CodeWanted {
-            complaint: Some(Complaint { what, why: Vec::new(), next_code_at: Some(next) }),
+            complaint: Some(Complaint {
+                what,
+                why: Vec::new(),
+                next_code_at: Some(next),
+            }),
             ..wanted
         }),
         fault @ Refusal::Fault(_) => fault,

@@ -4,6 +4,7 @@ pub mod access_key;
 pub mod aws;
 pub mod broker;
 pub mod codes;
+pub mod config_cache;
 pub mod config_files;
 pub mod doctor;
 pub mod environment;

@@ -31,10 +31,20 @@ impl Stamp {
     /// Stamps a file or folder, before it is read.
     pub fn of(path: &Path, now: Timestamp) -> Self {
         let state = match State::look(path) {
-            State::Settled(.., modified, changed) if is_young(modified.max(changed), now) => State::Unsettled,
+            State::Settled(.., modified, changed) if is_young(modified.max(changed), now) => {
+                State::Unsettled
+            }
             state => state,
         };
-        Self { path: path.to_owned(), state }
+        Self {
+            path: path.to_owned(),
+            state,
+        }
+    }
+
+    /// The file or folder.
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Whether it is still the same.
@@ -45,7 +55,8 @@ impl Stamp {
 
 impl State {
     fn look(path: &Path) -> Self {
-        let nanoseconds = |seconds: i64, rest: i64| i128::from(seconds) * 1_000_000_000 + i128::from(rest);
+        let nanoseconds =
+            |seconds: i64, rest: i64| i128::from(seconds) * 1_000_000_000 + i128::from(rest);
         match std::fs::metadata(path) {
             Ok(m) => Self::Settled(
                 m.dev(),
@@ -83,7 +94,12 @@ mod tests {
         let start = SystemTime::now();
         while start.elapsed().unwrap() < Duration::from_secs(10) && stamp.holds() {
             std::fs::write(&path, "two").unwrap();
-            File::options().write(true).open(&path).unwrap().set_modified(before).unwrap();
+            File::options()
+                .write(true)
+                .open(&path)
+                .unwrap()
+                .set_modified(before)
+                .unwrap();
         }
         assert!(!stamp.holds());
     }

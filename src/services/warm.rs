@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::domain::account::{Overrides, Target};
+use crate::domain::config::PromptCompat;
 
 use super::sessions::{self, RoleOrigin, Session};
 use super::stamps::Stamp;
@@ -44,7 +45,7 @@ pub struct Answer {
     /// Where its session lies, by device.
     sessions: Vec<Name>,
     /// What the child's environment is told besides.
-    pub compat: crate::domain::config::PromptCompat,
+    pub compat: PromptCompat,
 }
 
 impl<'a> Question<'a> {
@@ -57,7 +58,8 @@ impl<'a> Question<'a> {
             region: overrides.region.as_ref().map(|region| region.as_str()),
             seconds: overrides.duration.map(|duration| duration.as_secs()),
             scope: overrides.scope.map(|scope| scope.name()),
-            variables: VARIABLES.map(|name| std::env::var_os(name).map(|v| hashed(v.as_encoded_bytes()))),
+            variables: VARIABLES
+                .map(|name| std::env::var_os(name).map(|v| hashed(v.as_encoded_bytes()))),
         }
     }
 
@@ -86,9 +88,14 @@ impl Answer {
         stamps: Vec<Stamp>,
         target: Target,
         sessions: Vec<Name>,
-        compat: crate::domain::config::PromptCompat,
+        compat: PromptCompat,
     ) -> Self {
-        Self { stamps, target, sessions, compat }
+        Self {
+            stamps,
+            target,
+            sessions,
+            compat,
+        }
     }
 
     /// Its session, the one that lives longest.
@@ -102,5 +109,8 @@ impl Answer {
 
 /// Values may be long, and one of them is a session token.
 fn hashed(value: &[u8]) -> String {
-    Sha256::digest(value)[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+    Sha256::digest(value)[..8]
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }

@@ -1,4 +1,4 @@
-//! What the switcher is: its state, what can happen to it, what it asks for. Types only.
+//! What the switcher is: its state and what follows from it, what can happen, what it asks for.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -99,6 +99,8 @@ pub enum Mode {
         device: Option<MfaSerial>,
         /// Since when.
         since: Timestamp,
+        /// What is going on, as far as the host says.
+        news: Option<String>,
     },
     /// Something failed.
     Fault(Fault),
@@ -185,7 +187,7 @@ pub enum Msg {
     /// The catalog is there, or cannot be.
     Loaded(Result<Arc<Catalog>, Fault>),
     /// The request was answered.
-    Issued(Result<Pass, Refusal>),
+    Issued(Box<Result<Pass, Refusal>>),
 }
 
 /// What the loop shall do about it.
@@ -196,6 +198,10 @@ pub enum Effect {
     Load,
     /// Ask for a pass.
     Ask(Request),
+    /// Ask for the code here, although another process asks for it.
+    AskHere,
+    /// Give up the code that was asked for, so that another process may ask.
+    GiveUp,
     /// Forget a role session.
     Forget(Target),
     /// Remember a deed.
@@ -217,7 +223,7 @@ pub enum Outcome {
     /// There is nothing to choose from.
     Failed(Fault),
     /// Through a door, with a pass.
-    Enter(Door, Pass),
+    Enter(Door, Box<Pass>),
     /// A signal (TERM, HUP, INT) ended it: exit 128 + its number.
     Signalled(u8),
 }

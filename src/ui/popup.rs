@@ -7,15 +7,16 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Clear};
 
 use super::clock::{left, seconds_left, step_left};
+use super::field::Field;
 use super::fit::{truncate, width, wrap};
-use super::layout::SMALLEST;
 use super::model::{CodeBox, Mode, Model, Purpose};
+use super::slim::Slim;
 use super::theme::GUARD;
 use super::view::elapsed;
 use crate::domain::account::{Flow, Target};
 use crate::domain::fault::Fault;
-use crate::domain::guard::Guard;
-use crate::domain::keys::TABLE;
+use crate::domain::guard::{Guard, Unconfirmed};
+use crate::domain::keys::{FILTERS, TABLE};
 use crate::domain::text::sanitize;
 
 /// The widest a popup gets, borders included.
@@ -36,12 +37,13 @@ struct Popup {
 pub fn draw(frame: &mut Frame<'_>, model: &Model) {
     let area = frame.area();
     let room = area.width.min(WIDEST).saturating_sub(4);
+    let fits = |popup: &Popup| popup.lines.len() + 2 <= usize::from(area.height);
     let popup = match &model.mode {
         Mode::Browse | Mode::Loading { .. } => return,
         Mode::Code(code_box) => {
             let popup = code(model, code_box, room);
-            if popup.lines.len() + 2 > usize::from(area.height) {
-                return draw_code_line(frame, model, code_box);
+            if !fits(&popup) {
+                return Slim::of_code(model, code_box).draw(frame, model);
             }
             popup
         }
@@ -51,13 +53,31 @@ pub fn draw(frame: &mut Frame<'_>, model: &Model) {
             refused,
             ..
         } => {
-            let wrong = refused.is_some();
-            confirm(model, target, field, wrong, room)
+            let popup = confirm(model, target, field, *refused, room);
+            if !fits(&popup) {
+                return Slim::of_confirm(target, field, area.width).draw(frame, model);
+            }
+            popup
         }
-        Mode::Waiting { errand, since, .. } => {
-            waiting(model, errand.target.target(), errand.purpose, *since, room)
+        Mode::Waiting {
+            errand,
+            since,
+            news,
+            ..
+        } => {
+            let mut popup = waiting(model, errand.target.target(), errand.purpose, *since, room);
+            if let Some(news) = news {
+                text(&mut popup.lines, news, room, model.setup.theme.warning());
+            }
+            popup
         }
-        Mode::Fault(fault) => failed(model, fault, room),
+        Mode::Fault(fault) => {
+            let mut popup = failed(model, fault, room);
+            if !fits(&popup) {
+                popup.lines.retain(|line| line.width() > 0);
+            }
+            popup
+        }
         Mode::Help { top, .. } => help(model, *top, room),
     };
     popup.draw(frame, model);
@@ -141,10 +161,10 @@ fn code(model: &Model, code_box: &CodeBox, room: u16) -> Popup {
         Flow::Direct => "opens this role alone",
     };
     let flow = format!(
-        "{}: {opens} for {}, until {} UTC",
+        "{}: {opens} until {} UTC ({})",
         wanted.flow.name(),
+        wanted.until.strftime("%H:%M"),
         left(wanted.until, model.now),
-        wanted.until.strftime("%b %e %H:%M"),
     );
     text(&mut lines, &flow, room, Style::new());
     for detour in &model.setup.detours {
@@ -162,11 +182,6 @@ fn code(model: &Model, code_box: &CodeBox, room: u16) -> Popup {
     let next = CELLS[typed.len().min(5)];
     lines.push(cells(model, typed, left_of_cells));
     lines.push(Line::default());
-    let mut step = format!("the device shows a new code in {} s", step_left(model.now));
-    if let Some(shown) = &code_box.shown {
-        step = format!("demo: it shows {} for {} s", shown.0, step_left(model.now));
-    }
-    text(&mut lines, &step, room, Style::new());
     if let Some(hint) = code_box.hint {
         text(&mut lines, hint, room, theme.warning());
     } else if let Some(complaint) = &wanted.complaint {
@@ -179,20 +194,24 @@ fn code(model: &Model, code_box: &CodeBox, room: u16) -> Popup {
                 Style::new(),
             );
         }
-        let next_code = complaint
-            .next_code_at
-            .map(|then| seconds_left(then, model.now));
-        match next_code {
-            Some(seconds @ 1..) => {
-                text(
-                    &mut lines,
-                    &format!("next code in {seconds} s"),
-                    room,
-                    theme.warning(),
-                );
-            }
-            Some(_) => text(&mut lines, "there is a new code now", room, theme.live()),
-            None => {}
+    }
+    let complaint = wanted.complaint.as_ref();
+    let wait = complaint
+        .and_then(|complaint| complaint.next_code_at)
+        .map(|then| seconds_left(then, model.now));
+    let step = step_left(model.now);
+    match (&code_box.shown, wait) {
+        (Some(shown), _) => {
+            let says = format!("demo: the device shows {} for {step} s", shown.0);
+            text(&mut lines, &says, room, theme.live());
+        }
+        (None, Some(seconds @ 1..)) => {
+            let says = format!("wait for the next code: {seconds} s");
+            text(&mut lines, &says, room, theme.warning());
+        }
+        (None, _) => {
+            let says = format!("the device shows a new code in {step} s");
+            text(&mut lines, &says, room, Style::new());
         }
     }
     Popup {
@@ -224,8 +243,8 @@ fn cells(model: &Model, typed: &str, indent: u16) -> Line<'static> {
 fn confirm(
     model: &Model,
     target: &Target,
-    field: &super::field::Field,
-    wrong: bool,
+    field: &Field,
+    refused: Option<Unconfirmed>,
     room: u16,
 ) -> Popup {
     let theme = model.setup.theme;
@@ -238,8 +257,12 @@ fn confirm(
         Span::styled(format!("{} ", theme.glyphs.prompt), theme.danger()),
         Span::raw(typed.to_owned()),
     ]));
-    if wrong {
-        let says = format!("that was not {}", target.account);
+    let says = match refused {
+        None => None,
+        Some(Unconfirmed::Missing) => Some("nothing was typed".to_owned()),
+        Some(Unconfirmed::Mismatch) => Some(format!("that was not {}", target.account)),
+    };
+    if let Some(says) = says {
         text(&mut lines, &says, room, theme.danger());
     }
     Popup {
@@ -310,19 +333,12 @@ fn failed(model: &Model, fault: &Fault, room: u16) -> Popup {
 fn help(model: &Model, top: u16, room: u16) -> Popup {
     let theme = model.setup.theme;
     let rows = TABLE.iter().map(|binding| {
-        let keys = model
-            .setup
-            .keymap
-            .keys(binding.action)
-            .map(|key| key.to_string());
-        let keys = keys.collect::<Vec<_>>().join(" ");
-        (format!("{keys:<14} "), binding.help)
+        let keys = model.setup.keymap.keys(binding.action);
+        let keys: Vec<String> = keys.map(|key| key.to_string()).collect();
+        (format!("{:<14} ", keys.join(" ")), binding.help)
     });
-    let filters = [(
-        "tag:WORD",
-        "only accounts with such a tag; also role: and region:",
-    )];
-    let filters = filters.map(|(word, says)| (format!("{word:<14} "), says));
+    let filters = FILTERS.iter();
+    let filters = filters.map(|(word, says)| (format!("{word:<14} "), *says));
     let lines = rows
         .chain(filters)
         .skip(top.into())
@@ -340,55 +356,5 @@ fn help(model: &Model, top: u16, room: u16) -> Popup {
         style: theme.accent(),
         lines,
         cursor: None,
-    }
-}
-
-/// The code box where there is room for one line only.
-fn draw_code_line(frame: &mut Frame<'_>, model: &Model, code_box: &CodeBox) {
-    let area = frame.area();
-    let line = Rect {
-        height: 1.min(area.height),
-        ..area
-    };
-    let typed = code_box.digits.shown();
-    let blank = model.setup.theme.glyphs.blank_digit;
-    let blanks = blank.repeat(6_usize.saturating_sub(typed.len()));
-    let target = code_box.errand.target.target();
-    let told = code_box
-        .wanted
-        .complaint
-        .as_ref()
-        .map_or("", |complaint| complaint.what.as_str());
-    let text = format!("code {typed}{blanks} {target} {}", sanitize(told));
-    frame.render_widget(Clear, line);
-    frame.render_widget(Line::styled(text, model.setup.theme.selected()), line);
-    let column = u16::try_from(5 + typed.len()).unwrap_or(0);
-    frame.set_cursor_position(Position::new(
-        area.x + column.min(area.width.saturating_sub(1)),
-        area.y,
-    ));
-}
-
-/// What stands in a window that is too small for the list; the keys work all the same.
-pub fn draw_tiny(frame: &mut Frame<'_>, model: &Model) {
-    let area = frame.area();
-    if let Mode::Code(code_box) = &model.mode {
-        return draw_code_line(frame, model, code_box);
-    }
-    let (width, height) = SMALLEST;
-    let says = match &model.mode {
-        Mode::Confirm { target, field, .. } => {
-            format!("type {}: {}", target.account, field.text())
-        }
-        Mode::Waiting { since, .. } => format!("waiting {}", elapsed(model, *since)),
-        Mode::Fault(fault) => sanitize(&fault.what),
-        Mode::Loading { .. } | Mode::Browse | Mode::Help { .. } => {
-            format!("window too small, {width}x{height} at least")
-        }
-        Mode::Code(_) => String::new(),
-    };
-    let lines = wrap(&says, area.width.into());
-    for (text, row) in lines.into_iter().zip(area.rows()) {
-        frame.render_widget(Line::raw(text), row);
     }
 }

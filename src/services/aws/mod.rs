@@ -32,7 +32,7 @@ use crate::domain::secret::{AccessKey, Credentials, MfaCode, Secret};
 
 pub use failure::{Doing, Failure, Kind};
 pub use http::{detours, read_ca_bundle};
-pub use keys::{from_command, from_environment, from_profile};
+pub use keys::{from_command, from_environment, from_profile, profile_files};
 pub use probe::{Call, Prober};
 pub use roles::KeyInfo;
 

@@ -2,15 +2,14 @@
 //!
 //! Static variables: <https://docs.aws.amazon.com/sdkref/latest/guide/environment-variables.html>.
 
+mod block;
 mod render;
 
 use std::collections::HashSet;
-use std::ffi::{CString, OsStr, OsString};
+use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
-
-use zeroize::{Zeroize, Zeroizing};
 
 use crate::domain::account::Target;
 use crate::domain::config::PromptCompat;
@@ -18,6 +17,7 @@ use crate::domain::ids::Region;
 use crate::domain::pass::Pass;
 use crate::domain::secret::Secret;
 
+pub use block::Block;
 pub use render::{Form, Masking, Syntax};
 
 /// Whatever says who one is, to AWS or to a prompt. A child inherits none of it: what it needs is set anew.
@@ -231,7 +231,7 @@ impl Environment {
     ///
     /// Fails where a value holds a NUL, without showing the value.
     pub fn block(&self, inherited: &Inherited) -> io::Result<Block> {
-        let mut block = Block(Vec::new());
+        let mut block = Block::default();
         let mut seen: HashSet<&[u8]> = self.names().map(str::as_bytes).collect();
         for (name, value) in &inherited.0 {
             let gone = is_identity(&name.to_string_lossy())
@@ -310,66 +310,105 @@ fn is_identity(name: &str) -> bool {
         })
 }
 
-/// An environment as `execve` takes it: `NAME=value` with a NUL behind it. Wiped on drop.
-pub struct Block(Vec<CString>);
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-impl Block {
-    /// Sets a variable, whatever it was. Fails on a NUL, without showing the value.
-    pub fn set(&mut self, name: &str, value: &OsStr) -> io::Result<()> {
-        self.0.retain(|entry| {
-            let rest = entry.as_bytes().strip_prefix(name.as_bytes());
-            !rest.is_some_and(|rest| rest.starts_with(b"="))
-        });
-        self.push(name.as_bytes(), value.as_bytes())
+    fn inherited(vars: &[(&str, &str)]) -> Inherited {
+        vars.iter()
+            .map(|(name, value)| (name.into(), value.into()))
+            .collect()
     }
 
-    /// Adds a variable that is not there.
-    fn push(&mut self, name: &[u8], value: &[u8]) -> io::Result<()> {
-        // Room for the NUL too: a buffer that grew would leave its old self behind.
-        let mut entry = Zeroizing::new(Vec::with_capacity(name.len() + value.len() + 2));
-        entry.extend_from_slice(name);
-        entry.push(b'=');
-        entry.extend_from_slice(value);
-        if entry.contains(&0) {
-            let name = String::from_utf8_lossy(name);
-            return Err(io::Error::new(
-                io::ErrorKind::InvalidInput,
-                format!("the value of {name} holds a NUL"),
-            ));
-        }
-        let entry = CString::new(std::mem::take(&mut *entry))?;
-        self.0.push(entry);
-        Ok(())
+    fn plan(context: &Context, inherited: &Inherited) -> Environment {
+        Environment::plan(vec![open("AWS_ACCESS_KEY_ID", "ASIA")], context, inherited)
     }
 
-    /// The entries.
-    pub fn entries(&self) -> &[CString] {
-        &self.0
+    fn child(environment: &Environment, inherited: &Inherited) -> Vec<String> {
+        let block = environment.block(inherited).unwrap();
+        let entries = block.entries().iter();
+        entries
+            .map(|entry| entry.to_str().unwrap().to_owned())
+            .collect()
     }
 
-    /// The entries, taken apart again.
-    pub fn variables(&self) -> impl Iterator<Item = (&OsStr, &OsStr)> {
-        self.0.iter().filter_map(|entry| {
-            let mut parts = entry.as_bytes().splitn(2, |byte| *byte == b'=');
-            Some((
-                OsStr::from_bytes(parts.next()?),
-                OsStr::from_bytes(parts.next()?),
-            ))
-        })
+    #[test]
+    fn every_spelling_and_duplicate_is_removed_and_settings_stay() {
+        let inherited = inherited(&[
+            ("PATH", "/bin"),
+            ("AWS_PROFILE", "a"),
+            ("AWS_PROFILE", "b"),
+            ("aws_profile", "c"),
+            ("AWS_ACCESS_KEY_ID", "AKIA"),
+            ("Aws_Access_Key_Id", "AKIA"),
+            ("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "/x"),
+            ("AWSUME_PROFILE", "x"),
+            ("SEKISHO_STALE", "x"),
+            ("AWS_CA_BUNDLE", "/ca.pem"),
+            ("AWS_ENDPOINT_URL_S3", "http://localhost"),
+            ("AWS_RETRY_MODE", "adaptive"),
+            ("AWS_SHARED_CREDENTIALS_FILE", "/c"),
+            ("AWS_VAULT_BACKEND", "pass"),
+            ("https_proxy", "http://proxy"),
+            ("PATH", "/second"),
+        ]);
+        assert_eq!(
+            child(&plan(&Context::default(), &inherited), &inherited),
+            [
+                "PATH=/bin",
+                "AWS_CA_BUNDLE=/ca.pem",
+                "AWS_ENDPOINT_URL_S3=http://localhost",
+                "AWS_RETRY_MODE=adaptive",
+                "AWS_SHARED_CREDENTIALS_FILE=/c",
+                "AWS_VAULT_BACKEND=pass",
+                "https_proxy=http://proxy",
+                "AWS_ACCESS_KEY_ID=ASIA",
+            ]
+        );
     }
 
-    /// The value of a variable.
-    pub fn get(&self, name: &str) -> Option<&OsStr> {
-        self.variables()
-            .find(|(known, _)| *known == name)
-            .map(|(_, value)| value)
+    #[test]
+    fn a_region_is_the_users_own_unless_sekisho_set_it() {
+        let own = inherited(&[("AWS_REGION", "eu-west-1")]);
+        assert_eq!(own.own_region().unwrap().as_str(), "eu-west-1");
+        let ours = inherited(&[
+            ("AWS_REGION", "us-west-2"),
+            ("AWS_DEFAULT_REGION", "us-west-2"),
+            ("SEKISHO_REGION", "us-west-2"),
+        ]);
+        assert!(ours.own_region().is_none());
+        let changed = inherited(&[("AWS_REGION", "eu-west-1"), ("SEKISHO_REGION", "us-west-2")]);
+        assert_eq!(changed.own_region().unwrap().as_str(), "eu-west-1");
+        // A target without a region keeps the user's and drops a former target's.
+        let keeps = |inherited: &Inherited| {
+            child(&plan(&Context::default(), inherited), inherited)
+                .iter()
+                .filter(|entry| entry.contains("REGION"))
+                .count()
+        };
+        assert_eq!((keeps(&own), keeps(&ours), keeps(&changed)), (1, 0, 1));
     }
-}
 
-impl Drop for Block {
-    fn drop(&mut self) {
-        for entry in self.0.drain(..) {
-            entry.into_bytes_with_nul().zeroize();
-        }
+    #[test]
+    fn extras_win_and_are_left_alone_by_unset() {
+        let extra = vec![
+            ("NO_PROXY".to_owned(), "127.0.0.1".to_owned()),
+            ("SEKISHO_DEMO".to_owned(), "1".to_owned()),
+        ];
+        let inherited = inherited(&[("NO_PROXY", "corp"), ("SEKISHO_DEMO", "1")]);
+        let context = Context {
+            extra: extra.clone(),
+            ..Context::default()
+        };
+        let entries = child(&plan(&context, &inherited), &inherited);
+        assert_eq!(entries[1..], ["NO_PROXY=127.0.0.1", "SEKISHO_DEMO=1"]);
+        let cleared = Environment::cleared(&extra, &inherited);
+        assert!(cleared.remove.iter().all(|name| name != "SEKISHO_DEMO"));
+        assert!(
+            cleared
+                .remove
+                .iter()
+                .any(|name| name == "AWS_SESSION_TOKEN")
+        );
     }
 }

@@ -127,15 +127,8 @@ impl Syntax {
         let joined = names.join(" ");
         match self {
             Self::Bash | Self::Zsh => add(out, format_args!("unset {joined}\n")),
-            // Erasing a universal variable would erase it in every shell of the person's, for ever:
-            // an unexported global one stands before it instead.
-            Self::Fish => add(
-                out,
-                format_args!(
-                    "for __sekisho_name in {joined}; set -eg $__sekisho_name; \
-                     set -qU $__sekisho_name; and set -gu $__sekisho_name; end; set -e __sekisho_name;\n"
-                ),
-            ),
+            // Without `-g`, a universal variable would be erased in every shell of the person's, for ever.
+            Self::Fish => add(out, format_args!("set -eg {joined}; or true;\n")),
             Self::PowerShell => {
                 for name in names {
                     add(out, format_args!("$env:{name} = $null\n"));

@@ -13,6 +13,7 @@ use super::keyfile::{Ask, KeyFile, KeyFileError};
 use crate::domain::fault::{Exit, Fault};
 use crate::domain::ids::AccountId;
 use crate::domain::secret::{AccessKey, Secret};
+use crate::domain::text::sanitize;
 use crate::services::rotation::Stage;
 
 const VERSION: u8 = 1;
@@ -91,7 +92,7 @@ pub enum KeyError {
 impl KeyError {
     /// The three lines for a person.
     pub fn fault(&self) -> Fault {
-        let fault = Fault::new(Exit::Fault, self.to_string());
+        let fault = Fault::new(Exit::Fault, sanitize(&self.to_string()));
         match self {
             Self::Keychain(error) => error.fault(),
             Self::File(error) => error.fault(),
@@ -226,7 +227,7 @@ fn read(bytes: &[u8], slot: &Slot) -> Result<KeyEntry, KeyError> {
     if wire.slot != slot.name() {
         return Err(KeyError::Malformed);
     }
-    let key = |wire: Option<WireKey<'_>>| wire.map(from_wire).transpose();
+    let key = |wire: Option<WireKey<'_>>| wire.as_ref().map(from_wire).transpose();
     Ok(KeyEntry {
         current: key(wire.current)?,
         spare: key(wire.spare)?,
@@ -234,7 +235,7 @@ fn read(bytes: &[u8], slot: &Slot) -> Result<KeyEntry, KeyError> {
     })
 }
 
-fn from_wire(wire: WireKey<'_>) -> Result<StoredKey, KeyError> {
+fn from_wire(wire: &WireKey<'_>) -> Result<StoredKey, KeyError> {
     Ok(StoredKey {
         key: AccessKey {
             id: wire.id.parse().map_err(|_| KeyError::Malformed)?,
