@@ -8,6 +8,7 @@
 mod broker;
 mod clients;
 mod config;
+mod doctor;
 mod emulator;
 mod layers;
 mod policy;
@@ -17,3 +18,4 @@ mod secrets;
 mod store;
 mod support;
 mod verbs;
+mod verify;
