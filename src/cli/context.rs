@@ -9,7 +9,8 @@ use jiff::Timestamp;
 use crate::domain::account::{Overrides, Target, UnknownTarget};
 use crate::domain::config::{Config, KeySource, PromptCompat, StoreChoice};
 use crate::domain::fault::{Exit, Fault};
-use crate::domain::pass::{Pass, Renew, Terms};
+use crate::domain::pass::{Pass, Refusal, Renew, Terms};
+use crate::domain::secret::AccessKey;
 use crate::domain::text::sanitize;
 use crate::services::aws;
 use crate::services::broker::{Broker, Means};
@@ -178,6 +179,19 @@ impl Context {
     /// Where the person waits.
     pub fn bench(&self) -> &Bench {
         &self.bench
+    }
+
+    /// The access key where it can be had without asking a person; `None` where it is sealed.
+    pub fn key_without_asking(&self) -> Option<Result<Rc<AccessKey>, Fault>> {
+        let sealed = matches!(
+            self.config.auth.key,
+            KeySource::Auto | KeySource::File | KeySource::Keyring
+        );
+        if sealed && self.world.demo().is_none() {
+            return None;
+        }
+        let key = block_on(self.broker.access_key()).ok()?;
+        Some(key.map_err(Refusal::into_fault))
     }
 
     /// Where sessions rest, as the header and `status` name it.

@@ -6,6 +6,7 @@ mod config;
 mod context;
 mod demo;
 mod diff;
+mod doctor;
 mod env;
 mod exec;
 mod hook;
@@ -14,6 +15,7 @@ mod pick;
 mod policy;
 mod prompt;
 mod shell;
+mod verify;
 mod warm;
 
 use std::ffi::OsString;
@@ -76,6 +78,8 @@ fn run_in(world: &World, line: CommandLine, out: Out) -> Result<Exit, Fault> {
             env::refresh(&context(line.common, "refresh".into())?, hook, quiet)
         }
         Verb::Config { what } => config::run(&line.common, world, what, out),
+        Verb::Verify(arguments) => verify::run(&context(line.common, "verify".into())?, &arguments),
+        Verb::Doctor(arguments) => doctor::run(world, &line.common, arguments, out),
         Verb::Policy(arguments) => policy::run(&context(line.common, "policy".into())?, &arguments),
         Verb::Demo { serve, verb } => demo::run(serve, verb, line.common, out),
     }

@@ -25,7 +25,11 @@ pub fn run(context: &Context, arguments: &VerifyArgs) -> Result<Exit, Fault> {
     let state = Dir::create(&context.paths().state)
         .map_err(|error| error.fault("the verification could not be kept"))?;
     block_on(async {
-        let key = context.broker().access_key().await.map_err(Refusal::into_fault)?;
+        let key = context
+            .broker()
+            .access_key()
+            .await
+            .map_err(Refusal::into_fault)?;
         let auth = &context.config().auth;
         let aws = Aws::new(auth)?;
         let verifier = Verifier {
@@ -44,11 +48,23 @@ pub fn run(context: &Context, arguments: &VerifyArgs) -> Result<Exit, Fault> {
         }
         let mut codes = context.codes();
         let report = verifier
-            .run(&plan, async |fault| control_code(context, &mut codes, fault).await, progress(context))
+            .run(
+                &plan,
+                async |fault| control_code(context, &mut codes, fault).await,
+                progress(context),
+            )
             .await?;
         context.out.progress("");
-        let detail = if arguments.all { Detail::All } else { Detail::Problems };
-        context.out.data(&if arguments.json { report.json() } else { text::report(&report, auth, detail) });
+        let detail = if arguments.all {
+            Detail::All
+        } else {
+            Detail::Problems
+        };
+        context.out.data(&if arguments.json {
+            report.json()
+        } else {
+            text::report(&report, auth, detail)
+        });
         Ok(report.exit())
     })?
 }
@@ -57,10 +73,14 @@ fn plan(context: &Context, names: &[String]) -> Result<Plan, Fault> {
     let catalog = &context.config().catalog;
     if names.is_empty() {
         let overrides = context.overrides();
-        let targets = catalog.rows().map(|row| catalog.resolve(row, &overrides)).collect();
+        let targets = catalog
+            .rows()
+            .map(|row| catalog.resolve(row, &overrides))
+            .collect();
         return Ok(Plan::new(targets, Chosen::All));
     }
-    let targets: Result<Vec<Target>, Fault> = names.iter().map(|name| context.target(name)).collect();
+    let targets: Result<Vec<Target>, Fault> =
+        names.iter().map(|name| context.target(name)).collect();
     Ok(Plan::new(targets?, Chosen::ByName))
 }
 
@@ -73,19 +93,22 @@ async fn control_code(
     if let Some(fault) = fault {
         context.out.fault(fault);
     }
-    let wanted = match context.broker().code_for("verify").await {
-        Ok(code) => return Some(code),
-        Err(Refusal::Code(wanted)) => wanted,
-        Err(Refusal::Fault(fault)) => {
-            context.out.fault(&fault);
-            return None;
-        }
-    };
-    match codes.next(&wanted, "for the positive control") {
-        Ok((serial, code)) => Some((serial, code)),
-        Err(fault) => {
-            context.out.fault(&fault);
-            None
+    let mut given = None;
+    loop {
+        let refusal = match context.broker().fresh_code(given.as_ref()).await {
+            Ok(code) => return Some(code),
+            Err(refusal) => refusal,
+        };
+        let asked = match refusal {
+            Refusal::Code(wanted) => codes.next(&wanted, "for the positive control"),
+            Refusal::Fault(fault) => Err(fault),
+        };
+        match asked {
+            Ok(code) => given = Some(code),
+            Err(fault) => {
+                context.out.fault(&fault);
+                return None;
+            }
         }
     }
 }

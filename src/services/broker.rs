@@ -149,6 +149,22 @@ impl Broker {
         Ok(session.credentials.expires)
     }
 
+    /// The access key, for verbs that are about the key itself.
+    pub async fn access_key(&self) -> Result<Rc<AccessKey>, Refusal> {
+        self.key().await
+    }
+
+    /// A fresh code for a verb that sends it itself: the command's, else what a person is to be asked.
+    pub async fn fresh_code(
+        &self,
+        given: Option<&(MfaSerial, MfaCode)>,
+    ) -> Result<(MfaSerial, MfaCode), Refusal> {
+        let who = self.who().await?;
+        let until = (self.clock)() + SignedDuration::try_from(Flow::SHARED_MAX).unwrap_or_default();
+        self.code(&who, given, Asking::Allowed, Flow::Direct, until)
+            .await
+    }
+
     /// What is live right now, of this config's key. Reads the cache only.
     pub fn standing(&self) -> Standing {
         let now = (self.clock)();
