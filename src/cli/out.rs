@@ -66,7 +66,9 @@ impl Out {
 
     /// Shows a line in the place of the one before; an empty one takes it away.
     pub fn progress(self, line: &str) {
-        let _ = write!(std::io::stderr().lock(), "\r\x1b[K{line}");
+        if std::io::stderr().is_terminal() {
+            let _ = write!(std::io::stderr().lock(), "\r\x1b[K{line}");
+        }
     }
 
     /// Warns in one line.

@@ -1,6 +1,7 @@
 //! The switcher: list → (code) → subshell → back to the list.
 
 use std::cell::{OnceCell, RefCell};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,6 +17,8 @@ use crate::domain::keys::Keymap;
 use crate::domain::pass::{Pass, Refusal, Request, Standing};
 use crate::services::config_cache::{self, Understood};
 use crate::services::history::HistoryFile;
+use crate::services::store::files::Dir;
+use crate::services::verify;
 use crate::ui::model::{DeviceCode, Door, Model, Outcome, Setup};
 use crate::ui::theme::{Glyphs, Paint, Theme};
 use crate::ui::{self, Host, screen};
@@ -228,6 +231,11 @@ fn setup(context: &Context) -> Result<(Setup, Arc<Catalog>), Fault> {
         overrides: context.overrides(),
         keymap,
         order: config.list.order,
+        verified: Dir::open(&context.paths().state)
+            .ok()
+            .flatten()
+            .map(|dir| verify::marks(&dir))
+            .unwrap_or_default(),
         theme: theme(config.list.symbols, context.out),
     };
     Ok((setup, Arc::new(config.catalog.clone())))
@@ -245,6 +253,7 @@ fn unread_setup(out: Out) -> Setup {
         overrides: Overrides::default(),
         keymap: Keymap::default(),
         order: Order::default(),
+        verified: BTreeMap::new(),
         theme: theme(Symbols::Auto, out),
     }
 }

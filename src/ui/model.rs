@@ -1,6 +1,6 @@
 //! What the switcher is: its state and what follows from it, what can happen, what it asks for.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -18,6 +18,7 @@ use crate::domain::keys::{Key, Keymap};
 use crate::domain::pass::{CodeWanted, Device, Live, Pass, Refusal, Request, Standing};
 use crate::domain::scope::Scope;
 use crate::domain::search::Search;
+use crate::domain::verdict::report::Mark;
 
 /// What does not change while the switcher is open.
 pub struct Setup {
@@ -39,6 +40,8 @@ pub struct Setup {
     pub keymap: Keymap,
     /// The order of rows that match equally.
     pub order: Order,
+    /// What `verify` last found, by account.
+    pub verified: BTreeMap<AccountId, Mark>,
     /// Colours and glyphs.
     pub theme: Theme,
 }

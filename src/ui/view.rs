@@ -5,7 +5,7 @@ use ratatui::layout::{Constraint, Layout, Position, Rect};
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
-use super::clock::{Life, left};
+use super::clock::{Life, ago, left};
 use super::fit::{truncate, width};
 use super::layout::{Columns, SMALLEST};
 use super::list::{draw_list, title_line};
@@ -211,6 +211,10 @@ fn draw_details(frame: &mut Frame<'_>, model: &Model, area: Rect) {
     let mut more = Vec::new();
     more.extend((!aliases.is_empty()).then(|| format!("also {}", aliases.join(", "))));
     more.extend(account.note.clone());
+    more.extend(model.setup.verified.get(&account.id).map(|mark| {
+        let ago = ago(mark.at, model.now);
+        format!("verified {ago}: {}", mark.verdict.word())
+    }));
     let lines = [
         facts.join(&dot),
         format!(

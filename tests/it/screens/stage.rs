@@ -61,6 +61,7 @@ pub struct World {
     /// What was asked and done, one line each.
     pub seen: RefCell<Vec<String>>,
     pub demo_code: Option<&'static str>,
+    pub news: Option<&'static str>,
 }
 
 impl World {
@@ -106,6 +107,18 @@ impl Host for World {
             Some(catalog) => catalog,
             None => pending().await,
         }
+    }
+
+    fn news(&self) -> Option<String> {
+        self.news.map(Into::into)
+    }
+
+    fn ask_here(&self) {
+        self.note("ask here".into());
+    }
+
+    fn give_up(&self) {
+        self.note("give up".into());
     }
 
     async fn issue(&self, request: Request) -> Result<Pass, Refusal> {
@@ -228,6 +241,7 @@ impl Stage {
                 catalog: RefCell::default(),
                 seen: RefCell::default(),
                 demo_code: None,
+                news: None,
             },
         }
     }
