@@ -68,3 +68,10 @@ const SECOND: &str = "SEKISHO_TEST_SECOND";
 fn second() -> Option<PathBuf> {
     std::env::var_os(SECOND).map(PathBuf::from)
 }
+
+/// What such a second process tells the first: a line on stdout, past the test harness.
+fn say(line: &str) {
+    std::io::stdout()
+        .write_all(format!("{line}\n").as_bytes())
+        .unwrap();
+}

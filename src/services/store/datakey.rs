@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 
 use super::files::Dir;
 use super::kernel::{self, Key};
-use super::{hex, keychain};
+use super::{guard, hex, keychain};
 
 /// A home for the data key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,8 +67,18 @@ pub struct DataKeys {
     /// The name of this directory's key: a demo or a second home never meets the real one.
     id: String,
     runtime: Option<PathBuf>,
-    /// The place that works, once found; a broken keychain is not asked twice.
-    settled: Mutex<Option<KeyPlace>>,
+    settled: Mutex<Settled>,
+}
+
+/// What is known of the places; one that has failed is not asked again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Settled {
+    /// None has been tried.
+    Unknown,
+    /// This one works.
+    At(KeyPlace),
+    /// None works, and why.
+    Nowhere(String),
 }
 
 impl DataKeys {
@@ -79,7 +89,7 @@ impl DataKeys {
             places,
             id: format!("data-key:v1:{}", hex(&digest[..8])),
             runtime: runtime.map(Path::to_owned),
-            settled: Mutex::new(None),
+            settled: Mutex::new(Settled::Unknown),
         }
     }
 
@@ -106,38 +116,43 @@ impl DataKeys {
     ///
     /// The caller holds the lock of the directory. `Err` is one line for each place that refused.
     pub fn take(&self, until: Timestamp, now: Timestamp) -> Result<(KeyPlace, Key), String> {
-        let settled = *super::guard(&self.settled);
+        let settled = guard(&self.settled).clone();
+        if let Settled::Nowhere(why) = settled {
+            return Err(why);
+        }
+        let failed_before = |place: &&KeyPlace| match &settled {
+            Settled::At(works) => **place != *works,
+            _ => false,
+        };
         let mut refusals = Vec::new();
-        for place in self.places.iter().copied() {
-            if settled.is_some_and(|settled| settled != place) {
-                continue;
-            }
+        for place in self.places.iter().skip_while(failed_before).copied() {
             match self.take_at(place, until, now) {
                 Ok(key) => {
-                    *super::guard(&self.settled) = Some(place);
+                    *guard(&self.settled) = Settled::At(place);
                     return Ok((place, key));
                 }
                 Err(refusal) => refusals.push(refusal),
             }
         }
-        Err(refusals.join("; "))
+        let why = refusals.join("; ");
+        *guard(&self.settled) = Settled::Nowhere(why.clone());
+        Err(why)
     }
 
-    /// The place in use, if it has been found; never asks a daemon.
-    pub fn settled(&self) -> Option<KeyPlace> {
-        let settled = *super::guard(&self.settled);
-        settled.or_else(|| match self.places.first() {
-            Some(KeyPlace::Kernel) => kernel::get(&self.kernel_name())
-                .is_ok()
-                .then_some(KeyPlace::Kernel),
-            _ => None,
-        })
+    /// What is known of the places. Asks the kernel at most, never a daemon.
+    pub fn settled(&self) -> Settled {
+        let settled = guard(&self.settled).clone();
+        let kernel_first = self.places.first() == Some(&KeyPlace::Kernel);
+        if settled == Settled::Unknown && kernel_first && kernel::get(&self.kernel_name()).is_ok() {
+            return Settled::At(KeyPlace::Kernel);
+        }
+        settled
     }
 
     /// Destroys the key wherever it lies. Records sealed with it can never be opened again.
     pub fn revoke(&self) -> Result<(), String> {
         let mut failures = Vec::new();
-        let settled = *super::guard(&self.settled);
+        let keychain_used = *guard(&self.settled) == Settled::At(KeyPlace::Keychain);
         for place in self.places {
             let gone = match place {
                 // A place that refuses everything holds no key either.
@@ -146,7 +161,7 @@ impl DataKeys {
                     Ok(())
                 }
                 KeyPlace::Keychain => match keychain::remove(&self.id, keychain::PROBE) {
-                    Err(error) if settled == Some(KeyPlace::Keychain) => Err(text(error)),
+                    Err(error) if keychain_used => Err(text(error)),
                     _ => Ok(()),
                 },
                 KeyPlace::Runtime => match self.runtime_dir(Dir::open) {
@@ -173,7 +188,7 @@ impl DataKeys {
         let life = Duration::try_from(until - now).unwrap_or(Duration::from_secs(1));
         match place {
             KeyPlace::Kernel if fresh => {
-                kernel::put(&self.kernel_name(), &key, life).map_err(text)?
+                kernel::put(&self.kernel_name(), &key, life).map_err(text)?;
             }
             KeyPlace::Kernel => kernel::keep(&self.kernel_name(), life).map_err(text)?,
             KeyPlace::Keychain => {

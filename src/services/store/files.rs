@@ -1,16 +1,15 @@
 //! Files of our own: opened by descriptor, never through a link, checked after opening, replaced whole.
 
-use std::ffi::{CString, OsString};
-use std::fs::{DirBuilder, File, TryLockError};
+use std::ffi::{OsStr, OsString};
+use std::fs::{DirBuilder, File, Permissions, TryLockError};
 use std::io::{self, Read, Write};
-use std::os::fd::OwnedFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use rustix::fs::{AtFlags, FileType, Mode, OFlags};
+use rustix::fs::{AtFlags, Gid, Mode, OFlags};
 use rustix::io::Errno;
 use zeroize::Zeroizing;
 
@@ -89,7 +88,7 @@ impl FileError {
 
 /// A directory of our own, held open: nobody can swap it under us.
 pub struct Dir {
-    fd: OwnedFd,
+    fd: File,
     path: PathBuf,
 }
 
@@ -98,11 +97,11 @@ impl Dir {
     pub fn open(path: &Path) -> Result<Option<Self>, FileError> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let fd = match rustix::fs::open(path, flags, Mode::empty()) {
-            Ok(fd) => fd,
+            Ok(fd) => File::from(fd),
             Err(Errno::NOENT) => return Ok(None),
             Err(errno) => return Err(FileError::at(path.to_owned())(errno)),
         };
-        check(&fd, path, FileType::Directory)?;
+        check(&fd, path, 0o700)?;
         let path = path.to_owned();
         Ok(Some(Self { fd, path }))
     }
@@ -130,18 +129,18 @@ impl Dir {
         // Without NONBLOCK a planted FIFO would hold us up for ever.
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let fd = match rustix::fs::openat(&self.fd, name, flags, Mode::empty()) {
-            Ok(fd) => fd,
+            Ok(fd) => File::from(fd),
             Err(Errno::NOENT) => return Ok(None),
             Err(errno) => return Err(self.error(name)(errno)),
         };
         let path = self.path.join(name);
-        let size = check(&fd, &path, FileType::RegularFile)?;
+        let size = check(&fd, &path, 0o600)?;
         if size > limit {
             let why = Why::TooLong(limit);
             return Err(FileError { path, why });
         }
         let mut bytes = Zeroizing::new(Vec::with_capacity(usize::try_from(size).unwrap_or(0) + 1));
-        match File::from(fd).take(limit).read_to_end(&mut bytes) {
+        match fd.take(limit).read_to_end(&mut bytes) {
             Ok(_) => Ok(Some(bytes)),
             Err(error) => Err(FileError {
                 path,
@@ -154,10 +153,11 @@ impl Dir {
     ///
     /// The bytes are on the disk when this returns.
     pub fn write(&self, name: &str, bytes: &[u8]) -> Result<(), FileError> {
-        replace(&self.fd, name, bytes, |file| {
-            rustix::fs::fchmod(file, Mode::RUSR | Mode::WUSR)
+        let own = |file: &File| file.set_permissions(Permissions::from_mode(0o600));
+        replace(&self.fd, name, bytes, own).map_err(|error| FileError {
+            path: self.path.join(name),
+            why: error.into(),
         })
-        .map_err(self.error(name))
     }
 
     /// Removes a file; whether there was one.
@@ -203,8 +203,9 @@ impl Dir {
         let mode = Mode::RUSR | Mode::WUSR;
         let fd = rustix::fs::openat(&self.fd, name, flags | OFlags::CREATE, mode)
             .map_err(self.error(name))?;
-        check(&fd, &self.path.join(name), FileType::RegularFile)?;
-        Ok(File::from(fd))
+        let file = File::from(fd);
+        check(&file, &self.path.join(name), 0o600)?;
+        Ok(file)
     }
 
     /// Takes the lock of a short critical section, waiting a few seconds at most.
@@ -270,108 +271,89 @@ impl Dir {
 ///
 /// Refuses a target that belongs to somebody else or leads nowhere.
 pub fn write_through(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
-    let fail = |path: &Path, why: Why| {
+    let fail = |why| {
         let path = path.to_owned();
         FileError { path, why }
     };
+    let io = |error: io::Error| fail(error.into());
     let target = match path.canonicalize() {
         Ok(target) => target,
-        Err(error) if error.kind() == io::ErrorKind::NotFound && !path.is_symlink() => {
-            path.to_owned()
-        }
-        Err(error) => return Err(fail(path, error.into())),
+        // Nothing is there yet, not even a link that leads nowhere.
+        Err(error) if error.kind() == io::ErrorKind::NotFound && !path.is_symlink() => path.into(),
+        Err(error) => return Err(io(error)),
     };
     let (Some(parent), Some(name)) = (target.parent(), target.file_name()) else {
-        return Err(fail(path, Why::Link));
+        return Err(fail(Why::Link));
     };
-    let mut builder = DirBuilder::new();
-    builder.recursive(true).mode(0o700);
-    builder
-        .create(parent)
-        .map_err(|error| fail(parent, error.into()))?;
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let dir =
-        rustix::fs::open(parent, flags, Mode::empty()).map_err(FileError::at(parent.to_owned()))?;
-
-    let old = std::fs::OpenOptions::new()
-        .read(true)
-        .custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed())
-        .open(&target);
-    let old = match old {
-        Ok(file) => Some(
-            file.metadata()
-                .map_err(|error| fail(&target, error.into()))?,
-        ),
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(parent);
+    let dir = made.and_then(|()| File::open(parent)).map_err(io)?;
+    let old = match target.symlink_metadata() {
+        Ok(old) if !old.is_file() => return Err(fail(Why::Link)),
+        Ok(old) if old.uid() != me() => return Err(fail(Why::Foreign)),
+        Ok(old) => Some(old),
         Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-        Err(error) => return Err(fail(&target, error.into())),
+        Err(error) => return Err(io(error)),
     };
-    if old.as_ref().is_some_and(|old| !old.is_file()) {
-        return Err(fail(&target, Why::Link));
-    }
-    if old.as_ref().is_some_and(|old| old.uid() != me()) {
-        return Err(fail(&target, Why::Foreign));
-    }
     replace(&dir, name, bytes, |file| {
-        let Some(old) = &old else {
-            return rustix::fs::fchmod(file, Mode::RUSR | Mode::WUSR);
+        let Some(old) = old else {
+            return file.set_permissions(Permissions::from_mode(0o600));
         };
-        let mut mode = old.permissions().mode() & 0o777;
-        let same_group = file.metadata().is_ok_and(|new| new.gid() == old.gid());
-        let group = rustix::fs::Gid::from_raw(old.gid());
-        if !same_group && rustix::fs::fchown(file, None, Some(group)).is_err() {
-            mode &= 0o707; // what the old group might do, this one may not
+        let mut mode = old.mode() & 0o777;
+        let group = Gid::from_raw(old.gid());
+        let keeps_group = file.metadata()?.gid() == old.gid();
+        if !keeps_group && rustix::fs::fchown(file, None, Some(group)).is_err() {
+            mode &= 0o707; // what the old group might do, another may not
         }
-        rustix::fs::fchmod(file, Mode::from_raw_mode(mode))
+        file.set_permissions(Permissions::from_mode(mode))
     })
-    .map_err(FileError::at(target.clone()))
+    .map_err(io)
 }
 
 /// Random name in the same directory → bytes → fsync → rename → fsync of the directory.
 fn replace(
-    dir: &OwnedFd,
-    name: impl AsRef<std::ffi::OsStr>,
+    dir: &File,
+    name: impl AsRef<OsStr>,
     bytes: &[u8],
-    set_mode: impl FnOnce(&File) -> Result<(), Errno>,
-) -> Result<(), Errno> {
-    let name = CString::new(name.as_ref().as_bytes()).map_err(|_| Errno::INVAL)?;
+    set_mode: impl FnOnce(&File) -> io::Result<()>,
+) -> io::Result<()> {
     let temporary = format!("{TEMPORARY}{}", super::hex(&super::random::<8>()?));
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let mode = Mode::RUSR | Mode::WUSR;
     let mut file = File::from(rustix::fs::openat(dir, &temporary, flags, mode)?);
     let written = set_mode(&file)
-        .and_then(|()| {
-            let io = file.write_all(bytes).and_then(|()| file.sync_all());
-            io.map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))
-        })
-        .and_then(|()| rustix::fs::renameat(dir, &temporary, dir, &name));
-    match written {
-        Ok(()) => rustix::fs::fsync(dir),
-        Err(errno) => {
-            let _ = rustix::fs::unlinkat(dir, &temporary, AtFlags::empty());
-            Err(errno)
-        }
+        .and_then(|()| file.write_all(bytes))
+        .and_then(|()| file.sync_all())
+        .and_then(|()| Ok(rustix::fs::renameat(dir, &temporary, dir, name.as_ref())?));
+    if written.is_err() {
+        let _ = rustix::fs::unlinkat(dir, &temporary, AtFlags::empty());
     }
+    written.and_then(|()| dir.sync_all())
 }
 
-/// Holds an open file or directory to its kind, its owner and its mode; its size in bytes.
-fn check(fd: &OwnedFd, path: &Path, kind: FileType) -> Result<u64, FileError> {
-    let stat = rustix::fs::fstat(fd).map_err(FileError::at(path.to_owned()))?;
-    let mode = u32::from(Mode::from_raw_mode(stat.st_mode).bits()) & 0o777;
-    let wanted = match kind {
-        FileType::Directory => 0o700,
-        _ => 0o600,
+/// Holds an open file (wanted: 0600) or directory (0700) to its kind, its owner and its mode; its size.
+fn check(open: &File, path: &Path, wanted: u32) -> Result<u64, FileError> {
+    let fail = |why| {
+        let path = path.to_owned();
+        Err(FileError { path, why })
     };
-    let why = if FileType::from_raw_mode(stat.st_mode) != kind {
-        Why::Link
-    } else if stat.st_uid != me() {
-        Why::Foreign
+    let meta = match open.metadata() {
+        Ok(meta) => meta,
+        Err(error) => return fail(error.into()),
+    };
+    let mode = meta.mode() & 0o777;
+    let right_kind = match wanted {
+        0o700 => meta.is_dir(),
+        _ => meta.is_file(),
+    };
+    if !right_kind {
+        fail(Why::Link)
+    } else if meta.uid() != me() {
+        fail(Why::Foreign)
     } else if mode & 0o077 != 0 {
-        Why::Open { mode, wanted }
+        fail(Why::Open { mode, wanted })
     } else {
-        return Ok(u64::try_from(stat.st_size).unwrap_or(0));
-    };
-    let path = path.to_owned();
-    Err(FileError { path, why })
+        Ok(meta.len())
+    }
 }
 
 fn me() -> u32 {

@@ -12,12 +12,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use argon2::{Algorithm, Argon2, Params, Version};
-use chacha20poly1305::aead::{AeadInOut, KeyInit};
-use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use rustix::io::Errno;
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
+use super::cipher;
 use super::files::{Dir, FileError};
 use super::kernel::{self, Key};
 use super::keys::Slot;
@@ -29,9 +28,7 @@ const MAGIC: &[u8; 8] = b"sekkey\0\0";
 const VERSION: u8 = 1;
 const ARGON2ID: u8 = 1;
 const SALT_AT: usize = 22;
-const NONCE_AT: usize = SALT_AT + 16;
-const BODY_AT: usize = NONCE_AT + 24;
-const TAG: usize = 16;
+const HEADER: usize = SALT_AT + 16;
 const CHECKSUM: usize = 8;
 const LIMIT: u64 = 64 * 1024;
 
@@ -122,12 +119,8 @@ impl KeyFile {
         slot: &Slot,
         ask: &mut Ask<'_>,
     ) -> Result<Option<Zeroizing<Vec<u8>>>, KeyFileError> {
-        let Some((header, record)) = self.record(slot)? else {
-            return Ok(None);
-        };
-        header
-            .open(slot, &record, ask)
-            .map(|(_, plain)| Some(plain))
+        let opened = self.open(slot, ask)?;
+        Ok(opened.map(|Opened { plain, .. }| plain))
     }
 
     /// Seals a slot anew. An existing file is replaced only by whoever knows its passphrase, which stays.
@@ -137,16 +130,12 @@ impl KeyFile {
         plain: &[u8],
         ask: &mut Ask<'_>,
     ) -> Result<(), KeyFileError> {
-        let (header, key) = match self.record(slot)? {
-            Some((header, record)) => {
-                let (key, _) = header.open(slot, &record, ask)?;
-                (header, key)
-            }
-            None => {
-                let header = Header::fresh()?;
-                let key = header.derive(&asked(ask, Passphrase::New)?)?;
-                (header, key)
-            }
+        let (header, key) = if let Some(Opened { header, key, .. }) = self.open(slot, ask)? {
+            (header, key)
+        } else {
+            let header = Header::fresh()?;
+            let key = header.derive(&asked(ask, Passphrase::New)?)?;
+            (header, key)
         };
         Dir::create(&self.dir)?.write(&slot.file_name(), &header.seal(slot, &key, plain)?)?;
         header.remember(&key);
@@ -164,7 +153,9 @@ impl KeyFile {
 
     /// Makes the next reading ask for the passphrase again.
     pub fn forget_passphrase(&self, slot: &Slot) {
-        if let Ok(Some((header, _))) = self.record(slot) {
+        if let Ok(Some(record)) = self.record(slot)
+            && let Ok(header) = Header::read(&record, &self.path(slot))
+        {
             let _ = kernel::revoke(&header.kernel_name());
         }
     }
@@ -178,14 +169,30 @@ impl KeyFile {
         Ok(())
     }
 
-    fn record(&self, slot: &Slot) -> Result<Option<(Header, Zeroizing<Vec<u8>>)>, KeyFileError> {
-        let Some(dir) = Dir::open(&self.dir)? else {
+    /// Opens with the key that the kernel remembers, else with a passphrase that is then remembered.
+    fn open(&self, slot: &Slot, ask: &mut Ask<'_>) -> Result<Option<Opened>, KeyFileError> {
+        let Some(record) = self.record(slot)? else {
             return Ok(None);
         };
-        let Some(record) = dir.read(&slot.file_name(), LIMIT)? else {
-            return Ok(None);
-        };
-        Header::read(&record, &self.path(slot)).map(|header| Some((header, record)))
+        let header = Header::read(&record, &self.path(slot))?;
+        let remembered = kernel::get(&header.kernel_name()).ok().flatten();
+        if let Some(key) = remembered
+            && let Some(plain) = unseal(slot, &key, &record)
+        {
+            let _ = kernel::keep(&header.kernel_name(), REMEMBERED);
+            return Ok(Some(Opened { header, key, plain }));
+        }
+        let key = header.derive(&asked(ask, Passphrase::Existing)?)?;
+        let plain = unseal(slot, &key, &record).ok_or(KeyFileError::WrongPassphrase)?;
+        header.remember(&key);
+        Ok(Some(Opened { header, key, plain }))
+    }
+
+    fn record(&self, slot: &Slot) -> Result<Option<Zeroizing<Vec<u8>>>, FileError> {
+        match Dir::open(&self.dir)? {
+            Some(dir) => dir.read(&slot.file_name(), LIMIT),
+            None => Ok(None),
+        }
     }
 
     fn path(&self, slot: &Slot) -> PathBuf {
@@ -193,8 +200,15 @@ impl KeyFile {
     }
 }
 
+/// A key file whose passphrase is known.
+struct Opened {
+    header: Header,
+    key: Key,
+    plain: Zeroizing<Vec<u8>>,
+}
+
 /// The part of a key file that is not secret: how the passphrase becomes a key.
-struct Header([u8; NONCE_AT]);
+struct Header([u8; HEADER]);
 
 impl Header {
     /// 64 MiB and three passes: 0.2 s, above the OWASP recommendation.
@@ -202,7 +216,7 @@ impl Header {
 
     fn fresh() -> Result<Self, Errno> {
         let (memory, passes, lanes) = Self::COST;
-        let mut bytes = [0; NONCE_AT];
+        let mut bytes = [0; HEADER];
         bytes[..8].copy_from_slice(MAGIC);
         bytes[8] = VERSION;
         bytes[9] = ARGON2ID;
@@ -224,7 +238,8 @@ impl Header {
         if start[8] > VERSION {
             return Err(KeyFileError::Future(path.to_owned()));
         }
-        if record.len() < BODY_AT + TAG + CHECKSUM || *checksum != self::checksum(body) {
+        if record.len() < HEADER + cipher::OVERHEAD + CHECKSUM || *checksum != self::checksum(body)
+        {
             return Err(damaged());
         }
         let header = Self(*start);
@@ -261,72 +276,26 @@ impl Header {
         Ok(key)
     }
 
-    /// Opens with the key that the kernel remembers, else with a passphrase that is then remembered.
-    fn open(
-        &self,
-        slot: &Slot,
-        record: &[u8],
-        ask: &mut Ask<'_>,
-    ) -> Result<(Key, Zeroizing<Vec<u8>>), KeyFileError> {
-        let remembered = kernel::get(&self.kernel_name()).ok().flatten();
-        if let Some(key) = remembered
-            && let Some(plain) = self.unseal(slot, &key, record)
-        {
-            let _ = kernel::keep(&self.kernel_name(), REMEMBERED);
-            return Ok((key, plain));
-        }
-        let key = self.derive(&asked(ask, Passphrase::Existing)?)?;
-        let plain = self
-            .unseal(slot, &key, record)
-            .ok_or(KeyFileError::WrongPassphrase)?;
-        self.remember(&key);
-        Ok((key, plain))
-    }
-
     /// Where the kernel refuses, the passphrase is asked for each time.
     fn remember(&self, key: &Key) {
         let _ = kernel::put(&self.kernel_name(), key, REMEMBERED);
     }
 
-    fn unseal(&self, slot: &Slot, key: &Key, record: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
-        let nonce: [u8; 24] = record[NONCE_AT..BODY_AT].try_into().ok()?;
-        let (body, tag) = record[BODY_AT..record.len() - CHECKSUM].split_last_chunk::<TAG>()?;
-        let mut plain = Zeroizing::new(body.to_vec());
-        let buffer = plain.as_mut_slice();
-        XChaCha20Poly1305::new((&**key).into())
-            .decrypt_inout_detached(
-                &XNonce::from(nonce),
-                &self.associated(slot),
-                buffer.into(),
-                tag.into(),
-            )
-            .ok()?;
-        Some(plain)
-    }
-
     fn seal(&self, slot: &Slot, key: &Key, plain: &[u8]) -> Result<Vec<u8>, Errno> {
-        let nonce = random::<24>()?;
-        let mut record = Vec::with_capacity(BODY_AT + plain.len() + TAG + CHECKSUM);
-        record.extend_from_slice(&self.0);
-        record.extend_from_slice(&nonce);
-        record.extend_from_slice(plain);
-        let body = &mut record[BODY_AT..];
-        let tag = XChaCha20Poly1305::new((&**key).into())
-            .encrypt_inout_detached(&XNonce::from(nonce), &self.associated(slot), body.into())
-            .map_err(|_| Errno::INVAL)?;
-        record.extend_from_slice(&tag);
+        let mut record = cipher::seal(key, slot.name().as_bytes(), self.0.to_vec(), plain)?;
         record.extend_from_slice(&checksum(&record));
         Ok(record)
-    }
-
-    fn associated(&self, slot: &Slot) -> Vec<u8> {
-        [&self.0[..], slot.name().as_bytes()].concat()
     }
 
     fn kernel_name(&self) -> String {
         let digest = Sha256::digest(&self.0[SALT_AT..]);
         format!("sekisho:file-key:v1:{}", hex(&digest[..8]))
     }
+}
+
+fn unseal(slot: &Slot, key: &Key, record: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+    let (sealed, _) = record.split_last_chunk::<CHECKSUM>()?;
+    cipher::open(key, slot.name().as_bytes(), HEADER, sealed)
 }
 
 fn asked(ask: &mut Ask<'_>, which: Passphrase) -> Result<Secret, KeyFileError> {

@@ -226,7 +226,7 @@ fn read(bytes: &[u8], slot: &Slot) -> Result<KeyEntry, KeyError> {
     if wire.slot != slot.name() {
         return Err(KeyError::Malformed);
     }
-    let key = |wire: Option<WireKey<'_>>| wire.map(from_wire).transpose();
+    let key = |wire: Option<WireKey<'_>>| wire.as_ref().map(from_wire).transpose();
     Ok(KeyEntry {
         current: key(wire.current)?,
         spare: key(wire.spare)?,
@@ -234,7 +234,7 @@ fn read(bytes: &[u8], slot: &Slot) -> Result<KeyEntry, KeyError> {
     })
 }
 
-fn from_wire(wire: WireKey<'_>) -> Result<StoredKey, KeyError> {
+fn from_wire(wire: &WireKey<'_>) -> Result<StoredKey, KeyError> {
     Ok(StoredKey {
         key: AccessKey {
             id: wire.id.parse().map_err(|_| KeyError::Malformed)?,

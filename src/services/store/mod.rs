@@ -1,12 +1,14 @@
 //! Secrets at rest: sealed sessions, the access key's home, and the locks between processes.
 //!
 //! ```text
-//! vault ── sealed (the format) ── datakey (where the key to it lies) ─┬─ kernel
-//! keys ─┬─ keychain                                                   ├─ keychain
-//!       └─ keyfile ── kernel (the derived key, for one login)         └─ files
-//! lock, spent ── files
+//! vault ─┬─ sealed    the format of a record ── cipher
+//!        └─ datakey   where the key to the records lies ── kernel, keychain or files
+//! keys  ─┬─ keychain  the access key's home on a desktop
+//!        └─ keyfile   ... and elsewhere ── cipher, kernel, files
+//! lock, spent         between processes ── files
 //! ```
 
+mod cipher;
 pub mod datakey;
 pub mod files;
 mod kernel;

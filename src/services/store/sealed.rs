@@ -8,22 +8,19 @@
 //! Everything before the ciphertext, and the record's name, is associated data: no record can be passed
 //! off as another, nor outlive its time.
 
-use chacha20poly1305::aead::{AeadInOut, KeyInit};
-use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use jiff::Timestamp;
 use rustix::io::Errno;
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
+use super::cipher;
 use super::datakey::KeyPlace;
 use super::kernel::Key;
 use super::vault::{Kind, Name};
 
 const MAGIC: &[u8; 8] = b"sekisho\0";
 const VERSION: u8 = 1;
-const NONCE_AT: usize = 27;
-const HEADER: usize = NONCE_AT + 24;
-const TAG: usize = 16;
+const HEADER: usize = 27;
 
 /// What stands before the ciphertext. Believed only once the record has been opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,7 +54,7 @@ impl Header {
             return Err(Unsealable::Damaged);
         }
         match rest.first() {
-            Some(&VERSION) if record.len() >= HEADER + TAG => {}
+            Some(&VERSION) if record.len() >= HEADER + cipher::OVERHEAD => {}
             Some(&version) if version > VERSION => return Err(Unsealable::Future),
             _ => return Err(Unsealable::Damaged),
         }
@@ -93,51 +90,18 @@ pub fn seal(
     expires: Timestamp,
     plain: &[u8],
 ) -> Result<Vec<u8>, Errno> {
-    let mut record = Vec::with_capacity(HEADER + plain.len() + TAG);
+    let mut record = Vec::with_capacity(HEADER + cipher::OVERHEAD + plain.len());
     record.extend_from_slice(MAGIC);
     record.extend_from_slice(&[VERSION, place.byte(), kind.byte()]);
     record.extend_from_slice(&expires.as_second().to_be_bytes());
     record.extend_from_slice(&key_id(key));
-    let nonce = super::random::<24>()?;
-    let bound = associated(&record, name);
-    record.extend_from_slice(&nonce);
-    record.extend_from_slice(plain);
-    let body = &mut record[HEADER..];
-    let tag = cipher(key)
-        .encrypt_inout_detached(&XNonce::from(nonce), &bound, body.into())
-        .map_err(|_| Errno::INVAL)?;
-    record.extend_from_slice(&tag);
-    Ok(record)
+    cipher::seal(key, name, record, plain)
 }
 
-/// Opens a record in place.
-pub fn open(
-    key: &Key,
-    name: &Name,
-    mut record: Zeroizing<Vec<u8>>,
-) -> Result<Zeroizing<Vec<u8>>, Unsealable> {
-    Header::read(&record)?;
-    let bound = associated(&record[..NONCE_AT], name);
-    let mut nonce = [0; 24];
-    nonce.copy_from_slice(&record[NONCE_AT..HEADER]);
-    let mut tag = [0; TAG];
-    let body_end = record.len() - TAG;
-    tag.copy_from_slice(&record[body_end..]);
-    record.truncate(body_end);
-    let body = &mut record[HEADER..];
-    cipher(key)
-        .decrypt_inout_detached(&XNonce::from(nonce), &bound, body.into(), &tag.into())
-        .map_err(|_| Unsealable::Damaged)?;
-    record.drain(..HEADER);
-    Ok(record)
-}
-
-fn associated(header: &[u8], name: &Name) -> Vec<u8> {
-    [header, name].concat()
-}
-
-fn cipher(key: &Key) -> XChaCha20Poly1305 {
-    XChaCha20Poly1305::new((&**key).into())
+/// Opens a record.
+pub fn open(key: &Key, name: &Name, record: &[u8]) -> Result<Zeroizing<Vec<u8>>, Unsealable> {
+    Header::read(record)?;
+    cipher::open(key, name, HEADER, record).ok_or(Unsealable::Damaged)
 }
 
 #[cfg(test)]
@@ -165,10 +129,6 @@ mod tests {
         .unwrap()
     }
 
-    fn reopened(record: &[u8], name: &Name, key: &Key) -> Result<Zeroizing<Vec<u8>>, Unsealable> {
-        open(key, name, Zeroizing::new(record.to_vec()))
-    }
-
     #[test]
     fn every_flipped_bit_is_noticed() {
         let record = sealed(b"a session");
@@ -177,7 +137,7 @@ mod tests {
                 let mut flipped = record.clone();
                 flipped[at] ^= 1 << bit;
                 assert!(
-                    reopened(&flipped, &NAME, &key(1)).is_err(),
+                    open(&key(1), &NAME, &flipped).is_err(),
                     "byte {at} bit {bit}"
                 );
             }
@@ -188,13 +148,10 @@ mod tests {
     fn every_truncation_and_extension_is_noticed() {
         let record = sealed(b"a session");
         for length in 0..record.len() {
-            assert!(
-                reopened(&record[..length], &NAME, &key(1)).is_err(),
-                "{length}"
-            );
+            assert!(open(&key(1), &NAME, &record[..length]).is_err(), "{length}");
         }
         let longer = [&record[..], b"x"].concat();
-        assert!(reopened(&longer, &NAME, &key(1)).is_err());
+        assert!(open(&key(1), &NAME, &longer).is_err());
     }
 
     #[test]
@@ -223,9 +180,9 @@ mod tests {
             let record = seal(&key, KeyPlace::Runtime, Kind::AuthSession, &name, until, &plain).unwrap();
             let header = Header::read(&record).unwrap();
             prop_assert_eq!((header.expires, header.key_id), (until, key_id(&key)));
-            prop_assert_eq!(&reopened(&record, &name, &key).unwrap()[..], &plain[..]);
-            prop_assert!(reopened(&record, &other, &key).is_err());
-            prop_assert!(reopened(&record, &name, &Zeroizing::new(other)).is_err());
+            prop_assert_eq!(&open(&key, &name, &record).unwrap()[..], &plain[..]);
+            prop_assert!(open(&key, &other, &record).is_err());
+            prop_assert!(open(&Zeroizing::new(other), &name, &record).is_err());
             if plain.len() >= 16 {
                 prop_assert!(!record.windows(16).any(|window| window == &plain[..16]));
             }
@@ -246,7 +203,7 @@ mod tests {
                 bytes.splice(..bytes.len().min(start.len()), start);
             }
             let _ = Header::read(&bytes);
-            prop_assert!(reopened(&bytes, &NAME, &key(1)).is_err());
+            prop_assert!(open(&key(1), &NAME, &bytes).is_err());
         }
     }
 }

@@ -10,7 +10,7 @@ use std::sync::Mutex;
 use jiff::{SignedDuration, Timestamp};
 use zeroize::Zeroizing;
 
-use super::datakey::{DataKeys, KeyPlace};
+use super::datakey::{DataKeys, KeyPlace, Settled};
 use super::files::{Dir, FileError};
 use super::sealed::{self, Header, Unsealable};
 use super::{guard, hex};
@@ -26,6 +26,8 @@ const LONGEST: SignedDuration = SignedDuration::from_hours(36);
 const LIMIT: u64 = 256 * 1024;
 
 const LOCK: &str = "lock";
+const MEMORY_ONLY: &str = "memory only";
+const IN_MEMORY: &str = "sessions stay in memory";
 
 /// What a record is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -115,11 +117,32 @@ impl Vault {
         Self::new(Path::new(""), KeyPlace::NONE, None)
     }
 
-    /// Where the sessions rest now, for the header and `status`.
-    pub fn label(&self) -> &'static str {
-        match &self.sealed {
-            Some(sealed) => sealed.keys.settled().map_or("memory only", KeyPlace::label),
-            None => "memory only",
+    /// Where the sessions rest, for the header and `status`; `None` until a place has been tried.
+    pub fn label(&self) -> Option<&'static str> {
+        let Some(sealed) = &self.sealed else {
+            return Some(MEMORY_ONLY);
+        };
+        if !guard(&self.memory).is_empty() {
+            return Some(MEMORY_ONLY);
+        }
+        match sealed.keys.settled() {
+            Settled::At(place) => Some(place.label()),
+            Settled::Nowhere(_) => Some(MEMORY_ONLY),
+            Settled::Unknown => None,
+        }
+    }
+
+    /// Finds out where the sessions rest, by writing. A keychain may take 2 s: not before the first frame.
+    pub fn settle(&self, now: Timestamp) -> &'static str {
+        let Some(sealed) = &self.sealed else {
+            return MEMORY_ONLY;
+        };
+        match sealed.settle(now) {
+            Ok(place) => place.label(),
+            Err(why) => {
+                self.warn(format!("{IN_MEMORY}: {why}"));
+                MEMORY_ONLY
+            }
         }
     }
 
@@ -151,7 +174,7 @@ impl Vault {
                     guard(&self.memory).remove(&id);
                     return;
                 }
-                Err(why) => self.warn(format!("sessions stay in memory: {why}")),
+                Err(why) => self.warn(format!("{IN_MEMORY}: {why}")),
             }
         }
         let bytes = Zeroizing::new(plain.to_vec());
@@ -177,7 +200,7 @@ impl Vault {
         if let Some(sealed) = &self.sealed
             && let Ok(Some(dir)) = Dir::open(&sealed.dir)
         {
-            found.extend(sealed.headers(&dir).filter_map(|(_, name, header)| {
+            found.extend(headers(&dir).filter_map(|(_, name, header)| {
                 (header.kind == kind).then_some((name, header.expires))
             }));
         }
@@ -250,7 +273,7 @@ impl Sealed {
             .read(header.place, now)
             .map_err(|why| ignored(&why))?;
         match key.filter(|key| sealed::key_id(key) == header.key_id) {
-            Some(key) => sealed::open(&key, name, record).map(Some).map_err(unusable),
+            Some(key) => sealed::open(&key, name, &record).map(Some).map_err(unusable),
             None => Err("the key to the saved sessions is gone (a reboot, a logout --all, or its time ran out): a new code is needed".into()),
         }
     }
@@ -266,16 +289,32 @@ impl Sealed {
         let text = |error: FileError| error.to_string();
         let dir = Dir::create(&self.dir).map_err(text)?;
         let _held = dir.lock(LOCK).map_err(text)?;
-        // The key lives as long as the longest session that it opens, and no longer.
-        let until = self
-            .headers(&dir)
-            .map(|(.., header)| header.expires)
-            .filter(|expires| is_live(*expires, now))
-            .fold(expires, Timestamp::max);
-        let (place, key) = self.keys.take(until, now)?;
+        let (place, key) = self.key(&dir, expires, now)?;
         let record = sealed::seal(&key, place, kind, name, expires, plain)
             .map_err(|error| error.to_string())?;
         dir.write(&kind.file_name(name), &record).map_err(text)
+    }
+
+    fn settle(&self, now: Timestamp) -> Result<KeyPlace, String> {
+        let text = |error: FileError| error.to_string();
+        let dir = Dir::create(&self.dir).map_err(text)?;
+        let _held = dir.lock(LOCK).map_err(text)?;
+        let soon = now + SignedDuration::from_mins(1);
+        self.key(&dir, soon, now).map(|(place, _)| place)
+    }
+
+    /// The data key, which lives as long as the longest session that it opens, and no longer.
+    fn key(
+        &self,
+        dir: &Dir,
+        expires: Timestamp,
+        now: Timestamp,
+    ) -> Result<(KeyPlace, super::kernel::Key), String> {
+        let until = headers(dir)
+            .map(|(.., header)| header.expires)
+            .filter(|expires| is_live(*expires, now))
+            .fold(expires, Timestamp::max);
+        self.keys.take(until, now)
     }
 
     fn purge(&self, now: Timestamp) -> Result<(), FileError> {
@@ -304,8 +343,7 @@ impl Sealed {
         };
         // Against a writer that has just made the key it seals with.
         let _held = dir.lock(LOCK)?;
-        let doomed: Vec<String> = self
-            .headers(&dir)
+        let doomed: Vec<String> = headers(&dir)
             .filter(|(.., header)| which(header))
             .map(|(file, ..)| file)
             .collect();
@@ -314,16 +352,17 @@ impl Sealed {
         }
         Ok(())
     }
+}
 
-    fn headers(&self, dir: &Dir) -> impl Iterator<Item = (String, Name, Header)> {
-        let names = dir.names().unwrap_or_default();
-        names.into_iter().filter_map(|file| {
-            let (kind, name) = Kind::parse(&file)?;
-            let record = dir.read(&file, LIMIT).ok()??;
-            let header = Header::read(&record).ok()?;
-            (header.kind == kind).then_some((file, name, header))
-        })
-    }
+/// The readable records of a directory: file, name, header.
+fn headers(dir: &Dir) -> impl Iterator<Item = (String, Name, Header)> {
+    let names = dir.names().unwrap_or_default();
+    names.into_iter().filter_map(|file| {
+        let (kind, name) = Kind::parse(&file)?;
+        let record = dir.read(&file, LIMIT).ok()??;
+        let header = Header::read(&record).ok()?;
+        (header.kind == kind).then_some((file, name, header))
+    })
 }
 
 fn is_live(expires: Timestamp, now: Timestamp) -> bool {

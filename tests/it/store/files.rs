@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
 
@@ -184,7 +185,6 @@ fn a_read_only_directory_leaves_the_old_file() {
         for path in [temp.path(), dir.parent().unwrap(), &dir, &dir.join("file")] {
             chown(path, Some(65534), Some(65534)).unwrap();
         }
-        use std::os::unix::process::CommandExt;
         let output = again(
             "store::files::a_read_only_directory_leaves_the_old_file",
             dir.to_str().unwrap(),

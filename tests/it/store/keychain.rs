@@ -15,7 +15,7 @@ use sekisho::services::store::keys::{KeyEntry, KeyHome, Slot, StoredKey};
 use sekisho::services::store::vault::{Kind, Vault};
 use tempfile::TempDir;
 
-use super::{again, again_args, at, second};
+use super::{again, again_args, at, say, second};
 use crate::support::program;
 
 const PROBES: &str = "store::keychain::probes";
@@ -62,7 +62,7 @@ fn probes() {
         since.elapsed() < Duration::from_secs(4),
         "a probe takes 2 s at most"
     );
-    println!("PROBED {probe:?}");
+    say(&format!("PROBED {probe:?}"));
     if let Err(error) = probe {
         let fault = error.fault();
         assert!(!fault.why.is_empty() && !fault.fix.is_empty(), "{fault:?}");
@@ -198,7 +198,7 @@ fn keeps_keys_and_data_keys() {
     first.put(Kind::AuthSession, &[1; 32], b"a session", at(3600), at(0));
     assert_eq!(
         (first.label(), first.take_warning()),
-        ("Secret Service", None)
+        (Some("Secret Service"), None)
     );
     let other = Vault::new(&dir, KEYCHAIN, None);
     assert_eq!(
@@ -207,7 +207,7 @@ fn keeps_keys_and_data_keys() {
     );
     other.forget_all().unwrap();
     assert!(first.get(Kind::AuthSession, &[1; 32], at(1)).is_none());
-    println!("KEPT");
+    say("KEPT");
 }
 
 #[test]

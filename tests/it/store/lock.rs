@@ -8,7 +8,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use sekisho::services::store::lock::{Held, Holder, PromptLock, Turn, Waited, Wish};
 
-use super::{again, at, place, second, until};
+use super::{again, at, place, say, second, until};
 
 const ME: [u8; 32] = [3; 32];
 
@@ -162,7 +162,7 @@ fn holds_for_ever() {
     let Some(dir) = second() else { return };
     let lock = PromptLock::new(&dir, &ME).unwrap();
     let _held = mine(lock.try_take("shell dev-tanaka", Timestamp::now()).unwrap());
-    println!("HELD");
+    say("HELD");
     let _ = std::io::stdin().lock().read_line(&mut String::new());
 }
 

@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use sekisho::services::store::datakey::KeyPlace;
 use sekisho::services::store::vault::{Kind, Name, Vault};
@@ -51,7 +51,7 @@ fn a_session_outlives_the_process_and_lies_sealed() {
         return;
     };
     let _cleanup = Cleanup(&first);
-    assert_eq!(first.label(), "kernel keyring");
+    assert_eq!(first.label(), Some("kernel keyring"));
 
     let second = vault(&dir);
     assert_eq!(read(&second).unwrap(), CANARY);
@@ -139,6 +139,9 @@ fn every_flipped_byte_is_an_empty_cache_and_one_line() {
     assert!(vault.take_warning().is_none());
 }
 
+/// What the warning says, and what brings it about.
+type Plant<'a> = (&'static str, Box<dyn Fn() + 'a>);
+
 #[test]
 fn what_others_could_have_written_is_not_read_and_is_replaced() {
     let (temp, dir) = place();
@@ -147,7 +150,7 @@ fn what_others_could_have_written_is_not_read_and_is_replaced() {
     };
     let _cleanup = Cleanup(&vault);
     let aside = temp.path().join("aside");
-    let mut plants: Vec<(&str, Box<dyn Fn()>)> = vec![
+    let mut plants: Vec<Plant> = vec![
         (
             "open to other users",
             Box::new(|| {
@@ -215,6 +218,7 @@ fn a_directory_that_is_not_ours_alone_is_not_used() {
     let vault = vault(&dir);
     vault.put(ROLE, &NAME, CANARY, at(3600), at(0));
     assert!(vault.take_warning().unwrap().contains("is a link"));
+    assert_eq!(vault.label(), Some("memory only"));
     assert_eq!(read(&vault).unwrap(), CANARY, "it stays in memory");
     assert_eq!(fs::read_dir(&elsewhere).unwrap().count(), 0);
 
@@ -277,7 +281,7 @@ fn purging_removes_what_is_over_and_nothing_else() {
     let _cleanup = Cleanup(&vault);
     vault.put(Kind::AuthSession, &NAME, CANARY, at(600), at(0));
     let half = fs::File::create(dir.join(".tmp-0123")).unwrap();
-    half.set_modified(std::time::SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000))
+    half.set_modified(SystemTime::UNIX_EPOCH + Duration::from_hours(500_000)) // at(0)
         .unwrap();
     vault.purge(at(1));
     assert_eq!(
@@ -306,7 +310,8 @@ fn without_a_kernel_keyring_the_runtime_directory_serves_if_it_is_in_memory() {
         let vault = Vault::new(&dir, RUNTIME, runtime);
         vault.put(ROLE, &NAME, CANARY, at(3600), at(0));
         assert_eq!(read(&vault).unwrap(), CANARY);
-        (vault.label(), vault.take_warning())
+        assert_eq!(vault.label(), Some(vault.settle(at(0))));
+        (vault.settle(at(0)), vault.take_warning())
     };
     let (label, warning) = told(None);
     assert_eq!(label, "memory only");
@@ -330,6 +335,7 @@ fn without_a_kernel_keyring_the_runtime_directory_serves_if_it_is_in_memory() {
     assert_eq!(told(Some(&runtime)), ("runtime directory (weaker)", None));
 
     let other = Vault::new(&dir, RUNTIME, Some(&runtime));
+    assert_eq!(other.label(), None, "not tried yet");
     assert_eq!(read(&other).unwrap(), CANARY);
     assert!(other.get(ROLE, &NAME, at(3601)).is_none());
     other.forget_all().unwrap();
@@ -342,7 +348,11 @@ fn memory_only_writes_nothing() {
     vault.put(ROLE, &NAME, CANARY, at(3600), at(0));
     assert_eq!(read(&vault).unwrap(), CANARY);
     assert_eq!(vault.list(ROLE, at(0)), [(NAME, at(3600))]);
-    assert_eq!((vault.label(), vault.take_warning()), ("memory only", None));
+    assert_eq!(vault.label(), Some("memory only"));
+    assert_eq!(
+        (vault.settle(at(0)), vault.take_warning()),
+        ("memory only", None)
+    );
     assert!(vault.remove(ROLE, &NAME).unwrap());
     assert!(read(&vault).is_none());
 }
