@@ -9,6 +9,7 @@ pub mod environment;
 pub mod history;
 pub mod hygiene;
 pub mod paths;
+pub mod person;
 pub mod process;
 pub mod rotation;
 pub mod sessions;

@@ -5,6 +5,7 @@
 
 mod failure;
 mod http;
+mod iam;
 mod keys;
 
 use std::future::Future;
@@ -30,7 +31,8 @@ use crate::domain::secret::{AccessKey, Credentials, MfaCode, Secret};
 
 pub use failure::{Doing, Failure, Kind};
 pub use http::detours;
-pub use keys::{from_command, from_environment, from_profile};
+pub use iam::LastUse;
+pub use keys::{from_command, from_environment, from_profile, long_term};
 
 /// How long a connection may take to stand.
 const CONNECT: Duration = Duration::from_secs(3);
