@@ -7,7 +7,10 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::domain::ids::{Malformed, Region, parse_duration};
+use crate::domain::policy;
 use crate::domain::scope::Scope;
+use crate::services::environment::Syntax;
+use crate::services::shell::{CommandName, Hookable};
 
 /// One MFA code opens every account for the day; a leaked key opens nothing.
 #[derive(Debug, Parser)]
@@ -150,12 +153,79 @@ pub enum Verb {
         )]
         command: Vec<OsString>,
     },
+    /// Print an account's environment, for `eval "$(sekisho env TARGET)"`
+    #[command(
+        after_help = "Examples:\n  eval \"$(sekisho env dev-tanaka)\"\n  sekisho env dev-tanaka --format dotenv > .env\n  eval \"$(sekisho env --unset)\""
+    )]
+    Env(EnvArgs),
+    /// Print the hook that lets `sekisho switch` and `refresh` act on your shell
+    #[command(
+        after_help = "In ~/.bashrc: eval \"$(sekisho hook bash)\"\nIn ~/.zshrc: eval \"$(sekisho hook zsh)\"\nIn config.fish: sekisho hook fish | source"
+    )]
+    Hook {
+        /// bash, zsh or fish
+        #[arg(value_parser = parse_hookable)]
+        shell: Hookable,
+        /// The command to define
+        #[arg(long, value_name = "NAME", default_value = "sekisho")]
+        cmd: CommandName,
+    },
+    /// Go to another account in this very shell (needs the hook; every subshell has it)
+    Switch {
+        /// The account, or account/role; without it the list opens
+        target: Option<String>,
+        /// Which shell evaluates what is printed
+        #[arg(long, hide = true, value_parser = parse_hookable)]
+        hook: Option<Hookable>,
+    },
+    /// Renew this shell's session now (needs the hook; every subshell has it)
+    Refresh {
+        /// Ask nobody and say nothing
+        #[arg(long)]
+        quiet: bool,
+        /// Which shell evaluates what is printed
+        #[arg(long, hide = true, value_parser = parse_hookable)]
+        hook: Option<Hookable>,
+    },
+    /// Get the session of the day now: one code, every account
+    #[command(after_help = "Example: sekisho login\nFor the web console: sekisho console TARGET")]
+    Login {
+        /// A habit from other tools: answered with where to go
+        #[arg(hide = true)]
+        target: Option<String>,
+    },
+    /// Forget sessions here, and say what stays valid at AWS
+    #[command(after_help = "Examples:\n  sekisho logout\n  sekisho logout dev-tanaka/Developer\n  sekisho logout --all")]
+    Logout {
+        /// Only this account's role; without it, this config's every session
+        target: Option<String>,
+        /// Every session of every config, unreadable even in a backup
+        #[arg(long, conflicts_with = "target")]
+        all: bool,
+    },
+    /// Show what is live, until when, and where it rests
+    #[command(after_help = "Example: sekisho status --json | jq .auth_session.seconds_left")]
+    Status {
+        /// One JSON object
+        #[arg(long)]
+        json: bool,
+    },
+    /// Keep the access key in the store: add, import, rotate, remove, status
+    #[command(after_help = "Examples:\n  sekisho key import --profile default\n  sekisho key rotate")]
+    Key {
+        /// What to do with it
+        #[command(subcommand)]
+        what: KeyVerb,
+    },
     /// Check the config, or show what it means
     Config {
         /// Which of the two
         #[command(subcommand)]
         what: ConfigVerb,
     },
+    /// Render the guardrails that make a leaked key worthless
+    #[command(after_help = "Examples:\n  sekisho policy --format cloudformation --write guardrails/\n  sekisho policy --format json | less")]
+    Policy(PolicyArgs),
     /// Try everything in an emulated organisation; needs no account and no network
     #[command(
         after_help = "Examples:\n  sekisho demo\n  sekisho demo exec dev-tanaka -- aws sts get-caller-identity\n  sekisho demo --serve"
@@ -174,6 +244,104 @@ pub enum Verb {
     },
 }
 
+/// What `env` prints, and for whom.
+#[derive(Debug, Args)]
+pub struct EnvArgs {
+    /// The account, or account/role; without it the list opens
+    pub target: Option<String>,
+    /// The shell that evaluates it [default: the one you are in]
+    #[arg(long, value_name = "SHELL")]
+    pub shell: Option<ShellName>,
+    /// Code to evaluate, or data
+    #[arg(long, value_name = "FORMAT", default_value = "export")]
+    pub format: Format,
+    /// Take everything back that sekisho sets
+    #[arg(long, conflicts_with = "target")]
+    pub unset: bool,
+    /// Show secrets on a terminal too
+    #[arg(long)]
+    pub show: bool,
+}
+
+/// A shell language.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[expect(missing_docs, reason = "the names are the shells")]
+pub enum ShellName {
+    Bash,
+    Zsh,
+    Fish,
+    #[value(name = "powershell", alias = "pwsh")]
+    PowerShell,
+    Nu,
+}
+
+impl From<ShellName> for Syntax {
+    fn from(name: ShellName) -> Self {
+        match name {
+            ShellName::Bash => Self::Bash,
+            ShellName::Zsh => Self::Zsh,
+            ShellName::Fish => Self::Fish,
+            ShellName::PowerShell => Self::PowerShell,
+            ShellName::Nu => Self::Nu,
+        }
+    }
+}
+
+/// What `env` prints.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// Code to evaluate
+    Export,
+    /// One JSON object
+    Json,
+    /// NAME=value lines
+    Dotenv,
+}
+
+fn parse_hookable(text: &str) -> Result<Hookable, Malformed> {
+    Hookable::ALL
+        .into_iter()
+        .find(|shell| shell.name() == text)
+        .ok_or_else(|| Malformed("the hook is for bash, zsh and fish".into()))
+}
+
+/// What `policy` renders, and where to.
+#[derive(Debug, Args)]
+pub struct PolicyArgs {
+    /// The form of the documents
+    #[arg(long, value_name = "FORMAT", default_value = "json")]
+    pub format: PolicyFormat,
+    /// Write them into this folder, after showing what changes
+    #[arg(long, value_name = "DIR")]
+    pub write: Option<PathBuf>,
+    /// Write without asking
+    #[arg(long, requires = "write")]
+    pub yes: bool,
+}
+
+/// The form of the documents.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum PolicyFormat {
+    /// Policies to deploy by your own means
+    Json,
+    /// Stacks, and a StackSet for the dev accounts
+    #[value(name = "cloudformation", alias = "cfn")]
+    CloudFormation,
+    /// Two root modules around the JSON policies
+    #[value(alias = "tf")]
+    Terraform,
+}
+
+impl From<PolicyFormat> for policy::Format {
+    fn from(format: PolicyFormat) -> Self {
+        match format {
+            PolicyFormat::Json => Self::Json,
+            PolicyFormat::CloudFormation => Self::CloudFormation,
+            PolicyFormat::Terraform => Self::Terraform,
+        }
+    }
+}
+
 /// What to do with the config.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Subcommand)]
 pub enum ConfigVerb {
@@ -181,6 +349,53 @@ pub enum ConfigVerb {
     Check,
     /// The effective config, each value with its origin
     Show,
+}
+
+/// What to do with the access key.
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
+pub enum KeyVerb {
+    /// Type a key without echo, or pipe it in: two lines, AWS's JSON, or the console's CSV
+    #[command(after_help = "Examples:\n  sekisho key add\n  aws iam create-access-key | sekisho key add")]
+    Add {
+        /// Replace another key without asking
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Move a profile's key out of ~/.aws/credentials
+    #[command(after_help = "Example: sekisho key import --profile default")]
+    Import {
+        /// The profile [default: $AWS_PROFILE, else default]
+        #[arg(long, value_name = "NAME")]
+        profile: Option<String>,
+        /// Keep a copy of the file, which still holds the key
+        #[arg(long)]
+        backup: bool,
+        /// Move without asking
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Replace the key by a new one; goes on where it was cut off
+    #[command(after_help = "Examples:\n  sekisho key rotate\n  sekisho key rotate --finish")]
+    Rotate {
+        /// Delete the old key too
+        #[arg(long)]
+        finish: bool,
+        /// Delete what has to be deleted without asking
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Remove the key from this machine
+    Remove {
+        /// Remove without asking
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Show the key's age, activity and last use
+    Status {
+        /// One JSON object
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 /// A session's length as AWS takes it: 15 minutes to 12 hours.

@@ -5,6 +5,7 @@
 use std::io::{IsTerminal, Write};
 
 use crate::domain::fault::{Exit, Fault};
+use crate::domain::secret::Secret;
 
 use super::args::{ColorWhen, Common};
 
@@ -44,9 +45,28 @@ impl Out {
         let _ = std::io::stdout().lock().write_all(text.as_bytes());
     }
 
+    /// Writes a secret to stdout: `env` and `credential-process` are asked for one. All of it, or an error.
+    pub fn secret(self, text: &Secret) -> std::io::Result<()> {
+        let mut stdout = std::io::stdout().lock();
+        stdout.write_all(text.expose().as_bytes())?;
+        stdout.flush()
+    }
+
     /// Tells a person one line.
     pub fn say(self, line: &str) {
         let _ = writeln!(std::io::stderr().lock(), "sekisho: {line}");
+    }
+
+    /// Shows a person whole lines: a table, a diff.
+    pub fn tell(self, lines: &str) {
+        let _ = std::io::stderr().lock().write_all(lines.as_bytes());
+    }
+
+    /// Writes one JSON object to stdout.
+    pub fn json(self, object: &impl serde::Serialize) {
+        if let Ok(text) = serde_json::to_string_pretty(object) {
+            self.data(&format!("{text}\n"));
+        }
     }
 
     /// Tells a person what they asked to hear with `-v`.

@@ -22,53 +22,94 @@ use super::context::{Context, block_on};
 
 /// Opens the list, and comes back to it after every subshell.
 pub fn run(context: &Context, query: &str) -> Result<Exit, Fault> {
-    block_on(switch(context, query))?
+    block_on(async {
+        let mut switcher = Switcher::new(context, query)?;
+        loop {
+            let (name, exit) = match switcher.choose().await? {
+                Choice::Left(exit) => return Ok(exit),
+                Choice::Enter(Door::Shell, pass) => {
+                    (pass.target.name(), context.run_shell(pass, None).await)
+                }
+                Choice::Enter(Door::Console, _) => continue,
+            };
+            let after = match exit {
+                Ok(exit) if context.config().list.after_shell == AfterShell::Exit => {
+                    return Ok(exit);
+                }
+                Ok(exit) if exit.code() == 0 => format!("left {name}"),
+                Ok(exit) => format!("left {name}, exit code {}", exit.code()),
+                Err(fault) => format!("{} {}", fault.what, fault.why.join("; ")),
+            };
+            switcher.model.say(after);
+        }
+    })?
 }
 
-async fn switch(context: &Context, query: &str) -> Result<Exit, Fault> {
-    let config = context.config();
-    let host = Outside {
-        context,
-        history: HistoryFile::new(context.paths()),
-    };
-    let catalog = Arc::new(config.catalog.clone());
-    let query = if query.is_empty() {
-        &config.list.query
-    } else {
-        query
-    };
-    let mut model = Model::new(setup(context)?, host.history.read(), query)
-        .with_catalog(catalog, Timestamp::now());
-    context.bench().face_the_screen();
-    loop {
-        let outcome = ui::pick(&mut model, &host).await.map_err(no_screen)?;
-        context.broker().abandon();
-        let pass = match outcome {
-            Outcome::Quit => return Ok(Exit::Done),
-            Outcome::Cancelled => return Ok(Exit::Cancelled),
+/// Opens the list once, for a pass or the way it was left.
+pub fn choose(context: &Context) -> Result<Result<Pass, Exit>, Fault> {
+    block_on(async {
+        let mut switcher = Switcher::new(context, "")?;
+        Ok(match switcher.choose().await? {
+            Choice::Left(Exit::Done) => Err(Exit::Cancelled),
+            Choice::Left(exit) => Err(exit),
+            Choice::Enter(_, pass) => Ok(pass),
+        })
+    })?
+}
+
+/// The list, kept between two subshells.
+struct Switcher<'a> {
+    context: &'a Context,
+    model: Model,
+    host: Outside<'a>,
+}
+
+/// What came of showing the list.
+enum Choice {
+    Left(Exit),
+    Enter(Door, Pass),
+}
+
+impl<'a> Switcher<'a> {
+    fn new(context: &'a Context, query: &str) -> Result<Self, Fault> {
+        let config = context.config();
+        let host = Outside {
+            context,
+            history: HistoryFile::new(context.paths()),
+        };
+        let query = if query.is_empty() {
+            &config.list.query
+        } else {
+            query
+        };
+        let catalog = Arc::new(config.catalog.clone());
+        let model = Model::new(setup(context)?, host.history.read(), query);
+        let model = model.with_catalog(catalog, Timestamp::now());
+        context.bench().face_the_screen();
+        Ok(Self {
+            context,
+            model,
+            host,
+        })
+    }
+
+    async fn choose(&mut self) -> Result<Choice, Fault> {
+        let outcome = ui::pick(&mut self.model, &self.host)
+            .await
+            .map_err(no_screen)?;
+        self.context.broker().abandon();
+        Ok(match outcome {
+            Outcome::Quit => Choice::Left(Exit::Done),
+            Outcome::Cancelled => Choice::Left(Exit::Cancelled),
+            Outcome::Signalled(signal) => Choice::Left(Exit::Child(128 + signal)),
             Outcome::Failed(fault) => return Err(fault),
-            Outcome::Signalled(signal) => return Ok(Exit::Child(128 + signal)),
-            Outcome::Enter(Door::Shell, pass) => pass,
-            Outcome::Enter(Door::Console, _) => continue,
-        };
-        let name = pass.target.name();
-        for note in &pass.notes {
-            context.out.warn(note);
-        }
-        let exit = match context.run_shell(pass, None).await {
-            Ok(exit) => exit,
-            Err(fault) => {
-                model.say(format!("{}: {}", fault.what, fault.why.join("; ")));
-                continue;
+            Outcome::Enter(door, pass) => {
+                for note in &pass.notes {
+                    self.context.out.warn(note);
+                }
+                Choice::Enter(door, pass)
             }
-        };
-        if config.list.after_shell == AfterShell::Exit {
-            return Ok(exit);
-        }
-        model.say(match exit.code() {
-            0 => format!("left {name}"),
-            code => format!("left {name}, exit code {code}"),
-        });
+        })
     }
 }
 
@@ -89,7 +130,12 @@ fn setup(context: &Context) -> Result<Setup, Fault> {
     })?;
     Ok(Setup {
         auth_account: config.auth.account,
-        store: context.broker().vault().label().to_owned(),
+        store: context
+            .broker()
+            .vault()
+            .label()
+            .unwrap_or("no session kept yet")
+            .to_owned(),
         detours: aws::detours(&config.auth),
         warnings: context.warnings().to_vec(),
         depth: context.inherited().depth(),

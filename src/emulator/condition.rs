@@ -7,7 +7,8 @@ use std::cmp::Ordering;
 
 use jiff::Timestamp;
 
-use super::policy::{Keys, like};
+use super::pattern::like;
+use super::policy::Keys;
 
 /// One operator over one key.
 #[derive(Debug, Clone)]
@@ -91,15 +92,13 @@ const KNOWN_KEYS: [&str; 29] = [
 impl Condition {
     pub(super) fn new(operator: &str, key: &str, values: Vec<String>) -> Self {
         let lower = key.to_ascii_lowercase();
-        let known = KNOWN_KEYS.iter().any(|name| match name.ends_with('/') {
-            true => lower.starts_with(name),
-            false => lower == *name,
-        });
-        let operator = match known {
-            true => Operator::parse(operator),
-            false => None,
-        }
-        .ok_or_else(|| format!("{operator} {key}"));
+        let known = KNOWN_KEYS
+            .iter()
+            .any(|name| lower == *name || (name.ends_with('/') && lower.starts_with(name)));
+        let operator = known
+            .then(|| Operator::parse(operator))
+            .flatten()
+            .ok_or_else(|| format!("{operator} {key}"));
         Self {
             key: lower,
             values,
@@ -200,7 +199,7 @@ impl Test {
     fn passes(self, actual: &str, wanted: &str) -> bool {
         match self {
             Self::Text => actual == wanted,
-            Self::TextAnyCase => actual.eq_ignore_ascii_case(wanted),
+            Self::TextAnyCase | Self::Bool => actual.eq_ignore_ascii_case(wanted),
             Self::Pattern => like(wanted, actual),
             // The six parts of an ARN match one by one: a star does not cross a colon.
             Self::Arn => {
@@ -210,7 +209,6 @@ impl Test {
                         .zip(actual)
                         .all(|(wanted, actual)| like(wanted, actual))
             }
-            Self::Bool => actual.eq_ignore_ascii_case(wanted),
             Self::Null => false,
             Self::Number(orders) => match (actual.parse::<f64>(), wanted.parse::<f64>()) {
                 (Ok(actual), Ok(wanted)) => actual

@@ -2,11 +2,13 @@
 
 use jiff::Timestamp;
 
+use super::caller::Caller;
+use super::encoding::{element, nest, percent_encode};
 use super::organisation::{AccessKey, KeyStatus, Role};
 use super::policy::Keys;
-use super::rules::{Caller, Deed, Grant};
+use super::rules::{Deed, Grant};
 use super::state::{BASE64, Holder, KEY_ID, State, random, unique_id};
-use super::wire::{Fields, Inbound, Refusal, element, nest, percent_encode};
+use super::wire::{Fields, Inbound, Refusal};
 
 impl State {
     pub(super) fn iam(&mut self, inbound: &Inbound, caller: &Caller) -> Result<String, Refusal> {
@@ -63,10 +65,12 @@ impl State {
             self.organisation.partition
         );
         self.may(caller, action, &arn)?;
-        match account == self.organisation.auth && self.organisation.find_user(&name).is_some() {
-            true => Ok(name),
-            false => Err(missing("user", "name", &name)),
-        }
+        let found = self
+            .organisation
+            .find_user(&name)
+            .filter(|_| account == self.organisation.auth);
+        found.ok_or_else(|| missing("user", "name", &name))?;
+        Ok(name)
     }
 
     fn user_element(&self, outer: &str, name: &str) -> String {

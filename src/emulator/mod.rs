@@ -1,15 +1,18 @@
 //! An emulated organisation on loopback: strict where AWS is, with a clock that tests can move.
 //!
 //! It speaks the AWS wire and knows nothing else of this program. One thread serves it; dropping the
-//! [`Emulator`] ends that thread.
+//! [`Emulator`] ends that thread. Its keys and seeds open nothing real, so they are plain text here.
 
 mod authenticator;
+mod caller;
 mod condition;
+mod encoding;
 mod faults;
 mod iam;
 mod organisation;
 mod organizations;
 mod parameters;
+mod pattern;
 mod policy;
 mod probes;
 mod rules;

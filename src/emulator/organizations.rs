@@ -2,10 +2,11 @@
 
 use serde_json::{Value, json};
 
+use super::caller::Caller;
 use super::iam::page;
 use super::organisation::{Account, AccountStatus, Organisation};
 use super::policy::Keys;
-use super::rules::{Caller, Deed, Grant};
+use super::rules::{Deed, Grant};
 use super::state::{State, unit_id};
 use super::wire::{Inbound, Refusal};
 
@@ -209,12 +210,10 @@ impl Organisation {
 
     fn units_under(&self, parent: &str) -> Result<Vec<Value>, Refusal> {
         let units = self.units();
-        let above = match parent == self.root() {
-            true => &[][..],
-            false => units
-                .iter()
-                .find(|path| self.unit(path) == parent)
-                .ok_or_else(|| missing("Parent"))?,
+        let above = match units.iter().find(|path| self.unit(path) == parent) {
+            Some(path) => path.as_slice(),
+            None if parent == self.root() => &[],
+            None => return Err(missing("Parent")),
         };
         let below = units
             .iter()

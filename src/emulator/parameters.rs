@@ -3,20 +3,119 @@
 //! Limits: the STS API reference, version 2011-06-15.
 
 use super::organisation::Policy;
-use super::policy::Document;
+use super::policy::{Document, Keys};
 use super::wire::{Fields, Refusal};
 
-/// Session tags.
-pub(super) fn tags(fields: &Fields) -> Vec<(String, String)> {
-    let keys = fields.list("Tags", ".Key");
-    keys.zip(fields.list("Tags", ".Value"))
-        .map(|(key, value)| (key.into(), value.into()))
-        .collect()
+/// What a text may look like.
+#[derive(Clone, Copy)]
+pub(super) struct Shape {
+    least: usize,
+    most: usize,
+    /// Characters beside `\w`; `None` lets every one in.
+    more: Option<&'static str>,
+    /// The pattern as AWS quotes it.
+    pattern: &'static str,
 }
 
-/// Regular-expression `\w` of AWS's patterns, and more characters.
-pub(super) fn word(c: char, more: &str) -> bool {
-    c.is_ascii_alphanumeric() || c == '_' || more.contains(c)
+const fn shape(least: usize, most: usize, more: &'static str, pattern: &'static str) -> Shape {
+    Shape {
+        least,
+        most,
+        more: Some(more),
+        pattern,
+    }
+}
+
+pub(super) const FEDERATED_NAME: Shape = shape(2, 32, "+=,.@-", r"[\w+=,.@-]*");
+const SESSION_NAME: Shape = shape(2, 64, "+=,.@-", r"[\w+=,.@-]*");
+const EXTERNAL_ID: Shape = shape(2, 1224, "+=,.@:/-", r"[\w+=,.@:\/-]*");
+const SERIAL_NUMBER: Shape = shape(9, 256, "+=/:,.@-", r"[\w+=/:,.@-]*");
+const ROLE_ARN: Shape = Shape {
+    least: 20,
+    most: 2048,
+    more: None,
+    pattern: "",
+};
+const POLICY: Shape = Shape {
+    least: 1,
+    most: 2048,
+    more: None,
+    pattern: "",
+};
+
+/// The inputs of `AssumeRole`.
+pub(super) struct RoleRequest<'a> {
+    pub arn: &'a str,
+    pub name: &'a str,
+    pub seconds: Option<u32>,
+    pub mfa: (Option<&'a str>, Option<&'a str>),
+    pub policies: SessionPolicies<'a>,
+    pub tags: Vec<(String, String)>,
+    /// `SourceIdentity`.
+    pub source: Option<&'a str>,
+    external_id: Option<&'a str>,
+}
+
+impl<'a> RoleRequest<'a> {
+    /// Reads and checks them.
+    pub(super) fn read(fields: &'a Fields) -> Result<Self, Refusal> {
+        let mut check = Check::default();
+        let seconds = check.seconds(fields, 43_200)?;
+        let arn = check.text(fields, "RoleArn", ROLE_ARN);
+        let name = check.text(fields, "RoleSessionName", SESSION_NAME);
+        check.required(arn, "roleArn");
+        check.required(name, "roleSessionName");
+        let request = Self {
+            arn: arn.unwrap_or_default(),
+            name: name.unwrap_or_default(),
+            seconds,
+            mfa: check.mfa(fields),
+            policies: SessionPolicies::read(fields, &mut check),
+            tags: fields
+                .list("Tags", ".Key")
+                .zip(fields.list("Tags", ".Value"))
+                .map(|(key, value)| (key.to_owned(), value.to_owned()))
+                .collect(),
+            source: check.text(fields, "SourceIdentity", SESSION_NAME),
+            external_id: check.text(fields, "ExternalId", EXTERNAL_ID),
+        };
+        check.done()?;
+        let [_, _, "iam", "", account, resource] =
+            request.arn.splitn(6, ':').collect::<Vec<_>>()[..]
+        else {
+            return Err(invalid(format!("{} is invalid", request.arn)));
+        };
+        if account.is_empty() || !resource.starts_with("role/") {
+            return Err(invalid(format!("{} is invalid", request.arn)));
+        }
+        Ok(request)
+    }
+
+    /// The condition keys that this request has.
+    pub(super) fn keys(&self) -> Keys {
+        let mut keys = Keys::from([("sts:rolesessionname".to_owned(), vec![self.name.to_owned()])]);
+        for (key, value) in [
+            ("sts:externalid", self.external_id),
+            ("sts:sourceidentity", self.source),
+        ] {
+            keys.extend(value.map(|value| (key.to_owned(), vec![value.to_owned()])));
+        }
+        for (key, value) in &self.tags {
+            keys.entry("aws:tagkeys".into())
+                .or_default()
+                .push(key.clone());
+            keys.insert(
+                format!("aws:requesttag/{}", key.to_ascii_lowercase()),
+                vec![value.clone()],
+            );
+        }
+        keys
+    }
+}
+
+/// A `ValidationError`.
+pub(super) fn invalid(message: impl Into<String>) -> Refusal {
+    Refusal::new(400, "ValidationError", message)
 }
 
 /// The session policies of a request, as they came.
@@ -27,7 +126,7 @@ pub(super) struct SessionPolicies<'a> {
 
 impl<'a> SessionPolicies<'a> {
     pub(super) fn read(fields: &'a Fields, check: &mut Check) -> Self {
-        let inline = check.text(fields, "Policy", (1, 2048), |_| true, "");
+        let inline = check.text(fields, "Policy", POLICY);
         Self {
             inline,
             arns: fields.list("PolicyArns", ".arn").collect(),
@@ -100,20 +199,21 @@ impl Check {
         &mut self,
         fields: &'a Fields,
         name: &str,
-        (least, most): (usize, usize),
-        allowed: impl Fn(char) -> bool,
-        pattern: &str,
+        shape: Shape,
     ) -> Option<&'a str> {
         let value = fields.get(name)?;
         let field = name[..1].to_ascii_lowercase() + &name[1..];
-        let length = value.chars().count();
-        if !value.chars().all(allowed) {
-            self.fails(
-                value,
-                &field,
-                &format!("Member must satisfy regular expression pattern: {pattern}"),
-            );
+        let Shape {
+            least,
+            most,
+            more,
+            pattern,
+        } = shape;
+        let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        if more.is_some_and(|more| !value.chars().all(|c| word(c) || more.contains(c))) {
+            self.pattern(value, &field, pattern);
         }
+        let length = value.chars().count();
         if length < least {
             self.fails(
                 value,
@@ -131,23 +231,31 @@ impl Check {
         Some(value)
     }
 
+    fn pattern(&mut self, value: &str, field: &str, pattern: &str) {
+        self.fails(
+            value,
+            field,
+            &format!("Member must satisfy regular expression pattern: {pattern}"),
+        );
+    }
+
+    /// `SerialNumber` and `TokenCode`.
     pub(super) fn mfa<'a>(&mut self, fields: &'a Fields) -> (Option<&'a str>, Option<&'a str>) {
-        (
-            self.text(
-                fields,
-                "SerialNumber",
-                (9, 256),
-                |c| word(c, "+=/:,.@-"),
-                r"[\w+=/:,.@-]*",
-            ),
-            self.text(
-                fields,
-                "TokenCode",
-                (6, 6),
-                |c| c.is_ascii_digit(),
-                r"[\d]*",
-            ),
-        )
+        let serial = self.text(fields, "SerialNumber", SERIAL_NUMBER);
+        let code = self.text(
+            fields,
+            "TokenCode",
+            Shape {
+                least: 6,
+                most: 6,
+                more: None,
+                pattern: "",
+            },
+        );
+        if let Some(code) = code.filter(|code| !code.chars().all(|c| c.is_ascii_digit())) {
+            self.pattern(code, "tokenCode", r"[\d]*");
+        }
+        (serial, code)
     }
 
     pub(super) fn seconds(&mut self, fields: &Fields, most: u32) -> Result<Option<u32>, Refusal> {
@@ -180,10 +288,6 @@ impl Check {
             1 => "1 validation error".to_owned(),
             n => format!("{n} validation errors"),
         };
-        Err(Refusal::new(
-            400,
-            "ValidationError",
-            format!("{errors} detected: {}", self.0.join("; ")),
-        ))
+        Err(invalid(format!("{errors} detected: {}", self.0.join("; "))))
     }
 }

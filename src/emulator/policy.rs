@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::condition::Condition;
+use super::pattern::{like, substitute};
 
 /// A policy document as AWS stores it: its own text, parsed.
 #[derive(Debug, Clone)]
@@ -157,9 +158,10 @@ impl Statement {
                 _ => return None,
             },
             actions: selector("Action", "NotAction")?,
-            resources: match map.contains_key("Resource") || map.contains_key("NotResource") {
-                true => Some(selector("Resource", "NotResource")?),
-                false => None,
+            resources: if map.contains_key("Resource") || map.contains_key("NotResource") {
+                Some(selector("Resource", "NotResource")?)
+            } else {
+                None
             },
             principals: match map.get("Principal") {
                 None => None,
@@ -175,9 +177,12 @@ impl Statement {
     }
 
     fn weigh(&self, question: &Question, variables: bool, opinion: &mut Opinion) {
-        let value = |text: &str| match variables {
-            true => substitute(text, question.keys),
-            false => text.to_owned(),
+        let value = |text: &str| {
+            if variables {
+                substitute(text, question.keys)
+            } else {
+                text.to_owned()
+            }
         };
         let action = question.action.to_ascii_lowercase();
         let acts = self
@@ -228,10 +233,12 @@ impl Principals {
             Value::String(star) if star == "*" => Some(Self::Anyone),
             Value::Object(map) => {
                 let names = map.get("AWS").map_or_else(|| Some(Vec::new()), strings)?;
-                match names.iter().any(|name| name == "*") {
-                    true => Some(Self::Anyone),
-                    false => Some(Self::Aws(names)),
-                }
+                let anyone = names.iter().any(|name| name == "*");
+                Some(if anyone {
+                    Self::Anyone
+                } else {
+                    Self::Aws(names)
+                })
             }
             _ => None,
         }
@@ -250,31 +257,6 @@ fn names_caller(name: &str, question: &Question) -> Option<bool> {
     (account == question.account).then_some(false)
 }
 
-/// Replaces `${key}` and `${key, 'default'}`; what has no value stays, and so matches nothing.
-fn substitute(text: &str, keys: &Keys) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some((before, after)) = rest.split_once("${") {
-        let Some((inside, tail)) = after.split_once('}') else {
-            break;
-        };
-        out.push_str(before);
-        let (key, default) = match inside.split_once(',') {
-            Some((key, default)) => (key, Some(default.trim().trim_matches('\''))),
-            None => (inside, None),
-        };
-        let found = keys
-            .get(&key.trim().to_ascii_lowercase())
-            .and_then(|values| values.first());
-        match found.map(String::as_str).or(default) {
-            Some(value) => out.push_str(value),
-            None => out.push_str(&format!("${{{inside}}}")),
-        }
-        rest = tail;
-    }
-    out + rest
-}
-
 /// One string or a list of them; booleans and numbers count as their text, as in AWS.
 fn strings(value: &Value) -> Option<Vec<String>> {
     let one = |value: &Value| match value {
@@ -286,32 +268,6 @@ fn strings(value: &Value) -> Option<Vec<String>> {
         Value::Array(list) => list.iter().map(one).collect(),
         value => one(value).map(|text| vec![text]),
     }
-}
-
-/// Matches `*` (any run) and `?` (any one character).
-pub(super) fn like(pattern: &str, text: &str) -> bool {
-    let (pattern, text): (Vec<char>, Vec<char>) =
-        (pattern.chars().collect(), text.chars().collect());
-    let (mut p, mut t) = (0, 0);
-    // Where to resume when a literal run after the last star fails.
-    let mut retry: Option<(usize, usize)> = None;
-    while t < text.len() {
-        match pattern.get(p) {
-            Some('*') => {
-                retry = Some((p + 1, t + 1));
-                p += 1;
-            }
-            Some(&c) if c == '?' || c == text[t] => (p, t) = (p + 1, t + 1),
-            _ => match retry {
-                Some((after_star, from)) => {
-                    (p, t) = (after_star, from);
-                    retry = Some((after_star, from + 1));
-                }
-                None => return false,
-            },
-        }
-    }
-    pattern[p..].iter().all(|&c| c == '*')
 }
 
 #[cfg(test)]
@@ -444,28 +400,5 @@ mod tests {
                 "{text}"
             );
         }
-    }
-
-    #[test]
-    fn wildcards() {
-        for (pattern, text, matches) in [
-            ("*", "", true),
-            ("a*c?e", "abbcde", true),
-            ("a*c", "acb", false),
-            ("role/*", "role/a/b", true),
-            ("?", "", false),
-            ("*ab*ab", "xabab", true),
-        ] {
-            assert_eq!(like(pattern, text), matches, "{pattern} {text}");
-        }
-    }
-
-    #[test]
-    fn variables_may_have_defaults() {
-        let keys = Keys::from([("aws:username".into(), vec!["alice".into()])]);
-        assert_eq!(
-            substitute("a/${aws:username}/${aws:x, 'none'}/${aws:y}", &keys),
-            "a/alice/none/${aws:y}"
-        );
     }
 }

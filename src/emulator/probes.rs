@@ -1,9 +1,11 @@
 //! The few EC2 and S3 calls by which `verify` tries whether a key opens anything.
 
+use super::caller::Caller;
+use super::encoding::{element, nest};
 use super::policy::Keys;
-use super::rules::{Caller, Deed, Grant};
+use super::rules::{Deed, Grant};
 use super::state::State;
-use super::wire::{Inbound, Refusal, element, nest};
+use super::wire::{Inbound, Refusal};
 
 impl State {
     pub(super) fn ec2(&mut self, inbound: &Inbound, caller: &Caller) -> Result<String, Refusal> {

@@ -1,23 +1,13 @@
-//! Who calls, and whether they may.
+//! Whether a caller may do something: all policies that bear on it, heard and weighed.
 //!
 //! Order of the checks and their texts: `aws-facts` (the IAM User Guide's "Policy evaluation logic" and
 //! "Troubleshoot access denied error messages"); where AWS names one of several denials, so does this.
 
-use jiff::Timestamp;
-
-use super::organisation::{DirectMfa, KeyStatus, LastUsed, Organisation, Policy, Role};
+use super::caller::Caller;
+use super::organisation::{Account, DirectMfa, Policy, Role};
 use super::policy::{Keys, Opinion, Question};
-use super::state::{Holder, Session, State, unique_id};
-use super::wire::{Inbound, Refusal};
-
-/// The one who signed.
-#[derive(Debug)]
-pub(super) struct Caller {
-    pub holder: Holder,
-    /// Absent where it was a long-term key.
-    pub session: Option<Session>,
-    pub region: String,
-}
+use super::state::{Holder, State};
+use super::wire::Refusal;
 
 /// What the caller wants to do.
 #[derive(Debug)]
@@ -44,100 +34,26 @@ pub(super) enum Grant<'a> {
     NoSuchRole,
 }
 
+/// What every kind of policy says to one deed.
+struct Hearing {
+    own: Opinions,
+    /// Absent where the session was not narrowed.
+    session: Option<Opinions>,
+    service_control: Opinions,
+    resource_control: Opinions,
+    trust: Opinion,
+    /// The deed touches the caller's own account.
+    at_home: bool,
+}
+
 impl State {
-    /// Finds the signer and checks the signature, the token and the expiry.
-    pub(super) fn authenticate(&mut self, inbound: &Inbound) -> Result<Caller, Refusal> {
-        let now = self.now();
-        let signature = inbound
-            .signature
-            .as_ref()
-            .ok_or_else(Refusal::invalid_token)?;
-        let token = inbound
-            .parts
-            .headers
-            .get("x-amz-security-token")
-            .and_then(|value| value.to_str().ok());
-        let (secret, holder, session) = match token {
-            None => {
-                let (holder, secret) = self.long_term_key(&signature.key, now)?;
-                (secret, holder, None)
-            }
-            Some(token) => {
-                let session = self
-                    .sessions
-                    .iter()
-                    .find(|session| session.id == signature.key && session.token == token)
-                    .ok_or_else(Refusal::invalid_token)?
-                    .clone();
-                if let Holder::User(user) | Holder::Federated { user, .. } = &session.holder {
-                    self.organisation
-                        .find_user(user)
-                        .ok_or_else(Refusal::invalid_token)?;
-                }
-                (
-                    session.secret.clone(),
-                    session.holder.clone(),
-                    Some(session),
-                )
-            }
-        };
-        let window = self.organisation.habits.skew;
-        signature.verify(&inbound.parts, &inbound.body, &secret, now, window)?;
-        if session
-            .as_ref()
-            .is_some_and(|session| session.expires <= now)
-        {
-            let text = "The security token included in the request is expired";
-            return Err(Refusal::new(403, "ExpiredToken", text));
-        }
-        let caller = Caller {
-            holder,
-            session,
-            region: signature.region.clone(),
-        };
-        if let Some(key) = self
-            .organisation
-            .keys_mut()
-            .find(|key| key.id == signature.key)
-        {
-            let (service, region) = (signature.service.clone(), signature.region.clone());
-            key.last_used = Some(LastUsed {
-                at: now,
-                service,
-                region,
-            });
-        }
-        if inbound.service == "iam" && caller.is_kept_from_iam() {
-            return Err(Refusal::invalid_token());
-        }
-        Ok(caller)
-    }
-
-    fn long_term_key(&self, id: &str, now: Timestamp) -> Result<(Holder, String), Refusal> {
-        let organisation = &self.organisation;
-        let known_since = now - organisation.habits.key_propagation;
-        let users = organisation.users.iter().flat_map(|user| {
-            user.keys
-                .iter()
-                .map(|key| (Holder::User(user.name.clone()), key))
-        });
-        organisation
-            .root_keys
-            .iter()
-            .map(|key| (Holder::Root, key))
-            .chain(users)
-            .find(|(_, key)| {
-                key.id == id && key.status == KeyStatus::Active && key.created <= known_since
-            })
-            .map(|(holder, key)| (holder, key.secret.clone()))
-            .ok_or_else(Refusal::invalid_token)
-    }
-
     /// Whether all policies that bear on the deed let it pass.
     pub(super) fn authorise(&mut self, caller: &Caller, deed: &Deed) -> Result<(), Refusal> {
-        let (verdict, mut unknown) = self.judge(caller, deed);
-        self.unknown.append(&mut unknown);
-        verdict.map_err(|suffix| {
+        if let Holder::Root = caller.holder {
+            return Ok(());
+        }
+        let hearing = self.hear(caller, deed);
+        let verdict = hearing.verdict(deed).map_err(|suffix| {
             let (
                 arn,
                 Deed {
@@ -147,14 +63,13 @@ impl State {
             Refusal::denied(format!(
                 "User: {arn} is not authorized to perform: {action} on resource: {resource}{suffix}"
             ))
-        })
+        });
+        self.unknown.append(&mut hearing.unknown());
+        verdict
     }
 
-    fn judge(&self, caller: &Caller, deed: &Deed) -> (Result<(), String>, Vec<String>) {
+    fn hear(&self, caller: &Caller, deed: &Deed) -> Hearing {
         let organisation = &self.organisation;
-        if let Holder::Root = caller.holder {
-            return (Ok(()), Vec::new());
-        }
         let home = caller.account(organisation);
         let away = deed
             .resource
@@ -171,77 +86,34 @@ impl State {
             arns: &arns,
             account: &home,
         };
-        let of_account = |id: &str, pick: fn(&super::organisation::Account) -> &Vec<Policy>| {
-            organisation
+        // The management account is bound by neither kind of control policy.
+        let bound = |id: &str, pick: fn(&Account) -> &Vec<Policy>| {
+            let account = organisation
                 .find_account(id)
-                .map(pick)
-                .into_iter()
-                .flatten()
+                .filter(|_| id != organisation.management);
+            account.map(pick).into_iter().flatten()
         };
-        let own = Opinions::of(caller.policies(organisation), &question(&own_keys));
-        let narrowing = caller
+        let narrowed = caller
             .session
             .as_ref()
             .and_then(|session| session.policies.as_ref());
-        let session = narrowing.map(|policies| Opinions::of(policies.iter(), &question(&own_keys)));
-        let scp = Opinions::of(
-            of_account(&home, |account| &account.scps),
-            &question(&own_keys),
-        );
-        let rcp = Opinions::of(
-            of_account(away, |account| &account.rcps),
-            &question(&role_keys),
-        );
-        let trust = match deed.grant {
-            Grant::Trust(role) => role.trust.opinion(&question(&role_keys)),
-            _ => Opinion::default(),
-        };
-
-        let denials = [
-            (Some(&own), "an identity-based policy"),
-            (session.as_ref(), "a session policy"),
-            (Some(&scp), "a service control policy"),
-            (Some(&rcp), "a resource control policy"),
-        ];
-        let denial = denials.into_iter().find_map(|(opinions, kind)| {
-            let arn = opinions?.denied_by.as_ref()?;
-            let arn = arn
-                .as_ref()
-                .map_or_else(String::new, |arn| format!(": {arn}"));
-            Some(format!(" with an explicit deny in {kind}{arn}"))
-        });
-        let because = |kind: &str| {
-            Err(format!(
-                " because no {kind} policy allows the {} action",
-                deed.action
-            ))
-        };
-        let needs_identity = match deed.grant {
-            Grant::Nobody => false,
-            Grant::Identity | Grant::NoSuchRole => true,
-            Grant::Trust(_) => !(home == away && trust.by_name),
-        };
-        let needs_trust = matches!(deed.grant, Grant::Trust(_) | Grant::NoSuchRole);
-        let verdict = if let Some(suffix) = denial {
-            Err(suffix)
-        } else if needs_identity && !own.allows {
-            because("identity-based")
-        } else if session.as_ref().is_some_and(|session| !session.allows) && needs_identity {
-            because("session")
-        } else if needs_trust && (trust.denies || !trust.allows) {
-            // AWS tells a stranger neither why nor whether the role exists.
-            Err(String::new())
-        } else {
-            Ok(())
-        };
-        let heard = [
-            own.unknown,
-            session.unwrap_or_default().unknown,
-            scp.unknown,
-            rcp.unknown,
-            trust.unknown,
-        ];
-        (verdict, heard.concat())
+        // Of the services here, resource control policies know STS (roles) and S3.
+        let controlled = deed.action.starts_with("s3:") || deed.grant.is_role();
+        let resource_control = bound(away, |account| &account.rcps).filter(|_| controlled);
+        Hearing {
+            own: Opinions::of(caller.policies(organisation), &question(&own_keys)),
+            session: narrowed.map(|policies| Opinions::of(policies.iter(), &question(&own_keys))),
+            service_control: Opinions::of(
+                bound(&home, |account| &account.scps),
+                &question(&own_keys),
+            ),
+            resource_control: Opinions::of(resource_control, &question(&role_keys)),
+            trust: match deed.grant {
+                Grant::Trust(role) => role.trust.opinion(&question(&role_keys)),
+                _ => Opinion::default(),
+            },
+            at_home: home == away,
+        }
     }
 
     /// The condition keys as the caller's side sees them, and as the role's side does.
@@ -312,12 +184,76 @@ impl State {
     }
 }
 
+impl Hearing {
+    /// Pass, or the end of AWS's sentence: one kind of policy is named even where several refuse.
+    fn verdict(&self, deed: &Deed) -> Result<(), String> {
+        let denials = [
+            (Some(&self.own), "an identity-based policy"),
+            (self.session.as_ref(), "a session policy"),
+            (Some(&self.service_control), "a service control policy"),
+            (Some(&self.resource_control), "a resource control policy"),
+        ];
+        for (opinions, kind) in denials {
+            if let Some(Denial(arn)) = opinions.and_then(|opinions| opinions.denial.as_ref()) {
+                let arn = arn
+                    .as_ref()
+                    .map_or_else(String::new, |arn| format!(": {arn}"));
+                return Err(format!(" with an explicit deny in {kind}{arn}"));
+            }
+        }
+        let allows = |opinions: &Opinions, kind: &str| {
+            let silence = || {
+                format!(
+                    " because no {kind} policy allows the {} action",
+                    deed.action
+                )
+            };
+            opinions.allows.then_some(()).ok_or_else(silence)
+        };
+        let by_name = self.at_home && self.trust.by_name;
+        if !matches!(deed.grant, Grant::Nobody) && !by_name {
+            allows(&self.own, "identity-based")?;
+            self.session
+                .as_ref()
+                .map_or(Ok(()), |session| allows(session, "session"))?;
+        }
+        if deed.grant.is_role() && (self.trust.denies || !self.trust.allows) {
+            // AWS tells a stranger neither why nor whether the role exists.
+            return Err(String::new());
+        }
+        Ok(())
+    }
+
+    /// What was not understood in any of them.
+    fn unknown(self) -> Vec<String> {
+        let session = self.session.unwrap_or_default();
+        let controls = [self.service_control.unknown, self.resource_control.unknown].concat();
+        [
+            self.own.unknown,
+            session.unknown,
+            controls,
+            self.trust.unknown,
+        ]
+        .concat()
+    }
+}
+
+impl Grant<'_> {
+    /// It is about entering a role.
+    fn is_role(self) -> bool {
+        matches!(self, Self::Trust(_) | Self::NoSuchRole)
+    }
+}
+
+/// A policy denies; its ARN, where it has one.
+#[derive(Debug)]
+struct Denial(Option<String>);
+
 /// What several policies of one kind say together.
 #[derive(Debug, Default)]
 struct Opinions {
     allows: bool,
-    /// The ARN of the policy that denies, where it has one.
-    denied_by: Option<Option<String>>,
+    denial: Option<Denial>,
     unknown: Vec<String>,
 }
 
@@ -327,107 +263,11 @@ impl Opinions {
         for policy in policies {
             let mut opinion = policy.document.opinion(question);
             all.allows |= opinion.allows;
-            if opinion.denies && all.denied_by.is_none() {
-                all.denied_by = Some(policy.arn.clone());
+            if opinion.denies && all.denial.is_none() {
+                all.denial = Some(Denial(policy.arn.clone()));
             }
             all.unknown.append(&mut opinion.unknown);
         }
         all
     }
-}
-
-impl Caller {
-    /// The account whose principal it is.
-    pub(super) fn account(&self, organisation: &Organisation) -> String {
-        match &self.holder {
-            Holder::Role(session) => session.arn.split(':').nth(4).unwrap_or_default().to_owned(),
-            _ => organisation.auth.clone(),
-        }
-    }
-
-    /// The ARN that AWS shows.
-    pub(super) fn arn(&self, organisation: &Organisation) -> String {
-        let (partition, account) = (&organisation.partition, self.account(organisation));
-        match &self.holder {
-            Holder::Root => format!("arn:{partition}:iam::{account}:root"),
-            Holder::User(name) => organisation.user_arn(name),
-            Holder::Role(session) => assumed_role_arn(&session.arn, &session.name),
-            Holder::Federated { name, .. } => {
-                format!("arn:{partition}:sts::{account}:federated-user/{name}")
-            }
-        }
-    }
-
-    /// `aws:PrincipalArn`: the role's for its sessions.
-    fn principal_arn(&self, organisation: &Organisation) -> String {
-        match &self.holder {
-            Holder::Role(session) => session.arn.clone(),
-            _ => self.arn(organisation),
-        }
-    }
-
-    fn arns(&self, organisation: &Organisation) -> Vec<String> {
-        vec![self.arn(organisation), self.principal_arn(organisation)]
-    }
-
-    /// `aws:userid`, `UserId`.
-    pub(super) fn user_id(&self, organisation: &Organisation) -> String {
-        match &self.holder {
-            Holder::Root => organisation.auth.clone(),
-            Holder::User(name) => unique_id("AIDA", &organisation.user_arn(name)),
-            Holder::Role(session) => {
-                format!("{}:{}", unique_id("AROA", &session.arn), session.name)
-            }
-            Holder::Federated { name, .. } => format!("{}:{name}", organisation.auth),
-        }
-    }
-
-    /// `aws:PrincipalType`.
-    fn kind(&self) -> &'static str {
-        match &self.holder {
-            Holder::Root => "Account",
-            Holder::User(_) => "User",
-            Holder::Role(_) => "AssumedRole",
-            Holder::Federated { .. } => "FederatedUser",
-        }
-    }
-
-    /// Credentials from GetSessionToken.
-    pub(super) fn is_user_session(&self) -> bool {
-        self.session.is_some() && matches!(self.holder, Holder::User(_) | Holder::Root)
-    }
-
-    /// A user's session without MFA may not call IAM at all, nor may a federated one.
-    fn is_kept_from_iam(&self) -> bool {
-        let federated = matches!(self.holder, Holder::Federated { .. });
-        federated || (self.is_user_session() && self.mfa().is_none())
-    }
-
-    /// When the session's MFA was passed. A role session knows nothing of it.
-    fn mfa(&self) -> Option<Timestamp> {
-        self.session.as_ref().and_then(|session| session.mfa)
-    }
-
-    /// The identity policies that speak for it.
-    fn policies<'a>(&'a self, organisation: &'a Organisation) -> std::slice::Iter<'a, Policy> {
-        match &self.holder {
-            Holder::Root => [].iter(),
-            Holder::User(name) | Holder::Federated { user: name, .. } => organisation
-                .find_user(name)
-                .map_or([].iter(), |user| user.policies.iter()),
-            Holder::Role(session) => organisation
-                .find_role(&session.arn)
-                .map_or([].iter(), |role| role.policies.iter()),
-        }
-    }
-}
-
-/// `assumed-role/NAME/SESSION`: the path is dropped.
-pub(super) fn assumed_role_arn(role: &str, session: &str) -> String {
-    let (account, path) = role.split_once(":role/").unwrap_or((role, ""));
-    let name = path.rsplit('/').next().unwrap_or_default();
-    format!(
-        "{}:assumed-role/{name}/{session}",
-        account.replacen(":iam:", ":sts:", 1)
-    )
 }

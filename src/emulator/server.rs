@@ -2,6 +2,7 @@
 
 use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use http::{HeaderValue, Request, Response};
 use http_body_util::{BodyExt, Full, Limited};
@@ -36,8 +37,12 @@ pub(super) async fn serve(
     };
     let accept = async {
         loop {
-            if let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(connection(stream, Arc::clone(&state)));
+            match listener.accept().await {
+                Ok((stream, _)) => {
+                    tokio::spawn(connection(stream, Arc::clone(&state)));
+                }
+                // Out of descriptors, say: others must close theirs first.
+                Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
             }
         }
     };

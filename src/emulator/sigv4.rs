@@ -9,7 +9,8 @@ use http::request::Parts;
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
-use super::wire::{Refusal, percent_decode, percent_encode};
+use super::encoding::{percent_decode, percent_encode};
+use super::wire::Refusal;
 
 /// The `Authorization` header and the time of a signed request.
 #[derive(Debug)]
@@ -20,7 +21,7 @@ pub(super) struct Signature {
     pub region: String,
     pub service: String,
     signed_headers: Vec<String>,
-    signature: String,
+    hex: String,
     /// `X-Amz-Date`.
     time: Timestamp,
 }
@@ -90,7 +91,7 @@ impl Signature {
                 .split(';')
                 .map(Into::into)
                 .collect(),
-            signature: signature.ok_or_else(|| missing("Signature"))?.into(),
+            hex: signature.ok_or_else(|| missing("Signature"))?.into(),
             time,
         })
     }
@@ -142,7 +143,7 @@ impl Signature {
             self.service,
             hash(self.canonical(parts, body)?.as_bytes())
         );
-        if calculate_signature(key, to_sign.as_bytes()) == self.signature {
+        if calculate_signature(key, to_sign.as_bytes()) == self.hex {
             return Ok(());
         }
         refuse(
@@ -186,7 +187,7 @@ impl Signature {
                 .filter_map(|value| value.to_str().ok())
                 .map(|value| value.split_whitespace().collect::<Vec<_>>().join(" "))
                 .collect();
-            headers.push_str(&format!("{name}:{}\n", values.join(",")));
+            headers.extend([name, ":", &values.join(","), "\n"]);
         }
         let actual = hash(body);
         let claimed = parts

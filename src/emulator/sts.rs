@@ -3,12 +3,14 @@
 use jiff::Timestamp;
 
 use super::authenticator;
+use super::caller::{Caller, assumed_role_arn};
+use super::encoding::{element, nest};
 use super::organisation::Device;
-use super::parameters::{Check, SessionPolicies, tags, word};
+use super::parameters::{Check, FEDERATED_NAME, RoleRequest, SessionPolicies, invalid};
 use super::policy::Keys;
-use super::rules::{Caller, Deed, Grant, assumed_role_arn};
+use super::rules::{Deed, Grant};
 use super::state::{Holder, RoleSession, Session, State, unique_id};
-use super::wire::{Fields, Inbound, Refusal, element, nest};
+use super::wire::{Fields, Inbound, Refusal};
 
 const HOUR: u32 = 3600;
 
@@ -63,79 +65,23 @@ impl State {
     }
 
     fn assume_role(&mut self, fields: &Fields, caller: &Caller) -> Result<String, Refusal> {
-        let mut check = Check::default();
-        let asked = check.seconds(fields, 43_200)?;
-        let arn = check.text(
-            fields,
-            "RoleArn",
-            (20, 2048),
-            |_| true,
-            r"[\u0009\u000A\u000D\u0020-\u007E\u0085\u00A0-\uD7FF\uE000-\uFFFD\u10000-\u10FFFF]+",
-        );
-        let name = check.text(
-            fields,
-            "RoleSessionName",
-            (2, 64),
-            |c| word(c, "+=,.@-"),
-            r"[\w+=,.@-]*",
-        );
-        let external_id = check.text(
-            fields,
-            "ExternalId",
-            (2, 1224),
-            |c| word(c, "+=,.@:/-"),
-            r"[\w+=,.@:\/-]*",
-        );
-        let source = check.text(
-            fields,
-            "SourceIdentity",
-            (2, 64),
-            |c| word(c, "+=,.@-"),
-            r"[\w+=,.@-]*",
-        );
-        let code = check.mfa(fields);
-        check.required(arn, "roleArn");
-        check.required(name, "roleSessionName");
-        let session_policies = SessionPolicies::read(fields, &mut check);
-        check.done()?;
-        let (arn, name) = (arn.unwrap_or_default(), name.unwrap_or_default());
-        if arn.splitn(6, ':').filter(|part| !part.is_empty()).count() < 5 || !arn.contains(":role/")
-        {
-            return Err(Refusal::new(
-                400,
-                "ValidationError",
-                format!("{arn} is invalid"),
-            ));
-        }
-        let policies = session_policies.parse()?;
+        let request = RoleRequest::read(fields)?;
+        let RoleRequest {
+            arn,
+            name,
+            tags,
+            source,
+            ..
+        } = &request;
+        let policies = request.policies.parse()?;
         if let Holder::Root = caller.holder {
             return Err(Refusal::denied(
                 "Roles may not be assumed by root accounts.",
             ));
         }
-        let passed = self.pass_mfa(caller, code)?;
+        let code_passed = self.pass_mfa(caller, request.mfa)?;
         self.region_is_on(arn.split(':').nth(4).unwrap_or_default(), &caller.region)?;
 
-        let tags = tags(fields);
-        let mut keys = Keys::from([("sts:rolesessionname".to_owned(), vec![name.to_owned()])]);
-        for (key, value) in [
-            ("sts:externalid", external_id),
-            ("sts:sourceidentity", source),
-        ] {
-            keys.extend(value.map(|value| (key.to_owned(), vec![value.to_owned()])));
-        }
-        if !tags.is_empty() {
-            keys.insert(
-                "aws:tagkeys".into(),
-                tags.iter().map(|(key, _)| key.clone()).collect(),
-            );
-            keys.extend(tags.iter().map(|(key, value)| {
-                (
-                    format!("aws:requesttag/{}", key.to_ascii_lowercase()),
-                    vec![value.clone()],
-                )
-            }));
-        }
         // A federated user may call nothing here but GetCallerIdentity: for it, no role exists.
         let federated = matches!(caller.holder, Holder::Federated { .. });
         let role = self
@@ -144,13 +90,13 @@ impl State {
             .filter(|_| !federated)
             .cloned();
         let needed = [
-            ("sts:AssumeRole", true),
-            ("sts:TagSession", !tags.is_empty()),
-            ("sts:SetSourceIdentity", source.is_some()),
+            Some("sts:AssumeRole"),
+            (!tags.is_empty()).then_some("sts:TagSession"),
+            source.map(|_| "sts:SetSourceIdentity"),
         ];
-        for (action, _) in needed.into_iter().filter(|(_, needed)| *needed) {
+        for action in needed.into_iter().flatten() {
             let grant = role.as_ref().map_or(Grant::NoSuchRole, Grant::Trust);
-            let keys = keys.clone();
+            let keys = request.keys();
             self.authorise(
                 caller,
                 &Deed {
@@ -158,43 +104,42 @@ impl State {
                     resource: arn,
                     grant,
                     keys,
-                    code_passed: passed,
+                    code_passed,
                 },
             )?;
         }
 
         let chained = caller.session.is_some();
-        let seconds = asked.unwrap_or(HOUR);
-        let too_long = |limit: &str| {
-            Err(Refusal::new(
-                400,
-                "ValidationError",
-                format!("The requested DurationSeconds exceeds the {limit}."),
+        let seconds = request.seconds.unwrap_or(HOUR);
+        let beyond = |limit| {
+            invalid(format!(
+                "The requested DurationSeconds exceeds the {limit}."
             ))
         };
         if chained && seconds > HOUR {
-            return too_long("1 hour session limit for roles assumed by role chaining");
+            return Err(beyond(
+                "1 hour session limit for roles assumed by role chaining",
+            ));
         }
         if role.is_some_and(|role| seconds > role.max_session) {
-            return too_long("MaxSessionDuration set for this role");
+            return Err(beyond("MaxSessionDuration set for this role"));
         }
-        let packed = session_policies.packed(&tags)?;
+        let packed = request.policies.packed(tags)?;
+        // Once set, a source identity goes from session to session.
         let inherited = match &caller.holder {
             Holder::Role(session) => session.source_identity.clone(),
             _ => None,
         };
         let holder = Holder::Role(RoleSession {
-            arn: arn.to_owned(),
-            name: name.to_owned(),
+            arn: (*arn).to_owned(),
+            name: (*name).to_owned(),
             chained,
             source_identity: inherited.or(source.map(Into::into)),
-            tags,
+            tags: tags.clone(),
         });
         let session = self.issue(holder, seconds, None, policies)?;
-        let user = element(
-            "AssumedRoleId",
-            format!("{}:{name}", unique_id("AROA", arn)),
-        ) + &element("Arn", assumed_role_arn(arn, name));
+        let id = format!("{}:{name}", unique_id("AROA", arn));
+        let user = element("AssumedRoleId", id) + &element("Arn", assumed_role_arn(arn, name));
         Ok(credentials(&session)
             + &nest("AssumedRoleUser", &user)
             + &packed.map_or_else(String::new, |percent| element("PackedPolicySize", percent))
@@ -208,13 +153,7 @@ impl State {
     ) -> Result<String, Refusal> {
         let mut check = Check::default();
         let seconds = check.seconds(fields, 129_600)?.unwrap_or(43_200);
-        let name = check.text(
-            fields,
-            "Name",
-            (2, 32),
-            |c| word(c, "+=,.@-"),
-            r"[\w+=,.@-]*",
-        );
+        let name = check.text(fields, "Name", FEDERATED_NAME);
         check.required(name, "name");
         let policies = SessionPolicies::read(fields, &mut check);
         check.done()?;
@@ -289,12 +228,12 @@ impl State {
             );
         };
         let now = self.now();
-        match self.spent.take(serial, seed, code, now) {
-            true => Ok(true),
-            false => Err(Refusal::denied(
-                "MultiFactorAuthentication failed with invalid MFA one time pass code.",
-            )),
+        if self.spent.take(serial, seed, code, now) {
+            return Ok(true);
         }
+        Err(Refusal::denied(
+            "MultiFactorAuthentication failed with invalid MFA one time pass code.",
+        ))
     }
 
     fn region_is_on(&self, account: &str, region: &str) -> Result<(), Refusal> {
@@ -302,17 +241,14 @@ impl State {
             .organisation
             .find_account(account)
             .is_some_and(|account| account.sts_off.iter().any(|off| off == region));
-        match off {
-            false => Ok(()),
-            true => Err(Refusal::new(
-                403,
-                "RegionDisabledException",
-                format!(
-                    "STS is not activated in this region for account:{account}. Your account administrator can \
-                     activate STS in this region using the IAM Console."
-                ),
-            )),
+        if !off {
+            return Ok(());
         }
+        let text = format!(
+            "STS is not activated in this region for account:{account}. Your account administrator can activate \
+             STS in this region using the IAM Console."
+        );
+        Err(Refusal::new(403, "RegionDisabledException", text))
     }
 
     /// The code a device shows now.

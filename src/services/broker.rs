@@ -12,26 +12,23 @@ use crate::domain::config::{Auth, KeySource, StoreChoice};
 use crate::domain::fault::{Exit, Fault};
 use crate::domain::ids::{AccessKeyId, MfaSerial, SessionName};
 use crate::domain::pass::{
-    Asking, AuthStanding, CodeWanted, Complaint, Device, Live, Pass, Refusal, Renew, Request,
-    Standing,
+    Asking, AuthStanding, CodeWanted, Complaint, Device, Live, Pass, Refusal, Request, Standing,
 };
 use crate::domain::secret::{AccessKey, Credentials, MfaCode};
 
 use super::access_key::{self, owner};
 use super::aws::{Aws, Doing, Failure, Kind, Signer};
 use super::person::Person;
-use super::sessions::{self, AuthOrigin, RoleOrigin, Session, Who};
+use super::sessions::{self, AuthOrigin, LAST_MARGIN, RoleOrigin, Session, Who};
 use super::store::lock::{Held, Holder, PromptLock, Waited, Wish};
 use super::store::spent::{Marked, SpentCodes};
-use super::store::vault::{self, Vault};
+use super::store::vault::{self, Name, Vault};
 use super::{aws, codes};
 
 /// An authenticator shows a new code every so many seconds (RFC 6238, as AWS uses it).
 const STEP: i64 = 30;
 /// An auth session with less life than this is not worth another call.
 const AUTH_MARGIN: SignedDuration = SignedDuration::from_mins(1);
-/// A session that cannot be renewed without a person still serves while it has this much left.
-const LAST_MARGIN: Duration = Duration::from_mins(5);
 
 /// Issues passes for one auth account.
 pub struct Broker {
@@ -94,9 +91,9 @@ impl Broker {
         let who = self.who().await?;
         let name = SessionName::of(&who.user);
         let (target, mut notes) = self.within_maximum(target);
-        let cached = self.cached(&who, &target, &name);
+        let cached = self.cached(&who, &target);
         let cached = match cached {
-            Some(session) if self.is_fresh(&session, request.terms.renew) => {
+            Some(session) if session.is_fresh(request.terms.renew, (self.clock)()) => {
                 return Ok(self.pass(session, notes));
             }
             cached => cached,
@@ -257,27 +254,20 @@ impl Broker {
 
     fn pass(&self, session: Session<RoleOrigin>, mut notes: Vec<String>) -> Pass {
         notes.extend(self.vault.take_warning());
-        let Session {
-            credentials,
-            origin,
-        } = session;
-        Pass {
-            target: origin.target,
-            credentials,
-            flow: origin.flow,
-            user: origin.user,
-            notes,
-        }
+        session.into_pass(notes)
     }
 
-    fn is_fresh(&self, session: &Session<RoleOrigin>, renew: Renew) -> bool {
-        let (left, whole) = session.life((self.clock)());
-        match (renew, session.origin.flow) {
-            (Renew::Now, _) => false,
-            (Renew::Below(seconds), _) => left >= Duration::from_secs(seconds.into()),
-            (Renew::ByFlow, Flow::Shared) => left * 2 >= whole,
-            (Renew::ByFlow, Flow::Direct) => left > LAST_MARGIN,
-        }
+    /// Where a target's sessions lie in the vault, one name for each device. Reads the cache only.
+    pub fn names(&self, target: &Target) -> Vec<Name> {
+        self.known()
+            .map(|who| self.names_for(&who, target).collect())
+            .unwrap_or_default()
+    }
+
+    fn names_for(&self, who: &Who, target: &Target) -> impl Iterator<Item = Name> {
+        let session = SessionName::of(&who.user);
+        let serials = who.devices.iter().map(|(serial, _)| serial);
+        serials.map(move |serial| sessions::role_id(&self.auth, &who.key, serial, target, &session))
     }
 
     /// A target whose role is known to give less than asked, brought down to what it gives.
@@ -300,16 +290,10 @@ impl Broker {
         }
     }
 
-    fn cached(
-        &self,
-        who: &Who,
-        target: &Target,
-        name: &SessionName,
-    ) -> Option<Session<RoleOrigin>> {
+    fn cached(&self, who: &Who, target: &Target) -> Option<Session<RoleOrigin>> {
         let now = (self.clock)();
-        let ids = who.devices.iter().map(|(serial, _)| serial);
-        ids.map(|serial| sessions::role_id(&self.auth, &who.key, serial, target, name))
-            .filter_map(|id| sessions::get(&self.vault, &id, now))
+        self.names_for(who, target)
+            .filter_map(|name| sessions::get(&self.vault, &name, now))
             .max_by_key(|session| session.credentials.expires)
     }
 

@@ -1,6 +1,7 @@
 //! The embedded organisation, driven by the real SDK, by boto3, by the aws CLI, and by raw bytes.
 
 mod clients;
+mod faults;
 mod rules;
 mod sessions;
 mod stage;

@@ -9,6 +9,7 @@ mod broker;
 mod clients;
 mod config;
 mod emulator;
+mod keys;
 mod layers;
 mod policy;
 mod pty;

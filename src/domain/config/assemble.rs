@@ -10,8 +10,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::complaint::MAX_COMPLAINTS;
-use super::entry::{Defaults, Entry, IncludedFile, Policy, RoleEntry, session_policy};
+use super::entry::{Defaults, Entry, IncludedFile};
 use super::reader::quoted;
+use super::role::{Policy, RoleEntry, session_policy};
 use super::settings::{MainFile, Settings};
 use super::{AccountOrigins, At, Complaint, Config, Loaded, Mark, Origin, Origins, RoleOrigins};
 use crate::domain::account::{Account, Catalog, Flow, Role, SessionOptions};
@@ -247,7 +248,7 @@ impl Assembly<'_> {
     fn account(&mut self, entry: Entry) -> Option<(Account, AccountOrigins)> {
         let file = entry.id.mark.file;
         let Some(name) = entry.name else {
-            self.incomplete(entry.id, "`name` is missing", "add name: NAME");
+            self.incomplete(&entry.id, "`name` is missing", "add name: NAME");
             return None;
         };
         let default_roles = || {
@@ -256,7 +257,7 @@ impl Assembly<'_> {
         };
         let Some(wanted) = entry.roles.or_else(default_roles) else {
             self.incomplete(
-                entry.id,
+                &entry.id,
                 "`roles` is missing",
                 "add roles: [NAME] here, or in `defaults`",
             );
@@ -308,7 +309,7 @@ impl Assembly<'_> {
 
     /// An entry that lacks something. Where files are included, a main file's entry may be an overlay
     /// whose account was removed there: that must not stop anybody.
-    fn incomplete(&mut self, id: At<AccountId>, what: &str, fix: &str) {
+    fn incomplete(&mut self, id: &At<AccountId>, what: &str, fix: &str) {
         if id.mark.file == 0 && self.files.len() > 1 {
             let what = format!("no included file has {}, and {what} here", id.value);
             self.warn(id.mark, what, Some(fix));
@@ -326,6 +327,7 @@ impl Assembly<'_> {
         };
         let mut guard = (Guard::None, Origin::BuiltIn);
         let mut role = (RolePath::root(), None, SessionOptions::default());
+        let mut rest = Vec::new();
         if let Some(more) = entry.more {
             if let Some(own) = more.duration {
                 duration = (own.value, Origin::File(own.mark));
@@ -335,6 +337,7 @@ impl Assembly<'_> {
                 more.guard.map(|at| (at.value, Origin::File(at.mark))),
             );
             role = (more.path.unwrap_or(role.0), more.region, more.session);
+            rest = more.places;
             role.2.policy = match more.policy {
                 Some(policy) => Some(self.policy(policy)?),
                 None => None,
@@ -354,6 +357,7 @@ impl Assembly<'_> {
             role: at,
             duration: duration.1,
             guard: guard.1,
+            rest,
         };
         if made.session != SessionOptions::default() {
             return Some((Arc::new(made), origins));
@@ -472,55 +476,5 @@ impl Origin {
 fn raise(guard: &mut (Guard, Origin), by: Option<(Guard, Origin)>) {
     if let Some(by) = by.filter(|by| by.0 > guard.0) {
         *guard = by;
-    }
-}
-
-impl Entry {
-    /// The main file's entry laid over an included one of the same id: the main file wins, but no
-    /// guard gets looser.
-    fn over(self, under: Self) -> Self {
-        let roles = match (self.roles, under.roles) {
-            (Some(mut roles), Some(below)) => {
-                for role in &mut roles.value {
-                    let same = below.value.iter().find(|other| other.name == role.name);
-                    if let Some(guard) = same.and_then(RoleEntry::guard) {
-                        role.guard_at_least(guard);
-                    }
-                }
-                Some(roles)
-            }
-            (own, below) => own.or(below),
-        };
-        Self {
-            id: under.id,
-            name: self.name.or(under.name),
-            aliases: self.aliases.or(under.aliases),
-            roles,
-            region: self.region.or(under.region),
-            color: self.color.or(under.color),
-            guard: stricter(self.guard, under.guard),
-            tags: self.tags.or(under.tags),
-            note: self.note.or(under.note),
-            hide: self.hide || under.hide,
-        }
-    }
-}
-
-/// The stricter of two guards, the first where they are equal.
-fn stricter(one: Option<At<Guard>>, other: Option<At<Guard>>) -> Option<At<Guard>> {
-    match (one, other) {
-        (Some(one), Some(other)) if other.value > one.value => Some(other),
-        (one, other) => one.or(other),
-    }
-}
-
-impl RoleEntry {
-    fn guard(&self) -> Option<At<Guard>> {
-        self.more.as_ref()?.guard.clone()
-    }
-
-    fn guard_at_least(&mut self, guard: At<Guard>) {
-        let more = self.more.get_or_insert_default();
-        more.guard = stricter(more.guard.take(), Some(guard));
     }
 }

@@ -1,21 +1,44 @@
 //! Accounts, roles and defaults as a file writes them: what an included file may carry, and no more.
 
-use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use unicode_normalization::UnicodeNormalization;
 
-use super::reader::{Fields, Reader, quoted};
+use super::fields::Fields;
+use super::reader::{Reader, quoted};
+use super::role::{RoleEntry, roles};
 use super::tree::{self, Item, Node};
-use super::{At, Complaint, Mark, Spot};
-use crate::domain::account::{Color, SessionOptions};
+use super::{At, Complaint, Spot};
+use crate::domain::account::Color;
 use crate::domain::guard::Guard;
-use crate::domain::ids::{AccountId, Name, Region, RoleName, RolePath};
-use crate::domain::scope::Scope;
+use crate::domain::ids::{AccountId, Name, Region};
 
-pub(super) const GUARDS: &[&str] = &["none", "warn", "confirm"];
+const GUARDS: &[&str] = &["none", "warn", "confirm"];
+/// What only the main file may say.
+const MAIN_KEYS: [&str; 19] = [
+    "auth",
+    "store",
+    "shell",
+    "renew",
+    "prompt",
+    "prompt_compat",
+    "after_shell",
+    "order",
+    "query",
+    "symbols",
+    "browser",
+    "audit",
+    "keys",
+    "min_guard",
+    "guardrails",
+    "include",
+    "key",
+    "key_command",
+    "mfa_command",
+];
 const COLORS: &[&str] = &[
     "black",
     "red",
@@ -52,36 +75,6 @@ pub(super) struct Entry {
     pub(super) hide: bool,
 }
 
-/// A role as one file writes it.
-#[derive(Debug, Clone)]
-pub(super) struct RoleEntry {
-    pub(super) name: RoleName,
-    pub(super) mark: Mark,
-    /// The long form, which few roles need.
-    pub(super) more: Option<Box<RoleDetails>>,
-}
-
-/// What the long form of a role adds to its name.
-#[derive(Debug, Clone, Default)]
-pub(super) struct RoleDetails {
-    pub(super) path: Option<RolePath>,
-    pub(super) duration: Option<At<Duration>>,
-    pub(super) region: Option<Region>,
-    pub(super) guard: Option<At<Guard>>,
-    /// Without the policy, which may stand in a file of its own.
-    pub(super) session: SessionOptions,
-    pub(super) policy: Option<At<Policy>>,
-}
-
-/// An inline session policy, or where it is.
-#[derive(Debug, Clone)]
-pub(super) enum Policy {
-    /// JSON.
-    Inline(String),
-    /// A file beside the one that names it.
-    File(String),
-}
-
 /// What holds for a file's accounts unless they say otherwise.
 #[derive(Debug, Default)]
 pub(super) struct Defaults {
@@ -99,6 +92,9 @@ pub(super) struct Listed {
     pub(super) complaints: Vec<Complaint>,
 }
 
+/// The most accounts of one file.
+pub const MAX_ACCOUNTS: usize = 50_000;
+
 /// An included file, taken apart.
 #[derive(Debug)]
 pub struct IncludedFile(pub(super) Listed);
@@ -111,6 +107,12 @@ impl IncludedFile {
         let mut top = Fields::of(&mut reader, &pairs, Spot { line: 1, column: 1 });
         let defaults = take_defaults(&mut top, &mut reader);
         take_accounts(&mut top, &mut reader);
+        // Harmless, and often copied.
+        top.take("version");
+        for key in MAIN_KEYS {
+            let why = format!("an included file cannot say `{key}`; only the main file can");
+            top.refuse(&mut reader, key, &why);
+        }
         top.close(&mut reader);
         Self(Listed {
             path: path.to_owned(),
@@ -118,6 +120,16 @@ impl IncludedFile {
             entries,
             complaints: reader.into_complaints(),
         })
+    }
+
+    /// How many accounts are in it.
+    pub fn len(&self) -> usize {
+        self.0.entries.len()
+    }
+
+    /// Whether no account is in it.
+    pub fn is_empty(&self) -> bool {
+        self.0.entries.is_empty()
     }
 
     /// Adds a complaint about the file as a whole.
@@ -131,11 +143,17 @@ impl IncludedFile {
 pub(super) fn read_entries(reader: &mut Reader<'_>, text: &str) -> (Vec<(Item, Item)>, Vec<Entry>) {
     let mut entries = Vec::new();
     let (pairs, broken) = tree::read(text, &mut |item| {
+        if entries.len() == MAX_ACCOUNTS {
+            return ControlFlow::Break("a file has at most 50,000 accounts");
+        }
         entries.extend(entry(reader, &item));
-        !reader.is_full()
+        if reader.is_full() {
+            return ControlFlow::Break("too many faults; the rest was not read");
+        }
+        ControlFlow::Continue(())
     });
     if let Some(broken) = broken.filter(|_| !reader.is_full()) {
-        reader.fault(broken.spot, broken.why, None);
+        reader.broken(broken.spot, &broken.why);
     }
     (pairs, entries)
 }
@@ -148,7 +166,7 @@ pub(super) fn take_accounts(top: &mut Fields<'_>, reader: &mut Reader<'_>) {
         reader.fault(
             item.spot,
             "`accounts` is a list",
-            Some("begin each account with `- `".into()),
+            Some("begin each account with `- `"),
         );
     }
 }
@@ -206,88 +224,22 @@ fn entry(reader: &mut Reader<'_>, item: &Item) -> Option<Entry> {
     })
 }
 
-fn roles(reader: &mut Reader<'_>, item: &Item) -> Option<Vec<RoleEntry>> {
-    let roles = reader.list(item, role)?;
-    if roles.is_empty() {
-        reader.fault(item.spot, "an account has at least one role", None);
-        return None;
-    }
-    for (i, role) in roles.iter().enumerate() {
-        if roles[..i].iter().any(|other| other.name == role.name) {
-            let what = format!("the role {} is here twice", quoted(role.name.as_str()));
-            reader.fault(role.mark.spot, what, Some("keep one of them".into()));
-            return None;
-        }
-    }
-    Some(roles)
-}
-
-fn role(reader: &mut Reader<'_>, item: &Item) -> Option<RoleEntry> {
-    let mark = reader.mark(item.spot);
-    if !matches!(item.node, Node::Map(_)) {
-        let name = reader.role_name(item)?;
-        return Some(RoleEntry {
-            name,
-            mark,
-            more: None,
-        });
-    }
-    let before = reader.faults();
-    let mut fields = Fields::open(reader, item, "a role")?;
-    let name = fields.need(reader, "name", "Developer", Reader::role_name);
-    let details = RoleDetails {
-        path: value(fields.get(reader, "path", Reader::parsed)),
-        duration: fields.get(reader, "duration", |reader, item| {
-            reader.duration(item, 15 * MINUTE..=12 * HOUR, ", AWS's limits for a role")
-        }),
-        region: value(fields.get(reader, "region", Reader::region)),
-        guard: fields.get(reader, "guard", guard),
-        session: SessionOptions {
-            scope: value(fields.get(reader, "scope", scope)).unwrap_or_default(),
-            policy_arns: value(fields.get(reader, "policy_arns", |reader, item| {
-                reader.list(item, Reader::parsed)
-            }))
-            .unwrap_or_default(),
-            policy: None,
-            external_id: value(fields.get(reader, "external_id", Reader::parsed)),
-            tags: value(fields.get(reader, "tags", session_tags)).unwrap_or_default(),
-            source_identity: value(fields.get(reader, "source_identity", Reader::parsed)),
-        },
-        policy: fields.get(reader, "policy", policy),
-    };
-    fields.close(reader);
-    let managed =
-        details.session.policy_arns.len() + usize::from(details.session.scope != Scope::Full);
-    if managed > 10 {
-        reader.fault(
-            item.spot,
-            format_args!("{managed} managed session policies, the scope's included; AWS takes 10"),
-            None,
-        );
-    }
-    (reader.faults() == before).then_some(RoleEntry {
-        name: name?.value,
-        mark,
-        more: Some(Box::new(details)),
-    })
-}
-
-fn value<T>(at: Option<At<T>>) -> Option<T> {
-    at.map(|at| at.value)
-}
-
 pub(super) fn guard(reader: &mut Reader<'_>, item: &Item) -> Option<Guard> {
     reader.choice(item, GUARDS)
 }
 
-fn scope(reader: &mut Reader<'_>, item: &Item) -> Option<Scope> {
-    reader.choice(item, &Scope::ALL.map(Scope::name))
-}
-
 /// `true` or `false`, however YAML's users spell them.
 fn flag(reader: &mut Reader<'_>, item: &Item) -> Option<bool> {
-    let word = reader.word(item, &["on", "off", "yes", "no"])?;
-    Some(matches!(word, "on" | "yes"))
+    let text = reader.text(item)?;
+    match &*text {
+        "true" | "on" | "yes" => Some(true),
+        "false" | "off" | "no" => Some(false),
+        _ => {
+            let what = format!("{} is neither true nor false", quoted(&text));
+            reader.fault(item.spot, what, None);
+            None
+        }
+    }
 }
 
 /// An account id, judged by its source text: YAML would read `0o17` and `1e11` as numbers.
@@ -300,7 +252,7 @@ pub(super) fn account_id(reader: &mut Reader<'_>, item: &Item) -> Option<Account
                 None => "write the 12 digits in quotes, e.g. \"012345678901\"".to_owned(),
             };
             let what = format!("{}: an account id is exactly 12 digits", quoted(&text));
-            reader.fault(item.spot, what, Some(fix));
+            reader.fault(item.spot, what, Some(&fix));
         })
         .ok()
 }
@@ -328,120 +280,4 @@ fn twelve_digits(text: &str) -> Option<String> {
     })?;
     let digits = format!("{number:0>12}");
     (digits.len() == 12).then_some(digits)
-}
-
-/// Session tags within the limits of AWS STS (API reference, `Tag`).
-fn session_tags(reader: &mut Reader<'_>, item: &Item) -> Option<BTreeMap<String, String>> {
-    let Node::Map(pairs) = &item.node else {
-        reader.fault(
-            item.spot,
-            "session tags are keys and values",
-            Some("write {key: value}".into()),
-        );
-        return None;
-    };
-    let before = reader.faults();
-    let mut tags = BTreeMap::new();
-    for (key, value) in pairs {
-        let (Some(name), Some(text)) = (reader.text(key), reader.text(value)) else {
-            continue;
-        };
-        if !(1..=128).contains(&name.chars().count()) || !name.chars().all(is_tag_char) {
-            reader.fault(
-                key.spot,
-                "a session tag's key is 1 to 128 letters, digits, spaces and _.:/=+-@",
-                None,
-            );
-        } else if name.to_ascii_lowercase().starts_with("aws:") {
-            reader.fault(key.spot, "a session tag's key cannot start with aws:", None);
-        } else if text.chars().count() > 256 || !text.chars().all(is_tag_char) {
-            reader.fault(
-                value.spot,
-                "a session tag's value is at most 256 letters, digits, spaces and _.:/=+-@",
-                None,
-            );
-        } else if tags
-            .keys()
-            .any(|other: &String| other.eq_ignore_ascii_case(&name))
-        {
-            reader.fault(
-                key.spot,
-                format_args!("the session tag {} is here twice", quoted(&name)),
-                None,
-            );
-        } else {
-            tags.insert(name.into_owned(), text.into_owned());
-        }
-    }
-    if tags.len() > 50 {
-        reader.fault(item.spot, "AWS takes at most 50 session tags", None);
-    }
-    (reader.faults() == before).then_some(tags)
-}
-
-fn is_tag_char(c: char) -> bool {
-    c.is_alphanumeric() || c == ' ' || "_.:/=+-@".contains(c)
-}
-
-/// An inline policy, as JSON text or as the YAML that JSON is; or a file.
-fn policy(reader: &mut Reader<'_>, item: &Item) -> Option<Policy> {
-    let json = match &item.node {
-        Node::Map(_) => json(reader, item)?,
-        _ => {
-            let text = reader.text(item)?;
-            if !text.trim_start().starts_with('{') {
-                return Some(Policy::File(reader.line(item)?));
-            }
-            text.into_owned()
-        }
-    };
-    match session_policy(&json) {
-        Ok(policy) => Some(Policy::Inline(policy)),
-        Err(why) => {
-            reader.fault(item.spot, why, None);
-            None
-        }
-    }
-}
-
-/// A session policy without its spaces, or why AWS would not take it.
-pub(super) fn session_policy(json: &str) -> Result<String, String> {
-    let policy: serde_json::Value = serde_json::from_str(json)
-        .map_err(|why| format!("the session policy is not JSON: {why}"))?;
-    if policy.get("Statement").is_none() {
-        return Err("the session policy has no Statement".to_owned());
-    }
-    let compact = policy.to_string();
-    // STS API reference, AssumeRole, `Policy`.
-    match compact.chars().count() {
-        0..=2048 => Ok(compact),
-        length => Err(format!(
-            "the session policy has {length} characters; AWS takes 2048"
-        )),
-    }
-}
-
-/// A YAML value as the JSON it spells.
-fn json(reader: &mut Reader<'_>, item: &Item) -> Option<String> {
-    fn value(reader: &mut Reader<'_>, item: &Item) -> Option<serde_json::Value> {
-        Some(match &item.node {
-            Node::Null => serde_json::Value::Null,
-            Node::Text(text) => text.as_str().into(),
-            Node::Bare => {
-                let text = reader.text(item)?;
-                serde_json::from_str(&text).unwrap_or_else(|_| text.into())
-            }
-            Node::List(items) => items
-                .iter()
-                .map(|item| value(reader, item))
-                .collect::<Option<_>>()?,
-            Node::Map(pairs) => serde_json::Value::Object(
-                pairs
-                    .iter()
-                    .map(|(key, item)| Some((reader.text(key)?.into_owned(), value(reader, item)?)))
-                    .collect::<Option<_>>()?,
-            ),
-        })
-    }
-    value(reader, item).map(|value| value.to_string())
 }

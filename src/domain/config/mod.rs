@@ -1,19 +1,23 @@
 //! The config as types that cannot be invalid. The format is documented in `config.example.yaml`.
 //!
-//! `tree` gives every value its place, `reader` takes values out of it, `settings` and `entry` know the
-//! keys, `assemble` joins main file, included files and defaults, `show` tells what came of it.
+//! `tree` gives every value its place, `reader` and `fields` take values out of it, `settings`, `guardrails`, `entry`
+//! and `role` know the keys, `overlay` and `assemble` join the files, `show` tells what came of it.
 
 mod assemble;
 mod complaint;
 mod entry;
+mod fields;
+mod guardrails;
+mod overlay;
 mod reader;
+mod role;
 mod settings;
 pub mod show;
 mod tree;
 
 pub use assemble::{Strictness, assemble};
 pub use complaint::{Complaint, Place, Spot};
-pub use entry::IncludedFile;
+pub use entry::{IncludedFile, MAX_ACCOUNTS};
 pub use settings::MainFile;
 
 use std::collections::BTreeMap;
@@ -123,6 +127,17 @@ pub struct ShellPrefs {
     pub mark_prompt: bool,
     /// Other tools' variables that prompts know.
     pub prompt_compat: PromptCompat,
+}
+
+impl Default for ShellPrefs {
+    fn default() -> Self {
+        Self {
+            program: None,
+            renew: RenewPref::default(),
+            mark_prompt: true,
+            prompt_compat: PromptCompat::default(),
+        }
+    }
 }
 
 /// How a subshell outlives its hour.
@@ -287,6 +302,8 @@ pub struct RoleOrigins {
     pub duration: Origin,
     /// Its guard.
     pub guard: Origin,
+    /// Where the rest of its long form stands, by key.
+    pub rest: Vec<(&'static str, Mark)>,
 }
 
 /// A place in one of a config's files.

@@ -17,9 +17,12 @@ use serde::de::value::{Error as NoSuchWord, StrDeserializer};
 
 use super::complaint::MAX_COMPLAINTS;
 use super::tree::{Item, Node};
-use super::{At, Complaint, Mark, Spot};
+use super::{Complaint, Mark, Spot};
 use crate::domain::ids::{Malformed, Region, RoleName, parse_duration, show_duration};
-use crate::domain::text::{is_deceptive, nearest, sanitize};
+use crate::domain::text::{is_deceptive, nearest};
+
+/// The most characters of a text that a person will see.
+const MAX_LINE: usize = 1_000;
 
 /// One file being read.
 pub(super) struct Reader<'t> {
@@ -31,6 +34,8 @@ pub(super) struct Reader<'t> {
     complaints: Vec<Complaint>,
     /// How many faults there were; unknown keys are none.
     faults: usize,
+    /// Whether the file was not read to its end: then nothing is called missing.
+    pub(super) cut_short: bool,
     /// Where the settings stand, by dotted key. The main file's only.
     pub(super) settings: Vec<(String, Mark)>,
     // Words that a long config repeats share their text.
@@ -47,6 +52,7 @@ impl<'t> Reader<'t> {
             file,
             complaints: Vec::new(),
             faults: 0,
+            cut_short: false,
             settings: Vec::new(),
             regions: HashMap::new(),
             roles: HashMap::new(),
@@ -62,17 +68,26 @@ impl<'t> Reader<'t> {
     }
 
     /// Notes a fault: what is wrong, and how to mend it.
-    pub(super) fn fault(&mut self, spot: Spot, what: impl Display, fix: Option<String>) {
+    pub(super) fn fault(&mut self, spot: Spot, what: impl Display, fix: Option<&str>) {
         self.faults += 1;
         self.note(spot, &what.to_string(), fix);
     }
 
-    fn note(&mut self, spot: Spot, what: &str, fix: Option<String>) {
+    /// Notes that the rest of the file was not read.
+    pub(super) fn broken(&mut self, spot: Spot, why: &str) {
+        self.cut_short = true;
+        let conflict = self.text.lines().any(|line| line.starts_with("<<<<<<< "));
+        let fix = conflict.then_some("this looks like a merge conflict; resolve it first");
+        self.fault(spot, why, fix);
+    }
+
+    /// Notes what is ignored.
+    pub(super) fn note(&mut self, spot: Spot, what: &str, fix: Option<&str>) {
         if self.is_full() {
             return;
         }
         self.complaints
-            .push(Complaint::new(self.path, spot, what, fix.as_deref()));
+            .push(Complaint::new(self.path, spot, what, fix));
     }
 
     /// Whether so much is wrong that the rest need not be read.
@@ -119,6 +134,9 @@ impl<'t> Reader<'t> {
                 u32::from(c)
             ),
             None if text.trim().is_empty() => "this text is empty".to_owned(),
+            None if text.chars().count() > MAX_LINE => {
+                format!("this text has more than {MAX_LINE} characters")
+            }
             None => return Some(text),
         };
         self.fault(item.spot, fault, None);
@@ -179,7 +197,11 @@ impl<'t> Reader<'t> {
             Err(wrong) => {
                 let seconds = text.parse().ok().map(Duration::from_secs);
                 let fix = seconds.map(|d| format!("write {}", show_duration(d)));
-                self.fault(item.spot, format_args!("{}: {wrong}", quoted(&text)), fix);
+                self.fault(
+                    item.spot,
+                    format_args!("{}: {wrong}", quoted(&text)),
+                    fix.as_deref(),
+                );
                 return None;
             }
         };
@@ -191,7 +213,7 @@ impl<'t> Reader<'t> {
         self.fault(
             item.spot,
             format_args!("{} is not within {least} to {most}{why}", quoted(&text)),
-            Some(format!("write {}", show_duration(near))),
+            Some(&format!("write {}", show_duration(near))),
         );
         None
     }
@@ -212,7 +234,7 @@ impl<'t> Reader<'t> {
         self.fault(
             item.spot,
             format_args!("{} is none of {}", quoted(&text), words.join(", ")),
-            fix,
+            fix.as_deref(),
         );
         None
     }
@@ -248,7 +270,7 @@ impl<'t> Reader<'t> {
                 self.fault(
                     item.spot,
                     "a list belongs here, not one word",
-                    Some(format!("write [{}]", sanitize(&text))),
+                    Some(&format!("write [{text}]")),
                 );
                 None
             }
@@ -259,10 +281,12 @@ impl<'t> Reader<'t> {
     pub(super) fn argv(&mut self, item: &Item) -> Option<Vec<String>> {
         if let Node::Text(line) = &item.node {
             let words = shlex::split(line).unwrap_or_default();
+            let fix = format!("write [{}]", words.join(", "));
+            let fix = (!words.is_empty()).then_some(fix.as_str());
             self.fault(
                 item.spot,
                 "a command is a list of its words; no shell reads it",
-                (!words.is_empty()).then(|| format!("write [{}]", words.join(", "))),
+                fix,
             );
             return None;
         }
@@ -275,149 +299,24 @@ impl<'t> Reader<'t> {
     }
 }
 
-/// The keys of one mapping, taken one by one; what is left at the end is unknown.
-pub(super) struct Fields<'i> {
-    pairs: Vec<(Cow<'i, str>, Spot, Option<&'i Item>)>,
-    known: Vec<&'static str>,
-    /// Where the mapping begins.
-    pub(super) spot: Spot,
-    /// The dotted key of the mapping, where its values' places are kept for `config show`.
-    section: Option<&'static str>,
-}
-
-impl<'i> Fields<'i> {
-    /// The pairs of an item that must be a mapping. Notes duplicates.
-    pub(super) fn open<'t: 'i>(
-        reader: &mut Reader<'t>,
-        item: &'i Item,
-        what: &str,
-    ) -> Option<Self> {
-        let Node::Map(pairs) = &item.node else {
-            reader.fault(item.spot, format_args!("{what} is keys and values"), None);
-            return None;
-        };
-        Some(Self::of(reader, pairs, item.spot))
-    }
-
-    /// The pairs of a mapping that begins at `spot`.
-    pub(super) fn of<'t: 'i>(
-        reader: &mut Reader<'t>,
-        pairs: &'i [(Item, Item)],
-        spot: Spot,
-    ) -> Self {
-        let mut fields = Self {
-            pairs: Vec::with_capacity(pairs.len()),
-            known: Vec::new(),
-            spot,
-            section: None,
-        };
-        for (key, value) in pairs {
-            let Some(name) = reader.text(key) else {
-                continue;
-            };
-            if let Some((_, first, _)) = fields.pairs.iter().find(|(known, ..)| *known == name) {
-                let what = format!(
-                    "{} is here twice, first in line {}",
-                    quoted(&name),
-                    first.line
-                );
-                reader.fault(key.spot, what, Some("keep one of them".into()));
-                continue;
-            }
-            fields.pairs.push((name, key.spot, Some(value)));
-        }
-        fields
-    }
-
-    /// The same, with every value's place kept under `section.key`.
-    pub(super) fn in_section(mut self, section: &'static str) -> Self {
-        self.section = Some(section);
-        self
-    }
-
-    /// The pairs themselves, where the keys are the person's own.
-    pub(super) fn into_pairs(self) -> Vec<((Cow<'i, str>, Spot), &'i Item)> {
-        let pair = |(name, spot, item): (_, _, Option<_>)| Some(((name, spot), item?));
-        self.pairs.into_iter().filter_map(pair).collect()
-    }
-
-    /// Whether there is something under a key that nobody took yet.
-    pub(super) fn has(&self, key: &str) -> bool {
-        let is_value = |item: &Option<&Item>| item.is_some_and(|i| !matches!(i.node, Node::Null));
-        self.pairs
-            .iter()
-            .any(|(name, _, item)| name == key && is_value(item))
-    }
-
-    /// The item under a key, unless it is absent or null.
-    pub(super) fn take(&mut self, key: &'static str) -> Option<&'i Item> {
-        self.known.push(key);
-        let (_, _, item) = self.pairs.iter_mut().find(|(name, ..)| name == key)?;
-        item.take().filter(|item| !matches!(item.node, Node::Null))
-    }
-
-    /// The value under a key, unless it is absent, null or faulty.
-    pub(super) fn get<'t, T>(
-        &mut self,
-        reader: &mut Reader<'t>,
-        key: &'static str,
-        read: impl FnOnce(&mut Reader<'t>, &'i Item) -> Option<T>,
-    ) -> Option<At<T>> {
-        let item = self.take(key)?;
-        let mark = reader.mark(item.spot);
-        if let Some(section) = self.section {
-            let dot = if section.is_empty() { "" } else { "." };
-            reader.settings.push((format!("{section}{dot}{key}"), mark));
-        }
-        read(reader, item).map(|value| At { value, mark })
-    }
-
-    /// The same for a key that must be there; `example` shows how.
-    pub(super) fn need<'t, T>(
-        &mut self,
-        reader: &mut Reader<'t>,
-        key: &'static str,
-        example: &str,
-        read: impl FnOnce(&mut Reader<'t>, &'i Item) -> Option<T>,
-    ) -> Option<At<T>> {
-        if !self.has(key) {
-            let fix = Some(format!("add {key}: {example}"));
-            reader.fault(self.spot, format_args!("`{key}` is missing"), fix);
-        }
-        self.get(reader, key, read)
-    }
-
-    /// Notes what is left: unknown keys, each with the nearest known one. They are ignored in an
-    /// included file, so they do not count as faults.
-    pub(super) fn close(self, reader: &mut Reader<'_>) {
-        for (name, spot, item) in &self.pairs {
-            if item.is_none() {
-                continue;
-            }
-            let secret = ["secret", "password", "access_key", "token"];
-            let fix = if secret
-                .iter()
-                .any(|word| name.to_ascii_lowercase().contains(word))
-            {
-                Some(
-                    "a config never holds a secret; the key goes into the store: sekisho key add"
-                        .to_owned(),
-                )
-            } else {
-                nearest(name, self.known.iter().copied())
-                    .first()
-                    .map(|near| format!("did you mean `{near}`?"))
-            };
-            reader.note(*spot, &format!("unknown key {}", quoted(name)), fix);
-        }
-    }
-}
-
-/// A foreign text in a message: in backticks, cut where it is long.
+/// A foreign text in a message: in backticks, cut where it is long, and never a secret access key.
 pub(super) fn quoted(text: &str) -> String {
+    let mut words = text.split(|c: char| !c.is_ascii_alphanumeric() && !"/+".contains(c));
+    if words.any(is_key_like) {
+        return "`(40 random characters: a secret?)`".to_owned();
+    }
     let mut shown: String = text.chars().take(60).collect();
     if shown.len() < text.len() {
         shown.push('…');
     }
     format!("`{shown}`")
+}
+
+/// Whether a word looks like a secret access key: 40 characters of Base64 with all kinds among them.
+fn is_key_like(word: &str) -> bool {
+    let any = |kind: fn(&u8) -> bool| word.bytes().any(|b| kind(&b));
+    word.len() == 40
+        && any(u8::is_ascii_uppercase)
+        && any(u8::is_ascii_lowercase)
+        && any(u8::is_ascii_digit)
 }

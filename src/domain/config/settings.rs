@@ -6,7 +6,8 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use super::entry::{self, Listed, account_id, guard};
-use super::reader::{Fields, Reader, quoted};
+use super::fields::Fields;
+use super::reader::{Reader, quoted};
 use super::tree::{Item, Node};
 use super::{
     At, Auth, Complaint, Guardrails, KeySource, ListPrefs, Mark, MfaDevice, ShellPrefs, Spot,
@@ -18,7 +19,6 @@ use crate::domain::keys::{Action, Key, Keymap};
 
 const MINUTE: Duration = Duration::from_mins(1);
 const HOUR: Duration = Duration::from_hours(1);
-const DAY: Duration = Duration::from_hours(24);
 
 /// The main file, taken apart.
 #[derive(Debug)]
@@ -77,6 +77,11 @@ impl MainFile {
         }
     }
 
+    /// Where the file is.
+    pub fn path(&self) -> &Path {
+        &self.listed.path
+    }
+
     /// The files and globs to include, each with its place.
     pub fn include(&self) -> impl Iterator<Item = (&str, Spot)> {
         self.include
@@ -107,7 +112,7 @@ fn settings<'i>(
         if version != "1" {
             let fix = "write version: 1, or install the sekisho that this config was made for";
             let what = format!("{}: this sekisho knows version 1", quoted(&version));
-            reader.fault(item.spot, what, Some(fix.into()));
+            reader.fault(item.spot, what, Some(fix));
         }
         Some(())
     });
@@ -127,20 +132,21 @@ fn settings<'i>(
         reader.word(item, &["on", "off"])
     });
     let min_guard = top.get(reader, "min_guard", min_guard);
-    let guardrails = top.get(reader, "guardrails", guardrails);
+    let guardrails = top.get(reader, "guardrails", super::guardrails::guardrails);
     Some(Settings {
         auth: auth?.value,
         store: value(store).unwrap_or_default(),
         shell,
         list,
-        browser: value(browser).flatten(),
+        browser: value(browser),
         audit: value(audit) != Some("off"),
         guardrails: value(guardrails),
         min_guard: value(min_guard).unwrap_or_default(),
     })
 }
 
-fn value<T>(at: Option<At<T>>) -> Option<T> {
+/// The value without its place.
+pub(super) fn value<T>(at: Option<At<T>>) -> Option<T> {
     at.map(|at| at.value)
 }
 
@@ -156,7 +162,7 @@ fn auth<'i>(reader: &mut Reader<'i>, item: &'i Item, defaults: &entry::Defaults)
         reader.fault(
             command.mark.spot,
             "`key_command` and `key` name two sources for one key",
-            Some("remove one of them".into()),
+            Some("remove one of them"),
         );
     }
     let mfa = fields.get(reader, "mfa", |reader, item| {
@@ -167,7 +173,7 @@ fn auth<'i>(reader: &mut Reader<'i>, item: &'i Item, defaults: &entry::Defaults)
                     "the device {} is here twice",
                     quoted(device.serial.as_str())
                 );
-                reader.fault(item.spot, what, Some("keep one of them".into()));
+                reader.fault(item.spot, what, Some("keep one of them"));
             }
         }
         Some(devices)
@@ -210,7 +216,7 @@ fn key_source(reader: &mut Reader<'_>, item: &Item) -> Option<KeySource> {
     let text = reader.text(item)?;
     match text.strip_prefix("profile:") {
         Some("") => {
-            let fix = Some("write profile:NAME".to_owned());
+            let fix = Some("write profile:NAME");
             reader.fault(item.spot, "which profile?", fix);
             None
         }
@@ -260,6 +266,9 @@ fn device(
         reader.fault(serial.mark.spot, what, None);
         return None;
     }
+    reader
+        .settings
+        .push((format!("auth.mfa.{}", serial.value), serial.mark));
     Some(MfaDevice {
         serial: serial.value,
         label,
@@ -280,8 +289,9 @@ fn endpoint(reader: &mut Reader<'_>, item: &Item) -> Option<String> {
                     .parse::<std::net::IpAddr>()
                     .is_ok_and(|ip| ip.is_loopback());
             match url.scheme_str() {
+                // Not quoted: it may be a real password.
                 _ if url.authority().is_some_and(|a| a.as_str().contains('@')) => {
-                    wrong("an endpoint holds no user name or password")
+                    "an endpoint holds no user name or password".to_owned()
                 }
                 _ if url.query().is_some() => wrong("an endpoint has no query"),
                 Some("https") if !host.is_empty() => return Some(text),
@@ -369,8 +379,8 @@ fn min_guard(reader: &mut Reader<'_>, item: &Item) -> Option<Vec<(String, At<Gua
     let mut all = Vec::new();
     for ((name, _), item) in Fields::open(reader, item, "`min_guard`")?.into_pairs() {
         let mark = reader.mark(item.spot);
-        let value = guard(reader, item)?;
-        all.push((name.into_owned(), At { value, mark }));
+        let guard = guard(reader, item).map(|value| At { value, mark });
+        all.extend(guard.map(|guard| (name.into_owned(), guard)));
     }
     Some(all)
 }
@@ -386,125 +396,16 @@ fn checked<T>(
         .ok()
 }
 
-fn browser(reader: &mut Reader<'_>, item: &Item) -> Option<Option<Vec<String>>> {
+/// The browser's command; `auto` is none.
+fn browser(reader: &mut Reader<'_>, item: &Item) -> Option<Vec<String>> {
     if matches!(&item.node, Node::Text(text) if text == "auto") {
-        return Some(None);
+        return None;
     }
     let argv = reader.argv(item)?;
     if argv.iter().any(|word| word.contains("{url}")) {
-        return Some(Some(argv));
+        return Some(argv);
     }
-    let fix = Some("add \"{url}\" to its words".to_owned());
+    let fix = Some("add \"{url}\" to its words");
     reader.fault(item.spot, "the browser is not told what to open", fix);
     None
-}
-
-fn guardrails<'i>(reader: &mut Reader<'i>, item: &'i Item) -> Option<Guardrails> {
-    let mut fields = Fields::open(reader, item, "`guardrails`")?.in_section("guardrails");
-    let of = |what: &'static str, fits: fn(&str) -> bool| {
-        move |reader: &mut Reader<'_>, item: &Item| {
-            let text = reader.text(item)?.into_owned();
-            if fits(&text) {
-                return Some(text);
-            }
-            reader.fault(item.spot, format_args!("{}: {what}", quoted(&text)), None);
-            None
-        }
-    };
-    let organization = of("an organisation looks like o-a1b2c3d4e5", is_organization);
-    let unit = of(
-        "an organisational unit looks like ou-a1b2-c3d4e5f6",
-        is_unit,
-    );
-    let instance_type = of(
-        "an instance type looks like t3.micro or t3.*",
-        is_instance_type,
-    );
-    let exempt_role = of(
-        "a role pattern is a whole ARN, e.g. arn:aws:iam::*:role/provisioning/*",
-        is_role_pattern,
-    );
-    let rails = Guardrails {
-        organization: value(fields.get(reader, "organization", organization)),
-        management_account: value(fields.get(reader, "management_account", account_id)),
-        sandbox_ou: value(fields.get(reader, "sandbox_ou", unit)),
-        regions: list(&mut fields, reader, "regions", Reader::region),
-        instance_types: list(&mut fields, reader, "instance_types", instance_type),
-        monthly_budget_usd: value(fields.get(reader, "monthly_budget_usd", dollars)),
-        exempt_roles: list(&mut fields, reader, "exempt_roles", exempt_role),
-        trusted_accounts: list(&mut fields, reader, "trusted_accounts", account_id),
-        trusted_issuers: list(&mut fields, reader, "trusted_issuers", Reader::line),
-        max_key_age: value(fields.get(reader, "max_key_age", |reader, item| {
-            reader.duration(item, DAY..=3650 * DAY, "")
-        }))
-        .unwrap_or(90 * DAY),
-    };
-    fields.close(reader);
-    Some(rails)
-}
-
-fn list<'i, T>(
-    fields: &mut Fields<'i>,
-    reader: &mut Reader<'i>,
-    key: &'static str,
-    read: impl Fn(&mut Reader<'i>, &Item) -> Option<T>,
-) -> Vec<T> {
-    value(fields.get(reader, key, |reader, item| reader.list(item, read))).unwrap_or_default()
-}
-
-fn dollars(reader: &mut Reader<'_>, item: &Item) -> Option<u32> {
-    let text = reader.text(item)?;
-    match text.parse() {
-        Ok(dollars) if dollars > 0 => Some(dollars),
-        _ => {
-            let what = format!("{} is no whole number of US dollars", quoted(&text));
-            reader.fault(item.spot, what, None);
-            None
-        }
-    }
-}
-
-fn is_lower_alphanumeric(text: &str, length: std::ops::RangeInclusive<usize>) -> bool {
-    length.contains(&text.len())
-        && text
-            .bytes()
-            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
-}
-
-/// AWS Organizations API reference, `Organization.Id`.
-fn is_organization(text: &str) -> bool {
-    text.strip_prefix("o-")
-        .is_some_and(|id| is_lower_alphanumeric(id, 10..=32))
-}
-
-/// AWS Organizations API reference, `OrganizationalUnit.Id`.
-fn is_unit(text: &str) -> bool {
-    text.strip_prefix("ou-")
-        .and_then(|id| id.split_once('-'))
-        .is_some_and(|(root, id)| {
-            is_lower_alphanumeric(root, 4..=32) && is_lower_alphanumeric(id, 8..=32)
-        })
-}
-
-fn is_instance_type(text: &str) -> bool {
-    (1..=64).contains(&text.len())
-        && text
-            .bytes()
-            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b".-*?".contains(&b))
-}
-
-/// A role's ARN whose account, path and name may hold `*`.
-fn is_role_pattern(text: &str) -> bool {
-    let parts: Vec<&str> = text.splitn(6, ':').collect();
-    let ["arn", partition, "iam", "", account, resource] = parts[..] else {
-        return false;
-    };
-    (partition == "*" || partition.parse::<crate::domain::ids::Partition>().is_ok())
-        && (account == "*" || account.parse::<AccountId>().is_ok())
-        && resource.strip_prefix("role/").is_some_and(|name| {
-            !name.is_empty()
-                && name
-                    .bytes()
-                    .all(|b| b.is_ascii_alphanumeric() || b"/*_+=,.@-".contains(&b))
-        })
 }

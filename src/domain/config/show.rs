@@ -10,7 +10,7 @@ use super::{
 };
 use crate::domain::account::{Account, Role};
 use crate::domain::guard::Guard;
-use crate::domain::ids::{Region, RolePath, show_duration};
+use crate::domain::ids::{Name, PolicyArn, Region, RolePath, show_duration};
 use crate::domain::scope::Scope;
 use crate::domain::text::{is_deceptive, sanitize};
 
@@ -24,6 +24,13 @@ pub fn render(loaded: &Loaded) -> String {
         origins,
         text: String::new(),
     };
+    for (file, what) in origins
+        .files
+        .iter()
+        .zip(std::iter::once("main file").chain(std::iter::repeat("included")))
+    {
+        let _ = writeln!(page.text, "# {what}: {}", sanitize(&file.to_string_lossy()));
+    }
     page.setting(0, "version", "1");
     page.head(0, "auth");
     auth(&mut page, &config.auth);
@@ -105,7 +112,7 @@ impl Page<'_> {
         let line = format!("{:1$}{key}: {value}", "", depth * 2);
         let pad = ORIGIN_COLUMN.saturating_sub(line.width());
         let origin = self.origin(origin);
-        let _ = writeln!(self.text, "{line}{:pad$} # {origin}", "");
+        let _ = writeln!(self.text, "{line}{:pad$}  # {origin}", "");
     }
 
     /// A setting of the main file: absent means default.
@@ -137,7 +144,7 @@ impl Page<'_> {
         self.line(1, "- name", &plain(account.name.as_str()), from.name);
         self.line(2, "id", &format!("\"{}\"", account.id), from.id);
         if !account.aliases.is_empty() {
-            let aliases: Vec<&str> = account.aliases.iter().map(|a| a.as_str()).collect();
+            let aliases: Vec<&str> = account.aliases.iter().map(Name::as_str).collect();
             self.line(2, "aliases", &list(&aliases), from.aliases);
         }
         if let Some(region) = region {
@@ -162,39 +169,48 @@ impl Page<'_> {
     }
 
     fn role(&mut self, role: &Role, from: &RoleOrigins) {
+        let rest = |key| {
+            let place = from.rest.iter().find(|(name, _)| *name == key);
+            place.map_or(from.role, |(_, mark)| Origin::File(*mark))
+        };
         self.line(3, "- name", &plain(role.name.as_str()), from.role);
         if role.path != RolePath::root() {
-            self.line(4, "path", &plain(role.path.as_str()), from.role);
+            self.line(4, "path", &plain(role.path.as_str()), rest("path"));
         }
         self.line(4, "duration", &show_duration(role.duration), from.duration);
         if let Some(region) = &role.region {
-            self.line(4, "region", region.as_str(), from.role);
+            self.line(4, "region", region.as_str(), rest("region"));
         }
         if role.guard != Guard::None {
             self.line(4, "guard", &word(role.guard), from.guard);
         }
         let session = &role.session;
         if session.scope != Scope::Full {
-            self.line(4, "scope", session.scope.name(), from.role);
+            self.line(4, "scope", session.scope.name(), rest("scope"));
         }
         if !session.policy_arns.is_empty() {
-            let arns: Vec<&str> = session.policy_arns.iter().map(|a| a.as_str()).collect();
-            self.line(4, "policy_arns", &list(&arns), from.role);
+            let arns: Vec<&str> = session.policy_arns.iter().map(PolicyArn::as_str).collect();
+            self.line(4, "policy_arns", &list(&arns), rest("policy_arns"));
         }
         if let Some(policy) = &session.policy {
-            self.line(4, "policy", &plain(policy), from.role);
+            self.line(4, "policy", &plain(policy), rest("policy"));
         }
         if let Some(id) = &session.external_id {
-            self.line(4, "external_id", &plain(id.as_str()), from.role);
+            self.line(4, "external_id", &plain(id.as_str()), rest("external_id"));
         }
         if !session.tags.is_empty() {
             let pair =
                 |(key, value): (&String, &String)| format!("{}: {}", plain(key), plain(value));
             let tags: Vec<String> = session.tags.iter().map(pair).collect();
-            self.line(4, "tags", &format!("{{{}}}", tags.join(", ")), from.role);
+            self.line(4, "tags", &format!("{{{}}}", tags.join(", ")), rest("tags"));
         }
         if let Some(identity) = &session.source_identity {
-            self.line(4, "source_identity", &plain(identity.as_str()), from.role);
+            self.line(
+                4,
+                "source_identity",
+                &plain(identity.as_str()),
+                rest("source_identity"),
+            );
         }
     }
 }
@@ -218,10 +234,25 @@ fn auth(page: &mut Page<'_>, auth: &Auth) {
     if auth.mfa.is_empty() {
         page.setting(1, "auth.mfa", "(asked of AWS)");
     }
+    if !auth.mfa.is_empty() {
+        page.head(1, "mfa");
+    }
     for device in &auth.mfa {
         let label = device.label.as_deref().map(plain);
-        let label = label.map(|label| format!(" ({label})")).unwrap_or_default();
-        page.setting(1, "auth.mfa", &format!("{}{label}", device.serial));
+        let label = label
+            .map(|label| format!(", label: {label}"))
+            .unwrap_or_default();
+        let mark = page
+            .origins
+            .settings
+            .get(&format!("auth.mfa.{}", device.serial));
+        let origin = mark.map_or(Origin::BuiltIn, |mark| Origin::File(*mark));
+        page.line(
+            2,
+            "- {serial",
+            &format!("{}{label}}}", device.serial),
+            origin,
+        );
     }
     if let Some(argv) = &auth.mfa_command {
         page.setting(1, "auth.mfa_command", &list(argv));
@@ -246,7 +277,7 @@ fn guardrails(page: &mut Page<'_>, rails: &Guardrails) {
         rails.management_account.map(|id| format!("\"{id}\"")),
     );
     set("sandbox_ou", rails.sandbox_ou.clone());
-    let regions: Vec<&str> = rails.regions.iter().map(|region| region.as_str()).collect();
+    let regions: Vec<&str> = rails.regions.iter().map(Region::as_str).collect();
     set("regions", Some(list(&regions)));
     set("instance_types", Some(strings(&rails.instance_types)));
     set(

@@ -5,16 +5,26 @@
 //! stands in memory whole. Every limit that keeps a hostile file small is set here.
 
 use std::fmt;
+use std::ops::ControlFlow;
 
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, de};
+use serde_yaml::budget::BudgetBreach;
 use serde_yaml::options::DuplicateKeyPolicy;
-use serde_yaml::{Budget, Location, MessageFormatter, Options, Spanned, UserMessageFormatter};
+use serde_yaml::{
+    Budget, Error, Location, MessageFormatter, Options, Spanned, UserMessageFormatter,
+};
 
 use super::Spot;
 
 /// The most keys of one mapping.
 const MAX_KEYS: usize = 256;
+
+/// The most elements of one list, `accounts` excepted.
+const MAX_ELEMENTS: usize = 1_000;
+
+/// What is done with one account; breaking off says why the rest is not read.
+pub(super) type Sink<'f> = dyn FnMut(Item) -> ControlFlow<&'static str> + 'f;
 
 /// A value and where it stands.
 #[derive(Debug)]
@@ -74,10 +84,7 @@ pub(super) struct Broken {
 
 /// Takes a file apart: `account` gets each element of a list under `accounts` at once and says whether
 /// to go on; the pairs of the top mapping are returned, with what ended the reading early.
-pub(super) fn read(
-    text: &str,
-    account: &mut dyn FnMut(Item) -> bool,
-) -> (Vec<(Item, Item)>, Option<Broken>) {
+pub(super) fn read(text: &str, account: &mut Sink<'_>) -> (Vec<(Item, Item)>, Option<Broken>) {
     let mut pairs = Vec::new();
     let top = Top {
         pairs: &mut pairs,
@@ -87,13 +94,37 @@ pub(super) fn read(
         yaml.deserialize_any(top)
     });
     let broken = outcome.err().map(|error| Broken {
-        spot: error.location().map(Spot::from).unwrap_or_default(),
-        why: match &error {
-            serde_yaml::Error::Message { msg, .. } => msg.clone(),
-            other => UserMessageFormatter.format_message(other).into_owned(),
-        },
+        spot: error
+            .location()
+            .map_or(Spot { line: 1, column: 1 }, Spot::from),
+        why: why(&error),
     });
     (pairs, broken)
+}
+
+/// What the parser says, in a person's words.
+fn why(error: &Error) -> String {
+    match error {
+        Error::AliasError { error, .. } | Error::WithSnippet { error, .. } => why(error),
+        Error::Message { msg, .. } => msg.clone(),
+        Error::MultipleDocuments { .. }
+        | Error::Budget {
+            breach: BudgetBreach::Documents { .. },
+            ..
+        } => "a file is one YAML document; this is a second".to_owned(),
+        Error::Budget {
+            breach: BudgetBreach::Depth { .. },
+            ..
+        } => "this is nested too deeply".to_owned(),
+        Error::Budget { .. }
+        | Error::AliasReplayCounterOverflow { .. }
+        | Error::AliasReplayLimitExceeded { .. }
+        | Error::AliasExpansionLimitExceeded { .. }
+        | Error::AliasReplayStackDepthExceeded { .. } => {
+            "too many values, aliases or merges for a config".to_owned()
+        }
+        other => UserMessageFormatter.format_message(other).into_owned(),
+    }
 }
 
 /// Room for 20,000 accounts, and for nothing that grows faster than the file.
@@ -126,13 +157,17 @@ fn too_many_keys<E: de::Error>() -> E {
     E::custom(format!("a mapping has at most {MAX_KEYS} keys"))
 }
 
-/// The top mapping.
-struct Top<'f> {
-    pairs: &'f mut Vec<(Item, Item)>,
-    account: &'f mut dyn FnMut(Item) -> bool,
+fn no_mapping<E: de::Error>() -> E {
+    E::custom("a config is keys and values, e.g. `version: 1`")
 }
 
-impl<'de> Visitor<'de> for Top<'_> {
+/// The top mapping.
+struct Top<'f, 's> {
+    pairs: &'f mut Vec<(Item, Item)>,
+    account: &'f mut Sink<'s>,
+}
+
+impl<'de> Visitor<'de> for Top<'_, '_> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -141,6 +176,14 @@ impl<'de> Visitor<'de> for Top<'_> {
 
     fn visit_unit<E>(self) -> Result<(), E> {
         Ok(())
+    }
+
+    fn visit_str<E: de::Error>(self, _: &str) -> Result<(), E> {
+        Err(no_mapping())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, _: A) -> Result<(), A::Error> {
+        Err(no_mapping())
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
@@ -162,9 +205,9 @@ impl<'de> Visitor<'de> for Top<'_> {
 }
 
 /// The value of `accounts`: a list's elements go their way at once and leave an empty list.
-struct Accounts<'f>(&'f mut dyn FnMut(Item) -> bool);
+struct Accounts<'f, 's>(&'f mut Sink<'s>);
 
-impl<'de> DeserializeSeed<'de> for Accounts<'_> {
+impl<'de> DeserializeSeed<'de> for Accounts<'_, '_> {
     type Value = Node;
 
     fn deserialize<D: Deserializer<'de>>(self, yaml: D) -> Result<Node, D::Error> {
@@ -172,7 +215,7 @@ impl<'de> DeserializeSeed<'de> for Accounts<'_> {
     }
 }
 
-impl<'de> Visitor<'de> for Accounts<'_> {
+impl<'de> Visitor<'de> for Accounts<'_, '_> {
     type Value = Node;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -193,8 +236,8 @@ impl<'de> Visitor<'de> for Accounts<'_> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Node, A::Error> {
         while let Some(element) = list.next_element::<Item>()? {
-            if !(self.0)(element) {
-                return Err(A::Error::custom("too many faults; the rest was not read"));
+            if let ControlFlow::Break(why) = (self.0)(element) {
+                return Err(A::Error::custom(why));
             }
         }
         Ok(Node::List(Vec::new()))
@@ -281,6 +324,11 @@ impl<'de> Visitor<'de> for AnyNode {
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Node, A::Error> {
         let mut items = Vec::new();
         while let Some(item) = list.next_element()? {
+            if items.len() == MAX_ELEMENTS {
+                return Err(A::Error::custom(format!(
+                    "a list has at most {MAX_ELEMENTS} elements"
+                )));
+            }
             items.push(item);
         }
         Ok(Node::List(items))

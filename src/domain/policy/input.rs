@@ -16,6 +16,8 @@ const STACKSET_EXECUTION: &str = "role/stacksets-exec-*";
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct SwitchRole {
     pub(super) name: String,
+    /// Its name in templates, which take letters and digits only; unlike every other role's.
+    pub(super) id: String,
     pub(super) path: String,
     /// `MaxSessionDuration`, the longest that any account asks for.
     pub(super) seconds: u64,
@@ -191,6 +193,19 @@ fn switch_roles(
             continue;
         }
         let new = switch_role(role, account.id);
+        if !is_plain(&new.path) {
+            faults.push(
+                Fault::new(
+                    Exit::Usage,
+                    format!(
+                        "`accounts`: the path {:?} of the role {} is a pattern to IAM",
+                        new.path, new.name
+                    ),
+                )
+                .because("`*`, `?` and `$` in an ARN stand for other roles too")
+                .fix("give the role a path of letters, digits and /_+=,.@-"),
+            );
+        }
         let known = roles.entry(new.name.clone()).or_insert_with(|| new.clone());
         if (&known.path, &known.external_id) != (&new.path, &new.external_id) {
             faults.push(
@@ -212,14 +227,33 @@ fn switch_roles(
             "`accounts` names no dev account with a role to switch into",
         ));
     }
+    let mut roles: Vec<SwitchRole> = roles.into_values().collect();
+    for i in 0..roles.len() {
+        let id = logical_id(&roles[i].name);
+        let taken = id.is_empty() || roles[..i].iter().any(|other| other.id == id);
+        roles[i].id = if taken { format!("{id}Role{i}") } else { id };
+        roles[i].accounts.sort_unstable();
+        roles[i].accounts.dedup();
+    }
     roles
-        .into_values()
-        .map(|mut role| {
-            role.accounts.sort_unstable();
-            role.accounts.dedup();
-            role
+}
+
+/// `ops-Admin` → `OpsAdmin`: CloudFormation's names have letters and digits only.
+pub(super) fn logical_id(name: &str) -> String {
+    let words = name.split(|c: char| !c.is_ascii_alphanumeric());
+    words
+        .flat_map(|word| {
+            let mut letters = word.chars();
+            let first = letters.next().map(|c| c.to_ascii_uppercase());
+            first.into_iter().chain(letters)
         })
         .collect()
+}
+
+/// Whether a path or name holds nothing that an ARN pattern would read as more than itself.
+fn is_plain(text: &str) -> bool {
+    text.bytes()
+        .all(|b| b.is_ascii_alphanumeric() || b"/_+=,.@-".contains(&b))
 }
 
 fn switch_role(role: &Role, account: AccountId) -> SwitchRole {
@@ -231,6 +265,7 @@ fn switch_role(role: &Role, account: AccountId) -> SwitchRole {
         .then_some("sts:SetSourceIdentity");
     SwitchRole {
         name: role.name.to_string(),
+        id: String::new(),
         path: role.path.to_string(),
         seconds: role.duration.as_secs().clamp(3600, 43_200),
         external_id: session.external_id.as_ref().map(ToString::to_string),
@@ -259,9 +294,7 @@ fn exempt_roles(
                 && resource
                     .strip_prefix("role/")
                     .is_some_and(|name| !name.is_empty())
-                && resource
-                    .bytes()
-                    .all(|b| b.is_ascii_alphanumeric() || b"/_+=,.@-*?".contains(&b))
+                && is_plain(&resource.replace(['*', '?'], ""))
         });
         let Some((_, resource)) = whole else {
             faults.push(

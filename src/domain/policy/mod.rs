@@ -4,7 +4,19 @@
 //! The templates stand in `assets/policies/`, each statement's reason in `WHY.md` beside them. Rendering
 //! is pure: the same config gives the same files, and writing them is the command line's business.
 
+/// A template of `assets/policies/`.
+macro_rules! asset {
+    ($file:literal) => {
+        include_str!(concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/assets/policies/",
+            $file
+        ))
+    };
+}
+
 mod input;
+mod policies;
 mod render;
 mod size;
 mod template;

@@ -51,7 +51,7 @@ fn keeps_no_modes(file: &File) -> bool {
     ];
     rustix::fs::fstatfs(file).is_ok_and(|fs| {
         // The kernel's type of `f_type` differs by architecture; its low 32 bits are the number.
-        let [a, b, c, d, ..] = (fs.f_type as i64).to_le_bytes();
+        let [a, b, c, d, ..] = fs.f_type.to_le_bytes();
         MADE_UP.contains(&u32::from_le_bytes([a, b, c, d]))
     })
 }

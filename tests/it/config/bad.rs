@@ -1,5 +1,7 @@
 //! Each bad config: a fixture in `bad/` and a snapshot of what is said about it.
 
+use std::fmt::Write as _;
+
 use super::{Strictness, config, told};
 
 #[test]
@@ -31,7 +33,7 @@ fn every_bad_config_is_told_what_is_wrong_and_how_to_mend_it() {
             };
             // A main file's faults are the same either way.
             if !said.contains(&outcome) {
-                said += &format!("{strictness:?} {outcome}\n\n");
+                let _ = write!(said, "{strictness:?} {outcome}\n\n");
             }
         }
         insta::assert_snapshot!(name.trim_end_matches(".yaml").to_owned(), said);

@@ -1,5 +1,7 @@
 //! What holds for every text.
 
+use std::fmt::Write as _;
+
 use proptest::prelude::*;
 
 use sekisho::domain::account::{Color, TargetRef};
@@ -89,8 +91,9 @@ proptest! {
         let accounts: Vec<_> = accounts.into_iter().filter(|(_, (id, ..))| ids.insert(*id)).collect();
         for (name, (id, guard, minutes, note)) in &accounts {
             let duration = minutes.map(|m| format!(", duration: {m}m")).unwrap_or_default();
-            text += &format!(
-                "  - {{name: {name:?}, id: {id:012}, guard: {}, color: red, note: {:?}, roles: [{{name: R{duration}}}]}}\n",
+            let _ = writeln!(
+                text,
+                "  - {{name: {name:?}, id: {id:012}, guard: {}, color: red, note: {:?}, roles: [{{name: R{duration}}}]}}",
                 guards[*guard], format!("n{note}"),
             );
         }

@@ -1,5 +1,7 @@
 //! Who may enter which role, and what the refusal says: each rule opened and closed.
 
+use std::time::Duration;
+
 use sekisho::emulator::{
     AccessKey, DirectMfa, Document, Emulator, Organisation, Policy, Role, User,
 };
@@ -137,7 +139,7 @@ fn the_age_of_the_mfa_is_told_by_the_emulators_clock() {
         // Beyond the signature's window, so that only the age can refuse.
         let emulator = start(|organisation| {
             set_trust(condition)(organisation);
-            organisation.habits.skew = std::time::Duration::from_hours(1);
+            organisation.habits.skew = Duration::from_hours(1);
         });
         let session = mfa_session(&emulator).await;
         let enter = || {
@@ -148,7 +150,7 @@ fn the_age_of_the_mfa_is_told_by_the_emulators_clock() {
                 .send()
         };
         assert!(enter().await.is_ok());
-        emulator.advance(std::time::Duration::from_secs(901));
+        emulator.advance(Duration::from_secs(901));
         assert_eq!(why(enter().await).2, REFUSED);
     });
 }
@@ -219,9 +221,10 @@ fn other_conditions_and_principals_of_the_trust_policy() {
                 .external_id("blue")
                 .send()
                 .await;
-            match opens {
-                true => assert!(result.is_ok(), "{}", document.source()),
-                false => assert_eq!(why(result), (403, "AccessDenied".into(), REFUSED.into())),
+            if opens {
+                assert!(result.is_ok(), "{}", document.source());
+            } else {
+                assert_eq!(why(result), (403, "AccessDenied".into(), REFUSED.into()));
             }
         }
     });
@@ -248,7 +251,7 @@ fn a_denial_names_one_policy_and_its_arn_where_it_has_one() {
                 .account(DEV)
                 .unwrap()
                 .rcps
-                .push(deny_without_mfa())
+                .push(deny_without_mfa());
         });
         assert_eq!(
             enter(&emulator, With::Key).await,
@@ -260,14 +263,14 @@ fn a_denial_names_one_policy_and_its_arn_where_it_has_one() {
                 .account(AUTH)
                 .unwrap()
                 .scps
-                .push(deny_without_mfa())
+                .push(deny_without_mfa());
         });
         assert_eq!(
             enter(&emulator, With::Key).await,
             explicit("a service control policy")
         );
         // The identity-side deny masks all others.
-        emulator.with(|organisation| organisation.user("alice").unwrap().policies.push(guard()));
+        emulator.with(|organisation| permit(organisation, guard()));
         assert_eq!(
             enter(&emulator, With::Key).await,
             explicit("an identity-based policy")
@@ -302,10 +305,9 @@ fn a_denial_names_one_policy_and_its_arn_where_it_has_one() {
 #[test]
 fn a_code_in_the_call_may_or_may_not_satisfy_the_identity_guard() {
     run(async {
-        let emulator =
-            start(|organisation| organisation.user("alice").unwrap().policies.push(guard()));
+        let emulator = start(|organisation| permit(organisation, guard()));
         assert_eq!(enter(&emulator, With::Code).await, Ok(()));
-        emulator.advance(std::time::Duration::from_secs(60));
+        emulator.advance(Duration::from_mins(1));
         emulator.with(|organisation| organisation.habits.direct_mfa = DirectMfa::RoleOnly);
         let refused = format!("{REFUSED} with an explicit deny in an identity-based policy");
         assert_eq!(enter(&emulator, With::Code).await, Err(refused));
@@ -369,11 +371,7 @@ fn within_one_account_trust_by_name_is_enough_and_deny_wins() {
         assert!(enter().await.is_ok());
         emulator.with(|organisation| {
             organisation.role(AUTH, "Home").unwrap().trust = Document::parse(&denied).unwrap();
-            organisation
-                .user("alice")
-                .unwrap()
-                .policies
-                .push(allow("*", "*"));
+            permit(organisation, allow("*", "*"));
         });
         assert!(
             why(enter().await)

@@ -93,6 +93,11 @@ pub fn guard() -> Policy {
     .unwrap()
 }
 
+/// Gives Alice one more policy.
+pub fn permit(organisation: &mut Organisation, policy: Policy) {
+    organisation.user("alice").unwrap().policies.push(policy);
+}
+
 pub fn start(change: impl FnOnce(&mut Organisation)) -> Emulator {
     let mut organisation = organisation();
     change(&mut organisation);

@@ -59,15 +59,28 @@ pub const FAR: &str = "2099-01-01T00:00:00Z";
 pub struct Task {
     pub account: String,
     pub expires: String,
-    pub shell: String,
+    /// `None` chooses as sekisho does.
+    pub shell: Option<String>,
     /// What stands for sekisho in the shell's functions.
     pub sekisho: PathBuf,
     pub runtime_dir: PathBuf,
     pub compat: PromptCompat,
     pub renew: RenewPref,
-    /// A command to become, instead of a subshell.
-    pub exec: Option<Vec<String>>,
+    pub errand: Errand,
+    /// A file with the secret access key to use; else it is [`SECRET`].
+    pub secret: Option<PathBuf>,
 }
+
+/// What is to be started.
+#[derive(serde::Serialize, serde::Deserialize)]
+pub enum Errand {
+    Subshell,
+    Exec(Vec<String>),
+    Run(Vec<String>),
+}
+
+/// How the driver is started.
+pub const ARGUMENTS: [&str; 4] = ["--exact", "pty::driver::run", "--ignored", "--nocapture"];
 
 impl Task {
     /// A subshell of `shell` into `dev-tanaka/Developer`.
@@ -75,12 +88,13 @@ impl Task {
         Self {
             account: "dev-tanaka".into(),
             expires: FAR.into(),
-            shell: shell.to_str().unwrap().into(),
+            shell: Some(shell.to_str().unwrap().into()),
             sekisho: "/nonexistent/sekisho".into(),
             runtime_dir: home.join("run"),
             compat: PromptCompat::Auto,
             renew: RenewPref::Prompt,
-            exec: None,
+            errand: Errand::Subshell,
+            secret: None,
         }
     }
 
@@ -88,7 +102,7 @@ impl Task {
     pub fn command(&self, home: &Path) -> CommandBuilder {
         std::fs::create_dir_all(&self.runtime_dir).unwrap();
         let mut command = terminal::command(std::env::current_exe().unwrap(), home);
-        command.args(["--exact", "pty::driver::run", "--ignored", "--nocapture"]);
+        command.args(ARGUMENTS);
         command.env("SEKISHO_TEST_DRIVER", serde_json::to_string(self).unwrap());
         command
     }
@@ -110,15 +124,19 @@ fn run() {
         compat: task.compat,
         ..Context::default()
     };
-    let pass = pass(&task.account, &task.expires);
+    let mut pass = pass(&task.account, &task.expires);
+    if let Some(file) = task.secret {
+        pass.credentials.secret = Secret::new(std::fs::read_to_string(file).unwrap());
+    }
     let environment = Environment::of(pass, &context, &inherited);
-    if let Some(argv) = task.exec {
-        let argv: Vec<OsString> = argv.into_iter().map(OsString::from).collect();
+    let os = |argv: Vec<String>| argv.into_iter().map(OsString::from).collect::<Vec<_>>();
+    if let Errand::Exec(argv) = task.errand {
+        let argv = os(argv);
         let fault = process::exec(&environment, &inherited, &argv);
         writeln!(std::io::stderr(), "{fault:?}").unwrap();
         std::process::exit(fault.exit.code().into());
     }
-    let shell = Shell::choose(Some(&task.shell), &inherited).unwrap();
+    let shell = Shell::choose(task.shell.as_deref(), &inherited).unwrap();
     let prefs = ShellPrefs {
         program: None,
         renew: task.renew,
@@ -136,7 +154,12 @@ fn run() {
         .build()
         .unwrap();
     let exit = runtime
-        .block_on(subshell.run(environment, &inherited))
+        .block_on(async {
+            match task.errand {
+                Errand::Run(argv) => process::run(environment, &inherited, &os(argv)).await,
+                _ => subshell.run(environment, &inherited).await,
+            }
+        })
         .unwrap_or_else(|fault| panic!("{fault:?}"));
     // What a switcher does next: it reads the terminal. A terminal that was not taken back stops it.
     writeln!(std::io::stderr(), "ENDED {}", exit.code()).unwrap();

@@ -7,7 +7,9 @@ use std::process::{Command, Stdio};
 
 use proptest::prelude::*;
 use sekisho::domain::secret::Secret;
-use sekisho::services::environment::{Context, Environment, Form, Inherited, Masking, Syntax};
+use sekisho::services::environment::{
+    Context, Endpoint, Environment, Form, Inherited, Masking, Syntax,
+};
 
 use super::driver::{FAR, SECRET, TOKEN, pass};
 use crate::support::program;
@@ -162,6 +164,38 @@ fn what_other_tools_left_is_removed() {
         }
         assert!(seen.contains(&("AWS_MAX_ATTEMPTS".into(), "5".into())));
     }
+}
+
+#[test]
+fn a_served_child_gets_the_endpoint_and_no_credentials() {
+    let before = inherited(&[
+        ("AWS_ACCESS_KEY_ID", "AKIA"),
+        ("AWS_SECRET_ACCESS_KEY", "x"),
+        ("AWS_SESSION_TOKEN", "x"),
+        ("AWS_CREDENTIAL_EXPIRATION", "x"),
+        ("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", "/x"),
+    ]);
+    let endpoint = Endpoint {
+        uri: "http://127.0.0.1:1/x".into(),
+        token: Secret::new(TOKEN.into()),
+    };
+    let target = pass("dev-tanaka", FAR).target;
+    let environment = Environment::served(&target, endpoint, &Context::default(), &before);
+    let block = environment.block(&before).unwrap();
+    let mut aws: Vec<&str> = block
+        .variables()
+        .filter_map(|(name, _)| name.to_str())
+        .filter(|name| name.starts_with("AWS_"))
+        .collect();
+    aws.sort_unstable();
+    let expected = [
+        "AWS_ACCOUNT_ID",
+        "AWS_CONTAINER_AUTHORIZATION_TOKEN",
+        "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+        "AWS_DEFAULT_REGION",
+        "AWS_REGION",
+    ];
+    assert_eq!(aws, expected);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::driver::{SECRET, TOKEN, Task};
+use super::driver::{ARGUMENTS, SECRET, TOKEN, Task};
 use super::terminal::Pty;
 use crate::support::program;
 
@@ -257,11 +257,48 @@ fn term_and_hup_are_passed_on() {
 
 #[test]
 fn a_plain_shell_starts_plain() {
-    let Some(sh) = program("dash") else { return };
+    let Some(sh) = program("sh") else { return };
     let home = home(".profile", "");
     let mut pty = Pty::spawn(Task::new(&sh, home.path()).command(home.path()));
     pty.line("echo \"<$SEKISHO_TARGET>\"; env | grep -c __SEKISHO");
     let screen = pty.wait_for("<dev-tanaka/Developer>");
     pty.wait_until("a count", |screen| screen.lines().any(|line| line == "0"));
     assert!(!screen.contains("sekisho:"), "{screen}");
+}
+
+#[test]
+fn the_shell_one_comes_from_is_the_shell_one_gets() {
+    let Some(zsh) = program("zsh") else { return };
+    let home = home(".zshrc", "PROMPT='outer> '\n");
+    let mut task = Task::new(&zsh, home.path());
+    task.shell = None;
+    let driver = task.command(home.path());
+    let mut command = super::terminal::command(&zsh, home.path());
+    command.arg("-i");
+    for (name, value) in driver.iter_full_env_as_str() {
+        command.env(name, value);
+    }
+    command.env("SHELL", "/bin/sh");
+    command.env("DRIVER", &driver.get_argv()[0]);
+    let mut pty = Pty::spawn(command);
+    pty.wait_for("outer>");
+    // `env` stands between, as cargo or make might.
+    pty.line(&format!("env A=b $DRIVER {}; true", ARGUMENTS.join(" ")));
+    pty.wait_for("[dev-tanaka/Developer] outer>");
+    pty.line("echo \"<$ZSH_VERSION>\"");
+    pty.wait_for("<5.");
+    // The whole pair stops and comes back under the outer shell's job control.
+    pty.line("exit 5");
+    pty.wait_for("ENDED 5");
+    let outer = pty.pid();
+    pty.send("\u{1a}");
+    pty.wait_until("the outer shell in the foreground", |_| {
+        pty.foreground() == outer
+    });
+    pty.line("fg");
+    pty.wait_until("the driver in the foreground", |_| {
+        pty.foreground() != outer
+    });
+    pty.line("hello");
+    pty.wait_for("READ hello");
 }

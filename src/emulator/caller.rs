@@ -1,0 +1,206 @@
+//! Who calls: the signature, the token and the expiry, checked; and what the caller is called.
+
+use jiff::Timestamp;
+
+use super::organisation::{KeyStatus, LastUsed, Organisation, Policy};
+use super::state::{Holder, Session, State, unique_id};
+use super::wire::{Inbound, Refusal};
+
+/// The one who signed.
+#[derive(Debug)]
+pub(super) struct Caller {
+    pub holder: Holder,
+    /// Absent where it was a long-term key.
+    pub session: Option<Session>,
+    pub region: String,
+}
+
+impl State {
+    /// Finds the signer and checks the signature, the token and the expiry.
+    pub(super) fn authenticate(&mut self, inbound: &Inbound) -> Result<Caller, Refusal> {
+        let now = self.now();
+        let signature = inbound
+            .signature
+            .as_ref()
+            .ok_or_else(Refusal::invalid_token)?;
+        let token = inbound
+            .parts
+            .headers
+            .get("x-amz-security-token")
+            .and_then(|value| value.to_str().ok());
+        let (secret, holder, session) = match token {
+            None => {
+                let (holder, secret) = self.long_term_key(&signature.key, now)?;
+                (secret, holder, None)
+            }
+            Some(token) => {
+                let session = self
+                    .sessions
+                    .iter()
+                    .find(|session| session.id == signature.key && session.token == token)
+                    .ok_or_else(Refusal::invalid_token)?
+                    .clone();
+                if let Holder::User(user) | Holder::Federated { user, .. } = &session.holder {
+                    self.organisation
+                        .find_user(user)
+                        .ok_or_else(Refusal::invalid_token)?;
+                }
+                (
+                    session.secret.clone(),
+                    session.holder.clone(),
+                    Some(session),
+                )
+            }
+        };
+        let window = self.organisation.habits.skew;
+        signature.verify(&inbound.parts, &inbound.body, &secret, now, window)?;
+        if session
+            .as_ref()
+            .is_some_and(|session| session.expires <= now)
+        {
+            let text = "The security token included in the request is expired";
+            return Err(Refusal::new(403, "ExpiredToken", text));
+        }
+        let caller = Caller {
+            holder,
+            session,
+            region: signature.region.clone(),
+        };
+        if let Some(key) = self
+            .organisation
+            .keys_mut()
+            .find(|key| key.id == signature.key)
+        {
+            let (service, region) = (signature.service.clone(), signature.region.clone());
+            key.last_used = Some(LastUsed {
+                at: now,
+                service,
+                region,
+            });
+        }
+        if inbound.service == "iam" && caller.is_kept_from_iam() {
+            return Err(Refusal::invalid_token());
+        }
+        Ok(caller)
+    }
+
+    fn long_term_key(&self, id: &str, now: Timestamp) -> Result<(Holder, String), Refusal> {
+        let organisation = &self.organisation;
+        let delay = organisation.habits.key_propagation;
+        let users = organisation.users.iter().flat_map(|user| {
+            user.keys
+                .iter()
+                .map(|key| (Holder::User(user.name.clone()), key))
+        });
+        organisation
+            .root_keys
+            .iter()
+            .map(|key| (Holder::Root, key))
+            .chain(users)
+            .find(|(_, key)| {
+                let known = delay.is_zero() || key.created + delay <= now;
+                key.id == id && key.status == KeyStatus::Active && known
+            })
+            .map(|(holder, key)| (holder, key.secret.clone()))
+            .ok_or_else(Refusal::invalid_token)
+    }
+}
+
+impl Caller {
+    /// The account whose principal it is.
+    pub(super) fn account(&self, organisation: &Organisation) -> String {
+        match &self.holder {
+            Holder::Role(session) => session.arn.split(':').nth(4).unwrap_or_default().to_owned(),
+            _ => organisation.auth.clone(),
+        }
+    }
+
+    /// The ARN that AWS shows.
+    pub(super) fn arn(&self, organisation: &Organisation) -> String {
+        let (partition, account) = (&organisation.partition, self.account(organisation));
+        match &self.holder {
+            Holder::Root => format!("arn:{partition}:iam::{account}:root"),
+            Holder::User(name) => organisation.user_arn(name),
+            Holder::Role(session) => assumed_role_arn(&session.arn, &session.name),
+            Holder::Federated { name, .. } => {
+                format!("arn:{partition}:sts::{account}:federated-user/{name}")
+            }
+        }
+    }
+
+    /// `aws:PrincipalArn`: the role's for its sessions.
+    pub(super) fn principal_arn(&self, organisation: &Organisation) -> String {
+        match &self.holder {
+            Holder::Role(session) => session.arn.clone(),
+            _ => self.arn(organisation),
+        }
+    }
+
+    pub(super) fn arns(&self, organisation: &Organisation) -> Vec<String> {
+        vec![self.arn(organisation), self.principal_arn(organisation)]
+    }
+
+    /// `aws:userid`, `UserId`.
+    pub(super) fn user_id(&self, organisation: &Organisation) -> String {
+        match &self.holder {
+            Holder::Root => organisation.auth.clone(),
+            Holder::User(name) => unique_id("AIDA", &organisation.user_arn(name)),
+            Holder::Role(session) => {
+                format!("{}:{}", unique_id("AROA", &session.arn), session.name)
+            }
+            Holder::Federated { name, .. } => format!("{}:{name}", organisation.auth),
+        }
+    }
+
+    /// `aws:PrincipalType`.
+    pub(super) fn kind(&self) -> &'static str {
+        match &self.holder {
+            Holder::Root => "Account",
+            Holder::User(_) => "User",
+            Holder::Role(_) => "AssumedRole",
+            Holder::Federated { .. } => "FederatedUser",
+        }
+    }
+
+    /// Credentials from GetSessionToken.
+    pub(super) fn is_user_session(&self) -> bool {
+        self.session.is_some() && matches!(self.holder, Holder::User(_) | Holder::Root)
+    }
+
+    /// A user's session without MFA may not call IAM at all, nor may a federated one.
+    fn is_kept_from_iam(&self) -> bool {
+        let federated = matches!(self.holder, Holder::Federated { .. });
+        federated || (self.is_user_session() && self.mfa().is_none())
+    }
+
+    /// When the session's MFA was passed. A role session knows nothing of it.
+    pub(super) fn mfa(&self) -> Option<Timestamp> {
+        self.session.as_ref().and_then(|session| session.mfa)
+    }
+
+    /// The identity policies that speak for it.
+    pub(super) fn policies<'a>(
+        &'a self,
+        organisation: &'a Organisation,
+    ) -> std::slice::Iter<'a, Policy> {
+        match &self.holder {
+            Holder::Root => [].iter(),
+            Holder::User(name) | Holder::Federated { user: name, .. } => organisation
+                .find_user(name)
+                .map_or([].iter(), |user| user.policies.iter()),
+            Holder::Role(session) => organisation
+                .find_role(&session.arn)
+                .map_or([].iter(), |role| role.policies.iter()),
+        }
+    }
+}
+
+/// `assumed-role/NAME/SESSION`: the path is dropped.
+pub(super) fn assumed_role_arn(role: &str, session: &str) -> String {
+    let (account, path) = role.split_once(":role/").unwrap_or((role, ""));
+    let name = path.rsplit('/').next().unwrap_or_default();
+    format!(
+        "{}:assumed-role/{name}/{session}",
+        account.replacen(":iam:", ":sts:", 1)
+    )
+}
