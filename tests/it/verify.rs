@@ -4,4 +4,5 @@
 mod guardrails;
 mod elsewhere;
 mod stage;
+mod own;
 mod runs;
