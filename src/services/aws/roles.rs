@@ -116,15 +116,12 @@ fn decode(text: &str) -> String {
                 .get(at)
                 .and_then(|digit| char::from(*digit).to_digit(16))
         };
-        match (byte, hex(0), hex(1)) {
-            (b'%', Some(high), Some(low)) => {
-                out.push(u8::try_from(high * 16 + low).unwrap_or_default());
-                rest = &after[2..];
-            }
-            _ => {
-                out.push(byte);
-                rest = after;
-            }
+        if let (b'%', Some(high), Some(low)) = (byte, hex(0), hex(1)) {
+            out.push(u8::try_from(high * 16 + low).unwrap_or_default());
+            rest = &after[2..];
+        } else {
+            out.push(byte);
+            rest = after;
         }
     }
     String::from_utf8_lossy(&out).into_owned()
