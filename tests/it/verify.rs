@@ -2,11 +2,7 @@
 //! an endpoint that refuses everything.
 
 mod elsewhere;
-<<<<<<< HEAD
-mod guardrails;
-=======
 mod stage;
 mod own;
->>>>>>> verify
 mod runs;
 mod stage;
