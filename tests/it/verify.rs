@@ -2,7 +2,7 @@
 //! an endpoint that refuses everything.
 
 mod elsewhere;
-mod stage;
+mod guardrails;
 mod own;
 mod runs;
 mod stage;
