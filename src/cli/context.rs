@@ -11,8 +11,9 @@ use crate::domain::config::{Config, KeySource, PromptCompat, RenewPref, StoreCho
 use crate::domain::fault::{Exit, Fault};
 use crate::domain::guard::{Cleared, Confirmation};
 use crate::domain::pass::{Asking, Pass, Refusal, Renew, Request, Terms};
-use crate::domain::secret::Secret;
+use crate::domain::secret::{AccessKey, Secret};
 use crate::domain::text::sanitize;
+use crate::services::access_key::Shelf;
 use crate::services::aws;
 use crate::services::broker::{Broker, Means};
 use crate::services::config_cache::{self, Understood};
@@ -21,6 +22,7 @@ use crate::services::diary::Diary;
 use crate::services::environment::{self, Environment, Inherited};
 use crate::services::export;
 use crate::services::paths::{Ids, Paths};
+use crate::services::person::Person;
 use crate::services::process;
 use crate::services::serve::Server;
 use crate::services::shell::{Shell, Subshell};
@@ -99,13 +101,25 @@ pub struct Context {
 impl Context {
     /// Reads the config and opens the store. Nothing is called.
     pub fn open(world: World, common: Common, verb: &str, out: Out) -> Result<Self, Fault> {
-        let inherited = Inherited::current();
         let paths = world.paths()?;
+        let understood = read_config(&world, &common, &paths)?;
+        Self::with_config(world, common, verb, out, paths, understood)
+    }
+
+    /// Opens the store for a config that was read elsewhere.
+    pub fn with_config(
+        world: World,
+        common: Common,
+        verb: &str,
+        out: Out,
+        paths: Paths,
+        understood: Understood,
+    ) -> Result<Self, Fault> {
         let Understood {
             config,
             warnings,
             read_from,
-        } = read_config(&world, &common, &paths)?;
+        } = understood;
         let bench = Rc::new(Bench::new(out));
         let means = Means {
             vault: vault(config.store, &paths),
@@ -117,6 +131,7 @@ impl Context {
             clock: Timestamp::now,
         };
         let broker = Broker::new(config.auth.clone(), means);
+        let inherited = Inherited::current();
         let context = Self {
             out,
             world,
@@ -176,6 +191,59 @@ impl Context {
     /// Where the person waits.
     pub fn bench(&self) -> &Bench {
         &self.bench
+    }
+
+    /// The access key where it can be had without asking a person; `None` where it is sealed.
+    pub fn key_without_asking(&self) -> Option<Result<Rc<AccessKey>, Fault>> {
+        let sealed = matches!(
+            self.config.auth.key,
+            KeySource::Auto | KeySource::File | KeySource::Keyring
+        );
+        if sealed && self.world.demo().is_none() {
+            return None;
+        }
+        let key = block_on(self.broker.access_key()).ok()?;
+        Some(key.map_err(Refusal::into_fault))
+    }
+
+    /// Where sessions rest, as the header and `status` name it.
+    pub fn store_label(&self) -> String {
+        self.broker
+            .vault()
+            .label()
+            .unwrap_or("no session kept yet")
+            .to_owned()
+    }
+
+    /// What stands between sekisho and AWS's own hosts, one line each.
+    pub fn detours(&self) -> Vec<String> {
+        match self.world {
+            World::Real => aws::detours(&self.config.auth),
+            World::Demo(_) => {
+                vec!["demo: an emulated organisation, nothing here is real".to_owned()]
+            }
+        }
+    }
+
+    /// A verb as a person types it to get what this process would do.
+    pub fn command(&self, verb: &str) -> String {
+        match &self.common.config {
+            Some(config) => format!(
+                "sekisho --config {} {verb}",
+                super::quote(&config.to_string_lossy())
+            ),
+            None => format!("sekisho {verb}"),
+        }
+    }
+
+    /// The person who waits there, as the services know them.
+    pub fn person(&self) -> &dyn Person {
+        &self.bench
+    }
+
+    /// Where the config's access key may lie in the store.
+    pub fn shelf(&self) -> Shelf {
+        Shelf::new(&self.config.auth, self.config.store, &self.paths.state)
     }
 
     /// What the command line changes about every target.
@@ -433,7 +501,7 @@ fn named_config(common: &Common, inherited: &Inherited) -> Option<PathBuf> {
 }
 
 /// Reads the config, from its file or from the demo, and what its included files complain about.
-fn read_config(world: &World, common: &Common, paths: &Paths) -> Result<Understood, Fault> {
+pub fn read_config(world: &World, common: &Common, paths: &Paths) -> Result<Understood, Fault> {
     if let World::Demo(demo) = world {
         let mut config = super::demo::example()?.config;
         demo.adopt(&mut config);
@@ -443,8 +511,12 @@ fn read_config(world: &World, common: &Common, paths: &Paths) -> Result<Understo
             read_from: ReadFrom::default(),
         });
     }
-    let path = config_files::locate(common.config.as_deref(), |name| std::env::var_os(name))?;
-    config_cache::load(&path, paths)
+    config_cache::load(&config_path(common)?, paths)
+}
+
+/// Where the config is.
+pub fn config_path(common: &Common) -> Result<PathBuf, Fault> {
+    config_files::locate(common.config.as_deref(), |name| std::env::var_os(name))
 }
 
 /// The vault that a config asks for.

@@ -16,3 +16,5 @@ pub mod scope;
 pub mod search;
 pub mod secret;
 pub mod text;
+pub mod trust;
+pub mod verdict;

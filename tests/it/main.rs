@@ -8,8 +8,10 @@
 mod broker;
 mod clients;
 mod config;
+mod doctor;
 mod emulator;
 mod exits;
+mod keys;
 mod layers;
 mod policy;
 mod pty;
@@ -18,3 +20,4 @@ mod secrets;
 mod store;
 mod support;
 mod verbs;
+mod verify;
