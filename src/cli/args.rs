@@ -353,6 +353,7 @@ pub struct ConsoleArgs {
 
 /// What becomes of the profiles.
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub struct ProfilesArgs {
     /// Write the block, after showing what changes
     #[arg(long)]

@@ -2,8 +2,8 @@
 
 pub mod args;
 mod bench;
-mod completions;
 mod columns;
+mod completions;
 mod config;
 mod console;
 mod context;
@@ -14,8 +14,8 @@ mod doctor;
 mod env;
 mod exec;
 mod hook;
-mod list;
 mod key;
+mod list;
 mod login;
 mod logout;
 pub mod out;
@@ -97,7 +97,7 @@ fn run_in(world: &World, line: CommandLine, out: Out) -> Result<Exit, Fault> {
         Verb::Refresh { quiet, hook } => {
             env::refresh(&context(line.common, "refresh".into())?, hook, quiet)
         }
-        Verb::List(arguments) => list::run(&context(line.common, "list".into())?, &arguments),
+        Verb::List(arguments) => Ok(list::run(&context(line.common, "list".into())?, &arguments)),
         Verb::CredentialProcess { target, prompt } => Ok(credential_process::run(
             world,
             line.common,

@@ -93,7 +93,10 @@ mod tests {
         for _ in 0..40 {
             diary.append(&line).unwrap();
         }
-        let length = |name| std::fs::metadata(diary.folder.join(name)).unwrap().len();
+        let length = |name| {
+            let path = diary.folder.join(name);
+            std::fs::metadata(path).unwrap().len()
+        };
         assert_eq!(length(OLD), FULL);
         assert_eq!(length(FILE), 8 * 64 * 1024);
     }

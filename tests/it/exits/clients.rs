@@ -1,4 +1,4 @@
-//! Clients that nobody here wrote, on credential_process and on the served endpoint.
+//! Clients that nobody here wrote, on `credential_process` and on the served endpoint.
 
 use std::process::Command;
 
