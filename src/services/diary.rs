@@ -89,7 +89,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let diary = Diary::new(&folder.path().join("state"), "exec dev-tanaka");
         assert_eq!(diary.verb, "exec");
-        let line = [b'x'; 64 * 1024];
+        let line = vec![b'x'; 64 * 1024];
         for _ in 0..40 {
             diary.append(&line).unwrap();
         }

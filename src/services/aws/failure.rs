@@ -431,6 +431,34 @@ mod tests {
     }
 
     #[test]
+    fn a_policy_too_large_and_one_that_is_none_are_told_apart() {
+        let told = |code: &str, message: &str| {
+            let failure = Failure {
+                kind: classify(code, message),
+                code: Some(code.into()),
+                message: message.into(),
+                ..Failure::garbled("sts:AssumeRole")
+            };
+            failure.fault(Doing::Asking)
+        };
+        let large = told(
+            "PackedPolicyTooLarge",
+            "Packed policy consumes 112% of allotted space",
+        );
+        assert!(
+            large.what.contains("too large") && large.why[0].contains("112%"),
+            "{large:?}"
+        );
+        assert!(
+            large.fix.iter().any(|fix| fix.contains("policy_arns")),
+            "{large:?}"
+        );
+        let malformed = told("MalformedPolicyDocument", "Syntax error at position (1,9)");
+        assert!(malformed.why[0].contains("(1,9)") && malformed.fix[0].contains("validate-policy"));
+        assert_eq!((large.exit, malformed.exit), (Exit::Refused, Exit::Refused));
+    }
+
+    #[test]
     fn codes_and_prefixes_decide() {
         for (code, message, kind) in [
             (

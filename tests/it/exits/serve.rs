@@ -9,6 +9,8 @@ use std::time::Duration;
 use sekisho::emulator::{Injection, Misbehaviour, Times};
 
 use super::stage::{DEADLINE, Stage, until};
+use crate::pty::terminal::{Pty, command};
+use crate::support::program;
 
 /// A child that tells the endpoint and waits for a line.
 const TELL: &str = r#"echo "$AWS_CONTAINER_CREDENTIALS_FULL_URI $AWS_CONTAINER_AUTHORIZATION_TOKEN"; read -r line; exit ${line:-7}"#;
@@ -308,17 +310,17 @@ fn the_child_has_no_static_credentials() {
 
 #[test]
 fn a_subshell_may_be_served_too() {
-    let Some(_) = crate::support::program("bash") else {
+    let (Some(_), Some(_)) = (program("bash"), program("curl")) else {
         return;
     };
     let stage = Stage::with("renew: serve\nshell: bash", "");
     stage.sign_in();
-    let mut builder = crate::pty::terminal::command(env!("CARGO_BIN_EXE_sekisho"), stage.home());
+    let mut builder = command(env!("CARGO_BIN_EXE_sekisho"), stage.home());
     for (name, value) in stage.sekisho(&[]).get_envs() {
         builder.env(name, value.unwrap_or_default());
     }
     builder.args(["shell", "dev"]);
-    let mut pty = crate::pty::terminal::Pty::spawn(builder);
+    let mut pty = Pty::spawn(builder);
     pty.wait_for("[dev/Developer]");
     pty.line("curl -s -H \"Authorization: $AWS_CONTAINER_AUTHORIZATION_TOKEN\" \"$AWS_CONTAINER_CREDENTIALS_FULL_URI\" > got; echo K${AWS_ACCESS_KEY_ID-none}");
     pty.wait_for("Knone");
