@@ -16,4 +16,5 @@ mod screens;
 mod secrets;
 mod store;
 mod support;
+mod switcher;
 mod verbs;

@@ -1,6 +1,6 @@
 //! The switcher's screens: a test is a string of keys and a picture.
 
-mod stage;
+pub mod stage;
 
 use std::sync::Arc;
 use std::time::Duration;
