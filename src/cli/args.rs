@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::domain::ids::{Malformed, Region, parse_duration};
+use crate::domain::policy;
 use crate::domain::scope::Scope;
 use crate::services::environment::Syntax;
 use crate::services::shell::{CommandName, Hookable};
@@ -192,6 +193,19 @@ pub enum Verb {
         #[command(subcommand)]
         what: ConfigVerb,
     },
+    /// Prove that a leaked key opens nothing
+    #[command(
+        after_help = "Examples:\n  sekisho verify\n  sekisho verify dev-tanaka --json\n\nExit: 0 all proved, 5 something is OPEN, 6 undecided."
+    )]
+    Verify(VerifyArgs),
+    /// Look for what commonly goes wrong here, and what weakens the promise
+    #[command(after_help = "Example: sekisho doctor --offline")]
+    Doctor(DoctorArgs),
+    /// Render the guardrails that make a leaked key worthless
+    #[command(
+        after_help = "Examples:\n  sekisho policy --format cloudformation --write guardrails/\n  sekisho policy --format json | less"
+    )]
+    Policy(PolicyArgs),
     /// Try everything in an emulated organisation; needs no account and no network
     #[command(
         after_help = "Examples:\n  sekisho demo\n  sekisho demo exec dev-tanaka -- aws sts get-caller-identity\n  sekisho demo --serve"
@@ -269,6 +283,74 @@ fn parse_hookable(text: &str) -> Result<Hookable, Malformed> {
         .into_iter()
         .find(|shell| shell.name() == text)
         .ok_or_else(|| Malformed("the hook is for bash, zsh and fish".into()))
+}
+
+/// What `verify` probes, and how it tells.
+#[derive(Debug, Args)]
+pub struct VerifyArgs {
+    /// Accounts or account/roles; without any, every one that is not guarded by `confirm`
+    #[arg(value_name = "TARGET")]
+    pub targets: Vec<String>,
+    /// Do not ask before probing
+    #[arg(long)]
+    pub yes: bool,
+    /// A report for programs; README documents its schema
+    #[arg(long)]
+    pub json: bool,
+    /// Show every finding, not only what is wrong
+    #[arg(long, conflicts_with = "json")]
+    pub all: bool,
+    /// The most calls a second
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub rate: u32,
+}
+
+/// How `doctor` looks, and how it tells.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct DoctorArgs {
+    /// Call nothing
+    #[arg(long)]
+    pub offline: bool,
+    /// Rows for programs; README documents their schema
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What `policy` renders, and where to.
+#[derive(Debug, Args)]
+pub struct PolicyArgs {
+    /// The form of the documents
+    #[arg(long, value_name = "FORMAT", default_value = "json")]
+    pub format: PolicyFormat,
+    /// Write them into this folder, after showing what changes
+    #[arg(long, value_name = "DIR")]
+    pub write: Option<PathBuf>,
+    /// Write without asking
+    #[arg(long, requires = "write")]
+    pub yes: bool,
+}
+
+/// The form of the documents.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum PolicyFormat {
+    /// Policies to deploy by your own means
+    Json,
+    /// Stacks, and a StackSet for the dev accounts
+    #[value(name = "cloudformation", alias = "cfn")]
+    CloudFormation,
+    /// Two root modules around the JSON policies
+    #[value(alias = "tf")]
+    Terraform,
+}
+
+impl From<PolicyFormat> for policy::Format {
+    fn from(format: PolicyFormat) -> Self {
+        match format {
+            PolicyFormat::Json => Self::Json,
+            PolicyFormat::CloudFormation => Self::CloudFormation,
+            PolicyFormat::Terraform => Self::Terraform,
+        }
+    }
 }
 
 /// What to do with the config.

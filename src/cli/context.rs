@@ -1,22 +1,26 @@
 //! What a verb works with: the config, the store, the broker, put together once.
 
 use std::future::Future;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use jiff::Timestamp;
 
 use crate::domain::account::{Overrides, Target, UnknownTarget};
-use crate::domain::config::{Config, StoreChoice, Strictness};
+use crate::domain::config::{Config, KeySource, PromptCompat, StoreChoice};
 use crate::domain::fault::{Exit, Fault};
-use crate::domain::pass::{Pass, Renew, Terms};
+use crate::domain::pass::{Pass, Refusal, Renew, Terms};
+use crate::domain::secret::AccessKey;
 use crate::domain::text::sanitize;
+use crate::services::aws;
 use crate::services::broker::{Broker, Means};
-use crate::services::config_files;
+use crate::services::config_cache::{self, Understood};
+use crate::services::config_files::{self, ReadFrom};
 use crate::services::environment::{self, Environment, Inherited};
 use crate::services::paths::{Ids, Paths};
 use crate::services::process;
 use crate::services::shell::{Shell, Subshell};
+use crate::services::stamps::Stamp;
 use crate::services::store::datakey::KeyPlace;
 use crate::services::store::files::Dir;
 use crate::services::store::vault::Vault;
@@ -26,6 +30,7 @@ use super::bench::Bench;
 use super::demo::Demo;
 use super::out::Out;
 use super::prompt::{self, Codes};
+use super::warm;
 
 /// Where a command runs: against AWS, or in a demo.
 #[derive(Clone)]
@@ -83,14 +88,32 @@ pub struct Context {
     broker: Broker,
     inherited: Inherited,
     bench: Rc<Bench>,
+    /// The config's file and everything else it was read from.
+    read_from: ReadFrom,
 }
 
 impl Context {
     /// Reads the config and opens the store. Nothing is called.
     pub fn open(world: World, common: Common, verb: &str, out: Out) -> Result<Self, Fault> {
-        let inherited = Inherited::current();
         let paths = world.paths()?;
-        let (config, warnings) = read_config(&world, &common, &paths)?;
+        let understood = read_config(&world, &common, &paths)?;
+        Self::with_config(world, common, verb, out, paths, understood)
+    }
+
+    /// Opens the store for a config that was read elsewhere.
+    pub fn with_config(
+        world: World,
+        common: Common,
+        verb: &str,
+        out: Out,
+        paths: Paths,
+        understood: Understood,
+    ) -> Result<Self, Fault> {
+        let Understood {
+            config,
+            warnings,
+            read_from,
+        } = understood;
         let bench = Rc::new(Bench::new(out));
         let means = Means {
             vault: vault(&world, config.store, &paths),
@@ -101,6 +124,7 @@ impl Context {
             clock: Timestamp::now,
         };
         let broker = Broker::new(config.auth.clone(), means);
+        let inherited = Inherited::current();
         let context = Self {
             out,
             world,
@@ -111,6 +135,7 @@ impl Context {
             broker,
             inherited,
             bench,
+            read_from,
         };
         context.lend_demo_key()?;
         Ok(context)
@@ -136,6 +161,11 @@ impl Context {
         &self.paths
     }
 
+    /// The options of every verb.
+    pub fn common(&self) -> &Common {
+        &self.common
+    }
+
     /// The world.
     pub fn world(&self) -> &World {
         &self.world
@@ -151,14 +181,52 @@ impl Context {
         &self.bench
     }
 
+    /// The access key where it can be had without asking a person; `None` where it is sealed.
+    pub fn key_without_asking(&self) -> Option<Result<Rc<AccessKey>, Fault>> {
+        let sealed = matches!(
+            self.config.auth.key,
+            KeySource::Auto | KeySource::File | KeySource::Keyring
+        );
+        if sealed && self.world.demo().is_none() {
+            return None;
+        }
+        let key = block_on(self.broker.access_key()).ok()?;
+        Some(key.map_err(Refusal::into_fault))
+    }
+
+    /// Where sessions rest, as the header and `status` name it.
+    pub fn store_label(&self) -> String {
+        self.broker
+            .vault()
+            .label()
+            .unwrap_or("no session kept yet")
+            .to_owned()
+    }
+
+    /// What stands between sekisho and AWS's own hosts, one line each.
+    pub fn detours(&self) -> Vec<String> {
+        match self.world {
+            World::Real => aws::detours(&self.config.auth),
+            World::Demo(_) => {
+                vec!["demo: an emulated organisation, nothing here is real".to_owned()]
+            }
+        }
+    }
+
+    /// A verb as a person types it to get what this process would do.
+    pub fn command(&self, verb: &str) -> String {
+        match &self.common.config {
+            Some(config) => format!(
+                "sekisho --config {} {verb}",
+                super::quote(&config.to_string_lossy())
+            ),
+            None => format!("sekisho {verb}"),
+        }
+    }
+
     /// What the command line changes about every target.
     pub fn overrides(&self) -> Overrides {
-        Overrides {
-            region: self.common.region.clone(),
-            ambient_region: self.inherited.own_region(),
-            duration: self.common.duration,
-            scope: self.common.scope,
-        }
+        overrides(&self.common, &self.inherited)
     }
 
     /// The target a name means.
@@ -188,7 +256,21 @@ impl Context {
         for note in &pass.notes {
             self.out.warn(note);
         }
+        warm::keep(self, name, &pass);
         Ok(pass)
+    }
+
+    /// Everything the config was read from, and the files of the key, as they are now.
+    pub fn stamps(&self) -> Vec<Stamp> {
+        let now = Timestamp::now();
+        let read = self.read_from.files.iter().chain(&self.read_from.folders);
+        let profiles = match self.config.auth.key {
+            KeySource::Profile(_) => aws::profile_files(&self.paths.home),
+            _ => Vec::new(),
+        };
+        read.chain(&profiles)
+            .map(|path| Stamp::of(path, now))
+            .collect()
     }
 
     /// Opens a subshell and stays until it ends.
@@ -230,27 +312,21 @@ impl Context {
 
     /// The environment that carries a pass; `depth` is how many of our shells surround the child.
     pub fn environment(&self, pass: Pass, depth: u32) -> Environment {
-        let context = environment::Context {
-            config_path: self.named_config(),
+        let compat = self.config.shell.prompt_compat;
+        environment(
+            &self.world,
+            &self.common,
+            &self.inherited,
+            compat,
+            pass,
             depth,
-            compat: self.config.shell.prompt_compat,
-            extra: self.world.demo().map(Demo::environment).unwrap_or_default(),
-        };
-        Environment::of(pass, &context, &self.inherited)
+        )
     }
 
     /// The environment that takes everything back; a demo's stays.
     pub fn cleared_environment(&self) -> Environment {
         let kept = self.world.demo().map(Demo::environment).unwrap_or_default();
         Environment::cleared(&kept, &self.inherited)
-    }
-
-    /// The config that was named, absolute.
-    fn named_config(&self) -> Option<PathBuf> {
-        self.common
-            .config
-            .as_deref()
-            .and_then(|path| std::path::absolute(path).ok())
     }
 
     /// The demo's key comes from the demo, however often it is wiped.
@@ -262,25 +338,53 @@ impl Context {
     }
 }
 
-/// Reads the config, from its file or from the demo, and what its included files complain about.
-fn read_config(
+/// What the command line changes about every target.
+pub fn overrides(common: &Common, inherited: &Inherited) -> Overrides {
+    Overrides {
+        region: common.region.clone(),
+        ambient_region: inherited.own_region(),
+        duration: common.duration,
+        scope: common.scope,
+    }
+}
+
+/// The environment that carries a pass; `depth` is how many of our shells surround the child.
+pub fn environment(
     world: &World,
     common: &Common,
-    paths: &Paths,
-) -> Result<(Config, Vec<String>), Fault> {
+    inherited: &Inherited,
+    compat: PromptCompat,
+    pass: Pass,
+    depth: u32,
+) -> Environment {
+    let named = common.config.as_deref().map(Path::to_owned);
+    let named = named.or_else(|| inherited.get("SEKISHO_CONFIG").map(PathBuf::from));
+    let context = environment::Context {
+        config_path: named.and_then(|path| std::path::absolute(path).ok()),
+        depth,
+        compat,
+        extra: world.demo().map(Demo::environment).unwrap_or_default(),
+    };
+    Environment::of(pass, &context, inherited)
+}
+
+/// Reads the config, from its file or from the demo, and what its included files complain about.
+pub fn read_config(world: &World, common: &Common, paths: &Paths) -> Result<Understood, Fault> {
     if let World::Demo(demo) = world {
         let mut config = super::demo::example()?.config;
         demo.adopt(&mut config);
-        return Ok((config, Vec::new()));
+        return Ok(Understood {
+            config,
+            warnings: Vec::new(),
+            read_from: ReadFrom::default(),
+        });
     }
-    let path = config_files::locate(common.config.as_deref(), |name| std::env::var_os(name))?;
-    let (loaded, _) = config_files::load(&path, Some(&paths.home), Strictness::Tolerant)?;
-    let warnings = loaded
-        .warnings
-        .iter()
-        .map(|complaint| sanitize(&complaint.to_string()))
-        .collect();
-    Ok((loaded.config, warnings))
+    config_cache::load(&config_path(common)?, paths)
+}
+
+/// Where the config is.
+pub fn config_path(common: &Common) -> Result<PathBuf, Fault> {
+    config_files::locate(common.config.as_deref(), |name| std::env::var_os(name))
 }
 
 /// The vault that a config asks for; a demo's stays in its folder.

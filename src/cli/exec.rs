@@ -2,12 +2,28 @@
 
 use std::ffi::OsString;
 
-use crate::domain::fault::{Exit, Fault};
+use crate::domain::fault::Fault;
+use crate::domain::pass::Renew;
+use crate::services::environment::Inherited;
+use crate::services::process;
 
-use super::context::Context;
+use super::args::Common;
+use super::context::{self, Context, World};
+use super::out::Out;
+use super::warm;
 
 /// Becomes the command. Comes back only where it cannot be run.
-pub fn run(context: &Context, target: &str, command: &[OsString]) -> Result<Exit, Fault> {
-    let pass = context.pass(target)?;
-    Err(context.become_command(pass, command))
+pub fn run(world: &World, common: Common, target: &str, command: &[OsString], out: Out) -> Fault {
+    let inherited = Inherited::current();
+    if let Some((pass, compat)) = warm::pass(world, &common, &inherited, target, Renew::ByFlow) {
+        let depth = inherited.depth() + 1;
+        let environment = context::environment(world, &common, &inherited, compat, pass, depth);
+        return process::exec(&environment, &inherited, command);
+    }
+    let become_it = || {
+        let context = Context::open(world.clone(), common, &format!("exec {target}"), out)?;
+        let pass = context.pass(target)?;
+        Ok(context.become_command(pass, command))
+    };
+    become_it().unwrap_or_else(|fault| fault)
 }

@@ -5,13 +5,18 @@ mod bench;
 mod config;
 mod context;
 mod demo;
+mod diff;
+mod doctor;
 mod env;
 mod exec;
 mod hook;
 pub mod out;
 mod pick;
+mod policy;
 mod prompt;
 mod shell;
+mod verify;
+mod warm;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -43,7 +48,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
 fn run_in(world: &World, line: CommandLine, out: Out) -> Result<Exit, Fault> {
     let context = |common, verb: String| Context::open(world.clone(), common, &verb, out);
     match line.verb.unwrap_or(Verb::Pick { query: Vec::new() }) {
-        Verb::Pick { query } => pick::run(&context(line.common, "pick".into())?, &query.join(" ")),
+        Verb::Pick { query } => pick::run(world, line.common, &query.join(" "), out),
         Verb::Shell { target, shell } => shell::run(
             &context(line.common, format!("shell {target}"))?,
             &target,
@@ -54,11 +59,9 @@ fn run_in(world: &World, line: CommandLine, out: Out) -> Result<Exit, Fault> {
             &target,
             None,
         ),
-        Verb::Exec { target, command } => exec::run(
-            &context(line.common, format!("exec {target}"))?,
-            &target,
-            &command,
-        ),
+        Verb::Exec { target, command } => {
+            Err(exec::run(world, line.common, &target, &command, out))
+        }
         Verb::Env(arguments) => {
             let verb = arguments
                 .target
@@ -76,6 +79,9 @@ fn run_in(world: &World, line: CommandLine, out: Out) -> Result<Exit, Fault> {
             env::refresh(&context(line.common, "refresh".into())?, hook, quiet)
         }
         Verb::Config { what } => config::run(&line.common, world, what, out),
+        Verb::Verify(arguments) => verify::run(&context(line.common, "verify".into())?, &arguments),
+        Verb::Doctor(arguments) => doctor::run(world, &line.common, arguments, out),
+        Verb::Policy(arguments) => policy::run(&context(line.common, "policy".into())?, &arguments),
         Verb::Demo { serve, verb } => demo::run(serve, verb, line.common, out),
     }
 }

@@ -207,6 +207,24 @@ fn ask_code(
     }
 }
 
+/// Asks yes or no on the terminal; anything but yes is a cancellation.
+pub fn confirm(question: &str) -> Result<(), Fault> {
+    let mut terminal = Terminal::open().ok_or_else(|| {
+        Fault::new(
+            Exit::NeedsPerson,
+            "a confirmation is needed, and there is no terminal to ask on",
+        )
+        .fix("add `--yes` where you mean it")
+    })?;
+    match terminal
+        .ask(&format!("sekisho: {question} [y/N] "))?
+        .as_str()
+    {
+        "y" | "Y" | "yes" => Ok(()),
+        _ => Err(cancelled()),
+    }
+}
+
 /// Passes a target's guard: by `--confirm`, else by asking at the terminal.
 pub fn clear(target: Target, confirm: Option<&str>) -> Result<Cleared, Fault> {
     let name = target.account.clone();

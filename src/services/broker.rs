@@ -1,6 +1,7 @@
 //! The broker: the only way to credentials. A request goes in; a pass or a refusal comes out.
 
 use std::cell::{OnceCell, RefCell};
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
@@ -10,28 +11,25 @@ use jiff::{SignedDuration, Timestamp};
 use crate::domain::account::{Flow, Target};
 use crate::domain::config::{Auth, KeySource, StoreChoice};
 use crate::domain::fault::{Exit, Fault};
-use crate::domain::ids::{AccessKeyId, MfaSerial, SessionName};
+use crate::domain::ids::{AccessKeyId, MfaSerial, RoleArn, SessionName};
 use crate::domain::pass::{
-    Asking, AuthStanding, CodeWanted, Complaint, Device, Live, Pass, Refusal, Renew, Request,
-    Standing,
+    Asking, AuthStanding, CodeWanted, Complaint, Device, Live, Pass, Refusal, Request, Standing,
 };
 use crate::domain::secret::{AccessKey, MfaCode, Secret};
 
 use super::access_key;
 use super::aws::{Aws, Doing, Failure, Kind, Signer};
-use super::sessions::{self, AuthOrigin, RoleOrigin, Session, Who};
+use super::sessions::{self, AuthOrigin, LAST_MARGIN, RoleOrigin, Session, Who};
 use super::store::keyfile::Passphrase;
 use super::store::lock::{Held, Holder, PromptLock, Waited, Wish};
 use super::store::spent::{Marked, SpentCodes};
-use super::store::vault::{self, Vault};
+use super::store::vault::{self, Name, Vault};
 use super::{aws, codes};
 
 /// An authenticator shows a new code every so many seconds (RFC 6238, as AWS uses it).
 const STEP: i64 = 30;
 /// An auth session with less life than this is not worth another call.
 const AUTH_MARGIN: SignedDuration = SignedDuration::from_mins(1);
-/// A session that cannot be renewed without a person still serves while it has this much left.
-const LAST_MARGIN: Duration = Duration::from_mins(5);
 
 /// Issues passes for one auth account.
 pub struct Broker {
@@ -106,9 +104,9 @@ impl Broker {
         let who = self.who().await?;
         let name = SessionName::of(&who.user);
         let (target, mut notes) = self.within_maximum(target);
-        let cached = self.cached(&who, &target, &name);
+        let cached = self.cached(&who, &target);
         let cached = match cached {
-            Some(session) if self.is_fresh(&session, request.terms.renew) => {
+            Some(session) if session.is_fresh(request.terms.renew, (self.clock)()) => {
                 return Ok(self.pass(session, notes));
             }
             cached => cached,
@@ -151,40 +149,58 @@ impl Broker {
         Ok(session.credentials.expires)
     }
 
-    /// What is live right now. Reads the cache only.
+    /// The access key, for verbs that are about the key itself.
+    pub async fn access_key(&self) -> Result<Rc<AccessKey>, Refusal> {
+        self.key().await
+    }
+
+    /// A fresh code for a verb that sends it itself: the command's, else what a person is to be asked.
+    pub async fn fresh_code(
+        &self,
+        given: Option<&(MfaSerial, MfaCode)>,
+    ) -> Result<(MfaSerial, MfaCode), Refusal> {
+        let who = self.who().await?;
+        let until = (self.clock)() + SignedDuration::try_from(Flow::SHARED_MAX).unwrap_or_default();
+        self.code(&who, given, Asking::Allowed, Flow::Direct, until)
+            .await
+    }
+
+    /// What is live right now, of this config's key. Reads the cache only.
     pub fn standing(&self) -> Standing {
         let now = (self.clock)();
-        let who: Option<Who> = sessions::recall(&self.vault, &sessions::who_id(&self.auth), now);
-        let mut standing = Standing {
-            user: who.map(|who| who.user).or_else(|| self.auth.user.clone()),
-            ..Standing::default()
-        };
-        let auth = sessions::all::<AuthOrigin>(&self.vault, now).into_iter();
-        standing.auth = auth
-            .filter(|(id, s)| *id == sessions::auth_id(&self.auth, &s.origin.key, &s.origin.serial))
-            .map(|(_, s)| AuthStanding {
-                expires: s.credentials.expires,
-                device: s.origin.device,
-            })
-            .max_by_key(|standing| standing.expires);
-        for (_, session) in sessions::all::<RoleOrigin>(&self.vault, now) {
-            let live = Live {
-                expires: session.credentials.expires,
-                flow: session.origin.flow,
+        let Some(who) = self.recall_who() else {
+            return Standing {
+                user: self.auth.user.clone(),
+                ..Standing::default()
             };
-            standing
-                .roles
-                .entry(session.origin.target.role)
-                .and_modify(|other| {
-                    *other = if other.expires < live.expires {
-                        live
-                    } else {
-                        *other
-                    }
-                })
-                .or_insert(live);
+        };
+        let auth = self.live_auth_session(&who).map(|session| AuthStanding {
+            expires: session.credentials.expires,
+            device: session.origin.device,
+        });
+        let mut roles: HashMap<RoleArn, Live> = HashMap::new();
+        for (name, session) in sessions::all::<RoleOrigin>(&self.vault, now) {
+            let (origin, expires) = (session.origin, session.credentials.expires);
+            if self
+                .names_for(&who, &origin.target)
+                .all(|ours| ours != name)
+            {
+                continue; // another key's, endpoint's or config's
+            }
+            let live = Live {
+                expires,
+                flow: origin.flow,
+            };
+            let longest = roles.entry(origin.target.role).or_insert(live);
+            if longest.expires < expires {
+                *longest = live;
+            }
         }
-        standing
+        Standing {
+            user: Some(who.user),
+            auth,
+            roles,
+        }
     }
 
     /// Forgets a role's sessions here. They stay valid at AWS until they expire.
@@ -214,27 +230,24 @@ impl Broker {
 
     fn pass(&self, session: Session<RoleOrigin>, mut notes: Vec<String>) -> Pass {
         notes.extend(self.vault.take_warning());
-        let Session {
-            credentials,
-            origin,
-        } = session;
-        Pass {
-            target: origin.target,
-            credentials,
-            flow: origin.flow,
-            user: origin.user,
-            notes,
-        }
+        session.into_pass(notes)
     }
 
-    fn is_fresh(&self, session: &Session<RoleOrigin>, renew: Renew) -> bool {
-        let (left, whole) = session.life((self.clock)());
-        match (renew, session.origin.flow) {
-            (Renew::Now, _) => false,
-            (Renew::Below(seconds), _) => left >= Duration::from_secs(seconds.into()),
-            (Renew::ByFlow, Flow::Shared) => left * 2 >= whole,
-            (Renew::ByFlow, Flow::Direct) => left > LAST_MARGIN,
-        }
+    /// Where a target's sessions lie in the vault, one name for each device. Reads the cache only.
+    pub fn names(&self, target: &Target) -> Vec<Name> {
+        let who = self.recall_who();
+        who.map_or_else(Vec::new, |who| self.names_for(&who, target).collect())
+    }
+
+    /// The person behind the key, if that is remembered.
+    fn recall_who(&self) -> Option<Who> {
+        sessions::recall(&self.vault, &sessions::who_id(&self.auth), (self.clock)())
+    }
+
+    fn names_for(&self, who: &Who, target: &Target) -> impl Iterator<Item = Name> {
+        let session = SessionName::of(&who.user);
+        let serials = who.devices.iter().map(|(serial, _)| serial);
+        serials.map(move |serial| sessions::role_id(&self.auth, &who.key, serial, target, &session))
     }
 
     /// A target whose role is known to give less than asked, brought down to what it gives.
@@ -257,16 +270,10 @@ impl Broker {
         }
     }
 
-    fn cached(
-        &self,
-        who: &Who,
-        target: &Target,
-        name: &SessionName,
-    ) -> Option<Session<RoleOrigin>> {
+    fn cached(&self, who: &Who, target: &Target) -> Option<Session<RoleOrigin>> {
         let now = (self.clock)();
-        let ids = who.devices.iter().map(|(serial, _)| serial);
-        ids.map(|serial| sessions::role_id(&self.auth, &who.key, serial, target, name))
-            .filter_map(|id| sessions::get(&self.vault, &id, now))
+        self.names_for(who, target)
+            .filter_map(|name| sessions::get(&self.vault, &name, now))
             .max_by_key(|session| session.credentials.expires)
     }
 
@@ -646,8 +653,7 @@ impl Broker {
 
     /// The person behind the key: from the config, from memory, else from AWS, once.
     async fn who(&self) -> Result<Who, Refusal> {
-        let id = sessions::who_id(&self.auth);
-        let known: Option<Who> = sessions::recall(&self.vault, &id, (self.clock)());
+        let known = self.recall_who();
         let key_id = self.key_id(known.as_ref()).await?;
         if let Some(known) = known.filter(|known| known.key == key_id) {
             return Ok(known);
@@ -675,7 +681,12 @@ impl Broker {
             user,
             devices,
         };
-        sessions::remember(&self.vault, &id, &who, (self.clock)());
+        sessions::remember(
+            &self.vault,
+            &sessions::who_id(&self.auth),
+            &who,
+            (self.clock)(),
+        );
         Ok(who)
     }
 

@@ -15,11 +15,11 @@ use rustix::fs::OFlags;
 use self::access::Access;
 use self::glob::Expanded;
 use crate::domain::config::{
-    Complaint, IncludedFile, Loaded, MainFile, Spot, Strictness, assemble,
+    Complaint, IncludedFile, Loaded, MAX_ACCOUNTS, MainFile, Spot, Strictness, assemble,
 };
 use crate::domain::fault::{Exit, Fault};
 
-/// The largest config, in bytes; 10,000 accounts take a sixth of it.
+/// The largest config, in bytes, and the most that it includes; 10,000 accounts take a sixth of it.
 const MAX_CONFIG: u64 = 16 << 20;
 /// The largest file with a session policy, in bytes; AWS takes 2,048 characters without the spaces.
 const MAX_POLICY: u64 = 64 << 10;
@@ -88,7 +88,7 @@ pub fn load(
         files: vec![path.to_owned()],
         folders: Vec::new(),
     };
-    let includes = include(&mut main, path, read.identity, home, &mut from);
+    let includes = include(&mut main, read.identity, home, &mut from);
     let named: Vec<PathBuf> = from.files.clone();
     let mut policies: HashMap<PathBuf, Result<String, String>> = HashMap::new();
     let loaded = assemble(main, includes, strictness, &mut |file, name| {
@@ -209,84 +209,103 @@ fn chmod(path: &Path) -> String {
     format!("chmod go-w {path}")
 }
 
+/// The files that a config includes, while they are being read.
+struct Includes<'a> {
+    main: &'a mut MainFile,
+    /// The main file's identity.
+    itself: (u64, u64),
+    seen: HashSet<(u64, u64)>,
+    from: &'a mut ReadFrom,
+    files: Vec<IncludedFile>,
+    /// How many bytes and accounts there is still room for.
+    bytes: u64,
+    accounts: usize,
+}
+
 /// Reads what the main file includes, each file once.
 fn include(
     main: &mut MainFile,
-    path: &Path,
     itself: (u64, u64),
     home: Option<&Path>,
     from: &mut ReadFrom,
 ) -> Vec<IncludedFile> {
-    let base = path.parent().unwrap_or(Path::new("/"));
-    let mut seen = HashSet::from([itself]);
-    let mut included = Vec::new();
+    let base = main.path().parent().unwrap_or(Path::new("/")).to_owned();
     let patterns: Vec<(String, Spot)> = main
         .include()
         .map(|(pattern, spot)| (pattern.to_owned(), spot))
         .collect();
+    let mut includes = Includes {
+        main,
+        itself,
+        seen: HashSet::from([itself]),
+        from,
+        files: Vec::new(),
+        bytes: MAX_CONFIG,
+        accounts: MAX_ACCOUNTS,
+    };
     for (pattern, spot) in patterns {
-        let Expanded {
-            files,
-            folders,
-            is_glob,
-        } = match glob::expand(&pattern, base, home) {
-            Ok(expanded) => expanded,
+        match glob::expand(&pattern, &base, home) {
+            Ok(expanded) => includes.pattern(&pattern, spot, expanded),
             Err(why) => {
-                main.complain(spot, &format!("`{pattern}`: {why}"), None);
-                continue;
+                let what = format!("`{pattern}` cannot be included: {why}");
+                includes.main.complain(spot, &what, None);
             }
-        };
-        from.folders.extend(folders);
-        if files.is_empty() {
-            main.warn(spot, &format!("`{pattern}` matches no file"), None);
-        }
-        for file in files {
-            if included.len() == MAX_INCLUDES {
-                main.complain(spot, "a config includes at most 1000 files", None);
-                return included;
-            }
-            let mut complaint = None;
-            let text = match read(&file, MAX_CONFIG) {
-                Ok(content) if !seen.insert(content.identity) => {
-                    if content.identity == itself && !is_glob {
-                        let what = format!("`{pattern}` is this very file");
-                        main.complain(spot, &what, Some("remove it from `include`"));
-                    }
-                    continue;
-                }
-                Ok(content) => {
-                    if let Access::Shared(who) = content.access {
-                        complaint = Some((shared(who), Some(chmod(&file))));
-                    }
-                    content.text
-                }
-                Err(Unread { kind, why }) => {
-                    let mistaken = matches!(kind, ErrorKind::NotFound | ErrorKind::IsADirectory);
-                    if mistaken && is_glob {
-                        continue;
-                    }
-                    if mistaken {
-                        main.complain(
-                            spot,
-                            &format!("`{pattern}` cannot be included: {why}"),
-                            None,
-                        );
-                    }
-                    complaint =
-                        (!mistaken).then(|| (format!("this file was left out: {why}"), None));
-                    String::new()
-                }
-            };
-            from.files.push(file.clone());
-            let number = u32::try_from(from.files.len() - 1).unwrap_or(u32::MAX);
-            let mut parsed = IncludedFile::parse(&file, number, &text);
-            if let Some((what, fix)) = complaint {
-                parsed.complain(&what, fix.as_deref());
-            }
-            included.push(parsed);
         }
     }
-    included
+    includes.files
+}
+
+impl Includes<'_> {
+    fn pattern(&mut self, pattern: &str, spot: Spot, expanded: Expanded) {
+        self.from.folders.extend(expanded.folders);
+        if expanded.files.is_empty() {
+            let what = format!("`{pattern}` matches no file");
+            self.main.warn(spot, &what, None);
+        }
+        for path in expanded.files {
+            if self.accounts == 0 || self.files.len() == MAX_INCLUDES {
+                let what = format!("`{pattern}`: too much is included; the rest was left out");
+                self.main.warn(spot, &what, None);
+                return;
+            }
+            let (what, mistake) = match read(&path, self.bytes) {
+                Ok(content) if self.seen.insert(content.identity) => {
+                    self.parse(&path, &content);
+                    continue;
+                }
+                // A glob may well find the main file; a path that names it is a loop.
+                Ok(content) if content.identity != self.itself || expanded.is_glob => continue,
+                Ok(_) => (format!("`{pattern}` is this very file"), true),
+                Err(Unread { kind, why }) => {
+                    let mistake = matches!(kind, ErrorKind::NotFound | ErrorKind::IsADirectory);
+                    if mistake && expanded.is_glob {
+                        continue;
+                    }
+                    (
+                        format!("{} cannot be included: {why}", path.display()),
+                        mistake,
+                    )
+                }
+            };
+            if mistake {
+                self.main.complain(spot, &what, None);
+            } else {
+                self.main.warn(spot, &what, None);
+            }
+        }
+    }
+
+    fn parse(&mut self, path: &Path, content: &Content) {
+        let number = u32::try_from(self.files.len() + 1).unwrap_or(u32::MAX);
+        let mut file = IncludedFile::parse(path, number, &content.text);
+        if let Access::Shared(who) = content.access {
+            file.complain(&shared(who), Some(&chmod(path)));
+        }
+        self.bytes = self.bytes.saturating_sub(content.text.len() as u64);
+        self.accounts = self.accounts.saturating_sub(file.len());
+        self.from.files.push(path.to_owned());
+        self.files.push(file);
+    }
 }
 
 /// Where the session policy is that a config file names. An included file stays within its own folder.

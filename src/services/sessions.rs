@@ -13,9 +13,13 @@ use zeroize::{Zeroize, Zeroizing};
 use crate::domain::account::{Flow, SessionOptions, Target};
 use crate::domain::config::Auth;
 use crate::domain::ids::{AccessKeyId, MfaSerial, SessionName, UserName};
+use crate::domain::pass::{Pass, Renew};
 use crate::domain::secret::{Credentials, Secret};
 
 use super::store::vault::{Kind, Name, Vault};
+
+/// A session that cannot be renewed without a person still serves while it has this much left.
+pub const LAST_MARGIN: Duration = Duration::from_mins(5);
 
 /// How long what is no secret is remembered; the data key's own life may end it earlier.
 const MEMORY: SignedDuration = SignedDuration::from_hours(36);
@@ -73,6 +77,32 @@ pub struct Session<A> {
 }
 
 impl Session<RoleOrigin> {
+    /// Whether it lives long enough not to be renewed.
+    pub fn is_fresh(&self, renew: Renew, now: Timestamp) -> bool {
+        let (left, whole) = self.life(now);
+        match (renew, self.origin.flow) {
+            (Renew::Now, _) => false,
+            (Renew::Below(seconds), _) => left >= Duration::from_secs(seconds.into()),
+            (Renew::ByFlow, Flow::Shared) => left * 2 >= whole,
+            (Renew::ByFlow, Flow::Direct) => left > LAST_MARGIN,
+        }
+    }
+
+    /// The pass it gives.
+    pub fn into_pass(self, notes: Vec<String>) -> Pass {
+        let Self {
+            credentials,
+            origin,
+        } = self;
+        Pass {
+            target: origin.target,
+            credentials,
+            flow: origin.flow,
+            user: origin.user,
+            notes,
+        }
+    }
+
     /// How much of its life is left, and how long that was at first.
     pub fn life(&self, now: Timestamp) -> (Duration, Duration) {
         let span = |from: Timestamp| {

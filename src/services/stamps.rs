@@ -42,6 +42,11 @@ impl Stamp {
         }
     }
 
+    /// The file or folder.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Whether it is still the same.
     pub fn holds(&self) -> bool {
         self.state != State::Unsettled && self.state == State::look(&self.path)

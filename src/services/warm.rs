@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::domain::account::{Overrides, Target};
+use crate::domain::config::PromptCompat;
 
 use super::sessions::{self, RoleOrigin, Session};
 use super::stamps::Stamp;
@@ -44,7 +45,7 @@ pub struct Answer {
     /// Where its session lies, by device.
     sessions: Vec<Name>,
     /// What the child's environment is told besides.
-    pub compat: crate::domain::config::PromptCompat,
+    pub compat: PromptCompat,
 }
 
 impl<'a> Question<'a> {
@@ -87,7 +88,7 @@ impl Answer {
         stamps: Vec<Stamp>,
         target: Target,
         sessions: Vec<Name>,
-        compat: crate::domain::config::PromptCompat,
+        compat: PromptCompat,
     ) -> Self {
         Self {
             stamps,

@@ -8,6 +8,7 @@
 mod broker;
 mod clients;
 mod config;
+mod doctor;
 mod emulator;
 mod layers;
 mod policy;
@@ -18,3 +19,4 @@ mod store;
 mod support;
 mod switcher;
 mod verbs;
+mod verify;

@@ -82,7 +82,7 @@ resource "aws_cloudformation_stack_set" "switch_roles" {
 
   auto_deployment {
     enabled                          = true
-    retain_stacks_on_account_removal = true
+    retain_stacks_on_account_removal = false
   }
 
   managed_execution {

@@ -1,5 +1,6 @@
 //! Accounts, roles and defaults as a file writes them: what an included file may carry, and no more.
 
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -70,6 +71,8 @@ pub(super) struct Entry {
     pub(super) color: Option<At<Color>>,
     pub(super) guard: Option<At<Guard>>,
     pub(super) tags: Option<At<Vec<Arc<str>>>>,
+    /// Tags that an overlay replaced: `min_guard` still knows them.
+    pub(super) replaced_tags: Vec<Arc<str>>,
     pub(super) note: Option<At<String>>,
     pub(super) hide: bool,
 }
@@ -90,6 +93,9 @@ pub(super) struct Listed {
     pub(super) entries: Vec<Entry>,
     pub(super) complaints: Vec<Complaint>,
 }
+
+/// The most accounts of one file.
+pub const MAX_ACCOUNTS: usize = 50_000;
 
 /// An included file, taken apart.
 #[derive(Debug)]
@@ -118,6 +124,16 @@ impl IncludedFile {
         })
     }
 
+    /// How many accounts are in it.
+    pub fn len(&self) -> usize {
+        self.0.entries.len()
+    }
+
+    /// Whether no account is in it.
+    pub fn is_empty(&self) -> bool {
+        self.0.entries.is_empty()
+    }
+
     /// Adds a complaint about the file as a whole.
     pub fn complain(&mut self, what: &str, fix: Option<&str>) {
         let complaint = Complaint::new(&self.0.path, Spot::default(), what, fix);
@@ -129,8 +145,14 @@ impl IncludedFile {
 pub(super) fn read_entries(reader: &mut Reader<'_>, text: &str) -> (Vec<(Item, Item)>, Vec<Entry>) {
     let mut entries = Vec::new();
     let (pairs, broken) = tree::read(text, &mut |item| {
+        if entries.len() == MAX_ACCOUNTS {
+            return ControlFlow::Break("a file has at most 50,000 accounts");
+        }
         entries.extend(entry(reader, &item));
-        !reader.is_full()
+        if reader.is_full() {
+            return ControlFlow::Break("too many faults; the rest was not read");
+        }
+        ControlFlow::Continue(())
     });
     if let Some(broken) = broken.filter(|_| !reader.is_full()) {
         reader.broken(broken.spot, &broken.why);
@@ -146,7 +168,7 @@ pub(super) fn take_accounts(top: &mut Fields<'_>, reader: &mut Reader<'_>) {
         reader.fault(
             item.spot,
             "`accounts` is a list",
-            Some("begin each account with `- `".into()),
+            Some("begin each account with `- `"),
         );
     }
 }
@@ -199,6 +221,7 @@ fn entry(reader: &mut Reader<'_>, item: &Item) -> Option<Entry> {
         color,
         guard,
         tags,
+        replaced_tags: Vec::new(),
         note,
         hide: hide.is_some_and(|hide| hide.value),
     })
@@ -232,7 +255,7 @@ pub(super) fn account_id(reader: &mut Reader<'_>, item: &Item) -> Option<Account
                 None => "write the 12 digits in quotes, e.g. \"012345678901\"".to_owned(),
             };
             let what = format!("{}: an account id is exactly 12 digits", quoted(&text));
-            reader.fault(item.spot, what, Some(fix));
+            reader.fault(item.spot, what, Some(&fix));
         })
         .ok()
 }

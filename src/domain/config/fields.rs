@@ -53,7 +53,7 @@ impl<'i> Fields<'i> {
                     quoted(&name),
                     first.line
                 );
-                reader.fault(key.spot, what, Some("keep one of them".into()));
+                reader.fault(key.spot, what, Some("keep one of them"));
                 continue;
             }
             fields.pairs.push((name, key.spot, Some(value)));
@@ -113,8 +113,8 @@ impl<'i> Fields<'i> {
         read: impl FnOnce(&mut Reader<'t>, &'i Item) -> Option<T>,
     ) -> Option<At<T>> {
         if !self.has(key) && !reader.cut_short {
-            let fix = Some(format!("add {key}: {example}"));
-            reader.fault(self.spot, format_args!("`{key}` is missing"), fix);
+            let fix = format!("add {key}: {example}");
+            reader.fault(self.spot, format_args!("`{key}` is missing"), Some(&fix));
         }
         self.get(reader, key, read)
     }

@@ -19,7 +19,10 @@ use super::complaint::MAX_COMPLAINTS;
 use super::tree::{Item, Node};
 use super::{Complaint, Mark, Spot};
 use crate::domain::ids::{Malformed, Region, RoleName, parse_duration, show_duration};
-use crate::domain::text::{is_deceptive, nearest, sanitize};
+use crate::domain::text::{is_deceptive, nearest};
+
+/// The most characters of a text that a person will see.
+const MAX_LINE: usize = 1_000;
 
 /// One file being read.
 pub(super) struct Reader<'t> {
@@ -65,16 +68,16 @@ impl<'t> Reader<'t> {
     }
 
     /// Notes a fault: what is wrong, and how to mend it.
-    pub(super) fn fault(&mut self, spot: Spot, what: impl Display, fix: Option<String>) {
+    pub(super) fn fault(&mut self, spot: Spot, what: impl Display, fix: Option<&str>) {
         self.faults += 1;
-        self.note(spot, &what.to_string(), fix.as_deref());
+        self.note(spot, &what.to_string(), fix);
     }
 
     /// Notes that the rest of the file was not read.
     pub(super) fn broken(&mut self, spot: Spot, why: &str) {
         self.cut_short = true;
         let conflict = self.text.lines().any(|line| line.starts_with("<<<<<<< "));
-        let fix = conflict.then(|| "this looks like a merge conflict; resolve it first".to_owned());
+        let fix = conflict.then_some("this looks like a merge conflict; resolve it first");
         self.fault(spot, why, fix);
     }
 
@@ -131,6 +134,9 @@ impl<'t> Reader<'t> {
                 u32::from(c)
             ),
             None if text.trim().is_empty() => "this text is empty".to_owned(),
+            None if text.chars().count() > MAX_LINE => {
+                format!("this text has more than {MAX_LINE} characters")
+            }
             None => return Some(text),
         };
         self.fault(item.spot, fault, None);
@@ -191,7 +197,11 @@ impl<'t> Reader<'t> {
             Err(wrong) => {
                 let seconds = text.parse().ok().map(Duration::from_secs);
                 let fix = seconds.map(|d| format!("write {}", show_duration(d)));
-                self.fault(item.spot, format_args!("{}: {wrong}", quoted(&text)), fix);
+                self.fault(
+                    item.spot,
+                    format_args!("{}: {wrong}", quoted(&text)),
+                    fix.as_deref(),
+                );
                 return None;
             }
         };
@@ -203,7 +213,7 @@ impl<'t> Reader<'t> {
         self.fault(
             item.spot,
             format_args!("{} is not within {least} to {most}{why}", quoted(&text)),
-            Some(format!("write {}", show_duration(near))),
+            Some(&format!("write {}", show_duration(near))),
         );
         None
     }
@@ -224,7 +234,7 @@ impl<'t> Reader<'t> {
         self.fault(
             item.spot,
             format_args!("{} is none of {}", quoted(&text), words.join(", ")),
-            fix,
+            fix.as_deref(),
         );
         None
     }
@@ -260,7 +270,7 @@ impl<'t> Reader<'t> {
                 self.fault(
                     item.spot,
                     "a list belongs here, not one word",
-                    Some(format!("write [{}]", sanitize(&text))),
+                    Some(&format!("write [{text}]")),
                 );
                 None
             }
@@ -271,10 +281,12 @@ impl<'t> Reader<'t> {
     pub(super) fn argv(&mut self, item: &Item) -> Option<Vec<String>> {
         if let Node::Text(line) = &item.node {
             let words = shlex::split(line).unwrap_or_default();
+            let fix = format!("write [{}]", words.join(", "));
+            let fix = (!words.is_empty()).then_some(fix.as_str());
             self.fault(
                 item.spot,
                 "a command is a list of its words; no shell reads it",
-                (!words.is_empty()).then(|| format!("write [{}]", words.join(", "))),
+                fix,
             );
             return None;
         }

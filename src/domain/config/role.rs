@@ -58,7 +58,7 @@ pub(super) fn roles(reader: &mut Reader<'_>, item: &Item) -> Option<Vec<RoleEntr
     for (i, role) in roles.iter().enumerate() {
         if roles[..i].iter().any(|other| other.name == role.name) {
             let what = format!("the role {} is here twice", quoted(role.name.as_str()));
-            reader.fault(role.mark.spot, what, Some("keep one of them".into()));
+            reader.fault(role.mark.spot, what, Some("keep one of them"));
             return None;
         }
     }
@@ -157,7 +157,7 @@ fn session_tags(reader: &mut Reader<'_>, item: &Item) -> Option<BTreeMap<String,
         reader.fault(
             item.spot,
             "session tags are keys and values",
-            Some("write {key: value}".into()),
+            Some("write {key: value}"),
         );
         return None;
     };

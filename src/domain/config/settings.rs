@@ -77,6 +77,11 @@ impl MainFile {
         }
     }
 
+    /// Where the file is.
+    pub fn path(&self) -> &Path {
+        &self.listed.path
+    }
+
     /// The files and globs to include, each with its place.
     pub fn include(&self) -> impl Iterator<Item = (&str, Spot)> {
         self.include
@@ -107,7 +112,7 @@ fn settings<'i>(
         if version != "1" {
             let fix = "write version: 1, or install the sekisho that this config was made for";
             let what = format!("{}: this sekisho knows version 1", quoted(&version));
-            reader.fault(item.spot, what, Some(fix.into()));
+            reader.fault(item.spot, what, Some(fix));
         }
         Some(())
     });
@@ -157,7 +162,7 @@ fn auth<'i>(reader: &mut Reader<'i>, item: &'i Item, defaults: &entry::Defaults)
         reader.fault(
             command.mark.spot,
             "`key_command` and `key` name two sources for one key",
-            Some("remove one of them".into()),
+            Some("remove one of them"),
         );
     }
     let mfa = fields.get(reader, "mfa", |reader, item| {
@@ -168,7 +173,7 @@ fn auth<'i>(reader: &mut Reader<'i>, item: &'i Item, defaults: &entry::Defaults)
                     "the device {} is here twice",
                     quoted(device.serial.as_str())
                 );
-                reader.fault(item.spot, what, Some("keep one of them".into()));
+                reader.fault(item.spot, what, Some("keep one of them"));
             }
         }
         Some(devices)
@@ -211,7 +216,7 @@ fn key_source(reader: &mut Reader<'_>, item: &Item) -> Option<KeySource> {
     let text = reader.text(item)?;
     match text.strip_prefix("profile:") {
         Some("") => {
-            let fix = Some("write profile:NAME".to_owned());
+            let fix = Some("write profile:NAME");
             reader.fault(item.spot, "which profile?", fix);
             None
         }
@@ -400,7 +405,7 @@ fn browser(reader: &mut Reader<'_>, item: &Item) -> Option<Vec<String>> {
     if argv.iter().any(|word| word.contains("{url}")) {
         return Some(argv);
     }
-    let fix = Some("add \"{url}\" to its words".to_owned());
+    let fix = Some("add \"{url}\" to its words");
     reader.fault(item.spot, "the browser is not told what to open", fix);
     None
 }

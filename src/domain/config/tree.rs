@@ -5,6 +5,7 @@
 //! stands in memory whole. Every limit that keeps a hostile file small is set here.
 
 use std::fmt;
+use std::ops::ControlFlow;
 
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, de};
@@ -18,6 +19,12 @@ use super::Spot;
 
 /// The most keys of one mapping.
 const MAX_KEYS: usize = 256;
+
+/// The most elements of one list, `accounts` excepted.
+const MAX_ELEMENTS: usize = 1_000;
+
+/// What is done with one account; breaking off says why the rest is not read.
+pub(super) type Sink<'f> = dyn FnMut(Item) -> ControlFlow<&'static str> + 'f;
 
 /// A value and where it stands.
 #[derive(Debug)]
@@ -77,10 +84,7 @@ pub(super) struct Broken {
 
 /// Takes a file apart: `account` gets each element of a list under `accounts` at once and says whether
 /// to go on; the pairs of the top mapping are returned, with what ended the reading early.
-pub(super) fn read(
-    text: &str,
-    account: &mut dyn FnMut(Item) -> bool,
-) -> (Vec<(Item, Item)>, Option<Broken>) {
+pub(super) fn read(text: &str, account: &mut Sink<'_>) -> (Vec<(Item, Item)>, Option<Broken>) {
     let mut pairs = Vec::new();
     let top = Top {
         pairs: &mut pairs,
@@ -158,12 +162,12 @@ fn no_mapping<E: de::Error>() -> E {
 }
 
 /// The top mapping.
-struct Top<'f> {
+struct Top<'f, 's> {
     pairs: &'f mut Vec<(Item, Item)>,
-    account: &'f mut dyn FnMut(Item) -> bool,
+    account: &'f mut Sink<'s>,
 }
 
-impl<'de> Visitor<'de> for Top<'_> {
+impl<'de> Visitor<'de> for Top<'_, '_> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -201,9 +205,9 @@ impl<'de> Visitor<'de> for Top<'_> {
 }
 
 /// The value of `accounts`: a list's elements go their way at once and leave an empty list.
-struct Accounts<'f>(&'f mut dyn FnMut(Item) -> bool);
+struct Accounts<'f, 's>(&'f mut Sink<'s>);
 
-impl<'de> DeserializeSeed<'de> for Accounts<'_> {
+impl<'de> DeserializeSeed<'de> for Accounts<'_, '_> {
     type Value = Node;
 
     fn deserialize<D: Deserializer<'de>>(self, yaml: D) -> Result<Node, D::Error> {
@@ -211,7 +215,7 @@ impl<'de> DeserializeSeed<'de> for Accounts<'_> {
     }
 }
 
-impl<'de> Visitor<'de> for Accounts<'_> {
+impl<'de> Visitor<'de> for Accounts<'_, '_> {
     type Value = Node;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -232,8 +236,8 @@ impl<'de> Visitor<'de> for Accounts<'_> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Node, A::Error> {
         while let Some(element) = list.next_element::<Item>()? {
-            if !(self.0)(element) {
-                return Err(A::Error::custom("too many faults; the rest was not read"));
+            if let ControlFlow::Break(why) = (self.0)(element) {
+                return Err(A::Error::custom(why));
             }
         }
         Ok(Node::List(Vec::new()))
@@ -320,6 +324,11 @@ impl<'de> Visitor<'de> for AnyNode {
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Node, A::Error> {
         let mut items = Vec::new();
         while let Some(item) = list.next_element()? {
+            if items.len() == MAX_ELEMENTS {
+                return Err(A::Error::custom(format!(
+                    "a list has at most {MAX_ELEMENTS} elements"
+                )));
+            }
             items.push(item);
         }
         Ok(Node::List(items))

@@ -4,8 +4,21 @@
 //! The templates stand in `assets/policies/`, each statement's reason in `WHY.md` beside them. Rendering
 //! is pure: the same config gives the same files, and writing them is the command line's business.
 
+/// A template of `assets/policies/`.
+macro_rules! asset {
+    ($file:literal) => {
+        include_str!(concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/assets/policies/",
+            $file
+        ))
+    };
+}
+
 mod input;
+mod policies;
 mod render;
+mod roles;
 mod size;
 mod template;
 
@@ -19,7 +32,7 @@ pub use render::render;
 pub enum Format {
     /// Policies to deploy by one's own means.
     Json,
-    /// Stacks, and a StackSet for the dev accounts.
+    /// Stacks, and a `StackSet` for the dev accounts.
     CloudFormation,
     /// Two root modules around the JSON policies.
     Terraform,
@@ -52,7 +65,7 @@ pub enum Kind {
     ResourceControlPolicy,
     /// AWS Config rules, as `put-config-rule` takes each of them.
     ConfigRules,
-    /// A CloudFormation template that a StackSet carries inside itself.
+    /// A CloudFormation template that a `StackSet` carries inside itself.
     StackSetTemplate,
     /// A CloudFormation template.
     StackTemplate,

@@ -2,26 +2,15 @@
 
 use serde_json::{Value, json};
 
-use super::input::{Inputs, SwitchRole, logical_id};
-use super::size::{length, policy, split};
-use super::template::{Scope, Statement, Values};
+use super::input::Inputs;
+use super::policies::{Policies, Policy, THIS_ACCOUNT, pretty, too_long, trust, values};
+use super::roles::{SwitchRole, logical_id};
+use super::size::policy;
+use super::template::Scope;
 use super::{Document, Documents, Format, Kind};
 use crate::domain::config::Config;
-use crate::domain::fault::{Exit, Fault};
+use crate::domain::fault::Fault;
 
-/// A template of `assets/policies/`.
-macro_rules! asset {
-    ($file:literal) => {
-        include_str!(concat!(
-            env!("CARGO_MANIFEST_DIR"),
-            "/assets/policies/",
-            $file
-        ))
-    };
-}
-
-/// CloudFormation's word for the account that a stack is in.
-const THIS_ACCOUNT: &str = "${AWS::AccountId}";
 /// The most accounts of one budgets stack: two resources each, and AWS takes 500.
 const ACCOUNTS_PER_STACK: usize = 200;
 
@@ -45,129 +34,7 @@ pub fn render(config: &Config, format: Format) -> Result<Documents, Vec<Fault>> 
     })
 }
 
-/// One policy, within its limit.
-struct Policy {
-    name: String,
-    kind: Kind,
-    statements: Vec<Statement>,
-}
-
-impl Policy {
-    fn text(&self) -> String {
-        pretty(&policy(&self.statements))
-    }
-
-    fn document(&self, file: String, target: impl Into<String>) -> Document {
-        Document {
-            file,
-            kind: self.kind,
-            target: target.into(),
-            text: self.text() + "\n",
-        }
-    }
-
-    /// What a template's section needs of it.
-    fn scope(&self) -> Scope {
-        let kind = match self.kind {
-            Kind::ResourceControlPolicy => "RESOURCE_CONTROL_POLICY",
-            _ => "SERVICE_CONTROL_POLICY",
-        };
-        Scope::default()
-            .text("id", logical_id(&self.name))
-            .text("name", &self.name)
-            .text("type", kind)
-            .text("document", self.text())
-    }
-}
-
-/// Every policy, whatever the form.
-struct Policies {
-    managed: Vec<Policy>,
-    switch: Policy,
-    auth: Vec<Policy>,
-    sandbox: Vec<Policy>,
-    brake: Option<Policy>,
-    /// Trust policies as CloudFormation writes them, in the order of the inputs' roles.
-    trust: Vec<Policy>,
-    config_rules: Value,
-}
-
 impl Policies {
-    fn of(inputs: &Inputs<'_>) -> Result<Self, Vec<Fault>> {
-        let values = values(inputs);
-        let users = values.statements(asset!("auth-account/users.json"));
-        let foundation = values.statements(asset!("organization/scp-foundation.json"));
-
-        let mut auth: Vec<Statement> = users.clone();
-        auth.extend(values.statements(asset!("auth-account/scp.json")));
-        let every_user = inputs.iam_arn("*", "user/*");
-        for statement in &mut auth {
-            bind_to(statement, &every_user);
-        }
-        auth.extend(foundation.clone());
-
-        let mut places = Vec::new();
-        if !inputs.guardrails.regions.is_empty() {
-            places.extend(values.statements(asset!("organization/scp-regions.json")));
-        }
-        places.extend(values.statements(asset!("organization/scp-detectors.json")));
-        let mut spending = Vec::new();
-        if !inputs.guardrails.instance_types.is_empty() {
-            spending.extend(values.statements(asset!("organization/scp-instances.json")));
-        }
-        spending.extend(values.statements(asset!("organization/scp-commitments.json")));
-        let mut identity = foundation;
-        identity.extend(values.statements(asset!("organization/scp-identity.json")));
-        let rcp = values.statements(asset!("organization/rcp.json"));
-        let self_service = values.statements(asset!("auth-account/self-service.json"));
-
-        let scp = Kind::ServiceControlPolicy;
-        let mut faults = Vec::new();
-        let mut fit = |name: &str, kind, statements| fitted(name, kind, statements, &mut faults);
-        let managed = [
-            fit("users", Kind::ManagedPolicy, users),
-            fit("self-service", Kind::ManagedPolicy, self_service),
-        ]
-        .into_iter()
-        .flatten()
-        .collect();
-        let sandbox = [
-            fit("identity", scp, identity),
-            fit("places", scp, places),
-            fit("spending", scp, spending),
-            fit("entrance", Kind::ResourceControlPolicy, rcp),
-        ]
-        .into_iter()
-        .flatten()
-        .collect();
-        let auth = fit("users", scp, auth);
-        let brake = inputs.guardrails.monthly_budget_usd.map(|_| {
-            let statements = values.statements(asset!("organization/scp-brake.json"));
-            whole("brake", scp, statements)
-        });
-        let switch = values.statements(asset!("auth-account/switch.json"));
-        let switch = whole("switch", Kind::GroupPolicy, switch);
-        let trust: Vec<Policy> = inputs
-            .roles
-            .iter()
-            .map(|role| trust(role, &values, THIS_ACCOUNT))
-            .collect();
-        let alone = trust.iter().chain([&switch]).chain(&brake);
-        faults.extend(alone.filter_map(|policy| over(policy, policy.kind.limit()?)));
-        if !faults.is_empty() {
-            return Err(faults);
-        }
-        Ok(Self {
-            managed,
-            switch,
-            auth,
-            sandbox,
-            brake,
-            trust,
-            config_rules: values.json(asset!("auth-account/config-rules.json")),
-        })
-    }
-
     fn json(&self, inputs: &Inputs<'_>) -> Vec<Document> {
         let mut files = self.auth_account(inputs);
         files.extend(self.control_policies(inputs));
@@ -313,7 +180,7 @@ impl Policies {
         files
     }
 
-    /// The template that the StackSet carries to every account.
+    /// The template that the `StackSet` carries to every account.
     fn dev_account(&self, inputs: &Inputs<'_>) -> Document {
         Document {
             file: "dev-account.yaml".into(),
@@ -327,15 +194,41 @@ impl Policies {
 
     /// What every template may name.
     fn scope(&self, inputs: &Inputs<'_>) -> Scope {
-        let scopes = |policies: &[Policy]| policies.iter().map(Policy::scope).collect::<Vec<_>>();
+        let managed = self
+            .managed
+            .iter()
+            .map(|policy| block(policy, logical_id(&policy.name), &policy.name));
+        // Organizations takes one change at a time, so each policy waits for the one before.
+        let mut before = None;
+        let mut queue = |policy: &Policy, id: String, name: &str| {
+            let after = before.replace(id.clone()).unwrap_or_default();
+            block(policy, id, name).text("after", after)
+        };
+        let sandbox: Vec<Scope> = self
+            .sandbox
+            .iter()
+            .map(|policy| queue(policy, logical_id(&policy.name), &policy.name))
+            .collect();
+        let auth: Vec<Scope> = self
+            .auth
+            .iter()
+            .map(|policy| {
+                let name = format!("auth-{}", policy.name);
+                queue(policy, logical_id(&name), &name)
+            })
+            .collect();
+        let brake: Vec<Scope> = self
+            .brake
+            .iter()
+            .map(|policy| queue(policy, logical_id(&policy.name), &policy.name))
+            .collect();
         let roles = inputs.roles.iter().zip(&self.trust).map(|(role, trust)| {
-            let document = pretty(&with_sub(policy(&trust.statements)));
             Scope::default()
                 .text("id", &role.id)
                 .text("name", &role.name)
                 .text("path", &role.path)
-                .text("seconds", role.seconds)
-                .text("document", document)
+                .text("seconds", role.seconds.to_string())
+                .text("document", pretty(&with_sub(policy(&trust.statements))))
         });
         let rules = self
             .config_rules
@@ -350,128 +243,38 @@ impl Policies {
             });
         names(inputs)
             .text("switch", self.switch.text())
-            .section("managed", scopes(&self.managed))
-            .section("sandbox", scopes(&self.sandbox))
-            .section(
-                "auth",
-                self.auth
-                    .iter()
-                    .map(|p| {
-                        p.scope()
-                            .text("id", format!("Auth{}", logical_id(&p.name)))
-                            .text("name", format!("auth-{}", p.name))
-                    })
-                    .collect(),
-            )
-            .section("brake", self.brake.iter().map(Policy::scope).collect())
+            .section("managed", managed.collect())
+            .section("sandbox", sandbox)
+            .section("auth", auth)
+            .section("brake", brake)
             .section("roles", roles.collect())
             .section("rules", rules.collect())
     }
 }
 
+/// A policy as a section of a template.
+fn block(policy: &Policy, id: String, name: &str) -> Scope {
+    let kind = match policy.kind {
+        Kind::ResourceControlPolicy => "RESOURCE_CONTROL_POLICY",
+        _ => "SERVICE_CONTROL_POLICY",
+    };
+    Scope::default()
+        .text("id", id)
+        .text("name", name)
+        .text("type", kind)
+        .text("document", policy.text())
+}
+
 /// The ids that templates name.
 fn names(inputs: &Inputs<'_>) -> Scope {
+    let budget = inputs.guardrails.monthly_budget_usd;
     Scope::default()
         .text("partition", inputs.partition.name())
         .text("auth_account", inputs.auth_account)
         .text("management", inputs.management)
         .text("organization", inputs.organization)
         .text("unit", inputs.unit)
-        .text(
-            "budget",
-            inputs.guardrails.monthly_budget_usd.unwrap_or_default(),
-        )
-}
-
-fn values(inputs: &Inputs<'_>) -> Values {
-    let switch_roles: Vec<String> = inputs
-        .roles
-        .iter()
-        .map(|role| inputs.iam_arn("*", &format!("role{}{}", role.path, role.name)))
-        .collect();
-    let mut session_actions: Vec<&str> = inputs
-        .roles
-        .iter()
-        .flat_map(|role| role.session_actions.clone())
-        .collect();
-    session_actions.sort_unstable();
-    session_actions.dedup();
-    let key_age_days = (inputs.guardrails.max_key_age.as_secs() / 86_400).max(1);
-    Values::default()
-        .one("partition", inputs.partition.name())
-        .one("auth_account", inputs.auth_account)
-        .one("organization", inputs.organization)
-        .one("session_seconds", inputs.session_seconds)
-        .one("key_age_days", key_age_days)
-        .many("switch_roles", &switch_roles)
-        .many("session_actions", &session_actions)
-        .many("exempt_roles", &inputs.exempt_roles)
-        .many("regions", &inputs.guardrails.regions)
-        .many("instance_types", &inputs.guardrails.instance_types)
-        .many("trusted_accounts", &inputs.guardrails.trusted_accounts)
-        .many("web_issuers", &inputs.web_issuers)
-        .many("saml_issuers", &inputs.saml_issuers)
-}
-
-/// A role's trust policy in an account.
-fn trust(role: &SwitchRole, values: &Values, account: &str) -> Policy {
-    let external_id: Vec<&String> = role.external_id.iter().collect();
-    let values = values
-        .clone()
-        .one("account", account)
-        .many("external_id", &external_id)
-        .many("session_actions", &role.session_actions);
-    whole(
-        &role.name,
-        Kind::TrustPolicy,
-        values.statements(asset!("dev-account/trust.json")),
-    )
-}
-
-fn whole(name: &str, kind: Kind, statements: Vec<Statement>) -> Policy {
-    Policy {
-        name: name.into(),
-        kind,
-        statements,
-    }
-}
-
-/// One policy where the statements fit, several with numbers where they do not.
-fn fitted(
-    name: &str,
-    kind: Kind,
-    statements: Vec<Statement>,
-    faults: &mut Vec<Fault>,
-) -> Vec<Policy> {
-    match split(statements, kind.limit().unwrap_or(usize::MAX)) {
-        Ok(parts) if parts.len() == 1 => parts
-            .into_iter()
-            .map(|part| whole(name, kind, part))
-            .collect(),
-        Ok(parts) => (1..)
-            .zip(parts)
-            .map(|(i, part)| whole(&format!("{name}-{i}"), kind, part))
-            .collect(),
-        Err(long) => {
-            faults.push(too_long(
-                &format!("the statement {}", long.sid),
-                long.length,
-                long.limit,
-            ));
-            Vec::new()
-        }
-    }
-}
-
-fn over(policy: &Policy, limit: usize) -> Option<Fault> {
-    let length = length(&policy.statements);
-    (length > limit).then(|| too_long(&format!("the policy {}", policy.name), length, limit))
-}
-
-fn too_long(what: &str, length: usize, limit: usize) -> Fault {
-    Fault::new(Exit::Usage, format!("{what} has {length} characters, and AWS takes {limit}"))
-        .because("a list of the config stands in it whole: roles, `exempt_roles`, `regions`, `instance_types` or trusted parties of `guardrails`")
-        .fix("shorten the list with patterns, e.g. one path for all exempt roles")
+        .text("budget", budget.unwrap_or_default().to_string())
 }
 
 fn check_template(file: &Document) -> Result<(), Vec<Fault>> {
@@ -480,16 +283,11 @@ fn check_template(file: &Document) -> Result<(), Vec<Fault>> {
         Kind::StackSetTemplate if Some(length) > file.kind.limit() => Err(vec![too_long(
             &file.file,
             length,
+            "characters",
             file.kind.limit().unwrap_or_default(),
         )]),
         _ => Ok(()),
     }
-}
-
-/// Narrows a statement to callers whose ARN is like `arn`.
-fn bind_to(statement: &mut Statement, arn: &str) {
-    let condition = statement.entry("Condition").or_insert_with(|| json!({}));
-    condition["ArnLike"] = json!({ "aws:PrincipalArn": arn });
 }
 
 /// Wraps what names the stack's account in `Fn::Sub`; IAM's own variables stay as they are.
@@ -580,8 +378,4 @@ fn readme(inputs: &Inputs<'_>, format: Format) -> Document {
         target: String::new(),
         text: scope.render(asset!("README.md")),
     }
-}
-
-fn pretty(value: &Value) -> String {
-    serde_json::to_string_pretty(value).unwrap_or_default()
 }

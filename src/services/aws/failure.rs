@@ -103,7 +103,7 @@ impl Failure {
             (SdkError::TimeoutError(_), ..) => {
                 format!("no answer came within {} s", super::CALL.as_secs())
             }
-            (SdkError::ServiceError(_), None, Some(status)) => {
+            (SdkError::ServiceError(_), None, Some(status @ 300..)) => {
                 format!("the answer is HTTP {status} without AWS's error code")
             }
             _ => reason(error),
@@ -329,7 +329,7 @@ impl Failure {
 
 fn classify(code: &str, message: &str) -> Kind {
     match code {
-        "AccessDenied" | "AccessDeniedException" => {
+        "AccessDenied" | "AccessDeniedException" | "UnauthorizedOperation" => {
             if message
                 .starts_with("MultiFactorAuthentication failed with invalid MFA one time pass code")
             {

@@ -1,5 +1,6 @@
 //! Access keys that live elsewhere: the environment, a profile, a program.
 
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use aws_config::profile::ProfileFileCredentialsProvider;
@@ -51,6 +52,18 @@ pub async fn from_profile(name: &str) -> Result<AccessKey, Fault> {
         found.session_token().is_some(),
         &origin,
     )
+}
+
+/// The files that a profile may stand in.
+/// <https://docs.aws.amazon.com/sdkref/latest/guide/file-location.html>
+pub fn profile_files(home: &Path) -> Vec<PathBuf> {
+    let file = |variable: &str, name: &str| {
+        std::env::var_os(variable).map_or_else(|| home.join(".aws").join(name), PathBuf::from)
+    };
+    vec![
+        file("AWS_SHARED_CREDENTIALS_FILE", "credentials"),
+        file("AWS_CONFIG_FILE", "config"),
+    ]
 }
 
 /// What a credential process prints.

@@ -12,6 +12,8 @@ use super::files::Dir;
 use super::kernel::{self, Key};
 use super::{guard, hex, keychain};
 
+const NO_RUNTIME: &str = "there is no XDG_RUNTIME_DIR";
+
 /// A home for the data key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeyPlace {
@@ -157,26 +159,26 @@ impl DataKeys {
     }
 
     /// Destroys the key wherever it lies. Records sealed with it can never be opened again.
-    pub fn revoke(&self) -> Result<(), String> {
+    ///
+    /// `used` are the places that records name: a failure there counts, and a daemon is asked only there.
+    pub fn revoke(&self, used: &[KeyPlace]) -> Result<(), String> {
         let mut failures = Vec::new();
-        let keychain_used = *guard(&self.settled) == Settled::At(KeyPlace::Keychain);
         for place in self.places {
             let gone = match place {
-                // A place that refuses everything holds no key either.
-                KeyPlace::Kernel => {
-                    let _ = kernel::revoke(&self.kernel_name());
-                    Ok(())
-                }
-                KeyPlace::Keychain => match keychain::remove(&self.id, keychain::PROBE) {
-                    Err(error) if keychain_used => Err(text(error)),
-                    _ => Ok(()),
-                },
+                KeyPlace::Kernel => kernel::revoke(&self.kernel_name()).map(drop).map_err(text),
+                KeyPlace::Keychain if !used.contains(place) => continue,
+                KeyPlace::Keychain => keychain::remove(&self.id, keychain::PROBE)
+                    .map(drop)
+                    .map_err(text),
                 KeyPlace::Runtime | KeyPlace::Demo => match self.runtime_dir(*place, Dir::open) {
                     Ok(Some(dir)) => dir.remove(&self.file_name()).map(drop).map_err(text),
-                    _ => Ok(()),
+                    Ok(None) => Err(NO_RUNTIME.into()),
+                    Err(why) => Err(why),
                 },
             };
-            failures.extend(gone.err());
+            if used.contains(place) {
+                failures.extend(gone.err());
+            }
         }
         if failures.is_empty() {
             Ok(())
@@ -206,7 +208,7 @@ impl DataKeys {
                     Some(dir) => dir
                         .write(&self.file_name(), &pack(&key, until))
                         .map_err(text)?,
-                    None => return Err("XDG_RUNTIME_DIR is not set".into()),
+                    None => return Err(NO_RUNTIME.into()),
                 }
             }
         }

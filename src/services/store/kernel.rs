@@ -58,7 +58,10 @@ mod linux {
         let Some(handle) = find(name)? else {
             return Ok(false);
         };
-        Ok(there(handle.revoke())?.is_some())
+        let revoked = there(handle.revoke())?.is_some();
+        // A revoked key would count against the quota for some minutes more.
+        let _ = ring()?.unlink_key(handle);
+        Ok(revoked)
     }
 
     fn ring() -> Result<KeyRing, Refused> {

@@ -23,6 +23,7 @@ use super::keys::Slot;
 use super::{hex, random};
 use crate::domain::fault::{Exit, Fault};
 use crate::domain::secret::Secret;
+use crate::domain::text::sanitize;
 
 const MAGIC: &[u8; 8] = b"sekkey\0\0";
 const VERSION: u8 = 1;
@@ -81,7 +82,7 @@ impl KeyFileError {
     pub fn fault(&self) -> Fault {
         const ANEW: &str =
             "restore it from a backup, or begin anew: sekisho key remove, sekisho key add";
-        let fault = Fault::new(Exit::Fault, self.to_string());
+        let fault = Fault::new(Exit::Fault, sanitize(&self.to_string()));
         match self {
             Self::WrongPassphrase => fault
                 .because("it was mistyped, or the keyboard layout or Caps Lock differs")

@@ -13,6 +13,7 @@ use super::keyfile::{Ask, KeyFile, KeyFileError};
 use crate::domain::fault::{Exit, Fault};
 use crate::domain::ids::AccountId;
 use crate::domain::secret::{AccessKey, Secret};
+use crate::domain::text::sanitize;
 use crate::services::rotation::Stage;
 
 const VERSION: u8 = 1;
@@ -91,7 +92,7 @@ pub enum KeyError {
 impl KeyError {
     /// The three lines for a person.
     pub fn fault(&self) -> Fault {
-        let fault = Fault::new(Exit::Fault, self.to_string());
+        let fault = Fault::new(Exit::Fault, sanitize(&self.to_string()));
         match self {
             Self::Keychain(error) => error.fault(),
             Self::File(error) => error.fault(),

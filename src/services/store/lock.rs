@@ -212,8 +212,9 @@ fn newest(slots: &[Slot]) -> Option<Holder> {
 
 /// What a holder wrote about itself; a line that cannot be read is an unknown holder, long since there.
 fn holder(file: &mut File) -> Holder {
-    let mut line = String::new();
-    let _ = file.take(512).read_to_string(&mut line);
+    let mut line = Vec::new();
+    let _ = file.take(512).read_to_end(&mut line);
+    let line = String::from_utf8_lossy(&line);
     let mut words = line.trim_end().splitn(4, ' ');
     let mut word = || words.next().unwrap_or_default();
     Holder {

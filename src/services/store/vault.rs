@@ -14,6 +14,7 @@ use super::datakey::{DataKeys, KeyPlace, Settled};
 use super::files::{Dir, FileError};
 use super::sealed::{self, Header, Unsealable};
 use super::{guard, hex};
+use crate::domain::text::sanitize;
 
 /// What identifies a record: a hash of everything that it depends on.
 pub type Name = [u8; 32];
@@ -140,7 +141,7 @@ impl Vault {
         match sealed.settle(now) {
             Ok(place) => place.label(),
             Err(why) => {
-                self.warn(format!("{IN_MEMORY}: {why}"));
+                self.warn(&format!("{IN_MEMORY}: {why}"));
                 MEMORY_ONLY
             }
         }
@@ -156,7 +157,7 @@ impl Vault {
         match self.sealed.as_ref()?.get(kind, name, now) {
             Ok(plain) => plain,
             Err(warning) => {
-                self.warn(warning);
+                self.warn(&warning);
                 None
             }
         }
@@ -174,7 +175,7 @@ impl Vault {
                     guard(&self.memory).remove(&id);
                     return;
                 }
-                Err(why) => self.warn(format!("{IN_MEMORY}: {why}")),
+                Err(why) => self.warn(&format!("{IN_MEMORY}: {why}")),
             }
         }
         let bytes = Zeroizing::new(plain.to_vec());
@@ -219,9 +220,7 @@ impl Vault {
         let Some(sealed) = &self.sealed else {
             return Ok(());
         };
-        let revoked = sealed.keys.revoke();
-        let removed = sealed.remove_where(|_| true).map_err(|e| e.to_string());
-        revoked.and(removed)
+        sealed.forget_all()
     }
 
     /// Removes what is over, what no key opens any more, and what killed processes left. Not for warm paths.
@@ -239,8 +238,8 @@ impl Vault {
     }
 
     /// The first warning is the cause; the others follow from it.
-    fn warn(&self, line: String) {
-        guard(&self.warning).get_or_insert(line);
+    fn warn(&self, line: &str) {
+        guard(&self.warning).get_or_insert_with(|| sanitize(line));
     }
 }
 
@@ -293,6 +292,17 @@ impl Sealed {
         let record = sealed::seal(&key, place, kind, name, expires, plain)
             .map_err(|error| error.to_string())?;
         dir.write(&kind.file_name(name), &record).map_err(text)
+    }
+
+    fn forget_all(&self) -> Result<(), String> {
+        let text = |error: FileError| error.to_string();
+        let Some(dir) = Dir::open(&self.dir).map_err(text)? else {
+            return self.keys.revoke(&[]);
+        };
+        let used: Vec<KeyPlace> = headers(&dir).map(|(.., header)| header.place).collect();
+        let revoked = self.keys.revoke(&used);
+        let removed = self.remove_where(|_| true).map_err(text);
+        revoked.and(removed)
     }
 
     fn settle(&self, now: Timestamp) -> Result<KeyPlace, String> {

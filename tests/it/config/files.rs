@@ -177,3 +177,16 @@ fn an_included_file_reads_nothing_outside_its_folder() {
     let (_, from) = folder.load().unwrap();
     assert!(from.files.contains(&folder.path("secret.json")));
 }
+
+#[test]
+fn a_folder_full_of_files_is_not_read_to_its_end() {
+    let main = format!("{HEAD}include: [team/*]\n");
+    let folder = Folder::new(&[("config.yaml", &main), ("team/0000.yaml", "")]);
+    for n in 1..=1_000 {
+        std::fs::write(folder.path(&format!("team/{n:04}.yaml")), "").unwrap();
+    }
+    let (loaded, from) = folder.load().unwrap();
+    assert_eq!(from.files.len(), 1_001);
+    let last = loaded.warnings.first().unwrap();
+    assert!(last.what.contains("too much is included"), "{last}");
+}

@@ -73,7 +73,7 @@ async function evaluate(row, change = (document) => document) {
   for (const key of Object.keys(context)) if (context[key] === '') delete context[key]
   const mine = met(row).map(change)
   const policies = (kinds) => mine.filter((d) => kinds.includes(d.kind)).filter((d) => d.policy.Statement.length > 0).map((d) => ({ name: d.file, policy: d.policy }))
-  const assumes = row.action.startsWith('sts:AssumeRole')
+  const assumes = row.action.startsWith('sts:AssumeRole') || row.action === 'sts:TagSession'
   const [trusted] = mine.filter((d) => d.kind === 'trust-policy').map((d) => (d.policy.Statement.length > 0 ? d.policy : nobody))
   const result = await runSimulation(
     {

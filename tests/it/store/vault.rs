@@ -315,7 +315,7 @@ fn without_a_kernel_keyring_the_runtime_directory_serves_if_it_is_in_memory() {
     };
     let (label, warning) = told(None);
     assert_eq!(label, "memory only");
-    assert!(warning.unwrap().contains("XDG_RUNTIME_DIR is not set"));
+    assert!(warning.unwrap().contains("no XDG_RUNTIME_DIR"));
 
     let Ok(shm) = shm else { return };
     fs::create_dir(&on_disk).unwrap();
@@ -338,6 +338,13 @@ fn without_a_kernel_keyring_the_runtime_directory_serves_if_it_is_in_memory() {
     assert_eq!(other.label(), None, "not tried yet");
     assert_eq!(read(&other).unwrap(), CANARY);
     assert!(other.get(ROLE, &NAME, at(3601)).is_none());
+    let elsewhere = Vault::new(&dir, RUNTIME, None);
+    let left = elsewhere.forget_all().unwrap_err();
+    assert!(
+        left.contains("no XDG_RUNTIME_DIR"),
+        "its key was not destroyed: {left}"
+    );
+    told(Some(&runtime));
     other.forget_all().unwrap();
     assert!(read(&other).is_none());
 }

@@ -9,7 +9,7 @@ use sekisho::domain::fault::Fault;
 use sekisho::domain::history::Deed;
 use sekisho::domain::ids::{MfaSerial, RoleArn};
 use sekisho::domain::pass::{Pass, Refusal, Request, Standing};
-use sekisho::ui::model::DeviceCode;
+use sekisho::ui::model::{DeviceCode, Setup};
 use sekisho::ui::{Host, pick};
 
 use crate::pty::terminal::{Pty, command};
@@ -23,7 +23,7 @@ impl Host for Buggy {
         Timestamp::now()
     }
 
-    async fn catalog(&self) -> Result<Arc<Catalog>, Fault> {
+    async fn catalog(&self) -> Result<(Setup, Arc<Catalog>), Fault> {
         pending().await
     }
 

@@ -1,0 +1,80 @@
+//! The short cut of `exec`, `env` and `credential-process`: an answer that was given before and still holds.
+
+use std::path::PathBuf;
+
+use jiff::Timestamp;
+
+use crate::domain::config::PromptCompat;
+use crate::domain::guard::Confirmation;
+use crate::domain::pass::{Pass, Renew};
+use crate::services::config_files;
+use crate::services::environment::Inherited;
+use crate::services::store::datakey::KeyPlace;
+use crate::services::store::vault::Vault;
+use crate::services::warm::{Answer, Question};
+
+use super::args::Common;
+use super::context::{self, Context, World};
+
+/// The pass that was given before for these very words, and what its environment is told besides.
+///
+/// `None` wherever anything is new: the long way finds out what, and asks what there is to ask.
+pub fn pass(
+    world: &World,
+    common: &Common,
+    inherited: &Inherited,
+    name: &str,
+    renew: Renew,
+) -> Option<(Pass, PromptCompat)> {
+    let paths = world.paths().ok()?;
+    let vault = Vault::new(
+        &paths.state.join("sessions"),
+        KeyPlace::AUTO,
+        paths.runtime.as_deref(),
+    );
+    let overrides = context::overrides(common, inherited);
+    let config = config_path(world, common)?;
+    let now = Timestamp::now();
+    let answer = Question::new(&config, name, &overrides).answer(&vault, now)?;
+    let session = answer
+        .session(&vault, now)
+        .filter(|session| session.is_fresh(renew, now))?;
+    let confirmation = common
+        .confirm
+        .as_deref()
+        .map_or(Confirmation::Absent, Confirmation::Typed);
+    let compat = answer.compat;
+    answer.target.clear(confirmation).ok()?;
+    Some((session.into_pass(Vec::new()), compat))
+}
+
+/// Keeps the answer to a question for the next time.
+pub fn keep(context: &Context, name: &str, pass: &Pass) {
+    let Some(config) = config_path(context.world(), context.common()) else {
+        return;
+    };
+    let answer = Answer::new(
+        context.stamps(),
+        pass.target.clone(),
+        context.broker().names(&pass.target),
+        context.config().shell.prompt_compat,
+    );
+    let overrides = context.overrides();
+    let vault = context.broker().vault();
+    Question::new(&config, name, &overrides).keep(
+        vault,
+        &answer,
+        pass.credentials.expires,
+        Timestamp::now(),
+    );
+}
+
+/// Which config is meant; the demo's is built in.
+fn config_path(world: &World, common: &Common) -> Option<PathBuf> {
+    match world {
+        World::Demo(demo) => Some(demo.folder().to_owned()),
+        World::Real => {
+            config_files::locate(common.config.as_deref(), |name| std::env::var_os(name)).ok()
+        }
+    }
+}

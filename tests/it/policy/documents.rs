@@ -1,0 +1,224 @@
+//! The set as a whole: complete, within AWS's limits, the same policies in every form, clean to other linters.
+
+use std::collections::BTreeSet;
+use std::process::Command;
+
+use sekisho::domain::policy::{Documents, Format, Kind};
+use serde_json::Value;
+
+use super::{root, set, text};
+use crate::support::program;
+
+/// Writes a set where other programs can read it.
+fn write(set: &Documents) -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    for document in &set.files {
+        let file = dir.path().join(&document.file);
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(file, &document.text).unwrap();
+    }
+    dir
+}
+
+#[test]
+fn every_statement_has_its_why_and_no_why_is_left_over() {
+    let mut sids = BTreeSet::new();
+    for document in set(Format::Json).files {
+        let Ok(policy) = serde_json::from_str::<Value>(&document.text) else {
+            continue;
+        };
+        for statement in policy["Statement"].as_array().into_iter().flatten() {
+            let sid = statement["Sid"].as_str().unwrap();
+            assert!(
+                sid.bytes().all(|b| b.is_ascii_alphanumeric()),
+                "AWS takes no such Sid: {sid}"
+            );
+            sids.insert(sid.to_owned());
+        }
+    }
+    let why = std::fs::read_to_string(root().join("assets/policies/WHY.md")).unwrap();
+    let explained: BTreeSet<String> = why
+        .split("**")
+        .skip(1)
+        .step_by(2)
+        .map(str::to_owned)
+        .collect();
+    assert_eq!(sids, explained);
+}
+
+#[test]
+fn every_name_is_filled_and_every_policy_is_within_its_limit() {
+    for format in [Format::Json, Format::CloudFormation, Format::Terraform] {
+        let set = set(format);
+        let mut files = BTreeSet::new();
+        for document in &set.files {
+            assert!(
+                !document.text.contains("{{"),
+                "{} has an unfilled name",
+                document.file
+            );
+            assert!(
+                document.text.ends_with('\n') && files.insert(&document.file),
+                "{}",
+                document.file
+            );
+            if let (Ok(policy), Some(limit)) = (
+                serde_json::from_str::<Value>(&document.text),
+                document.kind.limit(),
+            ) {
+                let length = policy.to_string().chars().count();
+                assert!(length <= limit, "{} has {length} characters", document.file);
+            }
+        }
+        let manifest: Value = serde_json::from_str(text(&set, "manifest.json")).unwrap();
+        let listed = manifest["documents"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|d| d["file"].as_str().unwrap());
+        let written = files
+            .iter()
+            .map(|file| file.as_str())
+            .filter(|file| !["manifest.json", "README.md"].contains(file));
+        assert_eq!(listed.collect::<BTreeSet<_>>(), written.collect());
+    }
+}
+
+/// Every policy document in a template, CloudFormation's own functions resolved for an account.
+fn embedded(template: &Value, account: &str) -> BTreeSet<String> {
+    fn resolve(value: &Value, account: &str) -> Value {
+        match value {
+            Value::Object(entries) => match entries.get("Fn::Sub").and_then(Value::as_str) {
+                Some(text) => text.replace("${AWS::AccountId}", account).into(),
+                None => entries
+                    .iter()
+                    .map(|(k, v)| (k.clone(), resolve(v, account)))
+                    .collect(),
+            },
+            Value::Array(items) => items.iter().map(|item| resolve(item, account)).collect(),
+            other => other.clone(),
+        }
+    }
+    let mut found = BTreeSet::new();
+    match template {
+        Value::Object(entries) if entries.contains_key("Statement") => {
+            found.insert(resolve(template, account).to_string());
+        }
+        Value::Object(entries) => entries
+            .values()
+            .for_each(|value| found.extend(embedded(value, account))),
+        Value::Array(items) => items
+            .iter()
+            .for_each(|value| found.extend(embedded(value, account))),
+        _ => {}
+    }
+    found
+}
+
+#[test]
+fn stacks_and_modules_carry_the_very_policies_that_were_evaluated() {
+    let json = set(Format::Json);
+    let policies: Vec<_> = json
+        .files
+        .iter()
+        .filter(|document| document.kind.limit().is_some())
+        .collect();
+    let stacks = set(Format::CloudFormation);
+    let parse = |file: &str| serde_yaml::from_str::<Value>(text(&stacks, file)).unwrap();
+    let organization = parse("organization.yaml");
+    let body = organization["Resources"]["SwitchRoles"]["Properties"]["TemplateBody"]
+        .as_str()
+        .unwrap();
+    assert_eq!(
+        body,
+        text(&stacks, "dev-account.yaml"),
+        "the StackSet carries the template that stands beside it"
+    );
+
+    let mut carried = embedded(&parse("auth-account.yaml"), "");
+    carried.extend(embedded(&organization, ""));
+    for account in ["222222222222", "333333333333"] {
+        carried.extend(embedded(&parse("dev-account.yaml"), account));
+    }
+    for policy in &policies {
+        let compact = serde_json::from_str::<Value>(&policy.text)
+            .unwrap()
+            .to_string();
+        assert!(
+            carried.contains(&compact),
+            "no stack carries {}",
+            policy.file
+        );
+    }
+    let modules = set(Format::Terraform);
+    for policy in policies
+        .iter()
+        .filter(|policy| policy.kind != Kind::TrustPolicy)
+    {
+        assert_eq!(text(&modules, &policy.file), policy.text);
+    }
+    assert_eq!(text(&modules, "organization/dev-account.yaml"), body);
+    let rules = parse("config-rules.yaml");
+    let rules: BTreeSet<String> = rules["Resources"]
+        .as_object()
+        .unwrap()
+        .values()
+        .map(|rule| rule["Properties"].to_string())
+        .collect();
+    let listed: Vec<Value> =
+        serde_json::from_str(text(&json, "auth-account/config-rules.json")).unwrap();
+    assert_eq!(rules, listed.iter().map(Value::to_string).collect());
+}
+
+#[test]
+fn awss_own_linter_finds_nothing() {
+    let Some(lint) = program("cfn-lint") else {
+        return;
+    };
+    let set = set(Format::CloudFormation);
+    let dir = write(&set);
+    let templates = set
+        .files
+        .iter()
+        .filter(|document| matches!(document.kind, Kind::StackTemplate | Kind::StackSetTemplate));
+    let output = Command::new(lint)
+        .current_dir(&dir)
+        .args(templates.map(|document| &document.file))
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stdout)
+    );
+}
+
+#[test]
+fn terraform_would_format_nothing() {
+    let Some(terraform) = program("terraform") else {
+        return;
+    };
+    let dir = write(&set(Format::Terraform));
+    let output = Command::new(terraform)
+        .args(["fmt", "-check", "-diff", "-recursive"])
+        .arg(dir.path())
+        .env("CHECKPOINT_DISABLE", "1")
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stdout)
+    );
+}
+
+#[test]
+fn the_manifest_and_the_readme_read_well() {
+    let set = set(Format::CloudFormation);
+    insta::assert_snapshot!("policy_manifest", text(&set, "manifest.json"));
+    let (how, why) = text(&set, "README.md")
+        .split_once("## Each statement, and why")
+        .unwrap();
+    insta::assert_snapshot!("policy_readme", how);
+    assert!(why.contains("**DenyAllWithoutMfa**"));
+}

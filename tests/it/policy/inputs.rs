@@ -1,0 +1,266 @@
+//! What the config says too much, too little or wrongly.
+
+use std::collections::BTreeSet;
+
+use sekisho::domain::account::Catalog;
+use sekisho::domain::config::{Config, Guardrails};
+use sekisho::domain::policy::{Format, Kind, render};
+use sekisho::domain::scope::Scope;
+use serde_json::{Value, json};
+
+use super::{account, config, role, text};
+
+#[test]
+fn a_long_list_becomes_several_policies_and_an_endless_one_a_fault() {
+    let with_roles = |count: usize| {
+        let mut config = config();
+        let roles = (0..count).map(|i| {
+            role(
+                &format!("Developer-of-the-team-{i:03}"),
+                "/",
+                1,
+                Scope::Full,
+            )
+        });
+        config.catalog = Catalog::new(vec![account("dev", "222222222222", roles.collect())], None);
+        render(&config, Format::Json)
+    };
+    let set = with_roles(60).unwrap();
+    let parts: Vec<_> = set
+        .files
+        .iter()
+        .filter(|d| d.file.starts_with("organization/scp-sandbox/identity-"))
+        .collect();
+    assert!(parts.len() > 1, "60 roles fit one policy");
+    let protected: BTreeSet<String> = parts
+        .iter()
+        .flat_map(|part| {
+            let policy: Value = serde_json::from_str(&part.text).unwrap();
+            assert!(policy.to_string().len() <= 5120);
+            policy["Statement"].as_array().unwrap().clone()
+        })
+        .filter(|statement| {
+            statement["Sid"]
+                .as_str()
+                .unwrap()
+                .starts_with("ProtectSwitchRoles")
+        })
+        .flat_map(|statement| statement["Resource"].as_array().unwrap().clone())
+        .map(|arn| arn.as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(protected.len(), 60, "every role stays protected");
+
+    let faults = with_roles(120).unwrap_err();
+    assert!(
+        faults
+            .iter()
+            .any(|fault| fault.what.contains("policy switch") && fault.what.contains("5120")),
+        "{faults:#?}"
+    );
+}
+
+/// A config with one thing changed.
+fn changed(change: impl FnOnce(&mut Config, &mut Guardrails)) -> Config {
+    let mut config = config();
+    let mut guardrails = config.guardrails.take().unwrap();
+    change(&mut config, &mut guardrails);
+    config.guardrails = Some(guardrails);
+    config
+}
+
+#[test]
+fn what_is_missing_or_wrong_is_named_by_its_key() {
+    let exempt = |pattern: &'static str| changed(|_, g| g.exempt_roles = vec![pattern.into()]);
+    let mut none = config();
+    none.guardrails = None;
+    let two_paths = changed(|c, _| {
+        let accounts = [("a", "222222222222", "/"), ("b", "333333333333", "/x/")];
+        let accounts = accounts.map(|(name, id, path)| {
+            account(name, id, vec![role("Developer", path, 1, Scope::Full)])
+        });
+        c.catalog = Catalog::new(accounts.to_vec(), None);
+    });
+    let pattern_path = changed(|c, _| {
+        c.catalog = Catalog::new(
+            vec![account(
+                "a",
+                "222222222222",
+                vec![role("Developer", "/*/", 1, Scope::Full)],
+            )],
+            None,
+        );
+    });
+    for (config, key) in [
+        (none, "`guardrails`"),
+        (
+            changed(|_, g| g.organization = None),
+            "guardrails.organization",
+        ),
+        (
+            changed(|_, g| g.organization = Some("o-\"x".into())),
+            "guardrails.organization",
+        ),
+        (changed(|_, g| g.sandbox_ou = None), "guardrails.sandbox_ou"),
+        (
+            changed(|_, g| g.management_account = None),
+            "guardrails.management_account",
+        ),
+        (
+            changed(|c, g| g.management_account = Some(c.auth.account)),
+            "auth.account",
+        ),
+        (
+            changed(|_, g| g.instance_types = vec!["t3 micro".into()]),
+            "guardrails.instance_types",
+        ),
+        (
+            changed(|_, g| g.trusted_issuers = vec!["a b".into()]),
+            "guardrails.trusted_issuers",
+        ),
+        (changed(|c, _| c.catalog = Catalog::default()), "`accounts`"),
+        (two_paths, "`accounts`"),
+        (pattern_path, "`accounts`"),
+        (exempt("role/provisioning/*"), "guardrails.exempt_roles"),
+        (
+            exempt("arn:aws-cn:iam::*:role/provisioning/*"),
+            "guardrails.exempt_roles",
+        ),
+        (exempt("arn:aws:iam::*:user/*"), "guardrails.exempt_roles"),
+        (exempt("arn:aws:iam::*:role/*"), "guardrails.exempt_roles"),
+        (
+            exempt("arn:aws:iam::*:role/Dev*"),
+            "guardrails.exempt_roles",
+        ),
+        (
+            exempt("arn:aws:iam::*:role/ops/*"),
+            "guardrails.exempt_roles",
+        ),
+    ] {
+        let faults = render(&config, Format::Json).unwrap_err();
+        assert!(
+            faults.len() == 1 && faults[0].what.contains(key),
+            "{key}: {faults:#?}"
+        );
+    }
+    let all =
+        changed(|_, g| (g.organization, g.sandbox_ou, g.management_account) = (None, None, None));
+    assert_eq!(
+        render(&all, Format::Terraform).unwrap_err().len(),
+        3,
+        "all at once"
+    );
+}
+
+#[test]
+fn what_the_config_does_not_say_is_left_out_and_said() {
+    let bare = changed(|c, g| {
+        g.regions.clear();
+        g.instance_types.clear();
+        g.trusted_accounts.clear();
+        g.trusted_issuers.clear();
+        g.monthly_budget_usd = None;
+        let mut accounts = c.catalog.accounts().to_vec();
+        let developer = || vec![role("Developer", "/", 1, Scope::Full)];
+        accounts.push(account("auth", "111111111111", developer()));
+        accounts.push(account("payer", "999999999999", developer()));
+        c.catalog = Catalog::new(accounts, None);
+    });
+    for format in [Format::Json, Format::CloudFormation, Format::Terraform] {
+        let set = render(&bare, format).unwrap();
+        let left_out: Vec<&str> = set.left_out.iter().map(|left| left.what.as_str()).collect();
+        assert_eq!(
+            left_out,
+            [
+                "the switch roles of auth (111111111111)",
+                "the switch roles of payer (999999999999)",
+                "the limit to regions",
+                "the limit to instance types",
+                "budgets and the brake",
+            ]
+        );
+        for left in &left_out {
+            assert!(
+                text(&set, "README.md").contains(left)
+                    && text(&set, "manifest.json").contains(left)
+            );
+        }
+        for document in &set.files {
+            assert!(
+                !document.file.contains("brake") && !document.file.contains("budget"),
+                "{}",
+                document.file
+            );
+            let guarded = document.kind != Kind::Readme && document.kind != Kind::Manifest;
+            assert!(
+                !guarded || !document.text.contains("WorkInTheseRegions"),
+                "{}",
+                document.file
+            );
+        }
+    }
+    // Nobody trusted means nobody: the exceptions vanish, never the denial.
+    let set = render(&bare, Format::Json).unwrap();
+    let rcp: Value =
+        serde_json::from_str(text(&set, "organization/rcp-sandbox/entrance.json")).unwrap();
+    assert_eq!(
+        rcp["Statement"][1]["Condition"]["StringNotEqualsIfExists"],
+        json!({"aws:PrincipalOrgID": "o-a1b2c3d4e5"})
+    );
+    assert_eq!(
+        (
+            &rcp["Statement"][2]["Condition"],
+            &rcp["Statement"][3]["Condition"]
+        ),
+        (&Value::Null, &Value::Null)
+    );
+}
+
+#[test]
+fn another_partition_names_no_arn_of_this_one() {
+    let china = changed(|c, g| {
+        c.auth.region = "cn-north-1".parse().unwrap();
+        g.exempt_roles.clear();
+        let accounts = c.catalog.accounts().to_vec();
+        c.catalog = Catalog::new(accounts, Some("cn-north-1".parse().unwrap()));
+    });
+    for format in [Format::Json, Format::CloudFormation, Format::Terraform] {
+        for document in render(&china, format).unwrap().files {
+            assert!(
+                document.kind == Kind::Readme || !document.text.contains("arn:aws:"),
+                "{}",
+                document.file
+            );
+        }
+    }
+}
+
+#[test]
+fn many_accounts_get_several_budget_stacks() {
+    let many = changed(|c, _| {
+        let roles = vec![role("Developer", "/", 1, Scope::Full)];
+        let accounts = (0..450).map(|i| {
+            account(
+                &format!("dev-{i}"),
+                &format!("{:012}", 700_000_000_000_u64 + i),
+                roles.clone(),
+            )
+        });
+        c.catalog = Catalog::new(accounts.collect(), None);
+    });
+    let set = render(&many, Format::CloudFormation).unwrap();
+    let budgets: Vec<_> = set
+        .files
+        .iter()
+        .filter(|document| document.file.starts_with("budgets-"))
+        .collect();
+    assert_eq!(budgets.len(), 3);
+    let budgeted: usize = budgets
+        .iter()
+        .map(|document| document.text.matches("\"7000").count())
+        .sum();
+    assert_eq!(budgeted, 450);
+    assert!(
+        text(&set, "dev-account.yaml").len() < 51_200,
+        "the StackSet does not grow with the accounts"
+    );
+}
