@@ -49,7 +49,11 @@ fn a_day_in_the_demo() {
     assert_eq!(seen, format!("{typed}\n"));
     desk.pty.line("sh -c 'echo RUN\"\"NING; exec cat'");
     desk.pty.wait_for("RUNNING");
+    let prompts = |screen: &str| screen.matches("[dev-suzuki/Developer]").count();
+    let before = prompts(&desk.pty.screen());
     desk.pty.send("\u{3}");
+    desk.pty
+        .wait_until("a new prompt", |screen| prompts(screen) > before);
     desk.pty.line("echo interrup''ted $? $SEKISHO_TARGET");
     desk.pty.wait_for("interrupted 130 dev-suzuki/Developer");
     if program("aws").is_some() {

@@ -45,7 +45,7 @@ fn a_fault_goes_back_to_the_list() {
     desk.give_code();
     let screen = desk.pty.wait_for("AWS refused to open dev/Developer");
     assert!(screen.contains("what to do"), "{screen}");
-    desk.pty.send("\r");
+    desk.pty.send("\u{1b}");
     desk.pty
         .wait_until("the list", |screen| !screen.contains("what to do"));
     desk.pty.send("\u{3}");

@@ -9,7 +9,15 @@ fn without_a_config_a_way_to_one_is_shown() {
     let Some(said) = home.run(&["exec", "dev", "--", "true"]) else {
         return;
     };
-    insta::assert_snapshot!(said.whole(), @"");
+    insta::assert_snapshot!(said.whole(), @"
+    exit 2
+    ── stdout
+    ── stderr
+    sekisho: there is no config at ~/.config/sekisho/config.yaml
+       fix  make one: sekisho init
+       fix  or from your AWS profiles: sekisho import aws-config
+       fix  or look around first, without an AWS account: sekisho demo
+    ");
     assert_eq!(home.run(&[]).unwrap().stderr, said.stderr);
 }
 
@@ -22,7 +30,18 @@ fn every_complaint_about_a_config_at_once() {
     let Some(said) = home.run(&["config", "check"]) else {
         return;
     };
-    insta::assert_snapshot!(said.whole(), @"");
+    insta::assert_snapshot!(said.whole(), @r#"
+    exit 2
+    ── stdout
+    ── stderr
+    sekisho: 5 things in the config are wrong; nothing was run
+       why  ~/.config/sekisho/config.yaml:2:7: `region` is missing; add region: ap-northeast-1
+        or  ~/.config/sekisho/config.yaml:2:17: `11111111111`: an account id is exactly 12 digits; if that is the account, write "011111111111"
+        or  ~/.config/sekisho/config.yaml:2:30: unknown key `sesion`; did you mean `session`?
+        or  ~/.config/sekisho/config.yaml:4:11: `a/b`: a name holds no /, which stands between account and role
+        or  ~/.config/sekisho/config.yaml:5:9: `1e11`: an account id is exactly 12 digits; if that is the account, write "100000000000"
+       fix  mend them, then look again: sekisho config check
+    "#);
     let other = home.run(&["exec", "dev", "--", "true"]).unwrap();
     assert_eq!((other.code, other.stderr), (2, said.stderr));
 }
@@ -33,7 +52,12 @@ fn a_sound_config_is_said_to_be_so_and_shown_with_origins() {
     let Some(said) = home.run(&["config", "check"]) else {
         return;
     };
-    insta::assert_snapshot!(said.whole(), @"");
+    insta::assert_snapshot!(said.whole(), @"
+    exit 0
+    ── stdout
+    ── stderr
+    sekisho: the config is sound: 2 accounts
+    ");
     let said = home.run(&["config", "show"]).unwrap();
     assert_eq!((said.code, said.stderr.as_str()), (0, ""));
     insta::assert_snapshot!(said.stdout);

@@ -21,7 +21,21 @@ fn the_child_gets_the_whole_contract() {
     let Some(said) = in_dev(&home, &[], SHOW) else {
         return;
     };
-    insta::assert_snapshot!(said.whole(), @"");
+    insta::assert_snapshot!(said.whole(), @"
+    exit 0
+    ── stdout
+    AWS_ACCOUNT_ID=222222222222
+    AWS_DEFAULT_REGION=eu-west-1
+    AWS_REGION=eu-west-1
+    SEKISHO_ACCOUNT=dev
+    SEKISHO_ACCOUNT_ID=222222222222
+    SEKISHO_DEPTH=1
+    SEKISHO_REGION=eu-west-1
+    SEKISHO_ROLE=Developer
+    SEKISHO_SCOPE=full
+    SEKISHO_TARGET=dev/Developer
+    ── stderr
+    ");
     let script = "echo ${AWS_ACCESS_KEY_ID%${AWS_ACCESS_KEY_ID#ASIA}} ${#AWS_SESSION_TOKEN}; \
         [ \"$AWS_CREDENTIAL_EXPIRATION\" = \"$AWS_SESSION_EXPIRATION\" ] && echo same";
     home.emulator.advance(std::time::Duration::from_secs(30));
@@ -44,7 +58,21 @@ fn options_reach_aws_and_the_child() {
     let Some(said) = in_dev(&home, &options, SHOW) else {
         return;
     };
-    insta::assert_snapshot!(said.whole(), @"");
+    insta::assert_snapshot!(said.whole(), @"
+    exit 0
+    ── stdout
+    AWS_ACCOUNT_ID=222222222222
+    AWS_DEFAULT_REGION=us-west-2
+    AWS_REGION=us-west-2
+    SEKISHO_ACCOUNT=dev
+    SEKISHO_ACCOUNT_ID=222222222222
+    SEKISHO_DEPTH=1
+    SEKISHO_REGION=us-west-2
+    SEKISHO_ROLE=Developer
+    SEKISHO_SCOPE=read-only
+    SEKISHO_TARGET=dev/Developer
+    ── stderr
+    ");
     assert_eq!(home.emulator.calls()[1].seconds, Some(1800));
 
     home.emulator.advance(std::time::Duration::from_secs(30));
@@ -103,7 +131,7 @@ fn the_command_takes_sekishos_place_and_keeps_its_words() {
 fn a_command_that_cannot_run_says_so() {
     let home = Home::new();
     std::fs::write(home.path().join("plain"), "text").unwrap();
-    for (command, code) in [("no-such-program", 127), ("./plain", 126), (".", 126)] {
+    for (command, code) in [("no-such-program", 127), ("./plain", 126), ("/", 126)] {
         home.emulator.advance(std::time::Duration::from_secs(30));
         let arguments = ["--mfa-code", "-", "exec", "dev", "--", command];
         let Some(said) = home.run_with_code(&arguments) else {
@@ -120,7 +148,14 @@ fn nobody_to_ask_is_4() {
     let Some(said) = home.run(&["exec", "dev", "--", "true"]) else {
         return;
     };
-    insta::assert_snapshot!(said.whole(), @"");
+    insta::assert_snapshot!(said.whole(), @"
+    exit 4
+    ── stdout
+    ── stderr
+    sekisho: an MFA code is needed to open dev/Developer, and there is no terminal to ask on
+       why  the MFA session is not there or has ended
+       fix  run `sekisho login` in a terminal first, or pipe the code: `--mfa-code -`
+    ");
     assert!(home.emulator.calls().is_empty());
 }
 
@@ -139,7 +174,16 @@ fn a_code_on_stdin_is_taken_or_refused() {
     assert!(home.emulator.calls().is_empty());
 
     let refused = run("000000\n").unwrap();
-    insta::assert_snapshot!(refused.whole(), @"");
+    insta::assert_snapshot!(refused.whole(), @"
+    exit 3
+    ── stdout
+    ── stderr
+    sekisho: AWS did not take the code
+       why  it was used before, or its 30 seconds were over: each code works once
+        or  it came from another device than the one named
+        or  the device's clock is off
+       fix  wait for the device's next code and give that one
+    ");
     // Used: no second call.
     let again = run("000000\n").unwrap();
     assert_eq!(again.code, 3, "{}", again.stderr);
@@ -162,7 +206,13 @@ fn a_guarded_account_wants_its_name() {
         home.run_with_code(&arguments)
     };
     let Some(said) = run(&[]) else { return };
-    insta::assert_snapshot!(said.whole(), @"");
+    insta::assert_snapshot!(said.whole(), @"
+    exit 4
+    ── stdout
+    ── stderr
+    sekisho: prod is guarded, and there is no terminal to confirm on
+       fix  add `--confirm prod`
+    ");
     let wrong = run(&["--confirm", "dev"]).unwrap();
     insta::assert_snapshot!(wrong.whole(), @"");
     assert!(home.emulator.calls().is_empty(), "no call before the guard");
@@ -185,7 +235,16 @@ fn aws_refuses_is_3_and_v_says_what_it_said() {
     let Some(said) = in_dev(&home, &[], "true") else {
         return;
     };
-    insta::assert_snapshot!(said.whole(), @"");
+    insta::assert_snapshot!(said.whole(), @"
+    exit 3
+    ── stdout
+    ── stderr
+    sekisho: AWS refused to open dev/Developer
+       why  the role's trust policy does not let you in: another user, an older MFA than it takes, a missing external id
+        or  the role does not exist: AWS answers the same (check account id, role name and path)
+        or  your IAM user may not assume it
+       fix  check the role arn:aws:iam::222222222222:role/dev/Developer and its trust policy
+    ");
     home.emulator.advance(std::time::Duration::from_secs(30));
     let code = home.code();
     let said = in_dev(&home, &["-vv"], "true").unwrap();

@@ -36,7 +36,19 @@ fn help_is_data_and_names_every_verb() {
         assert!(help.stdout.starts_with(&about), "{}", help.stdout);
     }
     let options = said.stdout.split_once("Common options:").unwrap().1;
-    insta::assert_snapshot!(options, @"");
+    insta::assert_snapshot!(options, @"
+          --config <FILE>        The config file [default: ~/.config/sekisho/config.yaml]
+          --color <WHEN>         Colours: auto, always or never; NO_COLOR is obeyed
+      -v, --verbose...           Say more on stderr, never a secret; -vv for still more
+          --mfa-code <->         Read the MFA code from stdin
+          --region <REGION>      Work in this region
+          --duration <15m..12h>  Ask for a session this long; over 1h takes a code of its own
+          --scope <SCOPE>        Narrow the session: full or read-only
+          --confirm <NAME>       Pass the guard of the account with this name
+
+    Without a verb the switcher opens: type to filter, Enter for a subshell, ? for help.
+    New here? `sekisho demo` shows it all in an emulated organisation.
+    ");
 }
 
 #[test]
@@ -95,7 +107,13 @@ fn a_target_that_does_not_exist_is_never_guessed() {
     let Some(said) = home.run(&["exec", "dve", "--", "true"]) else {
         return;
     };
-    insta::assert_snapshot!(said.whole(), @"");
+    insta::assert_snapshot!(said.whole(), @"
+    exit 2
+    ── stdout
+    ── stderr
+    sekisho: there is no target dve
+       fix  did you mean dev?
+    ");
     for (target, nearest) in [
         ("de", "did you mean dev"),
         ("dev/Develper", "did you mean dev/Developer"),
