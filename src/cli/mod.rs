@@ -24,6 +24,7 @@ mod verify;
 mod warm;
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
@@ -157,6 +158,13 @@ fn unknown_verb(word: &str) -> Fault {
         Some(near) => fault.fix(format!("did you mean `sekisho {near}`?")),
         None => fault.fix("`sekisho --help` lists the verbs"),
     }
+}
+
+/// The file of the program that runs.
+fn own_program() -> Result<PathBuf, Fault> {
+    std::env::current_exe().map_err(|error| {
+        Fault::new(Exit::Fault, "sekisho does not find its own program").because(error.to_string())
+    })
 }
 
 /// A text quoted for a POSIX shell.

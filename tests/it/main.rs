@@ -18,5 +18,6 @@ mod screens;
 mod secrets;
 mod store;
 mod support;
+mod switcher;
 mod verbs;
 mod verify;
