@@ -16,4 +16,5 @@ pub mod sessions;
 pub mod shell;
 pub mod stamps;
 pub mod store;
+pub mod verify;
 pub mod warm;

@@ -312,7 +312,7 @@ impl Failure {
 
 fn classify(code: &str, message: &str) -> Kind {
     match code {
-        "AccessDenied" | "AccessDeniedException" => {
+        "AccessDenied" | "AccessDeniedException" | "UnauthorizedOperation" => {
             if message
                 .starts_with("MultiFactorAuthentication failed with invalid MFA one time pass code")
             {

@@ -51,6 +51,21 @@ impl HttpClient for LazyHttps {
 }
 
 fn build(bundle: Option<&[u8]>) -> SharedHttpClient {
+    let context = context(bundle);
+    Builder::new()
+        .build_with_connector_fn(move |settings, components| https(&context, settings, components))
+}
+
+/// A connector for requests that no SDK client makes; the caller sets its own time limit.
+pub(super) fn connector(plain: bool) -> Result<SharedHttpConnector, Fault> {
+    Ok(SharedHttpConnector::new(if plain {
+        Connector::builder().build_http()
+    } else {
+        https(&context(ca_bundle()?.as_deref()), None, None)
+    }))
+}
+
+fn context(bundle: Option<&[u8]>) -> TlsContext {
     let mut trust = TrustStore::default();
     if let Some(pem) = bundle {
         trust = trust.with_pem_certificate(pem.to_vec());
@@ -59,21 +74,26 @@ fn build(bundle: Option<&[u8]>) -> SharedHttpClient {
         clippy::expect_used,
         reason = "the PEM was checked; nothing else can fail"
     )]
-    let context = TlsContext::builder()
+    TlsContext::builder()
         .with_trust_store(trust)
         .build()
-        .expect("a checked trust store");
-    Builder::new().build_with_connector_fn(move |settings, components| {
-        let mut connector = Connector::builder()
-            .tls_provider(tls::Provider::Rustls(CryptoMode::Ring))
-            .tls_context(context.clone())
-            .proxy_config(ProxyConfig::from_env());
-        connector.set_connector_settings(settings.cloned());
-        if let Some(components) = components {
-            connector.set_sleep_impl(components.sleep_impl());
-        }
-        connector.build()
-    })
+        .expect("a checked trust store")
+}
+
+fn https(
+    context: &TlsContext,
+    settings: Option<&HttpConnectorSettings>,
+    components: Option<&RuntimeComponents>,
+) -> Connector {
+    let mut connector = Connector::builder()
+        .tls_provider(tls::Provider::Rustls(CryptoMode::Ring))
+        .tls_context(context.clone())
+        .proxy_config(ProxyConfig::from_env());
+    connector.set_connector_settings(settings.cloned());
+    if let Some(components) = components {
+        connector.set_sleep_impl(components.sleep_impl());
+    }
+    connector.build()
 }
 
 /// Reads `AWS_CA_BUNDLE` and proves every certificate in it, since the SDK panics on a bad one.

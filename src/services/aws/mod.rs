@@ -6,6 +6,8 @@
 mod failure;
 mod http;
 mod keys;
+mod probe;
+mod roles;
 
 use std::future::Future;
 use std::time::Duration;
@@ -31,6 +33,8 @@ use crate::domain::secret::{AccessKey, Credentials, MfaCode, Secret};
 pub use failure::{Doing, Failure, Kind};
 pub use http::detours;
 pub use keys::{from_command, from_environment, from_profile, profile_files};
+pub use probe::{Call, Prober};
+pub use roles::KeyInfo;
 
 /// How long a connection may take to stand.
 const CONNECT: Duration = Duration::from_secs(3);
