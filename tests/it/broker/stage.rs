@@ -15,7 +15,8 @@ use sekisho::domain::secret::{AccessKey, MfaCode, Secret};
 use sekisho::emulator::{
     Account, Call, Emulator, Injection, Misbehaviour, Organisation, Role, Times,
 };
-use sekisho::services::broker::{Broker, Means, Person};
+use sekisho::services::broker::{Broker, Means};
+use sekisho::services::person::Person;
 use sekisho::services::store::keyfile::Passphrase;
 use sekisho::services::store::vault::Vault;
 
@@ -225,6 +226,7 @@ fn broker(auth: &Auth, shared: &std::path::Path, ears: &Ears) -> Broker {
             shared: shared.to_owned(),
             verb: "exec dev".into(),
             person: Box::new(ears.clone()),
+            diary: None,
             clock: now,
         },
     );

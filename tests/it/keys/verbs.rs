@@ -80,7 +80,7 @@ fn key_status_as_json_tells_what_aws_knows() {
 #[test]
 fn a_logout_names_the_shells_that_keep_a_session() {
     let stage = Stage::new(Key::Env, Codes::Program);
-    let mut shell = Pty::spawn(stage.in_terminal(
+    let shell = Pty::spawn(stage.in_terminal(
         BINARY,
         &["exec", "dev-3", "--", "/bin/sh", "-c", "echo ready; cat"],
     ));
