@@ -40,8 +40,8 @@ impl Day {
             pty.wait_for(question);
             pty.line(answer);
         }
-        let code = pty.wait();
-        self.hear(&arguments.join(" "), pty.transcript().into_bytes());
+        let (code, said) = pty.last_words();
+        self.hear(&arguments.join(" "), said.into_bytes());
         code
     }
 
@@ -165,8 +165,9 @@ fn no_secret_of_a_full_day_is_found_anywhere() {
     day.search("the environment of sekisho itself", &own);
     day.search_files(day.stage.home.path());
     shell.line("exit 7");
-    assert_eq!(shell.wait(), 7);
-    day.hear("shell", shell.transcript().into_bytes());
+    let (code, said) = shell.last_words();
+    assert_eq!(code, 7);
+    day.hear("shell", said.into_bytes());
 
     // What goes wrong: wrong answers, no answers, refusals.
     for (n, what) in (4..).zip([Misbehaviour::Garbage, Misbehaviour::Reset, Misbehaviour::ServerError(500)]) {
@@ -192,8 +193,7 @@ fn no_secret_of_a_full_day_is_found_anywhere() {
     learn_keys(&mut day);
     day.search_command_lines();
     crate::keys::stage::kill(rotation.pid());
-    rotation.wait();
-    day.hear("killed rotation", rotation.transcript().into_bytes());
+    day.hear("killed rotation", rotation.last_words().1.into_bytes());
     day.stage.next_code();
     assert_eq!(day.in_terminal(&["-vv", "key", "rotate", "--yes"], &[]), 0);
     learn_keys(&mut day);

@@ -68,7 +68,7 @@ impl Rotation<'_> {
             let step = next(&self.entry, &listed).map_err(|hindrance| hindrance.fault())?;
             out.log(&format!("rotation: {step:?}"));
             match step {
-                Step::Create if finish => {
+                Step::Create if finish && self.entry.stage.is_none() => {
                     return Err(Fault::new(Exit::Usage, "there is no rotation to finish")
                         .fix("begin one: sekisho key rotate"));
                 }

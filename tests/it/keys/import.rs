@@ -108,13 +108,26 @@ fn a_key_typed_is_not_shown_and_one_of_another_account_is_not_stored() {
 }
 
 #[test]
+fn without_a_keychain_the_key_goes_into_a_sealed_file_and_that_is_said() {
+    let stage = Stage::new(Key::Auto, Codes::Program);
+    let file = stage.path("key");
+    fs::write(&file, format!("{KEY}\n{SECRET}\n")).unwrap();
+    let script = format!("{BINARY} key add < {}", file.display());
+    let mut pty = Pty::spawn(stage.in_terminal("/bin/sh", &["-c", &script]));
+    new_passphrase(&mut pty);
+    let (code, said) = pty.last_words();
+    assert_eq!(code, 0, "{said}");
+    let note = "no D-Bus session bus: the key goes into a sealed file";
+    assert!(said.contains(note) && !said.contains("CANARY"), "{said}");
+    assert_eq!(stage.stored().unwrap().current.unwrap().key.secret.expose(), SECRET);
+}
+
+#[test]
 fn a_stored_key_goes_with_its_sessions() {
     let stage = Stage::new(Key::File, Codes::Program);
     stage.store_key();
     let run = |arguments: &[&str]| {
-        let mut pty = Pty::spawn(stage.in_terminal(BINARY, arguments));
-        let code = pty.wait();
-        (code, pty.screen())
+        Pty::spawn(stage.in_terminal(BINARY, arguments)).last_words()
     };
     assert_eq!(run(&["login"]).0, 0);
     let (code, screen) = run(&["key", "remove", "--yes"]);

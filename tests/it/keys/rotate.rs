@@ -113,6 +113,7 @@ fn killed_at_every_call_a_rotation_is_resumed() {
             (hangs || pty.has_ended()).then(|| pty.has_ended())
         });
         if ended {
+            assert_eq!(pty.wait(), 0, "{}", pty.screen());
             assert!(call > 8, "a rotation takes more calls than {call}");
             break;
         }

@@ -28,8 +28,10 @@ pub enum Key {
     Env,
     /// The sealed file; `Stage::store_key` fills it.
     File,
-    /// The keychain, which is not there.
+    /// The keychain, which is not there unless a test starts one.
     Keyring,
+    /// Wherever it can be kept.
+    Auto,
 }
 
 /// Where codes come from.
@@ -74,7 +76,9 @@ impl Stage {
             Key::Env => "env",
             Key::File => "file",
             Key::Keyring => "keyring",
+            Key::Auto => "auto",
         };
+        let store = if self.key == Key::Auto { "auto" } else { "file" };
         let home = self.home.path().display();
         let command = match codes {
             Codes::Program => {
@@ -88,7 +92,7 @@ impl Stage {
         let config = format!(
             "version: 1\nauth:\n  account: \"{AUTH}\"\n  user: tanaka\n  key: {key}\n  mfa_command: {command}\n  \
              mfa: [{{serial: {SERIAL}, label: phone}}]\n  region: ap-northeast-1\n  endpoint_url: {}\n\
-             defaults: {{roles: [Developer], region: ap-northeast-1}}\nstore: file\naccounts:\n{accounts}",
+             defaults: {{roles: [Developer], region: ap-northeast-1}}\nstore: {store}\naccounts:\n{accounts}",
             self.emulator.url(),
         );
         let file = self.path(".config/sekisho/config.yaml");
@@ -302,7 +306,7 @@ pub fn plain(stage: &Stage, text: &str) -> String {
             let is_span = (after.ends_with('m') || after.ends_with('h'))
                 && after[..after.len() - 1].parse::<u32>().is_ok();
             if is_time(after) {
-                out.push(if after.contains('-') { "DATE" } else { "TIME" }.to_owned() + rest);
+                out.push(if after.contains('-') { "YYYY-MM-DD" } else { "HH:MM" }.to_owned() + rest);
             } else if is_span && at > 0 && out.last().is_some_and(|last| last == "SPAN") {
                 out.pop();
                 out.push("SPAN".to_owned() + rest);
