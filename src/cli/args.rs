@@ -195,7 +195,9 @@ pub enum Verb {
         target: Option<String>,
     },
     /// Forget sessions here, and say what stays valid at AWS
-    #[command(after_help = "Examples:\n  sekisho logout\n  sekisho logout dev-tanaka/Developer\n  sekisho logout --all")]
+    #[command(
+        after_help = "Examples:\n  sekisho logout\n  sekisho logout dev-tanaka/Developer\n  sekisho logout --all"
+    )]
     Logout {
         /// Only this account's role; without it, this config's every session
         target: Option<String>,
@@ -211,7 +213,9 @@ pub enum Verb {
         json: bool,
     },
     /// Keep the access key in the store: add, import, rotate, remove, status
-    #[command(after_help = "Examples:\n  sekisho key import --profile default\n  sekisho key rotate")]
+    #[command(
+        after_help = "Examples:\n  sekisho key import --profile default\n  sekisho key rotate"
+    )]
     Key {
         /// What to do with it
         #[command(subcommand)]
@@ -224,7 +228,9 @@ pub enum Verb {
         what: ConfigVerb,
     },
     /// Render the guardrails that make a leaked key worthless
-    #[command(after_help = "Examples:\n  sekisho policy --format cloudformation --write guardrails/\n  sekisho policy --format json | less")]
+    #[command(
+        after_help = "Examples:\n  sekisho policy --format cloudformation --write guardrails/\n  sekisho policy --format json | less"
+    )]
     Policy(PolicyArgs),
     /// Try everything in an emulated organisation; needs no account and no network
     #[command(
@@ -355,7 +361,9 @@ pub enum ConfigVerb {
 #[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
 pub enum KeyVerb {
     /// Type a key without echo, or pipe it in: two lines, AWS's JSON, or the console's CSV
-    #[command(after_help = "Examples:\n  sekisho key add\n  aws iam create-access-key | sekisho key add")]
+    #[command(
+        after_help = "Examples:\n  sekisho key add\n  aws iam create-access-key | sekisho key add"
+    )]
     Add {
         /// Replace another key without asking
         #[arg(long)]
@@ -364,7 +372,7 @@ pub enum KeyVerb {
     /// Move a profile's key out of ~/.aws/credentials
     #[command(after_help = "Example: sekisho key import --profile default")]
     Import {
-        /// The profile [default: $AWS_PROFILE, else default]
+        /// The profile [default: the one in use, else default]
         #[arg(long, value_name = "NAME")]
         profile: Option<String>,
         /// Keep a copy of the file, which still holds the key

@@ -51,6 +51,8 @@ fn remove(context: &Context, yes: bool) -> Result<Exit, Fault> {
         "removed {name} from {}, and forgot its sessions here",
         homes.join(" and ")
     ));
-    out.say("the key itself stays active at AWS: delete it in the IAM console, Security credentials");
+    out.say(
+        "the key itself stays active at AWS: delete it in the IAM console, Security credentials",
+    );
     Ok(Exit::Done)
 }

@@ -46,7 +46,9 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     };
     let out = Out::new(&line.common);
     if let Err(error) = hidden {
-        out.warn(&format!("this process's memory is open to your other programs: {error}"));
+        out.warn(&format!(
+            "this process's memory is open to your other programs: {error}"
+        ));
     }
     World::of_environment()
         .and_then(|world| run_in(&world, line, out))
@@ -98,7 +100,7 @@ fn run_in(world: &World, line: CommandLine, out: Out) -> Result<Exit, Fault> {
             };
             logout::run(&context(line.common, "logout".into())?, &what)
         }
-        Verb::Status { json } => status::run(&context(line.common, "status".into())?, json),
+        Verb::Status { json } => Ok(status::run(&context(line.common, "status".into())?, json)),
         Verb::Key { what } => key::run(&context(line.common, "key".into())?, &what),
         Verb::Config { what } => config::run(&line.common, world, what, out),
         Verb::Policy(arguments) => policy::run(&context(line.common, "policy".into())?, &arguments),

@@ -17,7 +17,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::domain::config::KeySource;
-use crate::domain::fault::{Exit, Fault};
+use crate::domain::fault::Exit;
 use crate::domain::ids::{AccountId, UserName};
 use crate::domain::text::sanitize;
 use crate::services::aws;
@@ -58,7 +58,7 @@ struct RoleSession {
 }
 
 /// Shows what is live. Asks nobody and calls nothing.
-pub fn run(context: &Context, json: bool) -> Result<Exit, Fault> {
+pub fn run(context: &Context, json: bool) -> Exit {
     let now = Timestamp::now();
     let status = status(context, now);
     if let Some(warning) = context.broker().vault().take_warning() {
@@ -67,9 +67,11 @@ pub fn run(context: &Context, json: bool) -> Result<Exit, Fault> {
     if json {
         context.out.json(&status);
     } else {
-        context.out.data(&status.for_people(&context.config().auth.key, now));
+        context
+            .out
+            .data(&status.for_people(&context.config().auth.key, now));
     }
-    Ok(Exit::Done)
+    Exit::Done
 }
 
 fn status(context: &Context, now: Timestamp) -> Status {
@@ -131,9 +133,16 @@ impl Status {
             ["user".to_owned(), user],
             ["signed in".into(), signed_in],
             ["access key".into(), home(key)],
-            ["sessions".into(), self.sessions.unwrap_or("none yet").into()],
+            [
+                "sessions".into(),
+                self.sessions.unwrap_or("none yet").into(),
+            ],
         ];
-        rows.extend(self.detours.iter().map(|detour| ["detour".into(), detour.clone()]));
+        rows.extend(
+            self.detours
+                .iter()
+                .map(|detour| ["detour".into(), detour.clone()]),
+        );
         let mut text = align(&rows);
         if !self.role_sessions.is_empty() {
             let head = ["TARGET", "SCOPE", "FLOW", "UNTIL", "LEFT"].map(str::to_owned);

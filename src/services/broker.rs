@@ -163,7 +163,8 @@ impl Broker {
         let mut standing = Standing {
             user: self
                 .known()
-                .map(|who| who.user).or_else(|| self.auth.user.clone()),
+                .map(|who| who.user)
+                .or_else(|| self.auth.user.clone()),
             ..Standing::default()
         };
         let auth = sessions::all::<AuthOrigin>(&self.vault, now).into_iter();

@@ -71,12 +71,18 @@ impl CredentialsFile {
         if !settings.iter().any(|setting| setting.profile == profile) {
             let mut names: Vec<&str> = settings.iter().map(|setting| setting.profile).collect();
             names.dedup();
-            let fault = Fault::new(Exit::Usage, format!("{file} has no profile {shown} with a key"))
-                .because("it may stand in ~/.aws/config, which sekisho does not empty");
+            let fault = Fault::new(
+                Exit::Usage,
+                format!("{file} has no profile {shown} with a key"),
+            )
+            .because("it may stand in ~/.aws/config, which sekisho does not empty");
             return Err(match nearest(profile, names.iter().copied()).first() {
                 Some(near) => fault.fix(format!("sekisho key import --profile {}", sanitize(near))),
                 None if names.is_empty() => fault.fix("sekisho key add"),
-                None => fault.fix(format!("the profiles there: {}", sanitize(&names.join(", ")))),
+                None => fault.fix(format!(
+                    "the profiles there: {}",
+                    sanitize(&names.join(", "))
+                )),
             });
         }
         let all = |names: &[&str]| -> Vec<&Setting<'_>> {
@@ -87,15 +93,16 @@ impl CredentialsFile {
         };
         let (ids, secrets) = (all(&[ID]), all(&[SECRET]));
         let ([id], [secret]) = (&ids[..], &secrets[..]) else {
-            return Err(
-                Fault::new(Exit::Usage, format!("profile {shown} holds no single access key"))
-                    .because(format!(
-                        "{file} gives it {} {ID} and {} {SECRET}",
-                        ids.len(),
-                        secrets.len()
-                    ))
-                    .fix("mend the file, or type the key: `sekisho key add`"),
-            );
+            return Err(Fault::new(
+                Exit::Usage,
+                format!("profile {shown} holds no single access key"),
+            )
+            .because(format!(
+                "{file} gives it {} {ID} and {} {SECRET}",
+                ids.len(),
+                secrets.len()
+            ))
+            .fix("mend the file, or type the key: `sekisho key add`"));
         };
         let origin = format!("profile {shown}");
         let is_session = !all(&TOKENS).is_empty();
@@ -132,12 +139,11 @@ impl CredentialsFile {
         let fault = |error: FileError| error.fault("the credentials file was not changed");
         let now = std::fs::read(&self.path).map(Zeroizing::new);
         if now.map_or(true, |bytes| **bytes != *self.text.as_bytes()) {
-            return Err(Fault::new(
-                Exit::Fault,
-                "the credentials file was not changed",
-            )
-            .because("another program has written it in the meantime")
-            .fix("sekisho key import, once more"));
+            return Err(
+                Fault::new(Exit::Fault, "the credentials file was not changed")
+                    .because("another program has written it in the meantime")
+                    .fix("sekisho key import, once more"),
+            );
         }
         let copy = backup.then(|| {
             let mut name = self.path.as_os_str().to_owned();

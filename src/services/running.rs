@@ -50,13 +50,16 @@ pub fn holders() -> Vec<Running> {
     Vec::new()
 }
 
-/// A process's parent and name, from proc_pid_status(5).
+/// A process's parent and name, from `/proc/PID/status` (proc(5)).
 #[cfg(target_os = "linux")]
 fn status(pid: u32) -> Option<(u32, String)> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     let field = |name: &str| status.lines().find_map(|line| line.strip_prefix(name));
     let parent = field("PPid:")?.trim().parse().ok()?;
-    Some((parent, crate::domain::text::sanitize(field("Name:")?.trim())))
+    Some((
+        parent,
+        crate::domain::text::sanitize(field("Name:")?.trim()),
+    ))
 }
 
 #[cfg(target_os = "linux")]
@@ -65,5 +68,7 @@ fn target(pid: u32) -> Option<String> {
     let environment = zeroize::Zeroizing::new(std::fs::read(format!("/proc/{pid}/environ")).ok()?);
     let mut entries = environment.split(|byte| *byte == 0);
     let target = entries.find_map(|entry| entry.strip_prefix(b"SEKISHO_TARGET="))?;
-    Some(crate::domain::text::sanitize(&String::from_utf8_lossy(target)))
+    Some(crate::domain::text::sanitize(&String::from_utf8_lossy(
+        target,
+    )))
 }

@@ -27,7 +27,9 @@ impl Day {
     fn new() -> Self {
         Self {
             stage: Stage::new(Key::File, Codes::Program),
-            canaries: [SECRET, PASSPHRASE, TOKEN, "CANARY"].map(str::to_owned).to_vec(),
+            canaries: [SECRET, PASSPHRASE, TOKEN, "CANARY"]
+                .map(str::to_owned)
+                .to_vec(),
             said: Vec::new(),
             aside: tempfile::tempdir().unwrap(),
         }
@@ -47,7 +49,10 @@ impl Day {
 
     fn run(&mut self, arguments: &[&str]) -> Output {
         let output = self.stage.run(arguments);
-        self.hear(&arguments.join(" "), [&output.stdout[..], &output.stderr].concat());
+        self.hear(
+            &arguments.join(" "),
+            [&output.stdout[..], &output.stderr].concat(),
+        );
         output
     }
 
@@ -74,8 +79,12 @@ impl Day {
         };
         let token = value("AWS_SESSION_TOKEN");
         assert!(token.starts_with(TOKEN) && environment.contains("SEKISHO_TARGET="));
-        assert!(!environment.contains(SECRET), "the key itself is no child's business");
-        self.canaries.extend([value("AWS_SECRET_ACCESS_KEY"), token]);
+        assert!(
+            !environment.contains(SECRET),
+            "the key itself is no child's business"
+        );
+        self.canaries
+            .extend([value("AWS_SECRET_ACCESS_KEY"), token]);
     }
 
     /// Every process's arguments, while something runs.
@@ -94,7 +103,10 @@ impl Day {
             if kind.is_dir() {
                 count += self.search_files(&entry.path());
             } else if kind.is_file() {
-                self.search(&entry.path().display().to_string(), &fs::read(entry.path()).unwrap());
+                self.search(
+                    &entry.path().display().to_string(),
+                    &fs::read(entry.path()).unwrap(),
+                );
                 count += 1;
             }
         }
@@ -108,10 +120,14 @@ impl Day {
     }
 
     fn canary_in(&self, bytes: &[u8]) -> Option<&str> {
-        let is_in = |form: &str| bytes.windows(form.len()).any(|window| window == form.as_bytes());
+        let is_in = |form: &str| {
+            bytes
+                .windows(form.len())
+                .any(|window| window == form.as_bytes())
+        };
         let found = |canary: &&String| {
-            let hex: String = canary.bytes().map(|byte| format!("{byte:02x}")).collect();
-            is_in(canary) || is_in(&hex)
+            let hex: Vec<String> = canary.bytes().map(|byte| format!("{byte:02x}")).collect();
+            is_in(canary) || is_in(&hex.concat())
         };
         self.canaries.iter().find(found).map(String::as_str)
     }
@@ -120,86 +136,11 @@ impl Day {
 #[test]
 fn no_secret_of_a_full_day_is_found_anywhere() {
     let mut day = Day::new();
-    // Morning: the key comes out of plain text, into the sealed file.
-    let credentials = day.stage.path(".aws/credentials");
-    let text = format!("[default]\naws_access_key_id = {KEY}\naws_secret_access_key = {SECRET}\n");
-    fs::write(&credentials, text).unwrap();
-    let new = "new passphrase for the access key's file: ";
-    let import = ["-vv", "key", "import"];
-    let answers = [
-        ("take these lines out? [y/N]", "y"),
-        (new, PASSPHRASE),
-        ("the same again: ", PASSPHRASE),
-        ("rotate it now? [y/N]", "n"),
-    ];
-    assert_eq!(day.in_terminal(&import, &answers), 0);
-    assert_eq!(fs::read_to_string(&credentials).unwrap(), "[default]\n");
-    let remembered = day.run(&["login", "-vv"]).status.success();
-    if !remembered {
-        let passphrase = "passphrase of the access key's file: ";
-        assert_eq!(day.in_terminal(&["login", "-vv"], &[(passphrase, PASSPHRASE)]), 0);
-    }
-    day.enter(&["exec", "dev-1"]);
-    day.enter(&["exec", "-vv", "dev-1"]);
-    day.enter(&["exec", "-vv", "dev-2"]);
-    for arguments in [
-        &["status"][..],
-        &["status", "--json", "-vv"],
-        &["key", "status", "-vv"],
-        &["config", "show"],
-        &["exec", "dev-22", "--", "true"],
-        &["exec", "dev-2", "--", "/nonexistent"],
-    ] {
-        day.run(arguments);
-    }
-
-    // A shell that stays open, and the one who looks at the process list.
-    let file = day.aside.path().join("shell");
-    let mut shell = Pty::spawn(day.stage.in_terminal(BINARY, &["shell", "dev-3", "--shell", "/bin/sh", "-vv"]));
-    let script = format!("env > {}; echo wri''tten", file.display());
-    shell.line(&script);
-    shell.wait_for("written");
-    day.learn(&fs::read_to_string(file).unwrap());
-    day.search_command_lines();
-    let own = fs::read(format!("/proc/{}/environ", shell.pid())).unwrap_or_default();
-    day.search("the environment of sekisho itself", &own);
-    day.search_files(day.stage.home.path());
-    shell.line("exit 7");
-    let (code, said) = shell.last_words();
-    assert_eq!(code, 7);
-    day.hear("shell", said.into_bytes());
-
-    // What goes wrong: wrong answers, no answers, refusals.
-    for (n, what) in (4..).zip([Misbehaviour::Garbage, Misbehaviour::Reset, Misbehaviour::ServerError(500)]) {
-        let (action, times) = (Some("AssumeRole".to_owned()), Times::UntilCleared);
-        day.stage.emulator.inject(Injection { action, times, what });
-        let output = day.run(&["exec", "-vv", &format!("dev-{n}"), "--", "true"]);
-        assert!(!output.status.success());
-        day.stage.emulator.clear();
-    }
-    day.stage.emulator.with(|organisation| organisation.roles.clear());
-    assert_eq!(day.run(&["exec", "-vv", "dev-7", "--", "true"]).status.code(), Some(3));
-
-    // A rotation, looked at while AWS makes the key, then killed and resumed.
-    let times = Times::Next(1);
-    let action = Some("CreateAccessKey".to_owned());
-    day.stage.emulator.inject(Injection { action, times, what: Misbehaviour::Hang });
-    let mut rotation = Pty::spawn(day.stage.in_terminal(BINARY, &["-vv", "key", "rotate", "--yes"]));
-    until("the new key at AWS", || (day.stage.keys().len() == 2).then_some(()));
-    let learn_keys = |day: &mut Day| {
-        let secrets: Vec<String> = day.stage.keys().into_iter().map(|key| key.secret).collect();
-        day.canaries.extend(secrets);
-    };
-    learn_keys(&mut day);
-    day.search_command_lines();
-    crate::keys::stage::kill(rotation.pid());
-    day.hear("killed rotation", rotation.last_words().1.into_bytes());
-    day.stage.next_code();
-    assert_eq!(day.in_terminal(&["-vv", "key", "rotate", "--yes"], &[]), 0);
-    learn_keys(&mut day);
-    day.search_files(day.stage.home.path());
-    day.stage.next_code();
-    assert_eq!(day.in_terminal(&["login", "-vv"], &[]), 0);
+    day.key_arrives();
+    day.work();
+    day.shell_stays_open();
+    day.misfortunes();
+    day.rotation_is_killed_and_resumed();
     day.run(&["logout", "-vv"]);
     assert_eq!(day.in_terminal(&["key", "remove", "--yes", "-vv"], &[]), 0);
 
@@ -212,6 +153,112 @@ fn no_secret_of_a_full_day_is_found_anywhere() {
     assert_eq!(day.canary_in(planted.as_bytes()), Some(SECRET));
 }
 
+impl Day {
+    /// Out of plain text, into the sealed file.
+    fn key_arrives(&mut self) {
+        let credentials = self.stage.path(".aws/credentials");
+        let text =
+            format!("[default]\naws_access_key_id = {KEY}\naws_secret_access_key = {SECRET}\n");
+        fs::write(&credentials, text).unwrap();
+        let answers = [
+            ("take these lines out? [y/N]", "y"),
+            ("new passphrase for the access key's file: ", PASSPHRASE),
+            ("the same again: ", PASSPHRASE),
+            ("rotate it now? [y/N]", "n"),
+        ];
+        let import = ["-vv", "key", "import"];
+        assert_eq!(self.in_terminal(&import, &answers), 0);
+        assert_eq!(fs::read_to_string(&credentials).unwrap(), "[default]\n");
+    }
+
+    fn work(&mut self) {
+        assert_eq!(self.in_terminal(&["login", "-vv"], &[]), 0);
+        self.enter(&["exec", "dev-1"]);
+        self.enter(&["exec", "-vv", "dev-1"]);
+        self.enter(&["exec", "-vv", "dev-2"]);
+        for arguments in [
+            &["status"][..],
+            &["status", "--json", "-vv"],
+            &["key", "status", "-vv"],
+            &["config", "show"],
+            &["exec", "dev-22", "--", "true"],
+            &["exec", "dev-2", "--", "/nonexistent"],
+        ] {
+            self.run(arguments);
+        }
+        assert_eq!(self.in_terminal(&["env", "dev-1"], &[]), 0, "masked");
+    }
+
+    /// ... and somebody looks at the process list, the disk and sekisho's own environment.
+    fn shell_stays_open(&mut self) {
+        let file = self.aside.path().join("shell");
+        let arguments = ["shell", "dev-3", "--shell", "/bin/sh", "-vv"];
+        let mut shell = Pty::spawn(self.stage.in_terminal(BINARY, &arguments));
+        shell.line(&format!("env > {}; echo wri''tten", file.display()));
+        shell.wait_for("written");
+        self.learn(&fs::read_to_string(file).unwrap());
+        self.search_command_lines();
+        let own = fs::read(format!("/proc/{}/environ", shell.pid())).unwrap_or_default();
+        self.search("the environment of sekisho itself", &own);
+        self.search_files(self.stage.home.path());
+        shell.line("exit 7");
+        let (code, said) = shell.last_words();
+        assert_eq!(code, 7);
+        self.hear("shell", said.into_bytes());
+    }
+
+    /// Wrong answers, no answers, refusals.
+    fn misfortunes(&mut self) {
+        for (n, what) in (4..).zip([
+            Misbehaviour::Garbage,
+            Misbehaviour::Reset,
+            Misbehaviour::ServerError(500),
+        ]) {
+            self.inject("AssumeRole", Times::UntilCleared, what);
+            let output = self.run(&["exec", "-vv", &format!("dev-{n}"), "--", "true"]);
+            assert!(!output.status.success());
+            self.stage.emulator.clear();
+        }
+        let emulator = &self.stage.emulator;
+        emulator.with(|organisation| organisation.roles.clear());
+        let refused = self.run(&["exec", "-vv", "dev-7", "--", "true"]);
+        assert_eq!(refused.status.code(), Some(3));
+    }
+
+    fn rotation_is_killed_and_resumed(&mut self) {
+        let rotate = ["-vv", "key", "rotate", "--yes"];
+        self.inject("CreateAccessKey", Times::Next(1), Misbehaviour::Hang);
+        let mut rotation = Pty::spawn(self.stage.in_terminal(BINARY, &rotate));
+        until("the new key at AWS", || {
+            (self.stage.keys().len() == 2).then_some(())
+        });
+        self.learn_keys();
+        self.search_command_lines();
+        crate::keys::stage::kill(rotation.pid());
+        self.hear("killed rotation", rotation.last_words().1.into_bytes());
+        self.stage.next_code();
+        assert_eq!(self.in_terminal(&rotate, &[]), 0);
+        self.learn_keys();
+        self.search_files(self.stage.home.path());
+        self.stage.next_code();
+        assert_eq!(self.in_terminal(&["login", "-vv"], &[]), 0);
+    }
+
+    fn inject(&self, action: &str, times: Times, what: Misbehaviour) {
+        let action = Some(action.to_owned());
+        self.stage.emulator.inject(Injection {
+            action,
+            times,
+            what,
+        });
+    }
+
+    fn learn_keys(&mut self) {
+        let keys = self.stage.keys().into_iter();
+        self.canaries.extend(keys.map(|key| key.secret));
+    }
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn the_process_hides_its_memory_before_it_reads_anything_of_its_own() {
@@ -220,12 +267,23 @@ fn the_process_hides_its_memory_before_it_reads_anything_of_its_own() {
     };
     let stage = Stage::new(Key::Env, Codes::Program);
     let trace = stage.path("trace");
-    let arguments = ["-f", "-o", trace.to_str().unwrap(), "-e", "trace=prctl,openat", BINARY, "status"];
+    let arguments = [
+        "-f",
+        "-o",
+        trace.to_str().unwrap(),
+        "-e",
+        "trace=prctl,openat",
+        BINARY,
+        "status",
+    ];
     let mut pty = Pty::spawn(stage.in_terminal(&strace, &arguments));
     assert_eq!(pty.wait(), 0);
     let trace = fs::read_to_string(trace).unwrap();
     let line = |what: &str| trace.lines().position(|line| line.contains(what)).unwrap();
-    assert!(line("PR_SET_DUMPABLE, SUID_DUMP_DISABLE") < line("config.yaml"), "{trace}");
+    assert!(
+        line("PR_SET_DUMPABLE, SUID_DUMP_DISABLE") < line("config.yaml"),
+        "{trace}"
+    );
 }
 
 /// Root sees everything, so somebody else has to look.

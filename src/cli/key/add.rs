@@ -44,10 +44,15 @@ pub async fn keep(context: &Context, key: AccessKey, yes: bool) -> Result<(), Fa
         Err(error) => return Err(error.fault()),
     };
     let old = found.as_ref().and_then(|(_, entry)| entry.current.as_ref());
-    if found.as_ref().is_some_and(|(_, entry)| entry.spare.is_some()) {
-        return Err(Fault::new(Exit::Usage, "a rotation of the stored key is under way")
-            .because("its other key would be lost")
-            .fix("sekisho key rotate --finish"));
+    if found
+        .as_ref()
+        .is_some_and(|(_, entry)| entry.spare.is_some())
+    {
+        return Err(
+            Fault::new(Exit::Usage, "a rotation of the stored key is under way")
+                .because("its other key would be lost")
+                .fix("sekisho key rotate --finish"),
+        );
     }
     if let Some(old) = old.filter(|old| old.key.id != key.id && !yes) {
         prompt::confirm(&format!(
@@ -56,15 +61,14 @@ pub async fn keep(context: &Context, key: AccessKey, yes: bool) -> Result<(), Fa
         ))?;
     }
     let user = prove(context, &key).await?;
-    let home = match &found {
-        Some((home, _)) => home,
-        None => {
-            let (home, passed_over) = shelf.choose(person).await?;
-            if let Some(why) = passed_over {
-                out.say(&format!("{why}: the key goes into a {}", home.label()));
-            }
-            home
+    let home = if let Some((home, _)) = &found {
+        home
+    } else {
+        let (home, passed_over) = shelf.choose(person).await?;
+        if let Some(why) = passed_over {
+            out.say(&format!("{why}: the key goes into a {}", home.label()));
         }
+        home
     };
     let id = key.id.clone();
     let entry = KeyEntry {
@@ -75,10 +79,12 @@ pub async fn keep(context: &Context, key: AccessKey, yes: bool) -> Result<(), Fa
         ..KeyEntry::default()
     };
     shelf.save(home, &entry, person)?;
-    for gone in [old.map(|old| old.key.id.clone()), context.broker().known_key()] {
-        if let Some(gone) = gone {
-            context.broker().forget_key(&gone);
-        }
+    let gone = [
+        old.map(|old| old.key.id.clone()),
+        context.broker().known_key(),
+    ];
+    for gone in gone.into_iter().flatten() {
+        context.broker().forget_key(&gone);
     }
     let whose = user.map(|user| format!(" of {user}")).unwrap_or_default();
     out.say(&format!("stored {id}{whose} ({})", home.label()));

@@ -16,7 +16,9 @@ pub fn run(
     yes: bool,
 ) -> Result<Exit, Fault> {
     let out = context.out;
-    let named = std::env::var("AWS_PROFILE").ok().filter(|name| !name.is_empty());
+    let named = std::env::var("AWS_PROFILE")
+        .ok()
+        .filter(|name| !name.is_empty());
     let profile = profile.or(named.as_deref()).unwrap_or("default");
     let file = CredentialsFile::read(CredentialsFile::locate(&context.paths().home))?;
     let found = file.find(profile)?;
@@ -31,7 +33,7 @@ pub fn run(
         ))?;
     }
     let key = found.key;
-    block_on(add::keep(context, key, true))??;
+    block_on(add::keep(context, key, yes))??;
     let copy = file.replace(&rest, backup)?;
     out.say(&format!("taken out of {}", sanitize(&shown)));
     if let Some(copy) = copy {

@@ -73,10 +73,7 @@ impl Aws {
                 id: made.access_key_id().parse().map_err(|_| garbled())?,
                 secret: Secret::new(made.secret_access_key().to_owned()),
             },
-            created: made
-                .create_date()
-                .and_then(timestamp)
-                .ok_or_else(garbled)?,
+            created: made.create_date().and_then(timestamp).ok_or_else(garbled)?,
         })
     }
 

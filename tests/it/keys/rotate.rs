@@ -18,7 +18,10 @@ const ROTATE: [&str; 4] = ["key", "rotate", "--finish", "--yes"];
 fn finish(pty: &mut Pty) -> u32 {
     let mut typed = 0;
     until("the end of a rotation", || {
-        let asked = pty.screen().matches("passphrase of the access key's file: ").count();
+        let asked = pty
+            .screen()
+            .matches("passphrase of the access key's file: ")
+            .count();
         if asked > typed {
             typed = asked;
             pty.line(PASSPHRASE);
@@ -49,14 +52,24 @@ fn resume(stage: &Stage, when: &str) {
     stage.next_code();
     // `--finish` refuses to begin; a rotation killed before its first note has not begun.
     let begun = stage.stored().unwrap().stage.is_some() || stage.stored().unwrap().spare.is_some();
-    let arguments: &[&str] = if begun { &ROTATE } else { &["key", "rotate", "--yes"] };
+    let arguments: &[&str] = if begun {
+        &ROTATE
+    } else {
+        &["key", "rotate", "--yes"]
+    };
     let mut pty = Pty::spawn(stage.in_terminal(BINARY, arguments));
     assert_eq!(finish(&mut pty), 0, "{when}: {}", pty.screen());
     let (entry, keys) = (stage.stored().unwrap(), stage.keys());
     let current = entry.current.unwrap().key;
     assert_eq!(keys.len(), 1, "{when}: {keys:?}");
-    assert_eq!((keys[0].id.as_str(), &*keys[0].secret), (current.id.as_str(), current.secret.expose()));
-    assert!(keys[0].status == KeyStatus::Active && keys[0].id != KEY, "{when}");
+    assert_eq!(
+        (keys[0].id.as_str(), &*keys[0].secret),
+        (current.id.as_str(), current.secret.expose())
+    );
+    assert!(
+        keys[0].status == KeyStatus::Active && keys[0].id != KEY,
+        "{when}"
+    );
     assert!(entry.spare.is_none() && entry.stage.is_none(), "{when}");
 }
 
@@ -68,7 +81,10 @@ fn a_rotation_replaces_the_key_step_by_step() {
     });
     let mut pty = Pty::spawn(stage.in_terminal(BINARY, &["key", "rotate"]));
     until("the offer to delete", || {
-        if pty.screen().contains("passphrase of the access key's file: ") {
+        if pty
+            .screen()
+            .contains("passphrase of the access key's file: ")
+        {
             pty.line(PASSPHRASE);
         }
         pty.screen().contains("delete the old key").then_some(())
@@ -97,16 +113,26 @@ fn killed_at_every_call_a_rotation_is_resumed() {
         let stage = stage();
         let strike = |times, what| {
             let action = None;
-            stage.emulator.inject(Injection { action, times, what });
+            stage.emulator.inject(Injection {
+                action,
+                times,
+                what,
+            });
         };
         if call > 1 {
-            strike(Times::Next(call - 1), Misbehaviour::Latency(std::time::Duration::ZERO));
+            strike(
+                Times::Next(call - 1),
+                Misbehaviour::Latency(std::time::Duration::ZERO),
+            );
         }
         strike(Times::Next(1), Misbehaviour::Hang);
         let mut pty = Pty::spawn(stage.in_terminal(BINARY, &["key", "rotate", "--yes"]));
         let reached = usize::try_from(call).unwrap();
         let ended = until("the call that hangs", || {
-            if pty.screen().ends_with("passphrase of the access key's file:") {
+            if pty
+                .screen()
+                .ends_with("passphrase of the access key's file:")
+            {
                 pty.line(PASSPHRASE);
             }
             let hangs = stage.emulator.calls().len() == reached;
@@ -162,4 +188,13 @@ fn a_second_key_that_is_not_ours_is_left_alone() {
     pty.wait_for("the user has a second access key, AKIAOTHER00000000001");
     assert_eq!(stage.keys().len(), 2);
     works(&stage, "after the refusal");
+}
+
+#[test]
+fn without_a_rotation_there_is_nothing_to_finish() {
+    let stage = stage();
+    let mut pty = Pty::spawn(stage.in_terminal(BINARY, &ROTATE));
+    assert_eq!(finish(&mut pty), 2);
+    pty.wait_for("there is no rotation to finish");
+    assert_eq!(stage.keys().len(), 1);
 }
