@@ -227,6 +227,14 @@ pub enum Verb {
         #[command(subcommand)]
         what: ConfigVerb,
     },
+    /// Prove that a leaked key opens nothing
+    #[command(
+        after_help = "Examples:\n  sekisho verify\n  sekisho verify dev-tanaka --json\n\nExit: 0 all proved, 5 something is OPEN, 6 undecided."
+    )]
+    Verify(VerifyArgs),
+    /// Look for what commonly goes wrong here, and what weakens the promise
+    #[command(after_help = "Example: sekisho doctor --offline")]
+    Doctor(DoctorArgs),
     /// Render the guardrails that make a leaked key worthless
     #[command(
         after_help = "Examples:\n  sekisho policy --format cloudformation --write guardrails/\n  sekisho policy --format json | less"
@@ -309,6 +317,37 @@ fn parse_hookable(text: &str) -> Result<Hookable, Malformed> {
         .into_iter()
         .find(|shell| shell.name() == text)
         .ok_or_else(|| Malformed("the hook is for bash, zsh and fish".into()))
+}
+
+/// What `verify` probes, and how it tells.
+#[derive(Debug, Args)]
+pub struct VerifyArgs {
+    /// Accounts or account/roles; without any, every one that is not guarded by `confirm`
+    #[arg(value_name = "TARGET")]
+    pub targets: Vec<String>,
+    /// Do not ask before probing
+    #[arg(long)]
+    pub yes: bool,
+    /// A report for programs; README documents its schema
+    #[arg(long)]
+    pub json: bool,
+    /// Show every finding, not only what is wrong
+    #[arg(long, conflicts_with = "json")]
+    pub all: bool,
+    /// The most calls a second
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub rate: u32,
+}
+
+/// How `doctor` looks, and how it tells.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct DoctorArgs {
+    /// Call nothing
+    #[arg(long)]
+    pub offline: bool,
+    /// Rows for programs; README documents their schema
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// What `policy` renders, and where to.

@@ -9,7 +9,8 @@ use jiff::Timestamp;
 use crate::domain::account::{Overrides, Target, UnknownTarget};
 use crate::domain::config::{Config, KeySource, PromptCompat, StoreChoice};
 use crate::domain::fault::{Exit, Fault};
-use crate::domain::pass::{Pass, Renew, Terms};
+use crate::domain::pass::{Pass, Refusal, Renew, Terms};
+use crate::domain::secret::AccessKey;
 use crate::domain::text::sanitize;
 use crate::services::access_key::Shelf;
 use crate::services::aws;
@@ -96,16 +97,28 @@ pub struct Context {
 impl Context {
     /// Reads the config and opens the store. Nothing is called.
     pub fn open(world: World, common: Common, verb: &str, out: Out) -> Result<Self, Fault> {
-        let inherited = Inherited::current();
         let paths = world.paths()?;
+        let understood = read_config(&world, &common, &paths)?;
+        Self::with_config(world, common, verb, out, paths, understood)
+    }
+
+    /// Opens the store for a config that was read elsewhere.
+    pub fn with_config(
+        world: World,
+        common: Common,
+        verb: &str,
+        out: Out,
+        paths: Paths,
+        understood: Understood,
+    ) -> Result<Self, Fault> {
         let Understood {
             config,
             warnings,
             read_from,
-        } = read_config(&world, &common, &paths)?;
+        } = understood;
         let bench = Rc::new(Bench::new(out));
         let means = Means {
-            vault: vault(config.store, &paths),
+            vault: vault(&world, config.store, &paths),
             store: config.store,
             shared: paths.state.clone(),
             verb: verb.to_owned(),
@@ -113,6 +126,7 @@ impl Context {
             clock: Timestamp::now,
         };
         let broker = Broker::new(config.auth.clone(), means);
+        let inherited = Inherited::current();
         let context = Self {
             out,
             world,
@@ -169,6 +183,49 @@ impl Context {
         &self.bench
     }
 
+    /// The access key where it can be had without asking a person; `None` where it is sealed.
+    pub fn key_without_asking(&self) -> Option<Result<Rc<AccessKey>, Fault>> {
+        let sealed = matches!(
+            self.config.auth.key,
+            KeySource::Auto | KeySource::File | KeySource::Keyring
+        );
+        if sealed && self.world.demo().is_none() {
+            return None;
+        }
+        let key = block_on(self.broker.access_key()).ok()?;
+        Some(key.map_err(Refusal::into_fault))
+    }
+
+    /// Where sessions rest, as the header and `status` name it.
+    pub fn store_label(&self) -> String {
+        self.broker
+            .vault()
+            .label()
+            .unwrap_or("no session kept yet")
+            .to_owned()
+    }
+
+    /// What stands between sekisho and AWS's own hosts, one line each.
+    pub fn detours(&self) -> Vec<String> {
+        match self.world {
+            World::Real => aws::detours(&self.config.auth),
+            World::Demo(_) => {
+                vec!["demo: an emulated organisation, nothing here is real".to_owned()]
+            }
+        }
+    }
+
+    /// A verb as a person types it to get what this process would do.
+    pub fn command(&self, verb: &str) -> String {
+        match &self.common.config {
+            Some(config) => format!(
+                "sekisho --config {} {verb}",
+                super::quote(&config.to_string_lossy())
+            ),
+            None => format!("sekisho {verb}"),
+        }
+    }
+
     /// The person who waits there, as the services know them.
     pub fn person(&self) -> &dyn Person {
         &self.bench
@@ -195,7 +252,7 @@ impl Context {
         if self.common.mfa_code.is_some() {
             Codes::Stdin
         } else {
-            Codes::Terminal
+            Codes::Terminal(self.world.clone())
         }
     }
 
@@ -237,10 +294,7 @@ impl Context {
     pub async fn run_shell(&self, pass: Pass, asked: Option<&str>) -> Result<Exit, Fault> {
         let prefs = &self.config.shell;
         let shell = Shell::choose(asked.or(prefs.program.as_deref()), &self.inherited)?;
-        let sekisho = std::env::current_exe().map_err(|error| {
-            Fault::new(Exit::Fault, "sekisho does not find its own program")
-                .because(error.to_string())
-        })?;
+        let sekisho = super::own_program()?;
         let runtime_dir = self
             .paths
             .runtime
@@ -327,7 +381,7 @@ pub fn environment(
 }
 
 /// Reads the config, from its file or from the demo, and what its included files complain about.
-fn read_config(world: &World, common: &Common, paths: &Paths) -> Result<Understood, Fault> {
+pub fn read_config(world: &World, common: &Common, paths: &Paths) -> Result<Understood, Fault> {
     if let World::Demo(demo) = world {
         let mut config = super::demo::example()?.config;
         demo.adopt(&mut config);
@@ -337,17 +391,22 @@ fn read_config(world: &World, common: &Common, paths: &Paths) -> Result<Understo
             read_from: ReadFrom::default(),
         });
     }
-    let path = config_files::locate(common.config.as_deref(), |name| std::env::var_os(name))?;
-    config_cache::load(&path, paths)
+    config_cache::load(&config_path(common)?, paths)
 }
 
-/// The vault that a config asks for.
-fn vault(store: StoreChoice, paths: &Paths) -> Vault {
-    let places = match store {
-        StoreChoice::Auto => KeyPlace::AUTO,
-        StoreChoice::Keyring => KeyPlace::KEYRING,
-        StoreChoice::File => KeyPlace::FILE,
-        StoreChoice::None => KeyPlace::NONE,
+/// Where the config is.
+pub fn config_path(common: &Common) -> Result<PathBuf, Fault> {
+    config_files::locate(common.config.as_deref(), |name| std::env::var_os(name))
+}
+
+/// The vault that a config asks for; a demo's stays in its folder.
+fn vault(world: &World, store: StoreChoice, paths: &Paths) -> Vault {
+    let places = match (world, store) {
+        (World::Demo(_), _) => KeyPlace::DEMO,
+        (World::Real, StoreChoice::Auto) => KeyPlace::AUTO,
+        (World::Real, StoreChoice::Keyring) => KeyPlace::KEYRING,
+        (World::Real, StoreChoice::File) => KeyPlace::FILE,
+        (World::Real, StoreChoice::None) => KeyPlace::NONE,
     };
     Vault::new(
         &paths.state.join("sessions"),

@@ -3,8 +3,8 @@
 use std::ffi::OsString;
 use std::io;
 use std::iter;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
 
 use clap::Parser;
 
@@ -18,6 +18,8 @@ use crate::domain::fault::{Exit, Fault};
 use crate::domain::ids::{AccountId, MfaSerial};
 use crate::domain::secret::{AccessKey, Secret};
 use crate::emulator::{self, Device, Document, Emulator, Organisation};
+use crate::services::environment::{Environment, Inherited};
+use crate::services::process;
 
 use super::args::{CommandLine, Common};
 use super::context::{self, World};
@@ -68,6 +70,7 @@ impl Demo {
         let emulator = Emulator::start(organisation).map_err(wrong)?;
         let folder = tempfile::Builder::new()
             .prefix("sekisho-demo-")
+            .permissions(PermissionsExt::from_mode(0o700))
             .tempdir()
             .map_err(wrong)?;
         let descriptor = Descriptor {
@@ -259,19 +262,24 @@ fn trust(auth: AccountId, user: &str, role: &Role) -> String {
     .to_string()
 }
 
-/// Runs a verb in a new organisation, or keeps one running for other terminals.
+/// Runs a verb in an organisation of its own, or keeps one running for other terminals.
+///
+/// The verb runs in a process of its own, so that the organisation outlives an `exec`, and its folder goes
+/// however the verb ends.
 pub fn run(serve: bool, verb: Vec<OsString>, common: Common, out: Out) -> Result<Exit, Fault> {
-    if let World::Demo(_) = World::of_environment()? {
-        out.say("this shell is inside a demo already; a new one starts beside it");
-    }
-    let demo = Rc::new(Demo::start(&example()?.config)?);
     if serve {
+        let demo = Demo::start(&example()?.config)?;
         out.data(&demo.directions());
         return context::block_on(until_interrupted());
     }
+    let world = World::of_environment()?;
+    if let World::Real = world {
+        let demo = Demo::start(&example()?.config)?;
+        return context::block_on(run_again(&demo))?;
+    }
     match CommandLine::try_parse_from(iter::once(OsString::from("sekisho")).chain(verb)) {
         Ok(line) => super::run_in(
-            &World::Demo(demo),
+            &world,
             CommandLine {
                 common: line.common.or(common),
                 ..line
@@ -280,6 +288,17 @@ pub fn run(serve: bool, verb: Vec<OsString>, common: Common, out: Out) -> Result
         ),
         Err(error) => Ok(out.misread(&error)),
     }
+}
+
+/// Runs this very command line again, inside a demo.
+async fn run_again(demo: &Demo) -> Result<Exit, Fault> {
+    let program = super::own_program()?;
+    let argv: Vec<OsString> = iter::once(program.into())
+        .chain(std::env::args_os().skip(1))
+        .collect();
+    let inherited = Inherited::current();
+    let environment = Environment::without_pass(demo.environment(), &inherited);
+    process::run(environment, &inherited, &argv).await
 }
 
 /// The config every demo runs on.

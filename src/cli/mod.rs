@@ -7,6 +7,7 @@ mod config;
 mod context;
 mod demo;
 mod diff;
+mod doctor;
 mod env;
 mod exec;
 mod hook;
@@ -19,9 +20,11 @@ mod policy;
 mod prompt;
 mod shell;
 mod status;
+mod verify;
 mod warm;
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
@@ -59,7 +62,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
 fn run_in(world: &World, line: CommandLine, out: Out) -> Result<Exit, Fault> {
     let context = |common, verb: String| Context::open(world.clone(), common, &verb, out);
     match line.verb.unwrap_or(Verb::Pick { query: Vec::new() }) {
-        Verb::Pick { query } => pick::run(&context(line.common, "pick".into())?, &query.join(" ")),
+        Verb::Pick { query } => pick::run(world, line.common, &query.join(" "), out),
         Verb::Shell { target, shell } => shell::run(
             &context(line.common, format!("shell {target}"))?,
             &target,
@@ -103,6 +106,8 @@ fn run_in(world: &World, line: CommandLine, out: Out) -> Result<Exit, Fault> {
         Verb::Status { json } => Ok(status::run(&context(line.common, "status".into())?, json)),
         Verb::Key { what } => key::run(&context(line.common, "key".into())?, &what),
         Verb::Config { what } => config::run(&line.common, world, what, out),
+        Verb::Verify(arguments) => verify::run(&context(line.common, "verify".into())?, &arguments),
+        Verb::Doctor(arguments) => doctor::run(world, &line.common, arguments, out),
         Verb::Policy(arguments) => policy::run(&context(line.common, "policy".into())?, &arguments),
         Verb::Demo { serve, verb } => demo::run(serve, verb, line.common, out),
     }
@@ -153,6 +158,13 @@ fn unknown_verb(word: &str) -> Fault {
         Some(near) => fault.fix(format!("did you mean `sekisho {near}`?")),
         None => fault.fix("`sekisho --help` lists the verbs"),
     }
+}
+
+/// The file of the program that runs.
+fn own_program() -> Result<PathBuf, Fault> {
+    std::env::current_exe().map_err(|error| {
+        Fault::new(Exit::Fault, "sekisho does not find its own program").because(error.to_string())
+    })
 }
 
 /// A text quoted for a POSIX shell.

@@ -76,6 +76,13 @@ impl Out {
         }
     }
 
+    /// Shows a line in the place of the one before; an empty one takes it away.
+    pub fn progress(self, line: &str) {
+        if std::io::stderr().is_terminal() {
+            let _ = write!(std::io::stderr().lock(), "\r\x1b[K{line}");
+        }
+    }
+
     /// Warns in one line.
     pub fn warn(self, line: &str) {
         let label = self.paint("33", "warning");

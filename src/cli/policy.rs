@@ -15,33 +15,46 @@ use super::prompt;
 
 /// Renders the documents; shows what would change before a file is written.
 pub fn run(context: &Context, arguments: &PolicyArgs) -> Result<Exit, Fault> {
-    let documents = policy::render(context.config(), arguments.format.into()).map_err(|faults| {
-        let mut faults = faults.into_iter();
-        let first = faults.next();
-        for fault in faults {
-            context.out.fault(&fault);
-        }
-        first.unwrap_or_else(|| Fault::new(Exit::Fault, "no document could be rendered"))
-    })?;
+    let documents =
+        policy::render(context.config(), arguments.format.into()).map_err(|faults| {
+            let mut faults = faults.into_iter();
+            let first = faults.next();
+            for fault in faults {
+                context.out.fault(&fault);
+            }
+            first.unwrap_or_else(|| Fault::new(Exit::Fault, "no document could be rendered"))
+        })?;
     for left_out in &documents.left_out {
-        context.out.warn(&format!("left out: {} ({})", left_out.what, left_out.why));
+        context
+            .out
+            .warn(&format!("left out: {} ({})", left_out.what, left_out.why));
     }
     match &arguments.write {
         Some(folder) => write(context, &documents, folder, arguments.yes),
         None => {
             for document in &documents.files {
                 let heading = format!("{} → {}", document.file, document.target);
-                context.out.data(&format!("# {heading}\n{}\n\n", document.text.trim_end()));
+                context
+                    .out
+                    .data(&format!("# {heading}\n{}\n\n", document.text.trim_end()));
             }
             Ok(Exit::Done)
         }
     }
 }
 
-fn write(context: &Context, documents: &Documents, folder: &Path, yes: bool) -> Result<Exit, Fault> {
+fn write(
+    context: &Context,
+    documents: &Documents,
+    folder: &Path,
+    yes: bool,
+) -> Result<Exit, Fault> {
     let failed = |path: &Path, error: std::io::Error| {
-        Fault::new(Exit::Fault, format!("{} cannot be written", sanitize(&path.to_string_lossy())))
-            .because(error.to_string())
+        Fault::new(
+            Exit::Fault,
+            format!("{} cannot be written", sanitize(&path.to_string_lossy())),
+        )
+        .because(error.to_string())
     };
     let mut changed: Vec<&Document> = Vec::new();
     for document in &documents.files {
@@ -63,18 +76,26 @@ fn write(context: &Context, documents: &Documents, folder: &Path, yes: bool) -> 
     }
     let count = changed.len();
     if !yes {
-        prompt::confirm(&format!("write {count} files into {}?", sanitize(&folder.to_string_lossy())))?;
+        prompt::confirm(&format!(
+            "write {count} files into {}?",
+            sanitize(&folder.to_string_lossy())
+        ))?;
     }
     for document in changed {
         let path = folder.join(&document.file);
         let parent = path.parent().unwrap_or(folder);
         fs::create_dir_all(parent).map_err(|error| failed(parent, error))?;
-        let mut file = tempfile::NamedTempFile::new_in(parent).map_err(|error| failed(&path, error))?;
-        std::io::Write::write_all(&mut file, document.text.as_bytes()).map_err(|error| failed(&path, error))?;
+        let mut file =
+            tempfile::NamedTempFile::new_in(parent).map_err(|error| failed(&path, error))?;
+        std::io::Write::write_all(&mut file, document.text.as_bytes())
+            .map_err(|error| failed(&path, error))?;
         make_readable(file.as_file()).map_err(|error| failed(&path, error))?;
-        file.persist(&path).map_err(|error| failed(&path, error.error))?;
+        file.persist(&path)
+            .map_err(|error| failed(&path, error.error))?;
     }
-    context.out.say(&format!("wrote {count} files; README.md there says in which order to deploy them"));
+    context.out.say(&format!(
+        "wrote {count} files; README.md there says in which order to deploy them"
+    ));
     Ok(Exit::Done)
 }
 

@@ -80,6 +80,8 @@ fn status(context: &Context, now: Timestamp) -> Status {
     let mut role_sessions: Vec<RoleSession> = broker
         .live_roles()
         .into_iter()
+        // The vault is shared with other configs.
+        .filter(|(target, _)| standing.roles.contains_key(&target.role))
         .map(|(target, live)| RoleSession {
             target: target.name(),
             role_arn: target.role.as_str().to_owned(),

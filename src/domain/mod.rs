@@ -15,3 +15,5 @@ pub mod scope;
 pub mod search;
 pub mod secret;
 pub mod text;
+pub mod trust;
+pub mod verdict;

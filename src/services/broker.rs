@@ -1,6 +1,7 @@
 //! The broker: the only way to credentials. A request goes in; a pass or a refusal comes out.
 
 use std::cell::{OnceCell, RefCell};
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
@@ -10,7 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::domain::account::{Flow, Target};
 use crate::domain::config::{Auth, KeySource, StoreChoice};
 use crate::domain::fault::{Exit, Fault};
-use crate::domain::ids::{AccessKeyId, MfaSerial, SessionName};
+use crate::domain::ids::{AccessKeyId, MfaSerial, RoleArn, SessionName};
 use crate::domain::pass::{
     Asking, AuthStanding, CodeWanted, Complaint, Device, Live, Pass, Refusal, Request, Standing,
 };
@@ -138,6 +139,22 @@ impl Broker {
         Ok(session.credentials.expires)
     }
 
+    /// The access key, for verbs that are about the key itself.
+    pub async fn access_key(&self) -> Result<Rc<AccessKey>, Refusal> {
+        self.key().await
+    }
+
+    /// A fresh code for a verb that sends it itself: the command's, else what a person is to be asked.
+    pub async fn fresh_code(
+        &self,
+        given: Option<&(MfaSerial, MfaCode)>,
+    ) -> Result<(MfaSerial, MfaCode), Refusal> {
+        let who = self.who().await?;
+        let until = (self.clock)() + SignedDuration::try_from(Flow::SHARED_MAX).unwrap_or_default();
+        self.code(&who, given, Asking::Allowed, Flow::Direct, until)
+            .await
+    }
+
     /// An auth session whose MFA is at most `age` old: what changing one's own key takes.
     pub async fn fresh_session(
         &self,
@@ -157,42 +174,44 @@ impl Broker {
         self.key().await.map(drop)
     }
 
-    /// What is live right now. Reads the cache only.
+    /// What is live right now, of this config's key. Reads the cache only.
     pub fn standing(&self) -> Standing {
         let now = (self.clock)();
-        let mut standing = Standing {
-            user: self
-                .known()
-                .map(|who| who.user)
-                .or_else(|| self.auth.user.clone()),
-            ..Standing::default()
-        };
-        let auth = sessions::all::<AuthOrigin>(&self.vault, now).into_iter();
-        standing.auth = auth
-            .filter(|(id, s)| *id == sessions::auth_id(&self.auth, &s.origin.key, &s.origin.serial))
-            .map(|(_, s)| AuthStanding {
-                expires: s.credentials.expires,
-                device: s.origin.device,
-            })
-            .max_by_key(|standing| standing.expires);
-        for (_, session) in sessions::all::<RoleOrigin>(&self.vault, now) {
-            let live = Live {
-                expires: session.credentials.expires,
-                flow: session.origin.flow,
+        let Some(who) = self.known() else {
+            return Standing {
+                user: self.auth.user.clone(),
+                ..Standing::default()
             };
-            standing
-                .roles
-                .entry(session.origin.target.role)
-                .and_modify(|other| {
-                    *other = if other.expires < live.expires {
-                        live
-                    } else {
-                        *other
-                    }
-                })
-                .or_insert(live);
+        };
+        let auth = self
+            .live_auth_session(&who, Timestamp::MIN)
+            .map(|session| AuthStanding {
+                expires: session.credentials.expires,
+                device: session.origin.device,
+            });
+        let mut roles: HashMap<RoleArn, Live> = HashMap::new();
+        for (name, session) in sessions::all::<RoleOrigin>(&self.vault, now) {
+            let (origin, expires) = (session.origin, session.credentials.expires);
+            if self
+                .names_for(&who, &origin.target)
+                .all(|ours| ours != name)
+            {
+                continue; // another key's, endpoint's or config's
+            }
+            let live = Live {
+                expires,
+                flow: origin.flow,
+            };
+            let longest = roles.entry(origin.target.role).or_insert(live);
+            if longest.expires < expires {
+                *longest = live;
+            }
         }
-        standing
+        Standing {
+            user: Some(who.user),
+            auth,
+            roles,
+        }
     }
 
     /// Forgets a role's sessions here. They stay valid at AWS until they expire.
@@ -209,7 +228,7 @@ impl Broker {
         self.known().map(|who| who.key)
     }
 
-    /// Every live role session with its target, in no order.
+    /// Every live role session with its target, other configs' too, in no order.
     pub fn live_roles(&self) -> Vec<(Target, Live)> {
         let sessions = sessions::all::<RoleOrigin>(&self.vault, (self.clock)());
         let live = sessions.into_iter().map(|(_, session)| {

@@ -92,7 +92,7 @@ impl Widest {
 pub fn role_text(role: &str, scope: Scope) -> String {
     match scope {
         Scope::Full => role.to_owned(),
-        narrow => format!("{role} ({})", narrow.name()),
+        Scope::ReadOnly => format!("{role} ({})", scope.name()),
     }
 }
 

@@ -10,17 +10,22 @@
 //!   ⏎ shell   ^O console   ^Y copy command   ? help   Esc quit                          domain::keys
 //! ```
 //!
-//! `model` says what there is, `update` what happens, `view` and `popup` what is seen, `theme` how it
-//! looks, `screen` owns the terminal. The loop below is the only asynchronous part.
+//! `model` says what there is; `update` what happens, with `errand` for the way from a row to a pass;
+//! `view` what is seen, with `list` for the rows, `popup` for what stands over them, `slim` for tiny
+//! windows; `theme` how it looks; `screen` owns the terminal. The loop below is the only asynchronous
+//! part.
 
 pub mod clock;
+mod errand;
 pub mod field;
 pub mod fit;
 pub mod keys;
 pub mod layout;
+mod list;
 pub mod model;
 mod popup;
 pub mod screen;
+mod slim;
 pub mod theme;
 mod update;
 mod view;
@@ -42,7 +47,7 @@ use crate::domain::fault::Fault;
 use crate::domain::history::Deed;
 use crate::domain::ids::{MfaSerial, RoleArn};
 use crate::domain::pass::{Pass, Refusal, Request, Standing};
-use model::{DeviceCode, Effect, Mode, Model, Msg, Outcome};
+use model::{DeviceCode, Effect, Mode, Model, Msg, Outcome, Setup};
 
 pub use screen::pick;
 pub use update::update;
@@ -58,11 +63,23 @@ pub trait Host {
         tokio::time::sleep(time)
     }
 
-    /// Gets the accounts; asked once, and only by a model that was made without them.
-    fn catalog(&self) -> impl Future<Output = Result<Arc<Catalog>, Fault>>;
+    /// Gets the accounts and what the config says of the list; asked once, and only by a model that was
+    /// made without them.
+    fn catalog(&self) -> impl Future<Output = Result<(Setup, Arc<Catalog>), Fault>>;
 
     /// Gets a pass. Dropping the future cancels it.
     fn issue(&self, request: Request) -> impl Future<Output = Result<Pass, Refusal>>;
+
+    /// What is going on while a pass is being got, e.g. that another process asks for the code.
+    fn news(&self) -> Option<String> {
+        None
+    }
+
+    /// The person wants to give the code here, although another process asks for it.
+    fn ask_here(&self) {}
+
+    /// The person gives no code after all.
+    fn give_up(&self) {}
 
     /// What is live now.
     fn standing(&self) -> Standing;
@@ -114,12 +131,18 @@ where
     loop {
         match effect {
             Effect::None => {}
-            Effect::Load => work = Some(Box::pin(async move { Msg::Loaded(host.catalog().await) })),
-            Effect::Ask(request) => {
-                work = Some(Box::pin(
-                    async move { Msg::Issued(host.issue(request).await) },
-                ));
+            Effect::Load => {
+                work = Some(Box::pin(async move {
+                    Msg::Loaded(host.catalog().await.map(Box::new))
+                }))
             }
+            Effect::Ask(request) => {
+                work = Some(Box::pin(async move {
+                    Msg::Issued(Box::new(host.issue(request).await))
+                }));
+            }
+            Effect::AskHere => host.ask_here(),
+            Effect::GiveUp => host.give_up(),
             Effect::Forget(target) => {
                 host.forget(&target);
                 update(model, host.now(), Msg::Stands(host.standing()));
@@ -128,7 +151,9 @@ where
             Effect::Copy(text) => host.copy(&text)?,
             Effect::Suspend => {
                 host.suspend()?;
-                terminal.clear().map_err(io::Error::other)?;
+                // Forgets what was drawn. `clear` would ask the terminal for its cursor, and wait for that.
+                let size = terminal.size().map_err(io::Error::other)?;
+                terminal.resize(size.into()).map_err(io::Error::other)?;
             }
             Effect::Leave(outcome) => {
                 if let Outcome::Enter(_, pass) = &outcome {
@@ -140,8 +165,12 @@ where
         if !model.is_waiting() {
             work = None;
         }
-        if let Mode::Code(code_box) = &mut model.mode {
-            code_box.shown = code_box.device().and_then(|d| host.device_code(&d.serial));
+        match &mut model.mode {
+            Mode::Code(code_box) => {
+                code_box.shown = code_box.device().and_then(|d| host.device_code(&d.serial));
+            }
+            Mode::Waiting { news, .. } => *news = host.news(),
+            _ => {}
         }
         terminal
             .draw(|frame| draw(frame, model))

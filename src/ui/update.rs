@@ -7,22 +7,18 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::clock;
-use super::field::{Digits, Field};
 use super::keys::{ENTER, typed_ahead};
 use super::layout::Widest;
-use super::model::{CodeBox, Door, Effect, Errand, Mode, Model, Msg, Outcome, Purpose};
-use crate::domain::account::{Catalog, Target};
+use super::model::{Door, Effect, Mode, Model, Msg, Outcome, Purpose};
+use crate::domain::account::Catalog;
 use crate::domain::config::Order;
-use crate::domain::fault::{Exit, Fault};
-use crate::domain::guard::{Confirmation, Guard};
+use crate::domain::guard::Guard;
 use crate::domain::history::Deed;
-use crate::domain::ids::{MfaSerial, RoleArn};
+use crate::domain::ids::RoleArn;
 use crate::domain::keys::{Action, FILTERS, Key, KeyCode, TABLE};
-use crate::domain::pass::{Asking, CodeWanted, Pass, Refusal, Renew, Request, Terms};
 use crate::domain::scope::Scope;
 use crate::domain::search::Search;
 use crate::domain::secret::MfaCode;
-use crate::domain::text::sanitize;
 
 /// How long after the sixth digit an Enter is taken for a habit.
 const HABIT: Duration = Duration::from_secs(1);
@@ -43,12 +39,14 @@ pub fn update(model: &mut Model, now: Timestamp, msg: Msg) -> Effect {
             model.standing = standing;
             Effect::None
         }
-        Msg::Loaded(Ok(catalog)) => {
+        Msg::Loaded(Ok(loaded)) => {
+            let (setup, catalog) = *loaded;
+            model.setup = setup;
             model.load(catalog);
             Effect::None
         }
         Msg::Loaded(Err(fault)) => Effect::Leave(Outcome::Failed(fault)),
-        Msg::Issued(answer) => model.answer(answer),
+        Msg::Issued(answer) => model.answer(*answer),
     };
     model.scroll();
     effect
@@ -132,6 +130,10 @@ impl Model {
                 if action == Some(Action::Back) {
                     self.mode = Mode::Browse;
                     self.say("cancelled");
+                    return Effect::GiveUp;
+                }
+                if typed_ahead(key) == ENTER {
+                    return Effect::AskHere;
                 }
                 Effect::None
             }
@@ -142,6 +144,10 @@ impl Model {
                 Effect::None
             }
             (Mode::Browse, _) => self.key_in_list(key, action),
+            (Mode::Code(_), Some(Action::Back)) => {
+                self.mode = Mode::Browse;
+                Effect::GiveUp
+            }
             (_, Some(Action::Back)) => {
                 self.mode = Mode::Browse;
                 Effect::None
@@ -246,54 +252,6 @@ impl Model {
         self.preselect();
     }
 
-    fn key_in_confirm(&mut self, key: Key) -> Effect {
-        let Mode::Confirm {
-            target,
-            purpose,
-            field,
-            refused,
-        } = &mut self.mode
-        else {
-            return Effect::None;
-        };
-        if typed_ahead(key) != ENTER {
-            field.edit(key);
-            return Effect::None;
-        }
-        match target.clone().clear(Confirmation::Typed(field.text())) {
-            Ok(target) => {
-                let purpose = *purpose;
-                self.ask(Errand { target, purpose }, None)
-            }
-            Err(unconfirmed) => {
-                *refused = Some(unconfirmed);
-                field.clear();
-                Effect::None
-            }
-        }
-    }
-
-    fn key_in_code(&mut self, key: Key) -> Effect {
-        let Mode::Code(code_box) = &mut self.mode else {
-            return Effect::None;
-        };
-        code_box.hint = None;
-        match (key.ctrl, key.code) {
-            (false, KeyCode::Char(c)) => {
-                if let Some(code) = code_box.digits.push(c) {
-                    return self.submit(code);
-                }
-            }
-            (false, KeyCode::Backspace) | (true, KeyCode::Char('h')) => code_box.digits.pop(),
-            (true, KeyCode::Char('u' | 'w')) => code_box.digits.clear(),
-            (false, KeyCode::Tab) if !code_box.wanted.devices.is_empty() => {
-                code_box.device = (code_box.device + 1) % code_box.wanted.devices.len();
-            }
-            _ => {}
-        }
-        Effect::None
-    }
-
     fn paste(&mut self, text: &str) -> Effect {
         self.notice = None;
         match &mut self.mode {
@@ -312,100 +270,6 @@ impl Model {
         Effect::None
     }
 
-    /// Sends a code off.
-    fn submit(&mut self, code: MfaCode) -> Effect {
-        match mem::replace(&mut self.mode, Mode::Browse) {
-            Mode::Code(code_box) => {
-                let Some(device) = code_box.device() else {
-                    return Effect::None;
-                };
-                self.submitted = Some(self.now);
-                let serial = device.serial.clone();
-                self.ask(code_box.errand, Some((serial, code)))
-            }
-            other => {
-                self.mode = other;
-                Effect::None
-            }
-        }
-    }
-
-    /// Wants a pass for the row under the cursor; its guard comes first.
-    fn want(&mut self, purpose: Purpose) -> Effect {
-        let Some(row) = self.selected() else {
-            return Effect::None;
-        };
-        let target = self.target(row);
-        let confirmation = match purpose {
-            Purpose::Renew if self.live(row).is_some() => Confirmation::Renewal,
-            _ => Confirmation::Absent,
-        };
-        match target.clone().clear(confirmation) {
-            Ok(target) => self.ask(Errand { target, purpose }, None),
-            Err(_) => {
-                self.mode = Mode::Confirm {
-                    target,
-                    purpose,
-                    field: Field::default(),
-                    refused: None,
-                };
-                Effect::None
-            }
-        }
-    }
-
-    fn ask(&mut self, errand: Errand, code: Option<(MfaSerial, MfaCode)>) -> Effect {
-        let request = Request {
-            target: errand.target.clone(),
-            terms: Terms {
-                renew: match errand.purpose {
-                    Purpose::Enter(_) => Renew::ByFlow,
-                    Purpose::Renew => Renew::Now,
-                },
-                asking: Asking::Allowed,
-            },
-            code,
-        };
-        self.mode = Mode::Waiting {
-            errand,
-            device: request.code.as_ref().map(|(serial, _)| serial.clone()),
-            since: self.now,
-        };
-        Effect::Ask(request)
-    }
-
-    fn answer(&mut self, answer: Result<Pass, Refusal>) -> Effect {
-        let (errand, device) = match mem::replace(&mut self.mode, Mode::Browse) {
-            Mode::Waiting { errand, device, .. } => (errand, device),
-            other => {
-                self.mode = other;
-                return Effect::None;
-            }
-        };
-        match answer {
-            Ok(pass) => return self.passed(errand.purpose, pass),
-            Err(Refusal::Fault(fault)) => self.mode = Mode::Fault(fault),
-            Err(Refusal::Code(wanted)) => self.mode = code_box(errand, wanted, device.as_ref()),
-        }
-        Effect::None
-    }
-
-    fn passed(&mut self, purpose: Purpose, pass: Pass) -> Effect {
-        match purpose {
-            Purpose::Enter(door) => {
-                self.history.note(&pass.target.role, Deed::Used, self.now);
-                Effect::Leave(Outcome::Enter(door, pass))
-            }
-            Purpose::Renew => {
-                let left = clock::left(pass.credentials.expires, self.now);
-                let mut said = vec![format!("{} renewed: {left}", pass.target)];
-                said.extend(pass.notes);
-                self.say(sanitize(&said.join("; ")));
-                Effect::None
-            }
-        }
-    }
-
     fn copy(&mut self) -> Effect {
         let Some(row) = self.selected() else {
             return Effect::None;
@@ -420,9 +284,10 @@ impl Model {
             return Effect::None;
         };
         let role = self.search.catalog().role_arn(row);
-        let deed = match self.history.is_starred(&role) {
-            true => Deed::Unstarred,
-            false => Deed::Starred,
+        let deed = if self.history.is_starred(&role) {
+            Deed::Unstarred
+        } else {
+            Deed::Starred
         };
         self.history.note(&role, deed, self.now);
         self.search.rank(&self.favourites());
@@ -456,30 +321,6 @@ impl Model {
         self.scopes.insert(row, next);
         self.widest.role(self.search.catalog(), row, next);
     }
-}
-
-/// The box for a code, on the device that was used before, if it was refused.
-fn code_box(errand: Errand, wanted: CodeWanted, device: Option<&MfaSerial>) -> Mode {
-    if wanted.devices.is_empty() {
-        let target: &Target = errand.target.target();
-        return Mode::Fault(
-            Fault::new(Exit::Fault, format!("{target} wants a code, and no device can give one"))
-                .because("the IAM user has no authenticator app or token registered")
-                .fix("register one in the IAM console: Security credentials, Multi-factor authentication"),
-        );
-    }
-    let before = wanted
-        .devices
-        .iter()
-        .position(|d| Some(&d.serial) == device);
-    Mode::Code(CodeBox {
-        errand,
-        wanted,
-        device: before.unwrap_or(0),
-        digits: Digits::default(),
-        hint: None,
-        shown: None,
-    })
 }
 
 fn is_end_of_input(key: Key) -> bool {

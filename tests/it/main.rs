@@ -8,6 +8,7 @@
 mod broker;
 mod clients;
 mod config;
+mod doctor;
 mod emulator;
 mod keys;
 mod layers;
@@ -17,4 +18,6 @@ mod screens;
 mod secrets;
 mod store;
 mod support;
+mod switcher;
 mod verbs;
+mod verify;

@@ -71,6 +71,8 @@ pub(super) struct Entry {
     pub(super) color: Option<At<Color>>,
     pub(super) guard: Option<At<Guard>>,
     pub(super) tags: Option<At<Vec<Arc<str>>>>,
+    /// Tags that an overlay replaced: `min_guard` still knows them.
+    pub(super) replaced_tags: Vec<Arc<str>>,
     pub(super) note: Option<At<String>>,
     pub(super) hide: bool,
 }
@@ -219,6 +221,7 @@ fn entry(reader: &mut Reader<'_>, item: &Item) -> Option<Entry> {
         color,
         guard,
         tags,
+        replaced_tags: Vec::new(),
         note,
         hide: hide.is_some_and(|hide| hide.value),
     })

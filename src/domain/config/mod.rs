@@ -1,23 +1,25 @@
 //! The config as types that cannot be invalid. The format is documented in `config.example.yaml`.
 //!
 //! `tree` gives every value its place, `reader` and `fields` take values out of it, `settings`, `guardrails`, `entry`
-//! and `role` know the keys, `overlay` and `assemble` join the files, `show` tells what came of it.
+//! and `role` know the keys, `join` and `assemble` make one of the files, `show` tells what came of it.
 
 mod assemble;
 mod complaint;
 mod entry;
 mod fields;
 mod guardrails;
-mod overlay;
+mod join;
+mod ledger;
 mod reader;
 mod role;
 mod settings;
 pub mod show;
 mod tree;
 
-pub use assemble::{Strictness, assemble};
+pub use assemble::{ReadPolicy, assemble};
 pub use complaint::{Complaint, Place, Spot};
 pub use entry::{IncludedFile, MAX_ACCOUNTS};
+pub use ledger::Strictness;
 pub use settings::MainFile;
 
 use std::collections::BTreeMap;
@@ -316,7 +318,7 @@ pub struct Mark {
 }
 
 /// A value and where it stands.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 struct At<T> {
     value: T,
     mark: Mark,

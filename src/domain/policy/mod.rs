@@ -18,6 +18,7 @@ macro_rules! asset {
 mod input;
 mod policies;
 mod render;
+mod roles;
 mod size;
 mod template;
 
@@ -31,7 +32,7 @@ pub use render::render;
 pub enum Format {
     /// Policies to deploy by one's own means.
     Json,
-    /// Stacks, and a StackSet for the dev accounts.
+    /// Stacks, and a `StackSet` for the dev accounts.
     CloudFormation,
     /// Two root modules around the JSON policies.
     Terraform,
@@ -64,7 +65,7 @@ pub enum Kind {
     ResourceControlPolicy,
     /// AWS Config rules, as `put-config-rule` takes each of them.
     ConfigRules,
-    /// A CloudFormation template that a StackSet carries inside itself.
+    /// A CloudFormation template that a `StackSet` carries inside itself.
     StackSetTemplate,
     /// A CloudFormation template.
     StackTemplate,

@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::input::{Inputs, SwitchRole};
+use super::input::Inputs;
+use super::roles::SwitchRole;
 use super::size::{length, policy, split};
 use super::template::{Statement, Values};
 use super::{Document, Kind};
@@ -166,8 +167,8 @@ pub(super) fn values(inputs: &Inputs<'_>) -> Values {
         .one("partition", inputs.partition.name())
         .one("auth_account", inputs.auth_account)
         .one("organization", inputs.organization)
-        .one("session_seconds", inputs.session_seconds)
-        .one("key_age_days", key_age_days)
+        .one("session_seconds", inputs.session_seconds.to_string())
+        .one("key_age_days", key_age_days.to_string())
         .many("switch_roles", &switch_roles)
         .many("session_actions", &session_actions)
         .many("exempt_roles", &inputs.exempt_roles)

@@ -2,8 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::input::{Inputs, SwitchRole, logical_id};
+use super::input::Inputs;
 use super::policies::{Policies, Policy, THIS_ACCOUNT, pretty, too_long, trust, values};
+use super::roles::{SwitchRole, logical_id};
 use super::size::policy;
 use super::template::Scope;
 use super::{Document, Documents, Format, Kind};
@@ -179,7 +180,7 @@ impl Policies {
         files
     }
 
-    /// The template that the StackSet carries to every account.
+    /// The template that the `StackSet` carries to every account.
     fn dev_account(&self, inputs: &Inputs<'_>) -> Document {
         Document {
             file: "dev-account.yaml".into(),
@@ -226,7 +227,7 @@ impl Policies {
                 .text("id", &role.id)
                 .text("name", &role.name)
                 .text("path", &role.path)
-                .text("seconds", role.seconds)
+                .text("seconds", role.seconds.to_string())
                 .text("document", pretty(&with_sub(policy(&trust.statements))))
         });
         let rules = self
@@ -266,16 +267,14 @@ fn block(policy: &Policy, id: String, name: &str) -> Scope {
 
 /// The ids that templates name.
 fn names(inputs: &Inputs<'_>) -> Scope {
+    let budget = inputs.guardrails.monthly_budget_usd;
     Scope::default()
         .text("partition", inputs.partition.name())
         .text("auth_account", inputs.auth_account)
         .text("management", inputs.management)
         .text("organization", inputs.organization)
         .text("unit", inputs.unit)
-        .text(
-            "budget",
-            inputs.guardrails.monthly_budget_usd.unwrap_or_default(),
-        )
+        .text("budget", budget.unwrap_or_default().to_string())
 }
 
 fn check_template(file: &Document) -> Result<(), Vec<Fault>> {

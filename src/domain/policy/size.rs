@@ -119,7 +119,10 @@ mod tests {
     use super::*;
 
     fn statement(value: Value) -> Statement {
-        value.as_object().unwrap().clone()
+        let Value::Object(statement) = value else {
+            panic!("a statement is an object");
+        };
+        statement
     }
 
     fn listing(key: &str, count: usize) -> Statement {

@@ -20,8 +20,8 @@ pub(super) struct Values(BTreeMap<&'static str, Filling>);
 
 impl Values {
     /// `{{name}}` stands for one text.
-    pub(super) fn one(mut self, name: &'static str, text: impl ToString) -> Self {
-        self.0.insert(name, Filling::One(text.to_string()));
+    pub(super) fn one(mut self, name: &'static str, text: impl Into<String>) -> Self {
+        self.0.insert(name, Filling::One(text.into()));
         self
     }
 
@@ -125,8 +125,8 @@ pub(super) struct Scope {
 
 impl Scope {
     /// `{{name}}` stands for a text; its further lines are indented as the line that names it.
-    pub(super) fn text(mut self, name: &'static str, text: impl ToString) -> Self {
-        self.texts.insert(name, text.to_string());
+    pub(super) fn text(mut self, name: &'static str, text: impl Into<String>) -> Self {
+        self.texts.insert(name, text.into());
         self
     }
 

@@ -130,28 +130,27 @@ fn starts_word(text: &str, original: &str, at: usize) -> bool {
     !before.is_alphanumeric() || before.is_ascii() != here.is_ascii() || hump()
 }
 
-/// The best place where a word stands whole in a text, and how it stands there.
+/// The best place where a word (never empty) stands whole in a text, and how it stands there.
 pub(super) fn whole(text: &str, original: &str, word: &str) -> Option<(Tier, usize)> {
-    let first = text.find(word)?;
-    if first == 0 {
-        let tier = if text.len() == word.len() {
-            Tier::Exact
-        } else {
-            Tier::Prefix
-        };
-        return Some((tier, 0));
-    }
-    let step = word.chars().next().map_or(1, char::len_utf8);
-    let mut at = first;
-    loop {
+    // For texts this short, looking at every place beats building a searcher.
+    let (text_bytes, word_bytes) = (text.as_bytes(), word.as_bytes());
+    let last = text.len().checked_sub(word.len())?;
+    let mut inside = None;
+    for at in 0..=last {
+        // UTF-8 synchronises itself: a whole word is only found where a character begins.
+        if text_bytes[at] != word_bytes[0] || !text_bytes[at..].starts_with(word_bytes) {
+            continue;
+        }
+        if at == 0 {
+            let exact = text.len() == word.len();
+            return Some((if exact { Tier::Exact } else { Tier::Prefix }, 0));
+        }
         if starts_word(text, original, at) {
             return Some((Tier::WordStart, at));
         }
-        match text[at + step..].find(word) {
-            Some(next) => at += step + next,
-            None => return Some((Tier::Substring, first)),
-        }
+        inside = inside.or(Some((Tier::Substring, at)));
     }
+    inside
 }
 
 /// Whether a word's letters occur in a text in their order.

@@ -5,6 +5,7 @@
 //! ties. Fast at 30,000 rows because a longer query searches only the survivors of the shorter one,
 //! roles, tags and regions are scored once a word, and the fuzzy matcher sees only what is left.
 
+mod lit;
 mod matching;
 
 use std::collections::HashMap;
@@ -12,17 +13,17 @@ use std::sync::Arc;
 
 use fuzzy_matcher::FuzzyMatcher;
 use fuzzy_matcher::skim::SkimMatcherV2;
-use unicode_segmentation::UnicodeSegmentation;
 
 use super::account::{Account, Catalog, TargetRef};
 use super::ids::{AccountId, RoleArn};
 use super::text::fold;
+pub use lit::Lit;
 use matching::{
     Field, Kind, Letters, Score, Tier, Word, in_id, is_subsequence, narrows, whole, words,
 };
 
 /// How many earlier queries are kept for going back a letter.
-const DEPTH: usize = 32;
+const DEPTH: usize = 16;
 
 /// A catalog with a query applied to it.
 pub struct Search {
@@ -93,19 +94,6 @@ impl Hit {
     }
 }
 
-/// The letters of a row that the query matched, as byte offsets into the texts that are shown.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Lit {
-    /// In the account's name.
-    pub name: Vec<usize>,
-    /// In the id's 12 digits.
-    pub id: Vec<usize>,
-    /// In the role's name.
-    pub role: Vec<usize>,
-    /// In the region.
-    pub region: Vec<usize>,
-}
-
 impl Table {
     fn intern<'a>(&mut self, seen: &mut HashMap<&'a str, u32>, text: &'a str) -> u32 {
         *seen.entry(text).or_insert_with(|| {
@@ -140,37 +128,37 @@ impl Search {
     ///
     /// `favourites` stand first among rows that match equally, the best first.
     pub fn new(catalog: Arc<Catalog>, favourites: &[RoleArn]) -> Self {
-        let mut search = Self {
-            accounts: Vec::with_capacity(catalog.accounts().len()),
-            rows: Vec::new(),
-            roles: Table::default(),
-            tags: Table::default(),
-            regions: Table::default(),
-            order: Vec::new(),
-            place: Vec::new(),
-            matcher: SkimMatcherV2::default().ignore_case().use_cache(true),
-            levels: Vec::new(),
-            catalog: Arc::clone(&catalog),
-        };
-        let (mut roles, mut tags, mut regions) =
-            <(HashMap<_, _>, HashMap<_, _>, HashMap<_, _>)>::default();
+        let mut accounts = Vec::with_capacity(catalog.accounts().len());
+        let mut rows = Vec::new();
+        let (mut roles, mut tags, mut regions) = <(Table, Table, Table)>::default();
+        let mut seen = <[HashMap<&str, u32>; 3]>::default();
         for row in catalog.rows() {
             let (account, role) = catalog.row(row);
             if row.role == 0 {
                 let own = account.tags.iter();
-                let tags = own.map(|tag| search.tags.intern(&mut tags, tag)).collect();
-                search
-                    .accounts
-                    .push(Entry::new(account, tags, search.rows.len()));
+                let own = own.map(|tag| tags.intern(&mut seen[0], tag)).collect();
+                accounts.push(Entry::new(account, own, rows.len()));
             }
             let region = catalog.region(row);
-            search.rows.push(Row {
+            rows.push(Row {
                 account: row.account,
                 role: row.role,
-                role_text: search.roles.intern(&mut roles, role.name.as_str()),
-                region_text: region.map(|r| search.regions.intern(&mut regions, r.as_str())),
+                role_text: roles.intern(&mut seen[1], role.name.as_str()),
+                region_text: region.map(|region| regions.intern(&mut seen[2], region.as_str())),
             });
         }
+        let mut search = Self {
+            catalog,
+            accounts,
+            rows,
+            roles,
+            tags,
+            regions,
+            order: Vec::new(),
+            place: Vec::new(),
+            matcher: SkimMatcherV2::default().ignore_case().use_cache(true),
+            levels: Vec::new(),
+        };
         search.rank(favourites);
         search
     }
@@ -362,77 +350,6 @@ impl Search {
         let hits = &self.level().hits;
         let best = hits.first().map(|hit| hit.score());
         hits.partition_point(|hit| Some(hit.score()) == best)
-    }
-
-    /// The letters of a row that the query matched: for each word, in the text that matched best.
-    pub fn lit(&self, row: TargetRef) -> Lit {
-        let mut lit = Lit::default();
-        let (account, role) = self.catalog.row(row);
-        let entry = &self.accounts[row.account as usize];
-        let region = self
-            .catalog
-            .region(row)
-            .map_or("", |region| region.as_str());
-        for word in &self.level().words {
-            let any = word.field == Field::Any;
-            let text = |wanted: bool, original, kind| match wanted {
-                true => self.score(&fold(original), original, &word.text, kind),
-                false => 0,
-            };
-            let digits = word.digits.as_deref().and_then(|d| in_id(entry.id(), d));
-            let scores = [
-                text(any, account.name.as_str(), Kind::Name),
-                digits.map_or(0, |(tier, _)| tier.score(Kind::Alias)),
-                text(
-                    any || word.field == Field::Role,
-                    role.name.as_str(),
-                    Kind::Role,
-                ),
-                match any || word.field == Field::Region {
-                    true => whole(&fold(region), region, &word.text)
-                        .map_or(0, |(tier, _)| tier.score(Kind::Label)),
-                    false => 0,
-                },
-            ];
-            let best = scores.into_iter().max().filter(|best| *best > 0);
-            match scores.iter().position(|score| Some(*score) == best) {
-                Some(0) => lit.name.extend(self.letters(account.name.as_str(), word)),
-                Some(1) => lit.id.extend(
-                    digits
-                        .into_iter()
-                        .flat_map(|(_, at)| at..at + word.digits.as_ref().map_or(0, String::len)),
-                ),
-                Some(2) => lit.role.extend(self.letters(role.name.as_str(), word)),
-                Some(3) => lit.region.extend(self.letters(region, word)),
-                _ => {}
-            }
-        }
-        lit
-    }
-
-    /// The byte offsets of a text's letters that a word matched.
-    fn letters(&self, original: &str, word: &Word) -> Vec<usize> {
-        let folded = fold(original);
-        let characters: Vec<usize> = match whole(&folded, original, &word.text) {
-            Some((_, at)) => {
-                let first = folded[..at].chars().count();
-                (first..first + word.text.chars().count()).collect()
-            }
-            None => self
-                .matcher
-                .fuzzy_indices(&folded, &word.text)
-                .map(|(_, indices)| indices)
-                .unwrap_or_default(),
-        };
-        // Folding may change a text's length: each folded character knows where it came from.
-        let origin: Vec<usize> = original
-            .grapheme_indices(true)
-            .flat_map(|(at, grapheme)| fold(grapheme).chars().map(|_| at).collect::<Vec<_>>())
-            .collect();
-        characters
-            .into_iter()
-            .filter_map(|index| origin.get(index).copied())
-            .collect()
     }
 }
 

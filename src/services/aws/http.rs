@@ -1,5 +1,6 @@
 //! HTTPS that costs nothing before the first request: no certificate is read until then.
 
+use std::path::Path;
 use std::sync::OnceLock;
 
 use aws_smithy_http_client::proxy::ProxyConfig;
@@ -51,6 +52,21 @@ impl HttpClient for LazyHttps {
 }
 
 fn build(bundle: Option<&[u8]>) -> SharedHttpClient {
+    let context = context(bundle);
+    Builder::new()
+        .build_with_connector_fn(move |settings, components| https(&context, settings, components))
+}
+
+/// A connector for requests that no SDK client makes; the caller sets its own time limit.
+pub(super) fn connector(plain: bool) -> Result<SharedHttpConnector, Fault> {
+    Ok(SharedHttpConnector::new(if plain {
+        Connector::builder().build_http()
+    } else {
+        https(&context(ca_bundle()?.as_deref()), None, None)
+    }))
+}
+
+fn context(bundle: Option<&[u8]>) -> TlsContext {
     let mut trust = TrustStore::default();
     if let Some(pem) = bundle {
         trust = trust.with_pem_certificate(pem.to_vec());
@@ -59,37 +75,45 @@ fn build(bundle: Option<&[u8]>) -> SharedHttpClient {
         clippy::expect_used,
         reason = "the PEM was checked; nothing else can fail"
     )]
-    let context = TlsContext::builder()
+    TlsContext::builder()
         .with_trust_store(trust)
         .build()
-        .expect("a checked trust store");
-    Builder::new().build_with_connector_fn(move |settings, components| {
-        let mut connector = Connector::builder()
-            .tls_provider(tls::Provider::Rustls(CryptoMode::Ring))
-            .tls_context(context.clone())
-            .proxy_config(ProxyConfig::from_env());
-        connector.set_connector_settings(settings.cloned());
-        if let Some(components) = components {
-            connector.set_sleep_impl(components.sleep_impl());
-        }
-        connector.build()
-    })
+        .expect("a checked trust store")
 }
 
-/// Reads `AWS_CA_BUNDLE` and proves every certificate in it, since the SDK panics on a bad one.
-///
-/// It adds to the system's roots; botocore replaces them.
+fn https(
+    context: &TlsContext,
+    settings: Option<&HttpConnectorSettings>,
+    components: Option<&RuntimeComponents>,
+) -> Connector {
+    let mut connector = Connector::builder()
+        .tls_provider(tls::Provider::Rustls(CryptoMode::Ring))
+        .tls_context(context.clone())
+        .proxy_config(ProxyConfig::from_env());
+    connector.set_connector_settings(settings.cloned());
+    if let Some(components) = components {
+        connector.set_sleep_impl(components.sleep_impl());
+    }
+    connector.build()
+}
+
+/// The certificates that `AWS_CA_BUNDLE` names. They add to the system's roots; botocore's replace them.
 fn ca_bundle() -> Result<Option<Vec<u8>>, Fault> {
-    let Some(path) = std::env::var_os("AWS_CA_BUNDLE").filter(|path| !path.is_empty()) else {
-        return Ok(None);
-    };
+    std::env::var_os("AWS_CA_BUNDLE")
+        .filter(|path| !path.is_empty())
+        .map(|path| read_ca_bundle(Path::new(&path)))
+        .transpose()
+}
+
+/// Reads a CA bundle and proves every certificate in it, since the SDK panics on a bad one.
+pub fn read_ca_bundle(path: &Path) -> Result<Vec<u8>, Fault> {
     let shown = sanitize(&path.to_string_lossy());
     let wrong = |why: String| {
         Fault::new(Exit::Fault, format!("AWS_CA_BUNDLE is not usable: {shown}"))
             .because(why)
             .fix("point AWS_CA_BUNDLE at a PEM file of certificates, or unset it")
     };
-    let pem = std::fs::read(&path).map_err(|error| wrong(error.to_string()))?;
+    let pem = std::fs::read(path).map_err(|error| wrong(error.to_string()))?;
     let mut roots = rustls::RootCertStore::empty();
     for certificate in CertificateDer::pem_slice_iter(&pem) {
         let added = certificate
@@ -100,7 +124,7 @@ fn ca_bundle() -> Result<Option<Vec<u8>>, Fault> {
     if roots.is_empty() {
         return Err(wrong("it holds no certificate".into()));
     }
-    Ok(Some(pem))
+    Ok(pem)
 }
 
 /// What stands between sekisho and AWS's own hosts, one line each, for header, code box and `status`.

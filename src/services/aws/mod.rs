@@ -7,6 +7,8 @@ mod failure;
 mod http;
 mod iam;
 mod keys;
+mod probe;
+mod roles;
 
 use std::future::Future;
 use std::time::Duration;
@@ -30,9 +32,10 @@ use crate::domain::ids::{AccessKeyId, AccountId, MfaSerial, SessionName, UserNam
 use crate::domain::secret::{AccessKey, Credentials, MfaCode, Secret};
 
 pub use failure::{Doing, Failure, Kind};
-pub use http::detours;
+pub use http::{detours, read_ca_bundle};
 pub use iam::LastUse;
 pub use keys::{from_command, from_environment, from_profile, long_term, profile_files};
+pub use probe::{Call, Prober};
 
 /// How long a connection may take to stand.
 const CONNECT: Duration = Duration::from_secs(3);

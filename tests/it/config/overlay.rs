@@ -6,7 +6,8 @@ use sekisho::domain::guard::Guard;
 
 use super::{loaded, told};
 
-const HEAD: &str = "auth: {account: \"111111111111\", region: us-east-1}\n";
+const HEAD: &str =
+    "auth: {account: \"111111111111\", region: us-east-1}\ninclude: [team1.yaml, team2.yaml]\n";
 
 fn account<'l>(loaded: &'l Loaded, name: &str) -> &'l Account {
     let catalog = &loaded.config.catalog;
@@ -71,6 +72,42 @@ accounts:
     assert_eq!(guard("a/Developer"), Guard::Warn);
     assert_eq!(guard("b/Developer"), Guard::Confirm);
     assert_eq!(account(&loaded, "b").roles[0].guard, Guard::Warn);
+}
+
+#[test]
+fn an_included_file_takes_nothing_from_the_main_one() {
+    let main = format!(
+        "{HEAD}defaults: {{roles: [R]}}
+min_guard: {{production: confirm, Production: warn}}
+accounts:
+  - {{name: mine, id: '222222222222'}}
+  - {{name: x, id: '222222222223', tags: [own]}}
+"
+    );
+    let thief = "
+accounts:
+  - {name: foo, id: '222222222222', aliases: [X], hide: true, note: added}
+  - {name: bar, id: '222222222223', tags: [PRODUCTION]}
+  - {name: '2222-2222-2222', id: '222222222224'}
+  - {name: free, id: '222222222225', aliases: [mine]}
+  - {name: later, id: '222222222226', aliases: [free]}
+";
+    let loaded = loaded(&main, &[thief]);
+    let mine = account(&loaded, "mine");
+    assert_eq!(
+        (mine.id.to_string().as_str(), mine.note.as_deref()),
+        ("222222222222", Some("added"))
+    );
+    assert_eq!(account(&loaded, "X").name.as_str(), "x");
+    assert_eq!(
+        account(&loaded, "x").guard,
+        Guard::Confirm,
+        "replacing a tag dropped its guard"
+    );
+    assert_eq!(account(&loaded, "222222222222").name.as_str(), "mine");
+    // An entry that was dropped holds no name.
+    assert_eq!(account(&loaded, "free").name.as_str(), "later");
+    assert_eq!(loaded.config.catalog.accounts().len(), 3);
 }
 
 #[test]

@@ -180,7 +180,7 @@ fn awss_own_linter_finds_nothing() {
     let templates = set
         .files
         .iter()
-        .filter(|document| document.file.ends_with(".yaml"));
+        .filter(|document| matches!(document.kind, Kind::StackTemplate | Kind::StackSetTemplate));
     let output = Command::new(lint)
         .current_dir(&dir)
         .args(templates.map(|document| &document.file))

@@ -156,6 +156,32 @@ impl Pty {
         String::from_utf8_lossy(&screen.raw).into_owned()
     }
 
+    /// Whether a program has the terminal as a screen: alternate, pasting in brackets.
+    pub fn has_screen(&self) -> bool {
+        let screen = self.screen.0.lock().unwrap();
+        let modes = screen.parser.screen();
+        modes.alternate_screen() && modes.bracketed_paste()
+    }
+
+    /// Whether the cursor can be seen.
+    pub fn has_cursor(&self) -> bool {
+        !self.screen.0.lock().unwrap().parser.screen().hide_cursor()
+    }
+
+    /// Makes the window so large.
+    pub fn resize(&self, columns: u16, rows: u16) {
+        let (height, width) = (NonZero::new(rows).unwrap(), NonZero::new(columns).unwrap());
+        let mut screen = self.screen.0.lock().unwrap();
+        screen.parser.screen_mut().set_size(height, width);
+        drop(screen);
+        let size = PtySize {
+            rows,
+            cols: columns,
+            ..PtySize::default()
+        };
+        self.master.resize(size).unwrap();
+    }
+
     /// The process id of the program.
     pub fn pid(&self) -> i32 {
         self.child.process_id().unwrap().try_into().unwrap()

@@ -16,23 +16,22 @@ use jiff::Timestamp;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::style::Style;
-use sekisho::domain::account::{
-    Account, Catalog, Color, Flow, Overrides, Role, SessionOptions, Target,
-};
-use sekisho::domain::config::Order;
+use sekisho::domain::account::{Catalog, Flow, Target};
 use sekisho::domain::fault::Fault;
-use sekisho::domain::guard::Guard;
 use sekisho::domain::history::{Deed, History};
-use sekisho::domain::ids::{MfaSerial, RoleArn, RolePath};
-use sekisho::domain::keys::{self, Key, Keymap};
+use sekisho::domain::ids::{MfaSerial, RoleArn};
+use sekisho::domain::keys::{self, Key};
 use sekisho::domain::pass::{
     AuthStanding, CodeWanted, Complaint, Device, Live, Pass, Refusal, Request, Standing,
 };
 use sekisho::domain::secret::{Credentials, Secret};
 use sekisho::ui::model::{DeviceCode, Model, Outcome, Setup};
-use sekisho::ui::theme::{ASCII, Glyphs, Paint, Theme, UNICODE};
+use sekisho::ui::theme::{ASCII, Paint, UNICODE};
+
 use sekisho::ui::{Host, draw, run};
 use unicode_width::UnicodeWidthStr;
+
+use super::fixture::{catalog, setup};
 
 /// When every test begins: 09:00:10 UTC, ten seconds into a code.
 pub const START: i64 = 1_787_302_810;
@@ -58,10 +57,11 @@ pub struct World {
     clock: Rc<Clock>,
     pub answers: RefCell<VecDeque<Answer>>,
     pub standing: RefCell<Standing>,
-    pub catalog: RefCell<Option<Result<Arc<Catalog>, Fault>>>,
+    pub catalog: RefCell<Option<Result<(Setup, Arc<Catalog>), Fault>>>,
     /// What was asked and done, one line each.
     pub seen: RefCell<Vec<String>>,
     pub demo_code: Option<&'static str>,
+    pub news: Option<&'static str>,
 }
 
 impl World {
@@ -101,12 +101,24 @@ impl Host for World {
             .unwrap()
     }
 
-    async fn catalog(&self) -> Result<Arc<Catalog>, Fault> {
+    async fn catalog(&self) -> Result<(Setup, Arc<Catalog>), Fault> {
         let catalog = self.catalog.borrow_mut().take();
         match catalog {
             Some(catalog) => catalog,
             None => pending().await,
         }
+    }
+
+    fn news(&self) -> Option<String> {
+        self.news.map(Into::into)
+    }
+
+    fn ask_here(&self) {
+        self.note("ask here".into());
+    }
+
+    fn give_up(&self) {
+        self.note("give up".into());
     }
 
     async fn issue(&self, request: Request) -> Result<Pass, Refusal> {
@@ -194,102 +206,6 @@ pub struct Stage {
     pub world: World,
 }
 
-/// Accounts as a person might have them.
-pub fn catalog() -> Catalog {
-    let account = |name: &str, id: &str, alias: &str, roles: &[Role], tags: &[&str]| Account {
-        name: name.parse().unwrap(),
-        id: id.parse().unwrap(),
-        aliases: alias
-            .split_whitespace()
-            .map(|alias| alias.parse().unwrap())
-            .collect(),
-        roles: roles.iter().cloned().map(Arc::new).collect(),
-        region: None,
-        color: None,
-        guard: Guard::None,
-        tags: tags.iter().map(|tag| Arc::from(*tag)).collect(),
-        note: None,
-    };
-    let developer = role("Developer", 1);
-    let read_only = role("ReadOnly", 1);
-    let both = [developer.clone(), read_only];
-    Catalog::new(
-        vec![
-            account(
-                "dev-tanaka",
-                "222222222222",
-                "mine",
-                &both,
-                &["sandbox", "payments"],
-            ),
-            account("dev-suzuki", "012345678901", "", &both, &["sandbox"]),
-            Account {
-                region: Some("us-west-2".parse().unwrap()),
-                note: Some("shared by the team".into()),
-                ..account(
-                    "開発-田中",
-                    "233323332333",
-                    "kaihatsu-tanaka",
-                    &[developer.clone()],
-                    &[],
-                )
-            },
-            account(
-                "staging",
-                "444444444444",
-                "",
-                &[developer.clone()],
-                &["shared"],
-            ),
-            Account {
-                guard: Guard::Warn,
-                color: Some(Color::Yellow),
-                ..account("prod-web", "555555555555", "", &[developer.clone()], &[])
-            },
-            Account {
-                guard: Guard::Confirm,
-                color: Some(Color::Red),
-                ..account(
-                    "prod-payments",
-                    "666666666666",
-                    "prod-pay",
-                    &[role("Admin", 4)],
-                    &["payments"],
-                )
-            },
-        ],
-        Some("ap-northeast-1".parse().unwrap()),
-    )
-}
-
-/// A role that lasts so many hours.
-pub fn role(name: &str, hours: u64) -> Role {
-    Role {
-        name: name.parse().unwrap(),
-        path: RolePath::root(),
-        duration: Duration::from_hours(hours),
-        region: None,
-        guard: Guard::None,
-        session: SessionOptions::default(),
-    }
-}
-
-/// The usual facts about the person's set-up.
-pub fn setup(glyphs: &'static Glyphs, paint: Paint) -> Setup {
-    Setup {
-        auth_account: "111111111111".parse().unwrap(),
-        store: "keyring".into(),
-        detours: Vec::new(),
-        warnings: Vec::new(),
-        depth: 0,
-        exec: "sekisho exec".into(),
-        overrides: Overrides::default(),
-        keymap: Keymap::new(&std::collections::BTreeMap::new()).unwrap(),
-        order: Order::Frecency,
-        theme: Theme::new(glyphs, paint),
-    }
-}
-
 impl Stage {
     /// The usual accounts in a window of this size.
     pub fn new(width: u16, height: u16) -> Self {
@@ -325,6 +241,7 @@ impl Stage {
                 catalog: RefCell::default(),
                 seen: RefCell::default(),
                 demo_code: None,
+                news: None,
             },
         }
     }

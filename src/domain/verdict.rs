@@ -1,0 +1,243 @@
+//! What probes and trust policies prove about the guardrails, and what they do not.
+//!
+//! A refusal proves little by itself: a role that does not exist, a key that AWS has quarantined and a network that
+//! fails all look closed. So each guardrail is judged on its own, by what AWS itself names, and only beside a
+//! positive control: the same call, by the same user, with a code.
+
+mod calls;
+mod outcome;
+pub mod report;
+mod role;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::trust::Reading;
+
+pub use calls::{Device, judge_calls, judge_device};
+pub use outcome::{Cause, Outcome, PolicyType};
+pub use role::{RoleEvidence, judge_back_doors, judge_role};
+
+/// Who answers the probes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ground {
+    /// AWS's own hosts.
+    Aws,
+    /// Something that a config's `endpoint_url` names. Nothing is proved there.
+    Emulated,
+}
+
+/// How a guardrail stands. The worse is the greater.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// It stands: AWS named it, or its document was read.
+    Proved,
+    /// As `Proved`, but on emulated ground, where nothing is proved.
+    Held,
+    /// Another guardrail refused first, so this one could not be seen.
+    Masked,
+    /// It could not be decided.
+    NotProved,
+    /// It does not stand.
+    Open,
+}
+
+/// What stands between a leaked key and an account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Guardrail {
+    /// The user is denied reading calls without MFA.
+    Reads,
+    /// The user is denied changing calls without MFA.
+    Writes,
+    /// The user cannot make federated sessions, which carry no MFA.
+    Federation,
+    /// The user has an MFA device, so that no thief can enrol one.
+    Device,
+    /// The user's own side (policies, boundary, SCP) denies entering the role without MFA.
+    User,
+    /// The role's trust policy asks for MFA.
+    Trust,
+    /// A resource control policy of the organisation denies entering the role without MFA.
+    Organization,
+    /// No other role of the account lets the auth account in without MFA.
+    BackDoors,
+}
+
+/// What all judging of one run rests on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Footing {
+    /// Who answers.
+    pub ground: Ground,
+    /// The positive control: why there is none, if so. Without it no refusal proves anything.
+    pub control: Result<(), String>,
+    /// Whether AWS names the policies of this user's side in refusals of STS.
+    ///
+    /// Only then does a refusal without a name tell that the user's side let the call pass.
+    pub names_policies: bool,
+    /// The quarantine, which refuses on its own.
+    pub quarantine: Option<Quarantine>,
+}
+
+/// What is said about one guardrail.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Finding {
+    /// The guardrail.
+    pub guardrail: Guardrail,
+    /// How it stands.
+    pub verdict: Verdict,
+    /// Why that is said, in one sentence.
+    pub because: String,
+    /// What was seen.
+    pub evidence: Vec<Evidence>,
+    /// What to do, where something is to be done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remedy: Option<String>,
+}
+
+/// One thing that was seen.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Evidence {
+    /// A call and its outcome.
+    Probe(Probe),
+    /// A role's trust policy.
+    TrustPolicy {
+        /// The role's ARN.
+        role: String,
+        /// What the document says.
+        #[serde(flatten)]
+        reading: Reading,
+    },
+}
+
+/// One call that was made, or that could not be made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Probe {
+    /// Who signed it.
+    pub by: Signed,
+    /// The action, e.g. `sts:AssumeRole`.
+    pub call: String,
+    /// What came back.
+    #[serde(flatten)]
+    pub outcome: Outcome,
+}
+
+/// Who signed a probe.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Signed {
+    /// The access key alone.
+    Key,
+    /// A session that the key made without a code.
+    SessionWithoutMfa,
+    /// The positive control: a session that the key made with a code.
+    SessionWithMfa,
+}
+
+impl Ground {
+    /// The verdict for what stands.
+    pub const fn stands(self) -> Verdict {
+        match self {
+            Self::Aws => Verdict::Proved,
+            Self::Emulated => Verdict::Held,
+        }
+    }
+}
+
+impl Verdict {
+    /// The word in reports.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Proved => "proved",
+            Self::Held => "held",
+            Self::Masked => "masked",
+            Self::NotProved => "not proved",
+            Self::Open => "OPEN",
+        }
+    }
+
+    /// Whether it says that the guardrail stands.
+    pub const fn stands(self) -> bool {
+        matches!(self, Self::Proved | Self::Held)
+    }
+}
+
+/// The worst of several verdicts and why; the first of equals.
+fn worst(verdicts: impl Iterator<Item = (Verdict, String)>) -> (Verdict, String) {
+    verdicts
+        .reduce(|worst, next| if next.0 > worst.0 { next } else { worst })
+        .unwrap_or((Verdict::NotProved, "nothing was tried".into()))
+}
+
+impl Guardrail {
+    /// What it is called in reports.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Reads => "reads",
+            Self::Writes => "writes",
+            Self::Federation => "federation",
+            Self::Device => "MFA device",
+            Self::User => "user policy",
+            Self::Trust => "trust policy",
+            Self::Organization => "organisation",
+            Self::BackDoors => "back doors",
+        }
+    }
+}
+
+impl Signed {
+    /// How reports call the signer.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Key => "key alone",
+            Self::SessionWithoutMfa => "session without MFA",
+            Self::SessionWithMfa => "session with MFA",
+        }
+    }
+}
+
+impl fmt::Display for Evidence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Probe(Probe { by, call, outcome }) => {
+                write!(f, "{call}, {}: {outcome}", by.name())
+            }
+            Self::TrustPolicy { role, reading } => {
+                write!(f, "trust policy of {role}: ")?;
+                match reading {
+                    Reading::AsksMfa => f.write_str("asks for MFA on every way in"),
+                    Reading::Closed => f.write_str("lets none of the users in"),
+                    Reading::Open(hole) => {
+                        let who = if hole.bare_key {
+                            "a bare key"
+                        } else {
+                            "a session made without a code"
+                        };
+                        write!(
+                            f,
+                            "statement {} lets {who} of {} in",
+                            hole.statement, hole.principal
+                        )
+                    }
+                    Reading::Unclear { why } => write!(f, "not understood: {why}"),
+                }
+            }
+        }
+    }
+}
+
+/// The quarantine, where AWS names it in a refusal of this run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Quarantine {
+    /// AWS named its policy.
+    Named,
+    /// A session without a code is denied to the user, as the quarantine would; AWS named no policy.
+    Suspected,
+}

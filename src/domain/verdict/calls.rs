@@ -1,0 +1,161 @@
+//! Judges the calls of the user itself: what the key may do in its own account.
+
+use super::{
+    Cause, Evidence, Finding, Footing, Guardrail, Outcome, Probe, Quarantine, Signed, Verdict,
+    worst,
+};
+
+/// What the quarantine denies, among the calls that are probed.
+/// <https://github.com/zoph-io/MAMIP> `policies/AWSCompromisedKeyQuarantineV3`
+const QUARANTINED: [&str; 5] = [
+    "sts:GetSessionToken",
+    "sts:GetFederationToken",
+    "iam:ListUsers",
+    "ec2:RunInstances",
+    "s3:ListAllMyBuckets",
+];
+
+/// What is known of the user's MFA devices.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Device {
+    /// AWS took a code from one.
+    TookCode,
+    /// AWS lists so many, of which so many make codes.
+    Listed {
+        /// All of them.
+        all: usize,
+        /// Those that make six-digit codes.
+        codes: usize,
+    },
+    /// They could not be listed.
+    Unknown(Outcome),
+}
+
+/// Judges calls that must be refused without MFA, by whoever signed them.
+pub fn judge_calls(guardrail: Guardrail, probes: Vec<Probe>, footing: &Footing) -> Finding {
+    let sets = [Signed::Key, Signed::SessionWithoutMfa]
+        .into_iter()
+        .map(|by| probes.iter().filter(|probe| probe.by == by).collect())
+        .filter(|set: &Vec<&Probe>| !set.is_empty());
+    let (verdict, because) = worst(sets.map(|set| judge_set(&set, footing)));
+    Finding {
+        guardrail,
+        verdict,
+        because,
+        evidence: probes.into_iter().map(Evidence::Probe).collect(),
+        remedy: remedy(guardrail, verdict),
+    }
+}
+
+fn judge_set(probes: &[&Probe], footing: &Footing) -> (Verdict, String) {
+    let names = |set: &[&Probe]| {
+        let calls: Vec<&str> = set.iter().map(|probe| probe.call.as_str()).collect();
+        calls.join(", ")
+    };
+    let pick = |test: &dyn Fn(&Probe) -> bool| -> Vec<&Probe> {
+        probes.iter().copied().filter(|probe| test(probe)).collect()
+    };
+    let allowed = pick(&|probe| probe.outcome == Outcome::Allowed);
+    if let [first, ..] = allowed[..] {
+        let why = format!("AWS lets the {} call {}", first.by.name(), names(&allowed));
+        return (Verdict::Open, why);
+    }
+    if let Err(why) = &footing.control {
+        return (
+            Verdict::NotProved,
+            format!("there is no positive control: {why}"),
+        );
+    }
+    let cause_is =
+        |probe: &Probe, test: fn(&Cause) -> bool| probe.outcome.cause().is_some_and(test);
+    let quarantined = |probe: &Probe| {
+        cause_is(probe, Cause::is_quarantine)
+            || footing.quarantine == Some(Quarantine::Suspected)
+                && QUARANTINED.contains(&probe.call.as_str())
+    };
+    let denied = pick(&|probe| cause_is(probe, Cause::is_own_deny) && !quarantined(probe));
+    let lacking = pick(&|probe| cause_is(probe, Cause::is_own_lack));
+    let undecided = pick(&|probe| matches!(probe.outcome, Outcome::Undecided { .. }));
+    match (&denied[..], &lacking[..], &undecided[..]) {
+        ([], [first, ..], _) => (
+            Verdict::Open,
+            format!(
+                "no policy denies the {} {}: AWS refuses only because none allows it, and the next one attached may",
+                first.by.name(),
+                names(&lacking)
+            ),
+        ),
+        ([], [], _) if probes.iter().any(|probe| quarantined(probe)) => (
+            Verdict::Masked,
+            "AWS's quarantine of a leaked key refuses first".into(),
+        ),
+        (_, _, [_, ..]) => (
+            Verdict::NotProved,
+            format!("undecided: {}", names(&undecided)),
+        ),
+        ([], [], []) => (
+            Verdict::NotProved,
+            "AWS names no policy that denies it".into(),
+        ),
+        (_, [_, ..], _) => (
+            Verdict::NotProved,
+            format!(
+                "the deny spares {}, which only no policy allows",
+                names(&lacking)
+            ),
+        ),
+        ([_, ..], [], []) => (
+            footing.ground.stands(),
+            "refused, and AWS names the deny".into(),
+        ),
+    }
+}
+
+/// Judges whether a thief who holds the key could enrol a device of their own.
+pub fn judge_device(device: &Device, footing: &Footing) -> Finding {
+    let (verdict, because) = match device {
+        Device::TookCode => (footing.ground.stands(), "AWS took a code of the user's device".into()),
+        Device::Listed { all: 0, .. } => (
+            Verdict::Open,
+            "the user has no MFA device: whoever holds the key may enrol one, and then passes every guardrail"
+                .into(),
+        ),
+        Device::Listed { codes: 0, .. } => (
+            Verdict::NotProved,
+            "the user's only devices are security keys, which API calls cannot use".into(),
+        ),
+        Device::Listed { codes, .. } => (
+            Verdict::NotProved,
+            format!("AWS lists {codes} that make codes, but none was tried"),
+        ),
+        Device::Unknown(outcome) => (Verdict::NotProved, format!("iam:ListMFADevices: {outcome}")),
+    };
+    Finding {
+        guardrail: Guardrail::Device,
+        verdict,
+        because,
+        evidence: Vec::new(),
+        remedy: remedy(Guardrail::Device, verdict),
+    }
+}
+
+fn remedy(guardrail: Guardrail, verdict: Verdict) -> Option<String> {
+    let text = match (verdict, guardrail) {
+        (Verdict::Proved | Verdict::Held, _) => return None,
+        (Verdict::Open, Guardrail::Device) => {
+            "enrol an authenticator app in the console now, and rotate the key: `sekisho key rotate`"
+        }
+        (Verdict::Open, Guardrail::Federation) => {
+            "deny sts:GetFederationToken to every user: `sekisho policy --write DIR`, auth account, NoOtherSessions"
+        }
+        (Verdict::Open, _) => {
+            "deny every user everything without MFA (BoolIfExists): `sekisho policy --write DIR`, auth account, DenyAllWithoutMfa"
+        }
+        (Verdict::Masked, _) => {
+            "rotate the key from another machine, answer AWS's case, have the quarantine policy detached, verify again"
+        }
+        (_, Guardrail::Device) => "run `sekisho verify` with a code from your device",
+        _ => "verify again with a code, or read the user's policies in the auth account",
+    };
+    Some(text.into())
+}

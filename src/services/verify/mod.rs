@@ -1,0 +1,372 @@
+//! Proves that the key alone opens nothing, from the developer's own machine.
+//!
+//! The same calls are made by the bare key, by a session made without a code, and by one made with a code (the
+//! positive control). Every role is entered with a session policy that denies everything; the control's may read
+//! trust policies. What that proves is judged by `domain::verdict`.
+
+mod journal;
+mod plan;
+mod run;
+pub mod text;
+
+use std::cell::RefCell;
+use std::collections::{HashMap, VecDeque};
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::domain::config::Auth;
+use crate::domain::fault::{Exit, Fault};
+use crate::domain::ids::{AccountId, MfaSerial, SessionName, UserName};
+use crate::domain::secret::{AccessKey, Credentials, MfaCode};
+use crate::domain::verdict::report::{AccountReport, NOT_TRIED, Report, SCHEMA};
+use crate::domain::verdict::{
+    Cause, Device, Finding, Footing, Ground, Guardrail, Probe, Quarantine, judge_calls,
+    judge_device,
+};
+
+use super::aws::{self, Aws, Call, Doing, Kind, Signer};
+use super::store::files::Dir;
+use journal::Journal;
+use plan::PlannedAccount;
+use run::{Pace, PlainSession, Run, Sessions, outcome};
+
+pub use journal::{mark, marks};
+pub use plan::{Chosen, Plan};
+
+/// How long the control's session lasts; a longer run asks for another code.
+const CONTROL: Duration = Duration::from_hours(1);
+/// A session with less life than this is replaced before the next account.
+const MARGIN: SignedDuration = SignedDuration::from_mins(3);
+
+/// The calls that must be refused, by the guardrail they speak for.
+const CALLS: [(Guardrail, &[Call]); 3] = [
+    (
+        Guardrail::Reads,
+        &[
+            Call::ListBuckets,
+            Call::DescribeRegions,
+            Call::ListUsers,
+            Call::AccountSummary,
+            Call::DescribeOrganization,
+        ],
+    ),
+    (
+        Guardrail::Writes,
+        &[Call::RunInstances, Call::CreateInternetGateway],
+    ),
+    (Guardrail::Federation, &[Call::FederationToken]),
+];
+
+/// How far a run has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// Accounts done, those taken over from a run that was cut off included.
+    pub done: usize,
+    /// Accounts in all.
+    pub total: usize,
+}
+
+/// What a run works with.
+pub struct Verifier<'a> {
+    /// The way to AWS.
+    pub aws: &'a Aws,
+    /// The auth account.
+    pub auth: &'a Auth,
+    /// The key that must open nothing.
+    pub key: &'a AccessKey,
+    /// Where journal and record lie; `None` remembers nothing.
+    pub state: Option<&'a Dir>,
+    /// The most calls a second.
+    pub rate: u32,
+    /// The time, UTC.
+    pub now: &'a dyn Fn() -> Timestamp,
+}
+
+/// What is still to be probed, and what has been.
+struct Work<'p> {
+    queue: VecDeque<&'p PlannedAccount>,
+    done: Vec<AccountReport>,
+    journal: Option<Journal>,
+    total: usize,
+}
+
+impl Verifier<'_> {
+    /// Probes everything in the plan, and judges.
+    ///
+    /// `code` asks for a code: first with no fault, then with the fault that the last one met. `None` goes on
+    /// without a positive control, which proves nothing.
+    pub async fn run(
+        &self,
+        plan: &Plan,
+        mut code: impl AsyncFnMut(Option<&Fault>) -> Option<(MfaSerial, MfaCode)>,
+        progress: impl Fn(Progress),
+    ) -> Result<Report, Fault> {
+        let at = (self.now)();
+        let ground = match self.auth.endpoint_url {
+            None => Ground::Aws,
+            Some(_) => Ground::Emulated,
+        };
+        let user = self.caller().await?;
+        let name = user
+            .as_ref()
+            .or(self.auth.user.as_ref())
+            .map(SessionName::of);
+        let run = Run {
+            verifier: self,
+            prober: self.aws.prober()?,
+            pace: Pace::new(self.rate),
+            session_name: match name {
+                Some(name) => name,
+                None => "sekisho-verify".parse().map_err(|_| unnamed())?,
+            },
+        };
+        let sessions = Sessions {
+            plain: run.plain_session().await,
+            control: match &user {
+                Some(_) => self.control(&mut code).await,
+                None => Err("GetCallerIdentity was refused, which AWS never does".into()),
+            },
+        };
+        let (probes, device) = run.user_probes(&sessions, user.as_ref()).await;
+        let footing = Footing {
+            ground,
+            control: sessions.missing_control(),
+            names_policies: names_policies(&probes),
+            quarantine: quarantine(&probes, &sessions.plain),
+        };
+        let key = judge_user(&probes, &device, &footing);
+        let mut work = self.resume(plan, ground)?;
+        self.accounts(&run, &mut work, sessions, &footing, &mut code, &progress)
+            .await;
+        let accounts = self.conclude(plan, work, ground)?;
+        Ok(Report {
+            schema: SCHEMA,
+            ground,
+            at,
+            auth_account: self.auth.account,
+            user,
+            access_key: self.key.id.short(),
+            detours: aws::detours(self.auth),
+            control_missing: footing.control.err(),
+            quarantine: footing.quarantine,
+            key,
+            accounts,
+            left_out: plan.left_out.clone(),
+            not_tried: NOT_TRIED.to_vec(),
+        })
+    }
+
+    /// Probes the accounts, four at a time, renewing sessions in between.
+    async fn accounts(
+        &self,
+        run: &Run<'_>,
+        work: &mut Work<'_>,
+        mut sessions: Sessions,
+        footing: &Footing,
+        code: &mut impl AsyncFnMut(Option<&Fault>) -> Option<(MfaSerial, MfaCode)>,
+        progress: &impl Fn(Progress),
+    ) {
+        progress(work.progress());
+        while !work.queue.is_empty() {
+            if self.is_old(sessions.plain.expires()) {
+                sessions.plain = run.plain_session().await;
+            }
+            if self.is_old(sessions.control_expires()) {
+                sessions.control = self.control(code).await;
+            }
+            let footing = Footing {
+                control: sessions.missing_control(),
+                ..footing.clone()
+            };
+            let shared = RefCell::new(&mut *work);
+            let worker = async || {
+                let mut first = true; // a clock that is off must not end in renewing for ever
+                while std::mem::take(&mut first)
+                    || !self.is_old(sessions.plain.expires())
+                        && !self.is_old(sessions.control_expires())
+                {
+                    let next = shared.borrow_mut().queue.pop_front();
+                    let Some(account) = next else {
+                        break;
+                    };
+                    let report = run.account(account, &sessions, &footing).await;
+                    shared.borrow_mut().finish(report);
+                    progress(shared.borrow().progress());
+                }
+            };
+            tokio::join!(worker(), worker(), worker(), worker());
+        }
+    }
+
+    /// Records the verdicts; the accounts come back in the plan's order.
+    fn conclude(
+        &self,
+        plan: &Plan,
+        work: Work<'_>,
+        ground: Ground,
+    ) -> Result<Vec<AccountReport>, Fault> {
+        let mut accounts = work.done;
+        let place = |id| plan.accounts.iter().position(|planned| planned.id == id);
+        accounts.sort_by_cached_key(|account| place(account.id));
+        if let Some(state) = self.state {
+            mark(state, &accounts, ground)
+                .map_err(|error| error.fault("the verdicts could not be recorded"))?;
+        }
+        if let Some(journal) = work.journal {
+            journal.finish();
+        }
+        Ok(accounts)
+    }
+
+    /// Whether a session has so little life left that it must be renewed.
+    fn is_old(&self, expires: Option<Timestamp>) -> bool {
+        expires.is_some_and(|expires| expires.duration_since((self.now)()) < MARGIN)
+    }
+
+    /// Whose key it is. `None` where even that was refused, which AWS does to nobody.
+    ///
+    /// Fails where the key is not accepted at all, or AWS cannot be asked: that looks closed and proves nothing.
+    async fn caller(&self) -> Result<Option<UserName>, Fault> {
+        let caller = match self.aws.caller_identity(Signer::Key(self.key)).await {
+            Ok(caller) => caller,
+            Err(failure) if matches!(failure.kind, Kind::Denied | Kind::IdentityDeny) => {
+                return Ok(None);
+            }
+            Err(failure) => return Err(failure.fault(Doing::Asking)),
+        };
+        if caller.account != self.auth.account {
+            return Err(
+                Fault::new(Exit::Usage, "the access key belongs to another account")
+                    .because(format!(
+                        "it is of {}, and the config's auth account is {}",
+                        caller.account, self.auth.account
+                    ))
+                    .fix("sekisho key status"),
+            );
+        }
+        caller.user.map(Some).ok_or_else(unnamed)
+    }
+
+    /// The positive control's session; asks until a code is taken or nobody gives one.
+    async fn control(
+        &self,
+        code: &mut impl AsyncFnMut(Option<&Fault>) -> Option<(MfaSerial, MfaCode)>,
+    ) -> Result<Credentials, String> {
+        let mut fault = None;
+        while let Some((serial, digits)) = code(fault.as_ref()).await {
+            match self
+                .aws
+                .session_token(self.key, &serial, &digits, CONTROL)
+                .await
+            {
+                Ok(session) => return Ok(session),
+                Err(failure) if matches!(failure.kind, Kind::Code | Kind::Device) => {
+                    fault = Some(failure.fault(Doing::SigningIn));
+                }
+                Err(failure) => return Err(outcome(&failure).to_string()),
+            }
+        }
+        Err(fault.map_or_else(|| "no code was given".into(), |fault| fault.what))
+    }
+
+    /// What is to be done: everything but the accounts that stood when an earlier run was cut off.
+    fn resume<'p>(&self, plan: &'p Plan, ground: Ground) -> Result<Work<'p>, Fault> {
+        let (journal, finished) = match self.state {
+            None => (None, Vec::new()),
+            Some(state) => {
+                let opened = Journal::open(state, self.auth, self.key, (self.now)())
+                    .map_err(|error| error.fault("the journal of verify cannot be used"))?;
+                let (journal, finished) = opened.ok_or_else(|| {
+                    Fault::new(Exit::Fault, "another sekisho verify is running")
+                        .because("it holds the journal")
+                        .fix("wait for it, or end it")
+                })?;
+                (Some(journal), finished)
+            }
+        };
+        let mut finished: HashMap<AccountId, AccountReport> = finished
+            .into_iter()
+            .filter(|account| account.verdict(ground).stands())
+            .map(|account| (account.id, account))
+            .collect();
+        let mut work = Work {
+            queue: VecDeque::new(),
+            done: Vec::new(),
+            journal,
+            total: plan.accounts.len(),
+        };
+        for planned in &plan.accounts {
+            let roles = planned.targets.iter().map(|target| &target.role);
+            match finished.remove(&planned.id) {
+                Some(account) if roles.eq(account.roles.iter().map(|role| &role.role)) => {
+                    work.done.push(account);
+                }
+                _ => work.queue.push_back(planned),
+            }
+        }
+        Ok(work)
+    }
+}
+
+impl Work<'_> {
+    fn progress(&self) -> Progress {
+        Progress {
+            done: self.done.len(),
+            total: self.total,
+        }
+    }
+
+    fn finish(&mut self, report: AccountReport) {
+        if let Some(journal) = &mut self.journal {
+            let _ = journal.add(&report); // an account not noted is only probed again after a cut
+        }
+        self.done.push(report);
+    }
+}
+
+fn judge_user(probes: &[(Guardrail, Probe)], device: &Device, footing: &Footing) -> Vec<Finding> {
+    let mut findings: Vec<_> = CALLS
+        .iter()
+        .map(|(guardrail, _)| {
+            let own = probes.iter().filter(|(of, _)| of == guardrail);
+            judge_calls(
+                *guardrail,
+                own.map(|(_, probe)| probe.clone()).collect(),
+                footing,
+            )
+        })
+        .collect();
+    findings.push(judge_device(device, footing));
+    findings
+}
+
+/// Whether STS names the policies of this user: `GetFederationToken` is never allowed here, and never a role's matter.
+fn names_policies(probes: &[(Guardrail, Probe)]) -> bool {
+    probes.iter().any(|(guardrail, probe)| {
+        *guardrail == Guardrail::Federation
+            && probe
+                .outcome
+                .cause()
+                .is_some_and(|cause| *cause != Cause::Unnamed)
+    })
+}
+
+fn quarantine(probes: &[(Guardrail, Probe)], plain: &PlainSession) -> Option<Quarantine> {
+    let refused = match plain {
+        PlainSession::Refused(outcome) => outcome.cause(),
+        PlainSession::Made(_) | PlainSession::Undecided(_) => None,
+    };
+    let causes = probes.iter().filter_map(|(_, probe)| probe.outcome.cause());
+    if causes.chain(refused).any(Cause::is_quarantine) {
+        return Some(Quarantine::Named);
+    }
+    matches!(refused, Some(Cause::ExplicitDeny { policy: None, .. }))
+        .then_some(Quarantine::Suspected)
+}
+
+fn unnamed() -> Fault {
+    Fault::new(Exit::Usage, "the access key is no IAM user's")
+        .because("it is the root user's, or a session was given for a key")
+        .fix("use the key of an IAM user of the auth account: sekisho key add")
+}

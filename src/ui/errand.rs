@@ -1,0 +1,183 @@
+//! The way from a row to a pass: the guard, the request, the code, the answer.
+
+use std::mem;
+
+use super::clock;
+use super::field::{Digits, Field};
+use super::keys::{ENTER, typed_ahead};
+use super::model::{CodeBox, Effect, Errand, Mode, Model, Outcome, Purpose};
+use crate::domain::account::Target;
+use crate::domain::fault::{Exit, Fault};
+use crate::domain::guard::Confirmation;
+use crate::domain::history::Deed;
+use crate::domain::ids::MfaSerial;
+use crate::domain::keys::{Key, KeyCode};
+use crate::domain::pass::{Asking, CodeWanted, Pass, Refusal, Renew, Request, Terms};
+use crate::domain::secret::MfaCode;
+use crate::domain::text::sanitize;
+
+impl Model {
+    pub(super) fn key_in_confirm(&mut self, key: Key) -> Effect {
+        let Mode::Confirm {
+            target,
+            purpose,
+            field,
+            refused,
+        } = &mut self.mode
+        else {
+            return Effect::None;
+        };
+        if typed_ahead(key) != ENTER {
+            field.edit(key);
+            return Effect::None;
+        }
+        match target.clone().clear(Confirmation::Typed(field.text())) {
+            Ok(target) => {
+                let purpose = *purpose;
+                self.ask(Errand { target, purpose }, None)
+            }
+            Err(unconfirmed) => {
+                *refused = Some(unconfirmed);
+                field.clear();
+                Effect::None
+            }
+        }
+    }
+
+    pub(super) fn key_in_code(&mut self, key: Key) -> Effect {
+        let Mode::Code(code_box) = &mut self.mode else {
+            return Effect::None;
+        };
+        code_box.hint = None;
+        match (key.ctrl, key.code) {
+            (false, KeyCode::Char(c)) => {
+                if let Some(code) = code_box.digits.push(c) {
+                    return self.submit(code);
+                }
+            }
+            (false, KeyCode::Backspace) | (true, KeyCode::Char('h')) => code_box.digits.pop(),
+            (true, KeyCode::Char('u' | 'w')) => code_box.digits.clear(),
+            (false, KeyCode::Tab) if !code_box.wanted.devices.is_empty() => {
+                code_box.device = (code_box.device + 1) % code_box.wanted.devices.len();
+            }
+            _ => {}
+        }
+        Effect::None
+    }
+
+    /// Sends a code off.
+    pub(super) fn submit(&mut self, code: MfaCode) -> Effect {
+        let code_box = match mem::replace(&mut self.mode, Mode::Browse) {
+            Mode::Code(code_box) => code_box,
+            other => {
+                self.mode = other;
+                return Effect::None;
+            }
+        };
+        let Some(device) = code_box.device() else {
+            return Effect::None;
+        };
+        self.submitted = Some(self.now);
+        let serial = device.serial.clone();
+        self.ask(code_box.errand, Some((serial, code)))
+    }
+
+    /// Wants a pass for the row under the cursor; its guard comes first.
+    pub(super) fn want(&mut self, purpose: Purpose) -> Effect {
+        let Some(row) = self.selected() else {
+            return Effect::None;
+        };
+        let target = self.target(row);
+        let confirmation = match purpose {
+            Purpose::Renew if self.live(row).is_some() => Confirmation::Renewal,
+            _ => Confirmation::Absent,
+        };
+        if let Ok(target) = target.clone().clear(confirmation) {
+            return self.ask(Errand { target, purpose }, None);
+        }
+        self.mode = Mode::Confirm {
+            target,
+            purpose,
+            field: Field::default(),
+            refused: None,
+        };
+        Effect::None
+    }
+
+    fn ask(&mut self, errand: Errand, code: Option<(MfaSerial, MfaCode)>) -> Effect {
+        let request = Request {
+            target: errand.target.clone(),
+            terms: Terms {
+                renew: match errand.purpose {
+                    Purpose::Enter(_) => Renew::ByFlow,
+                    Purpose::Renew => Renew::Now,
+                },
+                asking: Asking::Allowed,
+            },
+            code,
+        };
+        self.mode = Mode::Waiting {
+            errand,
+            device: request.code.as_ref().map(|(serial, _)| serial.clone()),
+            since: self.now,
+            news: None,
+        };
+        Effect::Ask(request)
+    }
+
+    pub(super) fn answer(&mut self, answer: Result<Pass, Refusal>) -> Effect {
+        let (errand, device) = match mem::replace(&mut self.mode, Mode::Browse) {
+            Mode::Waiting { errand, device, .. } => (errand, device),
+            other => {
+                self.mode = other;
+                return Effect::None;
+            }
+        };
+        match answer {
+            Ok(pass) => return self.passed(errand.purpose, pass),
+            Err(Refusal::Fault(fault)) => self.mode = Mode::Fault(fault),
+            Err(Refusal::Code(wanted)) => self.mode = code_box(errand, wanted, device.as_ref()),
+        }
+        Effect::None
+    }
+
+    fn passed(&mut self, purpose: Purpose, pass: Pass) -> Effect {
+        match purpose {
+            Purpose::Enter(door) => {
+                self.history.note(&pass.target.role, Deed::Used, self.now);
+                Effect::Leave(Outcome::Enter(door, Box::new(pass)))
+            }
+            Purpose::Renew => {
+                let left = clock::left(pass.credentials.expires, self.now);
+                let mut said = vec![format!("{} renewed: {left}", pass.target)];
+                said.extend(pass.notes);
+                self.say(sanitize(&said.join("; ")));
+                Effect::None
+            }
+        }
+    }
+}
+
+/// The box for a code, on the device that was used before, if it was refused.
+fn code_box(errand: Errand, wanted: CodeWanted, device: Option<&MfaSerial>) -> Mode {
+    if wanted.devices.is_empty() {
+        let target: &Target = errand.target.target();
+        return Mode::Fault(
+            Fault::new(Exit::Fault, format!("{target} wants a code, and no device can give one"))
+                .because("the IAM user has no authenticator app or token registered")
+                .fix("register one in the IAM console: Security credentials, Multi-factor authentication"),
+        );
+    }
+    let before = wanted
+        .devices
+        .iter()
+        .position(|d| Some(&d.serial) == device);
+    Mode::Code(CodeBox {
+        errand,
+        wanted,
+        device: before.unwrap_or(0),
+        digits: Digits::default(),
+        hint: None,
+        shown: None,
+    })
+}

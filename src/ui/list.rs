@@ -1,0 +1,163 @@
+//! The rows of the list and the titles of their columns.
+
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+use ratatui::text::{Line, Span};
+use unicode_segmentation::UnicodeSegmentation;
+
+use super::clock::{Life, left};
+use super::fit::{truncate, width};
+use super::layout::{Columns, GAP, role_text};
+use super::model::{Mode, Model};
+use super::theme::GUARD;
+use super::view::elapsed;
+use crate::domain::account::TargetRef;
+use crate::domain::guard::Guard;
+
+/// The columns' titles.
+pub(super) fn title_line(model: &Model, columns: Columns) -> Line<'static> {
+    let cell = |title: &str, width: u16| cell(title, &[], width, Style::new(), Style::new(), "");
+    let session = if columns.session > 1 { "SESSION" } else { "" };
+    let cells = [
+        cell("ACCOUNT", columns.name),
+        cell("ID", columns.id),
+        cell("ROLE", columns.role),
+        cell("REGION", columns.region),
+        cell(session, columns.session),
+    ];
+    joined("   ".into(), cells).style(model.setup.theme.faint())
+}
+
+/// The cells that have any width, with gaps between them.
+fn joined(margin: Span<'static>, cells: [Vec<Span<'static>>; 5]) -> Line<'static> {
+    let mut spans = vec![margin];
+    for cell in cells.into_iter().filter(|cell| !cell.is_empty()) {
+        if spans.len() > 1 {
+            spans.push(" ".repeat(GAP.into()).into());
+        }
+        spans.extend(cell);
+    }
+    Line::from(spans)
+}
+
+/// A text cut or padded to its column, the lit letters in their own style.
+fn cell(
+    text: &str,
+    lit: &[usize],
+    column: u16,
+    style: Style,
+    lit_style: Style,
+    ellipsis: &str,
+) -> Vec<Span<'static>> {
+    let column = usize::from(column);
+    if column == 0 {
+        return Vec::new();
+    }
+    let shown = truncate(text, column, ellipsis);
+    let mut spans: Vec<Span<'static>> = Vec::new();
+    for (at, grapheme) in shown.grapheme_indices(true) {
+        let style = if lit.contains(&at) && text[at..].starts_with(grapheme) {
+            style.patch(lit_style)
+        } else {
+            style
+        };
+        match spans.last_mut() {
+            Some(span) if span.style == style => span.content.to_mut().push_str(grapheme),
+            _ => spans.push(Span::styled(grapheme.to_owned(), style)),
+        }
+    }
+    spans.push(" ".repeat(column.saturating_sub(width(&shown))).into());
+    spans
+}
+
+/// The rows, or why there are none.
+pub(super) fn draw_list(frame: &mut Frame<'_>, model: &Model, columns: Columns, area: Rect) {
+    if model.search.is_empty() {
+        let text = match (&model.mode, model.search.total()) {
+            (Mode::Loading { since }, _) => {
+                format!("reading the accounts, {}", elapsed(model, *since))
+            }
+            (_, 0) => "the config lists no accounts yet".to_owned(),
+            _ => "nothing matches; Esc clears the filter".to_owned(),
+        };
+        let text = truncate(
+            &format!("   {text}"),
+            area.width.into(),
+            model.setup.theme.glyphs.ellipsis,
+        );
+        frame.render_widget(Line::raw(text), area);
+        return;
+    }
+    for ((at, row), line) in (model.top..).zip(model.visible()).zip(area.rows()) {
+        frame.render_widget(
+            row_line(model, columns, row, model.cursor == Some(at)),
+            line,
+        );
+    }
+}
+
+fn row_line(model: &Model, columns: Columns, row: TargetRef, selected: bool) -> Line<'static> {
+    let (theme, glyphs) = (model.setup.theme, model.setup.theme.glyphs);
+    let catalog = model.search.catalog();
+    let (account, role) = catalog.row(row);
+    let lit = model.search.lit(row);
+    let base = if selected {
+        theme.selected()
+    } else {
+        Style::new()
+    };
+    let text = |text: &str, lit: &[usize], column, style: Style| {
+        cell(text, lit, column, style, theme.lit(), glyphs.ellipsis)
+    };
+    // `2222-2222-2222`: a dash after the fourth and the eighth digit.
+    let id_lit: Vec<usize> = lit.id.iter().map(|digit| digit + digit / 4).collect();
+    let (session, session_style) = match model.live(row) {
+        None => (glyphs.none.to_owned(), base),
+        Some(live) => {
+            let (glyph, style) = match Life::of(live.expires, model.now) {
+                Life::Live => (glyphs.live, theme.live()),
+                Life::Ending | Life::Over => (glyphs.ending, theme.warning()),
+            };
+            let time = left(live.expires, model.now);
+            (format!("{glyph} {time}"), base.patch(style))
+        }
+    };
+    let session = match columns.session {
+        1 => session
+            .graphemes(true)
+            .next()
+            .unwrap_or_default()
+            .to_owned(),
+        _ => session,
+    };
+    let region = catalog.region(row).map_or("", |region| region.as_str());
+    let cells = [
+        text(
+            account.name.as_str(),
+            &lit.name,
+            columns.name,
+            base.patch(theme.account(account.color)),
+        ),
+        text(&account.id.dashed(), &id_lit, columns.id, base),
+        text(
+            &role_text(role.name.as_str(), model.scope(row)),
+            &lit.role,
+            columns.role,
+            base,
+        ),
+        text(region, &lit.region, columns.region, base),
+        text(&session, &[], columns.session, session_style),
+    ];
+    let starred = model.history.is_starred(&catalog.role_arn(row));
+    let star = if starred { glyphs.star } else { " " };
+    let guard = match model.guard(row) {
+        Guard::None => " ",
+        Guard::Warn | Guard::Confirm => GUARD,
+    };
+    let mut line = joined(Span::styled(guard, theme.danger()), cells);
+    let cursor = if selected { glyphs.cursor } else { " " };
+    line.spans.insert(0, Span::styled(cursor, theme.accent()));
+    line.spans.insert(0, Span::styled(star, theme.warning()));
+    line
+}

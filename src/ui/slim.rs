@@ -1,0 +1,92 @@
+//! What stands in windows that have no room for a box, or not even for the list.
+
+use ratatui::Frame;
+use ratatui::layout::{Position, Rect};
+use ratatui::text::Line;
+use ratatui::widgets::Clear;
+
+use super::field::Field;
+use super::fit::{truncate, width, wrap};
+use super::layout::SMALLEST;
+use super::model::{CodeBox, Mode, Model};
+use super::theme::GUARD;
+use super::view::elapsed;
+use crate::domain::account::Target;
+use crate::domain::text::sanitize;
+
+/// A field that stands in one line, where there is no room for a box.
+pub(super) struct Slim {
+    before: String,
+    typed: String,
+    cursor: usize,
+    after: String,
+}
+
+impl Slim {
+    /// The code box.
+    pub(super) fn of_code(model: &Model, code_box: &CodeBox) -> Self {
+        let typed = code_box.digits.shown();
+        let blanks = 6_usize.saturating_sub(typed.len());
+        let complaint = code_box.wanted.complaint.as_ref();
+        let told = complaint.map_or("", |complaint| &complaint.what);
+        Self {
+            before: "code ".to_owned(),
+            cursor: typed.len(),
+            typed: format!(
+                "{typed}{}",
+                model.setup.theme.glyphs.blank_digit.repeat(blanks)
+            ),
+            after: format!(" {} {told}", code_box.errand.target.target()),
+        }
+    }
+
+    /// The confirmation.
+    pub(super) fn of_confirm(target: &Target, field: &Field, window: u16) -> Self {
+        let before = format!("{GUARD} type {}: ", target.account);
+        // In the smallest window what is typed matters more than what to type.
+        let before = truncate(&before, usize::from(window) / 2, "");
+        let (typed, cursor) = field.shown(usize::from(window).saturating_sub(width(&before)));
+        Self {
+            typed: typed.to_owned(),
+            cursor,
+            before,
+            after: String::new(),
+        }
+    }
+
+    /// Draws it over the first line.
+    pub(super) fn draw(self, frame: &mut Frame<'_>, model: &Model) {
+        let area = frame.area();
+        let line = Rect {
+            height: 1.min(area.height),
+            ..area
+        };
+        let column = u16::try_from(width(&self.before) + self.cursor).unwrap_or(u16::MAX);
+        let text = format!("{}{}{}", self.before, self.typed, sanitize(&self.after));
+        frame.render_widget(Clear, line);
+        frame.render_widget(Line::styled(text, model.setup.theme.selected()), line);
+        let column = column.min(area.width.saturating_sub(1));
+        frame.set_cursor_position(Position::new(area.x + column, area.y));
+    }
+}
+
+/// What stands in a window that is too small for the list; the keys work all the same.
+pub(super) fn draw_tiny(frame: &mut Frame<'_>, model: &Model) {
+    let area = frame.area();
+    let (width, height) = SMALLEST;
+    let says = match &model.mode {
+        Mode::Code(code_box) => return Slim::of_code(model, code_box).draw(frame, model),
+        Mode::Confirm { target, field, .. } => {
+            return Slim::of_confirm(target, field, area.width).draw(frame, model);
+        }
+        Mode::Waiting { since, .. } => format!("waiting {}", elapsed(model, *since)),
+        Mode::Fault(fault) => sanitize(&fault.what),
+        Mode::Loading { .. } | Mode::Browse | Mode::Help { .. } => {
+            format!("window too small, {width}x{height} at least")
+        }
+    };
+    let lines = wrap(&says, area.width.into());
+    for (text, row) in lines.into_iter().zip(area.rows()) {
+        frame.render_widget(Line::raw(text), row);
+    }
+}
