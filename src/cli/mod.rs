@@ -131,7 +131,7 @@ fn run_in(world: &World, line: CommandLine, out: Out) -> Result<Exit, Fault> {
             };
             logout::run(&context(line.common, "logout".into())?, &what)
         }
-        Verb::Status { json } => status::run(&context(line.common, "status".into())?, json),
+        Verb::Status { json } => Ok(status::run(&context(line.common, "status".into())?, json)),
         Verb::Key { what } => key::run(&context(line.common, "key".into())?, &what),
         Verb::Config { what } => config::run(&line.common, world, what, out),
         Verb::Verify(arguments) => verify::run(&context(line.common, "verify".into())?, &arguments),

@@ -102,7 +102,6 @@ impl Terminal {
 
     fn hidden_line(&mut self) -> Result<Secret, Fault> {
         const MOST: usize = 1024; // never grows, so leaves no copy
-        let mut line = Zeroizing::new(String::with_capacity(MOST));
         let mut bytes = Zeroizing::new(Vec::with_capacity(MOST));
         let mut key = [0];
         loop {
@@ -115,7 +114,7 @@ impl Terminal {
                 0x03 | 0x04 => return Err(cancelled()),
                 0x15 => bytes.clear(), // ^U
                 0x08 | 0x7F => while bytes.pop().is_some_and(|byte| byte & 0xC0 == 0x80) {},
-                byte if bytes.len() < MOST => bytes.push(byte),
+                byte if byte >= b' ' && bytes.len() < MOST => bytes.push(byte),
                 _ => {}
             }
         }
@@ -123,8 +122,7 @@ impl Terminal {
             Fault::new(Exit::Usage, "what was typed is not UTF-8")
                 .fix("check the terminal's character set")
         })?;
-        line.push_str(text);
-        Ok(Secret::new(std::mem::take(&mut *line)))
+        Ok(Secret::new(text.to_owned()))
     }
 
     /// Shows a line.
