@@ -262,7 +262,10 @@ impl Context {
         if self.common.mfa_code.is_some() {
             Codes::Stdin
         } else {
-            Codes::Terminal { world: self.world.clone(), patience: None }
+            Codes::Terminal {
+                world: self.world.clone(),
+                patience: None,
+            }
         }
     }
 
@@ -499,16 +502,20 @@ fn named_config(common: &Common, inherited: &Inherited) -> Option<PathBuf> {
 
 /// Reads the config, from its file or from the demo, and what its included files complain about.
 pub fn read_config(world: &World, common: &Common, paths: &Paths) -> Result<Understood, Fault> {
-    if let World::Demo(demo) = world {
-        let mut config = super::demo::example()?.config;
-        demo.adopt(&mut config);
-        return Ok(Understood {
-            config,
+    let World::Demo(demo) = world else {
+        return config_cache::load(&config_path(common)?, paths);
+    };
+    let named = common.config.as_deref().or(demo.config());
+    let mut understood = match named {
+        Some(path) => config_cache::load(&config_files::locate(Some(path), |_| None)?, paths)?,
+        None => Understood {
+            config: super::demo::example()?.config,
             warnings: Vec::new(),
             read_from: ReadFrom::default(),
-        });
-    }
-    config_cache::load(&config_path(common)?, paths)
+        },
+    };
+    demo.adopt(&mut understood.config);
+    Ok(understood)
 }
 
 /// Where the config is.

@@ -2,8 +2,8 @@
 
 pub mod args;
 mod bench;
-mod completions;
 mod columns;
+mod completions;
 mod config;
 mod console;
 mod context;
@@ -14,8 +14,8 @@ mod doctor;
 mod env;
 mod exec;
 mod hook;
-mod list;
 mod key;
+mod list;
 mod login;
 mod logout;
 pub mod out;
