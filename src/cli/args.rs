@@ -522,7 +522,7 @@ pub enum KeyVerb {
     /// Move a profile's key out of ~/.aws/credentials
     #[command(after_help = "Example: sekisho key import --profile default")]
     Import {
-        /// The profile [default: $AWS_PROFILE, else default]
+        /// The profile [default: the one in use, else default]
         #[arg(long, value_name = "NAME")]
         profile: Option<String>,
         /// Keep a copy of the file, which still holds the key

@@ -122,7 +122,7 @@ impl Context {
         } = understood;
         let bench = Rc::new(Bench::new(out));
         let means = Means {
-            vault: vault(config.store, &paths),
+            vault: vault(&world, config.store, &paths),
             store: config.store,
             shared: paths.state.clone(),
             verb: verb.to_owned(),
@@ -262,7 +262,10 @@ impl Context {
         if self.common.mfa_code.is_some() {
             Codes::Stdin
         } else {
-            Codes::Terminal
+            Codes::Terminal {
+                world: self.world.clone(),
+                patience: None,
+            }
         }
     }
 
@@ -315,10 +318,7 @@ impl Context {
     pub async fn run_shell(&self, pass: Pass, asked: Option<&str>) -> Result<Exit, Fault> {
         let prefs = &self.config.shell;
         let shell = Shell::choose(asked.or(prefs.program.as_deref()), &self.inherited)?;
-        let sekisho = std::env::current_exe().map_err(|error| {
-            Fault::new(Exit::Fault, "sekisho does not find its own program")
-                .because(error.to_string())
-        })?;
+        let sekisho = super::own_program()?;
         let runtime_dir = self
             .paths
             .runtime
@@ -502,16 +502,20 @@ fn named_config(common: &Common, inherited: &Inherited) -> Option<PathBuf> {
 
 /// Reads the config, from its file or from the demo, and what its included files complain about.
 pub fn read_config(world: &World, common: &Common, paths: &Paths) -> Result<Understood, Fault> {
-    if let World::Demo(demo) = world {
-        let mut config = super::demo::example()?.config;
-        demo.adopt(&mut config);
-        return Ok(Understood {
-            config,
+    let World::Demo(demo) = world else {
+        return config_cache::load(&config_path(common)?, paths);
+    };
+    let named = common.config.as_deref().or(demo.config());
+    let mut understood = match named {
+        Some(path) => config_cache::load(&config_files::locate(Some(path), |_| None)?, paths)?,
+        None => Understood {
+            config: super::demo::example()?.config,
             warnings: Vec::new(),
             read_from: ReadFrom::default(),
-        });
-    }
-    config_cache::load(&config_path(common)?, paths)
+        },
+    };
+    demo.adopt(&mut understood.config);
+    Ok(understood)
 }
 
 /// Where the config is.
@@ -519,13 +523,14 @@ pub fn config_path(common: &Common) -> Result<PathBuf, Fault> {
     config_files::locate(common.config.as_deref(), |name| std::env::var_os(name))
 }
 
-/// The vault that a config asks for.
-fn vault(store: StoreChoice, paths: &Paths) -> Vault {
-    let places = match store {
-        StoreChoice::Auto => KeyPlace::AUTO,
-        StoreChoice::Keyring => KeyPlace::KEYRING,
-        StoreChoice::File => KeyPlace::FILE,
-        StoreChoice::None => KeyPlace::NONE,
+/// The vault that a config asks for; a demo's stays in its folder.
+fn vault(world: &World, store: StoreChoice, paths: &Paths) -> Vault {
+    let places = match (world, store) {
+        (World::Demo(_), _) => KeyPlace::DEMO,
+        (World::Real, StoreChoice::Auto) => KeyPlace::AUTO,
+        (World::Real, StoreChoice::Keyring) => KeyPlace::KEYRING,
+        (World::Real, StoreChoice::File) => KeyPlace::FILE,
+        (World::Real, StoreChoice::None) => KeyPlace::NONE,
     };
     Vault::new(
         &paths.state.join("sessions"),

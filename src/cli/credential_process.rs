@@ -54,7 +54,13 @@ fn issue(
     let (limit, codes) = if context.common().mfa_code.is_some() {
         (SILENT, Codes::Stdin)
     } else if prompt {
-        (ASKING, Codes::Within(ASKING))
+        (
+            ASKING,
+            Codes::Terminal {
+                world: world.clone(),
+                patience: Some(ASKING),
+            },
+        )
     } else {
         (SILENT, Codes::Nobody)
     };

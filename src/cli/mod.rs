@@ -30,6 +30,7 @@ mod verify;
 mod warm;
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
@@ -130,7 +131,7 @@ fn run_in(world: &World, line: CommandLine, out: Out) -> Result<Exit, Fault> {
             };
             logout::run(&context(line.common, "logout".into())?, &what)
         }
-        Verb::Status { json } => status::run(&context(line.common, "status".into())?, json),
+        Verb::Status { json } => Ok(status::run(&context(line.common, "status".into())?, json)),
         Verb::Key { what } => key::run(&context(line.common, "key".into())?, &what),
         Verb::Config { what } => config::run(&line.common, world, what, out),
         Verb::Verify(arguments) => verify::run(&context(line.common, "verify".into())?, &arguments),
@@ -185,6 +186,13 @@ fn unknown_verb(word: &str) -> Fault {
         Some(near) => fault.fix(format!("did you mean `sekisho {near}`?")),
         None => fault.fix("`sekisho --help` lists the verbs"),
     }
+}
+
+/// The file of the program that runs.
+fn own_program() -> Result<PathBuf, Fault> {
+    std::env::current_exe().map_err(|error| {
+        Fault::new(Exit::Fault, "sekisho does not find its own program").because(error.to_string())
+    })
 }
 
 /// A text quoted for a POSIX shell.

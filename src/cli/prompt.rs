@@ -11,11 +11,13 @@ use crate::domain::account::Target;
 use crate::domain::fault::{Exit, Fault};
 use crate::domain::guard::{Cleared, Confirmation, Unconfirmed};
 use crate::domain::ids::MfaSerial;
-use crate::domain::pass::{Asking, CodeWanted, Device, Pass, Refusal, Request, Terms};
+use crate::domain::pass::{Asking, CodeWanted, Complaint, Device, Pass, Refusal, Request, Terms};
 use crate::domain::secret::{Credentials, MfaCode, Secret};
 use crate::domain::text::sanitize;
 use crate::services::broker::Broker;
 use crate::services::store::keyfile::Passphrase;
+
+use super::context::World;
 
 /// The person's terminal, wherever stdin and stdout lead.
 pub struct Terminal {
@@ -100,7 +102,6 @@ impl Terminal {
 
     fn hidden_line(&mut self) -> Result<Secret, Fault> {
         const MOST: usize = 1024; // never grows, so leaves no copy
-        let mut line = Zeroizing::new(String::with_capacity(MOST));
         let mut bytes = Zeroizing::new(Vec::with_capacity(MOST));
         let mut key = [0];
         loop {
@@ -113,7 +114,7 @@ impl Terminal {
                 0x03 | 0x04 => return Err(cancelled()),
                 0x15 => bytes.clear(), // ^U
                 0x08 | 0x7F => while bytes.pop().is_some_and(|byte| byte & 0xC0 == 0x80) {},
-                byte if bytes.len() < MOST => bytes.push(byte),
+                byte if byte >= b' ' && bytes.len() < MOST => bytes.push(byte),
                 _ => {}
             }
         }
@@ -121,8 +122,7 @@ impl Terminal {
             Fault::new(Exit::Usage, "what was typed is not UTF-8")
                 .fix("check the terminal's character set")
         })?;
-        line.push_str(text);
-        Ok(Secret::new(std::mem::take(&mut *line)))
+        Ok(Secret::new(text.to_owned()))
     }
 
     /// Shows a line.
@@ -138,10 +138,13 @@ pub fn cancelled() -> Fault {
 
 /// Where codes come from.
 pub enum Codes {
-    /// A person at the terminal.
-    Terminal,
-    /// A person at the terminal, who has so long.
-    Within(Duration),
+    /// A person at the terminal; a demo shows them what its device shows.
+    Terminal {
+        /// Where the device may be the demo's own.
+        world: World,
+        /// How long the person may take; `None` is as long as they like.
+        patience: Option<Duration>,
+    },
     /// One line of stdin, once.
     Stdin,
     /// Nowhere: nobody may be asked.
@@ -153,7 +156,7 @@ impl Codes {
     pub fn asking(&self) -> Asking {
         match self {
             Self::Nobody => Asking::Never,
-            Self::Terminal | Self::Within(_) | Self::Stdin => Asking::Allowed,
+            Self::Terminal { .. } | Self::Stdin => Asking::Allowed,
         }
     }
 
@@ -173,37 +176,57 @@ impl Codes {
             .first()
             .ok_or_else(|| nobody("no device gives a code".into()))?;
         match self {
-            Self::Nobody => Err(nobody(format!(
-                "an MFA code is needed {purpose}, and nobody may be asked"
-            ))),
+            Self::Nobody => Err(match &wanted.complaint {
+                Some(complaint) => not_taken(complaint),
+                None => nobody(format!(
+                    "an MFA code is needed {purpose}, and nobody may be asked"
+                )),
+            }),
             Self::Stdin => {
                 *self = Self::Nobody;
-                let mut line = String::new();
-                let _ = std::io::stdin().lock().read_line(&mut line);
-                let code = MfaCode::parse(&line).ok_or_else(|| {
+                let code = MfaCode::parse(&line_of_stdin()).ok_or_else(|| {
                     Fault::new(Exit::Usage, "stdin holds no six-digit code")
                         .fix("give exactly six digits and a newline to `--mfa-code -`")
                 })?;
                 Ok((first.serial.clone(), code))
             }
-            Self::Terminal | Self::Within(_) => {
-                let terminal = match self {
-                    Self::Within(patience) => Terminal::open_for(*patience),
-                    _ => Terminal::open(),
-                };
+            Self::Terminal { world, patience } => {
+                let terminal = patience.map_or_else(Terminal::open, Terminal::open_for);
                 let mut terminal = terminal.ok_or_else(|| {
                     nobody(format!(
                         "an MFA code is needed {purpose}, and there is no terminal to ask on"
                     ))
                 })?;
-                ask_code(&mut terminal, wanted, first, purpose)
+                ask_code(&mut terminal, world, wanted, first, purpose)
             }
         }
     }
 }
 
+/// The fault of a code that was given beforehand and is of no use.
+fn not_taken(complaint: &Complaint) -> Fault {
+    let mut fault = Fault::new(Exit::Refused, &complaint.what);
+    fault.why.clone_from(&complaint.why);
+    fault.fix("wait for the device's next code and give that one")
+}
+
+/// One line of stdin and not a byte more: what follows is the command's.
+fn line_of_stdin() -> zeroize::Zeroizing<String> {
+    const LONGEST: usize = 256;
+    let mut line = zeroize::Zeroizing::new(Vec::with_capacity(LONGEST));
+    let mut byte = [0];
+    while line.len() < LONGEST {
+        match rustix::io::retry_on_intr(|| rustix::io::read(rustix::stdio::stdin(), &mut byte)) {
+            Ok(1) if byte[0] != b'\n' => line.push(byte[0]),
+            _ => break,
+        }
+    }
+    zeroize::Zeroizing::new(String::from_utf8_lossy(&line).into_owned())
+}
+
 fn ask_code(
     terminal: &mut Terminal,
+    world: &World,
     wanted: &CodeWanted,
     first: &Device,
     purpose: &str,
@@ -228,6 +251,12 @@ fn ask_code(
         terminal.say("  (a number and Enter changes the device)");
     }
     loop {
+        let shown = world
+            .demo()
+            .and_then(|demo| demo.code(&device.serial, Timestamp::now()));
+        if let Some(code) = shown {
+            terminal.say(&format!("demo: the device shows {code}"));
+        }
         let line = terminal.ask(&format!("code from {}: ", sanitize(&device.label)))?;
         let line = zeroize::Zeroizing::new(line);
         if let Some(code) = MfaCode::parse(&line) {

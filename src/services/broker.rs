@@ -234,7 +234,7 @@ impl Broker {
         self.known().map(|who| who.key)
     }
 
-    /// Every live role session with its target, in no order.
+    /// Every live role session with its target, other configs' too, in no order.
     pub fn live_roles(&self) -> Vec<(Target, Live)> {
         let sessions = sessions::all::<RoleOrigin>(&self.vault, (self.clock)());
         let live = sessions.into_iter().map(|(_, session)| {

@@ -151,7 +151,9 @@ where
             Effect::Copy(text) => host.copy(&text)?,
             Effect::Suspend => {
                 host.suspend()?;
-                terminal.clear().map_err(io::Error::other)?;
+                // Forgets what was drawn. `clear` would ask the terminal for its cursor, and wait for that.
+                let size = terminal.size().map_err(io::Error::other)?;
+                terminal.resize(size.into()).map_err(io::Error::other)?;
             }
             Effect::Leave(outcome) => {
                 if let Outcome::Enter(_, pass) = &outcome {

@@ -19,5 +19,6 @@ mod screens;
 mod secrets;
 mod store;
 mod support;
+mod switcher;
 mod verbs;
 mod verify;

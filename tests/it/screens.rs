@@ -1,7 +1,7 @@
 //! The switcher's screens: a test is a string of keys and a picture.
 
 mod fixture;
-mod stage;
+pub mod stage;
 
 use std::sync::Arc;
 use std::time::Duration;

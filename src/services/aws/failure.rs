@@ -93,10 +93,20 @@ impl Failure {
                 .and_then(|r| r.headers().get(name))
                 .map(ToOwned::to_owned)
         };
-        let code = error.code().map(sanitize);
-        let message = match error.message() {
-            Some(message) => sanitize(message),
-            None => reason(error),
+        let (code, message) = match (error.code(), response.and_then(|r| r.body().bytes())) {
+            (None, Some(body)) => wrapped(body).unzip(),
+            (code, _) => (code, error.message()),
+        };
+        let code = code.map(sanitize);
+        let message = match (error, message, status) {
+            (_, Some(message), _) => sanitize(message),
+            (SdkError::TimeoutError(_), ..) => {
+                format!("no answer came within {} s", super::CALL.as_secs())
+            }
+            (SdkError::ServiceError(_), None, Some(status @ 300..)) => {
+                format!("the answer is HTTP {status} without AWS's error code")
+            }
+            _ => reason(error),
         };
         let kind = match (error, &code) {
             (SdkError::ServiceError(_), Some(code)) => classify(code, &message),
@@ -300,7 +310,14 @@ impl Failure {
             fault.fix(
                 "check HTTPS_PROXY and its user name and password, or add the host to NO_PROXY",
             )
-        } else if text.contains("timed out") || text.contains("timeout") {
+        } else if text.contains("corrupt message") {
+            fault
+                .because("what answers there does not speak TLS: `https` where `http` is meant, or a proxy")
+                .fix("check `auth.endpoint_url` and HTTPS_PROXY")
+        } else if text.contains("timed out")
+            || text.contains("timeout")
+            || text.starts_with("no answer")
+        {
             fault
                 .because("the network drops the connection: a VPN that is off, a firewall, a proxy that is not set")
                 .fix("check the network and HTTPS_PROXY")
@@ -369,6 +386,17 @@ fn classify(code: &str, message: &str) -> Kind {
         | "InternalError" => Kind::Busy,
         _ => Kind::Other,
     }
+}
+
+/// Code and message of a body that the SDK does not read: moto has `Errors` around `Error`.
+fn wrapped(body: &[u8]) -> Option<(&str, &str)> {
+    let (_, errors) = std::str::from_utf8(body).ok()?.split_once("<Errors>")?;
+    let element = |open: &str, close: &str| {
+        let (_, rest) = errors.split_once(open)?;
+        rest.split_once(close).map(|(text, _)| text)
+    };
+    let message = element("<Message>", "</Message>").unwrap_or_default();
+    Some((element("<Code>", "</Code>")?, message))
 }
 
 /// The network's own words: the last error of the chain says it best.
