@@ -121,17 +121,17 @@ fn entries<'a>(context: &'a Context, rows: &[TargetRef]) -> Vec<Entry<'a>> {
 
 fn table(context: &Context, rows: &[TargetRef]) -> String {
     let catalog = &context.config().catalog;
-    let (standing, now) = (context.broker().standing(), Timestamp::now());
+    let (standing, overrides) = (context.broker().standing(), context.overrides());
+    let now = Timestamp::now();
     let head = ["ACCOUNT", "ID", "ROLE", "REGION", "SESSION"].map(str::to_owned);
     let body = rows.iter().map(|row| {
-        let (account, role) = catalog.row(*row);
-        let region = catalog.region(*row).map(ToString::to_string);
-        let live = standing.roles.get(&catalog.role_arn(*row));
+        let target = catalog.resolve(*row, &overrides);
+        let live = standing.roles.get(&target.role);
         [
-            account.name.to_string(),
-            account.id.dashed(),
-            role.name.to_string(),
-            region.unwrap_or_default(),
+            target.account.to_string(),
+            target.id.dashed(),
+            target.role.name().to_owned(),
+            target.region.map_or_else(String::new, |r| r.to_string()),
             live.map(|live| clock::left(live.expires, now))
                 .unwrap_or_default(),
         ]
