@@ -187,6 +187,40 @@ pub enum Verb {
         #[arg(long, hide = true, value_parser = parse_hookable)]
         hook: Option<Hookable>,
     },
+    /// Get the session of the day now: one code, every account
+    #[command(after_help = "Example: sekisho login\nFor the web console: sekisho console TARGET")]
+    Login {
+        /// A habit from other tools: answered with where to go
+        #[arg(hide = true)]
+        target: Option<String>,
+    },
+    /// Forget sessions here, and say what stays valid at AWS
+    #[command(
+        after_help = "Examples:\n  sekisho logout\n  sekisho logout dev-tanaka/Developer\n  sekisho logout --all"
+    )]
+    Logout {
+        /// Only this account's role; without it, this config's every session
+        target: Option<String>,
+        /// Every session of every config, unreadable even in a backup
+        #[arg(long, conflicts_with = "target")]
+        all: bool,
+    },
+    /// Show what is live, until when, and where it rests
+    #[command(after_help = "Example: sekisho status --json | jq .auth_session.seconds_left")]
+    Status {
+        /// One JSON object
+        #[arg(long)]
+        json: bool,
+    },
+    /// Keep the access key in the store: add, import, rotate, remove, status
+    #[command(
+        after_help = "Examples:\n  sekisho key import --profile default\n  sekisho key rotate"
+    )]
+    Key {
+        /// What to do with it
+        #[command(subcommand)]
+        what: KeyVerb,
+    },
     /// Check the config, or show what it means
     Config {
         /// Which of the two
@@ -360,6 +394,55 @@ pub enum ConfigVerb {
     Check,
     /// The effective config, each value with its origin
     Show,
+}
+
+/// What to do with the access key.
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
+pub enum KeyVerb {
+    /// Type a key without echo, or pipe it in: two lines, AWS's JSON, or the console's CSV
+    #[command(
+        after_help = "Examples:\n  sekisho key add\n  aws iam create-access-key | sekisho key add"
+    )]
+    Add {
+        /// Replace another key without asking
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Move a profile's key out of ~/.aws/credentials
+    #[command(after_help = "Example: sekisho key import --profile default")]
+    Import {
+        /// The profile [default: $AWS_PROFILE, else default]
+        #[arg(long, value_name = "NAME")]
+        profile: Option<String>,
+        /// Keep a copy of the file, which still holds the key
+        #[arg(long)]
+        backup: bool,
+        /// Move without asking
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Replace the key by a new one; goes on where it was cut off
+    #[command(after_help = "Examples:\n  sekisho key rotate\n  sekisho key rotate --finish")]
+    Rotate {
+        /// Delete the old key too
+        #[arg(long)]
+        finish: bool,
+        /// Delete what has to be deleted without asking
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Remove the key from this machine
+    Remove {
+        /// Remove without asking
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Show the key's age, activity and last use
+    Status {
+        /// One JSON object
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 /// A session's length as AWS takes it: 15 minutes to 12 hours.

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use crate::domain::fault::{Exit, Fault};
 use crate::domain::secret::Secret;
-use crate::services::broker::Person;
+use crate::services::person::Person;
 use crate::services::store::keyfile::Passphrase;
 
 use super::out::Out;

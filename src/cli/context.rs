@@ -12,12 +12,14 @@ use crate::domain::fault::{Exit, Fault};
 use crate::domain::pass::{Pass, Refusal, Renew, Terms};
 use crate::domain::secret::AccessKey;
 use crate::domain::text::sanitize;
+use crate::services::access_key::Shelf;
 use crate::services::aws;
 use crate::services::broker::{Broker, Means};
 use crate::services::config_cache::{self, Understood};
 use crate::services::config_files::{self, ReadFrom};
 use crate::services::environment::{self, Environment, Inherited};
 use crate::services::paths::{Ids, Paths};
+use crate::services::person::Person;
 use crate::services::process;
 use crate::services::shell::{Shell, Subshell};
 use crate::services::stamps::Stamp;
@@ -222,6 +224,16 @@ impl Context {
             ),
             None => format!("sekisho {verb}"),
         }
+    }
+
+    /// The person who waits there, as the services know them.
+    pub fn person(&self) -> &dyn Person {
+        &self.bench
+    }
+
+    /// Where the config's access key may lie in the store.
+    pub fn shelf(&self) -> Shelf {
+        Shelf::new(&self.config.auth, self.config.store, &self.paths.state)
     }
 
     /// What the command line changes about every target.

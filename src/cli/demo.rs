@@ -11,7 +11,9 @@ use clap::Parser;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::account::{Catalog, Role};
-use crate::domain::config::{Auth, Complaint, Config, Loaded, MainFile, Strictness, assemble};
+use crate::domain::config::{
+    Auth, Complaint, Config, Loaded, MainFile, StoreChoice, Strictness, assemble,
+};
 use crate::domain::fault::{Exit, Fault};
 use crate::domain::ids::{AccountId, MfaSerial};
 use crate::domain::secret::{AccessKey, Secret};
@@ -107,6 +109,8 @@ impl Demo {
     /// Turns a config towards the emulator.
     pub fn adopt(&self, config: &mut Config) {
         config.auth.endpoint_url = Some(self.descriptor.url.clone());
+        // A keychain lies outside the demo's folder.
+        config.store = StoreChoice::File;
     }
 
     /// The demo user's key. It opens nothing but the emulator.

@@ -2,6 +2,7 @@
 
 pub mod args;
 mod bench;
+mod columns;
 mod config;
 mod context;
 mod demo;
@@ -10,11 +11,15 @@ mod doctor;
 mod env;
 mod exec;
 mod hook;
+mod key;
+mod login;
+mod logout;
 pub mod out;
 mod pick;
 mod policy;
 mod prompt;
 mod shell;
+mod status;
 mod verify;
 mod warm;
 
@@ -26,19 +31,28 @@ use clap::{CommandFactory, Parser};
 
 use crate::domain::fault::{Exit, Fault};
 use crate::domain::text::{nearest, sanitize};
+use crate::services::hygiene;
 
 use args::{CommandLine, Verb};
 use context::{Context, World};
+use logout::What;
 use out::Out;
 
 /// Runs one command line.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
+    // Before anything secret is read. `std::env` was filled by the loader, so `/proc/self/environ` is not missed.
+    let hidden = hygiene::hide_memory();
     let arguments: Vec<OsString> = arguments.into_iter().collect();
     let line = match CommandLine::try_parse_from(&arguments) {
         Ok(line) => line,
         Err(error) => return misread(&error, &arguments),
     };
     let out = Out::new(&line.common);
+    if let Err(error) = hidden {
+        out.warn(&format!(
+            "this process's memory is open to your other programs: {error}"
+        ));
+    }
     World::of_environment()
         .and_then(|world| run_in(&world, line, out))
         .unwrap_or_else(|fault| out.fault(&fault))
@@ -78,6 +92,19 @@ fn run_in(world: &World, line: CommandLine, out: Out) -> Result<Exit, Fault> {
         Verb::Refresh { quiet, hook } => {
             env::refresh(&context(line.common, "refresh".into())?, hook, quiet)
         }
+        Verb::Login { target } => {
+            login::run(&context(line.common, "login".into())?, target.as_deref())
+        }
+        Verb::Logout { target, all } => {
+            let what = match &target {
+                Some(target) => What::Target(target),
+                None if all => What::Everything,
+                None => What::Ours,
+            };
+            logout::run(&context(line.common, "logout".into())?, &what)
+        }
+        Verb::Status { json } => status::run(&context(line.common, "status".into())?, json),
+        Verb::Key { what } => key::run(&context(line.common, "key".into())?, &what),
         Verb::Config { what } => config::run(&line.common, world, what, out),
         Verb::Verify(arguments) => verify::run(&context(line.common, "verify".into())?, &arguments),
         Verb::Doctor(arguments) => doctor::run(world, &line.common, arguments, out),

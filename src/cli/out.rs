@@ -57,6 +57,18 @@ impl Out {
         let _ = writeln!(std::io::stderr().lock(), "sekisho: {line}");
     }
 
+    /// Shows a person whole lines: a table, a diff.
+    pub fn tell(self, lines: &str) {
+        let _ = std::io::stderr().lock().write_all(lines.as_bytes());
+    }
+
+    /// Writes one JSON object to stdout.
+    pub fn json(self, object: &impl serde::Serialize) {
+        if let Ok(text) = serde_json::to_string_pretty(object) {
+            self.data(&format!("{text}\n"));
+        }
+    }
+
     /// Tells a person what they asked to hear with `-v`.
     pub fn log(self, line: &str) {
         if self.verbose > 0 {

@@ -1,16 +1,17 @@
 //! Asks a person on the terminal, for the verbs without the list.
 
 use std::fs::{File, OpenOptions};
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
+use zeroize::Zeroizing;
 
 use crate::domain::account::Target;
 use crate::domain::fault::{Exit, Fault};
 use crate::domain::guard::{Cleared, Confirmation, Unconfirmed};
 use crate::domain::ids::MfaSerial;
 use crate::domain::pass::{Asking, CodeWanted, Complaint, Device, Pass, Refusal, Request, Terms};
-use crate::domain::secret::{MfaCode, Secret};
+use crate::domain::secret::{Credentials, MfaCode, Secret};
 use crate::domain::text::sanitize;
 use crate::services::broker::Broker;
 use crate::services::store::keyfile::Passphrase;
@@ -49,7 +50,9 @@ impl Terminal {
         }
     }
 
-    /// Shows a question and reads a line that is not shown.
+    /// Shows a question and reads a line that is not shown; ^C and ^D cancel.
+    ///
+    /// The terminal hands over every key, ^C included, so that it is never left silent.
     pub fn ask_hidden(&mut self, question: &str) -> Result<Secret, Fault> {
         use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
         let failed = |error: rustix::io::Errno| {
@@ -57,12 +60,42 @@ impl Terminal {
         };
         let before = tcgetattr(&self.screen).map_err(failed)?;
         let mut silent = before.clone();
-        silent.local_modes.remove(LocalModes::ECHO);
+        silent
+            .local_modes
+            .remove(LocalModes::ECHO | LocalModes::ICANON | LocalModes::ISIG);
         tcsetattr(&self.screen, OptionalActions::Now, &silent).map_err(failed)?;
-        let answer = self.ask(question);
+        let _ = write!(self.screen, "{question}").and_then(|()| self.screen.flush());
+        let answer = self.hidden_line();
         let _ = tcsetattr(&self.screen, OptionalActions::Now, &before);
         self.say("");
-        answer.map(Secret::new)
+        answer
+    }
+
+    fn hidden_line(&mut self) -> Result<Secret, Fault> {
+        const MOST: usize = 1024; // never grows, so leaves no copy
+        let mut line = Zeroizing::new(String::with_capacity(MOST));
+        let mut bytes = Zeroizing::new(Vec::with_capacity(MOST));
+        let mut key = [0];
+        loop {
+            match self.lines.read(&mut key) {
+                Ok(1) => {}
+                _ => return Err(cancelled()),
+            }
+            match key[0] {
+                b'\r' | b'\n' => break,
+                0x03 | 0x04 => return Err(cancelled()),
+                0x15 => bytes.clear(), // ^U
+                0x08 | 0x7F => while bytes.pop().is_some_and(|byte| byte & 0xC0 == 0x80) {},
+                byte if bytes.len() < MOST => bytes.push(byte),
+                _ => {}
+            }
+        }
+        let text = std::str::from_utf8(&bytes).map_err(|_| {
+            Fault::new(Exit::Usage, "what was typed is not UTF-8")
+                .fix("check the terminal's character set")
+        })?;
+        line.push_str(text);
+        Ok(Secret::new(std::mem::take(&mut *line)))
     }
 
     /// Shows a line.
@@ -258,6 +291,11 @@ pub fn clear(target: Target, confirm: Option<&str>) -> Result<Cleared, Fault> {
         .map_err(|_| mismatch())
 }
 
+/// Offers something on the terminal; no terminal, or anything but yes, declines it.
+pub fn offer(question: &str) -> bool {
+    Terminal::open().is_some() && confirm(question).is_ok()
+}
+
 /// Asks the broker until there is a pass or a fault.
 pub async fn pass(
     broker: &Broker,
@@ -266,17 +304,52 @@ pub async fn pass(
     codes: &mut Codes,
 ) -> Result<Pass, Fault> {
     let purpose = format!("to open {}", target.target());
-    let mut code = None;
-    loop {
+    with_codes(&purpose, codes, async |code| {
         let request = Request {
             target: target.clone(),
-            code: code.take(),
+            code,
             terms,
         };
-        match broker.issue(&request).await {
-            Ok(pass) => return Ok(pass),
+        broker.issue(&request).await
+    })
+    .await
+}
+
+/// Asks the broker until there is an auth session or a fault; until when it lasts, UTC.
+pub async fn sign_in(broker: &Broker, codes: &mut Codes) -> Result<Timestamp, Fault> {
+    let asking = codes.asking();
+    with_codes("to sign in", codes, async |code| {
+        broker.sign_in(code.as_ref(), asking).await
+    })
+    .await
+}
+
+/// Asks the broker until there is an auth session whose code is at most `age` old, or a fault.
+pub async fn fresh_session(
+    broker: &Broker,
+    age: SignedDuration,
+    purpose: &str,
+    codes: &mut Codes,
+) -> Result<Credentials, Fault> {
+    let asking = codes.asking();
+    with_codes(purpose, codes, async |code| {
+        broker.fresh_session(age, code.as_ref(), asking).await
+    })
+    .await
+}
+
+/// Calls with code after code, for as long as another code may help.
+async fn with_codes<T>(
+    purpose: &str,
+    codes: &mut Codes,
+    call: impl AsyncFn(Option<(MfaSerial, MfaCode)>) -> Result<T, Refusal>,
+) -> Result<T, Fault> {
+    let mut code = None;
+    loop {
+        match call(code.take()).await {
+            Ok(answer) => return Ok(answer),
             Err(Refusal::Fault(fault)) => return Err(fault),
-            Err(Refusal::Code(wanted)) => code = Some(codes.next(&wanted, &purpose)?),
+            Err(Refusal::Code(wanted)) => code = Some(codes.next(&wanted, purpose)?),
         }
     }
 }

@@ -261,6 +261,29 @@ pub fn all<A: About>(vault: &Vault, now: Timestamp) -> Vec<(Name, Session<A>)> {
         .collect()
 }
 
+/// Forgets every session made with a key.
+pub fn forget_made_with(vault: &Vault, key: &AccessKeyId, now: Timestamp) {
+    for (id, session) in all::<AuthOrigin>(vault, now) {
+        if session.origin.key == *key {
+            let _ = vault.remove(Kind::AuthSession, &id);
+        }
+    }
+    for (id, session) in all::<RoleOrigin>(vault, now) {
+        if session.origin.key == *key {
+            let _ = vault.remove(Kind::RoleSession, &id);
+        }
+    }
+}
+
+/// Forgets whose key it is, under whatever config that was learned.
+pub fn forget_owner(vault: &Vault, key: &AccessKeyId, now: Timestamp) {
+    for (id, _) in vault.list(Kind::Fact, now) {
+        if recall::<Who>(vault, &id, now).is_some_and(|who| who.key == *key) {
+            let _ = vault.remove(Kind::Fact, &id);
+        }
+    }
+}
+
 /// Remembers something that is no secret, for as long as the vault keeps anything.
 pub fn remember(vault: &Vault, id: &Name, fact: &impl Serialize, now: Timestamp) {
     if let Ok(bytes) = serde_json::to_vec(fact) {

@@ -3,5 +3,6 @@
 
 mod elsewhere;
 mod guardrails;
+mod own;
 mod runs;
 mod stage;

@@ -125,7 +125,15 @@ pub async fn from_command(argv: &Argv) -> Result<AccessKey, Fault> {
     )
 }
 
-fn long_term(id: &str, secret: String, has_token: bool, origin: &str) -> Result<AccessKey, Fault> {
+/// A key from its two halves. Refuses sessions: only a long-term key can be exchanged for a code.
+///
+/// `origin` begins the fault's sentence, e.g. `profile default`.
+pub fn long_term(
+    id: &str,
+    secret: String,
+    has_token: bool,
+    origin: &str,
+) -> Result<AccessKey, Fault> {
     let secret = Secret::new(secret);
     let id = id
         .parse::<crate::domain::ids::AccessKeyId>()

@@ -5,6 +5,7 @@
 
 mod failure;
 mod http;
+mod iam;
 mod keys;
 mod probe;
 mod roles;
@@ -32,9 +33,9 @@ use crate::domain::secret::{AccessKey, Credentials, MfaCode, Secret};
 
 pub use failure::{Doing, Failure, Kind};
 pub use http::{detours, read_ca_bundle};
-pub use keys::{from_command, from_environment, from_profile, profile_files};
+pub use iam::LastUse;
+pub use keys::{from_command, from_environment, from_profile, long_term, profile_files};
 pub use probe::{Call, Prober};
-pub use roles::KeyInfo;
 
 /// How long a connection may take to stand.
 const CONNECT: Duration = Duration::from_secs(3);

@@ -1,6 +1,6 @@
 //! Requests of which only the answer's kind matters: `verify`'s probes, and the clock for `doctor`.
 //!
-//! They cover services for which no SDK is linked, so they are signed here (SigV4) and sent as they are. None
+//! They cover services for which no SDK is linked, so they are signed here and sent as they are. None
 //! changes anything: they read, or set `DryRun`.
 
 use std::time::SystemTime;

@@ -5,7 +5,8 @@ use jiff::SignedDuration;
 use crate::domain::fault::Fault;
 use crate::domain::ids::MfaSerial;
 use crate::domain::verdict::Verdict;
-use crate::services::aws::{Aws, Caller, Doing, Failure, KeyInfo, Kind, Signer};
+use crate::services::aws::{Aws, Caller, Doing, Failure, Kind, Signer};
+use crate::services::rotation::KeyAtAws;
 
 use super::{Health, Row, Setup};
 
@@ -21,7 +22,7 @@ pub struct Online {
     clock: Result<SignedDuration, Failure>,
     caller: Option<Result<Caller, Failure>>,
     devices: Option<Result<Vec<String>, Failure>>,
-    keys: Option<Result<Vec<KeyInfo>, Failure>>,
+    keys: Option<Result<Vec<KeyAtAws>, Failure>>,
 }
 
 impl Online {
@@ -44,7 +45,7 @@ impl Online {
         }) = &caller
         {
             online.devices = Some(aws.mfa_devices(signer, user).await);
-            online.keys = Some(aws.access_keys(signer, user).await);
+            online.keys = Some(aws.access_keys(signer).await);
         }
         online.caller = Some(caller);
         Ok(online)
@@ -162,7 +163,7 @@ fn key_age(setup: &Setup<'_>) -> Row {
     let limit = guardrails
         .and_then(|guardrails| SignedDuration::try_from(guardrails.max_key_age).ok())
         .unwrap_or(OLD);
-    let active: Vec<&KeyInfo> = keys.iter().filter(|key| key.active).collect();
+    let active: Vec<&KeyAtAws> = keys.iter().filter(|key| key.active).collect();
     let oldest = active
         .iter()
         .map(|key| setup.now.duration_since(key.created))

@@ -15,7 +15,8 @@ use sekisho::domain::secret::{AccessKey, MfaCode, Secret};
 use sekisho::emulator::{
     Account, Call, Emulator, Injection, Misbehaviour, Organisation, Role, Times,
 };
-use sekisho::services::broker::{Broker, Means, Person};
+use sekisho::services::broker::{Broker, Means};
+use sekisho::services::person::Person;
 use sekisho::services::store::keyfile::Passphrase;
 use sekisho::services::store::vault::Vault;
 

@@ -82,7 +82,7 @@ fn a_sound_user_has_no_complaint() {
 fn an_old_key() {
     let machine = asked(|emulator| {
         user(emulator, |user| {
-            user.keys[0].created -= Duration::from_hours(24 * 100)
+            user.keys[0].created -= Duration::from_hours(24 * 100);
         });
     });
     let row = machine.complains("key-age", Fail);
@@ -112,8 +112,8 @@ fn only_security_keys() {
     let serial = "arn:aws:iam::111111111111:u2f/user/tanaka/key-ABC".to_owned();
     let machine = asked(|emulator| {
         user(emulator, |user| {
-            user.devices = vec![Device::Fido { serial }]
-        })
+            user.devices = vec![Device::Fido { serial }];
+        });
     });
     let row = machine.complains("mfa-device", Fail);
     assert!(row.what.contains("security keys"), "{}", row.what);
@@ -178,7 +178,7 @@ fn dated(date: &'static str) -> String {
     std::thread::spawn(move || {
         for stream in listener.incoming() {
             let Ok(mut stream) = stream else { return };
-            let _ = stream.read(&mut [0; 65536]);
+            let _ = stream.read(&mut vec![0; 65536]);
             let message = "Signature expired: 20160609T184512Z is now earlier than 20160610T013008Z (20160610T014508Z - 15 min.)";
             let body = format!(
                 "<ErrorResponse><Error><Code>SignatureDoesNotMatch</Code><Message>{message}</Message></Error></ErrorResponse>"

@@ -192,6 +192,11 @@ impl Pty {
         self.master.process_group_leader().unwrap()
     }
 
+    /// Whether the program has ended.
+    pub fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
+    }
+
     /// Waits for the program's end and returns its exit code.
     pub fn wait(&mut self) -> u32 {
         let end = Instant::now() + DEADLINE;

@@ -1,0 +1,7 @@
+//! The access key and the sessions it gives: one prompt for all, moved and rotated without ever being lost.
+
+mod import;
+mod prompt;
+mod rotate;
+pub mod stage;
+mod verbs;
