@@ -4,11 +4,13 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::domain::ids::{Malformed, Region, parse_duration};
 use crate::domain::policy;
 use crate::domain::scope::Scope;
+use crate::services::console::Service;
 use crate::services::environment::Syntax;
 use crate::services::shell::{CommandName, Hookable};
 
@@ -164,7 +166,7 @@ pub enum Verb {
     )]
     Hook {
         /// bash, zsh or fish
-        #[arg(value_parser = parse_hookable)]
+        #[arg(value_parser = hookable())]
         shell: Hookable,
         /// The command to define
         #[arg(long, value_name = "NAME", default_value = "sekisho")]
@@ -175,7 +177,7 @@ pub enum Verb {
         /// The account, or account/role; without it the list opens
         target: Option<String>,
         /// Which shell evaluates what is printed
-        #[arg(long, hide = true, value_parser = parse_hookable)]
+        #[arg(long, hide = true, value_parser = hookable())]
         hook: Option<Hookable>,
     },
     /// Renew this shell's session now (needs the hook; every subshell has it)
@@ -184,8 +186,62 @@ pub enum Verb {
         #[arg(long)]
         quiet: bool,
         /// Which shell evaluates what is printed
-        #[arg(long, hide = true, value_parser = parse_hookable)]
+        #[arg(long, hide = true, value_parser = hookable())]
         hook: Option<Hookable>,
+    },
+    /// List the targets: aligned on a terminal, one a line when piped
+    #[command(visible_alias = "ls", after_help = LIST_HELP)]
+    List(ListArgs),
+    /// Print credentials as JSON, for `credential_process` in ~/.aws/config
+    #[command(
+        after_help = "Never asks and fails in one line, unless --prompt allows asking on the terminal.\n\
+                      Example: credential_process = sekisho credential-process dev-tanaka"
+    )]
+    CredentialProcess {
+        /// The account, or account/role
+        target: String,
+        /// Ask for a code or a confirmation on the terminal
+        #[arg(long)]
+        prompt: bool,
+    },
+    /// Give other tools a profile for every target, in a block of ~/.aws/config
+    #[command(
+        after_help = "Examples:\n  sekisho profiles\n  sekisho profiles --write\n  aws --profile sekisho-dev-tanaka-developer s3 ls"
+    )]
+    Profiles(ProfilesArgs),
+    /// Run one command whose tools fetch fresh credentials for as long as it runs
+    #[command(after_help = "Example: sekisho serve dev-tanaka -- terraform apply")]
+    Serve {
+        /// The account, or account/role
+        target: String,
+        /// The command and its arguments
+        #[arg(
+            trailing_var_arg = true,
+            allow_hyphen_values = true,
+            required = true,
+            value_name = "COMMAND"
+        )]
+        command: Vec<OsString>,
+    },
+    /// Sign in to the web console
+    #[command(
+        after_help = "Examples:\n  sekisho console dev-tanaka --service cloudformation\n  sekisho console dev-tanaka --print | clip"
+    )]
+    Console(ConsoleArgs),
+    /// Print a completion script; targets complete too
+    #[command(
+        after_help = "bash: eval \"$(sekisho completions bash)\"\nzsh:  sekisho completions zsh > \"${fpath[1]}/_sekisho\"\nfish: sekisho completions fish | source"
+    )]
+    Completions {
+        /// bash, zsh or fish
+        #[arg(value_parser = hookable())]
+        shell: Hookable,
+    },
+    /// Print the manual page, or a verb's
+    #[command(after_help = "Example: sekisho man | man -l -")]
+    Man {
+        /// The verb
+        verb: Option<String>,
     },
     /// Get the session of the day now: one code, every account
     #[command(after_help = "Example: sekisho login\nFor the web console: sekisho console TARGET")]
@@ -258,6 +314,60 @@ pub enum Verb {
     },
 }
 
+const LIST_HELP: &str = "\
+With --json, an array of objects. Fields may be added; none is renamed or removed:
+  target account account_id aliases role role_arn region duration_seconds
+  flow (shared, direct) scope (full, read-only) guard (none, warn, confirm)
+  tags note expires (of the live session here: RFC 3339, UTC; else null)
+
+Examples:
+  sekisho list --filter 'tag:sandbox tokyo'
+  sekisho list --json | jq -r '.[] | select(.expires) | .target'";
+
+/// What `list` lists, and how.
+#[derive(Debug, Args)]
+pub struct ListArgs {
+    /// One JSON array
+    #[arg(long)]
+    pub json: bool,
+    /// What this finds, the best first: words, and tag: role: region:
+    #[arg(long, value_name = "QUERY")]
+    pub filter: Option<String>,
+    /// Every word that names a target, for completion scripts
+    #[arg(long, hide = true, conflicts_with_all = ["json", "filter"])]
+    pub names: bool,
+}
+
+/// Which console, and where it opens.
+#[derive(Debug, Args)]
+pub struct ConsoleArgs {
+    /// The account, or account/role
+    pub target: String,
+    /// Print the URL instead; whoever has it is signed in
+    #[arg(long)]
+    pub print: bool,
+    /// The page, as the console's address calls it: ec2, s3, cloudformation
+    #[arg(long, value_name = "SERVICE")]
+    pub service: Option<Service>,
+}
+
+/// What becomes of the profiles.
+#[derive(Debug, Args)]
+pub struct ProfilesArgs {
+    /// Write the block, after showing what changes
+    #[arg(long)]
+    pub write: bool,
+    /// Take the block away again
+    #[arg(long, conflicts_with_all = ["write", "include_guarded"])]
+    pub remove: bool,
+    /// Targets that want a confirmation too: their profiles carry it
+    #[arg(long)]
+    pub include_guarded: bool,
+    /// Do not ask
+    #[arg(long)]
+    pub yes: bool,
+}
+
 /// What `env` prints, and for whom.
 #[derive(Debug, Args)]
 pub struct EnvArgs {
@@ -312,11 +422,11 @@ pub enum Format {
     Dotenv,
 }
 
-fn parse_hookable(text: &str) -> Result<Hookable, Malformed> {
-    Hookable::ALL
-        .into_iter()
-        .find(|shell| shell.name() == text)
-        .ok_or_else(|| Malformed("the hook is for bash, zsh and fish".into()))
+/// The shells of hooks and completions, by name.
+fn hookable() -> impl TypedValueParser<Value = Hookable> {
+    let parse = |name: String| Hookable::ALL.into_iter().find(|shell| shell.name() == name);
+    PossibleValuesParser::new(Hookable::ALL.map(Hookable::name))
+        .try_map(move |name| parse(name).ok_or_else(|| Malformed("no such shell".into())))
 }
 
 /// What `verify` probes, and how it tells.
@@ -411,7 +521,7 @@ pub enum KeyVerb {
     /// Move a profile's key out of ~/.aws/credentials
     #[command(after_help = "Example: sekisho key import --profile default")]
     Import {
-        /// The profile [default: $AWS_PROFILE, else default]
+        /// The profile [default: the one in use, else default]
         #[arg(long, value_name = "NAME")]
         profile: Option<String>,
         /// Keep a copy of the file, which still holds the key

@@ -18,7 +18,9 @@ use crate::domain::fault::{Exit, Fault};
 use crate::domain::ids::{AccountId, MfaSerial};
 use crate::domain::secret::{AccessKey, Secret};
 use crate::emulator::{self, Device, Document, Emulator, Organisation};
+use crate::services::config_files;
 use crate::services::environment::{Environment, Inherited};
+use crate::services::paths::{Ids, Paths};
 use crate::services::process;
 
 use super::args::{CommandLine, Common};
@@ -37,6 +39,8 @@ struct Descriptor {
     url: String,
     key_id: String,
     secret: String,
+    /// The config that the organisation was made from; `None` is the example.
+    config: Option<PathBuf>,
     /// Serial and shared secret of each authenticator.
     seeds: Vec<(MfaSerial, [u8; 20])>,
 }
@@ -51,7 +55,9 @@ pub struct Demo {
 
 impl Demo {
     /// Starts an organisation that fits a config.
-    pub fn start(config: &Config) -> Result<Self, Fault> {
+    ///
+    /// `path` is where the config is from; `None` is the example.
+    pub fn start(config: &Config, path: Option<PathBuf>) -> Result<Self, Fault> {
         let wrong = |error: io::Error| {
             Fault::new(Exit::Fault, "the demo cannot start")
                 .because(error.to_string())
@@ -78,6 +84,7 @@ impl Demo {
             key_id,
             secret,
             seeds,
+            config: path,
         };
         let file = folder.path().join("demo.json");
         std::fs::write(&file, serde_json::to_vec(&descriptor).unwrap_or_default())
@@ -104,6 +111,11 @@ impl Demo {
             folder,
             _running: None,
         })
+    }
+
+    /// The config that the organisation was made from; `None` is the example.
+    pub fn config(&self) -> Option<&Path> {
+        self.descriptor.config.as_deref()
     }
 
     /// Turns a config towards the emulator.
@@ -268,13 +280,13 @@ fn trust(auth: AccountId, user: &str, role: &Role) -> String {
 /// however the verb ends.
 pub fn run(serve: bool, verb: Vec<OsString>, common: Common, out: Out) -> Result<Exit, Fault> {
     if serve {
-        let demo = Demo::start(&example()?.config)?;
+        let demo = start(&common)?;
         out.data(&demo.directions());
         return context::block_on(until_interrupted());
     }
     let world = World::of_environment()?;
     if let World::Real = world {
-        let demo = Demo::start(&example()?.config)?;
+        let demo = start(&common)?;
         return context::block_on(run_again(&demo))?;
     }
     match CommandLine::try_parse_from(iter::once(OsString::from("sekisho")).chain(verb)) {
@@ -288,6 +300,17 @@ pub fn run(serve: bool, verb: Vec<OsString>, common: Common, out: Out) -> Result
         ),
         Err(error) => Ok(out.misread(&error)),
     }
+}
+
+/// Starts a demo of the config that was named, else of the example.
+fn start(common: &Common) -> Result<Demo, Fault> {
+    let Some(named) = &common.config else {
+        return Demo::start(&example()?.config, None);
+    };
+    let path = config_files::locate(Some(named), |_| None)?;
+    let home = Paths::find(|name| std::env::var_os(name), Ids::current())?.home;
+    let (loaded, _) = config_files::load(&path, Some(&home), Strictness::Tolerant)?;
+    Demo::start(&loaded.config, Some(path))
 }
 
 /// Runs this very command line again, inside a demo.

@@ -66,7 +66,7 @@ pub fn run(context: &Context, what: &What<'_>) -> Result<Exit, Fault> {
     }
     context
         .out
-        .say("forgotten here. AWS itself ends them only then, for whoever holds a copy:");
+        .say("forgotten here; at AWS they stay valid until then, for whoever holds a copy:");
     context.out.tell(&align(&rows));
     context
         .out

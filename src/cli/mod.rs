@@ -3,8 +3,11 @@
 pub mod args;
 mod bench;
 mod columns;
+mod completions;
 mod config;
+mod console;
 mod context;
+mod credential_process;
 mod demo;
 mod diff;
 mod doctor;
@@ -12,12 +15,15 @@ mod env;
 mod exec;
 mod hook;
 mod key;
+mod list;
 mod login;
 mod logout;
 pub mod out;
 mod pick;
 mod policy;
+mod profiles;
 mod prompt;
+mod serve;
 mod shell;
 mod status;
 mod verify;
@@ -92,6 +98,28 @@ fn run_in(world: &World, line: CommandLine, out: Out) -> Result<Exit, Fault> {
         Verb::Refresh { quiet, hook } => {
             env::refresh(&context(line.common, "refresh".into())?, hook, quiet)
         }
+        Verb::List(arguments) => list::run(&context(line.common, "list".into())?, &arguments),
+        Verb::CredentialProcess { target, prompt } => Ok(credential_process::run(
+            world,
+            line.common,
+            &target,
+            prompt,
+            out,
+        )),
+        Verb::Profiles(arguments) => {
+            profiles::run(&context(line.common, "profiles".into())?, &arguments)
+        }
+        Verb::Serve { target, command } => serve::run(
+            &context(line.common, format!("serve {target}"))?,
+            &target,
+            &command,
+        ),
+        Verb::Console(arguments) => {
+            let verb = format!("console {}", arguments.target);
+            console::run(&context(line.common, verb)?, &arguments)
+        }
+        Verb::Completions { shell } => Ok(completions::completions(shell, out)),
+        Verb::Man { verb } => completions::man(verb.as_deref(), out),
         Verb::Login { target } => {
             login::run(&context(line.common, "login".into())?, target.as_deref())
         }
@@ -103,7 +131,7 @@ fn run_in(world: &World, line: CommandLine, out: Out) -> Result<Exit, Fault> {
             };
             logout::run(&context(line.common, "logout".into())?, &what)
         }
-        Verb::Status { json } => status::run(&context(line.common, "status".into())?, json),
+        Verb::Status { json } => Ok(status::run(&context(line.common, "status".into())?, json)),
         Verb::Key { what } => key::run(&context(line.common, "key".into())?, &what),
         Verb::Config { what } => config::run(&line.common, world, what, out),
         Verb::Verify(arguments) => verify::run(&context(line.common, "verify".into())?, &arguments),

@@ -106,6 +106,19 @@ impl Out {
         fault.exit
     }
 
+    /// Tells a fault in one line, for the programs that show or log our stderr. Returns how to end.
+    pub fn fault_line(self, fault: &Fault) -> Exit {
+        let more = fault.fix.first().or(fault.why.first());
+        self.say(&more.map_or_else(
+            || fault.what.clone(),
+            |more| format!("{}: {more}", fault.what),
+        ));
+        if let Some(detail) = &fault.detail {
+            self.log(&format!("aws: {detail}"));
+        }
+        fault.exit
+    }
+
     /// Explains a command line that cannot be read; help and version are data.
     pub fn misread(self, error: &clap::Error) -> Exit {
         let text = error.render();

@@ -24,6 +24,7 @@ use crate::ui::theme::{Glyphs, Paint, Theme};
 use crate::ui::{self, Host, screen};
 
 use super::args::Common;
+use super::console;
 use super::context::{self, Context, World, block_on};
 use super::out::Out;
 
@@ -56,7 +57,13 @@ pub fn run(world: &World, common: Common, query: &str, out: Out) -> Result<Exit,
                 Choice::Enter(Door::Shell, pass) => {
                     (pass.target.name(), context.run_shell(pass, None).await)
                 }
-                Choice::Enter(Door::Console, _) => continue,
+                Choice::Enter(Door::Console, pass) => {
+                    let told = open_console(context, &pass).await;
+                    switcher.model.say(told.unwrap_or_else(|fault| {
+                        format!("{}: {}", fault.what, fault.why.join("; "))
+                    }));
+                    continue;
+                }
             };
             let after = match exit {
                 Ok(exit) if context.config().list.after_shell == AfterShell::Exit => {
@@ -69,6 +76,15 @@ pub fn run(world: &World, common: Common, query: &str, out: Out) -> Result<Exit,
             switcher.model.say(after);
         }
     })?
+}
+
+/// Opens a target's console; a line stands on the terminal while the browser is on its way.
+async fn open_console(context: &Context, pass: &Pass) -> Result<String, Fault> {
+    let browser = console::browser(context)?;
+    context
+        .out
+        .say(&format!("opening the console of {}", pass.target));
+    console::open(context, &browser, pass, None).await
 }
 
 /// Opens the list once, for a pass or the way it was left.

@@ -2,6 +2,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader, Read, Write};
+use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
 use zeroize::Zeroizing;
@@ -22,6 +23,8 @@ use super::context::World;
 pub struct Terminal {
     lines: BufReader<File>,
     screen: File,
+    /// When it is too late for an answer.
+    until: Option<Instant>,
 }
 
 impl Terminal {
@@ -35,15 +38,41 @@ impl Terminal {
         Some(Self {
             lines: BufReader::new(screen.try_clone().ok()?),
             screen,
+            until: None,
         })
+    }
+
+    /// Opens the controlling terminal for a person who has so long to answer.
+    pub fn open_for(patience: Duration) -> Option<Self> {
+        let until = Some(Instant::now() + patience);
+        Some(Self {
+            until,
+            ..Self::open()?
+        })
+    }
+
+    /// Waits until a line was entered, or until it is too late.
+    fn await_line(&self) -> Result<(), Fault> {
+        use rustix::event::{PollFd, PollFlags, Timespec, poll};
+        let Some(until) = self.until else {
+            return Ok(());
+        };
+        let left = until.saturating_duration_since(Instant::now());
+        let left = Timespec::try_from(left).ok();
+        let mut ready = [PollFd::new(&self.screen, PollFlags::IN)];
+        match poll(&mut ready, left.as_ref()) {
+            Ok(0) => Err(Fault::new(Exit::NeedsPerson, "nobody answered in time")
+                .fix("run `sekisho login` in a terminal first")),
+            _ => Ok(()),
+        }
     }
 
     /// Shows a question and reads a line. An end of input is a cancellation.
     pub fn ask(&mut self, question: &str) -> Result<String, Fault> {
         let mut line = String::new();
-        let read = write!(self.screen, "{question}")
-            .and_then(|()| self.screen.flush())
-            .and_then(|()| self.lines.read_line(&mut line));
+        let asked = write!(self.screen, "{question}").and_then(|()| self.screen.flush());
+        self.await_line()?;
+        let read = asked.and_then(|()| self.lines.read_line(&mut line));
         match read {
             Ok(0) | Err(_) => Err(cancelled()),
             Ok(_) => Ok(line.trim().to_owned()),
@@ -73,7 +102,6 @@ impl Terminal {
 
     fn hidden_line(&mut self) -> Result<Secret, Fault> {
         const MOST: usize = 1024; // never grows, so leaves no copy
-        let mut line = Zeroizing::new(String::with_capacity(MOST));
         let mut bytes = Zeroizing::new(Vec::with_capacity(MOST));
         let mut key = [0];
         loop {
@@ -86,7 +114,7 @@ impl Terminal {
                 0x03 | 0x04 => return Err(cancelled()),
                 0x15 => bytes.clear(), // ^U
                 0x08 | 0x7F => while bytes.pop().is_some_and(|byte| byte & 0xC0 == 0x80) {},
-                byte if bytes.len() < MOST => bytes.push(byte),
+                byte if byte >= b' ' && bytes.len() < MOST => bytes.push(byte),
                 _ => {}
             }
         }
@@ -94,8 +122,7 @@ impl Terminal {
             Fault::new(Exit::Usage, "what was typed is not UTF-8")
                 .fix("check the terminal's character set")
         })?;
-        line.push_str(text);
-        Ok(Secret::new(std::mem::take(&mut *line)))
+        Ok(Secret::new(text.to_owned()))
     }
 
     /// Shows a line.
@@ -112,7 +139,12 @@ pub fn cancelled() -> Fault {
 /// Where codes come from.
 pub enum Codes {
     /// A person at the terminal; a demo shows them what its device shows.
-    Terminal(World),
+    Terminal {
+        /// Where the device may be the demo's own.
+        world: World,
+        /// How long the person may take; `None` is as long as they like.
+        patience: Option<Duration>,
+    },
     /// One line of stdin, once.
     Stdin,
     /// Nowhere: nobody may be asked.
@@ -124,7 +156,7 @@ impl Codes {
     pub fn asking(&self) -> Asking {
         match self {
             Self::Nobody => Asking::Never,
-            Self::Terminal(_) | Self::Stdin => Asking::Allowed,
+            Self::Terminal { .. } | Self::Stdin => Asking::Allowed,
         }
     }
 
@@ -158,8 +190,9 @@ impl Codes {
                 })?;
                 Ok((first.serial.clone(), code))
             }
-            Self::Terminal(world) => {
-                let mut terminal = Terminal::open().ok_or_else(|| {
+            Self::Terminal { world, patience } => {
+                let terminal = patience.map_or_else(Terminal::open, Terminal::open_for);
+                let mut terminal = terminal.ok_or_else(|| {
                     nobody(format!(
                         "an MFA code is needed {purpose}, and there is no terminal to ask on"
                     ))
@@ -260,6 +293,15 @@ pub fn confirm(question: &str) -> Result<(), Fault> {
 
 /// Passes a target's guard: by `--confirm`, else by asking at the terminal.
 pub fn clear(target: Target, confirm: Option<&str>) -> Result<Cleared, Fault> {
+    clear_on(target, confirm, Terminal::open)
+}
+
+/// Passes a target's guard: by `--confirm`, else by asking at the terminal that is given, if one is.
+pub fn clear_on(
+    target: Target,
+    confirm: Option<&str>,
+    terminal: impl FnOnce() -> Option<Terminal>,
+) -> Result<Cleared, Fault> {
     let name = target.account.clone();
     let mismatch = || {
         Fault::new(
@@ -276,7 +318,7 @@ pub fn clear(target: Target, confirm: Option<&str>) -> Result<Cleared, Fault> {
         Err(Unconfirmed::Mismatch) => return Err(mismatch()),
         Err(Unconfirmed::Missing) => {}
     }
-    let mut terminal = Terminal::open().ok_or_else(|| {
+    let mut terminal = terminal().ok_or_else(|| {
         Fault::new(
             Exit::NeedsPerson,
             format!("{name} is guarded, and there is no terminal to confirm on"),

@@ -11,6 +11,7 @@ pub mod ids;
 pub mod keys;
 pub mod pass;
 pub mod policy;
+pub mod profiles;
 pub mod scope;
 pub mod search;
 pub mod secret;

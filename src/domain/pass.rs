@@ -43,7 +43,7 @@ pub struct Terms {
 pub enum Renew {
     /// The margin of the session's flow: half its life (shared), 5 min (direct).
     ByFlow,
-    /// When less than so many seconds are left.
+    /// When less than so many seconds are left; of a shorter session, when half its life is over.
     Below(u32),
     /// Always (`^R`, `sekisho refresh`).
     Now,

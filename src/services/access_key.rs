@@ -101,14 +101,16 @@ pub struct Shelf {
 impl Shelf {
     /// The shelf of a config. Touches nothing yet.
     pub fn new(auth: &Auth, store: StoreChoice, state: &Path) -> Self {
-        let homes = match (&auth.key, store) {
-            (KeySource::Keyring, _) => vec![KeyHome::Keychain],
-            (KeySource::File, _) => vec![KeyHome::file(state)],
-            (_, StoreChoice::Keyring) => vec![KeyHome::Keychain],
-            (_, StoreChoice::File) => vec![KeyHome::file(state)],
-            (_, StoreChoice::Auto | StoreChoice::None) => {
-                vec![KeyHome::Keychain, KeyHome::file(state)]
-            }
+        // What the config says of the key is nearer than what it says of the store.
+        let store = match &auth.key {
+            KeySource::Keyring => StoreChoice::Keyring,
+            KeySource::File => StoreChoice::File,
+            _ => store,
+        };
+        let homes = match store {
+            StoreChoice::Keyring => vec![KeyHome::Keychain],
+            StoreChoice::File => vec![KeyHome::file(state)],
+            StoreChoice::Auto | StoreChoice::None => vec![KeyHome::Keychain, KeyHome::file(state)],
         };
         Self {
             slot: Slot {

@@ -19,6 +19,7 @@ use crate::domain::secret::{AccessKey, Credentials, MfaCode};
 
 use super::access_key::{self, owner};
 use super::aws::{Aws, Doing, Failure, Kind, Signer};
+use super::diary::Diary;
 use super::person::Person;
 use super::sessions::{self, AuthOrigin, LAST_MARGIN, RoleOrigin, Session, Who};
 use super::store::lock::{Held, Holder, PromptLock, Waited, Wish};
@@ -39,6 +40,7 @@ pub struct Broker {
     store: StoreChoice,
     shared: PathBuf,
     verb: String,
+    diary: Option<Diary>,
     person: Box<dyn Person>,
     clock: fn() -> Timestamp,
     aws: OnceCell<Aws>,
@@ -57,6 +59,8 @@ pub struct Means {
     pub shared: PathBuf,
     /// What this process does, as other processes name it: `exec dev-tanaka`.
     pub verb: String,
+    /// Where every newly issued role session is noted, if anywhere.
+    pub diary: Option<Diary>,
     /// The person who waits.
     pub person: Box<dyn Person>,
     /// The time, UTC.
@@ -73,6 +77,7 @@ impl Broker {
             store: means.store,
             shared: means.shared,
             verb: means.verb,
+            diary: means.diary,
             person: means.person,
             clock: means.clock,
             aws: OnceCell::new(),
@@ -120,6 +125,7 @@ impl Broker {
                 let made_for = &session.origin.target;
                 let id = sessions::role_id(&self.auth, &who.key, &serial, made_for, &name);
                 sessions::put(&self.vault, &id, &session, (self.clock)());
+                notes.extend(self.note(&session.origin));
                 Ok(self.pass(session, notes))
             }
         }
@@ -228,7 +234,7 @@ impl Broker {
         self.known().map(|who| who.key)
     }
 
-    /// Every live role session with its target, in no order.
+    /// Every live role session with its target, other configs' too, in no order.
     pub fn live_roles(&self) -> Vec<(Target, Live)> {
         let sessions = sessions::all::<RoleOrigin>(&self.vault, (self.clock)());
         let live = sessions.into_iter().map(|(_, session)| {
@@ -270,6 +276,16 @@ impl Broker {
     /// The vault, for verbs that look at it or empty it.
     pub fn vault(&self) -> &Vault {
         &self.vault
+    }
+
+    /// Notes a new role session in the diary. What to tell the person where that fails.
+    fn note(&self, origin: &RoleOrigin) -> Option<String> {
+        let noted = self
+            .diary
+            .as_ref()?
+            .note(&origin.target, origin.flow, (self.clock)());
+        let error = noted.err()?;
+        Some(format!("this session is not in the diary: {error}"))
     }
 
     fn pass(&self, session: Session<RoleOrigin>, mut notes: Vec<String>) -> Pass {

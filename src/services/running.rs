@@ -50,7 +50,7 @@ pub fn holders() -> Vec<Running> {
     Vec::new()
 }
 
-/// A process's parent and name, from proc_pid_status(5).
+/// A process's parent and name, from `/proc/PID/status` (proc(5)).
 #[cfg(target_os = "linux")]
 fn status(pid: u32) -> Option<(u32, String)> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;

@@ -82,7 +82,10 @@ impl Session<RoleOrigin> {
         let (left, whole) = self.life(now);
         match (renew, self.origin.flow) {
             (Renew::Now, _) => false,
-            (Renew::Below(seconds), _) => left >= Duration::from_secs(seconds.into()),
+            // A session shorter than that is renewed halfway, not at every call.
+            (Renew::Below(seconds), _) => {
+                left >= Duration::from_secs(seconds.into()).min(whole / 2)
+            }
             (Renew::ByFlow, Flow::Shared) => left * 2 >= whole,
             (Renew::ByFlow, Flow::Direct) => left > LAST_MARGIN,
         }

@@ -10,6 +10,7 @@ mod clients;
 mod config;
 mod doctor;
 mod emulator;
+mod exits;
 mod keys;
 mod layers;
 mod policy;

@@ -42,8 +42,8 @@ impl Day {
             pty.wait_for(question);
             pty.line(answer);
         }
-        let code = pty.wait();
-        self.hear(&arguments.join(" "), pty.transcript().into_bytes());
+        let (code, said) = pty.last_words();
+        self.hear(&arguments.join(" "), said.into_bytes());
         code
     }
 
@@ -126,8 +126,8 @@ impl Day {
                 .any(|window| window == form.as_bytes())
         };
         let found = |canary: &&String| {
-            let hex: String = canary.bytes().map(|byte| format!("{byte:02x}")).collect();
-            is_in(canary) || is_in(&hex)
+            let hex: Vec<String> = canary.bytes().map(|byte| format!("{byte:02x}")).collect();
+            is_in(canary) || is_in(&hex.concat())
         };
         self.canaries.iter().find(found).map(String::as_str)
     }
@@ -136,116 +136,11 @@ impl Day {
 #[test]
 fn no_secret_of_a_full_day_is_found_anywhere() {
     let mut day = Day::new();
-    // Morning: the key comes out of plain text, into the sealed file.
-    let credentials = day.stage.path(".aws/credentials");
-    let text = format!("[default]\naws_access_key_id = {KEY}\naws_secret_access_key = {SECRET}\n");
-    fs::write(&credentials, text).unwrap();
-    let new = "new passphrase for the access key's file: ";
-    let import = ["-vv", "key", "import"];
-    let answers = [
-        ("take these lines out? [y/N]", "y"),
-        (new, PASSPHRASE),
-        ("the same again: ", PASSPHRASE),
-        ("rotate it now? [y/N]", "n"),
-    ];
-    assert_eq!(day.in_terminal(&import, &answers), 0);
-    assert_eq!(fs::read_to_string(&credentials).unwrap(), "[default]\n");
-    let remembered = day.run(&["login", "-vv"]).status.success();
-    if !remembered {
-        let passphrase = "passphrase of the access key's file: ";
-        assert_eq!(
-            day.in_terminal(&["login", "-vv"], &[(passphrase, PASSPHRASE)]),
-            0
-        );
-    }
-    day.enter(&["exec", "dev-1"]);
-    day.enter(&["exec", "-vv", "dev-1"]);
-    day.enter(&["exec", "-vv", "dev-2"]);
-    for arguments in [
-        &["status"][..],
-        &["status", "--json", "-vv"],
-        &["key", "status", "-vv"],
-        &["config", "show"],
-        &["exec", "dev-22", "--", "true"],
-        &["exec", "dev-2", "--", "/nonexistent"],
-    ] {
-        day.run(arguments);
-    }
-
-    // A shell that stays open, and the one who looks at the process list.
-    let file = day.aside.path().join("shell");
-    let mut shell = Pty::spawn(
-        day.stage
-            .in_terminal(BINARY, &["shell", "dev-3", "--shell", "/bin/sh", "-vv"]),
-    );
-    let script = format!("env > {}; echo wri''tten", file.display());
-    shell.line(&script);
-    shell.wait_for("written");
-    day.learn(&fs::read_to_string(file).unwrap());
-    day.search_command_lines();
-    let own = fs::read(format!("/proc/{}/environ", shell.pid())).unwrap_or_default();
-    day.search("the environment of sekisho itself", &own);
-    day.search_files(day.stage.home.path());
-    shell.line("exit 7");
-    assert_eq!(shell.wait(), 7);
-    day.hear("shell", shell.transcript().into_bytes());
-
-    // What goes wrong: wrong answers, no answers, refusals.
-    for (n, what) in (4..).zip([
-        Misbehaviour::Garbage,
-        Misbehaviour::Reset,
-        Misbehaviour::ServerError(500),
-    ]) {
-        let (action, times) = (Some("AssumeRole".to_owned()), Times::UntilCleared);
-        day.stage.emulator.inject(Injection {
-            action,
-            times,
-            what,
-        });
-        let output = day.run(&["exec", "-vv", &format!("dev-{n}"), "--", "true"]);
-        assert!(!output.status.success());
-        day.stage.emulator.clear();
-    }
-    day.stage
-        .emulator
-        .with(|organisation| organisation.roles.clear());
-    assert_eq!(
-        day.run(&["exec", "-vv", "dev-7", "--", "true"])
-            .status
-            .code(),
-        Some(3)
-    );
-
-    // A rotation, looked at while AWS makes the key, then killed and resumed.
-    let times = Times::Next(1);
-    let action = Some("CreateAccessKey".to_owned());
-    day.stage.emulator.inject(Injection {
-        action,
-        times,
-        what: Misbehaviour::Hang,
-    });
-    let mut rotation = Pty::spawn(
-        day.stage
-            .in_terminal(BINARY, &["-vv", "key", "rotate", "--yes"]),
-    );
-    until("the new key at AWS", || {
-        (day.stage.keys().len() == 2).then_some(())
-    });
-    let learn_keys = |day: &mut Day| {
-        let secrets: Vec<String> = day.stage.keys().into_iter().map(|key| key.secret).collect();
-        day.canaries.extend(secrets);
-    };
-    learn_keys(&mut day);
-    day.search_command_lines();
-    crate::keys::stage::kill(rotation.pid());
-    rotation.wait();
-    day.hear("killed rotation", rotation.transcript().into_bytes());
-    day.stage.next_code();
-    assert_eq!(day.in_terminal(&["-vv", "key", "rotate", "--yes"], &[]), 0);
-    learn_keys(&mut day);
-    day.search_files(day.stage.home.path());
-    day.stage.next_code();
-    assert_eq!(day.in_terminal(&["login", "-vv"], &[]), 0);
+    day.key_arrives();
+    day.work();
+    day.shell_stays_open();
+    day.misfortunes();
+    day.rotation_is_killed_and_resumed();
     day.run(&["logout", "-vv"]);
     assert_eq!(day.in_terminal(&["key", "remove", "--yes", "-vv"], &[]), 0);
 
@@ -256,6 +151,112 @@ fn no_secret_of_a_full_day_is_found_anywhere() {
     // The search itself finds what is there.
     let planted = format!("x{SECRET}y");
     assert_eq!(day.canary_in(planted.as_bytes()), Some(SECRET));
+}
+
+impl Day {
+    /// Out of plain text, into the sealed file.
+    fn key_arrives(&mut self) {
+        let credentials = self.stage.path(".aws/credentials");
+        let text =
+            format!("[default]\naws_access_key_id = {KEY}\naws_secret_access_key = {SECRET}\n");
+        fs::write(&credentials, text).unwrap();
+        let answers = [
+            ("take these lines out? [y/N]", "y"),
+            ("new passphrase for the access key's file: ", PASSPHRASE),
+            ("the same again: ", PASSPHRASE),
+            ("rotate it now? [y/N]", "n"),
+        ];
+        let import = ["-vv", "key", "import"];
+        assert_eq!(self.in_terminal(&import, &answers), 0);
+        assert_eq!(fs::read_to_string(&credentials).unwrap(), "[default]\n");
+    }
+
+    fn work(&mut self) {
+        assert_eq!(self.in_terminal(&["login", "-vv"], &[]), 0);
+        self.enter(&["exec", "dev-1"]);
+        self.enter(&["exec", "-vv", "dev-1"]);
+        self.enter(&["exec", "-vv", "dev-2"]);
+        for arguments in [
+            &["status"][..],
+            &["status", "--json", "-vv"],
+            &["key", "status", "-vv"],
+            &["config", "show"],
+            &["exec", "dev-22", "--", "true"],
+            &["exec", "dev-2", "--", "/nonexistent"],
+        ] {
+            self.run(arguments);
+        }
+        assert_eq!(self.in_terminal(&["env", "dev-1"], &[]), 0, "masked");
+    }
+
+    /// ... and somebody looks at the process list, the disk and sekisho's own environment.
+    fn shell_stays_open(&mut self) {
+        let file = self.aside.path().join("shell");
+        let arguments = ["shell", "dev-3", "--shell", "/bin/sh", "-vv"];
+        let mut shell = Pty::spawn(self.stage.in_terminal(BINARY, &arguments));
+        shell.line(&format!("env > {}; echo wri''tten", file.display()));
+        shell.wait_for("written");
+        self.learn(&fs::read_to_string(file).unwrap());
+        self.search_command_lines();
+        let own = fs::read(format!("/proc/{}/environ", shell.pid())).unwrap_or_default();
+        self.search("the environment of sekisho itself", &own);
+        self.search_files(self.stage.home.path());
+        shell.line("exit 7");
+        let (code, said) = shell.last_words();
+        assert_eq!(code, 7);
+        self.hear("shell", said.into_bytes());
+    }
+
+    /// Wrong answers, no answers, refusals.
+    fn misfortunes(&mut self) {
+        for (n, what) in (4..).zip([
+            Misbehaviour::Garbage,
+            Misbehaviour::Reset,
+            Misbehaviour::ServerError(500),
+        ]) {
+            self.inject("AssumeRole", Times::UntilCleared, what);
+            let output = self.run(&["exec", "-vv", &format!("dev-{n}"), "--", "true"]);
+            assert!(!output.status.success());
+            self.stage.emulator.clear();
+        }
+        let emulator = &self.stage.emulator;
+        emulator.with(|organisation| organisation.roles.clear());
+        let refused = self.run(&["exec", "-vv", "dev-7", "--", "true"]);
+        assert_eq!(refused.status.code(), Some(3));
+    }
+
+    fn rotation_is_killed_and_resumed(&mut self) {
+        let rotate = ["-vv", "key", "rotate", "--yes"];
+        self.inject("CreateAccessKey", Times::Next(1), Misbehaviour::Hang);
+        let mut rotation = Pty::spawn(self.stage.in_terminal(BINARY, &rotate));
+        until("the new key at AWS", || {
+            (self.stage.keys().len() == 2).then_some(())
+        });
+        self.learn_keys();
+        self.search_command_lines();
+        crate::keys::stage::kill(rotation.pid());
+        self.hear("killed rotation", rotation.last_words().1.into_bytes());
+        self.stage.next_code();
+        assert_eq!(self.in_terminal(&rotate, &[]), 0);
+        self.learn_keys();
+        self.search_files(self.stage.home.path());
+        self.stage.next_code();
+        assert_eq!(self.in_terminal(&["login", "-vv"], &[]), 0);
+    }
+
+    fn inject(&self, action: &str, times: Times, what: Misbehaviour) {
+        let action = Some(action.to_owned());
+        self.stage.emulator.inject(Injection {
+            action,
+            times,
+            what,
+        });
+    }
+
+    fn learn_keys(&mut self) {
+        let keys = self.stage.keys().into_iter();
+        self.canaries.extend(keys.map(|key| key.secret));
+    }
 }
 
 #[cfg(target_os = "linux")]

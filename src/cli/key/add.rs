@@ -61,15 +61,14 @@ pub async fn keep(context: &Context, key: AccessKey, yes: bool) -> Result<(), Fa
         ))?;
     }
     let user = prove(context, &key).await?;
-    let home = match &found {
-        Some((home, _)) => home,
-        None => {
-            let (home, passed_over) = shelf.choose(person).await?;
-            if let Some(why) = passed_over {
-                out.say(&format!("{why}: the key goes into a {}", home.label()));
-            }
-            home
+    let home = if let Some((home, _)) = &found {
+        home
+    } else {
+        let (home, passed_over) = shelf.choose(person).await?;
+        if let Some(why) = passed_over {
+            out.say(&format!("{why}: the key goes into a {}", home.label()));
         }
+        home
     };
     let id = key.id.clone();
     let entry = KeyEntry {
@@ -80,13 +79,12 @@ pub async fn keep(context: &Context, key: AccessKey, yes: bool) -> Result<(), Fa
         ..KeyEntry::default()
     };
     shelf.save(home, &entry, person)?;
-    for gone in [
+    let gone = [
         old.map(|old| old.key.id.clone()),
         context.broker().known_key(),
-    ] {
-        if let Some(gone) = gone {
-            context.broker().forget_key(&gone);
-        }
+    ];
+    for gone in gone.into_iter().flatten() {
+        context.broker().forget_key(&gone);
     }
     let whose = user.map(|user| format!(" of {user}")).unwrap_or_default();
     out.say(&format!("stored {id}{whose} ({})", home.label()));

@@ -33,7 +33,7 @@ pub fn run(
         ))?;
     }
     let key = found.key;
-    block_on(add::keep(context, key, true))??;
+    block_on(add::keep(context, key, yes))??;
     let copy = file.replace(&rest, backup)?;
     out.say(&format!("taken out of {}", sanitize(&shown)));
     if let Some(copy) = copy {

@@ -19,7 +19,7 @@ use crate::services::store::keys::{KeyEntry, KeyHome, StoredKey};
 const FRESH: SignedDuration = SignedDuration::from_mins(10);
 
 /// How long IAM may take to know a new key everywhere. Usually seconds.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Rotates the stored key, or goes on with a rotation.
 pub fn run(context: &Context, finish: bool, yes: bool) -> Result<Exit, Fault> {
@@ -63,12 +63,17 @@ impl Rotation<'_> {
     async fn run(mut self, finish: bool, yes: bool) -> Result<Exit, Fault> {
         let out = self.context.out;
         loop {
+            if let (Some(Stage::Deactivated | Stage::Settled), Some(old)) =
+                (self.entry.stage, &self.entry.spare)
+            {
+                self.context.broker().forget_key(&old.key.id);
+            }
             let listed = self.iam(async |aws, signer| aws.access_keys(signer).await);
             let listed = listed.await?;
             let step = next(&self.entry, &listed).map_err(|hindrance| hindrance.fault())?;
             out.log(&format!("rotation: {step:?}"));
             match step {
-                Step::Create if finish => {
+                Step::Create if finish && self.entry.stage.is_none() => {
                     return Err(Fault::new(Exit::Usage, "there is no rotation to finish")
                         .fix("begin one: sekisho key rotate"));
                 }
@@ -96,7 +101,6 @@ impl Rotation<'_> {
                     };
                     self.iam(call).await?;
                     self.save(Done::Deactivated)?;
-                    self.context.broker().forget_key(&id);
                     out.say(&format!(
                         "{id} is inactive at AWS; its sessions are forgotten here"
                     ));
@@ -188,30 +192,25 @@ impl Rotation<'_> {
     }
 
     /// A call to IAM, with a fresh code behind it: once more with another one, where AWS does not take the
-    /// session because its key is inactive by now.
+    /// session, as when its key is inactive by now.
     async fn iam<T>(
         &mut self,
         call: impl AsyncFn(&Aws, Signer<'_>) -> Result<T, Failure>,
     ) -> Result<T, Fault> {
-        let known = self.session.take();
-        let was_known = known.is_some();
-        let session = match known {
+        let session = match self.session.take() {
             Some(session) => session,
             None => self.sign_in().await?,
         };
-        let answer = match call(&self.aws, Signer::Session(&session)).await {
-            Err(failure) if was_known && matches!(failure.kind, Kind::Unknown | Kind::Expired) => {
+        let first = call(&self.aws, Signer::Session(&session)).await;
+        let (answer, session) = match first {
+            Err(failure) if matches!(failure.kind, Kind::Unknown | Kind::Expired) => {
                 self.context.broker().sign_out();
                 let session = self.sign_in().await?;
-                let answer = call(&self.aws, Signer::Session(&session)).await;
-                self.session = Some(session);
-                answer
+                (call(&self.aws, Signer::Session(&session)).await, session)
             }
-            answer => {
-                self.session = Some(session);
-                answer
-            }
+            answer => (answer, session),
         };
+        self.session = Some(session);
         answer.map_err(|failure| failure.fault(Doing::Asking))
     }
 

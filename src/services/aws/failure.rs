@@ -200,9 +200,7 @@ impl Failure {
             Kind::RegionOff => Fault::new(Exit::Refused, "STS is switched off in this region")
                 .because("the account's administrator deactivated it, or the region is opt-in")
                 .fix("set `auth.region` to a region that is on, or activate STS in the IAM console's account settings"),
-            Kind::Policy => Fault::new(Exit::Refused, "AWS does not take the session policy")
-                .because(self.message.clone())
-                .fix("shorten or mend the role's `policy`, `policy_arns` and `tags`: together they must stay small"),
+            Kind::Policy => self.policy(),
             Kind::Busy => Fault::new(Exit::Fault, "AWS is busy or failing")
                 .because(self.said())
                 .fix("try again in a moment; https://health.aws.amazon.com tells of outages"),
@@ -282,6 +280,23 @@ impl Failure {
                 .because("your IAM user may not assume it")
                 .fix(format!("check the role {role} and its trust policy"))
         }
+    }
+
+    /// AWS packs policies and tags into a binary form of its own, whose size nobody can tell beforehand.
+    /// <https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html>
+    fn policy(&self) -> Fault {
+        if self.code.as_deref() == Some("PackedPolicyTooLarge") {
+            return Fault::new(Exit::Refused, "the session policies and tags are too large together")
+                .because(self.message.clone())
+                .because("AWS packs `scope`, `policy`, `policy_arns` and `tags` into one space of its own measure")
+                .fix("shorten the role's `policy`, or take tags or policy_arns away")
+                .fix("move the policy into a managed one in that account, and name it in `policy_arns`");
+        }
+        Fault::new(Exit::Refused, "AWS does not take the session policy")
+            .because(self.message.clone())
+            .because("the role's `policy` in the config is JSON, but no valid policy")
+            .because("a `policy_arns` entry, or the scope's ReadOnlyAccess, does not exist in that account's partition")
+            .fix("mend the role's `policy`: `aws accessanalyzer validate-policy --policy-type IDENTITY_POLICY --policy-document file://…` says where")
     }
 
     fn signature(&self) -> Fault {

@@ -54,13 +54,13 @@ pub async fn from_profile(name: &str) -> Result<AccessKey, Fault> {
     )
 }
 
-/// The files that a profile may stand in.
+/// The files that a profile may stand in: credentials, config.
 /// <https://docs.aws.amazon.com/sdkref/latest/guide/file-location.html>
-pub fn profile_files(home: &Path) -> Vec<PathBuf> {
+pub fn profile_files(home: &Path) -> [PathBuf; 2] {
     let file = |variable: &str, name: &str| {
         std::env::var_os(variable).map_or_else(|| home.join(".aws").join(name), PathBuf::from)
     };
-    vec![
+    [
         file("AWS_SHARED_CREDENTIALS_FILE", "credentials"),
         file("AWS_CONFIG_FILE", "config"),
     ]

@@ -4,6 +4,7 @@
 //! try may have spent it; the others try again when AWS throttles or fails, not when the network does.
 
 mod failure;
+mod federation;
 mod http;
 mod iam;
 mod keys;

@@ -226,6 +226,7 @@ fn broker(auth: &Auth, shared: &std::path::Path, ears: &Ears) -> Broker {
             shared: shared.to_owned(),
             verb: "exec dev".into(),
             person: Box::new(ears.clone()),
+            diary: None,
             clock: now,
         },
     );

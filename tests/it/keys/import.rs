@@ -88,7 +88,7 @@ fn an_import_that_is_declined_or_fails_changes_nothing() {
 }
 
 #[test]
-fn a_key_typed_is_not_shown_and_one_of_another_account_is_not_stored() {
+fn a_key_that_is_typed_is_not_shown() {
     let stage = Stage::new(Key::File, Codes::Program);
     let mut pty = Pty::spawn(stage.in_terminal(BINARY, &["key", "add"]));
     pty.wait_for("access key id: ");
@@ -120,14 +120,92 @@ fn a_key_typed_is_not_shown_and_one_of_another_account_is_not_stored() {
 }
 
 #[test]
+fn only_a_working_key_of_the_configs_own_user_is_stored() {
+    let stage = Stage::new(Key::File, Codes::Program);
+    let root = sekisho::emulator::AccessKey::new("AKIAROOT000000000001", SECRET);
+    let mut bob = sekisho::emulator::User::new("bob");
+    bob.keys.push(sekisho::emulator::AccessKey::new(
+        "AKIABOB0000000000001",
+        SECRET,
+    ));
+    stage.emulator.with(|organisation| {
+        organisation.root_keys.push(root);
+        organisation.users.push(bob);
+    });
+    for (id, secret, code, what) in [
+        (
+            "AKIAROOT000000000001",
+            SECRET,
+            2,
+            "the access key is not an IAM user's",
+        ),
+        (
+            "AKIABOB0000000000001",
+            SECRET,
+            2,
+            "the access key …0001 is bob's",
+        ),
+        (
+            "AKIANOBODY0000000001",
+            SECRET,
+            3,
+            "AWS does not know this access key",
+        ),
+        (KEY, "CANARY-cut-off", 3, "AWS does not take the signature"),
+    ] {
+        let output = stage.run_with_input(&["key", "add"], &format!("{id}\n{secret}\n"));
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{said}");
+        assert!(said.contains(what) && !said.contains("CANARY"), "{said}");
+    }
+    assert!(stage.stored().is_none());
+}
+
+#[test]
+fn another_key_is_replaced_only_where_that_is_meant() {
+    let stage = Stage::new(Key::File, Codes::Program);
+    stage.store_key();
+    let other = sekisho::emulator::AccessKey::new("AKIATANAKA0000000002", "CANARY/other");
+    stage
+        .emulator
+        .with(|organisation| organisation.user("tanaka").unwrap().keys.push(other));
+    fs::write(stage.path("key"), "AKIATANAKA0000000002\nCANARY/other\n").unwrap();
+    for (answer, code, kept) in [("n", 130, KEY), ("y", 0, "AKIATANAKA0000000002")] {
+        let script = format!("{BINARY} key add < key");
+        let mut pty = Pty::spawn(stage.in_terminal("/bin/sh", &["-c", &script]));
+        pty.wait_for("replace the stored key AKIATANAKA0000000001 by AKIATANAKA0000000002? [y/N]");
+        pty.line(answer);
+        assert_eq!(pty.last_words().0, code);
+        assert_eq!(
+            stage.stored().unwrap().current.unwrap().key.id.as_str(),
+            kept
+        );
+    }
+}
+
+#[test]
+fn without_a_keychain_the_key_goes_into_a_sealed_file_and_that_is_said() {
+    let stage = Stage::new(Key::Auto, Codes::Program);
+    let file = stage.path("key");
+    fs::write(&file, format!("{KEY}\n{SECRET}\n")).unwrap();
+    let script = format!("{BINARY} key add < {}", file.display());
+    let mut pty = Pty::spawn(stage.in_terminal("/bin/sh", &["-c", &script]));
+    new_passphrase(&mut pty);
+    let (code, said) = pty.last_words();
+    assert_eq!(code, 0, "{said}");
+    let note = "no D-Bus session bus: the key goes into a sealed file";
+    assert!(said.contains(note) && !said.contains("CANARY"), "{said}");
+    assert_eq!(
+        stage.stored().unwrap().current.unwrap().key.secret.expose(),
+        SECRET
+    );
+}
+
+#[test]
 fn a_stored_key_goes_with_its_sessions() {
     let stage = Stage::new(Key::File, Codes::Program);
     stage.store_key();
-    let run = |arguments: &[&str]| {
-        let mut pty = Pty::spawn(stage.in_terminal(BINARY, arguments));
-        let code = pty.wait();
-        (code, pty.screen())
-    };
+    let run = |arguments: &[&str]| Pty::spawn(stage.in_terminal(BINARY, arguments)).last_words();
     assert_eq!(run(&["login"]).0, 0);
     let (code, screen) = run(&["key", "remove", "--yes"]);
     assert_eq!(code, 0, "{screen}");

@@ -139,6 +139,7 @@ fn killed_at_every_call_a_rotation_is_resumed() {
             (hangs || pty.has_ended()).then(|| pty.has_ended())
         });
         if ended {
+            assert_eq!(pty.wait(), 0, "{}", pty.screen());
             assert!(call > 8, "a rotation takes more calls than {call}");
             break;
         }
@@ -187,4 +188,13 @@ fn a_second_key_that_is_not_ours_is_left_alone() {
     pty.wait_for("the user has a second access key, AKIAOTHER00000000001");
     assert_eq!(stage.keys().len(), 2);
     works(&stage, "after the refusal");
+}
+
+#[test]
+fn without_a_rotation_there_is_nothing_to_finish() {
+    let stage = stage();
+    let mut pty = Pty::spawn(stage.in_terminal(BINARY, &ROTATE));
+    assert_eq!(finish(&mut pty), 2);
+    pty.wait_for("there is no rotation to finish");
+    assert_eq!(stage.keys().len(), 1);
 }

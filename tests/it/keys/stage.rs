@@ -28,8 +28,10 @@ pub enum Key {
     Env,
     /// The sealed file; `Stage::store_key` fills it.
     File,
-    /// The keychain, which is not there.
+    /// The keychain, which is not there unless a test starts one.
     Keyring,
+    /// Wherever it can be kept.
+    Auto,
 }
 
 /// Where codes come from.
@@ -74,6 +76,12 @@ impl Stage {
             Key::Env => "env",
             Key::File => "file",
             Key::Keyring => "keyring",
+            Key::Auto => "auto",
+        };
+        let store = if self.key == Key::Auto {
+            "auto"
+        } else {
+            "file"
         };
         let home = self.home.path().display();
         let command = match codes {
@@ -82,14 +90,14 @@ impl Stage {
             }
             Codes::Person => "null".to_owned(),
         };
-        let accounts: String = (1..=8)
-            .map(|n| format!("  - {{name: dev-{n}, id: \"22222222222{n}\"}}\n"))
-            .collect();
+        let account = |n| format!("  - {{name: dev-{n}, id: \"22222222222{n}\"}}\n");
+        let accounts: Vec<String> = (1..=8).map(account).collect();
         let config = format!(
             "version: 1\nauth:\n  account: \"{AUTH}\"\n  user: tanaka\n  key: {key}\n  mfa_command: {command}\n  \
              mfa: [{{serial: {SERIAL}, label: phone}}]\n  region: ap-northeast-1\n  endpoint_url: {}\n\
-             defaults: {{roles: [Developer], region: ap-northeast-1}}\nstore: file\naccounts:\n{accounts}",
+             defaults: {{roles: [Developer], region: ap-northeast-1}}\nstore: {store}\naccounts:\n{}",
             self.emulator.url(),
+            accounts.concat(),
         );
         let file = self.path(".config/sekisho/config.yaml");
         fs::write(&file, config).unwrap();
@@ -133,8 +141,14 @@ impl Stage {
     /// The program without a terminal, stdin null.
     pub fn command(&self, arguments: &[&str]) -> Command {
         // Without a session of its own it would find the terminal that runs the tests.
-        let mut command = Command::new("setsid");
+        let mut command = self.program("setsid");
         command.arg(BINARY).args(arguments);
+        command
+    }
+
+    /// Any program in this home, stdin null.
+    pub fn program(&self, name: impl AsRef<std::ffi::OsStr>) -> Command {
+        let mut command = Command::new(name);
         command.env_clear().stdin(Stdio::null());
         command.env("HOME", self.home.path());
         command.env("PATH", std::env::var_os("PATH").unwrap());
@@ -264,7 +278,7 @@ pub fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
         if let Some(found) = look() {
             return found;
         }
-        assert!(since.elapsed() < Duration::from_secs(60), "never: {what}");
+        assert!(since.elapsed() < Duration::from_mins(1), "never: {what}");
         std::thread::sleep(Duration::from_millis(5));
     }
 }
@@ -304,7 +318,15 @@ pub fn plain(stage: &Stage, text: &str) -> String {
             let is_span = (after.ends_with('m') || after.ends_with('h'))
                 && after[..after.len() - 1].parse::<u32>().is_ok();
             if is_time(after) {
-                out.push(if after.contains('-') { "DATE" } else { "TIME" }.to_owned() + rest);
+                out.push(
+                    if after.contains('-') {
+                        "YYYY-MM-DD"
+                    } else {
+                        "HH:MM"
+                    }
+                    .to_owned()
+                        + rest,
+                );
             } else if is_span && at > 0 && out.last().is_some_and(|last| last == "SPAN") {
                 out.pop();
                 out.push("SPAN".to_owned() + rest);

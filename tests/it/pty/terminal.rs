@@ -197,6 +197,18 @@ impl Pty {
         self.child.try_wait().unwrap().is_some()
     }
 
+    /// Waits until nothing more can be written: the program has ended, and its children too. Returns its exit
+    /// code and everything that was ever written.
+    pub fn last_words(&mut self) -> (u32, String) {
+        let code = self.wait();
+        let end = Instant::now() + DEADLINE;
+        let mut screen = self.screen.0.lock().unwrap();
+        while !screen.closed && Instant::now() < end {
+            screen = self.screen.1.wait_timeout(screen, POLL).unwrap().0;
+        }
+        (code, String::from_utf8_lossy(&screen.raw).into_owned())
+    }
+
     /// Waits for the program's end and returns its exit code.
     pub fn wait(&mut self) -> u32 {
         let end = Instant::now() + DEADLINE;
