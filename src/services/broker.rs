@@ -12,6 +12,7 @@ use crate::domain::account::{Flow, Target};
 use crate::domain::config::{Auth, KeySource, StoreChoice};
 use crate::domain::fault::{Exit, Fault};
 use crate::domain::ids::{AccessKeyId, MfaSerial, RoleArn, SessionName};
+use crate::domain::import::organization::Member;
 use crate::domain::pass::{
     Asking, AuthStanding, CodeWanted, Complaint, Device, Live, Pass, Refusal, Request, Standing,
 };
@@ -147,6 +148,25 @@ impl Broker {
         let session = self.auth_session(&who, code, asking).await?;
         self.turn.take();
         Ok(session.credentials.expires)
+    }
+
+    /// The accounts of the auth account's organisation, listed with the auth session.
+    pub async fn members(
+        &self,
+        code: Option<&(MfaSerial, MfaCode)>,
+        asking: Asking,
+    ) -> Result<Vec<Member>, Refusal> {
+        let who = self.who().await?;
+        let session = self.auth_session(&who, code, asking).await?;
+        self.turn.take();
+        let signer = Signer::Session(&session.credentials);
+        Ok(self.aws()?.members(signer).await?)
+    }
+
+    /// The accounts of the organisation that a pass leads into.
+    pub async fn members_through(&self, pass: &Pass) -> Result<Vec<Member>, Fault> {
+        let signer = Signer::Session(&pass.credentials);
+        self.aws()?.members(signer).await
     }
 
     /// What is live right now, of this config's key. Reads the cache only.

@@ -6,6 +6,7 @@
 mod failure;
 mod http;
 mod keys;
+mod organizations;
 mod probe;
 mod roles;
 
