@@ -9,6 +9,8 @@ mod diff;
 mod env;
 mod exec;
 mod hook;
+mod import;
+mod init;
 pub mod out;
 mod pick;
 mod policy;
@@ -24,7 +26,7 @@ use clap::{CommandFactory, Parser};
 use crate::domain::fault::{Exit, Fault};
 use crate::domain::text::{nearest, sanitize};
 
-use args::{CommandLine, Verb};
+use args::{CommandLine, ImportVerb, Verb};
 use context::{Context, World};
 use out::Out;
 
@@ -75,6 +77,18 @@ fn run_in(world: &World, line: CommandLine, out: Out) -> Result<Exit, Fault> {
         Verb::Refresh { quiet, hook } => {
             env::refresh(&context(line.common, "refresh".into())?, hook, quiet)
         }
+        Verb::Init { force, shell } => {
+            init::run(world, &line.common, force, shell.as_deref(), out)
+        }
+        Verb::Import { what } => match what {
+            ImportVerb::AwsConfig(arguments) => {
+                import::profiles(world, &line.common, &arguments, out)
+            }
+            ImportVerb::Organizations(arguments) => import::organizations(
+                &context(line.common, "import organizations".into())?,
+                arguments,
+            ),
+        },
         Verb::Config { what } => config::run(&line.common, world, what, out),
         Verb::Policy(arguments) => policy::run(&context(line.common, "policy".into())?, &arguments),
         Verb::Demo { serve, verb } => demo::run(serve, verb, line.common, out),
@@ -101,9 +115,6 @@ fn misread(error: &clap::Error, arguments: &[OsString]) -> Exit {
 fn unknown_verb(word: &str) -> Fault {
     let shown = sanitize(word);
     let fault = Fault::new(Exit::Usage, format!("there is no verb {shown}"));
-    if word == "init" {
-        return fault.fix("for the shell hook: `sekisho hook SHELL`");
-    }
     let target = World::of_environment()
         .and_then(|world| {
             Context::open(

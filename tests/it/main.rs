@@ -9,6 +9,7 @@ mod broker;
 mod clients;
 mod config;
 mod emulator;
+mod import;
 mod layers;
 mod policy;
 mod pty;
