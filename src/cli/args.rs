@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::domain::ids::{Malformed, Region, parse_duration};
+use crate::domain::ids::{AccountId, Malformed, Region, RoleName, parse_duration};
 use crate::domain::policy;
 use crate::domain::scope::Scope;
 use crate::services::console::Service;
@@ -277,6 +277,24 @@ pub enum Verb {
         #[command(subcommand)]
         what: KeyVerb,
     },
+    /// Make a first config
+    #[command(
+        after_help = "Example: sekisho init\nFrom what AWS's own tools know: sekisho import aws-config --write"
+    )]
+    Init {
+        /// Replace the config that is there
+        #[arg(long)]
+        force: bool,
+        /// A habit from other tools, whose `init` prints a shell hook
+        #[arg(hide = true)]
+        shell: Option<String>,
+    },
+    /// Take over accounts that something else already knows
+    Import {
+        /// From where
+        #[command(subcommand)]
+        what: ImportVerb,
+    },
     /// Check the config, or show what it means
     Config {
         /// Which of the two
@@ -496,6 +514,49 @@ impl From<PolicyFormat> for policy::Format {
             PolicyFormat::Terraform => Self::Terraform,
         }
     }
+}
+
+/// Where accounts are taken over from.
+#[derive(Debug, Subcommand)]
+pub enum ImportVerb {
+    /// The roles in ~/.aws/config, as a config; the access key is not copied
+    #[command(
+        after_help = "Examples:\n  sekisho import aws-config | less\n  sekisho import aws-config --write"
+    )]
+    AwsConfig(AwsConfigArgs),
+    /// The active accounts of the organisation, as a file for `include`
+    #[command(
+        after_help = "Example: sekisho import organizations --role Developer > ~/.config/sekisho/accounts.yaml"
+    )]
+    Organizations(OrganizationsArgs),
+}
+
+/// What `import aws-config` reads, and where to.
+#[derive(Debug, Args)]
+pub struct AwsConfigArgs {
+    /// The file to read [default: the one that AWS's tools read, ~/.aws/config]
+    #[arg(long, value_name = "FILE")]
+    pub profile_file: Option<PathBuf>,
+    /// The auth account [default: the one that most MFA devices belong to]
+    #[arg(long, value_name = "ID")]
+    pub account: Option<AccountId>,
+    /// Make it the config, after showing what changes
+    #[arg(long)]
+    pub write: bool,
+    /// Write without asking
+    #[arg(long, requires = "write")]
+    pub yes: bool,
+}
+
+/// How the organisation is listed.
+#[derive(Debug, Args)]
+pub struct OrganizationsArgs {
+    /// The role of every account [default: what the config's `defaults` say]
+    #[arg(long, value_name = "NAME")]
+    pub role: Option<RoleName>,
+    /// List through this target, e.g. a role of the management account
+    #[arg(long, value_name = "TARGET")]
+    pub via: Option<String>,
 }
 
 /// What to do with the config.

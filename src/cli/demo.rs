@@ -30,6 +30,9 @@ use super::out::Out;
 /// Names the demo that a process belongs to: the path of its descriptor.
 pub const VARIABLE: &str = "SEKISHO_DEMO";
 
+/// The documented example: the config every demo runs on.
+pub const EXAMPLE: &str = include_str!("../../config.example.yaml");
+
 /// The account that SCPs would not bind.
 const MANAGEMENT: &str = "999999999999";
 
@@ -250,7 +253,7 @@ fn organisation(
 }
 
 const ALLOW_SWITCH: &str = r#"{"Version":"2012-10-17","Statement":{"Sid":"Switch","Effect":"Allow",
-    "Action":["sts:AssumeRole","sts:TagSession","sts:SetSourceIdentity","iam:ListMFADevices","iam:ListAccessKeys","iam:GetAccessKeyLastUsed"],"Resource":"*"}}"#;
+    "Action":["sts:AssumeRole","sts:TagSession","sts:SetSourceIdentity","iam:ListMFADevices","iam:ListAccessKeys","iam:GetAccessKeyLastUsed","organizations:ListAccounts"],"Resource":"*"}}"#;
 
 const DENY_WITHOUT_MFA: &str = r#"{"Version":"2012-10-17","Statement":{"Sid":"DenyWithoutMfa","Effect":"Deny",
     "NotAction":["iam:ListMFADevices","sts:GetSessionToken"],"Resource":"*",
@@ -326,7 +329,6 @@ async fn run_again(demo: &Demo) -> Result<Exit, Fault> {
 
 /// The config every demo runs on.
 pub fn example() -> Result<Loaded, Fault> {
-    const EXAMPLE: &str = include_str!("../../config.example.yaml");
     let main = MainFile::parse(Path::new("config.example.yaml"), EXAMPLE);
     let read = &mut |_, _: &str| Err("the example reads no other file".to_owned());
     assemble(main, Vec::new(), Strictness::Strict, read)

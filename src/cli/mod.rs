@@ -14,6 +14,8 @@ mod doctor;
 mod env;
 mod exec;
 mod hook;
+mod import;
+mod init;
 mod key;
 mod list;
 mod login;
@@ -39,7 +41,7 @@ use crate::domain::fault::{Exit, Fault};
 use crate::domain::text::{nearest, sanitize};
 use crate::services::hygiene;
 
-use args::{CommandLine, Verb};
+use args::{CommandLine, ImportVerb, Verb};
 use context::{Context, World};
 use logout::What;
 use out::Out;
@@ -133,6 +135,16 @@ fn run_in(world: &World, line: CommandLine, out: Out) -> Result<Exit, Fault> {
         }
         Verb::Status { json } => Ok(status::run(&context(line.common, "status".into())?, json)),
         Verb::Key { what } => key::run(&context(line.common, "key".into())?, &what),
+        Verb::Init { force, shell } => init::run(world, &line.common, force, shell.as_deref(), out),
+        Verb::Import { what } => match what {
+            ImportVerb::AwsConfig(arguments) => {
+                import::profiles(world, &line.common, &arguments, out)
+            }
+            ImportVerb::Organizations(arguments) => import::organizations(
+                &context(line.common, "import organizations".into())?,
+                arguments,
+            ),
+        },
         Verb::Config { what } => config::run(&line.common, world, what, out),
         Verb::Verify(arguments) => verify::run(&context(line.common, "verify".into())?, &arguments),
         Verb::Doctor(arguments) => doctor::run(world, &line.common, arguments, out),
@@ -161,9 +173,6 @@ fn misread(error: &clap::Error, arguments: &[OsString]) -> Exit {
 fn unknown_verb(word: &str) -> Fault {
     let shown = sanitize(word);
     let fault = Fault::new(Exit::Usage, format!("there is no verb {shown}"));
-    if word == "init" {
-        return fault.fix("for the shell hook: `sekisho hook SHELL`");
-    }
     let target = World::of_environment()
         .and_then(|world| {
             Context::open(

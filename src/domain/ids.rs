@@ -165,6 +165,22 @@ impl Partition {
         }
     }
 
+    /// The region where its IAM is.
+    /// <https://docs.aws.amazon.com/general/latest/gr/iam-service.html>
+    pub fn home(self) -> Region {
+        let region = match self {
+            Self::Aws => "us-east-1",
+            Self::China => "cn-north-1",
+            Self::GovCloud => "us-gov-west-1",
+            Self::EuSovereign => "eusc-de-east-1",
+            Self::Iso => "us-iso-east-1",
+            Self::IsoB => "us-isob-east-1",
+            Self::IsoE => "eu-isoe-west-1",
+            Self::IsoF => "us-isof-south-1",
+        };
+        Region(region.into())
+    }
+
     /// What follows `sts.REGION.` in the regional endpoint's host.
     pub const fn host_suffix(self) -> &'static str {
         match self {
@@ -383,6 +399,18 @@ impl RoleArn {
         &self.text[self.name_at..]
     }
 
+    /// The role's name, as a value of its own.
+    pub fn role_name(&self) -> RoleName {
+        RoleName(self.name().into())
+    }
+
+    /// The role's path.
+    pub fn path(&self) -> RolePath {
+        let before = &self.text[..self.name_at];
+        let start = before.find('/').unwrap_or(self.name_at - 1);
+        RolePath(before[start..].into())
+    }
+
     /// The partition's name, e.g. `aws`.
     pub fn partition(&self) -> &str {
         self.text.split(':').nth(1).unwrap_or_default()
@@ -442,6 +470,11 @@ impl MfaSerial {
     /// The text that STS takes as `SerialNumber`.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// The account a virtual device belongs to; a hardware token's number tells none.
+    pub fn account(&self) -> Option<AccountId> {
+        self.0.split(':').nth(4)?.parse().ok()
     }
 
     /// What a person would call the device: the ARN's last part, or the token's number.

@@ -8,6 +8,7 @@ pub mod fault;
 pub mod guard;
 pub mod history;
 pub mod ids;
+pub mod import;
 pub mod keys;
 pub mod pass;
 pub mod policy;

@@ -12,6 +12,7 @@ use crate::domain::account::{Flow, Target};
 use crate::domain::config::{Auth, KeySource, StoreChoice};
 use crate::domain::fault::{Exit, Fault};
 use crate::domain::ids::{AccessKeyId, MfaSerial, RoleArn, SessionName};
+use crate::domain::import::organization::Member;
 use crate::domain::pass::{
     Asking, AuthStanding, CodeWanted, Complaint, Device, Live, Pass, Refusal, Request, Standing,
 };
@@ -178,6 +179,27 @@ impl Broker {
     /// Reads the access key now, so that a sealed file's passphrase is asked for here and not later.
     pub async fn unlock(&self) -> Result<(), Refusal> {
         self.key().await.map(drop)
+    }
+
+    /// The accounts of the auth account's organisation, listed with the auth session.
+    pub async fn members(
+        &self,
+        code: Option<&(MfaSerial, MfaCode)>,
+        asking: Asking,
+    ) -> Result<Vec<Member>, Refusal> {
+        let who = self.who().await?;
+        let session = self
+            .auth_session(&who, code, asking, Timestamp::MIN)
+            .await?;
+        self.turn.take();
+        let signer = Signer::Session(&session.credentials);
+        Ok(self.aws()?.members(signer).await?)
+    }
+
+    /// The accounts of the organisation that a pass leads into.
+    pub async fn members_through(&self, pass: &Pass) -> Result<Vec<Member>, Fault> {
+        let signer = Signer::Session(&pass.credentials);
+        self.aws()?.members(signer).await
     }
 
     /// What is live right now, of this config's key. Reads the cache only.

@@ -5,9 +5,9 @@ mod glob;
 
 use std::collections::{HashMap, HashSet};
 use std::ffi::OsString;
-use std::fs::File;
+use std::fs::{File, Permissions};
 use std::io::{ErrorKind, Read as _};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Component, Path, PathBuf};
 
 use rustix::fs::OFlags;
@@ -18,6 +18,7 @@ use crate::domain::config::{
     Complaint, IncludedFile, Loaded, MAX_ACCOUNTS, MainFile, Spot, Strictness, assemble,
 };
 use crate::domain::fault::{Exit, Fault};
+use crate::services::store::files;
 
 /// The largest config, in bytes, and the most that it includes; 10,000 accounts take a sixth of it.
 const MAX_CONFIG: u64 = 16 << 20;
@@ -104,6 +105,40 @@ pub fn load(
         Ok(loaded) => Ok((loaded, from)),
         Err(complaints) => Err(Complaint::fault(&complaints)),
     }
+}
+
+/// Reads another program's text file, within the bounds of a config; or why it cannot be read.
+pub fn read_foreign(path: &Path) -> Result<String, String> {
+    read(path, MAX_CONFIG)
+        .map(|content| content.text)
+        .map_err(|unread| unread.why)
+}
+
+/// Writes a whole config that has been made here, 0600 in a folder 0700 where they are new.
+///
+/// What `config check` would refuse is not written.
+pub fn write(path: &Path, text: &str) -> Result<(), Fault> {
+    let main = MainFile::parse(path, text);
+    let read_policy = &mut |_, _: &str| Err("it is not written yet".to_owned());
+    assemble(main, Vec::new(), Strictness::Strict, read_policy)
+        .map_err(|complaints| Complaint::fault(&complaints))?;
+    if text.len() as u64 > MAX_CONFIG {
+        let what = format!(
+            "this would be a config of more than {} MiB",
+            MAX_CONFIG >> 20
+        );
+        return Err(Fault::new(Exit::Usage, what));
+    }
+    files::write_through(path, text.as_bytes())
+        .map_err(|error| error.fault("the config cannot be written"))?;
+    // A file that others could write keeps its mode on the way; as a config it would be refused.
+    let tighten = std::fs::metadata(path).and_then(|metadata| {
+        let tight = Permissions::from_mode(metadata.mode() & 0o777 & !0o022);
+        std::fs::set_permissions(path, tight)
+    });
+    tighten.map_err(|error| {
+        Fault::new(Exit::Fault, "the config's mode cannot be set").because(error.to_string())
+    })
 }
 
 /// What a file held.

@@ -11,6 +11,7 @@ mod config;
 mod doctor;
 mod emulator;
 mod exits;
+mod import;
 mod keys;
 mod layers;
 mod policy;

@@ -5,6 +5,7 @@
 
 mod assemble;
 mod complaint;
+pub mod draft;
 mod entry;
 mod fields;
 mod guardrails;

@@ -8,6 +8,7 @@ mod federation;
 mod http;
 mod iam;
 mod keys;
+mod organizations;
 mod probe;
 mod roles;
 

@@ -1,7 +1,7 @@
-//! Requests of which only the answer's kind matters: `verify`'s probes, and the clock for `doctor`.
+//! Requests to services for which no SDK is linked: `verify`'s probes, of which only the answer's kind matters,
+//! the list of an organisation's accounts, and the clock for `doctor`.
 //!
-//! They cover services for which no SDK is linked, so they are signed here and sent as they are. None
-//! changes anything: they read, or set `DryRun`.
+//! They are signed here (`SigV4`) and sent as they are. None changes anything: they read, or set `DryRun`.
 
 use std::time::SystemTime;
 
@@ -124,20 +124,30 @@ impl Aws {
 impl Prober<'_> {
     /// Makes a call and tells whether it was let through. Throttled calls are tried again.
     pub async fn probe(&self, signer: Signer<'_>, call: Call) -> Result<(), Failure> {
+        // The answer, and any credentials in it, is dropped unread.
+        self.patiently(signer, &call.wire()).await.map(drop)
+    }
+
+    /// Sends a request until AWS has time for it, three times at most.
+    pub(super) async fn patiently(
+        &self,
+        signer: Signer<'_>,
+        wire: &Wire<'_>,
+    ) -> Result<HttpResponse, Failure> {
         for pause in PAUSES {
-            match self.once(signer, call).await {
+            match self.once(signer, wire).await {
                 Err(failure) if failure.kind == Kind::Busy => tokio::time::sleep(pause).await,
                 done => return done,
             }
         }
-        self.once(signer, call).await
+        self.once(signer, wire).await
     }
 
     /// How far this machine's clock is ahead of AWS's, by the `Date` of any answer of STS; unsigned.
     pub async fn clock(&self) -> Result<SignedDuration, Failure> {
         let (url, _) = self.place("sts");
         let response = self
-            .send(request("GET", &url, Vec::new(), "").ok_or_else(garbled)?)
+            .send(request("GET", &url, &[], "").ok_or_else(garbled)?)
             .await?;
         let date = response.headers().get("date").ok_or_else(garbled)?;
         let theirs = jiff::fmt::rfc2822::DateTimeParser::new()
@@ -146,23 +156,13 @@ impl Prober<'_> {
         Ok(Timestamp::now().duration_since(theirs))
     }
 
-    async fn once(&self, signer: Signer<'_>, call: Call) -> Result<(), Failure> {
-        let request = self.signed(signer, call).ok_or_else(garbled)?;
+    async fn once(&self, signer: Signer<'_>, wire: &Wire<'_>) -> Result<HttpResponse, Failure> {
+        let request = self.signed(signer, wire).ok_or_else(garbled)?;
         let mut response = self.send(request).await?;
         if response.status().is_success() {
-            return Ok(()); // the answer, and any credentials in it, dropped unread
+            return Ok(response);
         }
-        let mut text = Vec::new();
-        let mut body = ByteStream::new(response.take_body());
-        let read = async {
-            while let Ok(Some(bytes)) = body.try_next().await {
-                text.extend_from_slice(&bytes);
-                if text.len() > MOST {
-                    break;
-                }
-            }
-        };
-        let _ = tokio::time::timeout(CALL, read).await;
+        let text = text(&mut response, MOST).await.unwrap_or_default();
         let error = said(&String::from_utf8_lossy(&text));
         Err(Failure::of(&SdkError::service_error(error, response)))
     }
@@ -189,76 +189,47 @@ impl Prober<'_> {
             .map_or(Partition::Aws, Region::partition);
         let suffix = partition.host_suffix();
         let home = match (partition, service) {
-            (Partition::Aws, _) => "us-east-1",
-            (Partition::China, "organizations") => "cn-northwest-1",
-            (Partition::China, _) => "cn-north-1",
-            (Partition::GovCloud, _) => "us-gov-west-1",
-            (Partition::EuSovereign, _) => "eusc-de-east-1",
-            (Partition::Iso, _) => "us-iso-east-1",
-            (Partition::IsoB, _) => "us-isob-east-1",
-            (Partition::IsoE, _) => "eu-isoe-west-1",
-            (Partition::IsoF, _) => "us-isof-south-1",
+            (Partition::China, "organizations") => "cn-northwest-1".to_owned(),
+            _ => partition.home().to_string(),
         };
         let (host, region) = match (service, partition) {
             ("iam", Partition::Aws) => (format!("iam.{suffix}"), home),
             ("iam", Partition::GovCloud) => (format!("iam.us-gov.{suffix}"), home),
             ("iam" | "organizations", _) => (format!("{service}.{home}.{suffix}"), home),
-            _ => (format!("{service}.{region}.{suffix}"), region),
+            _ => (format!("{service}.{region}.{suffix}"), region.to_owned()),
         };
         let url = match &self.aws.endpoint {
             Some(url) => format!("{}/", url.trim_end_matches('/')),
             None => format!("https://{host}/"),
         };
-        (url, region.to_owned())
+        (url, region)
     }
 
     /// `None` where the request cannot be built: an endpoint that is no URL.
-    fn signed(&self, signer: Signer<'_>, call: Call) -> Option<HttpRequest> {
-        let (url, region) = self.place(call.service());
-        let form = call.form();
-        let body = match call {
-            Call::ListBuckets => String::new(),
-            Call::DescribeOrganization => "{}".into(),
-            _ => encode(&form),
-        };
-        let method = if call == Call::ListBuckets {
-            "GET"
-        } else {
-            "POST"
-        };
-        let headers = match call {
-            Call::ListBuckets => Vec::new(),
-            Call::DescribeOrganization => vec![
-                ("content-type", "application/x-amz-json-1.1"),
-                (
-                    "x-amz-target",
-                    "AWSOrganizationsV20161128.DescribeOrganization",
-                ),
-            ],
-            _ => vec![("content-type", "application/x-www-form-urlencoded")],
-        };
+    fn signed(&self, signer: Signer<'_>, wire: &Wire<'_>) -> Option<HttpRequest> {
+        let (url, region) = self.place(wire.service);
         let mut settings = SigningSettings::default();
-        if call == Call::ListBuckets {
+        if wire.service == "s3" {
             settings.payload_checksum_kind = PayloadChecksumKind::XAmzSha256;
         }
         let identity = signer.sdk().into();
         let parameters = v4::SigningParams::builder()
             .identity(&identity)
             .region(&region)
-            .name(call.service())
+            .name(wire.service)
             .time(SystemTime::now())
             .settings(settings)
             .build()
             .ok()?
             .into();
         let signable = SignableRequest::new(
-            method,
+            wire.method,
             url.as_str(),
-            headers.iter().copied(),
-            SignableBody::Bytes(body.as_bytes()),
+            wire.headers.iter().copied(),
+            SignableBody::Bytes(wire.body.as_bytes()),
         );
         let (instructions, _) = sign(signable.ok()?, &parameters).ok()?.into_parts();
-        let mut request = request(method, &url, headers, &body)?;
+        let mut request = request(wire.method, &url, &wire.headers, &wire.body)?;
         for (name, value) in instructions.headers() {
             request
                 .headers_mut()
@@ -269,6 +240,72 @@ impl Prober<'_> {
     }
 }
 
+/// A request before it is signed.
+pub(super) struct Wire<'a> {
+    service: &'static str,
+    method: &'static str,
+    headers: Vec<(&'static str, &'a str)>,
+    body: String,
+}
+
+impl<'a> Wire<'a> {
+    /// A request of the JSON 1.1 protocol.
+    /// <https://smithy.io/2.0/aws/protocols/aws-json-1_1-protocol.html>
+    pub(super) fn json(service: &'static str, target: &'a str, body: String) -> Self {
+        let headers = vec![
+            ("content-type", "application/x-amz-json-1.1"),
+            ("x-amz-target", target),
+        ];
+        Self {
+            service,
+            method: "POST",
+            headers,
+            body,
+        }
+    }
+}
+
+impl Call {
+    fn wire(self) -> Wire<'static> {
+        let service = self.service();
+        match self {
+            Self::ListBuckets => Wire {
+                service,
+                method: "GET",
+                headers: Vec::new(),
+                body: String::new(),
+            },
+            Self::DescribeOrganization => {
+                let target = "AWSOrganizationsV20161128.DescribeOrganization";
+                Wire::json(service, target, "{}".into())
+            }
+            _ => Wire {
+                service,
+                method: "POST",
+                headers: vec![("content-type", "application/x-www-form-urlencoded")],
+                body: encode(&self.form()),
+            },
+        }
+    }
+}
+
+/// The text of an answer, at most so many bytes of it; `None` where it does not come.
+pub(super) async fn text(response: &mut HttpResponse, most: usize) -> Option<Vec<u8>> {
+    let mut text = Vec::new();
+    let mut body = ByteStream::new(response.take_body());
+    let read = async {
+        while let Some(bytes) = body.try_next().await.ok()? {
+            text.extend_from_slice(&bytes);
+            if text.len() > most {
+                break;
+            }
+        }
+        Some(())
+    };
+    tokio::time::timeout(CALL, read).await.ok()??;
+    Some(text)
+}
+
 fn garbled() -> Failure {
     Failure::garbled("a probe")
 }
@@ -276,17 +313,17 @@ fn garbled() -> Failure {
 fn request(
     method: &str,
     url: &str,
-    headers: Vec<(&'static str, &'static str)>,
+    headers: &[(&'static str, &str)],
     body: &str,
 ) -> Option<HttpRequest> {
     let mut request = HttpRequest::new(SdkBody::from(body));
     request.set_method(method).ok()?;
     request.set_uri(url).ok()?;
     for (name, value) in headers {
-        request.headers_mut().insert(name, value);
+        request.headers_mut().insert(*name, (*value).to_owned());
     }
     // What CloudTrail shows beside the caller.
-    let agent = concat!("sekisho/", env!("CARGO_PKG_VERSION"), " verify app/sekisho");
+    let agent = concat!("sekisho/", env!("CARGO_PKG_VERSION"), " app/sekisho");
     request.headers_mut().insert("user-agent", agent);
     Some(request)
 }

@@ -1,0 +1,301 @@
+//! A new config as text: what `init` and `import` write. It reads back as what was meant.
+
+use std::fmt::{self, Write as _};
+use std::time::Duration;
+
+use super::MfaDevice;
+use crate::domain::ids::{
+    AccountId, ExternalId, Name, Region, RoleName, RolePath, UserName, show_duration,
+};
+use crate::domain::text::{is_deceptive, sanitize};
+
+/// A config to be written; what it leaves open is left to the defaults.
+///
+/// [`Display`](fmt::Display) writes the YAML.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Draft {
+    /// The comment at its top, one line each.
+    pub heading: Vec<String>,
+    /// How to sign in; `None` makes a file for `include`.
+    pub auth: Option<DraftAuth>,
+    /// The roles of accounts that name none.
+    pub roles: Vec<RoleName>,
+    /// The region of everything that names none.
+    pub region: Option<Region>,
+    /// The accounts.
+    pub accounts: Vec<DraftAccount>,
+}
+
+/// The auth account of a draft; its region is the draft's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DraftAuth {
+    /// The account with the IAM users.
+    pub account: AccountId,
+    /// The IAM user, if known.
+    pub user: Option<UserName>,
+    /// The devices that make codes, if known.
+    pub mfa: Vec<MfaDevice>,
+}
+
+/// An account of a draft.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DraftAccount {
+    /// What people call it.
+    pub name: Name,
+    /// Its 12 digits.
+    pub id: AccountId,
+    /// Its roles; none where the draft's are meant.
+    pub roles: Vec<DraftRole>,
+    /// Where its shells start, if not in the draft's region.
+    pub region: Option<Region>,
+    /// A comment beside the name; any text.
+    pub comment: Option<String>,
+}
+
+/// A role of a draft's account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DraftRole {
+    /// The IAM name.
+    pub name: RoleName,
+    /// The IAM path.
+    pub path: RolePath,
+    /// How long a session lasts: 15 min to 12 h.
+    pub duration: Option<Duration>,
+    /// Where its shells start, if not where the account says.
+    pub region: Option<Region>,
+    /// What the role's trust policy asks of strangers.
+    pub external_id: Option<ExternalId>,
+}
+
+impl DraftRole {
+    /// A role of which only the name is known.
+    pub fn named(name: RoleName) -> Self {
+        Self {
+            name,
+            path: RolePath::root(),
+            duration: None,
+            region: None,
+            external_id: None,
+        }
+    }
+
+    fn is_plain(&self) -> bool {
+        *self == Self::named(self.name.clone())
+    }
+}
+
+impl fmt::Display for Draft {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for line in &self.heading {
+            writeln!(f, "{}", format!("# {}", sanitize(line)).trim_end())?;
+        }
+        if let Some(auth) = &self.auth {
+            write!(f, "version: 1\n\n{auth}\n")?;
+        }
+        if self.region.is_some() || !self.roles.is_empty() {
+            f.write_str("defaults:\n")?;
+            if !self.roles.is_empty() {
+                writeln!(f, "  roles: {}", list(&self.roles))?;
+            }
+            if let Some(region) = &self.region {
+                writeln!(f, "  region: {}", scalar(region.as_str()))?;
+            }
+            f.write_char('\n')?;
+        }
+        match self.accounts[..] {
+            [] => f.write_str("accounts: []\n"),
+            ref accounts => {
+                f.write_str("accounts:\n")?;
+                accounts.iter().try_for_each(|account| account.fmt(f))
+            }
+        }
+    }
+}
+
+impl fmt::Display for DraftAuth {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "auth:\n  account: \"{}\"", self.account)?;
+        if let Some(user) = &self.user {
+            writeln!(f, "  user: {}", scalar(user.as_str()))?;
+        }
+        if !self.mfa.is_empty() {
+            f.write_str("  mfa:\n")?;
+        }
+        for device in &self.mfa {
+            writeln!(f, "    - serial: {}", scalar(device.serial.as_str()))?;
+            if let Some(label) = &device.label {
+                writeln!(f, "      label: {}", scalar(label))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for DraftAccount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "  - name: {}", scalar(self.name.as_str()))?;
+        if let Some(comment) = &self.comment {
+            write!(f, "  # {}", sanitize(comment))?;
+        }
+        write!(f, "\n    id: \"{}\"\n", self.id)?;
+        if let Some(region) = &self.region {
+            writeln!(f, "    region: {}", scalar(region.as_str()))?;
+        }
+        if self.roles.is_empty() {
+            return Ok(());
+        }
+        if self.roles.iter().all(DraftRole::is_plain) {
+            let names: Vec<&RoleName> = self.roles.iter().map(|role| &role.name).collect();
+            return writeln!(f, "    roles: {}", list(&names));
+        }
+        f.write_str("    roles:\n")?;
+        self.roles.iter().try_for_each(|role| role.fmt(f))
+    }
+}
+
+impl fmt::Display for DraftRole {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = scalar(self.name.as_str());
+        if self.is_plain() {
+            return writeln!(f, "      - {name}");
+        }
+        writeln!(f, "      - name: {name}")?;
+        if self.path != RolePath::root() {
+            writeln!(f, "        path: {}", scalar(self.path.as_str()))?;
+        }
+        if let Some(duration) = self.duration {
+            writeln!(f, "        duration: {}", show_duration(duration))?;
+        }
+        if let Some(region) = &self.region {
+            writeln!(f, "        region: {}", scalar(region.as_str()))?;
+        }
+        if let Some(id) = &self.external_id {
+            writeln!(f, "        external_id: {}", scalar(id.as_str()))?;
+        }
+        Ok(())
+    }
+}
+
+fn list(words: &[impl fmt::Display]) -> String {
+    let words: Vec<String> = words.iter().map(|word| scalar(&word.to_string())).collect();
+    format!("[{}]", words.join(", "))
+}
+
+/// A text as YAML reads it back, quoted where it would read as anything else (YAML 1.2 §7.3.1).
+fn scalar(text: &str) -> String {
+    let is_word = text.starts_with(|c: char| c.is_alphabetic())
+        && text.ends_with(|c: char| c.is_alphanumeric())
+        && text
+            .chars()
+            .all(|c| c.is_alphanumeric() || "-_./@+=:".contains(c))
+        && !["null", "true", "false", "yes", "no", "on", "off", "y", "n"]
+            .contains(&text.to_lowercase().as_str());
+    if is_word {
+        return text.to_owned();
+    }
+    let mut quoted = String::from("\"");
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => quoted.extend(['\\', c]),
+            c if is_deceptive(c) || matches!(c, '\u{FFFE}' | '\u{FFFF}') => {
+                let _ = write!(quoted, "\\U{:08X}", u32::from(c));
+            }
+            c => quoted.push(c),
+        }
+    }
+    quoted + "\""
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use proptest::prelude::*;
+
+    use super::super::{Config, MainFile, Strictness, assemble};
+    use super::*;
+
+    fn read(text: &str) -> Config {
+        let main = MainFile::parse(Path::new("config.yaml"), text);
+        let loaded = assemble(main, Vec::new(), Strictness::Strict, &mut |_, _| {
+            Err("no file".into())
+        });
+        loaded
+            .unwrap_or_else(|complaints| panic!("{}\n{text}", complaints[0]))
+            .config
+    }
+
+    fn draft(accounts: Vec<DraftAccount>) -> Draft {
+        Draft {
+            heading: vec!["made by a test\nversion: 7".into(), String::new()],
+            auth: Some(DraftAuth {
+                account: "011111111111".parse().unwrap(),
+                user: Some("=on".parse().unwrap()),
+                mfa: vec![MfaDevice {
+                    serial: "GAHT12345678".parse().unwrap(),
+                    label: Some("\"my\" phone: #1".into()),
+                }],
+            }),
+            roles: vec!["1e5".parse().unwrap(), "No".parse().unwrap()],
+            region: Some("ap-northeast-1".parse().unwrap()),
+            accounts,
+        }
+    }
+
+    #[test]
+    fn an_empty_draft_is_a_config() {
+        let config = read(&draft(Vec::new()).to_string());
+        assert_eq!(config.auth.user.unwrap().as_str(), "=on");
+        assert_eq!(
+            config.auth.mfa[0].label.as_deref(),
+            Some("\"my\" phone: #1")
+        );
+        assert_eq!(config.auth.region.as_str(), "ap-northeast-1");
+    }
+
+    fn role() -> impl Strategy<Value = DraftRole> {
+        (
+            "[A-Za-z0-9_+=,.@-]{1,64}",
+            prop::option::of("/[!-~]{1,20}/"),
+            prop::option::of(900..43_200u64),
+            any::<bool>(),
+            prop::option::of("[A-Za-z0-9_+=,.@:/-]{2,40}"),
+        )
+            .prop_map(|(name, path, seconds, region, id)| DraftRole {
+                name: name.parse().unwrap(),
+                path: path.map_or_else(RolePath::root, |path| path.parse().unwrap()),
+                duration: seconds.map(Duration::from_secs),
+                region: region.then(|| "eu-west-1".parse().unwrap()),
+                external_id: id.map(|id| id.parse().unwrap()),
+            })
+    }
+
+    proptest! {
+        #[test]
+        fn a_draft_reads_back_as_what_was_meant(
+            name in any::<String>(), id in "[0-9]{12}", comment in any::<String>(),
+            mut roles in prop::collection::vec(role(), 0..4),
+        ) {
+            let Ok(name) = name.parse::<Name>() else { return Ok(()) };
+            roles.dedup_by(|a, b| a.name == b.name);
+            prop_assume!(roles.iter().enumerate().all(|(i, a)| roles[..i].iter().all(|b| a.name != b.name)));
+            let account = DraftAccount { name, id: id.parse().unwrap(), roles, region: None, comment: Some(comment) };
+            let config = read(&draft(vec![account.clone()]).to_string());
+            let [read] = config.catalog.accounts() else { panic!() };
+            prop_assert_eq!(&read.name, &account.name);
+            prop_assert_eq!(read.id, account.id);
+            if account.roles.is_empty() {
+                prop_assert_eq!(read.roles.len(), 2);
+            } else {
+                prop_assert_eq!(read.roles.len(), account.roles.len());
+            }
+            for (read, meant) in read.roles.iter().zip(&account.roles) {
+                prop_assert_eq!(&read.name, &meant.name);
+                prop_assert_eq!(&read.path, &meant.path);
+                prop_assert_eq!(read.duration, meant.duration.unwrap_or(Duration::from_hours(1)));
+                prop_assert_eq!(&read.region, &meant.region);
+                prop_assert_eq!(&read.session.external_id, &meant.external_id);
+            }
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! The accounts of an AWS organisation become a file for `include`.
+
+use super::Names;
+use crate::domain::config::draft::{Draft, DraftAccount};
+use crate::domain::ids::{AccountId, RoleName};
+
+/// An account as AWS Organizations tells of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Member {
+    /// Its 12 digits.
+    pub id: AccountId,
+    /// What the organisation calls it; any text.
+    pub name: String,
+    /// The organisation's management account.
+    pub management: AccountId,
+    /// Whether it is neither suspended nor being closed or set up.
+    pub is_active: bool,
+}
+
+/// Makes a file of an organisation's accounts, by name, and says in a line each what is not in it.
+///
+/// The auth account is not entered but entered from; the management account is nobody's playground.
+pub fn convert(
+    members: Vec<Member>,
+    auth: AccountId,
+    role: Option<RoleName>,
+) -> (Draft, Vec<String>) {
+    let mut remarks = Vec::new();
+    let (mut taken, others): (Vec<_>, Vec<_>) = members.into_iter().partition(|member| {
+        member.is_active && member.id != auth && member.id != member.management
+    });
+    let inactive = others.iter().filter(|member| !member.is_active).count();
+    if inactive > 0 {
+        remarks.push(format!("left out, not active: {inactive} accounts"));
+    }
+    for member in others.iter().filter(|member| member.is_active) {
+        let what = if member.id == auth {
+            "the auth account"
+        } else {
+            "the management account"
+        };
+        remarks.push(format!("left out, {what}: {}", member.id));
+    }
+    taken.sort_by(|a, b| (&a.name, a.id).cmp(&(&b.name, b.id)));
+    let mut names = Names::default();
+    let accounts = taken.into_iter().map(|member| {
+        let name = names.name(&member.name, member.id);
+        let is_renamed = name.as_str() != member.name;
+        DraftAccount {
+            name,
+            id: member.id,
+            roles: Vec::new(),
+            region: None,
+            comment: is_renamed.then_some(member.name),
+        }
+    });
+    let draft = Draft {
+        heading: Vec::new(),
+        auth: None,
+        roles: role.into_iter().collect(),
+        region: None,
+        accounts: accounts.collect(),
+    };
+    (draft, remarks)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn active_accounts_are_taken_by_name() {
+        let member = |id: &str, name: &str, is_active| Member {
+            id: id.parse().unwrap(),
+            name: name.into(),
+            management: "999999999999".parse().unwrap(),
+            is_active,
+        };
+        let members = vec![
+            member("222222222222", "Payments/Dev", true),
+            member("111111111111", "auth", true),
+            member("999999999999", "management", true),
+            member("333333333333", "gone", false),
+            member("012345678901", "Data\u{1b}[2J", true),
+            member("244444444444", "data[2j", true),
+        ];
+        let (draft, remarks) = convert(
+            members,
+            "111111111111".parse().unwrap(),
+            "Developer".parse().ok(),
+        );
+        insta::assert_snapshot!(draft, @r#"
+        defaults:
+          roles: [Developer]
+
+        accounts:
+          - name: "Data[2J"  # Data␛[2J
+            id: "012345678901"
+          - name: Payments-Dev  # Payments/Dev
+            id: "222222222222"
+          - name: "data[2j-244444444444"  # data[2j
+            id: "244444444444"
+        "#);
+        insta::assert_snapshot!(remarks.join("\n"), @r"
+        left out, not active: 1 accounts
+        left out, the auth account: 111111111111
+        left out, the management account: 999999999999
+        ");
+    }
+}

@@ -1,0 +1,110 @@
+//! `organizations:ListAccounts`, signed and sent without an SDK of its own: one call is not worth another hundred thousand lines.
+//!
+//! <https://docs.aws.amazon.com/organizations/latest/APIReference/API_ListAccounts.html>
+
+use serde::Deserialize;
+
+use crate::domain::config::MAX_ACCOUNTS;
+use crate::domain::fault::{Exit, Fault};
+use crate::domain::ids::AccountId;
+use crate::domain::import::organization::Member;
+
+use super::probe::{Prober, Wire, text};
+use super::{Aws, Doing, Failure, Kind, Signer};
+
+const LIST: &str = "AWSOrganizationsV20161128.ListAccounts";
+/// How much of one page is read, in bytes; AWS's have twenty accounts.
+const MOST: usize = 1 << 20;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Page {
+    accounts: Vec<Listed>,
+    #[serde(default)]
+    next_token: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Listed {
+    id: AccountId,
+    /// `arn:aws:organizations::MANAGEMENT:account/o-…/ID`
+    arn: String,
+    #[serde(default)]
+    name: String,
+    /// What replaces `Status`, which AWS retired in September 2026.
+    #[serde(default)]
+    state: Option<String>,
+    #[serde(default)]
+    status: Option<String>,
+}
+
+impl Aws {
+    /// Every account of the signer's organisation, in AWS's order.
+    pub async fn members(&self, signer: Signer<'_>) -> Result<Vec<Member>, Fault> {
+        let prober = self.prober()?;
+        let mut members = Vec::new();
+        let mut next: Option<String> = None;
+        loop {
+            let page = page(&prober, signer, next.as_deref())
+                .await
+                .map_err(|failure| refused(&failure))?;
+            let is_last = page.accounts.is_empty() || page.next_token.is_none();
+            members.extend(page.accounts.into_iter().filter_map(member));
+            // An answer that never ends is no answer.
+            if is_last || members.len() > MAX_ACCOUNTS {
+                return Ok(members);
+            }
+            next = page.next_token;
+        }
+    }
+}
+
+async fn page(
+    prober: &Prober<'_>,
+    signer: Signer<'_>,
+    next: Option<&str>,
+) -> Result<Page, Failure> {
+    let body = match next {
+        Some(token) => serde_json::json!({ "NextToken": token }),
+        None => serde_json::json!({}),
+    };
+    let wire = Wire::json("organizations", LIST, body.to_string());
+    let mut response = prober.patiently(signer, &wire).await?;
+    let garbled = || Failure::garbled("organizations:ListAccounts");
+    let text = text(&mut response, MOST).await.ok_or_else(garbled)?;
+    serde_json::from_slice(&text).map_err(|_| garbled())
+}
+
+fn member(listed: Listed) -> Option<Member> {
+    let management = listed.arn.split(':').nth(4)?.parse().ok()?;
+    let state = listed.state.or(listed.status);
+    Some(Member {
+        id: listed.id,
+        name: listed.name,
+        management,
+        is_active: state.as_deref() == Some("ACTIVE"),
+    })
+}
+
+fn refused(failure: &Failure) -> Fault {
+    let grant = "let the management account make the auth account a delegated administrator, and allow your user organizations:ListAccounts";
+    let through =
+        "or list through a role of the management account that is in your config: --via TARGET";
+    match (failure.kind, failure.code.as_deref()) {
+        (Kind::Denied | Kind::IdentityDeny, _) => Fault::new(
+            Exit::Refused,
+            "AWS does not let you list the organisation's accounts",
+        )
+        .because("only the organisation's management account and its delegated administrators may")
+        .because("no policy of your IAM user allows organizations:ListAccounts")
+        .fix(grant)
+        .fix(through),
+        (_, Some("AWSOrganizationsNotInUseException")) => {
+            Fault::new(Exit::Refused, "the auth account is in no organisation")
+                .because(failure.message.clone())
+                .fix("write the accounts into the config by hand, or: sekisho import aws-config")
+        }
+        _ => failure.fault(Doing::Asking),
+    }
+}

@@ -1,0 +1,70 @@
+//! The verbs that make a config: `init`, `import aws-config`, `import organizations`. The real program.
+
+mod aws_config;
+mod first;
+mod organizations;
+
+use std::io::Write;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use crate::support::program;
+
+/// What a run said, with its exit code; the home's path is `~`.
+struct Said {
+    code: i32,
+    stdout: String,
+    stderr: String,
+}
+
+impl Said {
+    fn of(output: &Output, home: &Path) -> Self {
+        let text = |bytes: &[u8]| {
+            let text = String::from_utf8(bytes.to_vec()).unwrap();
+            text.replace(home.to_str().unwrap(), "~")
+        };
+        Self {
+            code: output.status.code().unwrap(),
+            stdout: text(&output.stdout),
+            stderr: text(&output.stderr),
+        }
+    }
+
+    /// All of it, as one text for a snapshot.
+    fn whole(&self) -> String {
+        format!(
+            "exit {}\n--- stdout\n{}--- stderr\n{}",
+            self.code, self.stdout, self.stderr
+        )
+    }
+}
+
+/// The program with an empty environment, a home and no terminal to ask on. `None` where that cannot be had.
+fn sekisho(home: &Path) -> Option<Command> {
+    let mut command = Command::new(program("setsid")?);
+    command
+        .args(["--wait", env!("CARGO_BIN_EXE_sekisho")])
+        .env_clear()
+        .env("HOME", home)
+        .current_dir(home);
+    Some(command)
+}
+
+/// Runs it with words, and something to read.
+fn run(mut command: Command, words: &[&str], stdin: &str, home: &Path) -> Said {
+    let mut child = command
+        .args(words)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // It may end without reading.
+    let _ = child.stdin.take().unwrap().write_all(stdin.as_bytes());
+    Said::of(&child.wait_with_output().unwrap(), home)
+}
+
+fn mode(path: &Path) -> u32 {
+    use std::os::unix::fs::MetadataExt;
+    std::fs::metadata(path).unwrap().mode() & 0o777
+}

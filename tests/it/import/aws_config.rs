@@ -1,0 +1,248 @@
+//! `import aws-config`: realistic files, hostile ones, and the way into the config.
+
+use std::path::Path;
+
+use proptest::prelude::*;
+
+use sekisho::domain::config::{Config, MainFile, Strictness, assemble};
+use sekisho::domain::import::from_profiles::{Wishes, convert};
+use sekisho::domain::import::profiles::Profiles;
+
+use super::{mode, run, sekisho};
+
+const AWS_VAULT: &str = include_str!("aws-vault.config");
+const AWSUME: &str = include_str!("awsume.config");
+const PARTITIONS: &str = include_str!("partitions.config");
+
+fn read(yaml: &str) -> Config {
+    let main = MainFile::parse(Path::new("config.yaml"), yaml);
+    let read = &mut |_, _: &str| Err("no file".to_owned());
+    let loaded = assemble(main, Vec::new(), Strictness::Strict, read);
+    loaded
+        .unwrap_or_else(|complaints| panic!("{}\n{yaml}", complaints[0]))
+        .config
+}
+
+/// The config made of a file, and the remarks.
+fn made(text: &str, wishes: &Wishes) -> (String, Config) {
+    let imported = convert(&Profiles::parse(text), wishes).unwrap();
+    let yaml = imported.draft.to_string();
+    let config = read(&yaml);
+    let roles: usize = config
+        .catalog
+        .accounts()
+        .iter()
+        .map(|account| account.roles.len())
+        .sum();
+    assert_eq!(roles, imported.taken);
+    (format!("{yaml}\n{}", imported.remarks.join("\n")), config)
+}
+
+#[test]
+fn aws_vaults_way_of_writing() {
+    insta::assert_snapshot!(made(AWS_VAULT, &Wishes::default()).0);
+}
+
+#[test]
+fn awsumes_way_of_writing() {
+    insta::assert_snapshot!(made(AWSUME, &Wishes::default()).0);
+}
+
+#[test]
+fn each_partition_is_a_world_of_its_own() {
+    let (text, config) = made(PARTITIONS, &Wishes::default());
+    insta::assert_snapshot!(text);
+    let row = config.catalog.find("cn-a").unwrap();
+    assert_eq!(
+        config.catalog.role_arn(row).as_str(),
+        "arn:aws-cn:iam::222222222222:role/Developer"
+    );
+}
+
+#[test]
+fn lines_may_end_as_on_windows() {
+    let wishes = Wishes::default();
+    let windows = format!("\u{FEFF}{}", AWS_VAULT.replace('\n', "\r\n"));
+    assert_eq!(made(&windows, &wishes).0, made(AWS_VAULT, &wishes).0);
+}
+
+#[test]
+fn another_auth_account_and_region_can_be_named() {
+    let wishes = Wishes {
+        auth_account: Some("999999999999".parse().unwrap()),
+        region: Some("sa-east-1".parse().unwrap()),
+    };
+    let (_, config) = made(AWSUME, &wishes);
+    let names: Vec<&str> = config
+        .catalog
+        .accounts()
+        .iter()
+        .map(|a| a.name.as_str())
+        .collect();
+    assert_eq!(names, ["other-company"]);
+    assert_eq!(config.auth.account.to_string(), "999999999999");
+    assert_eq!(config.auth.region.as_str(), "sa-east-1");
+}
+
+#[test]
+fn where_nothing_tells_the_auth_account_it_is_asked_for() {
+    let text = "[profile a]\nrole_arn = arn:aws:iam::222222222222:role/R\nsource_profile = key\n";
+    let fault = convert(&Profiles::parse(text), &Wishes::default()).unwrap_err();
+    insta::assert_snapshot!(format!("{fault:#?}"));
+    let tells = format!("{text}[profile key]\naws_account_id = 111111111111\n");
+    assert_eq!(
+        made(&tells, &Wishes::default()).1.auth.account.to_string(),
+        "111111111111"
+    );
+    let nothing = convert(
+        &Profiles::parse("[profile a]\nsso_session = s\n"),
+        &Wishes::default(),
+    );
+    assert!(nothing.unwrap_err().why[0].contains("Identity Center"));
+}
+
+#[test]
+fn thousands_of_profiles_become_a_config() {
+    let profile = |n: u64| {
+        format!(
+            "[profile p{n}]\nrole_arn = arn:aws:iam::{:012}:role/p/R\nsource_profile = k\nregion = eu-west-{}\n\
+             external_id = x{n}\nduration_seconds = 7200",
+            300_000_000_000 + n % 20_000,
+            n % 3 + 1,
+        )
+    };
+    let device = "mfa_serial = arn:aws:iam::111111111111:mfa/t";
+    let profiles: Vec<String> = (0..25_000).map(profile).collect();
+    let text = format!("[default]\n{device}\n{}", profiles.join("\n"));
+    let imported = convert(&Profiles::parse(&text), &Wishes::default()).unwrap();
+    let config = read(&imported.draft.to_string());
+    assert_eq!(
+        config.catalog.accounts().len(),
+        19_999,
+        "`default` is one of 20,000 profiles"
+    );
+    // One account with more roles than a list may have.
+    let profile = |n| format!("[p{n}]\nrole_arn = arn:aws:iam::222222222222:role/R{n}\n{device}");
+    let one = (0..2_000).map(profile).collect::<Vec<_>>().join("\n");
+    assert_eq!(
+        made(&one, &Wishes::default()).1.catalog.accounts()[0]
+            .roles
+            .len(),
+        1_000
+    );
+}
+
+/// Lines that are nearly an AWS config, in any order.
+fn near_config() -> impl Strategy<Value = String> {
+    let line = prop_oneof![
+        "(\\[profile |\\[|\\[ profile \")[a-c/ -]{0,3}(\"\\]|\\]|)",
+        "(role_arn|mfa_serial)( = |=|: )arn:aws(-cn|):iam::(1{12}|2{12}|0{12}|x):(role|mfa|u2f)/(a/)?[A-C]{0,2}",
+        "(source_profile|include_profile|external_id) = [a-c/ -]{0,3}",
+        "region = (us-east-1|cn-north-1|x)",
+        "duration_seconds = (900|3600|7200|99999|-1)",
+        "aws_account_id = (1{12}|2{12})",
+        any::<String>(),
+    ];
+    prop::collection::vec(line, 0..60).prop_map(|lines| lines.join("\n"))
+}
+
+proptest! {
+    #[test]
+    fn whatever_is_made_is_a_config(text in near_config(), account in prop::option::of("[12]{12}")) {
+        let account = account.map(|id| id.parse().unwrap());
+        let wishes = Wishes { auth_account: account, region: None };
+        if let Ok(imported) = convert(&Profiles::parse(&text), &wishes) {
+            let config = read(&imported.draft.to_string());
+            prop_assert_eq!(config.catalog.rows().count(), imported.taken);
+            for remark in imported.remarks {
+                prop_assert!(!remark.chars().any(sekisho::domain::text::is_deceptive), "{}", remark);
+            }
+        }
+    }
+}
+
+#[test]
+fn the_program_prints_a_config_that_it_takes() {
+    let home = tempfile::tempdir().unwrap();
+    let home = home.path();
+    let Some(command) = sekisho(home) else { return };
+    std::fs::create_dir(home.join(".aws")).unwrap();
+    std::fs::write(home.join(".aws/config"), AWSUME).unwrap();
+    let said = run(command, &["import", "aws-config"], "", home);
+    insta::assert_snapshot!(said.whole());
+    assert!(!said.whole().to_lowercase().contains("canary"));
+    assert!(
+        !home.join(".config").exists(),
+        "nothing is written without --write"
+    );
+    std::fs::write(home.join("config.yaml"), &said.stdout).unwrap();
+    let check = ["config", "check", "--config", "config.yaml"];
+    assert_eq!(run(sekisho(home).unwrap(), &check, "", home).code, 0);
+}
+
+#[test]
+fn the_program_writes_it_after_showing_it() {
+    let home = tempfile::tempdir().unwrap();
+    let home = home.path();
+    let Some(mut command) = sekisho(home) else {
+        return;
+    };
+    std::fs::write(home.join("elsewhere"), PARTITIONS).unwrap();
+    command.env("AWS_CONFIG_FILE", home.join("elsewhere"));
+    let words = ["import", "aws-config", "--write"];
+    let asked = run(command, &words, "", home);
+    insta::assert_snapshot!(asked.whole());
+    let path = home.join(".config/sekisho/config.yaml");
+    assert!(!path.exists());
+
+    let words = [
+        "import",
+        "aws-config",
+        "--profile-file",
+        "elsewhere",
+        "--write",
+        "--yes",
+    ];
+    let again = || run(sekisho(home).unwrap(), &words, "", home);
+    assert_eq!(again().code, 0);
+    assert_eq!((mode(&path), mode(path.parent().unwrap())), (0o600, 0o700));
+    assert!(again().stderr.contains("says this already"));
+    std::fs::write(&path, "version: 1\n").unwrap();
+    let replaced = again();
+    assert!(
+        replaced.stdout.contains("+accounts:"),
+        "{}",
+        replaced.whole()
+    );
+    assert!(
+        std::fs::read_to_string(&path)
+            .unwrap()
+            .contains("accounts:")
+    );
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_said() {
+    let home = tempfile::tempdir().unwrap();
+    let home = home.path();
+    let Some(command) = sekisho(home) else { return };
+    insta::assert_snapshot!(run(command, &["import", "aws-config"], "", home).whole());
+    std::fs::write(home.join("latin"), b"[profile caf\xe9]\n").unwrap();
+    let huge = std::fs::File::create(home.join("huge")).unwrap();
+    huge.set_len(1 << 30).unwrap();
+    for (file, why) in [
+        ("latin", "not UTF-8"),
+        ("huge", "larger than"),
+        (".", "directory"),
+        ("/dev/zero", "device"),
+    ] {
+        let said = run(
+            sekisho(home).unwrap(),
+            &["import", "aws-config", "--profile-file", file],
+            "",
+            home,
+        );
+        assert_eq!(said.code, 2, "{}", said.whole());
+        assert!(said.stderr.contains(why), "{}", said.whole());
+    }
+}
