@@ -41,7 +41,7 @@ pub fn run(world: &World, common: &Common, arguments: DoctorArgs, out: Out) -> R
     let context = Context::open(world.clone(), common.clone(), "doctor", out).ok();
     let key = context
         .as_ref()
-        .and_then(|context| context.key_without_asking());
+        .and_then(super::context::Context::key_without_asking);
     let online = match (&context, arguments.offline) {
         (Some(context), false) => block_on(async {
             let aws = Aws::new(&context.config().auth).ok()?;

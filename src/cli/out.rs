@@ -94,7 +94,7 @@ impl Out {
         let mut text = format!("sekisho: {}\n", self.paint("1;31", &fault.what));
         for (index, why) in fault.why.iter().enumerate() {
             let label = if index == 0 { "why" } else { "or" };
-            text.push_str(&format!("  {:>4}  {why}\n", label));
+            text.push_str(&format!("  {label:>4}  {why}\n"));
         }
         for fix in &fault.fix {
             text.push_str(&format!("  {:>4}  {fix}\n", self.paint("1", " fix")));

@@ -194,12 +194,9 @@ impl<'a> Switcher<'a> {
         };
         let model = match &held {
             Held::Open(context) => ready(context)?,
-            Held::Opening(opened, opening) => match opened.get() {
-                Some(context) => ready(context)?,
-                None => {
-                    let history = HistoryFile::new(&opening.world.paths()?).read();
-                    Model::new(unread_setup(opening.out), history, query)
-                }
+            Held::Opening(opened, opening) => if let Some(context) = opened.get() { ready(context)? } else {
+                let history = HistoryFile::new(&opening.world.paths()?).read();
+                Model::new(unread_setup(opening.out), history, query)
             },
         };
         Ok(Self {

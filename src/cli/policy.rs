@@ -29,17 +29,14 @@ pub fn run(context: &Context, arguments: &PolicyArgs) -> Result<Exit, Fault> {
             .out
             .warn(&format!("left out: {} ({})", left_out.what, left_out.why));
     }
-    match &arguments.write {
-        Some(folder) => write(context, &documents, folder, arguments.yes),
-        None => {
-            for document in &documents.files {
-                let heading = format!("{} → {}", document.file, document.target);
-                context
-                    .out
-                    .data(&format!("# {heading}\n{}\n\n", document.text.trim_end()));
-            }
-            Ok(Exit::Done)
+    if let Some(folder) = &arguments.write { write(context, &documents, folder, arguments.yes) } else {
+        for document in &documents.files {
+            let heading = format!("{} → {}", document.file, document.target);
+            context
+                .out
+                .data(&format!("# {heading}\n{}\n\n", document.text.trim_end()));
         }
+        Ok(Exit::Done)
     }
 }
 

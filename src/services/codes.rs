@@ -193,7 +193,7 @@ mod tests {
             let argv = vec!["/bin/sh".to_owned(), "-c".into(), script.into()];
             let said = std::cell::RefCell::new(Vec::new());
             let code = runtime.block_on(from_command(&argv, |line| {
-                said.borrow_mut().push(line.to_owned())
+                said.borrow_mut().push(line.to_owned());
             }));
             (code.map(|code| code.expose().to_owned()), said.into_inner())
         };

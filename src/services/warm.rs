@@ -55,9 +55,9 @@ impl<'a> Question<'a> {
             version: env!("CARGO_PKG_VERSION"),
             config,
             target,
-            region: overrides.region.as_ref().map(|region| region.as_str()),
+            region: overrides.region.as_ref().map(super::super::domain::ids::Region::as_str),
             seconds: overrides.duration.map(|duration| duration.as_secs()),
-            scope: overrides.scope.map(|scope| scope.name()),
+            scope: overrides.scope.map(super::super::domain::scope::Scope::name),
             variables: VARIABLES
                 .map(|name| std::env::var_os(name).map(|v| hashed(v.as_encoded_bytes()))),
         }

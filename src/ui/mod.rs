@@ -134,7 +134,7 @@ where
             Effect::Load => {
                 work = Some(Box::pin(async move {
                     Msg::Loaded(host.catalog().await.map(Box::new))
-                }))
+                }));
             }
             Effect::Ask(request) => {
                 work = Some(Box::pin(async move {

@@ -278,7 +278,7 @@ fn timeouts() -> TimeoutConfig {
         .build()
 }
 
-/// What CloudTrail and GuardDuty see beside the SDK's own user agent.
+/// What CloudTrail and `GuardDuty` see beside the SDK's own user agent.
 fn app_name() -> AppName {
     #[expect(clippy::expect_used, reason = "a constant that fits the grammar")]
     AppName::new("sekisho").expect("letters only")

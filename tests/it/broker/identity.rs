@@ -44,7 +44,7 @@ fn name(text: &str) -> SessionName {
 /// Every input, each with a way to change it into one that holds `word`.
 const CHANGES: [Change; 13] = [
     ("the key", |i, _| {
-        i.key = "AKIAALICE00000000002".parse().unwrap()
+        i.key = "AKIAALICE00000000002".parse().unwrap();
     }),
     ("the device", |i, _| i.serial = TABLET.parse().unwrap()),
     ("the endpoint", |i, word| {
@@ -59,12 +59,12 @@ const CHANGES: [Change; 13] = [
         i.target.role = format!("arn:aws:iam::{DEV}:role/{word}").parse().unwrap();
     }),
     ("the duration", |i, word| {
-        i.target.duration = HOUR / 2 + std::time::Duration::from_secs(word.len() as u64)
+        i.target.duration = HOUR / 2 + std::time::Duration::from_secs(word.len() as u64);
     }),
     ("the flow", |i, _| i.target.duration = 2 * HOUR),
     ("the session's name", |i, word| i.name = name(word)),
     ("the external id", |i, word| {
-        i.target.session.external_id = Some(word.parse().unwrap())
+        i.target.session.external_id = Some(word.parse().unwrap());
     }),
     ("the tags", |i, word| {
         i.target.session.tags.insert("team".into(), word.into());
@@ -81,7 +81,7 @@ const CHANGES: [Change; 13] = [
         }
     }),
     ("the source identity", |i, word| {
-        i.target.session.source_identity = Some(word.parse().unwrap())
+        i.target.session.source_identity = Some(word.parse().unwrap());
     }),
 ];
 

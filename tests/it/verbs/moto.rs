@@ -27,7 +27,7 @@ impl Moto {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        let end = Instant::now() + Duration::from_secs(60);
+        let end = Instant::now() + Duration::from_mins(1);
         while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
             assert!(child.try_wait().unwrap().is_none(), "moto_server has ended");
             assert!(Instant::now() < end, "moto_server does not listen");
