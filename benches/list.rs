@@ -90,7 +90,7 @@ fn catalog() -> Arc<Catalog> {
 
 fn model(catalog: &Arc<Catalog>) -> Model {
     let setup = Setup {
-        auth_account: "111111111111".parse().unwrap(),
+        auth_account: Some("111111111111".parse().unwrap()),
         store: "keyring".into(),
         detours: Vec::new(),
         warnings: Vec::new(),
@@ -99,6 +99,7 @@ fn model(catalog: &Arc<Catalog>) -> Model {
         overrides: Overrides::default(),
         keymap: Keymap::new(&std::collections::BTreeMap::new()).unwrap(),
         order: Order::Frecency,
+        verified: std::collections::BTreeMap::new(),
         theme: Theme::new(&UNICODE, Paint::Color),
     };
     let model = Model::new(setup, History::default(), "");

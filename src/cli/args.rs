@@ -4,11 +4,13 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::domain::ids::{AccountId, Malformed, Region, RoleName, parse_duration};
 use crate::domain::policy;
 use crate::domain::scope::Scope;
+use crate::services::console::Service;
 use crate::services::environment::Syntax;
 use crate::services::shell::{CommandName, Hookable};
 
@@ -164,7 +166,7 @@ pub enum Verb {
     )]
     Hook {
         /// bash, zsh or fish
-        #[arg(value_parser = parse_hookable)]
+        #[arg(value_parser = hookable())]
         shell: Hookable,
         /// The command to define
         #[arg(long, value_name = "NAME", default_value = "sekisho")]
@@ -175,7 +177,7 @@ pub enum Verb {
         /// The account, or account/role; without it the list opens
         target: Option<String>,
         /// Which shell evaluates what is printed
-        #[arg(long, hide = true, value_parser = parse_hookable)]
+        #[arg(long, hide = true, value_parser = hookable())]
         hook: Option<Hookable>,
     },
     /// Renew this shell's session now (needs the hook; every subshell has it)
@@ -184,7 +186,7 @@ pub enum Verb {
         #[arg(long)]
         quiet: bool,
         /// Which shell evaluates what is printed
-        #[arg(long, hide = true, value_parser = parse_hookable)]
+        #[arg(long, hide = true, value_parser = hookable())]
         hook: Option<Hookable>,
     },
     /// Make a first config
@@ -205,12 +207,108 @@ pub enum Verb {
         #[command(subcommand)]
         what: ImportVerb,
     },
+    /// List the targets: aligned on a terminal, one a line when piped
+    #[command(visible_alias = "ls", after_help = LIST_HELP)]
+    List(ListArgs),
+    /// Print credentials as JSON, for `credential_process` in ~/.aws/config
+    #[command(
+        after_help = "Never asks and fails in one line, unless --prompt allows asking on the terminal.\n\
+                      Example: credential_process = sekisho credential-process dev-tanaka"
+    )]
+    CredentialProcess {
+        /// The account, or account/role
+        target: String,
+        /// Ask for a code or a confirmation on the terminal
+        #[arg(long)]
+        prompt: bool,
+    },
+    /// Give other tools a profile for every target, in a block of ~/.aws/config
+    #[command(
+        after_help = "Examples:\n  sekisho profiles\n  sekisho profiles --write\n  aws --profile sekisho-dev-tanaka-developer s3 ls"
+    )]
+    Profiles(ProfilesArgs),
+    /// Run one command whose tools fetch fresh credentials for as long as it runs
+    #[command(after_help = "Example: sekisho serve dev-tanaka -- terraform apply")]
+    Serve {
+        /// The account, or account/role
+        target: String,
+        /// The command and its arguments
+        #[arg(
+            trailing_var_arg = true,
+            allow_hyphen_values = true,
+            required = true,
+            value_name = "COMMAND"
+        )]
+        command: Vec<OsString>,
+    },
+    /// Sign in to the web console
+    #[command(
+        after_help = "Examples:\n  sekisho console dev-tanaka --service cloudformation\n  sekisho console dev-tanaka --print | clip"
+    )]
+    Console(ConsoleArgs),
+    /// Print a completion script; targets complete too
+    #[command(
+        after_help = "bash: eval \"$(sekisho completions bash)\"\nzsh:  sekisho completions zsh > \"${fpath[1]}/_sekisho\"\nfish: sekisho completions fish | source"
+    )]
+    Completions {
+        /// bash, zsh or fish
+        #[arg(value_parser = hookable())]
+        shell: Hookable,
+    },
+    /// Print the manual page, or a verb's
+    #[command(after_help = "Example: sekisho man | man -l -")]
+    Man {
+        /// The verb
+        verb: Option<String>,
+    },
+    /// Get the session of the day now: one code, every account
+    #[command(after_help = "Example: sekisho login\nFor the web console: sekisho console TARGET")]
+    Login {
+        /// A habit from other tools: answered with where to go
+        #[arg(hide = true)]
+        target: Option<String>,
+    },
+    /// Forget sessions here, and say what stays valid at AWS
+    #[command(
+        after_help = "Examples:\n  sekisho logout\n  sekisho logout dev-tanaka/Developer\n  sekisho logout --all"
+    )]
+    Logout {
+        /// Only this account's role; without it, this config's every session
+        target: Option<String>,
+        /// Every session of every config, unreadable even in a backup
+        #[arg(long, conflicts_with = "target")]
+        all: bool,
+    },
+    /// Show what is live, until when, and where it rests
+    #[command(after_help = "Example: sekisho status --json | jq .auth_session.seconds_left")]
+    Status {
+        /// One JSON object
+        #[arg(long)]
+        json: bool,
+    },
+    /// Keep the access key in the store: add, import, rotate, remove, status
+    #[command(
+        after_help = "Examples:\n  sekisho key import --profile default\n  sekisho key rotate"
+    )]
+    Key {
+        /// What to do with it
+        #[command(subcommand)]
+        what: KeyVerb,
+    },
     /// Check the config, or show what it means
     Config {
         /// Which of the two
         #[command(subcommand)]
         what: ConfigVerb,
     },
+    /// Prove that a leaked key opens nothing
+    #[command(
+        after_help = "Examples:\n  sekisho verify\n  sekisho verify dev-tanaka --json\n\nExit: 0 all proved, 5 something is OPEN, 6 undecided."
+    )]
+    Verify(VerifyArgs),
+    /// Look for what commonly goes wrong here, and what weakens the promise
+    #[command(after_help = "Example: sekisho doctor --offline")]
+    Doctor(DoctorArgs),
     /// Render the guardrails that make a leaked key worthless
     #[command(
         after_help = "Examples:\n  sekisho policy --format cloudformation --write guardrails/\n  sekisho policy --format json | less"
@@ -232,6 +330,60 @@ pub enum Verb {
         )]
         verb: Vec<OsString>,
     },
+}
+
+const LIST_HELP: &str = "\
+With --json, an array of objects. Fields may be added; none is renamed or removed:
+  target account account_id aliases role role_arn region duration_seconds
+  flow (shared, direct) scope (full, read-only) guard (none, warn, confirm)
+  tags note expires (of the live session here: RFC 3339, UTC; else null)
+
+Examples:
+  sekisho list --filter 'tag:sandbox tokyo'
+  sekisho list --json | jq -r '.[] | select(.expires) | .target'";
+
+/// What `list` lists, and how.
+#[derive(Debug, Args)]
+pub struct ListArgs {
+    /// One JSON array
+    #[arg(long)]
+    pub json: bool,
+    /// What this finds, the best first: words, and tag: role: region:
+    #[arg(long, value_name = "QUERY")]
+    pub filter: Option<String>,
+    /// Every word that names a target, for completion scripts
+    #[arg(long, hide = true, conflicts_with_all = ["json", "filter"])]
+    pub names: bool,
+}
+
+/// Which console, and where it opens.
+#[derive(Debug, Args)]
+pub struct ConsoleArgs {
+    /// The account, or account/role
+    pub target: String,
+    /// Print the URL instead; whoever has it is signed in
+    #[arg(long)]
+    pub print: bool,
+    /// The page, as the console's address calls it: ec2, s3, cloudformation
+    #[arg(long, value_name = "SERVICE")]
+    pub service: Option<Service>,
+}
+
+/// What becomes of the profiles.
+#[derive(Debug, Args)]
+pub struct ProfilesArgs {
+    /// Write the block, after showing what changes
+    #[arg(long)]
+    pub write: bool,
+    /// Take the block away again
+    #[arg(long, conflicts_with_all = ["write", "include_guarded"])]
+    pub remove: bool,
+    /// Targets that want a confirmation too: their profiles carry it
+    #[arg(long)]
+    pub include_guarded: bool,
+    /// Do not ask
+    #[arg(long)]
+    pub yes: bool,
 }
 
 /// What `env` prints, and for whom.
@@ -288,11 +440,42 @@ pub enum Format {
     Dotenv,
 }
 
-fn parse_hookable(text: &str) -> Result<Hookable, Malformed> {
-    Hookable::ALL
-        .into_iter()
-        .find(|shell| shell.name() == text)
-        .ok_or_else(|| Malformed("the hook is for bash, zsh and fish".into()))
+/// The shells of hooks and completions, by name.
+fn hookable() -> impl TypedValueParser<Value = Hookable> {
+    let parse = |name: String| Hookable::ALL.into_iter().find(|shell| shell.name() == name);
+    PossibleValuesParser::new(Hookable::ALL.map(Hookable::name))
+        .try_map(move |name| parse(name).ok_or_else(|| Malformed("no such shell".into())))
+}
+
+/// What `verify` probes, and how it tells.
+#[derive(Debug, Args)]
+pub struct VerifyArgs {
+    /// Accounts or account/roles; without any, every one that is not guarded by `confirm`
+    #[arg(value_name = "TARGET")]
+    pub targets: Vec<String>,
+    /// Do not ask before probing
+    #[arg(long)]
+    pub yes: bool,
+    /// A report for programs; README documents its schema
+    #[arg(long)]
+    pub json: bool,
+    /// Show every finding, not only what is wrong
+    #[arg(long, conflicts_with = "json")]
+    pub all: bool,
+    /// The most calls a second
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub rate: u32,
+}
+
+/// How `doctor` looks, and how it tells.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct DoctorArgs {
+    /// Call nothing
+    #[arg(long)]
+    pub offline: bool,
+    /// Rows for programs; README documents their schema
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// What `policy` renders, and where to.
@@ -382,6 +565,55 @@ pub enum ConfigVerb {
     Check,
     /// The effective config, each value with its origin
     Show,
+}
+
+/// What to do with the access key.
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
+pub enum KeyVerb {
+    /// Type a key without echo, or pipe it in: two lines, AWS's JSON, or the console's CSV
+    #[command(
+        after_help = "Examples:\n  sekisho key add\n  aws iam create-access-key | sekisho key add"
+    )]
+    Add {
+        /// Replace another key without asking
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Move a profile's key out of ~/.aws/credentials
+    #[command(after_help = "Example: sekisho key import --profile default")]
+    Import {
+        /// The profile [default: the one in use, else default]
+        #[arg(long, value_name = "NAME")]
+        profile: Option<String>,
+        /// Keep a copy of the file, which still holds the key
+        #[arg(long)]
+        backup: bool,
+        /// Move without asking
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Replace the key by a new one; goes on where it was cut off
+    #[command(after_help = "Examples:\n  sekisho key rotate\n  sekisho key rotate --finish")]
+    Rotate {
+        /// Delete the old key too
+        #[arg(long)]
+        finish: bool,
+        /// Delete what has to be deleted without asking
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Remove the key from this machine
+    Remove {
+        /// Remove without asking
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Show the key's age, activity and last use
+    Status {
+        /// One JSON object
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 /// A session's length as AWS takes it: 15 minutes to 12 hours.

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use crate::domain::fault::{Exit, Fault};
 use crate::domain::secret::Secret;
-use crate::services::broker::Person;
+use crate::services::person::Person;
 use crate::services::store::keyfile::Passphrase;
 
 use super::out::Out;
@@ -19,6 +19,8 @@ enum Seat {
     Terminal(Out),
     /// The list: it shows the last line and tells of the wish.
     Screen { line: Option<String>, wish: bool },
+    /// Nobody waits: a program asks on its own.
+    Empty,
 }
 
 impl Bench {
@@ -35,10 +37,18 @@ impl Bench {
         };
     }
 
+    /// Empties the bench: nobody may be asked or told anything until what this gives is dropped.
+    pub fn leave(&self) -> Away<'_> {
+        Away {
+            bench: self,
+            seat: self.0.replace(Seat::Empty),
+        }
+    }
+
     /// What was said last, for the screen.
     pub fn last_line(&self) -> Option<String> {
         match &*self.0.borrow() {
-            Seat::Terminal(_) => None,
+            Seat::Terminal(_) | Seat::Empty => None,
             Seat::Screen { line, .. } => line.clone(),
         }
     }
@@ -51,29 +61,45 @@ impl Bench {
     }
 }
 
+/// A person who will be back in the same seat.
+pub struct Away<'a> {
+    bench: &'a Bench,
+    seat: Seat,
+}
+
+impl Drop for Away<'_> {
+    fn drop(&mut self) {
+        self.bench
+            .0
+            .replace(std::mem::replace(&mut self.seat, Seat::Empty));
+    }
+}
+
 impl Person for Rc<Bench> {
     fn hear(&self, text: &str) {
         match &mut *self.0.borrow_mut() {
             Seat::Terminal(out) => out.say(text),
             Seat::Screen { line, .. } => *line = Some(text.to_owned()),
+            Seat::Empty => {}
         }
     }
 
     fn passphrase(&self, which: Passphrase) -> Result<Secret, Fault> {
-        if let Seat::Screen { .. } = &*self.0.borrow() {
-            return Err(
-                Fault::new(Exit::NeedsPerson, "the key file's passphrase is needed")
-                    .because("it is asked once per login, outside the list")
-                    .fix("leave the list and run `sekisho login`"),
-            );
+        let needed = Fault::new(Exit::NeedsPerson, "the key file's passphrase is needed");
+        match &*self.0.borrow() {
+            Seat::Terminal(_) => prompt::passphrase(which),
+            Seat::Screen { .. } => Err(needed
+                .because("it is asked once per login, outside the list")
+                .fix("leave the list and run `sekisho login`")),
+            Seat::Empty => Err(needed.fix("run `sekisho login` in a terminal first")),
         }
-        prompt::passphrase(which)
     }
 
     fn wants_the_prompt(&self) -> bool {
         match &mut *self.0.borrow_mut() {
             Seat::Terminal(_) => prompt::enter_was_pressed(),
             Seat::Screen { wish, .. } => std::mem::take(wish),
+            Seat::Empty => false,
         }
     }
 }

@@ -7,17 +7,24 @@ use std::rc::Rc;
 use jiff::Timestamp;
 
 use crate::domain::account::{Overrides, Target, UnknownTarget};
-use crate::domain::config::{Config, KeySource, PromptCompat, StoreChoice};
+use crate::domain::config::{Config, KeySource, PromptCompat, RenewPref, StoreChoice};
 use crate::domain::fault::{Exit, Fault};
-use crate::domain::pass::{Pass, Renew, Terms};
+use crate::domain::guard::{Cleared, Confirmation};
+use crate::domain::pass::{Asking, Pass, Refusal, Renew, Request, Terms};
+use crate::domain::secret::{AccessKey, Secret};
 use crate::domain::text::sanitize;
+use crate::services::access_key::Shelf;
 use crate::services::aws;
 use crate::services::broker::{Broker, Means};
 use crate::services::config_cache::{self, Understood};
 use crate::services::config_files::{self, ReadFrom};
+use crate::services::diary::Diary;
 use crate::services::environment::{self, Environment, Inherited};
+use crate::services::export;
 use crate::services::paths::{Ids, Paths};
+use crate::services::person::Person;
 use crate::services::process;
+use crate::services::serve::Server;
 use crate::services::shell::{Shell, Subshell};
 use crate::services::stamps::Stamp;
 use crate::services::store::datakey::KeyPlace;
@@ -94,23 +101,37 @@ pub struct Context {
 impl Context {
     /// Reads the config and opens the store. Nothing is called.
     pub fn open(world: World, common: Common, verb: &str, out: Out) -> Result<Self, Fault> {
-        let inherited = Inherited::current();
         let paths = world.paths()?;
+        let understood = read_config(&world, &common, &paths)?;
+        Self::with_config(world, common, verb, out, paths, understood)
+    }
+
+    /// Opens the store for a config that was read elsewhere.
+    pub fn with_config(
+        world: World,
+        common: Common,
+        verb: &str,
+        out: Out,
+        paths: Paths,
+        understood: Understood,
+    ) -> Result<Self, Fault> {
         let Understood {
             config,
             warnings,
             read_from,
-        } = read_config(&world, &common, &paths)?;
+        } = understood;
         let bench = Rc::new(Bench::new(out));
         let means = Means {
-            vault: vault(config.store, &paths),
+            vault: vault(&world, config.store, &paths),
             store: config.store,
             shared: paths.state.clone(),
             verb: verb.to_owned(),
+            diary: config.audit.then(|| Diary::new(&paths.state, verb)),
             person: Box::new(Rc::clone(&bench)),
             clock: Timestamp::now,
         };
         let broker = Broker::new(config.auth.clone(), means);
+        let inherited = Inherited::current();
         let context = Self {
             out,
             world,
@@ -157,6 +178,11 @@ impl Context {
         &self.world
     }
 
+    /// The config that was named by option or variable, absolute.
+    pub fn named_config(&self) -> Option<PathBuf> {
+        named_config(&self.common, &self.inherited)
+    }
+
     /// The environment sekisho was started with.
     pub fn inherited(&self) -> &Inherited {
         &self.inherited
@@ -165,6 +191,59 @@ impl Context {
     /// Where the person waits.
     pub fn bench(&self) -> &Bench {
         &self.bench
+    }
+
+    /// The access key where it can be had without asking a person; `None` where it is sealed.
+    pub fn key_without_asking(&self) -> Option<Result<Rc<AccessKey>, Fault>> {
+        let sealed = matches!(
+            self.config.auth.key,
+            KeySource::Auto | KeySource::File | KeySource::Keyring
+        );
+        if sealed && self.world.demo().is_none() {
+            return None;
+        }
+        let key = block_on(self.broker.access_key()).ok()?;
+        Some(key.map_err(Refusal::into_fault))
+    }
+
+    /// Where sessions rest, as the header and `status` name it.
+    pub fn store_label(&self) -> String {
+        self.broker
+            .vault()
+            .label()
+            .unwrap_or("no session kept yet")
+            .to_owned()
+    }
+
+    /// What stands between sekisho and AWS's own hosts, one line each.
+    pub fn detours(&self) -> Vec<String> {
+        match self.world {
+            World::Real => aws::detours(&self.config.auth),
+            World::Demo(_) => {
+                vec!["demo: an emulated organisation, nothing here is real".to_owned()]
+            }
+        }
+    }
+
+    /// A verb as a person types it to get what this process would do.
+    pub fn command(&self, verb: &str) -> String {
+        match &self.common.config {
+            Some(config) => format!(
+                "sekisho --config {} {verb}",
+                super::quote(&config.to_string_lossy())
+            ),
+            None => format!("sekisho {verb}"),
+        }
+    }
+
+    /// The person who waits there, as the services know them.
+    pub fn person(&self) -> &dyn Person {
+        &self.bench
+    }
+
+    /// Where the config's access key may lie in the store.
+    pub fn shelf(&self) -> Shelf {
+        Shelf::new(&self.config.auth, self.config.store, &self.paths.state)
     }
 
     /// What the command line changes about every target.
@@ -183,22 +262,36 @@ impl Context {
         if self.common.mfa_code.is_some() {
             Codes::Stdin
         } else {
-            Codes::Terminal
+            Codes::Terminal {
+                world: self.world.clone(),
+                patience: None,
+            }
         }
     }
 
     /// A pass into a named target: guard, cache, code.
     pub fn pass(&self, name: &str) -> Result<Pass, Fault> {
         let cleared = prompt::clear(self.target(name)?, self.common.confirm.as_deref())?;
-        let mut codes = self.codes();
-        let terms = Terms {
-            renew: Renew::ByFlow,
-            asking: codes.asking(),
-        };
-        let pass = block_on(prompt::pass(&self.broker, cleared, terms, &mut codes))??;
+        let pass = block_on(self.enter(name, cleared, Renew::ByFlow, self.codes()))??;
         for note in &pass.notes {
             self.out.warn(note);
         }
+        Ok(pass)
+    }
+
+    /// A pass into a target whose guard has been passed, kept for the next time under the name it was asked by.
+    pub async fn enter(
+        &self,
+        name: &str,
+        cleared: Cleared,
+        renew: Renew,
+        mut codes: Codes,
+    ) -> Result<Pass, Fault> {
+        let terms = Terms {
+            renew,
+            asking: codes.asking(),
+        };
+        let pass = prompt::pass(&self.broker, cleared, terms, &mut codes).await?;
         warm::keep(self, name, &pass);
         Ok(pass)
     }
@@ -208,7 +301,7 @@ impl Context {
         let now = Timestamp::now();
         let read = self.read_from.files.iter().chain(&self.read_from.folders);
         let profiles = match self.config.auth.key {
-            KeySource::Profile(_) => aws::profile_files(&self.paths.home),
+            KeySource::Profile(_) => aws::profile_files(&self.paths.home).into(),
             _ => Vec::new(),
         };
         read.chain(&profiles)
@@ -225,10 +318,7 @@ impl Context {
     pub async fn run_shell(&self, pass: Pass, asked: Option<&str>) -> Result<Exit, Fault> {
         let prefs = &self.config.shell;
         let shell = Shell::choose(asked.or(prefs.program.as_deref()), &self.inherited)?;
-        let sekisho = std::env::current_exe().map_err(|error| {
-            Fault::new(Exit::Fault, "sekisho does not find its own program")
-                .because(error.to_string())
-        })?;
+        let sekisho = super::own_program()?;
         let runtime_dir = self
             .paths
             .runtime
@@ -236,17 +326,97 @@ impl Context {
             .unwrap_or_else(|| self.paths.state.join("run"));
         Dir::create(&runtime_dir)
             .map_err(|error| error.fault("the subshell's start-up files cannot be written"))?;
-        let environment = self.environment(pass, self.inherited.depth() + 1);
-        self.broker.rest();
         let subshell = Subshell {
             shell: &shell,
             sekisho: &sekisho,
             runtime_dir: &runtime_dir,
             prefs,
         };
-        let exit = subshell.run(environment, &self.inherited).await;
+        let child = async |environment| subshell.run(environment, &self.inherited).await;
+        if prefs.renew == RenewPref::Serve {
+            return self.serve(pass, child).await;
+        }
+        let environment = self.environment(pass, self.inherited.depth() + 1);
+        self.broker.rest();
+        let exit = child(environment).await;
         self.lend_demo_key()?;
         exit
+    }
+
+    /// Runs a child that fetches its credentials from an endpoint of ours, for as long as it runs.
+    pub async fn serve(
+        &self,
+        pass: Pass,
+        child: impl AsyncFnOnce(Environment) -> Result<Exit, Fault>,
+    ) -> Result<Exit, Fault> {
+        let name = pass.target.name();
+        let renewal = pass.target.clone().clear(Confirmation::Renewal);
+        let cleared =
+            renewal.map_err(|_| Fault::new(Exit::NeedsPerson, format!("{name} is guarded")))?;
+        let server = Server::open().await.map_err(|error| {
+            Fault::new(
+                Exit::Fault,
+                "there is no port on this machine to serve credentials at",
+            )
+            .because(error.to_string())
+        })?;
+        let told = child_context(
+            &self.world,
+            &self.common,
+            &self.inherited,
+            self.config.shell.prompt_compat,
+            self.inherited.depth() + 1,
+        );
+        let environment =
+            Environment::served(&pass.target, server.endpoint(), &told, &self.inherited);
+        drop(pass);
+        self.broker.rest();
+        // The terminal is the child's: nobody is asked, and one line says when somebody should be.
+        let _away = self.bench.leave();
+        let mut said = false;
+        let issue = async || {
+            let issued = self.renewed(&cleared).await;
+            if let Err(fault) = &issued
+                && !std::mem::replace(&mut said, true)
+            {
+                self.out.fault_line(fault);
+            }
+            said &= issued.is_err();
+            issued
+        };
+        let exit = tokio::select! {
+            exit = child(environment) => exit,
+            never = server.run(issue) => match never {},
+        };
+        self.lend_demo_key()?;
+        exit
+    }
+
+    /// A fresh session as an endpoint answers it. Nobody is asked, and no key is kept.
+    async fn renewed(&self, cleared: &Cleared) -> Result<Secret, Fault> {
+        self.lend_demo_key()?;
+        let request = Request {
+            target: cleared.clone(),
+            code: None,
+            terms: Terms {
+                renew: Renew::Below(20 * 60), // botocore asks at every call once 15 min are left
+                asking: Asking::Never,
+            },
+        };
+        let issued = self.broker.issue(&request).await;
+        self.broker.rest();
+        match issued {
+            Ok(pass) => Ok(export::for_container(&pass)),
+            Err(Refusal::Fault(fault)) => Err(fault),
+            Err(Refusal::Code(_)) => {
+                let name = cleared.target();
+                Err(Fault::new(
+                    Exit::NeedsPerson,
+                    format!("the session of {name} needs an MFA code to go on"),
+                )
+                .fix("run `sekisho login` in another terminal"))
+            }
+        }
     }
 
     /// Becomes a command. Returns only where that failed.
@@ -303,39 +473,64 @@ pub fn environment(
     pass: Pass,
     depth: u32,
 ) -> Environment {
-    let named = common.config.as_deref().map(Path::to_owned);
-    let named = named.or_else(|| inherited.get("SEKISHO_CONFIG").map(PathBuf::from));
-    let context = environment::Context {
-        config_path: named.and_then(|path| std::path::absolute(path).ok()),
-        depth,
-        compat,
-        extra: world.demo().map(Demo::environment).unwrap_or_default(),
-    };
+    let context = child_context(world, common, inherited, compat, depth);
     Environment::of(pass, &context, inherited)
 }
 
-/// Reads the config, from its file or from the demo, and what its included files complain about.
-fn read_config(world: &World, common: &Common, paths: &Paths) -> Result<Understood, Fault> {
-    if let World::Demo(demo) = world {
-        let mut config = super::demo::example()?.config;
-        demo.adopt(&mut config);
-        return Ok(Understood {
-            config,
-            warnings: Vec::new(),
-            read_from: ReadFrom::default(),
-        });
+/// What a child is told besides its credentials.
+fn child_context(
+    world: &World,
+    common: &Common,
+    inherited: &Inherited,
+    compat: PromptCompat,
+    depth: u32,
+) -> environment::Context {
+    environment::Context {
+        config_path: named_config(common, inherited),
+        depth,
+        compat,
+        extra: world.demo().map(Demo::environment).unwrap_or_default(),
     }
-    let path = config_files::locate(common.config.as_deref(), |name| std::env::var_os(name))?;
-    config_cache::load(&path, paths)
 }
 
-/// The vault that a config asks for.
-fn vault(store: StoreChoice, paths: &Paths) -> Vault {
-    let places = match store {
-        StoreChoice::Auto => KeyPlace::AUTO,
-        StoreChoice::Keyring => KeyPlace::KEYRING,
-        StoreChoice::File => KeyPlace::FILE,
-        StoreChoice::None => KeyPlace::NONE,
+/// The config that was named by option or variable, absolute.
+fn named_config(common: &Common, inherited: &Inherited) -> Option<PathBuf> {
+    let named = common.config.as_deref().map(Path::to_owned);
+    let named = named.or_else(|| inherited.get("SEKISHO_CONFIG").map(PathBuf::from));
+    named.and_then(|path| std::path::absolute(path).ok())
+}
+
+/// Reads the config, from its file or from the demo, and what its included files complain about.
+pub fn read_config(world: &World, common: &Common, paths: &Paths) -> Result<Understood, Fault> {
+    let World::Demo(demo) = world else {
+        return config_cache::load(&config_path(common)?, paths);
+    };
+    let named = common.config.as_deref().or(demo.config());
+    let mut understood = match named {
+        Some(path) => config_cache::load(&config_files::locate(Some(path), |_| None)?, paths)?,
+        None => Understood {
+            config: super::demo::example()?.config,
+            warnings: Vec::new(),
+            read_from: ReadFrom::default(),
+        },
+    };
+    demo.adopt(&mut understood.config);
+    Ok(understood)
+}
+
+/// Where the config is.
+pub fn config_path(common: &Common) -> Result<PathBuf, Fault> {
+    config_files::locate(common.config.as_deref(), |name| std::env::var_os(name))
+}
+
+/// The vault that a config asks for; a demo's stays in its folder.
+fn vault(world: &World, store: StoreChoice, paths: &Paths) -> Vault {
+    let places = match (world, store) {
+        (World::Demo(_), _) => KeyPlace::DEMO,
+        (World::Real, StoreChoice::Auto) => KeyPlace::AUTO,
+        (World::Real, StoreChoice::Keyring) => KeyPlace::KEYRING,
+        (World::Real, StoreChoice::File) => KeyPlace::FILE,
+        (World::Real, StoreChoice::None) => KeyPlace::NONE,
     };
     Vault::new(
         &paths.state.join("sessions"),

@@ -3,19 +3,25 @@
 use std::ffi::OsString;
 use std::io;
 use std::iter;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
 
 use clap::Parser;
 
 use serde::{Deserialize, Serialize};
 
 use crate::domain::account::{Catalog, Role};
-use crate::domain::config::{Auth, Complaint, Config, Loaded, MainFile, Strictness, assemble};
+use crate::domain::config::{
+    Auth, Complaint, Config, Loaded, MainFile, StoreChoice, Strictness, assemble,
+};
 use crate::domain::fault::{Exit, Fault};
 use crate::domain::ids::{AccountId, MfaSerial};
 use crate::domain::secret::{AccessKey, Secret};
 use crate::emulator::{self, Device, Document, Emulator, Organisation};
+use crate::services::config_files;
+use crate::services::environment::{Environment, Inherited};
+use crate::services::paths::{Ids, Paths};
+use crate::services::process;
 
 use super::args::{CommandLine, Common};
 use super::context::{self, World};
@@ -36,6 +42,8 @@ struct Descriptor {
     url: String,
     key_id: String,
     secret: String,
+    /// The config that the organisation was made from; `None` is the example.
+    config: Option<PathBuf>,
     /// Serial and shared secret of each authenticator.
     seeds: Vec<(MfaSerial, [u8; 20])>,
 }
@@ -50,7 +58,9 @@ pub struct Demo {
 
 impl Demo {
     /// Starts an organisation that fits a config.
-    pub fn start(config: &Config) -> Result<Self, Fault> {
+    ///
+    /// `path` is where the config is from; `None` is the example.
+    pub fn start(config: &Config, path: Option<PathBuf>) -> Result<Self, Fault> {
         let wrong = |error: io::Error| {
             Fault::new(Exit::Fault, "the demo cannot start")
                 .because(error.to_string())
@@ -69,6 +79,7 @@ impl Demo {
         let emulator = Emulator::start(organisation).map_err(wrong)?;
         let folder = tempfile::Builder::new()
             .prefix("sekisho-demo-")
+            .permissions(PermissionsExt::from_mode(0o700))
             .tempdir()
             .map_err(wrong)?;
         let descriptor = Descriptor {
@@ -76,6 +87,7 @@ impl Demo {
             key_id,
             secret,
             seeds,
+            config: path,
         };
         let file = folder.path().join("demo.json");
         std::fs::write(&file, serde_json::to_vec(&descriptor).unwrap_or_default())
@@ -104,9 +116,16 @@ impl Demo {
         })
     }
 
+    /// The config that the organisation was made from; `None` is the example.
+    pub fn config(&self) -> Option<&Path> {
+        self.descriptor.config.as_deref()
+    }
+
     /// Turns a config towards the emulator.
     pub fn adopt(&self, config: &mut Config) {
         config.auth.endpoint_url = Some(self.descriptor.url.clone());
+        // A keychain lies outside the demo's folder.
+        config.store = StoreChoice::File;
     }
 
     /// The demo user's key. It opens nothing but the emulator.
@@ -258,19 +277,24 @@ fn trust(auth: AccountId, user: &str, role: &Role) -> String {
     .to_string()
 }
 
-/// Runs a verb in a new organisation, or keeps one running for other terminals.
+/// Runs a verb in an organisation of its own, or keeps one running for other terminals.
+///
+/// The verb runs in a process of its own, so that the organisation outlives an `exec`, and its folder goes
+/// however the verb ends.
 pub fn run(serve: bool, verb: Vec<OsString>, common: Common, out: Out) -> Result<Exit, Fault> {
-    if let World::Demo(_) = World::of_environment()? {
-        out.say("this shell is inside a demo already; a new one starts beside it");
-    }
-    let demo = Rc::new(Demo::start(&example()?.config)?);
     if serve {
+        let demo = start(&common)?;
         out.data(&demo.directions());
         return context::block_on(until_interrupted());
     }
+    let world = World::of_environment()?;
+    if let World::Real = world {
+        let demo = start(&common)?;
+        return context::block_on(run_again(&demo))?;
+    }
     match CommandLine::try_parse_from(iter::once(OsString::from("sekisho")).chain(verb)) {
         Ok(line) => super::run_in(
-            &World::Demo(demo),
+            &world,
             CommandLine {
                 common: line.common.or(common),
                 ..line
@@ -279,6 +303,28 @@ pub fn run(serve: bool, verb: Vec<OsString>, common: Common, out: Out) -> Result
         ),
         Err(error) => Ok(out.misread(&error)),
     }
+}
+
+/// Starts a demo of the config that was named, else of the example.
+fn start(common: &Common) -> Result<Demo, Fault> {
+    let Some(named) = &common.config else {
+        return Demo::start(&example()?.config, None);
+    };
+    let path = config_files::locate(Some(named), |_| None)?;
+    let home = Paths::find(|name| std::env::var_os(name), Ids::current())?.home;
+    let (loaded, _) = config_files::load(&path, Some(&home), Strictness::Tolerant)?;
+    Demo::start(&loaded.config, Some(path))
+}
+
+/// Runs this very command line again, inside a demo.
+async fn run_again(demo: &Demo) -> Result<Exit, Fault> {
+    let program = super::own_program()?;
+    let argv: Vec<OsString> = iter::once(program.into())
+        .chain(std::env::args_os().skip(1))
+        .collect();
+    let inherited = Inherited::current();
+    let environment = Environment::without_pass(demo.environment(), &inherited);
+    process::run(environment, &inherited, &argv).await
 }
 
 /// The config every demo runs on.

@@ -13,7 +13,7 @@ use crate::services::shell::{Hookable, Shell};
 use super::args::{EnvArgs, Format};
 use super::context::{Context, block_on};
 use super::pick;
-use super::prompt::{self, Codes};
+use super::prompt;
 
 /// Prints the environment of a target, or of none.
 pub fn run(context: &Context, arguments: &EnvArgs) -> Result<Exit, Fault> {
@@ -103,7 +103,7 @@ pub fn refresh(context: &Context, hook: Option<Hookable>, quiet: bool) -> Result
             context.broker(),
             cleared,
             terms,
-            &mut Codes::Terminal,
+            &mut context.codes(),
         ))??
     };
     let environment = context.environment(pass, context.inherited().depth());

@@ -2,42 +2,65 @@
 
 pub mod args;
 mod bench;
+mod columns;
+mod completions;
 mod config;
+mod console;
 mod context;
+mod credential_process;
 mod demo;
 mod diff;
+mod doctor;
 mod env;
 mod exec;
 mod hook;
 mod import;
 mod init;
+mod key;
+mod list;
+mod login;
+mod logout;
 pub mod out;
 mod pick;
 mod policy;
+mod profiles;
 mod prompt;
+mod serve;
 mod shell;
+mod status;
+mod verify;
 mod warm;
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
 
 use crate::domain::fault::{Exit, Fault};
 use crate::domain::text::{nearest, sanitize};
+use crate::services::hygiene;
 
 use args::{CommandLine, ImportVerb, Verb};
 use context::{Context, World};
+use logout::What;
 use out::Out;
 
 /// Runs one command line.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
+    // Before anything secret is read. `std::env` was filled by the loader, so `/proc/self/environ` is not missed.
+    let hidden = hygiene::hide_memory();
     let arguments: Vec<OsString> = arguments.into_iter().collect();
     let line = match CommandLine::try_parse_from(&arguments) {
         Ok(line) => line,
         Err(error) => return misread(&error, &arguments),
     };
     let out = Out::new(&line.common);
+    if let Err(error) = hidden {
+        out.warn(&format!(
+            "this process's memory is open to your other programs: {error}"
+        ));
+    }
     World::of_environment()
         .and_then(|world| run_in(&world, line, out))
         .unwrap_or_else(|fault| out.fault(&fault))
@@ -47,7 +70,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
 fn run_in(world: &World, line: CommandLine, out: Out) -> Result<Exit, Fault> {
     let context = |common, verb: String| Context::open(world.clone(), common, &verb, out);
     match line.verb.unwrap_or(Verb::Pick { query: Vec::new() }) {
-        Verb::Pick { query } => pick::run(&context(line.common, "pick".into())?, &query.join(" ")),
+        Verb::Pick { query } => pick::run(world, line.common, &query.join(" "), out),
         Verb::Shell { target, shell } => shell::run(
             &context(line.common, format!("shell {target}"))?,
             &target,
@@ -77,9 +100,7 @@ fn run_in(world: &World, line: CommandLine, out: Out) -> Result<Exit, Fault> {
         Verb::Refresh { quiet, hook } => {
             env::refresh(&context(line.common, "refresh".into())?, hook, quiet)
         }
-        Verb::Init { force, shell } => {
-            init::run(world, &line.common, force, shell.as_deref(), out)
-        }
+        Verb::Init { force, shell } => init::run(world, &line.common, force, shell.as_deref(), out),
         Verb::Import { what } => match what {
             ImportVerb::AwsConfig(arguments) => {
                 import::profiles(world, &line.common, &arguments, out)
@@ -89,7 +110,44 @@ fn run_in(world: &World, line: CommandLine, out: Out) -> Result<Exit, Fault> {
                 arguments,
             ),
         },
+        Verb::List(arguments) => list::run(&context(line.common, "list".into())?, &arguments),
+        Verb::CredentialProcess { target, prompt } => Ok(credential_process::run(
+            world,
+            line.common,
+            &target,
+            prompt,
+            out,
+        )),
+        Verb::Profiles(arguments) => {
+            profiles::run(&context(line.common, "profiles".into())?, &arguments)
+        }
+        Verb::Serve { target, command } => serve::run(
+            &context(line.common, format!("serve {target}"))?,
+            &target,
+            &command,
+        ),
+        Verb::Console(arguments) => {
+            let verb = format!("console {}", arguments.target);
+            console::run(&context(line.common, verb)?, &arguments)
+        }
+        Verb::Completions { shell } => Ok(completions::completions(shell, out)),
+        Verb::Man { verb } => completions::man(verb.as_deref(), out),
+        Verb::Login { target } => {
+            login::run(&context(line.common, "login".into())?, target.as_deref())
+        }
+        Verb::Logout { target, all } => {
+            let what = match &target {
+                Some(target) => What::Target(target),
+                None if all => What::Everything,
+                None => What::Ours,
+            };
+            logout::run(&context(line.common, "logout".into())?, &what)
+        }
+        Verb::Status { json } => Ok(status::run(&context(line.common, "status".into())?, json)),
+        Verb::Key { what } => key::run(&context(line.common, "key".into())?, &what),
         Verb::Config { what } => config::run(&line.common, world, what, out),
+        Verb::Verify(arguments) => verify::run(&context(line.common, "verify".into())?, &arguments),
+        Verb::Doctor(arguments) => doctor::run(world, &line.common, arguments, out),
         Verb::Policy(arguments) => policy::run(&context(line.common, "policy".into())?, &arguments),
         Verb::Demo { serve, verb } => demo::run(serve, verb, line.common, out),
     }
@@ -137,6 +195,13 @@ fn unknown_verb(word: &str) -> Fault {
         Some(near) => fault.fix(format!("did you mean `sekisho {near}`?")),
         None => fault.fix("`sekisho --help` lists the verbs"),
     }
+}
+
+/// The file of the program that runs.
+fn own_program() -> Result<PathBuf, Fault> {
+    std::env::current_exe().map_err(|error| {
+        Fault::new(Exit::Fault, "sekisho does not find its own program").because(error.to_string())
+    })
 }
 
 /// A text quoted for a POSIX shell.

@@ -57,10 +57,29 @@ impl Out {
         let _ = writeln!(std::io::stderr().lock(), "sekisho: {line}");
     }
 
+    /// Shows a person whole lines: a table, a diff.
+    pub fn tell(self, lines: &str) {
+        let _ = std::io::stderr().lock().write_all(lines.as_bytes());
+    }
+
+    /// Writes one JSON object to stdout.
+    pub fn json(self, object: &impl serde::Serialize) {
+        if let Ok(text) = serde_json::to_string_pretty(object) {
+            self.data(&format!("{text}\n"));
+        }
+    }
+
     /// Tells a person what they asked to hear with `-v`.
     pub fn log(self, line: &str) {
         if self.verbose > 0 {
             self.say(line);
+        }
+    }
+
+    /// Shows a line in the place of the one before; an empty one takes it away.
+    pub fn progress(self, line: &str) {
+        if std::io::stderr().is_terminal() {
+            let _ = write!(std::io::stderr().lock(), "\r\x1b[K{line}");
         }
     }
 
@@ -84,6 +103,19 @@ impl Out {
             text.push_str(&format!("   aws  {detail}\n"));
         }
         let _ = std::io::stderr().lock().write_all(text.as_bytes());
+        fault.exit
+    }
+
+    /// Tells a fault in one line, for the programs that show or log our stderr. Returns how to end.
+    pub fn fault_line(self, fault: &Fault) -> Exit {
+        let more = fault.fix.first().or(fault.why.first());
+        self.say(&more.map_or_else(
+            || fault.what.clone(),
+            |more| format!("{}: {more}", fault.what),
+        ));
+        if let Some(detail) = &fault.detail {
+            self.log(&format!("aws: {detail}"));
+        }
         fault.exit
     }
 

@@ -1,22 +1,31 @@
 //! Asks a person on the terminal, for the verbs without the list.
 
 use std::fs::{File, OpenOptions};
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::time::{Duration, Instant};
+
+use jiff::{SignedDuration, Timestamp};
+use zeroize::Zeroizing;
 
 use crate::domain::account::Target;
 use crate::domain::fault::{Exit, Fault};
 use crate::domain::guard::{Cleared, Confirmation, Unconfirmed};
 use crate::domain::ids::MfaSerial;
-use crate::domain::pass::{Asking, CodeWanted, Device, Pass, Refusal, Request, Terms};
-use crate::domain::secret::{MfaCode, Secret};
+use crate::domain::import::organization::Member;
+use crate::domain::pass::{Asking, CodeWanted, Complaint, Device, Pass, Refusal, Request, Terms};
+use crate::domain::secret::{Credentials, MfaCode, Secret};
 use crate::domain::text::sanitize;
 use crate::services::broker::Broker;
 use crate::services::store::keyfile::Passphrase;
+
+use super::context::World;
 
 /// The person's terminal, wherever stdin and stdout lead.
 pub struct Terminal {
     lines: BufReader<File>,
     screen: File,
+    /// When it is too late for an answer.
+    until: Option<Instant>,
 }
 
 impl Terminal {
@@ -30,22 +39,50 @@ impl Terminal {
         Some(Self {
             lines: BufReader::new(screen.try_clone().ok()?),
             screen,
+            until: None,
         })
+    }
+
+    /// Opens the controlling terminal for a person who has so long to answer.
+    pub fn open_for(patience: Duration) -> Option<Self> {
+        let until = Some(Instant::now() + patience);
+        Some(Self {
+            until,
+            ..Self::open()?
+        })
+    }
+
+    /// Waits until a line was entered, or until it is too late.
+    fn await_line(&self) -> Result<(), Fault> {
+        use rustix::event::{PollFd, PollFlags, Timespec, poll};
+        let Some(until) = self.until else {
+            return Ok(());
+        };
+        let left = until.saturating_duration_since(Instant::now());
+        let left = Timespec::try_from(left).ok();
+        let mut ready = [PollFd::new(&self.screen, PollFlags::IN)];
+        match poll(&mut ready, left.as_ref()) {
+            Ok(0) => Err(Fault::new(Exit::NeedsPerson, "nobody answered in time")
+                .fix("run `sekisho login` in a terminal first")),
+            _ => Ok(()),
+        }
     }
 
     /// Shows a question and reads a line. An end of input is a cancellation.
     pub fn ask(&mut self, question: &str) -> Result<String, Fault> {
         let mut line = String::new();
-        let read = write!(self.screen, "{question}")
-            .and_then(|()| self.screen.flush())
-            .and_then(|()| self.lines.read_line(&mut line));
+        let asked = write!(self.screen, "{question}").and_then(|()| self.screen.flush());
+        self.await_line()?;
+        let read = asked.and_then(|()| self.lines.read_line(&mut line));
         match read {
             Ok(0) | Err(_) => Err(cancelled()),
             Ok(_) => Ok(line.trim().to_owned()),
         }
     }
 
-    /// Shows a question and reads a line that is not shown.
+    /// Shows a question and reads a line that is not shown; ^C and ^D cancel.
+    ///
+    /// The terminal hands over every key, ^C included, so that it is never left silent.
     pub fn ask_hidden(&mut self, question: &str) -> Result<Secret, Fault> {
         use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
         let failed = |error: rustix::io::Errno| {
@@ -53,12 +90,40 @@ impl Terminal {
         };
         let before = tcgetattr(&self.screen).map_err(failed)?;
         let mut silent = before.clone();
-        silent.local_modes.remove(LocalModes::ECHO);
+        silent
+            .local_modes
+            .remove(LocalModes::ECHO | LocalModes::ICANON | LocalModes::ISIG);
         tcsetattr(&self.screen, OptionalActions::Now, &silent).map_err(failed)?;
-        let answer = self.ask(question);
+        let _ = write!(self.screen, "{question}").and_then(|()| self.screen.flush());
+        let answer = self.hidden_line();
         let _ = tcsetattr(&self.screen, OptionalActions::Now, &before);
         self.say("");
-        answer.map(Secret::new)
+        answer
+    }
+
+    fn hidden_line(&mut self) -> Result<Secret, Fault> {
+        const MOST: usize = 1024; // never grows, so leaves no copy
+        let mut bytes = Zeroizing::new(Vec::with_capacity(MOST));
+        let mut key = [0];
+        loop {
+            match self.lines.read(&mut key) {
+                Ok(1) => {}
+                _ => return Err(cancelled()),
+            }
+            match key[0] {
+                b'\r' | b'\n' => break,
+                0x03 | 0x04 => return Err(cancelled()),
+                0x15 => bytes.clear(), // ^U
+                0x08 | 0x7F => while bytes.pop().is_some_and(|byte| byte & 0xC0 == 0x80) {},
+                byte if byte >= b' ' && bytes.len() < MOST => bytes.push(byte),
+                _ => {}
+            }
+        }
+        let text = std::str::from_utf8(&bytes).map_err(|_| {
+            Fault::new(Exit::Usage, "what was typed is not UTF-8")
+                .fix("check the terminal's character set")
+        })?;
+        Ok(Secret::new(text.to_owned()))
     }
 
     /// Shows a line.
@@ -74,8 +139,13 @@ pub fn cancelled() -> Fault {
 
 /// Where codes come from.
 pub enum Codes {
-    /// A person at the terminal.
-    Terminal,
+    /// A person at the terminal; a demo shows them what its device shows.
+    Terminal {
+        /// Where the device may be the demo's own.
+        world: World,
+        /// How long the person may take; `None` is as long as they like.
+        patience: Option<Duration>,
+    },
     /// One line of stdin, once.
     Stdin,
     /// Nowhere: nobody may be asked.
@@ -87,7 +157,7 @@ impl Codes {
     pub fn asking(&self) -> Asking {
         match self {
             Self::Nobody => Asking::Never,
-            Self::Terminal | Self::Stdin => Asking::Allowed,
+            Self::Terminal { .. } | Self::Stdin => Asking::Allowed,
         }
     }
 
@@ -107,33 +177,57 @@ impl Codes {
             .first()
             .ok_or_else(|| nobody("no device gives a code".into()))?;
         match self {
-            Self::Nobody => Err(nobody(format!(
-                "an MFA code is needed {purpose}, and nobody may be asked"
-            ))),
+            Self::Nobody => Err(match &wanted.complaint {
+                Some(complaint) => not_taken(complaint),
+                None => nobody(format!(
+                    "an MFA code is needed {purpose}, and nobody may be asked"
+                )),
+            }),
             Self::Stdin => {
                 *self = Self::Nobody;
-                let mut line = String::new();
-                let _ = std::io::stdin().lock().read_line(&mut line);
-                let code = MfaCode::parse(&line).ok_or_else(|| {
+                let code = MfaCode::parse(&line_of_stdin()).ok_or_else(|| {
                     Fault::new(Exit::Usage, "stdin holds no six-digit code")
                         .fix("give exactly six digits and a newline to `--mfa-code -`")
                 })?;
                 Ok((first.serial.clone(), code))
             }
-            Self::Terminal => {
-                let mut terminal = Terminal::open().ok_or_else(|| {
+            Self::Terminal { world, patience } => {
+                let terminal = patience.map_or_else(Terminal::open, Terminal::open_for);
+                let mut terminal = terminal.ok_or_else(|| {
                     nobody(format!(
                         "an MFA code is needed {purpose}, and there is no terminal to ask on"
                     ))
                 })?;
-                ask_code(&mut terminal, wanted, first, purpose)
+                ask_code(&mut terminal, world, wanted, first, purpose)
             }
         }
     }
 }
 
+/// The fault of a code that was given beforehand and is of no use.
+fn not_taken(complaint: &Complaint) -> Fault {
+    let mut fault = Fault::new(Exit::Refused, &complaint.what);
+    fault.why.clone_from(&complaint.why);
+    fault.fix("wait for the device's next code and give that one")
+}
+
+/// One line of stdin and not a byte more: what follows is the command's.
+fn line_of_stdin() -> zeroize::Zeroizing<String> {
+    const LONGEST: usize = 256;
+    let mut line = zeroize::Zeroizing::new(Vec::with_capacity(LONGEST));
+    let mut byte = [0];
+    while line.len() < LONGEST {
+        match rustix::io::retry_on_intr(|| rustix::io::read(rustix::stdio::stdin(), &mut byte)) {
+            Ok(1) if byte[0] != b'\n' => line.push(byte[0]),
+            _ => break,
+        }
+    }
+    zeroize::Zeroizing::new(String::from_utf8_lossy(&line).into_owned())
+}
+
 fn ask_code(
     terminal: &mut Terminal,
+    world: &World,
     wanted: &CodeWanted,
     first: &Device,
     purpose: &str,
@@ -158,6 +252,12 @@ fn ask_code(
         terminal.say("  (a number and Enter changes the device)");
     }
     loop {
+        let shown = world
+            .demo()
+            .and_then(|demo| demo.code(&device.serial, Timestamp::now()));
+        if let Some(code) = shown {
+            terminal.say(&format!("demo: the device shows {code}"));
+        }
         let line = terminal.ask(&format!("code from {}: ", sanitize(&device.label)))?;
         let line = zeroize::Zeroizing::new(line);
         if let Some(code) = MfaCode::parse(&line) {
@@ -194,6 +294,15 @@ pub fn confirm(question: &str) -> Result<(), Fault> {
 
 /// Passes a target's guard: by `--confirm`, else by asking at the terminal.
 pub fn clear(target: Target, confirm: Option<&str>) -> Result<Cleared, Fault> {
+    clear_on(target, confirm, Terminal::open)
+}
+
+/// Passes a target's guard: by `--confirm`, else by asking at the terminal that is given, if one is.
+pub fn clear_on(
+    target: Target,
+    confirm: Option<&str>,
+    terminal: impl FnOnce() -> Option<Terminal>,
+) -> Result<Cleared, Fault> {
     let name = target.account.clone();
     let mismatch = || {
         Fault::new(
@@ -210,7 +319,7 @@ pub fn clear(target: Target, confirm: Option<&str>) -> Result<Cleared, Fault> {
         Err(Unconfirmed::Mismatch) => return Err(mismatch()),
         Err(Unconfirmed::Missing) => {}
     }
-    let mut terminal = Terminal::open().ok_or_else(|| {
+    let mut terminal = terminal().ok_or_else(|| {
         Fault::new(
             Exit::NeedsPerson,
             format!("{name} is guarded, and there is no terminal to confirm on"),
@@ -225,6 +334,11 @@ pub fn clear(target: Target, confirm: Option<&str>) -> Result<Cleared, Fault> {
         .map_err(|_| mismatch())
 }
 
+/// Offers something on the terminal; no terminal, or anything but yes, declines it.
+pub fn offer(question: &str) -> bool {
+    Terminal::open().is_some() && confirm(question).is_ok()
+}
+
 /// Asks the broker until there is a pass or a fault.
 pub async fn pass(
     broker: &Broker,
@@ -233,17 +347,61 @@ pub async fn pass(
     codes: &mut Codes,
 ) -> Result<Pass, Fault> {
     let purpose = format!("to open {}", target.target());
-    let mut code = None;
-    loop {
+    with_codes(&purpose, codes, async |code| {
         let request = Request {
             target: target.clone(),
-            code: code.take(),
+            code,
             terms,
         };
-        match broker.issue(&request).await {
-            Ok(pass) => return Ok(pass),
+        broker.issue(&request).await
+    })
+    .await
+}
+
+/// Asks the broker until there is an auth session or a fault; until when it lasts, UTC.
+pub async fn sign_in(broker: &Broker, codes: &mut Codes) -> Result<Timestamp, Fault> {
+    let asking = codes.asking();
+    with_codes("to sign in", codes, async |code| {
+        broker.sign_in(code.as_ref(), asking).await
+    })
+    .await
+}
+
+/// Asks the broker until there is an auth session whose code is at most `age` old, or a fault.
+pub async fn fresh_session(
+    broker: &Broker,
+    age: SignedDuration,
+    purpose: &str,
+    codes: &mut Codes,
+) -> Result<Credentials, Fault> {
+    let asking = codes.asking();
+    with_codes(purpose, codes, async |code| {
+        broker.fresh_session(age, code.as_ref(), asking).await
+    })
+    .await
+}
+
+/// Asks the broker until the organisation's accounts are listed, or there is a fault.
+pub async fn members(broker: &Broker, codes: &mut Codes) -> Result<Vec<Member>, Fault> {
+    let asking = codes.asking();
+    with_codes("to list the organisation's accounts", codes, async |code| {
+        broker.members(code.as_ref(), asking).await
+    })
+    .await
+}
+
+/// Calls with code after code, for as long as another code may help.
+async fn with_codes<T>(
+    purpose: &str,
+    codes: &mut Codes,
+    call: impl AsyncFn(Option<(MfaSerial, MfaCode)>) -> Result<T, Refusal>,
+) -> Result<T, Fault> {
+    let mut code = None;
+    loop {
+        match call(code.take()).await {
+            Ok(answer) => return Ok(answer),
             Err(Refusal::Fault(fault)) => return Err(fault),
-            Err(Refusal::Code(wanted)) => code = Some(codes.next(&wanted, &purpose)?),
+            Err(Refusal::Code(wanted)) => code = Some(codes.next(&wanted, purpose)?),
         }
     }
 }

@@ -72,7 +72,10 @@ pub fn keep(context: &Context, name: &str, pass: &Pass) {
 /// Which config is meant; the demo's is built in.
 fn config_path(world: &World, common: &Common) -> Option<PathBuf> {
     match world {
-        World::Demo(demo) => Some(demo.folder().to_owned()),
+        World::Demo(demo) => {
+            let named = common.config.as_deref().or(demo.config());
+            Some(named.unwrap_or(demo.folder()).to_owned())
+        }
         World::Real => {
             config_files::locate(common.config.as_deref(), |name| std::env::var_os(name)).ok()
         }

@@ -194,6 +194,21 @@ impl Partition {
         }
     }
 
+    /// The hosts of the console's sign-in and of the console; none where neither is public.
+    /// <https://docs.aws.amazon.com/general/latest/gr/signin-service.html>
+    pub const fn console_hosts(self) -> Option<(&'static str, &'static str)> {
+        match self {
+            Self::Aws => Some(("signin.aws.amazon.com", "console.aws.amazon.com")),
+            Self::China => Some(("signin.amazonaws.cn", "console.amazonaws.cn")),
+            Self::GovCloud => Some((
+                "signin.amazonaws-us-gov.com",
+                "console.amazonaws-us-gov.com",
+            )),
+            Self::EuSovereign => Some(("signin.amazonaws-eusc.eu", "console.amazonaws-eusc.eu")),
+            Self::Iso | Self::IsoB | Self::IsoE | Self::IsoF => None,
+        }
+    }
+
     fn of(region: &str) -> Option<Self> {
         let (rest, number) = region.rsplit_once('-')?;
         if number.is_empty() || !number.bytes().all(|b| b.is_ascii_digit()) {

@@ -312,6 +312,19 @@ impl fmt::Display for Key {
 #[derive(Debug, Clone)]
 pub struct Keymap(Vec<(Key, Action)>);
 
+impl Default for Keymap {
+    /// The table's own keys.
+    fn default() -> Self {
+        let keys = TABLE.iter().flat_map(|binding| {
+            binding
+                .keys
+                .iter()
+                .filter_map(|key| Some((key.parse().ok()?, binding.action)))
+        });
+        Self(keys.collect())
+    }
+}
+
 impl Keymap {
     /// The table, with the config's `keys` in place of an action's own.
     ///

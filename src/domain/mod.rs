@@ -12,6 +12,7 @@ pub mod import;
 pub mod keys;
 pub mod pass;
 pub mod policy;
+pub mod profiles;
 pub mod scope;
 pub mod search;
 pub mod secret;

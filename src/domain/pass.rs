@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use jiff::Timestamp;
 
 use super::account::{Flow, Target};
-use super::fault::Fault;
+use super::fault::{Exit, Fault};
 use super::guard::Cleared;
 use super::ids::{MfaSerial, RoleArn, UserName};
 use super::secret::{Credentials, MfaCode};
@@ -43,7 +43,7 @@ pub struct Terms {
 pub enum Renew {
     /// The margin of the session's flow: half its life (shared), 5 min (direct).
     ByFlow,
-    /// When less than so many seconds are left.
+    /// When less than so many seconds are left; of a shorter session, when half its life is over.
     Below(u32),
     /// Always (`^R`, `sekisho refresh`).
     Now,
@@ -78,6 +78,20 @@ pub enum Refusal {
     Code(CodeWanted),
     /// It cannot be had.
     Fault(Fault),
+}
+
+impl Refusal {
+    /// The fault of a refusal where nobody can give a code.
+    pub fn into_fault(self) -> Fault {
+        match self {
+            Self::Fault(fault) => fault,
+            Self::Code(wanted) => Fault::new(
+                Exit::NeedsPerson,
+                format!("an MFA code of {} is needed", wanted.user),
+            )
+            .fix("run `sekisho login` in a terminal first"),
+        }
+    }
 }
 
 impl From<Fault> for Refusal {

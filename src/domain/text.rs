@@ -62,6 +62,20 @@ pub fn without_codes(text: &str) -> String {
     out
 }
 
+/// Appends a text as `application/x-www-form-urlencoded` has it; every byte that is not plain is escaped.
+pub fn form_encoded(text: &str, into: &mut String) {
+    const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            into.push(char::from(byte));
+        } else {
+            into.push('%');
+            into.push(char::from(DIGITS[usize::from(byte >> 4)]));
+            into.push(char::from(DIGITS[usize::from(byte & 15)]));
+        }
+    }
+}
+
 /// The candidates nearest to a mistyped word, best first: at most three, none that is far off.
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
     let word = fold(word);

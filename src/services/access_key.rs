@@ -1,76 +1,227 @@
-//! The access key, wherever the config says it is.
+//! The access key, wherever the config says it is; and the shelf in the store where it may lie.
 
+use std::cell::RefCell;
 use std::path::Path;
 
 use crate::domain::config::{Auth, KeySource, StoreChoice};
 use crate::domain::fault::{Exit, Fault};
-use crate::domain::secret::AccessKey;
+use crate::domain::ids::{AccessKeyId, UserName};
+use crate::domain::secret::{AccessKey, Secret};
+use crate::domain::text::sanitize;
 
-use super::aws;
-use super::store::keyfile::Ask;
-use super::store::keys::{KeyHome, Slot};
+use super::aws::{self, Caller};
+use super::person::Person;
+use super::store::keychain::{self, KeychainError};
+use super::store::keyfile::{KeyFileError, Passphrase};
+use super::store::keys::{KeyEntry, KeyError, KeyHome, Slot};
 
 /// Loads the access key that a config names.
 pub async fn load(
     auth: &Auth,
     store: StoreChoice,
     state: &Path,
-    ask: &mut Ask<'_>,
+    person: &dyn Person,
 ) -> Result<AccessKey, Fault> {
     match &auth.key {
         KeySource::Env => aws::from_environment(),
         KeySource::Profile(name) => aws::from_profile(name).await,
         KeySource::Command(argv) => aws::from_command(argv).await,
-        KeySource::Auto | KeySource::Keyring | KeySource::File => stored(auth, store, state, ask),
-    }
-}
-
-/// The slot of a config's key.
-pub fn slot(auth: &Auth) -> Slot {
-    Slot {
-        account: auth.account,
-        endpoint: auth.endpoint_url.clone(),
-    }
-}
-
-/// The homes a config's key may have, the preferred one first.
-pub fn homes(auth: &Auth, store: StoreChoice, state: &Path) -> Vec<KeyHome> {
-    match (&auth.key, store) {
-        (KeySource::Keyring, _) | (_, StoreChoice::Keyring) => vec![KeyHome::Keychain],
-        (KeySource::File, _) | (_, StoreChoice::File) => vec![KeyHome::file(state)],
-        (_, StoreChoice::Auto | StoreChoice::None) => vec![KeyHome::Keychain, KeyHome::file(state)],
-    }
-}
-
-fn stored(
-    auth: &Auth,
-    store: StoreChoice,
-    state: &Path,
-    ask: &mut Ask<'_>,
-) -> Result<AccessKey, Fault> {
-    let slot = slot(auth);
-    let mut failed = None;
-    for home in homes(auth, store, state) {
-        match home.load(&slot, ask) {
-            Ok(Some(entry)) => {
-                if let Some(stored) = entry.current {
-                    return Ok(stored.key);
-                }
-            }
-            Ok(None) => {}
-            Err(error) => failed = failed.or(Some(error)),
+        KeySource::Auto | KeySource::Keyring | KeySource::File => {
+            let shelf = Shelf::new(auth, store, state);
+            let found = shelf.find(person).await.map_err(|error| error.fault())?;
+            found
+                .and_then(|(_, entry)| entry.current)
+                .map(|stored| stored.key)
+                .ok_or_else(|| nothing_stored(auth))
         }
     }
-    Err(failed.map_or_else(
-        || {
-            Fault::new(Exit::Usage, "there is no access key in the store")
-                .because(format!(
-                    "none was added for the auth account {}",
-                    auth.account
-                ))
-                .fix("sekisho key add")
-                .fix("or take it from elsewhere: `auth.key: env` or `auth.key: profile:NAME`")
-        },
-        |error| error.fault(),
-    ))
+}
+
+/// Whether a config leaves its key to the store.
+pub fn is_stored(auth: &Auth) -> bool {
+    matches!(
+        auth.key,
+        KeySource::Auto | KeySource::Keyring | KeySource::File
+    )
+}
+
+/// The fault of a store without a key.
+pub fn nothing_stored(auth: &Auth) -> Fault {
+    let none = match &auth.endpoint_url {
+        None => format!("none was added for the auth account {}", auth.account),
+        Some(url) => format!(
+            "none was added for the auth account {} at {}: a key is used at its own endpoint only",
+            auth.account,
+            sanitize(url)
+        ),
+    };
+    Fault::new(Exit::Usage, "there is no access key in the store")
+        .because(none)
+        .fix("sekisho key add")
+        .fix("or take it from elsewhere: `auth.key: env` or `auth.key: profile:NAME`")
+}
+
+/// Holds a caller against the config: the key must be an IAM user's, of the auth account.
+pub fn owner(auth: &Auth, key: &AccessKeyId, caller: Caller) -> Result<UserName, Fault> {
+    if caller.account != auth.account {
+        return Err(Fault::new(
+            Exit::Usage,
+            format!(
+                "the access key {} belongs to account {}",
+                key.short(),
+                caller.account
+            ),
+        )
+        .because(format!("the config's auth account is {}", auth.account))
+        .fix("give the key of the auth account's IAM user, or mend `auth.account`"));
+    }
+    let user = caller.user.ok_or_else(|| {
+        Fault::new(Exit::Usage, "the access key is not an IAM user's")
+            .because(format!("AWS says it is {}", sanitize(&caller.arn)))
+            .fix("give the long-term key of an IAM user in the auth account")
+    })?;
+    match &auth.user {
+        Some(named) if *named != user => Err(Fault::new(
+            Exit::Usage,
+            format!("the access key {} is {user}'s", key.short()),
+        )
+        .because(format!("the config's `auth.user` is {named}"))
+        .fix("give that user's key, or mend `auth.user`")),
+        _ => Ok(user),
+    }
+}
+
+/// A config's place in the store: the homes its key may have, and the passphrase for as long as this lives.
+pub struct Shelf {
+    slot: Slot,
+    homes: Vec<KeyHome>,
+    passphrase: RefCell<Option<Secret>>,
+}
+
+impl Shelf {
+    /// The shelf of a config. Touches nothing yet.
+    pub fn new(auth: &Auth, store: StoreChoice, state: &Path) -> Self {
+        // What the config says of the key is nearer than what it says of the store.
+        let store = match &auth.key {
+            KeySource::Keyring => StoreChoice::Keyring,
+            KeySource::File => StoreChoice::File,
+            _ => store,
+        };
+        let homes = match store {
+            StoreChoice::Keyring => vec![KeyHome::Keychain],
+            StoreChoice::File => vec![KeyHome::file(state)],
+            StoreChoice::Auto | StoreChoice::None => vec![KeyHome::Keychain, KeyHome::file(state)],
+        };
+        Self {
+            slot: Slot {
+                account: auth.account,
+                endpoint: auth.endpoint_url.clone(),
+            },
+            homes,
+            passphrase: RefCell::default(),
+        }
+    }
+
+    /// What is stored, and where: the first home that holds a key. `Err` only where none does and one failed.
+    pub async fn find(
+        &self,
+        person: &dyn Person,
+    ) -> Result<Option<(&KeyHome, KeyEntry)>, KeyError> {
+        let mut failed = None;
+        for home in &self.homes {
+            match self.look(home, person).await {
+                Ok(Some(entry)) if entry.current.is_some() => return Ok(Some((home, entry))),
+                Ok(_) => {}
+                Err(error) => failed = failed.or(Some(error)),
+            }
+        }
+        failed.map_or(Ok(None), Err)
+    }
+
+    /// The best home that takes keys now, tried by writing; and why a better one was passed over.
+    pub async fn choose(&self, person: &dyn Person) -> Result<(&KeyHome, Option<String>), Fault> {
+        let mut refused: Option<KeyError> = None;
+        for home in &self.homes {
+            let mut tried = home.probe();
+            if let Err(KeyError::Keychain(KeychainError::Waiting)) = tried {
+                tried = unlock(person).await;
+            }
+            match tried {
+                Ok(()) => return Ok((home, refused.map(|error| error.to_string()))),
+                Err(error) => refused = Some(error),
+            }
+        }
+        Err(refused.map_or_else(
+            || Fault::new(Exit::Fault, "there is no home for the access key"),
+            |error| error.fault(),
+        ))
+    }
+
+    /// Stores an entry whole, or leaves the old one.
+    pub fn save(&self, home: &KeyHome, entry: &KeyEntry, person: &dyn Person) -> Result<(), Fault> {
+        home.save(&self.slot, entry, &mut |which| self.ask(which, person))
+            .map_err(|error| error.fault())
+    }
+
+    /// Removes the key from every home; the labels of those that held one.
+    pub fn clear(&self) -> Result<Vec<&'static str>, Fault> {
+        let mut held = Vec::new();
+        let mut failed = None;
+        for home in &self.homes {
+            match home.remove(&self.slot) {
+                Ok(true) => held.push(home.label()),
+                Ok(false) => {}
+                Err(error) => failed = failed.or(Some(error)),
+            }
+        }
+        match failed {
+            Some(error) if held.is_empty() => Err(error.fault()),
+            _ => Ok(held),
+        }
+    }
+
+    /// Makes the next reading of a sealed file ask for its passphrase.
+    pub fn forget_passphrase(&self) {
+        for home in &self.homes {
+            if let KeyHome::File(file) = home {
+                file.forget_passphrase(&self.slot);
+            }
+        }
+    }
+
+    async fn look(
+        &self,
+        home: &KeyHome,
+        person: &dyn Person,
+    ) -> Result<Option<KeyEntry>, KeyError> {
+        let load = || home.load(&self.slot, &mut |which| self.ask(which, person));
+        match load() {
+            Err(KeyError::Keychain(KeychainError::Waiting)) => {
+                unlock(person).await?;
+                load()
+            }
+            Err(error @ KeyError::File(KeyFileError::WrongPassphrase)) => {
+                self.passphrase.take();
+                Err(error)
+            }
+            done => done,
+        }
+    }
+
+    /// Where the kernel cannot remember the passphrase, one verb still asks for it once.
+    fn ask(&self, which: Passphrase, person: &dyn Person) -> Result<Secret, Fault> {
+        let copy = |known: &Secret| Secret::new(known.expose().to_owned());
+        if let Some(known) = self.passphrase.borrow().as_ref() {
+            return Ok(copy(known));
+        }
+        let given = person.passphrase(which)?;
+        *self.passphrase.borrow_mut() = Some(copy(&given));
+        Ok(given)
+    }
+}
+
+/// Waits for a person to unlock the keychain. Dropping the future ends the wait.
+async fn unlock(person: &dyn Person) -> Result<(), KeyError> {
+    person.hear("the keychain waits to be unlocked: its window asks for a password");
+    Ok(keychain::unlock().await?)
 }

@@ -16,12 +16,13 @@ use crate::domain::import::organization::Member;
 use crate::domain::pass::{
     Asking, AuthStanding, CodeWanted, Complaint, Device, Live, Pass, Refusal, Request, Standing,
 };
-use crate::domain::secret::{AccessKey, MfaCode, Secret};
+use crate::domain::secret::{AccessKey, Credentials, MfaCode};
 
-use super::access_key;
+use super::access_key::{self, owner};
 use super::aws::{Aws, Doing, Failure, Kind, Signer};
+use super::diary::Diary;
+use super::person::Person;
 use super::sessions::{self, AuthOrigin, LAST_MARGIN, RoleOrigin, Session, Who};
-use super::store::keyfile::Passphrase;
 use super::store::lock::{Held, Holder, PromptLock, Waited, Wish};
 use super::store::spent::{Marked, SpentCodes};
 use super::store::vault::{self, Name, Vault};
@@ -40,6 +41,7 @@ pub struct Broker {
     store: StoreChoice,
     shared: PathBuf,
     verb: String,
+    diary: Option<Diary>,
     person: Box<dyn Person>,
     clock: fn() -> Timestamp,
     aws: OnceCell<Aws>,
@@ -58,22 +60,12 @@ pub struct Means {
     pub shared: PathBuf,
     /// What this process does, as other processes name it: `exec dev-tanaka`.
     pub verb: String,
+    /// Where every newly issued role session is noted, if anywhere.
+    pub diary: Option<Diary>,
     /// The person who waits.
     pub person: Box<dyn Person>,
     /// The time, UTC.
     pub clock: fn() -> Timestamp,
-}
-
-/// The person who waits while the broker works.
-pub trait Person {
-    /// Hears one line about what is going on.
-    fn hear(&self, line: &str);
-
-    /// Gives the passphrase of the sealed key file.
-    fn passphrase(&self, which: Passphrase) -> Result<Secret, Fault>;
-
-    /// Whether the person wants to be asked here, while another process asks. Heard once.
-    fn wants_the_prompt(&self) -> bool;
 }
 
 impl Broker {
@@ -86,6 +78,7 @@ impl Broker {
             store: means.store,
             shared: means.shared,
             verb: means.verb,
+            diary: means.diary,
             person: means.person,
             clock: means.clock,
             aws: OnceCell::new(),
@@ -133,6 +126,7 @@ impl Broker {
                 let made_for = &session.origin.target;
                 let id = sessions::role_id(&self.auth, &who.key, &serial, made_for, &name);
                 sessions::put(&self.vault, &id, &session, (self.clock)());
+                notes.extend(self.note(&session.origin));
                 Ok(self.pass(session, notes))
             }
         }
@@ -145,7 +139,9 @@ impl Broker {
         asking: Asking,
     ) -> Result<Timestamp, Refusal> {
         let who = self.who().await?;
-        let session = self.auth_session(&who, code, asking).await?;
+        let session = self
+            .auth_session(&who, code, asking, Timestamp::MIN)
+            .await?;
         self.turn.take();
         Ok(session.credentials.expires)
     }
@@ -157,7 +153,9 @@ impl Broker {
         asking: Asking,
     ) -> Result<Vec<Member>, Refusal> {
         let who = self.who().await?;
-        let session = self.auth_session(&who, code, asking).await?;
+        let session = self
+            .auth_session(&who, code, asking, Timestamp::MIN)
+            .await?;
         self.turn.take();
         let signer = Signer::Session(&session.credentials);
         Ok(self.aws()?.members(signer).await?)
@@ -169,19 +167,56 @@ impl Broker {
         self.aws()?.members(signer).await
     }
 
+    /// The access key, for verbs that are about the key itself.
+    pub async fn access_key(&self) -> Result<Rc<AccessKey>, Refusal> {
+        self.key().await
+    }
+
+    /// A fresh code for a verb that sends it itself: the command's, else what a person is to be asked.
+    pub async fn fresh_code(
+        &self,
+        given: Option<&(MfaSerial, MfaCode)>,
+    ) -> Result<(MfaSerial, MfaCode), Refusal> {
+        let who = self.who().await?;
+        let until = (self.clock)() + SignedDuration::try_from(Flow::SHARED_MAX).unwrap_or_default();
+        self.code(&who, given, Asking::Allowed, Flow::Direct, until)
+            .await
+    }
+
+    /// An auth session whose MFA is at most `age` old: what changing one's own key takes.
+    pub async fn fresh_session(
+        &self,
+        age: SignedDuration,
+        code: Option<&(MfaSerial, MfaCode)>,
+        asking: Asking,
+    ) -> Result<Credentials, Refusal> {
+        let who = self.who().await?;
+        let since = (self.clock)().checked_sub(age).unwrap_or(Timestamp::MIN);
+        let session = self.auth_session(&who, code, asking, since).await?;
+        self.turn.take();
+        Ok(session.credentials)
+    }
+
+    /// Reads the access key now, so that a sealed file's passphrase is asked for here and not later.
+    pub async fn unlock(&self) -> Result<(), Refusal> {
+        self.key().await.map(drop)
+    }
+
     /// What is live right now, of this config's key. Reads the cache only.
     pub fn standing(&self) -> Standing {
         let now = (self.clock)();
-        let Some(who) = self.recall_who() else {
+        let Some(who) = self.known() else {
             return Standing {
                 user: self.auth.user.clone(),
                 ..Standing::default()
             };
         };
-        let auth = self.live_auth_session(&who).map(|session| AuthStanding {
-            expires: session.credentials.expires,
-            device: session.origin.device,
-        });
+        let auth = self
+            .live_auth_session(&who, Timestamp::MIN)
+            .map(|session| AuthStanding {
+                expires: session.credentials.expires,
+                device: session.origin.device,
+            });
         let mut roles: HashMap<RoleArn, Live> = HashMap::new();
         for (name, session) in sessions::all::<RoleOrigin>(&self.vault, now) {
             let (origin, expires) = (session.origin, session.credentials.expires);
@@ -216,6 +251,39 @@ impl Broker {
         }
     }
 
+    /// The key's id, as far as it is known without reading the key.
+    pub fn known_key(&self) -> Option<AccessKeyId> {
+        self.known().map(|who| who.key)
+    }
+
+    /// Every live role session with its target, other configs' too, in no order.
+    pub fn live_roles(&self) -> Vec<(Target, Live)> {
+        let sessions = sessions::all::<RoleOrigin>(&self.vault, (self.clock)());
+        let live = sessions.into_iter().map(|(_, session)| {
+            let live = Live {
+                expires: session.credentials.expires,
+                flow: session.origin.flow,
+            };
+            (session.origin.target, live)
+        });
+        live.collect()
+    }
+
+    /// Forgets the sessions made with this config's key here. They stay valid at AWS until they expire.
+    pub fn sign_out(&self) {
+        if let Some(key) = self.known_key() {
+            sessions::forget_made_with(&self.vault, &key, (self.clock)());
+        }
+    }
+
+    /// Forgets a key that is no longer in use: whose it is, the sessions made with it, the key itself.
+    pub fn forget_key(&self, key: &AccessKeyId) {
+        let now = (self.clock)();
+        sessions::forget_made_with(&self.vault, key, now);
+        sessions::forget_owner(&self.vault, key, now);
+        self.rest();
+    }
+
     /// Gives up a code that was asked for, so that another process may ask.
     pub fn abandon(&self) {
         self.turn.take();
@@ -232,6 +300,16 @@ impl Broker {
         &self.vault
     }
 
+    /// Notes a new role session in the diary. What to tell the person where that fails.
+    fn note(&self, origin: &RoleOrigin) -> Option<String> {
+        let noted = self
+            .diary
+            .as_ref()?
+            .note(&origin.target, origin.flow, (self.clock)());
+        let error = noted.err()?;
+        Some(format!("this session is not in the diary: {error}"))
+    }
+
     fn pass(&self, session: Session<RoleOrigin>, mut notes: Vec<String>) -> Pass {
         notes.extend(self.vault.take_warning());
         session.into_pass(notes)
@@ -239,13 +317,9 @@ impl Broker {
 
     /// Where a target's sessions lie in the vault, one name for each device. Reads the cache only.
     pub fn names(&self, target: &Target) -> Vec<Name> {
-        let who = self.recall_who();
-        who.map_or_else(Vec::new, |who| self.names_for(&who, target).collect())
-    }
-
-    /// The person behind the key, if that is remembered.
-    fn recall_who(&self) -> Option<Who> {
-        sessions::recall(&self.vault, &sessions::who_id(&self.auth), (self.clock)())
+        self.known()
+            .map(|who| self.names_for(&who, target).collect())
+            .unwrap_or_default()
     }
 
     fn names_for(&self, who: &Who, target: &Target) -> impl Iterator<Item = Name> {
@@ -291,7 +365,12 @@ impl Broker {
         let mut tried_again = false;
         loop {
             let auth = self
-                .auth_session(who, request.code.as_ref(), request.terms.asking)
+                .auth_session(
+                    who,
+                    request.code.as_ref(),
+                    request.terms.asking,
+                    Timestamp::MIN,
+                )
                 .await?;
             let signer = Signer::Session(&auth.credentials);
             match self
@@ -394,18 +473,19 @@ impl Broker {
         }
     }
 
-    /// The live auth session, or a new one.
+    /// The live auth session, or a new one; never one obtained before `since`.
     async fn auth_session(
         &self,
         who: &Who,
         code: Option<&(MfaSerial, MfaCode)>,
         asking: Asking,
+        since: Timestamp,
     ) -> Result<Session<AuthOrigin>, Refusal> {
-        if let Some(session) = self.live_auth_session(who) {
+        if let Some(session) = self.live_auth_session(who, since) {
             return Ok(session);
         }
         if asking == Asking::Allowed
-            && let Some(session) = self.await_turn(who).await
+            && let Some(session) = self.await_turn(who, since).await
         {
             return Ok(session);
         }
@@ -454,7 +534,7 @@ impl Broker {
     }
 
     /// Waits until this process may ask for a code, or until another one has got the auth session.
-    async fn await_turn(&self, who: &Who) -> Option<Session<AuthOrigin>> {
+    async fn await_turn(&self, who: &Who, since: Timestamp) -> Option<Session<AuthOrigin>> {
         let lock = match PromptLock::new(&self.shared, &sessions::who_id(&self.auth)) {
             Ok(lock) => lock,
             Err(error) => {
@@ -474,7 +554,12 @@ impl Broker {
         let mut told = None;
         let tell = |holder: &Holder| self.tell(holder, &mut told);
         match lock
-            .wait(&self.verb, self.clock, || self.live_auth_session(who), tell)
+            .wait(
+                &self.verb,
+                self.clock,
+                || self.live_auth_session(who, since),
+                tell,
+            )
             .await
         {
             Ok(Waited::Found(session)) => Some(session),
@@ -510,12 +595,13 @@ impl Broker {
         }
     }
 
-    fn live_auth_session(&self, who: &Who) -> Option<Session<AuthOrigin>> {
+    fn live_auth_session(&self, who: &Who, since: Timestamp) -> Option<Session<AuthOrigin>> {
         let now = (self.clock)();
         who.devices
             .iter()
             .map(|(serial, _)| sessions::auth_id(&self.auth, &who.key, serial))
             .filter_map(|id| sessions::get::<AuthOrigin>(&self.vault, &id, now + AUTH_MARGIN))
+            .filter(|session| session.origin.obtained >= since)
             .max_by_key(|session| session.credentials.expires)
     }
 
@@ -657,7 +743,7 @@ impl Broker {
 
     /// The person behind the key: from the config, from memory, else from AWS, once.
     async fn who(&self) -> Result<Who, Refusal> {
-        let known = self.recall_who();
+        let known = self.known();
         let key_id = self.key_id(known.as_ref()).await?;
         if let Some(known) = known.filter(|known| known.key == key_id) {
             return Ok(known);
@@ -685,13 +771,13 @@ impl Broker {
             user,
             devices,
         };
-        sessions::remember(
-            &self.vault,
-            &sessions::who_id(&self.auth),
-            &who,
-            (self.clock)(),
-        );
+        let id = sessions::who_id(&self.auth);
+        sessions::remember(&self.vault, &id, &who, (self.clock)());
         Ok(who)
+    }
+
+    fn known(&self) -> Option<Who> {
+        sessions::recall(&self.vault, &sessions::who_id(&self.auth), (self.clock)())
     }
 
     /// Puts the device that gave the last good code first.
@@ -709,31 +795,7 @@ impl Broker {
             .caller_identity(Signer::Key(&key))
             .await
             .map_err(|failure| failure.fault(Doing::Asking))?;
-        if caller.account != self.auth.account {
-            return Err(Fault::new(
-                Exit::Usage,
-                format!(
-                    "the access key {} belongs to account {}",
-                    key.id.short(),
-                    caller.account
-                ),
-            )
-            .because(format!(
-                "the config's auth account is {}",
-                self.auth.account
-            ))
-            .fix("give the key of the auth account's IAM user, or mend `auth.account`")
-            .into());
-        }
-        caller.user.ok_or_else(|| {
-            Fault::new(Exit::Usage, "the access key is not an IAM user's")
-                .because(format!(
-                    "AWS says it is {}",
-                    crate::domain::text::sanitize(&caller.arn)
-                ))
-                .fix("give the long-term key of an IAM user in the auth account")
-                .into()
-        })
+        Ok(owner(&self.auth, &key.id, caller)?)
     }
 
     async fn ask_devices(
@@ -805,8 +867,9 @@ impl Broker {
         if let Some(key) = self.key.borrow().as_ref() {
             return Ok(Rc::clone(key));
         }
-        let mut ask = |which| self.person.passphrase(which);
-        let key = Rc::new(access_key::load(&self.auth, self.store, &self.shared, &mut ask).await?);
+        let person = self.person.as_ref();
+        let key = access_key::load(&self.auth, self.store, &self.shared, person).await?;
+        let key = Rc::new(key);
         *self.key.borrow_mut() = Some(Rc::clone(&key));
         Ok(key)
     }

@@ -95,7 +95,7 @@ fn first_code(text: &str) -> Option<MfaCode> {
 }
 
 /// Resolves a program to an absolute file in a folder that nobody else can write.
-fn trusted_program(name: &str, path: &OsStr) -> Result<PathBuf, String> {
+pub(super) fn trusted_program(name: &str, path: &OsStr) -> Result<PathBuf, String> {
     if name.contains('/') {
         let file = Path::new(name);
         return if file.is_absolute() {

@@ -193,6 +193,20 @@ pub(super) fn find(name: &OsStr, path: Option<&OsStr>) -> Result<PathBuf, Fault>
     )
 }
 
+/// The name of the program that started this process: no path, no arguments.
+#[cfg(target_os = "linux")]
+pub fn parent_name() -> Option<String> {
+    let parent = rustix::process::getppid()?.as_raw_nonzero();
+    let name = std::fs::read_to_string(format!("/proc/{parent}/comm")).ok()?;
+    Some(sanitize(name.trim_end()))
+}
+
+/// The name of the program that started this process: not known without another process.
+#[cfg(not(target_os = "linux"))]
+pub fn parent_name() -> Option<String> {
+    None
+}
+
 /// Whether a file can be run by this user.
 pub(super) fn is_executable(file: &Path) -> bool {
     file.is_file() && access(file, Access::EXEC_OK).is_ok()

@@ -82,7 +82,10 @@ impl Session<RoleOrigin> {
         let (left, whole) = self.life(now);
         match (renew, self.origin.flow) {
             (Renew::Now, _) => false,
-            (Renew::Below(seconds), _) => left >= Duration::from_secs(seconds.into()),
+            // A session shorter than that is renewed halfway, not at every call.
+            (Renew::Below(seconds), _) => {
+                left >= Duration::from_secs(seconds.into()).min(whole / 2)
+            }
             (Renew::ByFlow, Flow::Shared) => left * 2 >= whole,
             (Renew::ByFlow, Flow::Direct) => left > LAST_MARGIN,
         }
@@ -259,6 +262,29 @@ pub fn all<A: About>(vault: &Vault, now: Timestamp) -> Vec<(Name, Session<A>)> {
         .into_iter()
         .filter_map(|(id, _)| Some((id, get(vault, &id, now)?)))
         .collect()
+}
+
+/// Forgets every session made with a key.
+pub fn forget_made_with(vault: &Vault, key: &AccessKeyId, now: Timestamp) {
+    for (id, session) in all::<AuthOrigin>(vault, now) {
+        if session.origin.key == *key {
+            let _ = vault.remove(Kind::AuthSession, &id);
+        }
+    }
+    for (id, session) in all::<RoleOrigin>(vault, now) {
+        if session.origin.key == *key {
+            let _ = vault.remove(Kind::RoleSession, &id);
+        }
+    }
+}
+
+/// Forgets whose key it is, under whatever config that was learned.
+pub fn forget_owner(vault: &Vault, key: &AccessKeyId, now: Timestamp) {
+    for (id, _) in vault.list(Kind::Fact, now) {
+        if recall::<Who>(vault, &id, now).is_some_and(|who| who.key == *key) {
+            let _ = vault.remove(Kind::Fact, &id);
+        }
+    }
 }
 
 /// Remembers something that is no secret, for as long as the vault keeps anything.

@@ -46,6 +46,16 @@ pub fn left(then: Timestamp, now: Timestamp) -> String {
     }
 }
 
+/// How long ago something was, in the largest whole unit: `3d ago`.
+pub fn ago(then: Timestamp, now: Timestamp) -> String {
+    let seconds = -seconds_left(then, now).min(0);
+    match seconds {
+        86_400.. => format!("{}d ago", seconds / 86_400),
+        3600.. => format!("{}h ago", seconds / 3600),
+        _ => format!("{}m ago", seconds / 60),
+    }
+}
+
 /// Seconds until an authenticator shows its next code (RFC 6238, steps of 30 s).
 pub fn step_left(now: Timestamp) -> i64 {
     30 - now.as_second().rem_euclid(30)

@@ -47,7 +47,7 @@ use crate::domain::fault::Fault;
 use crate::domain::history::Deed;
 use crate::domain::ids::{MfaSerial, RoleArn};
 use crate::domain::pass::{Pass, Refusal, Request, Standing};
-use model::{DeviceCode, Effect, Mode, Model, Msg, Outcome};
+use model::{DeviceCode, Effect, Mode, Model, Msg, Outcome, Setup};
 
 pub use screen::pick;
 pub use update::update;
@@ -63,8 +63,9 @@ pub trait Host {
         tokio::time::sleep(time)
     }
 
-    /// Gets the accounts; asked once, and only by a model that was made without them.
-    fn catalog(&self) -> impl Future<Output = Result<Arc<Catalog>, Fault>>;
+    /// Gets the accounts and what the config says of the list; asked once, and only by a model that was
+    /// made without them.
+    fn catalog(&self) -> impl Future<Output = Result<(Setup, Arc<Catalog>), Fault>>;
 
     /// Gets a pass. Dropping the future cancels it.
     fn issue(&self, request: Request) -> impl Future<Output = Result<Pass, Refusal>>;
@@ -130,7 +131,11 @@ where
     loop {
         match effect {
             Effect::None => {}
-            Effect::Load => work = Some(Box::pin(async move { Msg::Loaded(host.catalog().await) })),
+            Effect::Load => {
+                work = Some(Box::pin(async move {
+                    Msg::Loaded(host.catalog().await.map(Box::new))
+                }))
+            }
             Effect::Ask(request) => {
                 work = Some(Box::pin(async move {
                     Msg::Issued(Box::new(host.issue(request).await))
@@ -146,7 +151,9 @@ where
             Effect::Copy(text) => host.copy(&text)?,
             Effect::Suspend => {
                 host.suspend()?;
-                terminal.clear().map_err(io::Error::other)?;
+                // Forgets what was drawn. `clear` would ask the terminal for its cursor, and wait for that.
+                let size = terminal.size().map_err(io::Error::other)?;
+                terminal.resize(size.into()).map_err(io::Error::other)?;
             }
             Effect::Leave(outcome) => {
                 if let Outcome::Enter(_, pass) = &outcome {

@@ -1,6 +1,6 @@
 //! What the switcher is: its state and what follows from it, what can happen, what it asks for.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -18,11 +18,12 @@ use crate::domain::keys::{Key, Keymap};
 use crate::domain::pass::{CodeWanted, Device, Live, Pass, Refusal, Request, Standing};
 use crate::domain::scope::Scope;
 use crate::domain::search::Search;
+use crate::domain::verdict::report::Mark;
 
 /// What does not change while the switcher is open.
 pub struct Setup {
-    /// The account with the IAM users.
-    pub auth_account: AccountId,
+    /// The account with the IAM users; unknown until the config is read.
+    pub auth_account: Option<AccountId>,
     /// The store in use, as the header names it.
     pub store: String,
     /// A non-AWS endpoint, a proxy, a custom CA: what stands between the person and AWS.
@@ -39,6 +40,8 @@ pub struct Setup {
     pub keymap: Keymap,
     /// The order of rows that match equally.
     pub order: Order,
+    /// What `verify` last found, by account.
+    pub verified: BTreeMap<AccountId, Mark>,
     /// Colours and glyphs.
     pub theme: Theme,
 }
@@ -185,7 +188,7 @@ pub enum Msg {
     /// What is live has changed, or may have.
     Stands(Standing),
     /// The catalog is there, or cannot be.
-    Loaded(Result<Arc<Catalog>, Fault>),
+    Loaded(Result<Box<(Setup, Arc<Catalog>)>, Fault>),
     /// The request was answered.
     Issued(Box<Result<Pass, Refusal>>),
 }
@@ -229,7 +232,8 @@ pub enum Outcome {
 }
 
 impl Model {
-    /// A switcher without accounts yet: the first thing it does is to ask for the catalog.
+    /// A switcher without accounts yet: the first thing it does is to ask for them, and for the setup
+    /// that takes the place of this one.
     ///
     /// `query` is the list's first filter.
     pub fn new(setup: Setup, history: History, query: &str) -> Self {

@@ -39,7 +39,9 @@ pub fn update(model: &mut Model, now: Timestamp, msg: Msg) -> Effect {
             model.standing = standing;
             Effect::None
         }
-        Msg::Loaded(Ok(catalog)) => {
+        Msg::Loaded(Ok(loaded)) => {
+            let (setup, catalog) = *loaded;
+            model.setup = setup;
             model.load(catalog);
             Effect::None
         }

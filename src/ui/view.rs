@@ -5,7 +5,7 @@ use ratatui::layout::{Constraint, Layout, Position, Rect};
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
-use super::clock::{Life, left};
+use super::clock::{Life, ago, left};
 use super::fit::{truncate, width};
 use super::layout::{Columns, SMALLEST};
 use super::list::{draw_list, title_line};
@@ -59,8 +59,11 @@ pub fn draw(frame: &mut Frame<'_>, model: &Model) {
 fn header_line(model: &Model, window: u16) -> Line<'static> {
     let (setup, theme, glyphs) = (&model.setup, model.setup.theme, model.setup.theme.glyphs);
     let user = model.standing.user.as_ref();
-    let account = setup.auth_account.dashed();
-    let who = user.map_or(account.clone(), |user| format!("{user} @ {account}"));
+    let account = setup.auth_account.map(|account| account.dashed());
+    let who = match (user, account) {
+        (Some(user), Some(account)) => format!("{user} @ {account}"),
+        (_, account) => account.unwrap_or_default(),
+    };
     let auth = model
         .standing
         .auth
@@ -208,6 +211,10 @@ fn draw_details(frame: &mut Frame<'_>, model: &Model, area: Rect) {
     let mut more = Vec::new();
     more.extend((!aliases.is_empty()).then(|| format!("also {}", aliases.join(", "))));
     more.extend(account.note.clone());
+    more.extend(model.setup.verified.get(&account.id).map(|mark| {
+        let ago = ago(mark.at, model.now);
+        format!("verified {ago}: {}", mark.verdict.word())
+    }));
     let lines = [
         facts.join(&dot),
         format!(

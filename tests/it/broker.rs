@@ -1,1 +1,10 @@
-//! Filled by its part.
+//! The broker against the embedded organisation: what goes over the wire, and what comes back.
+
+mod codes;
+mod discovery;
+mod faults;
+mod flows;
+mod identity;
+mod network;
+mod renewal;
+mod stage;

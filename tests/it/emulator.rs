@@ -4,5 +4,5 @@ mod clients;
 mod faults;
 mod rules;
 mod sessions;
-mod stage;
+pub mod stage;
 mod wire;

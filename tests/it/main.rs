@@ -8,8 +8,11 @@
 mod broker;
 mod clients;
 mod config;
+mod doctor;
 mod emulator;
+mod exits;
 mod import;
+mod keys;
 mod layers;
 mod policy;
 mod pty;
@@ -17,5 +20,6 @@ mod screens;
 mod secrets;
 mod store;
 mod support;
+mod switcher;
 mod verbs;
 mod verify;

@@ -1,7 +1,7 @@
 //! The switcher's screens: a test is a string of keys and a picture.
 
 mod fixture;
-mod stage;
+pub mod stage;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,6 +16,8 @@ use sekisho::domain::fault::{Exit, Fault};
 use sekisho::domain::history::{Deed, History};
 use sekisho::domain::keys::TABLE;
 use sekisho::domain::pass::Complaint;
+use sekisho::domain::verdict::Verdict;
+use sekisho::domain::verdict::report::Mark;
 use sekisho::ui::model::{Door, Model, Outcome};
 use sekisho::ui::theme::{ASCII, Paint, UNICODE};
 use stage::{Answer, START, Stage};
@@ -167,10 +169,12 @@ fn waiting_is_cancelled_at_once_and_a_late_answer_goes_nowhere() {
     );
     let shown = stage.picture();
     assert!(shown.contains("cancelled"), "{shown}");
+    let seen = stage.seen();
+    let requests = seen.iter().filter(|line| line.starts_with("issue"));
     assert_eq!(
-        stage.seen().len(),
+        requests.count(),
         1,
-        "one request, and keys typed meanwhile asked nothing"
+        "one request, and keys typed meanwhile asked nothing more: {seen:?}"
     );
 }
 
@@ -422,7 +426,8 @@ fn the_frame_comes_before_the_accounts() {
     assert_snapshot!("loading", stage.shows("stag<wait:2.5>"));
 
     stage.model = Model::new(setup(&UNICODE, Paint::Color), History::default(), "sta");
-    *stage.world.catalog.borrow_mut() = Some(Ok(Arc::new(catalog())));
+    *stage.world.catalog.borrow_mut() =
+        Some(Ok((setup(&UNICODE, Paint::Color), Arc::new(catalog()))));
     let shown = stage.shows("");
     assert!(
         shown.contains("2 / 8"),
@@ -676,4 +681,36 @@ proptest! {
             prop_assert!(row.is_none_or(|row| catalog().rows().any(|other| other == row)));
         }
     }
+}
+
+#[test]
+fn who_else_asks_for_the_code_is_shown_and_enter_asks_here() {
+    let mut stage = Stage::new(80, 20).answers([Answer::Hang]);
+    stage.world.news = Some("`sekisho exec dev` (pid 7) still asks for the code");
+    let shown = stage.shows("<enter><wait:1><enter><wait:1>");
+    assert!(shown.contains("(pid 7) still asks"), "{shown}");
+    assert_eq!(stage.world.seen.borrow()[1..], ["ask here"]);
+}
+
+#[test]
+fn a_code_that_is_not_given_lets_others_ask() {
+    let mut stage = Stage::new(80, 20).answers([Answer::Code(Flow::Shared, None), Answer::Hang]);
+    stage.shows("<enter><esc><enter><wait:1><esc>");
+    let seen = stage.world.seen.borrow();
+    let gave_up = seen.iter().filter(|line| *line == "give up").count();
+    assert_eq!(gave_up, 2, "{seen:?}");
+}
+
+#[test]
+fn the_last_verification_stands_in_the_details() {
+    let mut setup = setup(&UNICODE, Paint::Color);
+    let at = Timestamp::from_second(START - 3 * 86_400).unwrap();
+    let mark = Mark {
+        at,
+        verdict: Verdict::Open,
+    };
+    setup.verified.insert("222222222222".parse().unwrap(), mark);
+    let mut stage = Stage::with(110, 20, setup, History::default(), catalog());
+    let shown = stage.shows("tanaka");
+    assert!(shown.contains("verified 3d ago: OPEN"), "{shown}");
 }

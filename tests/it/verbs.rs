@@ -1,1 +1,8 @@
-//! Filled by its part.
+//! The real program on its command line: what it prints, how it ends, what its child gets.
+
+mod config;
+mod demo;
+mod exec;
+pub mod home;
+mod moto;
+mod usage;

@@ -1,7 +1,8 @@
 //! `verify` against the embedded organisation with every guardrail opened in turn, against moto, and against
 //! an endpoint that refuses everything.
 
-mod guardrails;
 mod elsewhere;
-mod stage;
+mod guardrails;
+mod own;
 mod runs;
+mod stage;

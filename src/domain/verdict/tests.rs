@@ -141,13 +141,25 @@ fn refusals_that_prove_nothing_are_undecided_or_moot() {
     );
 }
 
+fn unread() -> Result<Reading, Outcome> {
+    Err(unnamed())
+}
+
+fn unnamed() -> Outcome {
+    denied("")
+}
+
+fn lacking() -> Outcome {
+    denied(" because no identity-based policy allows the sts:AssumeRole action")
+}
+
+fn busy() -> Outcome {
+    Outcome::undecided("Throttling")
+}
+
 #[test]
 fn a_role_is_judged_guardrail_by_guardrail() {
     use Verdict::{Masked, NotProved, Open, Proved};
-    let unread = || Err(denied(""));
-    let unnamed = || denied("");
-    let lacking = || denied(" because no identity-based policy allows the sts:AssumeRole action");
-    let busy = || Outcome::undecided("Throttling");
     for (key, session, trust, verdicts) in [
         // All closed: the user's side refuses first.
         (

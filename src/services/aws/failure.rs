@@ -93,10 +93,20 @@ impl Failure {
                 .and_then(|r| r.headers().get(name))
                 .map(ToOwned::to_owned)
         };
-        let code = error.code().map(sanitize);
-        let message = match error.message() {
-            Some(message) => sanitize(message),
-            None => reason(error),
+        let (code, message) = match (error.code(), response.and_then(|r| r.body().bytes())) {
+            (None, Some(body)) => wrapped(body).unzip(),
+            (code, _) => (code, error.message()),
+        };
+        let code = code.map(sanitize);
+        let message = match (error, message, status) {
+            (_, Some(message), _) => sanitize(message),
+            (SdkError::TimeoutError(_), ..) => {
+                format!("no answer came within {} s", super::CALL.as_secs())
+            }
+            (SdkError::ServiceError(_), None, Some(status @ 300..)) => {
+                format!("the answer is HTTP {status} without AWS's error code")
+            }
+            _ => reason(error),
         };
         let kind = match (error, &code) {
             (SdkError::ServiceError(_), Some(code)) => classify(code, &message),
@@ -188,9 +198,7 @@ impl Failure {
             Kind::RegionOff => Fault::new(Exit::Refused, "STS is switched off in this region")
                 .because("the account's administrator deactivated it, or the region is opt-in")
                 .fix("set `auth.region` to a region that is on, or activate STS in the IAM console's account settings"),
-            Kind::Policy => Fault::new(Exit::Refused, "AWS does not take the session policy")
-                .because(self.message.clone())
-                .fix("shorten or mend the role's `policy`, `policy_arns` and `tags`: together they must stay small"),
+            Kind::Policy => self.policy(),
             Kind::Busy => Fault::new(Exit::Fault, "AWS is busy or failing")
                 .because(self.said())
                 .fix("try again in a moment; https://health.aws.amazon.com tells of outages"),
@@ -251,6 +259,23 @@ impl Failure {
         ))
     }
 
+    /// AWS packs policies and tags into a binary form of its own, whose size nobody can tell beforehand.
+    /// <https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html>
+    fn policy(&self) -> Fault {
+        if self.code.as_deref() == Some("PackedPolicyTooLarge") {
+            return Fault::new(Exit::Refused, "the session policies and tags are too large together")
+                .because(self.message.clone())
+                .because("AWS packs `scope`, `policy`, `policy_arns` and `tags` into one space of its own measure")
+                .fix("shorten the role's `policy`, or take tags or policy_arns away")
+                .fix("move the policy into a managed one in that account, and name it in `policy_arns`");
+        }
+        Fault::new(Exit::Refused, "AWS does not take the session policy")
+            .because(self.message.clone())
+            .because("the role's `policy` in the config is JSON, but no valid policy")
+            .because("a `policy_arns` entry, or the scope's ReadOnlyAccess, does not exist in that account's partition")
+            .fix("mend the role's `policy`: `aws accessanalyzer validate-policy --policy-type IDENTITY_POLICY --policy-document file://…` says where")
+    }
+
     fn signature(&self) -> Fault {
         let text = &self.message;
         if !(text.starts_with("Signature expired") || text.starts_with("Signature not yet current"))
@@ -285,7 +310,14 @@ impl Failure {
             fault.fix(
                 "check HTTPS_PROXY and its user name and password, or add the host to NO_PROXY",
             )
-        } else if text.contains("timed out") || text.contains("timeout") {
+        } else if text.contains("corrupt message") {
+            fault
+                .because("what answers there does not speak TLS: `https` where `http` is meant, or a proxy")
+                .fix("check `auth.endpoint_url` and HTTPS_PROXY")
+        } else if text.contains("timed out")
+            || text.contains("timeout")
+            || text.starts_with("no answer")
+        {
             fault
                 .because("the network drops the connection: a VPN that is off, a firewall, a proxy that is not set")
                 .fix("check the network and HTTPS_PROXY")
@@ -354,6 +386,17 @@ fn classify(code: &str, message: &str) -> Kind {
         | "InternalError" => Kind::Busy,
         _ => Kind::Other,
     }
+}
+
+/// Code and message of a body that the SDK does not read: moto has `Errors` around `Error`.
+fn wrapped(body: &[u8]) -> Option<(&str, &str)> {
+    let (_, errors) = std::str::from_utf8(body).ok()?.split_once("<Errors>")?;
+    let element = |open: &str, close: &str| {
+        let (_, rest) = errors.split_once(open)?;
+        rest.split_once(close).map(|(text, _)| text)
+    };
+    let message = element("<Message>", "</Message>").unwrap_or_default();
+    Some((element("<Code>", "</Code>")?, message))
 }
 
 /// The network's own words: the last error of the chain says it best.

@@ -1,5 +1,6 @@
 //! HTTPS that costs nothing before the first request: no certificate is read until then.
 
+use std::path::Path;
 use std::sync::OnceLock;
 
 use aws_smithy_http_client::proxy::ProxyConfig;
@@ -96,20 +97,23 @@ fn https(
     connector.build()
 }
 
-/// Reads `AWS_CA_BUNDLE` and proves every certificate in it, since the SDK panics on a bad one.
-///
-/// It adds to the system's roots; botocore replaces them.
+/// The certificates that `AWS_CA_BUNDLE` names. They add to the system's roots; botocore's replace them.
 fn ca_bundle() -> Result<Option<Vec<u8>>, Fault> {
-    let Some(path) = std::env::var_os("AWS_CA_BUNDLE").filter(|path| !path.is_empty()) else {
-        return Ok(None);
-    };
+    std::env::var_os("AWS_CA_BUNDLE")
+        .filter(|path| !path.is_empty())
+        .map(|path| read_ca_bundle(Path::new(&path)))
+        .transpose()
+}
+
+/// Reads a CA bundle and proves every certificate in it, since the SDK panics on a bad one.
+pub fn read_ca_bundle(path: &Path) -> Result<Vec<u8>, Fault> {
     let shown = sanitize(&path.to_string_lossy());
     let wrong = |why: String| {
         Fault::new(Exit::Fault, format!("AWS_CA_BUNDLE is not usable: {shown}"))
             .because(why)
             .fix("point AWS_CA_BUNDLE at a PEM file of certificates, or unset it")
     };
-    let pem = std::fs::read(&path).map_err(|error| wrong(error.to_string()))?;
+    let pem = std::fs::read(path).map_err(|error| wrong(error.to_string()))?;
     let mut roots = rustls::RootCertStore::empty();
     for certificate in CertificateDer::pem_slice_iter(&pem) {
         let added = certificate
@@ -120,7 +124,7 @@ fn ca_bundle() -> Result<Option<Vec<u8>>, Fault> {
     if roots.is_empty() {
         return Err(wrong("it holds no certificate".into()));
     }
-    Ok(Some(pem))
+    Ok(pem)
 }
 
 /// What stands between sekisho and AWS's own hosts, one line each, for header, code box and `status`.

@@ -54,13 +54,13 @@ pub async fn from_profile(name: &str) -> Result<AccessKey, Fault> {
     )
 }
 
-/// The files that a profile may stand in.
+/// The files that a profile may stand in: credentials, config.
 /// <https://docs.aws.amazon.com/sdkref/latest/guide/file-location.html>
-pub fn profile_files(home: &Path) -> Vec<PathBuf> {
+pub fn profile_files(home: &Path) -> [PathBuf; 2] {
     let file = |variable: &str, name: &str| {
         std::env::var_os(variable).map_or_else(|| home.join(".aws").join(name), PathBuf::from)
     };
-    vec![
+    [
         file("AWS_SHARED_CREDENTIALS_FILE", "credentials"),
         file("AWS_CONFIG_FILE", "config"),
     ]
@@ -125,7 +125,15 @@ pub async fn from_command(argv: &Argv) -> Result<AccessKey, Fault> {
     )
 }
 
-fn long_term(id: &str, secret: String, has_token: bool, origin: &str) -> Result<AccessKey, Fault> {
+/// A key from its two halves. Refuses sessions: only a long-term key can be exchanged for a code.
+///
+/// `origin` begins the fault's sentence, e.g. `profile default`.
+pub fn long_term(
+    id: &str,
+    secret: String,
+    has_token: bool,
+    origin: &str,
+) -> Result<AccessKey, Fault> {
     let secret = Secret::new(secret);
     let id = id
         .parse::<crate::domain::ids::AccessKeyId>()

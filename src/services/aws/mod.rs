@@ -4,7 +4,9 @@
 //! try may have spent it; the others try again when AWS throttles or fails, not when the network does.
 
 mod failure;
+mod federation;
 mod http;
+mod iam;
 mod keys;
 mod organizations;
 mod probe;
@@ -32,10 +34,10 @@ use crate::domain::ids::{AccessKeyId, AccountId, MfaSerial, SessionName, UserNam
 use crate::domain::secret::{AccessKey, Credentials, MfaCode, Secret};
 
 pub use failure::{Doing, Failure, Kind};
-pub use http::detours;
-pub use keys::{from_command, from_environment, from_profile, profile_files};
+pub use http::{detours, read_ca_bundle};
+pub use iam::LastUse;
+pub use keys::{from_command, from_environment, from_profile, long_term, profile_files};
 pub use probe::{Call, Prober};
-pub use roles::KeyInfo;
 
 /// How long a connection may take to stand.
 const CONNECT: Duration = Duration::from_secs(3);

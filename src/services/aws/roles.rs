@@ -2,10 +2,8 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
-
 use crate::domain::account::{SessionOptions, Target};
-use crate::domain::ids::{AccessKeyId, SessionName, UserName};
+use crate::domain::ids::SessionName;
 use crate::domain::scope::Scope;
 use crate::domain::secret::{AccessKey, Credentials};
 
@@ -17,17 +15,6 @@ const SHORTEST: Duration = Duration::from_mins(15);
 
 /// A policy that allows reading trust policies, and nothing else.
 const READ_ROLES: &str = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":["iam:GetRole","iam:ListRoles"],"Resource":"*"}}"#;
-
-/// One of a user's access keys, as `iam:ListAccessKeys` tells.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KeyInfo {
-    /// `AKIA…`
-    pub id: AccessKeyId,
-    /// Whether it works.
-    pub active: bool,
-    /// When it was made, UTC.
-    pub created: Timestamp,
-}
 
 impl Aws {
     /// `sts:GetSessionToken` without a code, for 15 min: what a thief makes of a key. Never stored.
@@ -105,25 +92,6 @@ impl Aws {
             }
         }
     }
-
-    /// `iam:ListAccessKeys` for the user.
-    pub async fn access_keys(
-        &self,
-        signer: Signer<'_>,
-        user: &UserName,
-    ) -> Result<Vec<KeyInfo>, Failure> {
-        let client = self.iam(signer);
-        let answer = again(|| client.list_access_keys().user_name(user.as_str()).send()).await?;
-        let keys = answer.access_key_metadata().iter().map(|key| {
-            Some(KeyInfo {
-                id: key.access_key_id()?.parse().ok()?,
-                active: key.status()?.as_str() == "Active",
-                created: Timestamp::from_second(key.create_date()?.secs()).ok()?,
-            })
-        });
-        keys.collect::<Option<_>>()
-            .ok_or_else(|| Failure::garbled("iam:ListAccessKeys"))
-    }
 }
 
 /// A target whose session may do only what a policy allows; what the trust policy asks for stays.
@@ -148,15 +116,12 @@ fn decode(text: &str) -> String {
                 .get(at)
                 .and_then(|digit| char::from(*digit).to_digit(16))
         };
-        match (byte, hex(0), hex(1)) {
-            (b'%', Some(high), Some(low)) => {
-                out.push(u8::try_from(high * 16 + low).unwrap_or_default());
-                rest = &after[2..];
-            }
-            _ => {
-                out.push(byte);
-                rest = after;
-            }
+        if let (b'%', Some(high), Some(low)) = (byte, hex(0), hex(1)) {
+            out.push(u8::try_from(high * 16 + low).unwrap_or_default());
+            rest = &after[2..];
+        } else {
+            out.push(byte);
+            rest = after;
         }
     }
     String::from_utf8_lossy(&out).into_owned()

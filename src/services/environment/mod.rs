@@ -193,6 +193,15 @@ impl Environment {
         Self::plan(set, context, inherited)
     }
 
+    /// The environment of a program that gets no pass, but what `extra` says.
+    pub fn without_pass(extra: Vec<(String, String)>, inherited: &Inherited) -> Self {
+        let context = Context {
+            extra,
+            ..Context::default()
+        };
+        Self::plan(Vec::new(), &context, inherited)
+    }
+
     /// The environment that is nobody's (`env --unset`); `kept` are names to leave alone (the demo's).
     pub fn cleared(kept: &[(String, String)], inherited: &Inherited) -> Self {
         let mut plan = Self::plan(Vec::new(), &Context::default(), inherited);

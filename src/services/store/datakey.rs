@@ -24,6 +24,8 @@ pub enum KeyPlace {
     /// A file in `$XDG_RUNTIME_DIR`, where that is a tmpfs of one's own. Weaker: any program of the person's
     /// reads it as it reads the sessions.
     Runtime,
+    /// The same file on any disk, which protects nothing: for a demo, whose sessions open nothing.
+    Demo,
 }
 
 impl KeyPlace {
@@ -35,6 +37,8 @@ impl KeyPlace {
     pub const FILE: &[Self] = &[Self::Kernel, Self::Runtime];
     /// For `store: none`: sessions stay in memory.
     pub const NONE: &[Self] = &[];
+    /// For a demo: nothing outside its own folder.
+    pub const DEMO: &[Self] = &[Self::Demo];
 
     /// What the header and `status` call it.
     pub const fn label(self) -> &'static str {
@@ -42,6 +46,7 @@ impl KeyPlace {
             Self::Kernel => "kernel keyring",
             Self::Keychain => keychain::LABEL,
             Self::Runtime => "runtime directory (weaker)",
+            Self::Demo => "demo folder",
         }
     }
 
@@ -51,6 +56,7 @@ impl KeyPlace {
             Self::Kernel => 1,
             Self::Keychain => 2,
             Self::Runtime => 3,
+            Self::Demo => 4,
         }
     }
 
@@ -58,6 +64,7 @@ impl KeyPlace {
     pub fn from_byte(byte: u8) -> Option<Self> {
         Self::AUTO
             .iter()
+            .chain(Self::DEMO)
             .copied()
             .find(|place| place.byte() == byte)
     }
@@ -105,8 +112,8 @@ impl DataKeys {
             KeyPlace::Keychain => keychain::get(&self.id, keychain::PROBE)
                 .map_err(text)
                 .map(|kept| unpack(&kept?, now)),
-            KeyPlace::Runtime => self
-                .runtime_dir(Dir::open)?
+            KeyPlace::Runtime | KeyPlace::Demo => self
+                .runtime_dir(place, Dir::open)?
                 .map_or(Ok(None), |dir| {
                     dir.read(&self.file_name(), 64).map_err(text)
                 })
@@ -163,7 +170,7 @@ impl DataKeys {
                 KeyPlace::Keychain => keychain::remove(&self.id, keychain::PROBE)
                     .map(drop)
                     .map_err(text),
-                KeyPlace::Runtime => match self.runtime_dir(Dir::open) {
+                KeyPlace::Runtime | KeyPlace::Demo => match self.runtime_dir(*place, Dir::open) {
                     Ok(Some(dir)) => dir.remove(&self.file_name()).map(drop).map_err(text),
                     Ok(None) => Err(NO_RUNTIME.into()),
                     Err(why) => Err(why),
@@ -196,19 +203,22 @@ impl DataKeys {
             KeyPlace::Keychain => {
                 keychain::set(&self.id, &pack(&key, until), keychain::PROBE).map_err(text)?;
             }
-            KeyPlace::Runtime => match self.runtime_dir(|dir| Dir::create(dir).map(Some))? {
-                Some(dir) => dir
-                    .write(&self.file_name(), &pack(&key, until))
-                    .map_err(text)?,
-                None => return Err(NO_RUNTIME.into()),
-            },
+            KeyPlace::Runtime | KeyPlace::Demo => {
+                match self.runtime_dir(place, |dir| Dir::create(dir).map(Some))? {
+                    Some(dir) => dir
+                        .write(&self.file_name(), &pack(&key, until))
+                        .map_err(text)?,
+                    None => return Err(NO_RUNTIME.into()),
+                }
+            }
         }
         Ok(key)
     }
 
-    /// The runtime directory, if it is what §6 of the contract asks for: private and in memory.
+    /// The runtime directory, if it is what its place asks for: private, and but for a demo in memory.
     fn runtime_dir(
         &self,
+        place: KeyPlace,
         open: impl FnOnce(&Path) -> Result<Option<Dir>, super::files::FileError>,
     ) -> Result<Option<Dir>, String> {
         let Some(path) = &self.runtime else {
@@ -216,7 +226,7 @@ impl DataKeys {
         };
         let base = path.parent().unwrap_or(path);
         match Dir::open(base).map_err(text)? {
-            Some(dir) if dir.is_in_memory() => open(path).map_err(text),
+            Some(dir) if place == KeyPlace::Demo || dir.is_in_memory() => open(path).map_err(text),
             Some(_) => Err("XDG_RUNTIME_DIR lies on a disk".into()),
             None => Ok(None),
         }

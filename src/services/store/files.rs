@@ -171,6 +171,11 @@ impl Dir {
         }
     }
 
+    /// Gives a file another name, in the place of any file of that name.
+    pub fn rename(&self, from: &str, to: &str) -> Result<(), FileError> {
+        rustix::fs::renameat(&self.fd, from, &self.fd, to).map_err(self.error(from))
+    }
+
     /// The names in it, without half-written files; in no order.
     pub fn names(&self) -> Result<Vec<String>, FileError> {
         let names = self.all_names()?;

@@ -1,6 +1,7 @@
 //! What `verify` remembers: accounts finished by a run that was cut off, and every account's last verdict.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
 
@@ -11,7 +12,6 @@ use sha2::{Digest, Sha256};
 use crate::domain::config::Auth;
 use crate::domain::ids::AccountId;
 use crate::domain::secret::AccessKey;
-use crate::domain::text::sanitize;
 use crate::domain::verdict::Ground;
 use crate::domain::verdict::report::{AccountReport, Mark};
 use crate::services::store::files::{Dir, FileError};
@@ -37,7 +37,6 @@ struct Header {
 /// The journal of the run that goes on.
 pub struct Journal {
     file: File,
-    path: String,
 }
 
 impl Journal {
@@ -54,8 +53,7 @@ impl Journal {
         if file.try_lock().is_err() {
             return Ok(None);
         }
-        let path = dir.path().join(JOURNAL).to_string_lossy().into_owned();
-        let mut journal = Self { file, path };
+        let mut journal = Self { file };
         let run = identity(auth, key);
         let finished = journal.read(&run, now).unwrap_or_default();
         if finished.is_empty() {
@@ -66,10 +64,9 @@ impl Journal {
         Ok(Some((journal, finished)))
     }
 
-    /// Notes a finished account. What cannot be written is probed again after a cut: no reason to stop.
-    pub fn add(&mut self, account: &AccountReport) -> Result<(), String> {
+    /// Notes a finished account.
+    pub fn add(&mut self, account: &AccountReport) -> std::io::Result<()> {
         self.line(account)
-            .map_err(|error| format!("{}: {error}", sanitize(&self.path)))
     }
 
     /// Empties the journal: the run is complete.
@@ -112,8 +109,12 @@ impl Journal {
 fn identity(auth: &Auth, key: &AccessKey) -> String {
     let endpoint = auth.endpoint_url.as_deref().unwrap_or_default();
     let text = format!("{}\n{}\n{endpoint}", auth.account, key.id);
-    let digest = Sha256::digest(text);
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    Sha256::digest(text)
+        .iter()
+        .fold(String::new(), |mut out, byte| {
+            let _ = write!(out, "{byte:02x}");
+            out
+        })
 }
 
 /// Every account's last verdict, for the marks in the list; empty where none was ever written.

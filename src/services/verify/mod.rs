@@ -5,20 +5,19 @@
 //! trust policies. What that proves is judged by `domain::verdict`.
 
 mod journal;
+mod plan;
 mod run;
 pub mod text;
 
 use std::cell::RefCell;
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::domain::account::Target;
 use crate::domain::config::Auth;
 use crate::domain::fault::{Exit, Fault};
-use crate::domain::guard::Guard;
-use crate::domain::ids::{AccountId, MfaSerial, Name, SessionName, UserName};
+use crate::domain::ids::{AccountId, MfaSerial, SessionName, UserName};
 use crate::domain::secret::{AccessKey, Credentials, MfaCode};
 use crate::domain::verdict::report::{AccountReport, NOT_TRIED, Report, SCHEMA};
 use crate::domain::verdict::{
@@ -29,12 +28,12 @@ use crate::domain::verdict::{
 use super::aws::{self, Aws, Call, Doing, Kind, Signer};
 use super::store::files::Dir;
 use journal::Journal;
-use run::{Pace, PlainSession, Run, outcome};
+use plan::PlannedAccount;
+use run::{Pace, PlainSession, Run, Sessions, outcome};
 
 pub use journal::{mark, marks};
+pub use plan::{Chosen, Plan};
 
-/// How many accounts are probed at once.
-const AT_ONCE: usize = 4;
 /// How long the control's session lasts; a longer run asks for another code.
 const CONTROL: Duration = Duration::from_hours(1);
 /// A session with less life than this is replaced before the next account.
@@ -59,65 +58,6 @@ const CALLS: [(Guardrail, &[Call]); 3] = [
     (Guardrail::Federation, &[Call::FederationToken]),
 ];
 
-/// What is to be verified.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Plan {
-    accounts: Vec<PlannedAccount>,
-    left_out: Vec<String>,
-}
-
-#[derive(Debug, Clone, PartialEq)]
-struct PlannedAccount {
-    name: Name,
-    id: AccountId,
-    targets: Vec<Target>,
-}
-
-/// Who chose the targets.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Chosen {
-    /// Nobody: they are the whole config, so guarded (`confirm`) ones are left out.
-    All,
-    /// The person named them.
-    ByName,
-}
-
-impl Plan {
-    /// Groups targets by account, in their order.
-    pub fn new(targets: Vec<Target>, chosen: Chosen) -> Self {
-        let mut plan = Self {
-            accounts: Vec::new(),
-            left_out: Vec::new(),
-        };
-        for target in targets {
-            if chosen == Chosen::All && target.guard == Guard::Confirm {
-                plan.left_out.push(target.name());
-                continue;
-            }
-            match plan
-                .accounts
-                .iter_mut()
-                .find(|account| account.id == target.id)
-            {
-                Some(account) => account.targets.push(target),
-                None => plan.accounts.push(PlannedAccount {
-                    name: target.account.clone(),
-                    id: target.id,
-                    targets: vec![target],
-                }),
-            }
-        }
-        plan
-    }
-
-    fn roles(&self) -> usize {
-        self.accounts
-            .iter()
-            .map(|account| account.targets.len())
-            .sum()
-    }
-}
-
 /// How far a run has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Progress {
@@ -141,6 +81,14 @@ pub struct Verifier<'a> {
     pub rate: u32,
     /// The time, UTC.
     pub now: &'a dyn Fn() -> Timestamp,
+}
+
+/// What is still to be probed, and what has been.
+struct Work<'p> {
+    queue: VecDeque<&'p PlannedAccount>,
+    done: Vec<AccountReport>,
+    journal: Option<Journal>,
+    total: usize,
 }
 
 impl Verifier<'_> {
@@ -173,87 +121,25 @@ impl Verifier<'_> {
                 None => "sekisho-verify".parse().map_err(|_| unnamed())?,
             },
         };
-        let mut plain = run.plain_session().await;
-        let mut control = match &user {
-            Some(_) => self.control(&mut code).await,
-            None => Err("GetCallerIdentity was refused, which AWS never does".into()),
+        let sessions = Sessions {
+            plain: run.plain_session().await,
+            control: match &user {
+                Some(_) => self.control(&mut code).await,
+                None => Err("GetCallerIdentity was refused, which AWS never does".into()),
+            },
         };
-        let (probes, device) = run.user_probes(&plain, &control, user.as_ref()).await;
+        let (probes, device) = run.user_probes(&sessions, user.as_ref()).await;
         let footing = Footing {
             ground,
-            control: control.as_ref().map(drop).map_err(Clone::clone),
+            control: sessions.missing_control(),
             names_policies: names_policies(&probes),
-            quarantine: quarantine(&probes, &plain),
+            quarantine: quarantine(&probes, &sessions.plain),
         };
-        let key = judge_user(probes, &device, &footing);
-
-        let (mut journal, mut done) = self.resume(plan, ground)?;
-        let total = plan.accounts.len();
-        let mut queue: VecDeque<&PlannedAccount> = plan
-            .accounts
-            .iter()
-            .filter(|account| !done.iter().any(|had| had.id == account.id))
-            .collect();
-        progress(Progress {
-            done: done.len(),
-            total,
-        });
-        while !queue.is_empty() {
-            if plain.expires().is_some_and(|expires| self.is_old(expires)) {
-                plain = run.plain_session().await;
-            }
-            if control
-                .as_ref()
-                .is_ok_and(|session| self.is_old(session.expires))
-            {
-                control = self.control(&mut code).await;
-            }
-            let footing = Footing {
-                control: control.as_ref().map(drop).map_err(Clone::clone),
-                ..footing.clone()
-            };
-            let fresh = || {
-                !plain.expires().is_some_and(|expires| self.is_old(expires))
-                    && !control
-                        .as_ref()
-                        .is_ok_and(|session| self.is_old(session.expires))
-            };
-            let shared = RefCell::new((&mut queue, &mut done, &mut journal));
-            let worker = async || {
-                let mut first = true; // a clock that is off must not end in renewing for ever
-                while std::mem::take(&mut first) || fresh() {
-                    let next = shared.borrow_mut().0.pop_front();
-                    let Some(account) = next else {
-                        break;
-                    };
-                    let report = run.account(account, &plain, &control, &footing).await;
-                    let (_, done, journal) = &mut *shared.borrow_mut();
-                    if let Some(journal) = journal {
-                        let _ = journal.add(&report); // an account not noted is probed again after a cut
-                    }
-                    done.push(report);
-                    progress(Progress {
-                        done: done.len(),
-                        total,
-                    });
-                }
-            };
-            const { assert!(AT_ONCE == 4) };
-            tokio::join!(worker(), worker(), worker(), worker());
-        }
-
-        done.sort_by_key(|account| {
-            plan.accounts
-                .iter()
-                .position(|planned| planned.id == account.id)
-        });
-        if let Some(state) = self.state {
-            mark(state, &done, ground)
-                .map_err(|error| error.fault("the verdicts could not be recorded"))?;
-        }
-        if let Some(journal) = journal {
-            journal.finish();
-        }
+        let key = judge_user(&probes, &device, &footing);
+        let mut work = self.resume(plan, ground)?;
+        self.accounts(&run, &mut work, sessions, &footing, &mut code, &progress)
+            .await;
+        let accounts = self.conclude(plan, work, ground)?;
         Ok(Report {
             schema: SCHEMA,
             ground,
@@ -265,14 +151,77 @@ impl Verifier<'_> {
             control_missing: footing.control.err(),
             quarantine: footing.quarantine,
             key,
-            accounts: done,
+            accounts,
             left_out: plan.left_out.clone(),
             not_tried: NOT_TRIED.to_vec(),
         })
     }
 
-    fn is_old(&self, expires: Timestamp) -> bool {
-        expires.duration_since((self.now)()) < MARGIN
+    /// Probes the accounts, four at a time, renewing sessions in between.
+    async fn accounts(
+        &self,
+        run: &Run<'_>,
+        work: &mut Work<'_>,
+        mut sessions: Sessions,
+        footing: &Footing,
+        code: &mut impl AsyncFnMut(Option<&Fault>) -> Option<(MfaSerial, MfaCode)>,
+        progress: &impl Fn(Progress),
+    ) {
+        progress(work.progress());
+        while !work.queue.is_empty() {
+            if self.is_old(sessions.plain.expires()) {
+                sessions.plain = run.plain_session().await;
+            }
+            if self.is_old(sessions.control_expires()) {
+                sessions.control = self.control(code).await;
+            }
+            let footing = Footing {
+                control: sessions.missing_control(),
+                ..footing.clone()
+            };
+            let shared = RefCell::new(&mut *work);
+            let worker = async || {
+                let mut first = true; // a clock that is off must not end in renewing for ever
+                while std::mem::take(&mut first)
+                    || !self.is_old(sessions.plain.expires())
+                        && !self.is_old(sessions.control_expires())
+                {
+                    let next = shared.borrow_mut().queue.pop_front();
+                    let Some(account) = next else {
+                        break;
+                    };
+                    let report = run.account(account, &sessions, &footing).await;
+                    shared.borrow_mut().finish(report);
+                    progress(shared.borrow().progress());
+                }
+            };
+            tokio::join!(worker(), worker(), worker(), worker());
+        }
+    }
+
+    /// Records the verdicts; the accounts come back in the plan's order.
+    fn conclude(
+        &self,
+        plan: &Plan,
+        work: Work<'_>,
+        ground: Ground,
+    ) -> Result<Vec<AccountReport>, Fault> {
+        let mut accounts = work.done;
+        let place = |id| plan.accounts.iter().position(|planned| planned.id == id);
+        accounts.sort_by_cached_key(|account| place(account.id));
+        if let Some(state) = self.state {
+            mark(state, &accounts, ground)
+                .map_err(|error| error.fault("the verdicts could not be recorded"))?;
+        }
+        if let Some(journal) = work.journal {
+            journal.finish();
+        }
+        Ok(accounts)
+    }
+
+    /// Whether a session has so little life left that it must be renewed.
+    fn is_old(&self, expires: Option<Timestamp>) -> bool {
+        expires.is_some_and(|expires| expires.duration_since((self.now)()) < MARGIN)
     }
 
     /// Whose key it is. `None` where even that was refused, which AWS does to nobody.
@@ -321,38 +270,62 @@ impl Verifier<'_> {
         Err(fault.map_or_else(|| "no code was given".into(), |fault| fault.what))
     }
 
-    /// The journal, and the accounts that need not be probed again: those that stood, with the same roles.
-    fn resume(
-        &self,
-        plan: &Plan,
-        ground: Ground,
-    ) -> Result<(Option<Journal>, Vec<AccountReport>), Fault> {
-        let Some(state) = self.state else {
-            return Ok((None, Vec::new()));
+    /// What is to be done: everything but the accounts that stood when an earlier run was cut off.
+    fn resume<'p>(&self, plan: &'p Plan, ground: Ground) -> Result<Work<'p>, Fault> {
+        let (journal, finished) = match self.state {
+            None => (None, Vec::new()),
+            Some(state) => {
+                let opened = Journal::open(state, self.auth, self.key, (self.now)())
+                    .map_err(|error| error.fault("the journal of verify cannot be used"))?;
+                let (journal, finished) = opened.ok_or_else(|| {
+                    Fault::new(Exit::Fault, "another sekisho verify is running")
+                        .because("it holds the journal")
+                        .fix("wait for it, or end it")
+                })?;
+                (Some(journal), finished)
+            }
         };
-        let opened = Journal::open(state, self.auth, self.key, (self.now)())
-            .map_err(|error| error.fault("the journal of verify cannot be used"))?;
-        let Some((journal, finished)) = opened else {
-            return Err(Fault::new(Exit::Fault, "another sekisho verify is running")
-                .because("it holds the journal")
-                .fix("wait for it, or end it"));
+        let mut finished: HashMap<AccountId, AccountReport> = finished
+            .into_iter()
+            .filter(|account| account.verdict(ground).stands())
+            .map(|account| (account.id, account))
+            .collect();
+        let mut work = Work {
+            queue: VecDeque::new(),
+            done: Vec::new(),
+            journal,
+            total: plan.accounts.len(),
         };
-        let mut done: Vec<AccountReport> = Vec::new();
-        for account in finished {
-            let planned = plan.accounts.iter().any(|planned| {
-                let roles = planned.targets.iter().map(|target| &target.role);
-                planned.id == account.id && roles.eq(account.roles.iter().map(|role| &role.role))
-            });
-            let known = done.iter().any(|had| had.id == account.id);
-            if planned && !known && account.verdict(ground).stands() {
-                done.push(account);
+        for planned in &plan.accounts {
+            let roles = planned.targets.iter().map(|target| &target.role);
+            match finished.remove(&planned.id) {
+                Some(account) if roles.eq(account.roles.iter().map(|role| &role.role)) => {
+                    work.done.push(account);
+                }
+                _ => work.queue.push_back(planned),
             }
         }
-        Ok((Some(journal), done))
+        Ok(work)
     }
 }
 
-fn judge_user(probes: Vec<(Guardrail, Probe)>, device: &Device, footing: &Footing) -> Vec<Finding> {
+impl Work<'_> {
+    fn progress(&self) -> Progress {
+        Progress {
+            done: self.done.len(),
+            total: self.total,
+        }
+    }
+
+    fn finish(&mut self, report: AccountReport) {
+        if let Some(journal) = &mut self.journal {
+            let _ = journal.add(&report); // an account not noted is only probed again after a cut
+        }
+        self.done.push(report);
+    }
+}
+
+fn judge_user(probes: &[(Guardrail, Probe)], device: &Device, footing: &Footing) -> Vec<Finding> {
     let mut findings: Vec<_> = CALLS
         .iter()
         .map(|(guardrail, _)| {

@@ -28,6 +28,13 @@ pub(super) struct Run<'a> {
     pub session_name: SessionName,
 }
 
+/// The sessions that probes are signed with, beside the key itself.
+pub(super) struct Sessions {
+    pub plain: PlainSession,
+    /// The positive control's, or why there is none.
+    pub control: Result<Credentials, String>,
+}
+
 /// The session that a bare key makes without a code.
 pub(super) enum PlainSession {
     Made(Credentials),
@@ -57,8 +64,7 @@ impl Run<'_> {
     /// The calls of the user itself, by the bare key and by a session without MFA.
     pub(super) async fn user_probes(
         &self,
-        plain: &PlainSession,
-        control: &Result<Credentials, String>,
+        sessions: &Sessions,
         user: Option<&UserName>,
     ) -> (Vec<(Guardrail, Probe)>, Device) {
         let mut probes = Vec::new();
@@ -68,7 +74,7 @@ impl Run<'_> {
                 probes.push((guardrail, probe(Signed::Key, call.action(), outcome)));
             }
             let by = Signed::SessionWithoutMfa;
-            match plain {
+            match &sessions.plain {
                 // STS takes no session there, whatever the policies say.
                 _ if guardrail == Guardrail::Federation => {}
                 PlainSession::Made(session) => {
@@ -83,7 +89,7 @@ impl Run<'_> {
                 }
             }
         }
-        let device = match (control, user) {
+        let device = match (&sessions.control, user) {
             (Ok(_), _) => Device::TookCode,
             (Err(_), None) => Device::Unknown(Outcome::undecided("the user is not known")),
             (Err(_), Some(user)) => self.devices(user).await,
@@ -120,14 +126,13 @@ impl Run<'_> {
     pub(super) async fn account(
         &self,
         account: &PlannedAccount,
-        plain: &PlainSession,
-        control: &Result<Credentials, String>,
+        sessions: &Sessions,
         footing: &Footing,
     ) -> AccountReport {
         let mut roles = Vec::new();
         let mut reader = None;
         for target in &account.targets {
-            let (seen, session) = self.role(target, plain, control).await;
+            let (seen, session) = self.role(target, sessions).await;
             reader = reader.or(session);
             roles.push(RoleReport {
                 role: target.role.clone(),
@@ -151,16 +156,15 @@ impl Run<'_> {
     async fn role(
         &self,
         target: &Target,
-        plain: &PlainSession,
-        control: &Result<Credentials, String>,
+        sessions: &Sessions,
     ) -> (RoleEvidence, Option<Credentials>) {
         let key = self.enter(Signer::Key(self.verifier.key), target).await;
-        let session = match plain {
+        let session = match &sessions.plain {
             PlainSession::Made(session) => Some(self.enter(Signer::Session(session), target).await),
             PlainSession::Refused(_) => None,
             PlainSession::Undecided(outcome) => Some(outcome.clone()),
         };
-        let entered = match control {
+        let entered = match &sessions.control {
             Ok(session) => {
                 self.pace.turn().await;
                 let entered = self
@@ -231,6 +235,18 @@ impl Run<'_> {
                 (sanitize(&arn), reading)
             })
             .collect())
+    }
+}
+
+impl Sessions {
+    /// Why there is no positive control, if there is none.
+    pub(super) fn missing_control(&self) -> Result<(), String> {
+        self.control.as_ref().map(drop).map_err(Clone::clone)
+    }
+
+    /// When the control's session ends, where there is one.
+    pub(super) fn control_expires(&self) -> Option<Timestamp> {
+        self.control.as_ref().ok().map(|session| session.expires)
     }
 }
 

@@ -145,7 +145,11 @@ pub fn summary(report: &Report) -> String {
         .max()
         .unwrap_or(Verdict::NotProved);
     let accounts = count(report.accounts.len(), "account");
-    format!("The user: {}. {accounts}: {}.", user.word(), parts.join(", "))
+    format!(
+        "The user: {}. {accounts}: {}.",
+        user.word(),
+        parts.join(", ")
+    )
 }
 
 fn emulated(auth: &Auth) -> String {

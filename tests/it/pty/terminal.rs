@@ -156,6 +156,32 @@ impl Pty {
         String::from_utf8_lossy(&screen.raw).into_owned()
     }
 
+    /// Whether a program has the terminal as a screen: alternate, pasting in brackets.
+    pub fn has_screen(&self) -> bool {
+        let screen = self.screen.0.lock().unwrap();
+        let modes = screen.parser.screen();
+        modes.alternate_screen() && modes.bracketed_paste()
+    }
+
+    /// Whether the cursor can be seen.
+    pub fn has_cursor(&self) -> bool {
+        !self.screen.0.lock().unwrap().parser.screen().hide_cursor()
+    }
+
+    /// Makes the window so large.
+    pub fn resize(&self, columns: u16, rows: u16) {
+        let (height, width) = (NonZero::new(rows).unwrap(), NonZero::new(columns).unwrap());
+        let mut screen = self.screen.0.lock().unwrap();
+        screen.parser.screen_mut().set_size(height, width);
+        drop(screen);
+        let size = PtySize {
+            rows,
+            cols: columns,
+            ..PtySize::default()
+        };
+        self.master.resize(size).unwrap();
+    }
+
     /// The process id of the program.
     pub fn pid(&self) -> i32 {
         self.child.process_id().unwrap().try_into().unwrap()
@@ -164,6 +190,23 @@ impl Pty {
     /// The process group that owns the terminal now.
     pub fn foreground(&self) -> i32 {
         self.master.process_group_leader().unwrap()
+    }
+
+    /// Whether the program has ended.
+    pub fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
+    }
+
+    /// Waits until nothing more can be written: the program has ended, and its children too. Returns its exit
+    /// code and everything that was ever written.
+    pub fn last_words(&mut self) -> (u32, String) {
+        let code = self.wait();
+        let end = Instant::now() + DEADLINE;
+        let mut screen = self.screen.0.lock().unwrap();
+        while !screen.closed && Instant::now() < end {
+            screen = self.screen.1.wait_timeout(screen, POLL).unwrap().0;
+        }
+        (code, String::from_utf8_lossy(&screen.raw).into_owned())
     }
 
     /// Waits for the program's end and returns its exit code.

@@ -101,7 +101,7 @@ pub fn role(name: &str, hours: u64) -> Role {
 /// The usual facts about the person's set-up.
 pub fn setup(glyphs: &'static Glyphs, paint: Paint) -> Setup {
     Setup {
-        auth_account: "111111111111".parse().unwrap(),
+        auth_account: Some("111111111111".parse().unwrap()),
         store: "keyring".into(),
         detours: Vec::new(),
         warnings: Vec::new(),
@@ -110,6 +110,7 @@ pub fn setup(glyphs: &'static Glyphs, paint: Paint) -> Setup {
         overrides: Overrides::default(),
         keymap: Keymap::new(&BTreeMap::new()).unwrap(),
         order: Order::Frecency,
+        verified: BTreeMap::new(),
         theme: Theme::new(glyphs, paint),
     }
 }

@@ -57,10 +57,11 @@ pub struct World {
     clock: Rc<Clock>,
     pub answers: RefCell<VecDeque<Answer>>,
     pub standing: RefCell<Standing>,
-    pub catalog: RefCell<Option<Result<Arc<Catalog>, Fault>>>,
+    pub catalog: RefCell<Option<Result<(Setup, Arc<Catalog>), Fault>>>,
     /// What was asked and done, one line each.
     pub seen: RefCell<Vec<String>>,
     pub demo_code: Option<&'static str>,
+    pub news: Option<&'static str>,
 }
 
 impl World {
@@ -100,12 +101,24 @@ impl Host for World {
             .unwrap()
     }
 
-    async fn catalog(&self) -> Result<Arc<Catalog>, Fault> {
+    async fn catalog(&self) -> Result<(Setup, Arc<Catalog>), Fault> {
         let catalog = self.catalog.borrow_mut().take();
         match catalog {
             Some(catalog) => catalog,
             None => pending().await,
         }
+    }
+
+    fn news(&self) -> Option<String> {
+        self.news.map(Into::into)
+    }
+
+    fn ask_here(&self) {
+        self.note("ask here".into());
+    }
+
+    fn give_up(&self) {
+        self.note("give up".into());
     }
 
     async fn issue(&self, request: Request) -> Result<Pass, Refusal> {
@@ -228,6 +241,7 @@ impl Stage {
                 catalog: RefCell::default(),
                 seen: RefCell::default(),
                 demo_code: None,
+                news: None,
             },
         }
     }

@@ -47,7 +47,7 @@ fn an_endpoint_that_refuses_everything_is_never_called_proved() {
         for stream in listener.incoming() {
             let Ok(mut stream) = stream else { return };
             std::thread::spawn(move || {
-                let mut request = [0; 65536];
+                let mut request = vec![0; 65536];
                 while stream.read(&mut request).is_ok_and(|n| n > 0) {
                     let message = "User: arn:aws:iam::111111111111:user/tanaka is not authorized to perform: \
                         sts:AssumeRole on resource: * with an explicit deny in an identity-based policy";
@@ -134,7 +134,7 @@ fn moto_checks_nothing_and_is_open_everywhere() {
         match guardrail {
             // It took a code, and the account has no other role: neither is open.
             Guardrail::Device | Guardrail::BackDoors => {
-                assert_ne!(*verdict, Verdict::Open, "{text}")
+                assert_ne!(*verdict, Verdict::Open, "{text}");
             }
             _ => assert_eq!(*verdict, Verdict::Open, "{guardrail:?}\n{text}"),
         }

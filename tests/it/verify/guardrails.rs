@@ -239,7 +239,7 @@ fn back_doors_are_found() {
         &[],
     );
     let report = verify(&start(|organisation| {
-        organisation.roles.push(door("Legacy", anyone))
+        organisation.roles.push(door("Legacy", anyone));
     }));
     assert_eq!(verdicts(&report)[&BackDoors], Open);
     let evidence = &report.accounts[0].back_doors.evidence;
@@ -254,7 +254,7 @@ fn back_doors_are_found() {
 #[test]
 fn a_user_without_a_device_is_found() {
     let report = verify(&start(|organisation| {
-        organisation.user("tanaka").unwrap().devices.clear()
+        organisation.user("tanaka").unwrap().devices.clear();
     }));
     assert_eq!(verdicts(&report)[&Device], Open);
     assert_eq!(report.control_missing.as_deref(), Some("no code was given"));

@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
+use std::io::Write;
 
 use jiff::Timestamp;
 use sekisho::domain::fault::{Exit, Fault};
@@ -208,7 +209,6 @@ fn a_run_that_was_cut_off_goes_on_where_it_was() {
     assert!((20..40).contains(&done.get()));
     assert!(marks(&state).is_empty());
     // A line torn by the cut is no line.
-    use std::io::Write;
     let journal = home.path().join("state/verify.journal");
     std::fs::OpenOptions::new()
         .append(true)

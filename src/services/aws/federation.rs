@@ -1,0 +1,162 @@
+//! Console federation: a role session for a sign-in token, by POST, so that no URL holds a secret.
+//!
+//! No part of the request or the answer ever reaches an error: both hold secrets.
+
+use std::time::Duration;
+
+use aws_smithy_runtime_api::client::http::HttpConnector;
+use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+use aws_smithy_runtime_api::client::result::{ConnectorError, SdkError};
+use aws_smithy_types::body::SdkBody;
+use aws_smithy_types::byte_stream::ByteStream;
+use aws_smithy_types::error::ErrorMetadata;
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use super::{Aws, CALL, Doing, Failure, http};
+use crate::domain::fault::{Exit, Fault};
+use crate::domain::ids::Partition;
+use crate::domain::secret::{Credentials, Secret};
+use crate::domain::text::form_encoded;
+use crate::services::console::Site;
+
+/// Far more than a session or a token takes.
+const ROOM: usize = 32 * 1024;
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Session<'a> {
+    session_id: &'a str,
+    session_key: &'a str,
+    session_token: &'a str,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Answered {
+    signin_token: String,
+}
+
+impl Aws {
+    /// Where a partition's console is; an emulator signs in itself. Nothing but `auth.endpoint_url` and the
+    /// partition table names a host.
+    pub fn console(&self, partition: Partition) -> Result<Site, Fault> {
+        let hosts = partition.console_hosts().ok_or_else(|| {
+            Fault::new(
+                Exit::Usage,
+                format!("the partition {} has no public sign-in", partition.name()),
+            )
+            .fix("use the console's own switch-role page")
+        })?;
+        let (sign_in, console) = hosts;
+        let emulator = self
+            .endpoint
+            .as_deref()
+            .filter(|url| !is_of(partition, url));
+        Ok(Site {
+            sign_in: emulator.map_or_else(
+                || format!("https://{sign_in}"),
+                |url| url.trim_end_matches('/').to_owned(),
+            ),
+            console: format!("https://{console}"),
+        })
+    }
+
+    /// Exchanges a role session for a sign-in token, good for 15 minutes.
+    ///
+    /// `life` is how long the console lasts, 15 min to 12 h. AWS takes it for sessions of the direct flow only; without it
+    /// the console lasts as long as the session.
+    pub async fn sign_in_token(
+        &self,
+        site: &Site,
+        session: &Credentials,
+        life: Option<Duration>,
+    ) -> Result<Secret, Fault> {
+        let request = request(site, session, life).ok_or_else(|| garbled(None))?;
+        let connector = http::connector(site.sign_in.starts_with("http://"))?;
+        let sent = tokio::time::timeout(CALL, connector.call(request)).await;
+        let sent = sent.unwrap_or_else(|elapsed| Err(ConnectorError::timeout(elapsed.into())));
+        let mut response = sent.map_err(|error| {
+            let error = SdkError::<ErrorMetadata, _>::dispatch_failure(error);
+            Failure::of(&error).fault(Doing::Asking)
+        })?;
+        if !response.status().is_success() {
+            return Err(garbled(Some(response.status().as_u16())));
+        }
+        let mut bytes = Zeroizing::new(Vec::with_capacity(ROOM));
+        let mut body = ByteStream::new(response.take_body());
+        let read = async {
+            while let Ok(Some(part)) = body.try_next().await {
+                if bytes.len() + part.len() > ROOM {
+                    break;
+                }
+                bytes.extend_from_slice(&part);
+            }
+        };
+        let _ = tokio::time::timeout(CALL, read).await;
+        let answer: Answered = serde_json::from_slice(&bytes).map_err(|_| garbled(None))?;
+        Ok(Secret::new(answer.signin_token))
+    }
+}
+
+fn request(site: &Site, session: &Credentials, life: Option<Duration>) -> Option<HttpRequest> {
+    let mut text = Zeroizing::new(Vec::with_capacity(ROOM));
+    let session = Session {
+        session_id: session.id.as_str(),
+        session_key: session.secret.expose(),
+        session_token: session.token.expose(),
+    };
+    serde_json::to_writer(&mut *text, &session).ok()?;
+    let mut form = String::with_capacity(3 * ROOM);
+    form.push_str("Action=getSigninToken");
+    if let Some(life) = life {
+        form.push_str(&format!("&SessionDuration={}", life.as_secs()));
+    }
+    form.push_str("&Session=");
+    form_encoded(std::str::from_utf8(&text).ok()?, &mut form);
+    let mut request = HttpRequest::new(SdkBody::from(form));
+    request.set_method("POST").ok()?;
+    request.set_uri(site.federation()).ok()?;
+    let length = request.body().content_length()?.to_string();
+    let headers = request.headers_mut();
+    headers.insert("content-type", "application/x-www-form-urlencoded");
+    headers.insert("content-length", length);
+    Some(request)
+}
+
+/// Whether a URL's host is AWS's own in that partition: an STS endpoint in one's VPC signs nobody in.
+fn is_of(partition: Partition, url: &str) -> bool {
+    let host = url.split("://").nth(1).unwrap_or_default();
+    let host = host.split(['/', ':']).next().unwrap_or_default();
+    host.ends_with(&format!(".{}", partition.host_suffix()))
+}
+
+fn garbled(status: Option<u16>) -> Fault {
+    let fault = match status {
+        Some(status) => Fault::new(Exit::Refused, "the console does not take this session").detail(
+            format!("the federation endpoint answered with HTTP {status}"),
+        ),
+        None => Fault::new(Exit::Fault, "the console's answer makes no sense"),
+    };
+    fault
+        .because("the session has ended, or a session policy allows it nothing")
+        .because("a proxy on the way answered instead")
+        .fix("renew the session (`^R` in the list), then try again")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_endpoint_in_a_vpc_is_aws_own_and_an_emulator_is_not() {
+        let aws = Partition::Aws;
+        assert!(is_of(
+            aws,
+            "https://vpce-1.sts.eu-west-1.vpce.amazonaws.com/x"
+        ));
+        assert!(!is_of(aws, "http://127.0.0.1:5601"));
+        assert!(!is_of(aws, "https://amazonaws.com.example.org"));
+        assert!(!is_of(aws, "https://example.org/.amazonaws.com"));
+    }
+}

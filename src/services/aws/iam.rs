@@ -1,0 +1,112 @@
+//! IAM: a user's own access keys.
+//!
+//! Creating is never tried again: a first try whose answer was lost may have made a key, and IAM allows two.
+
+use aws_sdk_iam::types::StatusType;
+use jiff::Timestamp;
+
+use crate::domain::ids::AccessKeyId;
+use crate::domain::secret::{AccessKey, Secret};
+use crate::services::rotation::KeyAtAws;
+use crate::services::store::keys::StoredKey;
+
+use super::{Aws, Failure, Signer, again};
+
+/// Where and when a key was last used, as IAM knows: it lags by up to half an hour.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LastUse {
+    /// When, UTC.
+    pub at: Timestamp,
+    /// The service called, e.g. `sts`.
+    pub service: String,
+    /// The region of the call.
+    pub region: String,
+}
+
+impl Aws {
+    /// `iam:ListAccessKeys` for the signer's own user.
+    pub async fn access_keys(&self, signer: Signer<'_>) -> Result<Vec<KeyAtAws>, Failure> {
+        let client = self.iam(signer);
+        let answer = again(|| client.list_access_keys().send()).await?;
+        let keys = answer.access_key_metadata().iter().map(|key| {
+            Some(KeyAtAws {
+                id: key.access_key_id()?.parse().ok()?,
+                active: key.status() == Some(&StatusType::Active),
+                created: timestamp(key.create_date()?)?,
+            })
+        });
+        keys.collect::<Option<_>>()
+            .ok_or_else(|| Failure::garbled("iam:ListAccessKeys"))
+    }
+
+    /// `iam:GetAccessKeyLastUsed`; `None` where it never was.
+    pub async fn last_use(
+        &self,
+        signer: Signer<'_>,
+        id: &AccessKeyId,
+    ) -> Result<Option<LastUse>, Failure> {
+        let client = self.iam(signer);
+        let call = || {
+            client
+                .get_access_key_last_used()
+                .access_key_id(id.as_str())
+                .send()
+        };
+        let answer = again(call).await?;
+        Ok(answer.access_key_last_used().and_then(|used| {
+            Some(LastUse {
+                at: timestamp(used.last_used_date()?)?,
+                service: crate::domain::text::sanitize(used.service_name()),
+                region: crate::domain::text::sanitize(used.region()),
+            })
+        }))
+    }
+
+    /// `iam:CreateAccessKey` for the signer's own user.
+    pub async fn create_access_key(&self, signer: Signer<'_>) -> Result<StoredKey, Failure> {
+        let garbled = || Failure::garbled("iam:CreateAccessKey");
+        let answer = self.iam(signer).create_access_key().send().await;
+        let answer = answer.map_err(|error| Failure::of(&error))?;
+        let made = answer.access_key().ok_or_else(garbled)?;
+        Ok(StoredKey {
+            key: AccessKey {
+                id: made.access_key_id().parse().map_err(|_| garbled())?,
+                secret: Secret::new(made.secret_access_key().to_owned()),
+            },
+            created: made.create_date().and_then(timestamp).ok_or_else(garbled)?,
+        })
+    }
+
+    /// `iam:UpdateAccessKey`: from here on the key opens nothing.
+    pub async fn deactivate_access_key(
+        &self,
+        signer: Signer<'_>,
+        id: &AccessKeyId,
+    ) -> Result<(), Failure> {
+        let client = self.iam(signer);
+        let call = || {
+            client
+                .update_access_key()
+                .access_key_id(id.as_str())
+                .status(StatusType::Inactive)
+                .send()
+        };
+        again(call).await.map(drop)
+    }
+
+    /// `iam:DeleteAccessKey`.
+    pub async fn delete_access_key(
+        &self,
+        signer: Signer<'_>,
+        id: &AccessKeyId,
+    ) -> Result<(), Failure> {
+        let client = self.iam(signer);
+        again(|| client.delete_access_key().access_key_id(id.as_str()).send())
+            .await
+            .map(drop)
+    }
+}
+
+fn timestamp(at: &aws_smithy_types::DateTime) -> Option<Timestamp> {
+    Timestamp::from_second(at.secs()).ok()
+}

@@ -1,0 +1,151 @@
+//! Which browser opens a link, and how it is started: by argument list, never through a shell.
+
+use std::ffi::OsString;
+use std::process::Stdio;
+
+use tokio::process::{Child, Command};
+
+use crate::domain::account::Target;
+use crate::domain::fault::{Exit, Fault};
+use crate::domain::text::sanitize;
+use crate::services::environment::{Environment, Inherited};
+use crate::services::process;
+
+/// An argument list with `{url}`, `{account}` and `{name}` in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Browser(Vec<String>);
+
+impl Browser {
+    /// The config's, else `$BROWSER`, else the desktop's own.
+    ///
+    /// Fails over ssh, where a browser would open on the wrong machine, and where there is none.
+    pub fn choose(configured: Option<&[String]>, inherited: &Inherited) -> Result<Self, Fault> {
+        if let Some(argv) = configured {
+            return Ok(Self(argv.to_vec()));
+        }
+        let set = |name: &str| inherited.get(name).filter(|value| !value.is_empty());
+        if let Some(argv) = set("BROWSER").and_then(|text| of_variable(text.to_str()?)) {
+            return Ok(Self(argv));
+        }
+        if set("SSH_CONNECTION").is_some() || set("SSH_TTY").is_some() {
+            return Err(nowhere(
+                "you came here over ssh, and the browser is at the other end",
+            ));
+        }
+        let path = inherited.get("PATH");
+        let programs: &[&str] = if cfg!(target_os = "macos") {
+            &["open"]
+        } else if set("WSL_DISTRO_NAME").is_some() {
+            &["wslview", "xdg-open"]
+        } else {
+            &["xdg-open"]
+        };
+        let found = programs
+            .iter()
+            .find(|name| process::find(name.as_ref(), path).is_ok());
+        found
+            .map(|name| Self(vec![(*name).to_owned(), "{url}".to_owned()]))
+            .ok_or_else(|| {
+                nowhere(&format!(
+                    "there is no {}, and BROWSER is not set",
+                    programs.join(" or ")
+                ))
+            })
+    }
+
+    /// Starts it, without credentials in its environment.
+    pub fn open(
+        &self,
+        url: &str,
+        target: &Target,
+        environment: &Environment,
+        inherited: &Inherited,
+    ) -> Result<Child, Fault> {
+        let argv = self.arguments(url, target);
+        let Some((name, arguments)) = argv.split_first() else {
+            return Err(nowhere("the config's `browser` is empty"));
+        };
+        let cannot = |error: std::io::Error| {
+            let name = sanitize(name);
+            nowhere(&format!("{name} cannot be started: {error}"))
+        };
+        let block = environment.block(inherited).map_err(cannot)?;
+        let program = process::find(&OsString::from(name), block.get("PATH"))?;
+        Command::new(program)
+            .args(arguments)
+            .env_clear()
+            .envs(block.variables())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .process_group(0) // Ctrl-C here is not meant for it
+            .spawn()
+            .map_err(cannot)
+    }
+
+    fn arguments(&self, url: &str, target: &Target) -> Vec<String> {
+        let fill = |word: &String| {
+            // The name last: it is free text, and may itself look like a placeholder.
+            word.replace("{url}", url)
+                .replace("{account}", &target.id.to_string())
+                .replace("{name}", &target.name())
+        };
+        self.0.iter().map(fill).collect()
+    }
+}
+
+/// `$BROWSER`: the first of a colon-separated list, words split as a shell would, `%s` for the URL.
+fn of_variable(text: &str) -> Option<Vec<String>> {
+    let first = text.split(':').find(|command| !command.trim().is_empty())?;
+    let mut argv = shlex::split(first)?;
+    if argv.iter().any(|word| word.contains("%s")) {
+        argv.iter_mut()
+            .for_each(|word| *word = word.replace("%s", "{url}"));
+    } else {
+        argv.push("{url}".to_owned());
+    }
+    Some(argv)
+}
+
+fn nowhere(why: &str) -> Fault {
+    Fault::new(Exit::Fault, "no browser can be opened here")
+        .because(why)
+        .fix("sekisho console TARGET --print    (the URL signs anybody in for 15 minutes)")
+        .fix("set `browser` in the config: [firefox, \"{url}\"]")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn inherited(vars: &[(&str, &str)]) -> Inherited {
+        let owned = |(name, value): &(&str, &str)| ((*name).into(), (*value).into());
+        vars.iter().map(owned).collect()
+    }
+
+    #[test]
+    fn the_persons_choice_wins_and_ssh_has_no_browser() {
+        let ssh = [
+            ("SSH_CONNECTION", "1.2.3.4 5 6.7.8.9 22"),
+            ("PATH", "/usr/bin"),
+        ];
+        let fault = Browser::choose(None, &inherited(&ssh)).unwrap_err();
+        assert!(fault.fix[0].contains("--print"));
+        let own = ["my-browser".to_owned(), "{url}".to_owned()];
+        assert_eq!(
+            Browser::choose(Some(&own), &inherited(&ssh)).unwrap().0,
+            own
+        );
+        for (variable, words) in [
+            ("firefox", vec!["firefox", "{url}"]),
+            (
+                "firefox --new-window %s:lynx",
+                vec!["firefox", "--new-window", "{url}"],
+            ),
+            ("'my browser' -p", vec!["my browser", "-p", "{url}"]),
+        ] {
+            let chosen = Browser::choose(None, &inherited(&[("BROWSER", variable)])).unwrap();
+            assert_eq!(chosen.0, words);
+        }
+    }
+}

@@ -1,0 +1,258 @@
+//! The web console: a role session becomes a sign-in URL, and the URL reaches the browser unseen.
+//!
+//! The URL opens the account to whoever has it, for 15 minutes. So the browser is given a link to this
+//! process that works once, and is led on from there: no argument list ever holds the URL.
+//! <https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_providers_enable-console-custom-url.html>
+
+pub mod browser;
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use http::{HeaderName, HeaderValue, StatusCode, header};
+use tokio::sync::Notify;
+
+use super::loopback::{self, Answer, Port};
+use crate::domain::ids::{Malformed, Region};
+use crate::domain::secret::Secret;
+use crate::domain::text::form_encoded;
+
+/// How long a link waits for the browser.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Where to sign in: hosts of one partition, or of an emulator.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Site {
+    /// `https://signin.aws.amazon.com`
+    pub sign_in: String,
+    /// `https://console.aws.amazon.com`
+    pub console: String,
+}
+
+impl Site {
+    /// The URL of the federation endpoint.
+    pub fn federation(&self) -> String {
+        format!("{}/federation", self.sign_in)
+    }
+
+    /// The URL that signs a browser in and leads it to a service's page.
+    pub fn url(
+        &self,
+        token: &Secret,
+        region: Option<&Region>,
+        service: Option<&Service>,
+    ) -> Secret {
+        let page = service.map_or("console", |service| service.0.as_str());
+        let mut destination = format!("{}/{page}/home", self.console);
+        if let Some(region) = region {
+            destination.push_str(&format!("?region={region}"));
+        }
+        let mut url = String::with_capacity(16 * 1024); // never grows, so leaves no copy
+        url.push_str(&self.federation());
+        url.push_str("?Action=login&Issuer=sekisho&Destination=");
+        form_encoded(&destination, &mut url);
+        url.push_str("&SigninToken=");
+        form_encoded(token.expose(), &mut url);
+        Secret::new(url)
+    }
+}
+
+/// A page of the console, as its address calls it: `ec2`, `s3`, `cloudformation`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Service(String);
+
+impl std::str::FromStr for Service {
+    type Err = Malformed;
+    fn from_str(text: &str) -> Result<Self, Malformed> {
+        let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+        if !text.is_empty() && text.len() <= 64 && text.bytes().all(plain) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(Malformed(
+                "a service is named as in the console's address: ec2, s3, iam".into(),
+            ))
+        }
+    }
+}
+
+/// A link to this process that leads one browser on, once.
+pub struct Link {
+    port: Port,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    address: SocketAddr,
+    path: Secret,
+    /// Taken by the first who fetches the link.
+    url: Mutex<Option<Secret>>,
+    fetched: Notify,
+}
+
+/// Whether the browser came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fetched {
+    /// It did, and was led on.
+    Yes,
+    /// Not within a minute: the link is dead.
+    TooLate,
+}
+
+impl Link {
+    /// A link to a URL.
+    pub async fn to(url: Secret) -> io::Result<Self> {
+        let port = Port::open().await?;
+        let shared = Arc::new(Shared {
+            address: port.address(),
+            path: loopback::token()?,
+            url: Mutex::new(Some(url)),
+            fetched: Notify::new(),
+        });
+        Ok(Self { port, shared })
+    }
+
+    /// What the browser is given.
+    pub fn address(&self) -> String {
+        format!(
+            "http://{}/{}",
+            self.shared.address,
+            self.shared.path.expose()
+        )
+    }
+
+    /// Waits for the browser, a minute at most.
+    pub async fn wait(self) -> Fetched {
+        let accept = self.port.accept(|stream, caller| {
+            let shared = Arc::clone(&self.shared);
+            async move {
+                // Other users can read the browser's arguments, but not come in its place.
+                if is_foreign(caller, shared.address) {
+                    return;
+                }
+                loopback::answer(stream, |parts| std::future::ready(shared.respond(&parts))).await;
+                if shared
+                    .url
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .is_none()
+                {
+                    shared.fetched.notify_one();
+                }
+            }
+        });
+        tokio::select! {
+            never = accept => match never {},
+            () = self.shared.fetched.notified() => Fetched::Yes,
+            () = tokio::time::sleep(PATIENCE) => Fetched::TooLate,
+        }
+    }
+}
+
+impl Shared {
+    fn respond(&self, parts: &http::request::Parts) -> Answer {
+        if let Some(refused) = loopback::refusal(parts, self.address) {
+            return loopback::status(refused);
+        }
+        // A person's click says `none` or nothing; a page that leads here says otherwise.
+        let site = parts.headers.get("sec-fetch-site");
+        if site.is_some_and(|site| site != "none") {
+            return loopback::status(StatusCode::FORBIDDEN);
+        }
+        let path = parts.uri.path().trim_start_matches('/');
+        if !loopback::is_same(path.as_bytes(), &self.path) {
+            return loopback::status(StatusCode::NOT_FOUND);
+        }
+        let url = self
+            .url
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        let location = url.and_then(|url| HeaderValue::from_str(url.expose()).ok());
+        let Some(mut location) = location else {
+            return loopback::status(StatusCode::GONE);
+        };
+        location.set_sensitive(true);
+        let mut answer = loopback::status(StatusCode::SEE_OTHER);
+        let headers = answer.headers_mut();
+        headers.insert(header::LOCATION, location);
+        let (name, value) = ("referrer-policy", HeaderValue::from_static("no-referrer"));
+        headers.insert(HeaderName::from_static(name), value);
+        answer
+    }
+}
+
+/// Whether another user's program holds the other end of a connection; root may, being a relay (WSL) or root.
+#[cfg(target_os = "linux")]
+fn is_foreign(caller: SocketAddr, here: SocketAddr) -> bool {
+    let table = std::fs::read_to_string("/proc/net/tcp").unwrap_or_default();
+    let me = rustix::process::getuid().as_raw();
+    owner(&table, caller, here).is_some_and(|uid| uid != me && uid != 0)
+}
+
+/// Nothing tells here.
+#[cfg(not(target_os = "linux"))]
+fn is_foreign(_: SocketAddr, _: SocketAddr) -> bool {
+    false
+}
+
+/// The user who holds the connection from `caller` to `here`, by `/proc/net/tcp` (proc_net_tcp(5)).
+#[cfg(target_os = "linux")]
+fn owner(table: &str, caller: SocketAddr, here: SocketAddr) -> Option<u32> {
+    let hex = |address: SocketAddr| match address {
+        SocketAddr::V4(v4) => format!(
+            "{:08X}:{:04X}",
+            u32::from_le_bytes(v4.ip().octets()),
+            v4.port()
+        ),
+        SocketAddr::V6(_) => String::new(),
+    };
+    let (local, remote) = (hex(caller), hex(here));
+    table.lines().find_map(|line| {
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        let [_, from, to, _, _, _, _, uid, ..] = fields[..] else {
+            return None;
+        };
+        (from == local && to == remote).then(|| uid.parse().ok())?
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_url_carries_everything_encoded() {
+        let site = Site {
+            sign_in: "https://signin.aws.amazon.com".into(),
+            console: "https://console.aws.amazon.com".into(),
+        };
+        let region: Region = "us-west-2".parse().unwrap();
+        let service: Service = "ec2".parse().unwrap();
+        let url = site.url(&Secret::new("a+b/c=".into()), Some(&region), Some(&service));
+        assert_eq!(
+            url.expose(),
+            "https://signin.aws.amazon.com/federation?Action=login&Issuer=sekisho&Destination=\
+             https%3A%2F%2Fconsole.aws.amazon.com%2Fec2%2Fhome%3Fregion%3Dus-west-2&SigninToken=a%2Bb%2Fc%3D"
+        );
+        for wrong in ["", "EC2", "a/b", "x?y", "a b"] {
+            assert!(wrong.parse::<Service>().is_err(), "{wrong}");
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn the_owner_of_a_connection_is_found() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let here = listener.local_addr().unwrap();
+        let stream = std::net::TcpStream::connect(here).unwrap();
+        let caller = stream.local_addr().unwrap();
+        let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
+        let me = rustix::process::getuid().as_raw();
+        assert_eq!(owner(&table, caller, here), Some(me));
+        assert!(!is_foreign(caller, here));
+        let other = table.replace(&format!(" {me} "), " 4242 ");
+        assert_ne!(owner(&other, caller, here), Some(me));
+    }
+}

@@ -1,0 +1,275 @@
+//! Looks for what commonly goes wrong, and for what weakens the promise. Offline as far as it can.
+//!
+//! Everything looked at comes in as a [`Setup`]; only files under its directories are read. What comes out is
+//! redacted, so that it can be pasted into a ticket.
+
+mod beside;
+mod machine;
+mod online;
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::domain::config::{Config, Loaded};
+use crate::domain::fault::Fault;
+use crate::domain::ids::{AccessKeyId, AccountId};
+use crate::domain::text::sanitize;
+use crate::domain::verdict::report::Mark;
+
+use super::paths::Paths;
+use super::store::keychain::KeychainError;
+
+pub use online::Online;
+
+/// One check and what came of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Row {
+    /// The check's name: stable, for scripts.
+    pub id: &'static str,
+    /// How it stands.
+    pub verdict: Health,
+    /// What was found, in one sentence.
+    pub what: String,
+    /// What to do, where something is to be done.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub remedy: Option<String>,
+}
+
+/// How a check stands. The worse is the greater.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Health {
+    /// As it should be.
+    Ok,
+    /// It does not apply here, or was not asked for.
+    Skipped,
+    /// It could not be found out.
+    Unknown,
+    /// It works, and is weaker or more awkward than it could be.
+    Warn,
+    /// It does not work, or breaks the promise.
+    Fail,
+}
+
+/// The set-up that is examined.
+pub struct Setup<'a> {
+    /// The environment.
+    pub env: &'a BTreeMap<String, String>,
+    /// Where sekisho's directories are.
+    pub paths: Result<&'a Paths, &'a Fault>,
+    /// The config.
+    pub config: Result<&'a Loaded, &'a Fault>,
+    /// What a probe of the OS keychain came to.
+    pub keychain: Result<(), &'a KeychainError>,
+    /// The access key; `None` where it was not looked for (a passphrase nobody could be asked).
+    pub key: Option<Result<&'a AccessKeyId, &'a Fault>>,
+    /// What AWS answered; `None` offline.
+    pub online: Option<&'a Online>,
+    /// Every account's last verification.
+    pub marks: &'a BTreeMap<AccountId, Mark>,
+    /// The time, UTC.
+    pub now: Timestamp,
+}
+
+/// Examines a set-up, check by check, always in the same order.
+pub fn examine(setup: &Setup<'_>) -> Vec<Row> {
+    let mut rows = machine::rows(setup);
+    rows.extend(beside::rows(setup));
+    rows.extend(online::rows(setup));
+    let home = setup.paths.ok().map(|paths| paths.home.to_string_lossy());
+    for row in &mut rows {
+        row.what = redact(&row.what, home.as_deref());
+        row.remedy = row
+            .remedy
+            .as_deref()
+            .map(|text| redact(text, home.as_deref()));
+    }
+    rows
+}
+
+/// The rows as `--json` prints them.
+pub fn json(rows: &[Row]) -> String {
+    let worst = rows.iter().map(|row| row.verdict).max();
+    let value = serde_json::json!({
+        "schema": 1,
+        "version": env!("CARGO_PKG_VERSION"),
+        "system": format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
+        "verdict": worst,
+        "checks": rows,
+    });
+    format!("{value:#}")
+}
+
+/// The rows for a person: what is wrong first says what to do.
+pub fn text(rows: &[Row]) -> String {
+    let mut lines = vec![format!(
+        "sekisho {} on {} {}",
+        env!("CARGO_PKG_VERSION"),
+        std::env::consts::OS,
+        std::env::consts::ARCH
+    )];
+    for row in rows {
+        lines.push(format!(
+            "{:<8} {:<15} {}",
+            row.verdict.word(),
+            row.id,
+            row.what
+        ));
+        lines.extend(
+            row.remedy
+                .iter()
+                .map(|remedy| format!("{:<24} → {remedy}", "")),
+        );
+    }
+    lines.join("\n") + "\n"
+}
+
+impl Health {
+    /// The word in reports.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Skipped => "skipped",
+            Self::Unknown => "unknown",
+            Self::Warn => "WARN",
+            Self::Fail => "FAIL",
+        }
+    }
+}
+
+impl Row {
+    fn new(id: &'static str, verdict: Health, what: impl AsRef<str>) -> Self {
+        Self {
+            id,
+            verdict,
+            what: sanitize(what.as_ref()),
+            remedy: None,
+        }
+    }
+
+    fn ok(id: &'static str, what: impl AsRef<str>) -> Self {
+        Self::new(id, Health::Ok, what)
+    }
+
+    fn fault(id: &'static str, verdict: Health, fault: &Fault) -> Self {
+        let why = fault
+            .why
+            .first()
+            .map(|why| format!(": {why}"))
+            .unwrap_or_default();
+        let row = Self::new(id, verdict, format!("{}{why}", fault.what));
+        match fault.fix.first() {
+            Some(fix) => row.remedy(fix),
+            None => row,
+        }
+    }
+
+    fn remedy(mut self, remedy: impl AsRef<str>) -> Self {
+        self.remedy = Some(sanitize(remedy.as_ref()));
+        self
+    }
+}
+
+impl Setup<'_> {
+    fn set(&self, name: &str) -> Option<&str> {
+        self.env
+            .get(name)
+            .map(String::as_str)
+            .filter(|value| !value.is_empty())
+    }
+
+    fn settings(&self) -> Option<&Config> {
+        self.config.ok().map(|loaded| &loaded.config)
+    }
+}
+
+/// Takes out of a text what a ticket need not tell: the home's name, account ids, key ids, passwords in URLs.
+fn redact(text: &str, home: Option<&str>) -> String {
+    let home = home
+        .map(|home| home.trim_end_matches('/'))
+        .filter(|home| !home.is_empty());
+    let text = home.map_or_else(|| text.to_owned(), |home| without_home(text, home));
+    let mut out = String::with_capacity(text.len());
+    let mut word = String::new();
+    for c in text.chars().map(Some).chain([None]) {
+        match c {
+            Some(c) if c.is_ascii_alphanumeric() => word.push(c),
+            other => {
+                out.push_str(&redact_word(&word));
+                word.clear();
+                out.extend(other);
+            }
+        }
+    }
+    without_userinfo(&out)
+}
+
+/// Writes `~` for the home directory, where its name is not the start of a longer one.
+fn without_home(text: &str, home: &str) -> String {
+    let mut parts = text.split(home);
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let longer = part.starts_with(|c: char| c.is_alphanumeric() || c == '-' || c == '_');
+        out.push_str(if longer { home } else { "~" });
+        out.push_str(part);
+    }
+    out
+}
+
+fn redact_word(word: &str) -> String {
+    let last = |from: usize| word.get(word.len() - from..).unwrap_or_default();
+    if word.len() == 12 && word.bytes().all(|b| b.is_ascii_digit()) {
+        format!("········{}", last(4))
+    } else if word.len() >= 16 && (word.starts_with("AKIA") || word.starts_with("ASIA")) {
+        format!("{}…{}", &word[..4], last(4))
+    } else {
+        word.to_owned()
+    }
+}
+
+/// Drops `user:password@` from every URL.
+fn without_userinfo(text: &str) -> String {
+    let mut parts = text.split("://");
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let end = part
+            .find(|c: char| c == '/' || c.is_whitespace())
+            .unwrap_or(part.len());
+        let (authority, rest) = part.split_at(end);
+        let host = authority.rsplit('@').next().unwrap_or_default();
+        out.push_str("://");
+        out.push_str(host);
+        out.push_str(rest);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_ticket_need_not_tell_is_taken_out() {
+        let text = "key AKIAIOSFODNN7EXAMPLE of 111111111111 in /home/t/.aws, http://u:p@proxy:3128/x 1234";
+        assert_eq!(
+            redact(text, Some("/home/t/")),
+            "key AKIA…MPLE of ········1111 in ~/.aws, http://proxy:3128/x 1234"
+        );
+        assert_eq!(redact("/home/t2 /home/t", Some("/home/t")), "/home/t2 ~");
+    }
+
+    #[test]
+    fn rows_are_printed_with_their_remedies() {
+        let rows = [
+            Row::ok("clock", "on time"),
+            Row::new("hook", Health::Warn, "not there").remedy("add it"),
+        ];
+        assert!(
+            text(&rows)
+                .contains("ok       clock           on time\nWARN     hook            not there\n")
+        );
+        assert!(json(&rows).contains("\"verdict\": \"warn\""));
+    }
+}

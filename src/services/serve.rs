@@ -1,0 +1,151 @@
+//! The container-credentials endpoint: a child's tools fetch credentials here, as often as they need.
+//!
+//! Protocol: <https://docs.aws.amazon.com/sdkref/latest/guide/feature-container-credentials.html>. It listens
+//! on 127.0.0.1 at a random port and answers nobody without the token, which only the child is told.
+
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use http::request::Parts;
+use http::{HeaderValue, StatusCode, header};
+use http_body_util::Full;
+use hyper::body::Bytes;
+use serde_json::json;
+use tokio::sync::{mpsc, oneshot};
+
+use super::environment::Endpoint;
+use super::loopback::{self, Answer, Port};
+use crate::domain::fault::Fault;
+use crate::domain::secret::Secret;
+
+/// Not `/`: some SDKs refuse an endpoint without a path.
+const PATH: &str = "/credentials";
+
+/// An endpoint that is open, and not yet served.
+pub struct Server {
+    port: Port,
+    gate: Arc<Gate>,
+}
+
+/// What a request must show.
+struct Gate {
+    address: SocketAddr,
+    token: Secret,
+}
+
+/// What everybody who waits is told: a document, or why there is none.
+type Told = (StatusCode, Bytes);
+
+/// A document on its way out; wiped when the last who waits has it.
+struct Document(Secret);
+
+impl AsRef<[u8]> for Document {
+    fn as_ref(&self) -> &[u8] {
+        self.0.expose().as_bytes()
+    }
+}
+
+impl Server {
+    /// Takes a port and makes a token.
+    pub async fn open() -> io::Result<Self> {
+        let port = Port::open().await?;
+        let address = port.address();
+        let token = loopback::token()?;
+        let gate = Arc::new(Gate { address, token });
+        Ok(Self { port, gate })
+    }
+
+    /// What the child is told.
+    pub fn endpoint(&self) -> Endpoint {
+        Endpoint {
+            uri: format!("http://{}{PATH}", self.gate.address),
+            token: Secret::new(self.gate.token.expose().to_owned()),
+        }
+    }
+
+    /// Serves until it is dropped. `issue` gives the document; it is asked once for all who wait.
+    pub async fn run(&self, mut issue: impl AsyncFnMut() -> Result<Secret, Fault>) -> Infallible {
+        let (ask, mut asked) = mpsc::channel::<oneshot::Sender<Told>>(1024);
+        let accept = self.port.accept(|stream, _| {
+            let (gate, ask) = (Arc::clone(&self.gate), ask.clone());
+            async move {
+                let respond = |parts| respond(parts, Arc::clone(&gate), ask.clone());
+                loopback::answer(stream, respond).await;
+            }
+        });
+        let renew = async {
+            while let Some(first) = asked.recv().await {
+                let told = told(issue().await);
+                let _ = first.send(told.clone());
+                // Whoever asked meanwhile waited for the same.
+                while let Ok(next) = asked.try_recv() {
+                    let _ = next.send(told.clone());
+                }
+            }
+            std::future::pending().await
+        };
+        tokio::select! {
+            never = accept => never,
+            never = renew => never,
+        }
+    }
+}
+
+impl Gate {
+    /// Why a request is refused; nothing is said about credentials before this is passed.
+    fn refusal(&self, parts: &Parts) -> Option<StatusCode> {
+        if let Some(refused) = loopback::refusal(parts, self.address) {
+            return Some(refused);
+        }
+        // Browsers add these to whatever a page requests; no SDK does.
+        if parts
+            .headers
+            .keys()
+            .any(|name| name.as_str().starts_with("sec-fetch-"))
+        {
+            return Some(StatusCode::FORBIDDEN);
+        }
+        let mut tokens = parts.headers.get_all(header::AUTHORIZATION).iter();
+        let right = tokens
+            .next()
+            .is_some_and(|given| loopback::is_same(given.as_bytes(), &self.token));
+        if !right || tokens.next().is_some() {
+            return Some(StatusCode::FORBIDDEN);
+        }
+        (parts.uri.path() != PATH || parts.uri.query().is_some()).then_some(StatusCode::NOT_FOUND)
+    }
+}
+
+async fn respond(
+    parts: Parts,
+    gate: Arc<Gate>,
+    ask: mpsc::Sender<oneshot::Sender<Told>>,
+) -> Answer {
+    if let Some(refused) = gate.refusal(&parts) {
+        return loopback::status(refused);
+    }
+    let (tell, told) = oneshot::channel();
+    let _ = ask.send(tell).await;
+    let Ok((status, document)) = told.await else {
+        return loopback::status(StatusCode::SERVICE_UNAVAILABLE);
+    };
+    let mut answer = loopback::status(status);
+    let json = HeaderValue::from_static("application/json");
+    answer.headers_mut().insert(header::CONTENT_TYPE, json);
+    *answer.body_mut() = Full::new(document);
+    answer
+}
+
+fn told(issued: Result<Secret, Fault>) -> Told {
+    match issued {
+        Ok(document) => (StatusCode::OK, Bytes::from_owner(Document(document))),
+        Err(fault) => {
+            let message = std::iter::once(fault.what).chain(fault.fix.into_iter().take(1));
+            let message = message.collect::<Vec<_>>().join(": ");
+            let body = json!({"Code": "NoCredentials", "Message": message}).to_string();
+            (StatusCode::SERVICE_UNAVAILABLE, body.into())
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! Every way out, by the real program against the emulated organisation: exit code, stdout, stderr; and
+//! the clients that take what comes out.
+
+mod clients;
+mod console;
+mod diary;
+mod lists;
+mod process;
+mod profiles;
+mod serve;
+mod stage;

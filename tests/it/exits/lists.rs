@@ -1,0 +1,196 @@
+//! `list`, `completions`, `man`.
+
+use std::process::Command;
+
+use super::stage::{Ran, Stage};
+use crate::pty::terminal::{Pty, command};
+use crate::support::program;
+
+#[test]
+fn one_target_a_line_when_piped() {
+    let stage = Stage::new();
+    assert_eq!(
+        stage.run(&["list"]).said(),
+        "dev/Developer\ndev/Reader\nprod/Developer\n"
+    );
+    assert_eq!(
+        stage.run(&["ls", "--filter", "tag:sandbox read"]).said(),
+        "dev/Reader\n"
+    );
+    assert_eq!(
+        stage.run(&["list", "--filter", "nothing at all"]).said(),
+        ""
+    );
+    assert_eq!(
+        stage.run(&["list", "--names"]).said(),
+        "dev\ndev/Developer\ndev/Reader\nprod\nprod/Developer\n"
+    );
+}
+
+#[test]
+fn json_has_the_fields_that_help_names() {
+    let stage = Stage::new();
+    stage.sign_in();
+    let text = stage.run(&["list", "--json"]).said();
+    let mut list: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let expires = list[0]["expires"].take();
+    let expires: jiff::Timestamp = expires.as_str().unwrap().parse().unwrap();
+    assert!(expires > jiff::Timestamp::now());
+    let help = stage.run(&["list", "--help"]).said();
+    for field in list[0].as_object().unwrap().keys() {
+        assert!(
+            help.split_whitespace().any(|word| word == field),
+            "{field} is not documented"
+        );
+    }
+    let first: Vec<String> = list[0]
+        .as_object()
+        .unwrap()
+        .iter()
+        .map(|(name, value)| format!("{name}: {value}"))
+        .collect();
+    insta::assert_snapshot!(first.join("\n"), @r#"
+    target: "dev/Developer"
+    account: "dev"
+    account_id: "222222222222"
+    aliases: ["mine"]
+    role: "Developer"
+    role_arn: "arn:aws:iam::222222222222:role/dev/Developer"
+    region: "eu-west-1"
+    duration_seconds: 3600
+    flow: "shared"
+    scope: "full"
+    guard: "none"
+    tags: ["sandbox"]
+    note: "for experiments"
+    expires: null
+    "#);
+    assert_eq!(list[1]["flow"], "direct");
+    assert_eq!(
+        (&list[2]["guard"], &list[2]["expires"]),
+        (&"confirm".into(), &serde_json::Value::Null)
+    );
+}
+
+#[test]
+fn columns_on_a_terminal() {
+    let stage = Stage::with("", "  - {name: 開発-田中, id: \"444444444444\"}\n");
+    let mut builder = command(env!("CARGO_BIN_EXE_sekisho"), stage.home());
+    builder.arg("list");
+    let pty = Pty::spawn(builder);
+    let screen = pty.wait_for("prod");
+    insta::assert_snapshot!(screen.trim_end(), @"
+    ACCOUNT    ID              ROLE       REGION     SESSION
+    dev        2222-2222-2222  Developer  eu-west-1
+    dev        2222-2222-2222  Reader     us-west-2
+    prod       3333-3333-3333  Developer  eu-west-1
+    開発-田中  4444-4444-4444  Developer  eu-west-1
+    ");
+}
+
+#[test]
+fn a_hostile_name_is_completed_and_never_run() {
+    let Some(bash) = program("bash") else { return };
+    let stage = Stage::with(
+        "",
+        "  - {name: \"x $(touch gotcha) `touch gotcha` 'y'\", id: \"444444444444\"}\n",
+    );
+    let script = r#"
+        eval "$(sekisho completions bash)"
+        complete() { :; }
+        try() {
+            COMP_WORDS=("$@") COMP_CWORD=$(($# - 1))
+            _sekisho_with_targets sekisho "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD - 1]}"
+            printf '%s|' "${COMPREPLY[@]}"
+            echo
+        }
+        try sekisho exec d
+        try sekisho --color never console pro
+        try sekisho shell x
+        try sekisho completions ''
+        try sekisho exec --reg
+        try sekisho exec --region us-east-1 pro
+        try sekisho serve dev -- ls xyz
+    "#;
+    let ran = with_program(&stage, Command::new(bash).args(["--norc", "-c", script]));
+    insta::assert_snapshot!(ran.stdout, @r"
+    dev|dev/Developer|dev/Reader|
+    prod|prod/Developer|
+    x\ \$\(touch\ gotcha\)\ \`touch\ gotcha\`\ \'y\'|x\ \$\(touch\ gotcha\)\ \`touch\ gotcha\`\ \'y\'/Developer|
+    -v|-h|--config|--color|--verbose|--mfa-code|--region|--duration|--scope|--confirm|--help|bash|zsh|fish|
+    --region|
+    prod|prod/Developer|
+    |
+    ");
+    assert_eq!(ran.stderr, "");
+    assert!(!stage.path("gotcha").exists());
+}
+
+#[test]
+fn fish_completes_targets() {
+    let Some(fish) = program("fish") else { return };
+    let stage = Stage::new();
+    stage.write(".local/share/fish/generated_completions/none", "");
+    let script = "sekisho completions fish | source; complete -C 'sekisho exec d'; complete -C 'sekisho serve pr'; \
+                  complete -C 'sekisho exec dev /nowh'";
+    let ran = with_program(
+        &stage,
+        Command::new(fish).args(["--no-config", "-c", script]),
+    );
+    assert_eq!(
+        ran.said(),
+        "dev\ndev/Developer\ndev/Reader\nprod\nprod/Developer\n"
+    );
+}
+
+#[test]
+fn zsh_completes_targets() {
+    let Some(zsh) = program("zsh") else { return };
+    let stage = Stage::new();
+    let script = r#"
+        autoload -Uz compinit && compinit -u
+        sekisho completions zsh > _sekisho && zsh -n _sekisho
+        source ./_sekisho
+        compadd() { print -rl -- ${(P)2} }
+        _sekisho_targets
+        grep -c '_sekisho_targets. ' _sekisho
+    "#;
+    let ran = with_program(&stage, Command::new(zsh).args(["-f", "-c", script]));
+    let said = ran.said();
+    let (names, count) = said.trim_end().rsplit_once('\n').unwrap();
+    assert_eq!(
+        names,
+        "dev\ndev/Developer\ndev/Reader\nprod\nprod/Developer"
+    );
+    assert!(
+        count.parse::<u32>().unwrap() >= 6,
+        "{count} verbs complete targets"
+    );
+}
+
+#[test]
+fn the_manual_is_a_page() {
+    let stage = Stage::new();
+    let page = stage.run(&["man"]).said();
+    assert!(page.contains(".TH sekisho 1"), "{page}");
+    let page = stage.run(&["man", "credential-process"]).said();
+    assert!(
+        page.contains(".TH sekisho-credential-process 1") && page.contains("prompt"),
+        "{page}"
+    );
+    let wrong = stage.run(&["man", "nonsense"]);
+    assert_eq!((wrong.code, wrong.stdout.as_str()), (2, ""));
+}
+
+/// Runs a shell in the stage's home, with the program under test on its PATH.
+fn with_program(stage: &Stage, shell: &mut Command) -> Ran {
+    let mut command = stage.program(shell.get_program());
+    let folder = std::path::Path::new(env!("CARGO_BIN_EXE_sekisho"))
+        .parent()
+        .unwrap();
+    let path = std::env::var("PATH").unwrap();
+    command
+        .args(shell.get_args())
+        .env("PATH", format!("{}:{path}", folder.display()));
+    Ran::of(&command.output().unwrap())
+}

@@ -1,0 +1,174 @@
+//! `profiles`: the block in `~/.aws/config`, and every byte around it.
+
+use proptest::prelude::*;
+use sekisho::domain::profiles::{Parts, Profile, body};
+
+use super::stage::Stage;
+
+fn some(names: &[&str]) -> String {
+    let profile = |name: &&str| Profile {
+        name: (*name).to_owned(),
+        process: "/bin/sekisho credential-process 222222222222/Developer".into(),
+        region: Some("eu-west-1".into()),
+    };
+    body(&names.iter().map(profile).collect::<Vec<_>>())
+}
+
+proptest! {
+    #[test]
+    fn whatever_the_file_holds_comes_back_byte_for_byte(
+        file in prop_oneof![
+            prop::collection::vec(any::<u8>(), 0..200),
+            "(\\[profile [a-z]{1,8}\\]\r?\n(region = [a-z0-9-]{1,9}\r?\n){0,3}(# .{0,9}\n)?\n?){0,5}[a-z]{0,5}".prop_map(String::into_bytes),
+        ],
+        more in "[a-z =#\\[\\]\n]{0,60}",
+    ) {
+        let first = Parts::of(&file).unwrap().with(&some(&["sekisho-a"]));
+        let parts = Parts::of(&first).unwrap();
+        prop_assert_eq!(parts.without(), file.clone());
+        prop_assert_eq!(parts.with(&some(&["sekisho-a"])), first.clone(), "written twice");
+        // What is appended later stays too, and so does a longer block.
+        let appended = [&first[..], more.as_bytes()].concat();
+        let longer = Parts::of(&appended).unwrap().with(&some(&["sekisho-a", "sekisho-b"]));
+        let parts = Parts::of(&longer).unwrap();
+        prop_assert_eq!(parts.without(), [&file[..], more.as_bytes()].concat());
+        prop_assert_eq!(parts.with(&some(&["sekisho-a"])), appended.clone());
+    }
+}
+
+#[test]
+fn the_block_is_printed_written_kept_and_removed() {
+    let stage = Stage::new();
+    let own = "[default]\nregion = eu-west-1 # mine\n\n[profile other]\nrole_arn=x";
+    stage.write(".aws/config", own);
+    let printed = stage.run(&["profiles"]);
+    insta::assert_snapshot!(printed.shown(&stage), @r"
+    # Written by `sekisho profiles --write`; `sekisho profiles --remove` takes it away. Edits here are lost.
+    [profile sekisho-dev-developer]
+    credential_process = /bin/sekisho credential-process 222222222222/Developer
+    region = eu-west-1
+    [profile sekisho-dev-reader]
+    credential_process = /bin/sekisho credential-process 222222222222/Reader
+    region = us-west-2
+    exit 0
+    sekisho: guarded targets left out: 1 (`--include-guarded` takes them in)
+    ");
+    assert_eq!(
+        stage.read(".aws/config"),
+        own.as_bytes(),
+        "printing writes nothing"
+    );
+    let refused = stage.run(&["profiles", "--write"]);
+    // A test may have a controlling terminal; without one, nobody is asked.
+    assert_ne!(refused.code, 0);
+    assert_eq!(stage.read(".aws/config"), own.as_bytes());
+
+    let written = stage.run(&["profiles", "--write", "--yes"]);
+    insta::assert_snapshot!(written.shown(&stage), @r"
+    --- HOME/.aws/config
+    +++ HOME/.aws/config
+    @@
+    +# Written by `sekisho profiles --write`; `sekisho profiles --remove` takes it away. Edits here are lost.
+    +[profile sekisho-dev-developer]
+    +credential_process = /bin/sekisho credential-process 222222222222/Developer
+    +region = eu-west-1
+    +[profile sekisho-dev-reader]
+    +credential_process = /bin/sekisho credential-process 222222222222/Reader
+    +region = us-west-2
+    exit 0
+    sekisho: guarded targets left out: 1 (`--include-guarded` takes them in)
+    sekisho: wrote HOME/.aws/config
+    ");
+    let file = String::from_utf8(stage.read(".aws/config")).unwrap();
+    assert!(
+        file.starts_with(own) && !file[own.len()..].contains("[default]"),
+        "{file}"
+    );
+    let again = stage.run(&["profiles", "--write", "--yes"]);
+    assert_eq!((again.code, again.stdout.as_str()), (0, ""));
+    assert_eq!(stage.read(".aws/config"), file.as_bytes(), "idempotent");
+
+    let guarded = stage
+        .run(&["profiles", "--write", "--yes", "--include-guarded"])
+        .said();
+    assert!(
+        guarded.contains("--confirm 333333333333 333333333333/Developer"),
+        "{guarded}"
+    );
+    assert_eq!(stage.run(&["profiles", "--remove", "--yes"]).code, 0);
+    assert_eq!(stage.read(".aws/config"), own.as_bytes());
+}
+
+#[test]
+fn a_profile_of_ones_own_is_never_shadowed() {
+    for file in [".aws/config", ".aws/credentials"] {
+        let stage = Stage::new();
+        let own = "[profile sekisho-dev-reader]\nregion = x\n";
+        stage.write(file, own);
+        let ran = stage.run(&["profiles", "--write", "--yes"]);
+        assert_eq!(ran.code, 2, "{}", ran.stderr);
+        assert!(
+            ran.stderr.contains("sekisho-dev-reader") && ran.stderr.contains(file),
+            "{}",
+            ran.stderr
+        );
+        assert_eq!(stage.read(file), own.as_bytes());
+    }
+}
+
+#[test]
+fn names_differ_whatever_the_accounts_are_called() {
+    let stage = Stage::with(
+        "",
+        "  - {name: dev tanaka, id: \"444444444444\"}\n  - {name: Dev.Tanaka, id: \"555555555555\"}\n  \
+         - {name: 開発, id: \"666666666666\"}\n",
+    );
+    // The role is the default one.
+    let printed = stage.run(&["profiles", "--scope", "read-only"]).said();
+    let names: Vec<&str> = printed
+        .lines()
+        .filter(|line| line.starts_with('['))
+        .collect();
+    assert_eq!(
+        names[2..],
+        [
+            "[profile sekisho-dev-tanaka-developer-444444444444]",
+            "[profile sekisho-dev-tanaka-developer-555555555555]",
+            "[profile sekisho-666666666666-developer]",
+        ]
+    );
+    assert!(
+        printed.contains("credential-process --scope read-only 444444444444/Developer\n"),
+        "{printed}"
+    );
+}
+
+#[test]
+fn a_damaged_block_is_left_alone_and_a_link_is_written_through() {
+    let stage = Stage::new();
+    let broken = "# >>> sekisho profiles >>>\n[profile x]\n";
+    stage.write(".aws/config", broken);
+    let ran = stage.run(&["profiles", "--write", "--yes"]);
+    assert_eq!(ran.code, 2);
+    assert!(ran.stderr.contains("line 1"), "{}", ran.stderr);
+    assert_eq!(stage.read(".aws/config"), broken.as_bytes());
+
+    stage.write("dotfiles/aws", "[default]\n");
+    let link = stage.path("linked");
+    std::os::unix::fs::symlink(stage.path("dotfiles/aws"), &link).unwrap();
+    let mut command = stage.sekisho(&["profiles", "--write", "--yes"]);
+    assert!(
+        command
+            .env("AWS_CONFIG_FILE", &link)
+            .output()
+            .unwrap()
+            .status
+            .success()
+    );
+    assert!(link.is_symlink());
+    assert!(
+        stage
+            .read("dotfiles/aws")
+            .starts_with(b"[default]\n# >>> sekisho")
+    );
+}

@@ -1,0 +1,9 @@
+//! The access key and the sessions it gives: one prompt for all, moved and rotated without ever being lost.
+
+mod import;
+#[cfg(target_os = "linux")]
+mod keychain;
+mod prompt;
+mod rotate;
+pub mod stage;
+mod verbs;

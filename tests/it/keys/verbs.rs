@@ -1,0 +1,179 @@
+//! What the verbs answer: exit code, stdout, stderr.
+
+use super::stage::{BINARY, Codes, KEY, Key, PASSPHRASE, SECRET, Stage, told};
+use crate::pty::terminal::Pty;
+
+#[test]
+fn a_day_of_login_status_and_logout() {
+    let stage = Stage::new(Key::Env, Codes::Program);
+    let shown = |arguments: &[&str]| told(&stage, &stage.run(arguments));
+    insta::assert_snapshot!("status_before", shown(&["status"]));
+    insta::assert_snapshot!("login", shown(&["login"]));
+    insta::assert_snapshot!("login_again", shown(&["login"]));
+    assert!(stage.run(&["exec", "dev-2", "--", "true"]).status.success());
+    assert!(
+        stage
+            .run(&["exec", "dev-1", "--scope", "read-only", "--", "true"])
+            .status
+            .code()
+            .is_some()
+    );
+    insta::assert_snapshot!("status", shown(&["status"]));
+    insta::assert_snapshot!("key_status", shown(&["key", "status"]));
+    insta::assert_snapshot!("logout_target", shown(&["logout", "dev-2"]));
+    insta::assert_snapshot!("logout", shown(&["logout"]));
+    insta::assert_snapshot!("logout_again", shown(&["logout", "--all"]));
+    assert_eq!(stage.asked(), 1, "one code for all of it");
+}
+
+#[test]
+fn status_is_a_stable_object() {
+    let stage = Stage::new(Key::Env, Codes::Program);
+    assert!(stage.run(&["exec", "dev-1", "--", "true"]).status.success());
+    let output = stage.run(&["status", "--json"]);
+    let status: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let keys: Vec<&String> = status.as_object().unwrap().keys().collect();
+    assert_eq!(
+        keys,
+        [
+            "version",
+            "auth_account",
+            "user",
+            "key",
+            "sessions",
+            "detours",
+            "auth_session",
+            "role_sessions"
+        ]
+    );
+    assert_eq!(status["auth_session"]["device"], "phone");
+    let role = &status["role_sessions"][0];
+    assert_eq!(role["target"], "dev-1/Developer");
+    assert_eq!(role["role_arn"], "arn:aws:iam::222222222221:role/Developer");
+    assert_eq!(
+        (&role["scope"], &role["flow"]),
+        (&"full".into(), &"shared".into())
+    );
+    // The emulated clock is 30 s ahead of ours.
+    assert!((3500..=3700).contains(&role["seconds_left"].as_i64().unwrap()));
+    assert!(role["expires"].as_str().unwrap().ends_with('Z'));
+}
+
+#[test]
+fn key_status_as_json_tells_what_aws_knows() {
+    let stage = Stage::new(Key::Env, Codes::Program);
+    let ask = || -> serde_json::Value {
+        serde_json::from_slice(&stage.run(&["key", "status", "--json"]).stdout).unwrap()
+    };
+    assert_eq!(ask()["aws"], serde_json::Value::Null);
+    assert!(stage.run(&["login"]).status.success());
+    let status = ask();
+    assert_eq!(status["id"], KEY);
+    assert_eq!(
+        (&status["age_days"], &status["aws"]["active"]),
+        (&40.into(), &true.into())
+    );
+    assert_eq!(status["aws"]["last_used"]["service"], "sts");
+    assert_eq!(stage.asked(), 1, "nobody is asked for a code");
+}
+
+#[test]
+fn a_logout_names_the_shells_that_keep_a_session() {
+    let stage = Stage::new(Key::Env, Codes::Program);
+    let shell = Pty::spawn(stage.in_terminal(
+        BINARY,
+        &["exec", "dev-3", "--", "/bin/sh", "-c", "echo ready; cat"],
+    ));
+    shell.wait_for("ready");
+    let output = stage.run(&["logout"]);
+    let told = String::from_utf8(output.stderr).unwrap();
+    let line = format!("in sh (pid {})", shell.pid());
+    assert!(told.contains(&line), "{told}");
+}
+
+#[test]
+fn a_logout_of_everything_leaves_nothing_to_open() {
+    let stage = Stage::new(Key::Env, Codes::Program);
+    assert!(stage.run(&["login"]).status.success());
+    let sessions = stage.path(".local/state/sekisho/sessions");
+    let saved: Vec<_> = std::fs::read_dir(&sessions)
+        .unwrap()
+        .map(|file| file.unwrap().path())
+        .filter(|file| !file.ends_with("lock"))
+        .map(|file| (std::fs::read(&file).unwrap(), file))
+        .collect();
+    assert!(stage.run(&["logout", "--all"]).status.success());
+    // A backup that brings the files back brings no session back.
+    for (bytes, file) in saved {
+        std::fs::write(&file, bytes).unwrap();
+        std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o600))
+            .unwrap();
+    }
+    let status = stage.run(&["status", "--json"]);
+    let status: serde_json::Value = serde_json::from_slice(&status.stdout).unwrap();
+    assert_eq!(status["auth_session"], serde_json::Value::Null);
+}
+
+#[test]
+fn faults_are_told_with_their_remedy() {
+    let stage = Stage::new(Key::Env, Codes::Person);
+    let shown = |stage: &Stage, arguments: &[&str]| told(stage, &stage.run(arguments));
+    insta::assert_snapshot!("login_without_a_terminal", shown(&stage, &["login"]));
+    insta::assert_snapshot!("login_target", shown(&stage, &["login", "dev-1"]));
+    insta::assert_snapshot!(
+        "rotate_without_a_stored_key",
+        shown(&stage, &["key", "rotate"])
+    );
+    insta::assert_snapshot!("add_nothing", shown(&stage, &["key", "add"]));
+    insta::assert_snapshot!("import_nothing", shown(&stage, &["key", "import"]));
+    insta::assert_snapshot!("logout_unknown", shown(&stage, &["logout", "dev-11"]));
+    let session = format!("ASIATANAKA0000000001\n{SECRET}\n");
+    let output = stage.run_with_input(&["key", "add"], &session);
+    insta::assert_snapshot!("add_session", told(&stage, &output));
+
+    let stage = Stage::new(Key::Keyring, Codes::Program);
+    insta::assert_snapshot!("no_keychain", shown(&stage, &["login"]));
+    let key = format!("{KEY}\n{SECRET}\n");
+    let output = stage.run_with_input(&["key", "add"], &key);
+    insta::assert_snapshot!("add_no_keychain", told(&stage, &output));
+
+    let stage = Stage::new(Key::File, Codes::Program);
+    insta::assert_snapshot!("no_key", shown(&stage, &["login"]));
+    stage.store_key();
+    stage.forget_passphrase();
+    insta::assert_snapshot!("no_one_to_give_the_passphrase", shown(&stage, &["login"]));
+    insta::assert_snapshot!(
+        "remove_without_a_terminal",
+        shown(&stage, &["key", "remove"])
+    );
+}
+
+#[test]
+fn a_wrong_passphrase_is_said_and_the_right_one_is_asked_once() {
+    let stage = Stage::new(Key::File, Codes::Program);
+    stage.store_key();
+    stage.forget_passphrase();
+    let login = |passphrase: &str| {
+        let mut pty = Pty::spawn(stage.in_terminal(BINARY, &["login"]));
+        pty.wait_for("passphrase of the access key's file: ");
+        pty.line(passphrase);
+        let (code, said) = pty.last_words();
+        assert!(!said.contains(passphrase));
+        (code, said)
+    };
+    let (code, screen) = login("something else");
+    assert_eq!(code, 1, "{screen}");
+    assert!(screen.contains("the passphrase is wrong"), "{screen}");
+    let (code, screen) = login(PASSPHRASE);
+    assert_eq!(code, 0, "{screen}");
+    assert!(
+        screen.contains("signed in as tanaka (phone) until"),
+        "{screen}"
+    );
+    // What a live session spares is asked by `login` all the same, for the list cannot ask it.
+    stage.forget_passphrase();
+    let (code, screen) = login(PASSPHRASE);
+    assert_eq!(code, 0, "{screen}");
+    assert!(screen.contains("already signed in"), "{screen}");
+    assert_eq!(stage.asked(), 1);
+}

@@ -1,0 +1,121 @@
+//! However it ends, the terminal is what it was.
+
+use rustix::process::Signal;
+
+use super::desk::{Desk, number, signal};
+
+#[test]
+fn quitting_and_cancelling() {
+    let Some(mut desk) = Desk::new() else { return };
+    desk.open("");
+    desk.pty.send("\u{1b}");
+    assert_eq!(desk.ended(), 0);
+    desk.pty.line("clear");
+    desk.pty
+        .wait_until("a clear screen", |screen| !screen.contains("LEFT"));
+    desk.open("");
+    desk.pty.send("\u{3}");
+    assert_eq!(desk.ended(), 130);
+}
+
+#[test]
+fn signals() {
+    for (sent, code) in [(Signal::TERM, 143), (Signal::HUP, 129)] {
+        for verb in ["", "demo"] {
+            let Some(mut desk) = Desk::new() else { return };
+            desk.open(verb);
+            signal(desk.pty.foreground(), sent);
+            assert_eq!(desk.ended(), code, "{verb}");
+            let left = std::fs::read_dir(desk.home.path().join("tmp"))
+                .unwrap()
+                .count();
+            assert_eq!(left, 0, "{verb}");
+        }
+    }
+}
+
+#[test]
+fn a_fault_goes_back_to_the_list() {
+    let Some(mut desk) = Desk::new() else { return };
+    desk.home
+        .emulator
+        .with(|organisation| organisation.roles.clear());
+    desk.open("");
+    desk.choose("dev");
+    desk.give_code();
+    let screen = desk.pty.wait_for("AWS refused to open dev/Developer");
+    assert!(screen.contains("what to do"), "{screen}");
+    desk.pty.send("\u{1b}");
+    desk.pty
+        .wait_until("the list", |screen| !screen.contains("what to do"));
+    desk.pty.send("\u{3}");
+    assert_eq!(desk.ended(), 130);
+}
+
+#[test]
+fn a_subshell_that_is_killed_leads_back_to_the_list() {
+    let Some(mut desk) = Desk::new() else { return };
+    desk.open("");
+    desk.choose("dev");
+    desk.give_code();
+    desk.inside("dev");
+    desk.pty.line("echo $$ > pid; echo FI''N");
+    desk.pty.wait_for("FIN");
+    signal(number(&desk.home.path().join("pid")), Signal::KILL);
+    desk.pty.wait_for("left dev/Developer, exit code 137");
+    desk.pty.send("\u{3}");
+    assert_eq!(desk.ended(), 130);
+}
+
+#[test]
+fn after_the_shell_it_may_end() {
+    let Some(mut desk) = Desk::with("after_shell: exit", &[]) else {
+        return;
+    };
+    desk.open("");
+    desk.choose("dev");
+    desk.give_code();
+    desk.inside("dev");
+    desk.pty.line("exit 5");
+    assert_eq!(desk.ended(), 5);
+}
+
+#[test]
+fn stopped_and_continued() {
+    for verb in ["", "demo"] {
+        let Some(mut desk) = Desk::new() else { return };
+        desk.open(verb);
+        desk.pty.send("dev");
+        desk.pty.wait_for("› dev");
+        desk.pty.send("\u{1a}");
+        desk.pty.wait_for("Stopped");
+        assert!(!desk.pty.has_screen() && desk.pty.has_cursor());
+        desk.pty.line("clear; fg");
+        desk.pty.wait_until("the list as it was", |screen| {
+            screen.contains("› dev") && screen.contains("ACCOUNT")
+        });
+        assert!(desk.pty.has_screen());
+        desk.pty.send("\u{3}");
+        desk.until("ended", || !desk.pty.has_screen());
+        assert!(desk.pty.has_cursor());
+    }
+}
+
+#[test]
+fn a_window_of_any_size() {
+    let Some(mut desk) = Desk::new() else { return };
+    desk.open("");
+    for (columns, rows) in [(30, 6), (10, 3), (1, 1), (200, 60)] {
+        desk.pty.resize(columns, rows);
+        // Whatever is drawn, keys still work.
+        desk.pty.send("d");
+        desk.pty.send("\u{15}");
+    }
+    desk.pty
+        .wait_until("the list", |screen| screen.contains("ACCOUNT"));
+    desk.pty.resize(10, 3);
+    desk.pty.send("\u{3}");
+    desk.until("ended", || !desk.pty.has_screen());
+    desk.pty.resize(100, 30);
+    assert_eq!(desk.ended(), 130);
+}

@@ -1,0 +1,101 @@
+//! `config check` and `config show`, and a config that is missing or wrong.
+
+use super::home::Home;
+
+#[test]
+fn without_a_config_a_way_to_one_is_shown() {
+    let home = Home::new();
+    std::fs::remove_dir_all(home.path().join(".config")).unwrap();
+    let Some(said) = home.run(&["exec", "dev", "--", "true"]) else {
+        return;
+    };
+    insta::assert_snapshot!(said.whole(), @"
+    exit 2
+    ── stdout
+    ── stderr
+    sekisho: there is no config at ~/.config/sekisho/config.yaml
+       fix  make one: sekisho init
+       fix  or from your AWS profiles: sekisho import aws-config
+       fix  or look around first, without an AWS account: sekisho demo
+    ");
+    assert_eq!(home.run(&[]).unwrap().stderr, said.stderr);
+}
+
+#[test]
+fn every_complaint_about_a_config_at_once() {
+    let home = Home::new();
+    home.write(
+        "version: 1\nauth: {account: 11111111111, sesion: 12h}\naccounts:\n  - name: a/b\n    id: 1e11\n",
+    );
+    let Some(said) = home.run(&["config", "check"]) else {
+        return;
+    };
+    insta::assert_snapshot!(said.whole(), @r#"
+    exit 2
+    ── stdout
+    ── stderr
+    sekisho: 5 things in the config are wrong; nothing was run
+       why  ~/.config/sekisho/config.yaml:2:7: `region` is missing; add region: ap-northeast-1
+        or  ~/.config/sekisho/config.yaml:2:17: `11111111111`: an account id is exactly 12 digits; if that is the account, write "011111111111"
+        or  ~/.config/sekisho/config.yaml:2:30: unknown key `sesion`; did you mean `session`?
+        or  ~/.config/sekisho/config.yaml:4:11: `a/b`: a name holds no /, which stands between account and role
+        or  ~/.config/sekisho/config.yaml:5:9: `1e11`: an account id is exactly 12 digits; if that is the account, write "100000000000"
+       fix  mend them, then look again: sekisho config check
+    "#);
+    let other = home.run(&["exec", "dev", "--", "true"]).unwrap();
+    assert_eq!((other.code, other.stderr), (2, said.stderr));
+}
+
+#[test]
+fn a_sound_config_is_said_to_be_so_and_shown_with_origins() {
+    let home = Home::new();
+    let Some(said) = home.run(&["config", "check"]) else {
+        return;
+    };
+    insta::assert_snapshot!(said.whole(), @"
+    exit 0
+    ── stdout
+    ── stderr
+    sekisho: the config is sound: 2 accounts
+    ");
+    let said = home.run(&["config", "show"]).unwrap();
+    assert_eq!((said.code, said.stderr.as_str()), (0, ""));
+    insta::assert_snapshot!(said.stdout);
+}
+
+#[test]
+fn a_config_may_be_named() {
+    let home = Home::new();
+    let from = home.path().join(".config/sekisho/config.yaml");
+    std::fs::rename(from, home.path().join("other.yaml")).unwrap();
+    let Some(said) = home.run(&["--config", "other.yaml", "config", "check"]) else {
+        return;
+    };
+    assert_eq!(said.code, 0, "{}", said.stderr);
+    let said = home
+        .run_with_code(&[
+            "--config",
+            "other.yaml",
+            "--mfa-code",
+            "-",
+            "exec",
+            "dev",
+            "--",
+            "sh",
+            "-c",
+            "echo $SEKISHO_CONFIG",
+        ])
+        .unwrap();
+    assert_eq!(
+        (said.stdout.as_str(), said.code),
+        ("~/other.yaml\n", 0),
+        "{}",
+        said.stderr
+    );
+    assert_eq!(
+        home.run(&["--config", "none.yaml", "config", "check"])
+            .unwrap()
+            .code,
+        2
+    );
+}

@@ -1,0 +1,271 @@
+//! `demo` without the list: any verb in it, and nothing left behind.
+
+use std::collections::BTreeSet;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use sha2::{Digest, Sha256};
+
+use super::home::SEKISHO;
+use crate::pty::terminal::Pty;
+use crate::support::program;
+
+/// The program in an empty home, without a terminal.
+fn command(home: &Path, arguments: &[&str]) -> Option<Command> {
+    let mut command = Command::new(program("setsid")?);
+    command
+        .arg(SEKISHO)
+        .args(arguments)
+        .env_clear()
+        .env("HOME", home)
+        .env("TMPDIR", tmp(home))
+        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+        .stdin(Stdio::null());
+    Some(command)
+}
+
+fn tmp(home: &Path) -> PathBuf {
+    let tmp = home.join("tmp");
+    std::fs::create_dir_all(&tmp).unwrap();
+    tmp
+}
+
+/// Everything in a home.
+fn everything(home: &Path) -> BTreeSet<PathBuf> {
+    let mut all = BTreeSet::new();
+    let mut open = vec![home.to_owned()];
+    while let Some(folder) = open.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                open.push(path.clone());
+            }
+            all.insert(path);
+        }
+    }
+    all
+}
+
+/// Nothing but the folder for temporary files, and that is empty.
+#[track_caller]
+fn untouched(home: &Path) {
+    assert_eq!(everything(home), BTreeSet::from([tmp(home)]));
+}
+
+/// Whether the kernel holds a data key for the sessions of a demo in `folder`.
+fn kernel_knows(folder: &Path) -> bool {
+    let sessions = folder.join("state/sessions");
+    let digest = Sha256::digest(sessions.as_os_str().as_encoded_bytes());
+    let name: String = digest[..8]
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    std::fs::read_to_string("/proc/keys").is_ok_and(|keys| keys.contains(&name))
+}
+
+/// A demo that `--serve` keeps running.
+struct Served {
+    child: Child,
+    descriptor: PathBuf,
+    seed: [u8; 20],
+}
+
+impl Served {
+    fn start(home: &Path) -> Option<Self> {
+        let mut child = command(home, &["demo", "--serve"])?
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let descriptor = lines
+            .map_while(Result::ok)
+            .find_map(|line| line.strip_prefix("export SEKISHO_DEMO=").map(PathBuf::from))
+            .unwrap();
+        let text = std::fs::read(&descriptor).unwrap();
+        let known: serde_json::Value = serde_json::from_slice(&text).unwrap();
+        let seed = serde_json::from_value(known["seeds"][0][1].clone()).unwrap();
+        Some(Self {
+            child,
+            descriptor,
+            seed,
+        })
+    }
+
+    /// A verb in another terminal, with the device's code on stdin.
+    fn run(&self, home: &Path, arguments: &[&str]) -> (i32, String, String) {
+        let mut child = command(home, &[&["--mfa-code", "-"], arguments].concat())
+            .unwrap()
+            .env("SEKISHO_DEMO", &self.descriptor)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let code = sekisho::emulator::code(&self.seed, jiff::Timestamp::now());
+        let mut stdin = child.stdin.take().unwrap();
+        let _ = std::io::Write::write_all(&mut stdin, format!("{code}\n").as_bytes());
+        drop(stdin);
+        let output = child.wait_with_output().unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        (
+            output.status.code().unwrap(),
+            text(output.stdout),
+            text(output.stderr),
+        )
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn ended(child: &mut Child) -> Option<i32> {
+    let end = Instant::now() + Duration::from_secs(30);
+    loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            return status.code();
+        }
+        assert!(Instant::now() < end, "still running");
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn the_config_of_the_demo_is_the_example() {
+    let home = tempfile::tempdir().unwrap();
+    let Some(mut command) = command(home.path(), &["demo", "config", "show"]) else {
+        return;
+    };
+    let output = command.output().unwrap();
+    let stdout = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    for name in ["dev-tanaka", "開発-田中", "production-like"] {
+        assert!(stdout.contains(name), "{stdout}");
+    }
+    untouched(home.path());
+}
+
+#[test]
+fn a_verb_that_fails_in_a_demo_keeps_its_exit_code() {
+    let home = tempfile::tempdir().unwrap();
+    for (arguments, code) in [
+        (&["demo", "exec", "nobody", "--", "true"][..], 2),
+        (&["demo", "exce"], 2),
+        (&["demo", "exec", "dev-tanaka", "--", "true"], 4),
+        (&["demo", "exec", "prod", "--", "true"], 4),
+    ] {
+        let Some(mut command) = command(home.path(), arguments) else {
+            return;
+        };
+        let output = command.output().unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {stderr}");
+        untouched(home.path());
+    }
+}
+
+#[test]
+fn a_served_demo_is_reached_from_another_terminal_and_leaves_nothing() {
+    let home = tempfile::tempdir().unwrap();
+    let Some(mut served) = Served::start(home.path()) else {
+        return;
+    };
+    let folder = served.descriptor.parent().unwrap().to_owned();
+    let show = "echo $SEKISHO_TARGET $AWS_ENDPOINT_URL; test -n \"$AWS_SESSION_TOKEN\"";
+    let (code, stdout, stderr) =
+        served.run(home.path(), &["exec", "dev-tanaka", "--", "sh", "-c", show]);
+    assert_eq!(code, 0, "{stderr}");
+    assert!(
+        stdout.starts_with("dev-tanaka/Developer http://127.0.0.1:"),
+        "{stdout}"
+    );
+    // A second account, no code: nobody is there to give one.
+    let mut second = command(home.path(), &["exec", "dev-suzuki", "--", "true"]).unwrap();
+    let second = second
+        .env("SEKISHO_DEMO", &served.descriptor)
+        .output()
+        .unwrap();
+    assert_eq!(
+        second.status.code(),
+        Some(0),
+        "{}",
+        String::from_utf8_lossy(&second.stderr)
+    );
+    assert!(
+        !kernel_knows(&folder),
+        "a demo's data key stays in its folder"
+    );
+    if let Some(aws) = program("aws") {
+        let identity = [
+            "sts",
+            "get-caller-identity",
+            "--query",
+            "Arn",
+            "--output",
+            "text",
+        ];
+        let (code, stdout, stderr) = served.run(
+            home.path(),
+            &[
+                &["exec", "dev-tanaka", "--", aws.to_str().unwrap()],
+                &identity[..],
+            ]
+            .concat(),
+        );
+        assert_eq!(code, 0, "{stderr}");
+        assert_eq!(
+            stdout.trim(),
+            "arn:aws:sts::222222222222:assumed-role/Developer/tanaka"
+        );
+        let _ = std::fs::remove_dir_all(home.path().join(".aws"));
+    }
+
+    kill_process(Pid::from_child(&served.child), Signal::TERM).unwrap();
+    ended(&mut served.child);
+    untouched(home.path());
+}
+
+#[test]
+fn a_demo_asks_at_the_prompt_and_shows_the_code() {
+    let home = tempfile::tempdir().unwrap();
+    let mut command = crate::pty::terminal::command(SEKISHO, home.path());
+    command.env("TMPDIR", tmp(home.path()));
+    command.args([
+        "demo",
+        "exec",
+        "dev-tanaka",
+        "--",
+        "sh",
+        "-c",
+        "echo \"<$SEKISHO_TARGET>\"; exit 7",
+    ]);
+    let before = everything(home.path());
+    let mut pty = Pty::spawn(command);
+    let screen = pty.wait_for("code from phone:");
+    pty.line(&crate::switcher::shown_code(&screen));
+    pty.wait_for("<dev-tanaka/Developer>");
+    assert_eq!(pty.wait(), 7);
+    assert_eq!(everything(home.path()), before);
+}
+
+#[test]
+fn a_demo_that_is_ended_at_the_prompt_leaves_nothing() {
+    for (signal, code) in [(Signal::TERM, 143), (Signal::HUP, 129)] {
+        let home = tempfile::tempdir().unwrap();
+        let mut command = crate::pty::terminal::command(SEKISHO, home.path());
+        command.env("TMPDIR", tmp(home.path()));
+        command.args(["demo", "exec", "dev-tanaka", "--", "true"]);
+        let before = everything(home.path());
+        let mut pty = Pty::spawn(command);
+        pty.wait_for("code from phone:");
+        kill_process(Pid::from_raw(pty.pid()).unwrap(), signal).unwrap();
+        assert_eq!(pty.wait(), code);
+        assert_eq!(everything(home.path()), before);
+    }
+}

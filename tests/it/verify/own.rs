@@ -1,0 +1,78 @@
+//! sekisho's own documents, as `policy` renders them, put into the organisation: `verify` finds them closed.
+
+use sekisho::domain::config::Strictness;
+use sekisho::domain::policy::{Format, Kind, render};
+use sekisho::domain::verdict::Guardrail::{
+    BackDoors, Device, Federation, Organization, Reads, Trust, User, Writes,
+};
+use sekisho::domain::verdict::Verdict::{Held, Masked};
+use sekisho::emulator::{Document, Organisation};
+use sekisho::services::config_files;
+
+use super::stage::*;
+
+const CONFIG: &str = r#"
+version: 1
+auth: {account: "111111111111", region: ap-northeast-1}
+guardrails:
+  organization: o-sekisho42x
+  management_account: "999999999999"
+  sandbox_ou: ou-a1b2-c3d4e5f6
+  exempt_roles: ["arn:aws:iam::*:role/provisioning/*"]
+accounts:
+  - {name: dev-tanaka, id: "222222222222", roles: [Developer]}
+"#;
+
+#[test]
+fn the_documents_of_policy_hold() {
+    let home = tempfile::tempdir().unwrap();
+    let file = home.path().join("config.yaml");
+    std::fs::write(&file, CONFIG).unwrap();
+    let (loaded, _) = config_files::load(&file, None, Strictness::Strict).unwrap();
+    let documents = render(&loaded.config, Format::Json).unwrap();
+    let texts = |kind: Kind| {
+        let of = documents
+            .files
+            .iter()
+            .filter(move |document| document.kind == kind);
+        of.map(|document| document.text.as_str())
+    };
+    let change = |organisation: &mut Organisation| {
+        let tanaka = organisation.user("tanaka").unwrap();
+        tanaka.tags = vec![("sekisho-accounts".into(), DEV.into())];
+        tanaka.policies = texts(Kind::GroupPolicy)
+            .chain(texts(Kind::ManagedPolicy))
+            .map(inline)
+            .collect();
+        assert!(tanaka.policies.len() > 1, "guard and switch");
+        let dev = organisation.account(DEV).unwrap();
+        dev.rcps = texts(Kind::ResourceControlPolicy).map(inline).collect();
+        assert!(!dev.rcps.is_empty());
+        let trust = texts(Kind::TrustPolicy).next().unwrap();
+        organisation.role(DEV, "Developer").unwrap().trust = Document::parse(trust).unwrap();
+    };
+    let emulator = start(change);
+    let report = verify(&emulator);
+    let expected = [
+        (Reads, Held),
+        (Writes, Held),
+        (Federation, Held),
+        (Device, Held),
+        (User, Held),
+        (Trust, Held),
+        (Organization, Masked),
+        (BackDoors, Held),
+    ];
+    assert_eq!(
+        verdicts(&report),
+        expected.into_iter().collect(),
+        "{}",
+        report.json()
+    );
+    let unknown: Vec<String> = emulator
+        .calls()
+        .into_iter()
+        .flat_map(|call| call.unknown)
+        .collect();
+    assert!(unknown.is_empty(), "{unknown:?}");
+}
