@@ -189,24 +189,6 @@ pub enum Verb {
         #[arg(long, hide = true, value_parser = hookable())]
         hook: Option<Hookable>,
     },
-    /// Make a first config
-    #[command(
-        after_help = "Example: sekisho init\nFrom what AWS's own tools know: sekisho import aws-config --write"
-    )]
-    Init {
-        /// Replace the config that is there
-        #[arg(long)]
-        force: bool,
-        /// A habit from other tools, whose `init` prints a shell hook
-        #[arg(hide = true)]
-        shell: Option<String>,
-    },
-    /// Take over accounts that something else already knows
-    Import {
-        /// From where
-        #[command(subcommand)]
-        what: ImportVerb,
-    },
     /// List the targets: aligned on a terminal, one a line when piped
     #[command(visible_alias = "ls", after_help = LIST_HELP)]
     List(ListArgs),
@@ -295,6 +277,24 @@ pub enum Verb {
         #[command(subcommand)]
         what: KeyVerb,
     },
+    /// Make a first config
+    #[command(
+        after_help = "Example: sekisho init\nFrom what AWS's own tools know: sekisho import aws-config --write"
+    )]
+    Init {
+        /// Replace the config that is there
+        #[arg(long)]
+        force: bool,
+        /// A habit from other tools, whose `init` prints a shell hook
+        #[arg(hide = true)]
+        shell: Option<String>,
+    },
+    /// Take over accounts that something else already knows
+    Import {
+        /// From where
+        #[command(subcommand)]
+        what: ImportVerb,
+    },
     /// Check the config, or show what it means
     Config {
         /// Which of the two
@@ -371,6 +371,7 @@ pub struct ConsoleArgs {
 
 /// What becomes of the profiles.
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub struct ProfilesArgs {
     /// Write the block, after showing what changes
     #[arg(long)]

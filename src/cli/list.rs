@@ -8,12 +8,14 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::domain::account::{Catalog, TargetRef};
-use crate::domain::fault::{Exit, Fault};
+use crate::domain::fault::Exit;
 use crate::domain::guard::Guard;
+use crate::domain::ids::Name;
 use crate::domain::search::Search;
-use crate::ui::{clock, fit};
+use crate::ui::clock;
 
 use super::args::ListArgs;
+use super::columns::align;
 use super::context::Context;
 
 /// One target as `--json` tells it. Fields may be added; none is renamed or removed.
@@ -42,11 +44,11 @@ struct Entry<'a> {
 }
 
 /// Lists the targets: aligned on a terminal, one a line when piped, or as JSON.
-pub fn run(context: &Context, arguments: &ListArgs) -> Result<Exit, Fault> {
+pub fn run(context: &Context, arguments: &ListArgs) -> Exit {
     let catalog = &context.config().catalog;
     if arguments.names {
         context.out.data(&names(catalog));
-        return Ok(Exit::Done);
+        return Exit::Done;
     }
     for warning in context.warnings() {
         context.out.warn(warning);
@@ -55,16 +57,18 @@ pub fn run(context: &Context, arguments: &ListArgs) -> Result<Exit, Fault> {
         Some(query) => found(catalog, query),
         None => catalog.rows().collect(),
     };
-    let text = if arguments.json {
-        json(context, &rows)
-    } else if std::io::stdout().is_terminal() {
+    if arguments.json {
+        context.out.json(&entries(context, &rows));
+        return Exit::Done;
+    }
+    let text = if std::io::stdout().is_terminal() {
         table(context, &rows)
     } else {
         let name = |row: &TargetRef| format!("{}\n", target_name(catalog, *row));
         rows.iter().map(name).collect()
     };
     context.out.data(&text);
-    Ok(Exit::Done)
+    Exit::Done
 }
 
 /// Every word that names a target, one a line: account names, then `account/role`.
@@ -87,11 +91,10 @@ fn found(catalog: &Catalog, query: &str) -> Vec<TargetRef> {
     (0..search.len()).filter_map(|at| search.hit(at)).collect()
 }
 
-fn json(context: &Context, rows: &[TargetRef]) -> String {
+fn entries<'a>(context: &'a Context, rows: &[TargetRef]) -> Vec<Entry<'a>> {
     let catalog = &context.config().catalog;
     let (standing, overrides) = (context.broker().standing(), context.overrides());
-    let entries: Vec<Entry> = rows
-        .iter()
+    rows.iter()
         .map(|row| {
             let (account, role) = catalog.row(*row);
             let target = catalog.resolve(*row, &overrides);
@@ -100,7 +103,7 @@ fn json(context: &Context, rows: &[TargetRef]) -> String {
                 target: target.name(),
                 account: account.name.as_str(),
                 account_id: account.id.to_string(),
-                aliases: account.aliases.iter().map(|alias| alias.as_str()).collect(),
+                aliases: account.aliases.iter().map(Name::as_str).collect(),
                 role: role.name.as_str(),
                 role_arn: target.role.to_string(),
                 flow: target.flow().name(),
@@ -113,57 +116,26 @@ fn json(context: &Context, rows: &[TargetRef]) -> String {
                 expires: live.map(|live| live.expires.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()),
             }
         })
-        .collect();
-    serde_json::to_string_pretty(&entries).unwrap_or_default() + "\n"
+        .collect()
 }
 
 fn table(context: &Context, rows: &[TargetRef]) -> String {
     let catalog = &context.config().catalog;
-    let (standing, now) = (context.broker().standing(), Timestamp::now());
+    let (standing, overrides) = (context.broker().standing(), context.overrides());
+    let now = Timestamp::now();
     let head = ["ACCOUNT", "ID", "ROLE", "REGION", "SESSION"].map(str::to_owned);
     let body = rows.iter().map(|row| {
-        let (account, role) = catalog.row(*row);
-        let region = catalog.region(*row).map(ToString::to_string);
-        let live = standing.roles.get(&catalog.role_arn(*row));
+        let target = catalog.resolve(*row, &overrides);
+        let live = standing.roles.get(&target.role);
         [
-            account.name.to_string(),
-            account.id.dashed(),
-            role.name.to_string(),
-            region.unwrap_or_default(),
+            target.account.to_string(),
+            target.id.dashed(),
+            target.role.name().to_owned(),
+            target.region.map_or_else(String::new, |r| r.to_string()),
             live.map(|live| clock::left(live.expires, now))
                 .unwrap_or_default(),
         ]
     });
-    aligned(std::iter::once(head).chain(body).collect())
-}
-
-/// Columns as wide as their widest cell on a screen, two blanks apart.
-fn aligned<const N: usize>(lines: Vec<[String; N]>) -> String {
-    let widths: [usize; N] = std::array::from_fn(|column| {
-        let cells = lines.iter().map(|line| fit::width(&line[column]));
-        cells.max().unwrap_or(0)
-    });
-    let mut text = String::new();
-    for line in lines {
-        let mut row = String::new();
-        for (cell, width) in line.iter().zip(widths) {
-            row.push_str(cell);
-            row.push_str(&" ".repeat(width.saturating_sub(fit::width(cell)) + 2));
-        }
-        text.push_str(row.trim_end());
-        text.push('\n');
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn columns_are_as_wide_as_they_look() {
-        let lines = [["A", "B"], ["開発", "x"], ["abcdef", ""]];
-        let lines = lines.map(|line| line.map(str::to_owned)).to_vec();
-        assert_eq!(aligned(lines), "A       B\n開発    x\nabcdef\n");
-    }
+    let rows: Vec<_> = std::iter::once(head).chain(body).collect();
+    align(&rows)
 }

@@ -100,17 +100,7 @@ fn run_in(world: &World, line: CommandLine, out: Out) -> Result<Exit, Fault> {
         Verb::Refresh { quiet, hook } => {
             env::refresh(&context(line.common, "refresh".into())?, hook, quiet)
         }
-        Verb::Init { force, shell } => init::run(world, &line.common, force, shell.as_deref(), out),
-        Verb::Import { what } => match what {
-            ImportVerb::AwsConfig(arguments) => {
-                import::profiles(world, &line.common, &arguments, out)
-            }
-            ImportVerb::Organizations(arguments) => import::organizations(
-                &context(line.common, "import organizations".into())?,
-                arguments,
-            ),
-        },
-        Verb::List(arguments) => list::run(&context(line.common, "list".into())?, &arguments),
+        Verb::List(arguments) => Ok(list::run(&context(line.common, "list".into())?, &arguments)),
         Verb::CredentialProcess { target, prompt } => Ok(credential_process::run(
             world,
             line.common,
@@ -145,6 +135,16 @@ fn run_in(world: &World, line: CommandLine, out: Out) -> Result<Exit, Fault> {
         }
         Verb::Status { json } => Ok(status::run(&context(line.common, "status".into())?, json)),
         Verb::Key { what } => key::run(&context(line.common, "key".into())?, &what),
+        Verb::Init { force, shell } => init::run(world, &line.common, force, shell.as_deref(), out),
+        Verb::Import { what } => match what {
+            ImportVerb::AwsConfig(arguments) => {
+                import::profiles(world, &line.common, &arguments, out)
+            }
+            ImportVerb::Organizations(arguments) => import::organizations(
+                &context(line.common, "import organizations".into())?,
+                arguments,
+            ),
+        },
         Verb::Config { what } => config::run(&line.common, world, what, out),
         Verb::Verify(arguments) => verify::run(&context(line.common, "verify".into())?, &arguments),
         Verb::Doctor(arguments) => doctor::run(world, &line.common, arguments, out),

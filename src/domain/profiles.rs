@@ -28,17 +28,17 @@ pub struct Profile {
 
 /// What stands between the marks for some profiles.
 pub fn body(profiles: &[Profile]) -> String {
-    let mut text = format!("{NOTE}\n");
-    for profile in profiles {
-        text.push_str(&format!(
-            "[profile {}]\ncredential_process = {}\n",
-            profile.name, profile.process
-        ));
-        if let Some(region) = &profile.region {
-            text.push_str(&format!("region = {region}\n"));
-        }
-    }
-    text
+    let section = |profile: &Profile| {
+        let region = profile.region.as_ref();
+        let region = region.map(|region| format!("region = {region}\n"));
+        format!(
+            "[profile {}]\ncredential_process = {}\n{}",
+            profile.name,
+            profile.process,
+            region.unwrap_or_default()
+        )
+    };
+    format!("{NOTE}\n") + &profiles.iter().map(section).collect::<String>()
 }
 
 /// A name for each target: `sekisho-ACCOUNT-ROLE`, in ASCII, all different.

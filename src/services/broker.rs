@@ -146,27 +146,6 @@ impl Broker {
         Ok(session.credentials.expires)
     }
 
-    /// The accounts of the auth account's organisation, listed with the auth session.
-    pub async fn members(
-        &self,
-        code: Option<&(MfaSerial, MfaCode)>,
-        asking: Asking,
-    ) -> Result<Vec<Member>, Refusal> {
-        let who = self.who().await?;
-        let session = self
-            .auth_session(&who, code, asking, Timestamp::MIN)
-            .await?;
-        self.turn.take();
-        let signer = Signer::Session(&session.credentials);
-        Ok(self.aws()?.members(signer).await?)
-    }
-
-    /// The accounts of the organisation that a pass leads into.
-    pub async fn members_through(&self, pass: &Pass) -> Result<Vec<Member>, Fault> {
-        let signer = Signer::Session(&pass.credentials);
-        self.aws()?.members(signer).await
-    }
-
     /// The access key, for verbs that are about the key itself.
     pub async fn access_key(&self) -> Result<Rc<AccessKey>, Refusal> {
         self.key().await
@@ -200,6 +179,27 @@ impl Broker {
     /// Reads the access key now, so that a sealed file's passphrase is asked for here and not later.
     pub async fn unlock(&self) -> Result<(), Refusal> {
         self.key().await.map(drop)
+    }
+
+    /// The accounts of the auth account's organisation, listed with the auth session.
+    pub async fn members(
+        &self,
+        code: Option<&(MfaSerial, MfaCode)>,
+        asking: Asking,
+    ) -> Result<Vec<Member>, Refusal> {
+        let who = self.who().await?;
+        let session = self
+            .auth_session(&who, code, asking, Timestamp::MIN)
+            .await?;
+        self.turn.take();
+        let signer = Signer::Session(&session.credentials);
+        Ok(self.aws()?.members(signer).await?)
+    }
+
+    /// The accounts of the organisation that a pass leads into.
+    pub async fn members_through(&self, pass: &Pass) -> Result<Vec<Member>, Fault> {
+        let signer = Signer::Session(&pass.credentials);
+        self.aws()?.members(signer).await
     }
 
     /// What is live right now, of this config's key. Reads the cache only.

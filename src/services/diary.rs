@@ -89,11 +89,14 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let diary = Diary::new(&folder.path().join("state"), "exec dev-tanaka");
         assert_eq!(diary.verb, "exec");
-        let line = [b'x'; 64 * 1024];
+        let line = vec![b'x'; 64 * 1024];
         for _ in 0..40 {
             diary.append(&line).unwrap();
         }
-        let length = |name| std::fs::metadata(diary.folder.join(name)).unwrap().len();
+        let length = |name| {
+            let path = diary.folder.join(name);
+            std::fs::metadata(path).unwrap().len()
+        };
         assert_eq!(length(OLD), FULL);
         assert_eq!(length(FILE), 8 * 64 * 1024);
     }

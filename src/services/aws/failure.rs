@@ -61,7 +61,7 @@ pub struct Failure {
     pub code: Option<String>,
     /// AWS's message, or the network's, sanitized.
     pub message: String,
-    /// Where the answer's `Date` differs from our clock: how far ours is ahead.
+    /// Where the answer's `Date`, or its text, differs from our clock: how far ours is ahead.
     skew: Option<SignedDuration>,
     request_id: Option<String>,
     status: Option<u16>,
@@ -124,7 +124,9 @@ impl Failure {
             } else {
                 kind
             },
-            skew: header("date").and_then(|date| skew(&date)),
+            skew: header("date")
+                .and_then(|date| skew(&date))
+                .or_else(|| skew_in_text(&message)),
             request_id: header("x-amzn-requestid")
                 .or_else(|| header("x-amz-request-id"))
                 .map(|id| sanitize(&id)),
@@ -218,45 +220,66 @@ impl Failure {
     }
 
     fn denied(&self, doing: Doing<'_>) -> Fault {
+        let message = &self.message;
+        if message.contains("AWSCompromisedKeyQuarantine") {
+            return Fault::new(Exit::Refused, "AWS has put this access key in quarantine")
+                .because("AWS found it in public and takes it for leaked")
+                .fix("deactivate it in the IAM console now, and see what it did in CloudTrail")
+                .fix("answer the case AWS opened, make a new key, then `sekisho key add`");
+        }
         let Doing::Entering(target, flow) = doing else {
             return Fault::new(Exit::Refused, "AWS refused")
                 .because(self.said())
                 .fix("`sekisho doctor` looks for the usual causes");
         };
         let fault = Fault::new(Exit::Refused, format!("AWS refused to open {target}"));
-        let message = &self.message;
-        let fault = if message.contains("Roles may not be assumed by root") {
-            return fault
+        let role = &target.role;
+        if message.contains("Roles may not be assumed by root") {
+            fault
                 .because("the access key is the root user's, which may assume no role")
-                .fix("use an IAM user's key, and delete the root user's key");
+                .fix("use an IAM user's key, and delete the root user's key")
         } else if message.contains("explicit deny in an identity-based policy") {
             let fault = fault.because("a policy of your IAM user denies it");
             match flow {
-                Flow::Direct => {
-                    return fault
-                        .because("the deny may not see the code that this very call carries (direct flow)")
-                        .fix(format!("use the shared flow: `sekisho shell {target} --duration 1h`"));
-                }
-                Flow::Shared => fault,
+                Flow::Direct => fault
+                    .because(
+                        "the deny may not see the code that this very call carries (direct flow)",
+                    )
+                    .fix(format!(
+                        "use the shared flow: `sekisho shell {target} --duration 1h`"
+                    )),
+                Flow::Shared => fault.fix(format!(
+                    "look in your IAM user's policies for what denies sts:AssumeRole on {role}"
+                )),
             }
         } else if message.contains("no identity-based policy allows") {
-            fault.because("no policy of your IAM user allows sts:AssumeRole on this role")
-        } else if message.contains("service control policy") {
-            fault.because("a service control policy of the organisation denies it")
-        } else if message.contains("resource control policy") {
-            fault.because("a resource control policy of the organisation denies it")
+            fault
+                .because("no policy of your IAM user allows it")
+                .fix(format!(
+                    "have sts:AssumeRole on {role} allowed to your IAM user"
+                ))
         } else if message.contains("permissions boundary") {
-            fault.because("your IAM user's permissions boundary does not allow it")
+            fault
+                .because("your IAM user's permissions boundary does not allow it")
+                .fix(format!("have the boundary allow sts:AssumeRole on {role}"))
+        } else if let Some(kind) = ["service", "resource"]
+            .into_iter()
+            .find(|kind| message.contains(&format!("{kind} control policy")))
+        {
+            fault
+                .because(format!(
+                    "a {kind} control policy of the organisation denies it"
+                ))
+                .fix(format!(
+                    "ask those who keep it about sts:AssumeRole on {role}; `-v` shows AWS's words"
+                ))
         } else {
             fault
                 .because("the role's trust policy does not let you in: another user, an older MFA than it takes, a missing external id")
                 .because("the role does not exist: AWS answers the same (check account id, role name and path)")
                 .because("your IAM user may not assume it")
-        };
-        fault.fix(format!(
-            "check the role {} and its trust policy",
-            target.role
-        ))
+                .fix(format!("check the role {role} and its trust policy"))
+        }
     }
 
     /// AWS packs policies and tags into a binary form of its own, whose size nobody can tell beforehand.
@@ -285,8 +308,7 @@ impl Failure {
                 .because("a proxy changes the request")
                 .fix("enter the key again: `sekisho key add`");
         }
-        let off = self.skew.or_else(|| skew_in_text(text));
-        let what = match off {
+        let what = match self.skew {
             Some(off) if off.is_negative() => {
                 format!("this machine's clock is {} behind", minutes(off))
             }
@@ -456,6 +478,34 @@ mod tests {
         let ahead = "Signature not yet current: 20160610T020000Z is still later than 20160610T013000Z (20160610T011500Z + 15 min.)";
         assert!(skew_in_text(ahead).unwrap().is_positive());
         assert!(skew_in_text("nothing").is_none());
+    }
+
+    #[test]
+    fn a_policy_too_large_and_one_that_is_none_are_told_apart() {
+        let told = |code: &str, message: &str| {
+            let failure = Failure {
+                kind: classify(code, message),
+                code: Some(code.into()),
+                message: message.into(),
+                ..Failure::garbled("sts:AssumeRole")
+            };
+            failure.fault(Doing::Asking)
+        };
+        let large = told(
+            "PackedPolicyTooLarge",
+            "Packed policy consumes 112% of allotted space",
+        );
+        assert!(
+            large.what.contains("too large") && large.why[0].contains("112%"),
+            "{large:?}"
+        );
+        assert!(
+            large.fix.iter().any(|fix| fix.contains("policy_arns")),
+            "{large:?}"
+        );
+        let malformed = told("MalformedPolicyDocument", "Syntax error at position (1,9)");
+        assert!(malformed.why[0].contains("(1,9)") && malformed.fix[0].contains("validate-policy"));
+        assert_eq!((large.exit, malformed.exit), (Exit::Refused, Exit::Refused));
     }
 
     #[test]

@@ -24,11 +24,13 @@ use crate::services::console::Site;
 const ROOM: usize = 32 * 1024;
 
 #[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
 struct Session<'a> {
-    session_id: &'a str,
-    session_key: &'a str,
-    session_token: &'a str,
+    #[serde(rename = "sessionId")]
+    id: &'a str,
+    #[serde(rename = "sessionKey")]
+    key: &'a str,
+    #[serde(rename = "sessionToken")]
+    token: &'a str,
 }
 
 #[derive(Deserialize)]
@@ -102,15 +104,16 @@ impl Aws {
 fn request(site: &Site, session: &Credentials, life: Option<Duration>) -> Option<HttpRequest> {
     let mut text = Zeroizing::new(Vec::with_capacity(ROOM));
     let session = Session {
-        session_id: session.id.as_str(),
-        session_key: session.secret.expose(),
-        session_token: session.token.expose(),
+        id: session.id.as_str(),
+        key: session.secret.expose(),
+        token: session.token.expose(),
     };
     serde_json::to_writer(&mut *text, &session).ok()?;
     let mut form = String::with_capacity(3 * ROOM);
     form.push_str("Action=getSigninToken");
     if let Some(life) = life {
-        form.push_str(&format!("&SessionDuration={}", life.as_secs()));
+        form.push_str("&SessionDuration=");
+        form.push_str(&life.as_secs().to_string());
     }
     form.push_str("&Session=");
     form_encoded(std::str::from_utf8(&text).ok()?, &mut form);

@@ -99,8 +99,9 @@ fn of_variable(text: &str) -> Option<Vec<String>> {
     let first = text.split(':').find(|command| !command.trim().is_empty())?;
     let mut argv = shlex::split(first)?;
     if argv.iter().any(|word| word.contains("%s")) {
-        argv.iter_mut()
-            .for_each(|word| *word = word.replace("%s", "{url}"));
+        for word in &mut argv {
+            *word = word.replace("%s", "{url}");
+        }
     } else {
         argv.push("{url}".to_owned());
     }

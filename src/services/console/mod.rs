@@ -20,7 +20,7 @@ use crate::domain::secret::Secret;
 use crate::domain::text::form_encoded;
 
 /// How long a link waits for the browser.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Where to sign in: hosts of one partition, or of an emulator.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,7 +47,8 @@ impl Site {
         let page = service.map_or("console", |service| service.0.as_str());
         let mut destination = format!("{}/{page}/home", self.console);
         if let Some(region) = region {
-            destination.push_str(&format!("?region={region}"));
+            destination.push_str("?region=");
+            destination.push_str(region.as_str());
         }
         let mut url = String::with_capacity(16 * 1024); // never grows, so leaves no copy
         url.push_str(&self.federation());
@@ -197,7 +198,7 @@ fn is_foreign(_: SocketAddr, _: SocketAddr) -> bool {
     false
 }
 
-/// The user who holds the connection from `caller` to `here`, by `/proc/net/tcp` (proc_net_tcp(5)).
+/// The user who holds the connection from `caller` to `here`, by `/proc/net/tcp` (`proc_net_tcp(5)`).
 #[cfg(target_os = "linux")]
 fn owner(table: &str, caller: SocketAddr, here: SocketAddr) -> Option<u32> {
     let hex = |address: SocketAddr| match address {

@@ -1,9 +1,9 @@
-//! Clients that nobody here wrote, on credential_process and on the served endpoint.
+//! Clients that nobody here wrote, on `credential_process` and on the served endpoint.
 
 use std::process::Command;
 
 use super::stage::{Ran, Stage};
-use crate::support::program;
+use crate::support::{optional, program};
 
 const ARN: &str = "arn:aws:sts::222222222222:assumed-role/Developer/alice";
 
@@ -159,7 +159,7 @@ fn the_aws_cli_shows_our_one_line() {
 
 #[test]
 fn terraforms_s3_backend() {
-    let (Some(terraform), Some(moto)) = (program("terraform"), program("moto_server")) else {
+    let (Some(terraform), Some(moto)) = (optional("terraform"), program("moto_server")) else {
         return;
     };
     let stage = stage();

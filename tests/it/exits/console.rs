@@ -7,6 +7,7 @@ use sekisho::emulator::{Injection, Misbehaviour, Times};
 
 use super::stage::{Ran, Stage, until};
 use crate::emulator::stage::PHONE;
+use crate::pty::terminal::{Pty, command};
 use crate::support::program;
 
 /// Notes its arguments and waits until it is told to fetch.
@@ -239,4 +240,27 @@ fn over_ssh_and_without_a_browser_the_url_is_offered() {
     );
     let wrong = stage.run(&["console", "dev", "--service", "../x"]);
     assert_eq!(wrong.code, 2);
+}
+
+#[test]
+fn the_list_opens_consoles_too() {
+    let Some(_) = program("curl") else { return };
+    let stage = stage();
+    stage.write("go", "");
+    let mut builder = command(env!("CARGO_BIN_EXE_sekisho"), stage.home());
+    for (name, value) in stage.sekisho(&[]).get_envs() {
+        builder.env(name, value.unwrap_or_default());
+    }
+    builder.env("BROWSER", stage.path("browser"));
+    let mut pty = Pty::spawn(builder);
+    pty.wait_for("Reader");
+    pty.send("developer dev");
+    pty.wait_until("the filter", |screen| !screen.contains("Reader"));
+    pty.send("\u{f}");
+    pty.wait_for("the console of dev/Developer is open");
+    pty.send("\u{3}");
+    assert_eq!(pty.wait(), 130);
+    let arguments = String::from_utf8(stage.read("arguments")).unwrap();
+    assert!(arguments.starts_with("http://127.0.0.1:"), "{arguments}");
+    assert!(!pty.transcript().contains("SigninToken"));
 }

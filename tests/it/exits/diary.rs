@@ -1,5 +1,7 @@
 //! The diary: who entered what, and when.
 
+use std::os::unix::fs::PermissionsExt;
+
 use super::stage::Stage;
 
 const DIARY: &str = ".local/state/sekisho/diary.jsonl";
@@ -44,7 +46,6 @@ fn every_issued_session_is_a_line_and_a_cached_one_is_not() {
     {"time":null,"target":"dev/Developer","flow":"shared","scope":"read-only","verb":"exec","parent":null}
     "#);
     assert!(!text.contains("argument"), "{text}");
-    use std::os::unix::fs::PermissionsExt;
     let mode = std::fs::metadata(stage.path(DIARY))
         .unwrap()
         .permissions()

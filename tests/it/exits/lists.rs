@@ -147,14 +147,14 @@ fn fish_completes_targets() {
 fn zsh_completes_targets() {
     let Some(zsh) = program("zsh") else { return };
     let stage = Stage::new();
-    let script = r#"
+    let script = r"
         autoload -Uz compinit && compinit -u
         sekisho completions zsh > _sekisho && zsh -n _sekisho
         source ./_sekisho
         compadd() { print -rl -- ${(P)2} }
         _sekisho_targets
         grep -c '_sekisho_targets. ' _sekisho
-    "#;
+    ";
     let ran = with_program(&stage, Command::new(zsh).args(["-f", "-c", script]));
     let said = ran.said();
     let (names, count) = said.trim_end().rsplit_once('\n').unwrap();

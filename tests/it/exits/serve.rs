@@ -9,6 +9,8 @@ use std::time::Duration;
 use sekisho::emulator::{Injection, Misbehaviour, Times};
 
 use super::stage::{DEADLINE, Stage, until};
+use crate::pty::terminal::{Pty, command};
+use crate::support::program;
 
 /// A child that tells the endpoint and waits for a line.
 const TELL: &str = r#"echo "$AWS_CONTAINER_CREDENTIALS_FULL_URI $AWS_CONTAINER_AUTHORIZATION_TOKEN"; read -r line; exit ${line:-7}"#;
@@ -94,135 +96,91 @@ fn document(answer: &str) -> serde_json::Value {
     serde_json::from_str(body).unwrap()
 }
 
+/// What is answered to whom: status, method, path, Host, then headers.
+const REQUESTS: &str = "
+    200 GET /credentials HERE TOKEN
+    403 GET /credentials HERE
+    403 GET /credentials HERE WRONG
+    403 GET /credentials HERE WRONG TOKEN
+    403 GET /credentials HERE BEARER
+    403 GET /credentials evil.example:PORT TOKEN
+    403 GET /credentials localhost:PORT TOKEN
+    403 GET /credentials 127.0.0.1 TOKEN
+    403 GET /credentials HERE TOKEN Host:HERE
+    403 GET http://HERE/credentials HERE TOKEN
+    403 GET /credentials HERE TOKEN Origin:null
+    403 GET /credentials HERE TOKEN Origin:http://HERE
+    403 GET /credentials HERE TOKEN Sec-Fetch-Mode:cors
+    403 GET /credentials HERE TOKEN Sec-Fetch-Site:none
+    405 POST /credentials HERE TOKEN
+    405 HEAD /credentials HERE TOKEN
+    405 OPTIONS /credentials HERE TOKEN
+    400 GET /credentials HERE TOKEN Content-Length:4
+    400 GET /credentials HERE TOKEN Transfer-Encoding:chunked
+    404 GET / HERE TOKEN
+    404 GET /credentials?x=1 HERE TOKEN
+    404 GET /credentials/../x HERE TOKEN
+    200 GET /credentials HERE TOKEN";
+
 #[test]
 fn the_right_request_is_answered_and_no_other() {
     let stage = Stage::new();
     stage.sign_in();
     let served = Served::new(&stage);
     let found = document(&served.good());
-    let keys: Vec<_> = found.as_object().unwrap().keys().collect();
-    assert_eq!(
-        keys,
-        [
-            "AccessKeyId",
-            "SecretAccessKey",
-            "Token",
-            "Expiration",
-            "AccountId"
-        ]
-    );
-    let secrets = ["SecretAccessKey", "Token", "AccessKeyId"]
-        .map(|name| found[name].as_str().unwrap().to_owned());
+    let keys: Vec<&String> = found.as_object().unwrap().keys().collect();
+    assert_eq!(keys[..3], ["AccessKeyId", "SecretAccessKey", "Token"]);
+    assert_eq!(keys[3..], ["Expiration", "AccountId"]);
+    let secrets: Vec<&str> = keys[..3]
+        .iter()
+        .map(|key| found[*key].as_str().unwrap())
+        .collect();
+    let leaks = |answer: &str| secrets.iter().any(|secret| answer.contains(secret));
 
-    let (host, token) = (
-        served.address.as_str(),
-        format!("Authorization: {}\r\n", served.token),
-    );
-    let port = host.rsplit(':').next().unwrap();
-    let other = format!("localhost:{port}");
-    let wrong = format!("Authorization: {}x\r\n", &served.token[..63]);
-    let with = |more: &str| format!("{token}{more}\r\n");
-    for (status, answer) in [
-        (403, served.request("GET", "/credentials", host, "")),
-        (403, served.request("GET", "/credentials", host, &wrong)),
-        (
-            403,
-            served.request("GET", "/credentials", host, &format!("{wrong}{token}")),
-        ),
-        (
-            403,
-            served.request(
-                "GET",
-                "/credentials",
-                host,
-                &format!("Authorization: Bearer {}\r\n", served.token),
-            ),
-        ),
-        // DNS rebinding: a page of evil.example that resolves to us.
-        (
-            403,
-            served.request(
-                "GET",
-                "/credentials",
-                &format!("evil.example:{port}"),
-                &token,
-            ),
-        ),
-        (403, served.request("GET", "/credentials", &other, &token)),
-        (
-            403,
-            served.request("GET", "/credentials", "127.0.0.1", &token),
-        ),
-        (
-            403,
-            served.request("GET", "/credentials", host, &with(&format!("Host: {host}"))),
-        ),
-        (
-            403,
-            served.request("GET", &format!("http://{host}/credentials"), host, &token),
-        ),
-        (
-            403,
-            served.raw(&format!("GET /credentials HTTP/1.0\r\n{token}\r\n")),
-        ),
-        (
-            403,
-            served.request("GET", "/credentials", host, &with("Origin: null")),
-        ),
-        (
-            403,
-            served.request("GET", "/credentials", host, &with("Sec-Fetch-Mode: cors")),
-        ),
-        (405, served.request("POST", "/credentials", host, &token)),
-        (405, served.request("HEAD", "/credentials", host, &token)),
-        (405, served.request("OPTIONS", "/credentials", host, &token)),
-        (
-            400,
-            served.raw(&format!(
-                "GET /credentials HTTP/1.1\r\nHost: {host}\r\n{token}Content-Length: 4\r\n\r\nbody"
-            )),
-        ),
-        (404, served.request("GET", "/", host, &token)),
-        (404, served.request("GET", "/credentials?x=1", host, &token)),
-        (
-            404,
-            served.request("GET", "/credentials/../x", host, &token),
-        ),
-    ] {
+    let port = served.address.rsplit(':').next().unwrap();
+    let filled = REQUESTS
+        .replace("HERE", &served.address)
+        .replace("PORT", port);
+    for line in filled.trim().lines() {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let [status, method, path, host, ref headers @ ..] = words[..] else {
+            panic!("{line}");
+        };
+        let header = |word: &&str| match *word {
+            "TOKEN" => format!("Authorization: {}\r\n", served.token),
+            "WRONG" => format!("Authorization: {}x\r\n", &served.token[..63]),
+            "BEARER" => format!("Authorization: Bearer {}\r\n", served.token),
+            other => format!("{}\r\n", other.replacen(':', ": ", 1)),
+        };
+        let headers: String = headers.iter().map(header).collect();
+        let answer = served.request(method, path, host, &headers);
         assert!(
-            answer.starts_with(&format!("HTTP/1.1 {status} "))
-                || answer.starts_with(&format!("HTTP/1.0 {status} ")),
-            "{status}: {answer}"
+            answer.starts_with(&format!("HTTP/1.1 {status} ")),
+            "{line}: {answer}"
         );
-        assert!(
-            secrets.iter().all(|secret| !answer.contains(secret)),
-            "{answer}"
-        );
+        assert_eq!(leaks(&answer), status == "200", "{line}: {answer}");
     }
-    let long = served.request(
-        "GET",
-        "/credentials",
-        host,
-        &with(&format!("X: {}", "x".repeat(100_000))),
-    );
-    assert!(
-        !long.contains(&secrets[0]) && !long.starts_with("HTTP/1.1 200"),
-        "{long}"
-    );
-    assert!(
-        !served
-            .raw("\u{16}\u{3}\u{1}nonsense\r\n\r\n")
-            .contains(&secrets[0])
-    );
+    let token = format!("Authorization: {}\r\n", served.token);
+    for raw in [
+        format!("GET /credentials HTTP/1.0\r\n{token}\r\n"),
+        format!(
+            "GET /credentials HTTP/1.1\r\nHost: {}\r\n{token}X: {}\r\n\r\n",
+            served.address,
+            "x".repeat(100_000)
+        ),
+        "\u{16}\u{3}\u{1}nonsense\r\n\r\n".to_owned(),
+    ] {
+        let answer = served.raw(&raw);
+        assert!(!answer.contains(" 200 ") && !leaks(&answer), "{answer}");
+    }
     document(&served.good());
     assert_eq!(served.end(), 5, "the child's own code");
 }
 
 #[test]
-fn a_thousand_ask_at_once_and_aws_is_asked_once() {
+fn a_thousand_ask_at_once() {
     let stage = Stage::new();
     stage.sign_in();
-    // Forgets the session on the way, so that the first request renews.
     let served = Served::new(&stage);
     let calls = stage.emulator.calls().len();
     let (next, good) = (AtomicUsize::new(0), AtomicUsize::new(0));
@@ -352,17 +310,17 @@ fn the_child_has_no_static_credentials() {
 
 #[test]
 fn a_subshell_may_be_served_too() {
-    let Some(_) = crate::support::program("bash") else {
+    let (Some(_), Some(_)) = (program("bash"), program("curl")) else {
         return;
     };
     let stage = Stage::with("renew: serve\nshell: bash", "");
     stage.sign_in();
-    let mut builder = crate::pty::terminal::command(env!("CARGO_BIN_EXE_sekisho"), stage.home());
+    let mut builder = command(env!("CARGO_BIN_EXE_sekisho"), stage.home());
     for (name, value) in stage.sekisho(&[]).get_envs() {
         builder.env(name, value.unwrap_or_default());
     }
     builder.args(["shell", "dev"]);
-    let mut pty = crate::pty::terminal::Pty::spawn(builder);
+    let mut pty = Pty::spawn(builder);
     pty.wait_for("[dev/Developer]");
     pty.line("curl -s -H \"Authorization: $AWS_CONTAINER_AUTHORIZATION_TOKEN\" \"$AWS_CONTAINER_CREDENTIALS_FULL_URI\" > got; echo K${AWS_ACCESS_KEY_ID-none}");
     pty.wait_for("Knone");

@@ -11,7 +11,7 @@ use sekisho::emulator::{Account, Emulator, Role};
 use crate::emulator::stage::{KEY, PHONE, SECRET, allow, start, trust};
 
 /// How long a condition may take on a loaded machine.
-pub const DEADLINE: Duration = Duration::from_secs(60);
+pub const DEADLINE: Duration = Duration::from_mins(1);
 
 pub struct Stage {
     pub emulator: Emulator,

@@ -105,15 +105,22 @@ fn stopped_and_continued() {
 fn a_window_of_any_size() {
     let Some(mut desk) = Desk::new() else { return };
     desk.open("");
-    for (columns, rows) in [(30, 6), (10, 3), (1, 1), (200, 60)] {
+    for (columns, rows, shown) in [
+        (30, 6, "dev"),
+        (10, 3, "window"),
+        (1, 1, ""),
+        (200, 60, "ACCOUNT"),
+        (10, 3, "window"),
+    ] {
         desk.pty.resize(columns, rows);
-        // Whatever is drawn, keys still work.
-        desk.pty.send("d");
-        desk.pty.send("\u{15}");
+        desk.pty.wait_until(shown, |screen| {
+            screen.contains(shown)
+                && screen
+                    .lines()
+                    .all(|line| line.len() <= 4 * usize::from(columns))
+        });
     }
-    desk.pty
-        .wait_until("the list", |screen| screen.contains("ACCOUNT"));
-    desk.pty.resize(10, 3);
+    // Whatever is drawn, keys work.
     desk.pty.send("\u{3}");
     desk.until("ended", || !desk.pty.has_screen());
     desk.pty.resize(100, 30);

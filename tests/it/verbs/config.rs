@@ -18,7 +18,8 @@ fn without_a_config_a_way_to_one_is_shown() {
        fix  or from your AWS profiles: sekisho import aws-config
        fix  or look around first, without an AWS account: sekisho demo
     ");
-    assert_eq!(home.run(&[]).unwrap().stderr, said.stderr);
+    let check = home.run(&["config", "check"]).unwrap();
+    assert_eq!(check.stderr, said.stderr);
 }
 
 #[test]

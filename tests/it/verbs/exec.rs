@@ -214,7 +214,13 @@ fn a_guarded_account_wants_its_name() {
        fix  add `--confirm prod`
     ");
     let wrong = run(&["--confirm", "dev"]).unwrap();
-    insta::assert_snapshot!(wrong.whole(), @"");
+    insta::assert_snapshot!(wrong.whole(), @"
+    exit 2
+    ── stdout
+    ── stderr
+    sekisho: prod was not confirmed: another name was typed
+       fix  type the account's name, alias or id
+    ");
     assert!(home.emulator.calls().is_empty(), "no call before the guard");
     for name in ["prod", "live", "333333333333", "3333-3333-3333"] {
         let said = run(&["--confirm", name]).unwrap();
