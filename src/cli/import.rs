@@ -6,7 +6,6 @@ use crate::domain::fault::{Exit, Fault};
 use crate::domain::import::from_profiles::{Wishes, convert};
 use crate::domain::import::organization;
 use crate::domain::import::profiles::Profiles;
-use crate::domain::pass::Refusal;
 use crate::domain::text::sanitize;
 use crate::services::{aws, config_files};
 
@@ -27,10 +26,10 @@ pub fn profiles(
     }
     let home = world.paths()?.home;
     let [_, config] = aws::profile_files(&home);
-    let file = arguments.profile_file.clone().unwrap_or(config);
+    let file = arguments.profile_file.as_ref().unwrap_or(&config);
     let source = sanitize(&file.to_string_lossy());
     // It may hold a key, although none belongs there.
-    let text = Zeroizing::new(config_files::read_foreign(&file).map_err(|why| {
+    let text = Zeroizing::new(config_files::read_foreign(file).map_err(|why| {
         Fault::new(Exit::Usage, format!("{source} cannot be read"))
             .because(why)
             .fix("name another: --profile-file FILE")
@@ -103,7 +102,7 @@ pub fn organizations(context: &Context, arguments: OrganizationsArgs) -> Result<
             let pass = context.pass(target)?;
             block_on(context.broker().members_through(&pass))??
         }
-        None => block_on(listed(context))??,
+        None => block_on(prompt::members(context.broker(), &mut context.codes()))??,
     };
     let auth = context.config().auth.account;
     let has_role = arguments.role.is_some();
@@ -128,23 +127,4 @@ pub fn organizations(context: &Context, arguments: OrganizationsArgs) -> Result<
         .out
         .say("next: keep this as a file and name it in the config: include: [accounts.yaml]");
     Ok(Exit::Done)
-}
-
-/// Lists with the auth session, and asks for a code where there is none.
-async fn listed(context: &Context) -> Result<Vec<organization::Member>, Fault> {
-    let mut codes = context.codes();
-    let mut code = None;
-    loop {
-        match context
-            .broker()
-            .members(code.as_ref(), codes.asking())
-            .await
-        {
-            Ok(members) => return Ok(members),
-            Err(Refusal::Fault(fault)) => return Err(fault),
-            Err(Refusal::Code(wanted)) => {
-                code = Some(codes.next(&wanted, "to list the organisation's accounts")?);
-            }
-        }
-    }
 }

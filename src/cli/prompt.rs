@@ -11,6 +11,7 @@ use crate::domain::account::Target;
 use crate::domain::fault::{Exit, Fault};
 use crate::domain::guard::{Cleared, Confirmation, Unconfirmed};
 use crate::domain::ids::MfaSerial;
+use crate::domain::import::organization::Member;
 use crate::domain::pass::{Asking, CodeWanted, Complaint, Device, Pass, Refusal, Request, Terms};
 use crate::domain::secret::{Credentials, MfaCode, Secret};
 use crate::domain::text::sanitize;
@@ -376,6 +377,15 @@ pub async fn fresh_session(
     let asking = codes.asking();
     with_codes(purpose, codes, async |code| {
         broker.fresh_session(age, code.as_ref(), asking).await
+    })
+    .await
+}
+
+/// Asks the broker until the organisation's accounts are listed, or there is a fault.
+pub async fn members(broker: &Broker, codes: &mut Codes) -> Result<Vec<Member>, Fault> {
+    let asking = codes.asking();
+    with_codes("to list the organisation's accounts", codes, async |code| {
+        broker.members(code.as_ref(), asking).await
     })
     .await
 }
