@@ -253,7 +253,11 @@ impl Context {
 
     /// The target a name means.
     pub fn target(&self, name: &str) -> Result<Target, Fault> {
-        let row = self.config.catalog.find(name).map_err(unknown_target)?;
+        let row = self
+            .config
+            .catalog
+            .find(name)
+            .map_err(|unknown| unknown_target(&unknown))?;
         Ok(self.config.catalog.resolve(row, &self.overrides()))
     }
 
@@ -554,7 +558,7 @@ pub fn block_on<F: Future>(future: F) -> Result<F::Output, Fault> {
 }
 
 /// The fault of a name that is in no config.
-pub fn unknown_target(unknown: UnknownTarget) -> Fault {
+pub fn unknown_target(unknown: &UnknownTarget) -> Fault {
     let fault = Fault::new(
         Exit::Usage,
         format!("there is no target {}", sanitize(&unknown.name)),

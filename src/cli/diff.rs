@@ -33,7 +33,8 @@ mod tests {
 
     #[test]
     fn only_what_changes_is_shown() {
-        let before = (1..=20).map(|n| format!("line {n}\n")).collect::<String>();
+        let before: Vec<String> = (1..=20).map(|n| format!("line {n}\n")).collect();
+        let before = before.concat();
         let after = before.replace("line 10\n", "line ten\n");
         let diff = unified(&before, &after, "file");
         assert!(diff.contains("-line 10\n+line ten\n"));

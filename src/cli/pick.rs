@@ -55,7 +55,7 @@ pub fn run(world: &World, common: Common, query: &str, out: Out) -> Result<Exit,
             let (name, exit) = match choice {
                 Choice::Left(exit) => return Ok(exit),
                 Choice::Enter(Door::Shell, pass) => {
-                    (pass.target.name(), context.run_shell(pass, None).await)
+                    (pass.target.name(), context.run_shell(*pass, None).await)
                 }
                 Choice::Enter(Door::Console, pass) => {
                     let told = open_console(context, &pass).await;
@@ -94,7 +94,7 @@ pub fn choose(context: &Context) -> Result<Result<Pass, Exit>, Fault> {
         Ok(match switcher.choose().await? {
             Choice::Left(Exit::Done) => Err(Exit::Cancelled),
             Choice::Left(exit) => Err(exit),
-            Choice::Enter(_, pass) => Ok(pass),
+            Choice::Enter(_, pass) => Ok(*pass),
         })
     })?
 }
@@ -113,7 +113,10 @@ fn read_aside(world: &World, common: &Common) -> Result<Reading, Fault> {
         }
         World::Real => {
             let path = context::config_path(common)?;
-            std::thread::spawn(move || done.send(config_cache::load(&path, &paths)));
+            std::thread::spawn(move || {
+                // Nobody waits any more where the list was left meanwhile.
+                let _ = done.send(config_cache::load(&path, &paths));
+            });
         }
     }
     Ok(reading)
@@ -168,7 +171,7 @@ struct Switcher<'a> {
 /// What came of showing the list.
 enum Choice {
     Left(Exit),
-    Enter(Door, Pass),
+    Enter(Door, Box<Pass>),
 }
 
 impl Choice {
@@ -194,10 +197,14 @@ impl<'a> Switcher<'a> {
         };
         let model = match &held {
             Held::Open(context) => ready(context)?,
-            Held::Opening(opened, opening) => if let Some(context) = opened.get() { ready(context)? } else {
-                let history = HistoryFile::new(&opening.world.paths()?).read();
-                Model::new(unread_setup(opening.out), history, query)
-            },
+            Held::Opening(opened, opening) => {
+                if let Some(context) = opened.get() {
+                    ready(context)?
+                } else {
+                    let history = HistoryFile::new(&opening.world.paths()?).read();
+                    Model::new(unread_setup(opening.out), history, query)
+                }
+            }
         };
         Ok(Self {
             model,
@@ -208,7 +215,7 @@ impl<'a> Switcher<'a> {
     async fn choose(&mut self) -> Result<Choice, Fault> {
         let outcome = ui::pick(&mut self.model, &self.host)
             .await
-            .map_err(no_screen)?;
+            .map_err(|error| no_screen(&error))?;
         if let Some(context) = self.host.held.get() {
             context.broker().abandon();
         }
@@ -223,7 +230,7 @@ impl<'a> Switcher<'a> {
                         context.out.warn(note);
                     }
                 }
-                Choice::Enter(door, *pass)
+                Choice::Enter(door, pass)
             }
         })
     }
@@ -285,8 +292,8 @@ fn theme(symbols: Symbols, out: Out) -> Theme {
     Theme::new(Glyphs::choose(symbols, &locale, &term), paint)
 }
 
-fn no_screen(error: std::io::Error) -> Fault {
-    if screen::is_missing(&error) {
+fn no_screen(error: &std::io::Error) -> Fault {
+    if screen::is_missing(error) {
         return Fault::new(
             Exit::NeedsPerson,
             "there is no terminal to show the list on",

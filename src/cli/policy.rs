@@ -29,7 +29,9 @@ pub fn run(context: &Context, arguments: &PolicyArgs) -> Result<Exit, Fault> {
             .out
             .warn(&format!("left out: {} ({})", left_out.what, left_out.why));
     }
-    if let Some(folder) = &arguments.write { write(context, &documents, folder, arguments.yes) } else {
+    if let Some(folder) = &arguments.write {
+        write(context, &documents, folder, arguments.yes)
+    } else {
         for document in &documents.files {
             let heading = format!("{} → {}", document.file, document.target);
             context

@@ -47,13 +47,12 @@ pub fn run(context: &Context, arguments: &VerifyArgs) -> Result<Exit, Fault> {
             prompt::confirm("go on?")?;
         }
         let mut codes = context.codes();
-        let report = verifier
-            .run(
-                &plan,
-                async |fault| control_code(context, &mut codes, fault).await,
-                progress(context),
-            )
-            .await?;
+        let report = Box::pin(verifier.run(
+            &plan,
+            async |fault| control_code(context, &mut codes, fault).await,
+            progress(context),
+        ))
+        .await?;
         context.out.progress("");
         let detail = if arguments.all {
             Detail::All

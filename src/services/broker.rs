@@ -614,7 +614,7 @@ impl Broker {
         flow: Flow,
         until: Timestamp,
     ) -> Result<(MfaSerial, MfaCode), Refusal> {
-        let wanted = |complaint| Refusal::Code(self.wanted(who, flow, until, complaint));
+        let wanted = |complaint| Refusal::Code(Self::wanted(who, flow, until, complaint));
         if let Some((serial, code)) = given {
             if let Some(until) = self.spend(serial, code) {
                 return Err(wanted(Some(Complaint {
@@ -695,16 +695,10 @@ impl Broker {
             why: fault.why,
             next_code_at: next,
         };
-        Refusal::Code(self.wanted(who, flow, until, Some(complaint)))
+        Refusal::Code(Self::wanted(who, flow, until, Some(complaint)))
     }
 
-    fn wanted(
-        &self,
-        who: &Who,
-        flow: Flow,
-        until: Timestamp,
-        complaint: Option<Complaint>,
-    ) -> CodeWanted {
+    fn wanted(who: &Who, flow: Flow, until: Timestamp, complaint: Option<Complaint>) -> CodeWanted {
         let devices = who.devices.iter();
         CodeWanted {
             user: who.user.clone(),

@@ -16,6 +16,7 @@ use super::config_files::{self, ReadFrom};
 use super::paths::Paths;
 use super::stamps::Stamp;
 use super::store::files::Dir;
+use super::store::hex;
 
 /// Smaller configs are parsed faster than a cache is worth.
 const WORTH_IT: u64 = 128 * 1024;
@@ -110,8 +111,5 @@ fn keep(name: &str, path: &Path, paths: &Paths, understood: &Understood) -> Opti
 }
 
 fn short_hash(path: &Path) -> String {
-    Sha256::digest(path.as_os_str().as_encoded_bytes())[..8]
-        .iter()
-        .map(|b| format!("{b:02x}"))
-        .collect()
+    hex(&Sha256::digest(path.as_os_str().as_encoded_bytes())[..8])
 }

@@ -12,6 +12,7 @@ use crate::domain::config::PromptCompat;
 
 use super::sessions::{self, RoleOrigin, Session};
 use super::stamps::Stamp;
+use super::store::hex;
 use super::store::vault::{Kind, Name, Vault};
 
 /// The variables that change an answer. Their values are part of the question.
@@ -55,9 +56,14 @@ impl<'a> Question<'a> {
             version: env!("CARGO_PKG_VERSION"),
             config,
             target,
-            region: overrides.region.as_ref().map(super::super::domain::ids::Region::as_str),
+            region: overrides
+                .region
+                .as_ref()
+                .map(super::super::domain::ids::Region::as_str),
             seconds: overrides.duration.map(|duration| duration.as_secs()),
-            scope: overrides.scope.map(super::super::domain::scope::Scope::name),
+            scope: overrides
+                .scope
+                .map(super::super::domain::scope::Scope::name),
             variables: VARIABLES
                 .map(|name| std::env::var_os(name).map(|v| hashed(v.as_encoded_bytes()))),
         }
@@ -109,8 +115,5 @@ impl Answer {
 
 /// Values may be long, and one of them is a session token.
 fn hashed(value: &[u8]) -> String {
-    Sha256::digest(value)[..8]
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    hex(&Sha256::digest(value)[..8])
 }

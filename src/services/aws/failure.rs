@@ -151,8 +151,8 @@ impl Failure {
     }
 
     /// Says more about an answer that makes no sense.
-    pub(super) fn because(mut self, why: String) -> Self {
-        self.message = sanitize(&why);
+    pub(super) fn because(mut self, why: &str) -> Self {
+        self.message = sanitize(why);
         self
     }
 

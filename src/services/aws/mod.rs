@@ -198,7 +198,7 @@ impl Aws {
             .map(|user| user.arn().to_owned())
             .unwrap_or_default();
         if !target.role.is_assumed_by(&assumed) {
-            return Err(Failure::garbled("sts:AssumeRole").because(format!(
+            return Err(Failure::garbled("sts:AssumeRole").because(&format!(
                 "the session it gave is {assumed}, not one of {}",
                 target.role
             )));

@@ -32,7 +32,7 @@ fn random<const N: usize>() -> Result<[u8; N], Errno> {
 }
 
 /// Lower-case hexadecimal, for file names.
-fn hex(bytes: &[u8]) -> String {
+pub(super) fn hex(bytes: &[u8]) -> String {
     const DIGITS: [u8; 16] = *b"0123456789abcdef";
     bytes
         .iter()

@@ -170,8 +170,8 @@ fn interrupts_and_job_control_are_the_childs() {
         pty.wait_for("half a line");
         let prompts = |screen: &str| screen.matches("[dev-tanaka/Developer]").count();
         let before = prompts(&pty.screen());
-        pty.send("\u{3}");
-        pty.wait_until("a new prompt", |screen| prompts(screen) > before);
+        // More than once: readline forgets an interrupt that comes between two of its reads.
+        pty.send_until("\u{3}", "a new prompt", |screen| prompts(screen) > before);
         // On a command: the command ends, the shell stays.
         pty.line("sh -c 'echo RUN\"\"NING; exec cat'");
         pty.wait_for("RUNNING");

@@ -197,6 +197,27 @@ impl Pty {
         self.child.try_wait().unwrap().is_some()
     }
 
+    /// Sends keys, again every second, until the screen satisfies a condition.
+    ///
+    /// # Panics
+    /// With the screen, if that never happens.
+    #[track_caller]
+    pub fn send_until(&mut self, keys: &str, what: &str, condition: impl Fn(&str) -> bool) {
+        let end = Instant::now() + DEADLINE;
+        while Instant::now() < end {
+            self.send(keys);
+            let next = Instant::now() + Duration::from_secs(1);
+            while Instant::now() < next {
+                if condition(&self.screen()) {
+                    return;
+                }
+                let screen = self.screen.0.lock().unwrap();
+                let _ = self.screen.1.wait_timeout(screen, POLL).unwrap();
+            }
+        }
+        panic!("it never came to {what}:\n{}", self.screen());
+    }
+
     /// Waits until nothing more can be written: the program has ended, and its children too. Returns its exit
     /// code and everything that was ever written.
     pub fn last_words(&mut self) -> (u32, String) {
@@ -207,6 +228,22 @@ impl Pty {
             screen = self.screen.1.wait_timeout(screen, POLL).unwrap().0;
         }
         (code, String::from_utf8_lossy(&screen.raw).into_owned())
+    }
+
+    /// Sends keys, again every second, until the program has ended, and returns its exit code.
+    pub fn wait_sending(&mut self, keys: &str) -> u32 {
+        let end = Instant::now() + DEADLINE;
+        while Instant::now() < end {
+            self.send(keys);
+            let next = Instant::now() + Duration::from_secs(1);
+            while Instant::now() < next {
+                if let Some(status) = self.child.try_wait().unwrap() {
+                    return status.exit_code();
+                }
+                std::thread::yield_now();
+            }
+        }
+        panic!("still running:\n{}", self.screen());
     }
 
     /// Waits for the program's end and returns its exit code.

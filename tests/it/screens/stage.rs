@@ -52,12 +52,15 @@ pub enum Answer {
     After(Duration, Box<Answer>),
 }
 
+/// What reading the config comes to.
+type Loaded = Result<(Setup, Arc<Catalog>), Fault>;
+
 /// The scripted world.
 pub struct World {
     clock: Rc<Clock>,
     pub answers: RefCell<VecDeque<Answer>>,
     pub standing: RefCell<Standing>,
-    pub catalog: RefCell<Option<Result<(Setup, Arc<Catalog>), Fault>>>,
+    pub catalog: RefCell<Option<Loaded>>,
     /// What was asked and done, one line each.
     pub seen: RefCell<Vec<String>>,
     pub demo_code: Option<&'static str>,

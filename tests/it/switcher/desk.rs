@@ -36,7 +36,7 @@ impl Desk {
         shell.env("PS1", PROMPT);
         shell.env("SHELL", &bash);
         shell.env("SEKISHO", SEKISHO);
-        for (name, value) in home.key() {
+        for (name, value) in Home::key() {
             shell.env(name, value);
         }
         for (name, value) in variables {

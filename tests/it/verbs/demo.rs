@@ -59,10 +59,11 @@ fn untouched(home: &Path) {
 fn kernel_knows(folder: &Path) -> bool {
     let sessions = folder.join("state/sessions");
     let digest = Sha256::digest(sessions.as_os_str().as_encoded_bytes());
-    let name: String = digest[..8]
+    let name: Vec<String> = digest[..8]
         .iter()
         .map(|byte| format!("{byte:02x}"))
         .collect();
+    let name = name.concat();
     std::fs::read_to_string("/proc/keys").is_ok_and(|keys| keys.contains(&name))
 }
 

@@ -80,7 +80,7 @@ accounts:
     }
 
     /// The variables of Alice's key.
-    pub fn key(&self) -> [(&'static str, &'static str); 2] {
+    pub fn key() -> [(&'static str, &'static str); 2] {
         [
             ("AWS_ACCESS_KEY_ID", KEY),
             ("AWS_SECRET_ACCESS_KEY", SECRET),
@@ -102,7 +102,7 @@ accounts:
             .env("HOME", self.path())
             .env("TMPDIR", self.path())
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
-            .envs(self.key())
+            .envs(Self::key())
             .current_dir(self.path());
         Some(command)
     }
