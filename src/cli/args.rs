@@ -45,7 +45,7 @@ pub struct Common {
         help_heading = "Common options"
     )]
     pub config: Option<PathBuf>,
-    /// Colours: auto, always or never; `NO_COLOR` is obeyed
+    /// Colours: auto, always or never; NO_COLOR is obeyed
     #[arg(
         long,
         global = true,
@@ -498,7 +498,7 @@ pub struct PolicyArgs {
 pub enum PolicyFormat {
     /// Policies to deploy by your own means
     Json,
-    /// Stacks, and a `StackSet` for the dev accounts
+    /// Stacks, and a StackSet for the dev accounts
     #[value(name = "cloudformation", alias = "cfn")]
     CloudFormation,
     /// Two root modules around the JSON policies
