@@ -528,7 +528,7 @@ pub fn config_path(common: &Common) -> Result<PathBuf, Fault> {
 }
 
 /// The vault that a config asks for; a demo's stays in its folder.
-fn vault(world: &World, store: StoreChoice, paths: &Paths) -> Vault {
+pub fn vault(world: &World, store: StoreChoice, paths: &Paths) -> Vault {
     let places = match (world, store) {
         (World::Demo(_), _) => KeyPlace::DEMO,
         (World::Real, StoreChoice::Auto) => KeyPlace::AUTO,

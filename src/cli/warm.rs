@@ -4,13 +4,11 @@ use std::path::PathBuf;
 
 use jiff::Timestamp;
 
-use crate::domain::config::PromptCompat;
+use crate::domain::config::{PromptCompat, StoreChoice};
 use crate::domain::guard::Confirmation;
 use crate::domain::pass::{Pass, Renew};
 use crate::services::config_files;
 use crate::services::environment::Inherited;
-use crate::services::store::datakey::KeyPlace;
-use crate::services::store::vault::Vault;
 use crate::services::warm::{Answer, Question};
 
 use super::args::Common;
@@ -27,11 +25,7 @@ pub fn pass(
     renew: Renew,
 ) -> Option<(Pass, PromptCompat)> {
     let paths = world.paths().ok()?;
-    let vault = Vault::new(
-        &paths.state.join("sessions"),
-        KeyPlace::AUTO,
-        paths.runtime.as_deref(),
-    );
+    let vault = context::vault(world, StoreChoice::Auto, &paths);
     let overrides = context::overrides(common, inherited);
     let config = config_path(world, common)?;
     let now = Timestamp::now();
