@@ -457,7 +457,7 @@ pub struct VerifyArgs {
     /// Do not ask before probing
     #[arg(long)]
     pub yes: bool,
-    /// A report for programs; README documents its schema
+    /// A report for programs
     #[arg(long)]
     pub json: bool,
     /// Show every finding, not only what is wrong
@@ -474,7 +474,7 @@ pub struct DoctorArgs {
     /// Call nothing
     #[arg(long)]
     pub offline: bool,
-    /// Rows for programs; README documents their schema
+    /// Rows for programs
     #[arg(long)]
     pub json: bool,
 }

@@ -1,4 +1,4 @@
-//! The short cut of `exec`, `env` and `credential-process`: an answer that was given before and still holds.
+//! The short cut of `exec` and `credential-process`: an answer that was given before and still holds.
 
 use std::path::PathBuf;
 
