@@ -402,6 +402,7 @@ impl Context {
         let request = Request {
             target: cleared.clone(),
             code: None,
+            passphrase: None,
             terms: Terms {
                 renew: Renew::Below(20 * 60), // botocore asks at every call once 15 min are left
                 asking: Asking::Never,
@@ -411,7 +412,9 @@ impl Context {
         self.broker.rest();
         match issued {
             Ok(pass) => Ok(export::for_container(&pass)),
-            Err(Refusal::Fault(fault)) => Err(fault),
+            Err(refusal @ (Refusal::Fault(_) | Refusal::Passphrase(_))) => {
+                Err(refusal.into_fault())
+            }
             Err(Refusal::Code(_)) => {
                 let name = cleared.target();
                 Err(Fault::new(

@@ -351,6 +351,7 @@ pub async fn pass(
         let request = Request {
             target: target.clone(),
             code,
+            passphrase: None,
             terms,
         };
         broker.issue(&request).await
@@ -400,8 +401,8 @@ async fn with_codes<T>(
     loop {
         match call(code.take()).await {
             Ok(answer) => return Ok(answer),
-            Err(Refusal::Fault(fault)) => return Err(fault),
             Err(Refusal::Code(wanted)) => code = Some(codes.next(&wanted, purpose)?),
+            Err(refusal) => return Err(refusal.into_fault()),
         }
     }
 }

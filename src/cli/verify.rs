@@ -100,7 +100,7 @@ async fn control_code(
         };
         let asked = match refusal {
             Refusal::Code(wanted) => codes.next(&wanted, "for the positive control"),
-            Refusal::Fault(fault) => Err(fault),
+            refusal => Err(refusal.into_fault()),
         };
         match asked {
             Ok(code) => given = Some(code),

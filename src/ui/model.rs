@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::field::{Digits, Field};
+use super::field::{Digits, Field, Hidden};
 use super::layout::{Heights, Widest};
 use super::theme::Theme;
 use crate::domain::account::{Catalog, Overrides, Target, TargetRef};
@@ -91,6 +91,15 @@ pub enum Mode {
         field: Field,
         /// Why what was typed did not do.
         refused: Option<Unconfirmed>,
+    },
+    /// The passphrase of the sealed key file is wanted.
+    Passphrase {
+        /// What the key is for.
+        errand: Errand,
+        /// What is typed.
+        typed: Hidden,
+        /// Why what was typed did not do.
+        refused: Option<Fault>,
     },
     /// A code is wanted.
     Code(CodeBox),

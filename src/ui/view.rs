@@ -251,6 +251,8 @@ fn footer_line(model: &Model, window: u16) -> Line<'static> {
             Action::Back if matches!(model.mode, Mode::Waiting { .. }) => "cancel",
             Action::Back if !in_list && !matches!(model.mode, Mode::Loading { .. }) => "back",
             Action::Back if !model.filter.text().is_empty() => "clear",
+            // There `?` is a letter.
+            Action::Help if matches!(model.mode, Mode::Passphrase { .. }) => return None,
             Action::Back | Action::Help => binding.footer?,
             _ => binding.footer.filter(|_| in_list)?,
         };

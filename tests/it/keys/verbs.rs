@@ -170,10 +170,57 @@ fn a_wrong_passphrase_is_said_and_the_right_one_is_asked_once() {
         screen.contains("signed in as tanaka (phone) until"),
         "{screen}"
     );
-    // What a live session spares is asked by `login` all the same, for the list cannot ask it.
+    // What a live session spares is asked by `login` all the same, so that nothing asks for it later.
     stage.forget_passphrase();
     let (code, screen) = login(PASSPHRASE);
     assert_eq!(code, 0, "{screen}");
     assert!(screen.contains("already signed in"), "{screen}");
     assert_eq!(stage.asked(), 1);
+}
+
+#[test]
+fn the_list_asks_for_the_passphrase_before_the_code() {
+    let stage = Stage::new(Key::File, Codes::Person);
+    stage.store_key();
+    stage.forget_passphrase();
+    let mut pty = Pty::spawn(stage.in_terminal(BINARY, &[]));
+    pty.wait_for("dev-1");
+    pty.send("dev-1\r");
+    pty.wait_for("passphrase of the access key's sealed file");
+    pty.line("something else");
+    let screen = pty.wait_for("the passphrase is wrong");
+    assert!(!screen.contains("something else"), "{screen}");
+    pty.line(PASSPHRASE);
+    pty.wait_for("code of tanaka from phone");
+    pty.send(&stage.next_code());
+    pty.wait_until("the subshell", |screen| !screen.contains("MFA"));
+    pty.line("echo in $AWS_ACCOUNT_ID");
+    pty.wait_for("in 222222222221");
+    assert_eq!(stage.calls("GetSessionToken"), 1);
+    // Asked once per login, like everything else.
+    pty.line("exit");
+    pty.wait_for("left dev-1/Developer");
+    pty.send_until("\u{15}dev-2\r", "the second subshell", |screen| {
+        !screen.contains("MFA")
+    });
+    pty.line("echo in $AWS_ACCOUNT_ID");
+    pty.wait_for("in 222222222222");
+}
+
+#[test]
+fn where_there_is_no_keychain_a_wrong_passphrase_is_what_is_told() {
+    let stage = Stage::new(Key::Auto, Codes::Program);
+    stage.store_key();
+    stage.forget_passphrase();
+    let mut pty = Pty::spawn(stage.in_terminal(BINARY, &["login"]));
+    pty.wait_for("passphrase of the access key's file: ");
+    pty.line("something else");
+    let (code, said) = pty.last_words();
+    assert_eq!(code, 1, "{said}");
+    assert!(said.contains("the passphrase is wrong"), "{said}");
+    assert_eq!(
+        stage.asked(),
+        0,
+        "no code is spent on a key that does not open"
+    );
 }

@@ -44,6 +44,8 @@ pub enum Answer {
     PassNoting(&'static str),
     /// A code is wanted: the flow, the complaint.
     Code(Flow, Option<Complaint>),
+    /// The passphrase is wanted, and what was wrong with the last one.
+    Passphrase(Option<Fault>),
     /// A fault.
     Fault(Fault),
     /// Nothing, ever.
@@ -132,6 +134,10 @@ impl Host for World {
             .map_or(String::new(), |(serial, code)| {
                 format!(" with {} of {}", code.expose(), serial.short())
             });
+        let code = match &request.passphrase {
+            Some(passphrase) => format!("{code} opened with {}", passphrase.expose()),
+            None => code,
+        };
         let scope = target.session.scope.name();
         self.note(format!(
             "issue {target} {scope} {:?}{code}",
@@ -150,6 +156,7 @@ impl Host for World {
             Answer::Pass => Ok(self.pass(&target, Vec::new())),
             Answer::PassNoting(note) => Ok(self.pass(&target, vec![note.into()])),
             Answer::Fault(fault) => Err(fault.into()),
+            Answer::Passphrase(refused) => Err(Refusal::Passphrase(refused)),
             Answer::Code(flow, complaint) => Err(Refusal::Code(CodeWanted {
                 user: "tanaka".parse().unwrap(),
                 devices: [("phone", "tanaka"), ("yubikey", "tanaka-key")]
