@@ -21,6 +21,7 @@ use crate::services::config_files::{self, ReadFrom};
 use crate::services::diary::Diary;
 use crate::services::environment::{self, Environment, Inherited};
 use crate::services::export;
+use crate::services::facts::Facts;
 use crate::services::paths::{Ids, Paths};
 use crate::services::person::Person;
 use crate::services::process;
@@ -123,6 +124,10 @@ impl Context {
         let bench = Rc::new(Bench::new(out));
         let means = Means {
             vault: vault(&world, config.store, &paths),
+            facts: match config.store {
+                StoreChoice::None => Facts::in_memory(),
+                _ => Facts::new(&paths.state),
+            },
             store: config.store,
             shared: paths.state.clone(),
             verb: verb.to_owned(),

@@ -19,7 +19,7 @@ impl Broker {
     /// A target whose role is known to give less than asked, brought down to what it gives.
     pub(super) fn within_maximum(&self, target: &Target) -> (Target, Vec<String>) {
         let id = sessions::maximum_id(&self.auth, target);
-        let known = sessions::recall::<u64>(&self.vault, &id, (self.clock)());
+        let known = self.facts.recall::<u64>(&id, (self.clock)());
         match known {
             Some(most) if target.duration.as_secs() > most => {
                 let note =
@@ -115,7 +115,7 @@ impl Broker {
             Err(failure) if failure.kind == Kind::OverMaximum => {
                 let most = Flow::SHARED_MAX.as_secs();
                 let id = sessions::maximum_id(&self.auth, target);
-                sessions::remember(&self.vault, &id, &most, now);
+                self.facts.remember(&id, &most, now);
                 let (target, stepped_down) = self.within_maximum(target);
                 notes.extend(stepped_down);
                 // The code is spent: only a live auth session, or the next code, goes on from here.
@@ -180,6 +180,8 @@ impl Broker {
         };
         let id = sessions::auth_id(&self.auth, &who.key, &session.origin.serial);
         sessions::put(&self.vault, &id, &session, now);
+        // Once a day or so, and somebody has waited for a code anyway.
+        self.vault.purge(now);
         Ok(session)
     }
 

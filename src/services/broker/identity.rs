@@ -45,12 +45,13 @@ impl Broker {
             devices,
         };
         let id = sessions::who_id(&self.auth);
-        sessions::remember(&self.vault, &id, &who, (self.clock)());
+        self.facts.remember(&id, &who, (self.clock)());
         Ok(who)
     }
 
     pub(super) fn known(&self) -> Option<Who> {
-        sessions::recall(&self.vault, &sessions::who_id(&self.auth), (self.clock)())
+        self.facts
+            .recall(&sessions::who_id(&self.auth), (self.clock)())
     }
 
     /// Puts the device that gave the last good code first.
@@ -58,7 +59,7 @@ impl Broker {
         let mut who = who.clone();
         who.devices.sort_by_key(|(other, _)| other != serial);
         let id = sessions::who_id(&self.auth);
-        sessions::remember(&self.vault, &id, &who, (self.clock)());
+        self.facts.remember(&id, &who, (self.clock)());
     }
 
     async fn ask_user(&self) -> Result<UserName, Refusal> {

@@ -27,6 +27,7 @@ use crate::domain::secret::{AccessKey, Credentials, MfaCode};
 
 use super::aws::{Aws, Signer};
 use super::diary::Diary;
+use super::facts::Facts;
 use super::person::Person;
 use super::sessions::{self, LAST_MARGIN, RoleOrigin, Session};
 use super::store::lock::Held;
@@ -39,6 +40,7 @@ use asking::Want;
 pub struct Broker {
     auth: Auth,
     vault: Vault,
+    facts: Facts,
     spent: SpentCodes,
     store: StoreChoice,
     shared: PathBuf,
@@ -56,6 +58,8 @@ pub struct Broker {
 pub struct Means {
     /// Where sessions rest.
     pub vault: Vault,
+    /// What is known already.
+    pub facts: Facts,
     /// Where the access key rests, if the config leaves it to the store.
     pub store: StoreChoice,
     /// The folder that every sekisho of this person shares: locks, spent codes, sealed keys.
@@ -76,6 +80,7 @@ impl Broker {
         Self {
             auth,
             vault: means.vault,
+            facts: means.facts,
             spent: SpentCodes::new(&means.shared),
             store: means.store,
             shared: means.shared,
@@ -238,6 +243,7 @@ impl Broker {
 
     fn pass(&self, session: Session<RoleOrigin>, mut notes: Vec<String>) -> Pass {
         notes.extend(self.vault.take_warning());
+        notes.extend(self.facts.take_warning());
         session.into_pass(notes)
     }
 

@@ -94,8 +94,14 @@ impl Broker {
     pub fn forget_key(&self, key: &AccessKeyId) {
         let now = (self.clock)();
         sessions::forget_made_with(&self.vault, key, now);
-        sessions::forget_owner(&self.vault, key, now);
+        self.facts.forget(|who: &Who| who.key == *key);
         self.rest();
+    }
+
+    /// Forgets everything of every config, by destroying the key that sessions are sealed with.
+    pub fn forget_everything(&self) -> Result<(), String> {
+        self.facts.clear();
+        self.vault.forget_all()
     }
 
     /// Where a target's sessions lie in the vault, one name for each device. Reads the cache only.

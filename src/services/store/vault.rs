@@ -39,12 +39,10 @@ pub enum Kind {
     RoleSession,
     /// What the warm path needs to hand out a role session without reading the config.
     Warm,
-    /// Something learned from AWS that spares a question.
-    Fact,
 }
 
 impl Kind {
-    const ALL: [Self; 4] = [Self::AuthSession, Self::RoleSession, Self::Warm, Self::Fact];
+    const ALL: [Self; 3] = [Self::AuthSession, Self::RoleSession, Self::Warm];
 
     /// Its number in a sealed record.
     pub(super) const fn byte(self) -> u8 {
@@ -52,7 +50,6 @@ impl Kind {
             Self::AuthSession => 1,
             Self::RoleSession => 2,
             Self::Warm => 3,
-            Self::Fact => 4,
         }
     }
 
@@ -66,7 +63,6 @@ impl Kind {
             Self::AuthSession => "auth",
             Self::RoleSession => "role",
             Self::Warm => "warm",
-            Self::Fact => "fact",
         }
     }
 

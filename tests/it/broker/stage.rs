@@ -16,6 +16,7 @@ use sekisho::emulator::{
     Account, Call, Emulator, Injection, Misbehaviour, Organisation, Role, Times,
 };
 use sekisho::services::broker::{Broker, Means};
+use sekisho::services::facts::Facts;
 use sekisho::services::person::Person;
 use sekisho::services::store::keyfile::{Passphrase, Unasked};
 use sekisho::services::store::vault::Vault;
@@ -226,6 +227,7 @@ fn broker(auth: &Auth, shared: &std::path::Path, ears: &Ears) -> Broker {
         auth.clone(),
         Means {
             vault: Vault::in_memory(),
+            facts: Facts::in_memory(),
             store: StoreChoice::None,
             shared: shared.to_owned(),
             verb: "exec dev".into(),

@@ -107,8 +107,8 @@ fn clocks_may_jump() {
     assert!(vault.get(ROLE, &NAME, at(1)).is_some());
     assert!(vault.take_warning().is_none());
 
-    vault.put(Kind::Fact, &NAME, b"x", at(1_000_000_000), at(0));
-    assert_eq!(vault.list(Kind::Fact, at(0)), [(NAME, at(36 * 3600))]);
+    vault.put(Kind::Warm, &NAME, b"x", at(1_000_000_000), at(0));
+    assert_eq!(vault.list(Kind::Warm, at(0)), [(NAME, at(36 * 3600))]);
 }
 
 #[test]
@@ -392,7 +392,7 @@ fn the_data_key_lives_no_longer_than_the_longest_session() {
     let _cleanup = Cleanup(&vault);
     vault.forget_all().unwrap();
     vault.put(ROLE, &NAME, CANARY, at(1), at(0));
-    vault.put(Kind::Fact, &NAME, CANARY, at(2), at(0));
+    vault.put(Kind::Warm, &NAME, CANARY, at(2), at(0));
     assert!(vault.get(ROLE, &NAME, at(0)).is_some());
     // In the kernel's time, not in the test's: it wipes the key by itself.
     until("the kernel drops the key", || {
