@@ -200,9 +200,8 @@ fn the_list_asks_for_the_passphrase_before_the_code() {
     // Asked once per login, like everything else.
     pty.line("exit");
     pty.wait_for("left dev-1/Developer");
-    pty.send_until("\u{15}dev-2\r", "the second subshell", |screen| {
-        !screen.contains("MFA")
-    });
+    pty.send("\u{15}dev-2\r");
+    pty.wait_until("the second subshell", |screen| !screen.contains("MFA"));
     pty.line("echo in $AWS_ACCOUNT_ID");
     pty.wait_for("in 222222222222");
 }
