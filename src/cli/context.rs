@@ -211,15 +211,6 @@ impl Context {
         Some(key.map_err(Refusal::into_fault))
     }
 
-    /// Where sessions rest, as the header and `status` name it.
-    pub fn store_label(&self) -> String {
-        self.broker
-            .vault()
-            .label()
-            .unwrap_or("no session kept yet")
-            .to_owned()
-    }
-
     /// What stands between sekisho and AWS's own hosts, one line each.
     pub fn detours(&self) -> Vec<String> {
         match self.world {

@@ -144,6 +144,8 @@ pub struct Standing {
     pub auth: Option<AuthStanding>,
     /// Role sessions by role; the one that lives longest where there are several.
     pub roles: HashMap<RoleArn, Live>,
+    /// Where sessions rest, as the header and `status` name it; `None` before the first one.
+    pub store: Option<&'static str>,
 }
 
 /// A live auth session.

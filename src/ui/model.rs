@@ -24,8 +24,6 @@ use crate::domain::verdict::report::Mark;
 pub struct Setup {
     /// The account with the IAM users; unknown until the config is read.
     pub auth_account: Option<AccountId>,
-    /// The store in use, as the header names it.
-    pub store: String,
     /// A non-AWS endpoint, a proxy, a custom CA: what stands between the person and AWS.
     pub detours: Vec<String>,
     /// What else the person should know, one line each: faults in included files.

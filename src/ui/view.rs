@@ -80,13 +80,14 @@ fn header_line(model: &Model, window: u16) -> Line<'static> {
         }
         None => (format!("MFA {}", glyphs.none), Style::new(), String::new()),
     };
+    let store = model.standing.store.unwrap_or_default();
     let nested = match setup.depth {
         0 => String::new(),
         depth => format!("nested {depth}   "),
     };
     // From the least important: each goes before the next one does.
     let mut parts = [
-        (setup.store.clone(), true),
+        (store.to_owned(), true),
         ("sekisho   ".to_owned(), true),
         (device, true),
         (nested, true),

@@ -19,9 +19,11 @@ impl Broker {
     /// What is live right now, of this config's key. Reads the cache only.
     pub fn standing(&self) -> Standing {
         let now = (self.clock)();
+        let store = self.vault.label();
         let Some(who) = self.known() else {
             return Standing {
                 user: self.auth.user.clone(),
+                store,
                 ..Standing::default()
             };
         };
@@ -53,6 +55,7 @@ impl Broker {
             user: Some(who.user),
             auth,
             roles,
+            store,
         }
     }
 

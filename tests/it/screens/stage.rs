@@ -247,7 +247,10 @@ impl Stage {
             world: World {
                 clock: Rc::default(),
                 answers: RefCell::default(),
-                standing: RefCell::default(),
+                standing: RefCell::new(Standing {
+                    store: Some("keyring"),
+                    ..Standing::default()
+                }),
                 catalog: RefCell::default(),
                 seen: RefCell::default(),
                 demo_code: None,
