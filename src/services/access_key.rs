@@ -1,7 +1,8 @@
 //! The access key, wherever the config says it is; and the shelf in the store where it may lie.
 
 use std::cell::RefCell;
-use std::path::Path;
+use std::fs::{File, TryLockError};
+use std::path::{Path, PathBuf};
 
 use crate::domain::config::{Auth, KeySource, StoreChoice};
 use crate::domain::fault::{Exit, Fault};
@@ -12,6 +13,7 @@ use crate::domain::text::sanitize;
 
 use super::aws::{self, Caller};
 use super::person::Person;
+use super::store::files::Dir;
 use super::store::keychain::{self, KeychainError};
 use super::store::keyfile::{KeyFileError, Passphrase, Unasked};
 use super::store::keys::{KeyEntry, KeyError, KeyHome, Slot};
@@ -111,6 +113,7 @@ pub fn owner(auth: &Auth, key: &AccessKeyId, caller: Caller) -> Result<UserName,
 /// A config's place in the store: the homes its key may have, and the passphrase for as long as this lives.
 pub struct Shelf {
     slot: Slot,
+    state: PathBuf,
     homes: Vec<KeyHome>,
     passphrase: RefCell<Option<Secret>>,
 }
@@ -134,8 +137,30 @@ impl Shelf {
                 account: auth.account,
                 endpoint: auth.endpoint_url.clone(),
             },
+            state: state.to_owned(),
             homes,
             passphrase: RefCell::default(),
+        }
+    }
+
+    /// Claims the right to change the stored key: of two rotations at once, one would store over the other's new
+    /// key and have the old one deactivated.
+    pub fn claim(&self) -> Result<Claim, Fault> {
+        let file = Dir::create(&self.state).and_then(|dir| dir.lock_file("keys.lock"));
+        let file = file.map_err(|error| error.fault("the access key cannot be changed"))?;
+        match file.try_lock() {
+            Ok(()) => Ok(Claim(file)),
+            Err(TryLockError::WouldBlock) => Err(Fault::new(
+                Exit::Fault,
+                "another sekisho is changing the access key",
+            )
+            .because("a `sekisho key` in another terminal has not ended")
+            .fix("finish or end that one, then try again")),
+            Err(TryLockError::Error(error)) => {
+                Err(Fault::new(Exit::Fault, "the access key cannot be changed")
+                    .because(error.to_string())
+                    .fix("sekisho doctor"))
+            }
         }
     }
 
@@ -236,6 +261,9 @@ impl Shelf {
         Ok(given)
     }
 }
+
+/// The right to change the stored key; ends when it is dropped, or with the process.
+pub struct Claim(#[expect(dead_code, reason = "holds the lock")] File);
 
 /// Waits for a person to unlock the keychain. Dropping the future ends the wait.
 async fn unlock(person: &dyn Person) -> Result<(), KeyError> {
