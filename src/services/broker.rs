@@ -47,7 +47,23 @@ pub struct Broker {
     aws: OnceCell<Aws>,
     key: RefCell<Option<Rc<AccessKey>>>,
     /// The right to ask for a code: held from the question until the answer was used or given up.
-    turn: RefCell<Option<Held>>,
+    turn: RefCell<Option<Turn>>,
+}
+
+/// The right to ask for a code, and what the code is for.
+struct Turn {
+    lock: PromptLock,
+    held: Held,
+    who: Who,
+    since: Timestamp,
+}
+
+impl Turn {
+    fn is_superseded(&self) -> bool {
+        self.lock
+            .superseded(&self.held)
+            .is_ok_and(|holder| holder.is_some())
+    }
 }
 
 /// What a broker works with.
@@ -120,7 +136,13 @@ impl Broker {
             {
                 Ok(self.pass(session, notes))
             }
-            (Err(refusal), _) => Err(refusal),
+            (Err(refusal), _) => {
+                if let Refusal::Fault(_) = refusal {
+                    // The list stays open with it: nobody is asked for a code any more.
+                    self.abandon();
+                }
+                Err(refusal)
+            }
             (Ok((session, serial)), _) => {
                 self.turn.take();
                 let made_for = &session.origin.target;
@@ -287,6 +309,15 @@ impl Broker {
     /// Gives up a code that was asked for, so that another process may ask.
     pub fn abandon(&self) {
         self.turn.take();
+    }
+
+    /// Whether the code that was asked for is no longer needed here: another process has taken the prompt over,
+    /// or has got the session.
+    pub fn is_overtaken(&self) -> bool {
+        let turn = self.turn.borrow();
+        turn.as_ref().is_some_and(|turn| {
+            turn.is_superseded() || self.live_auth_session(&turn.who, turn.since).is_some()
+        })
     }
 
     /// Wipes the access key: while a child runs, the parent holds none.
@@ -545,10 +576,10 @@ impl Broker {
             }
         };
         let mine = self.turn.borrow_mut().take();
-        if let Some(held) = mine
-            && !lock.superseded(&held).is_ok_and(|holder| holder.is_some())
+        if let Some(turn) = mine
+            && !turn.is_superseded()
         {
-            *self.turn.borrow_mut() = Some(held);
+            *self.turn.borrow_mut() = Some(turn);
             return None;
         }
         let mut told = None;
@@ -564,7 +595,12 @@ impl Broker {
         {
             Ok(Waited::Found(session)) => Some(session),
             Ok(Waited::Mine(held)) => {
-                *self.turn.borrow_mut() = Some(held);
+                *self.turn.borrow_mut() = Some(Turn {
+                    lock,
+                    held,
+                    who: who.clone(),
+                    since,
+                });
                 None
             }
             Err(error) => {

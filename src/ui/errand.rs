@@ -82,6 +82,15 @@ impl Model {
         self.ask(code_box.errand, Some((serial, code)))
     }
 
+    /// Goes on without a code: whoever has the prompt now gets what is needed.
+    pub(super) fn overtaken(&mut self) -> Effect {
+        let Mode::Code(code_box) = &self.mode else {
+            return Effect::None;
+        };
+        let errand = code_box.errand.clone();
+        self.ask(errand, None)
+    }
+
     /// Wants a pass for the row under the cursor; its guard comes first.
     pub(super) fn want(&mut self, purpose: Purpose) -> Effect {
         let Some(row) = self.selected() else {
