@@ -702,6 +702,16 @@ fn a_code_that_is_not_given_lets_others_ask() {
 }
 
 #[test]
+fn a_code_box_gives_way_to_the_process_that_asks_now() {
+    let mut stage = Stage::new(92, 18).answers([Answer::Code(Flow::Shared, None), Answer::Pass]);
+    stage.world.overtaken = true;
+    let outcome = stage.keys("tan dev<enter>12<wait:3>");
+    assert!(matches!(outcome, Outcome::Enter(Door::Shell, _)));
+    let issue = "issue dev-tanaka/Developer full ByFlow";
+    assert_eq!(stage.seen()[..2], [issue, issue]);
+}
+
+#[test]
 fn the_last_verification_stands_in_the_details() {
     let mut setup = setup(&UNICODE, Paint::Color);
     let at = Timestamp::from_second(START - 3 * 86_400).unwrap();

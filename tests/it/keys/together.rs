@@ -2,6 +2,7 @@
 
 use aws_credential_types::Credentials;
 
+use rustix::process::{Pid, Signal, kill_process};
 use sekisho::emulator::{Injection, Misbehaviour, Times};
 
 use super::stage::{BINARY, Codes, Key, Stage, kill, until};
@@ -165,6 +166,10 @@ impl Party {
     }
 }
 
+fn signal(pid: i32, signal: Signal) {
+    kill_process(Pid::from_raw(pid).unwrap(), signal).unwrap();
+}
+
 /// Holds the document of `credential-process` against AWS: its credentials are in that account.
 #[track_caller]
 fn opens(stage: &Stage, document: &[u8], account: &str) {
@@ -318,4 +323,56 @@ fn a_switcher_that_shows_a_fault_holds_nobody_up() {
     exec.prompts();
     exec.give(&stage.next_code());
     exec.is_served(&stage);
+}
+
+#[test]
+fn a_prompt_that_nobody_answers_is_taken_over_and_gives_way() {
+    let ask_on = format!("{SHOW}; read line; echo got $line");
+    let mut pairs =
+        [(Exec, Switcher), (Switcher, Process), (Process, Exec)].map(|(first, next)| {
+            let stage = Stage::new(Key::Env, Codes::Person);
+            let mut holder = Party::with_child(&stage, first, &ask_on);
+            holder.want();
+            holder.prompts();
+            let mut waiter = Party::start(&stage, next);
+            waiter.want();
+            waiter.hears(&holder);
+            (stage, holder, waiter)
+        });
+    let [(_, exec, _), _, (_, stopped, _)] = &mut pairs;
+    exec.pty.send("123");
+    signal(stopped.pty.pid(), Signal::STOP);
+
+    for (stage, holder, waiter) in &mut pairs {
+        let offer = "still asks for the code; Enter asks here instead";
+        waiter.reads(&format!("{} {offer}", holder.name()));
+        assert!(!waiter.asks());
+        waiter.pty.send("\r");
+        waiter.prompts();
+        if holder.kind != Process {
+            holder.hears(waiter);
+            assert!(!holder.asks());
+        }
+        waiter.give(&stage.next_code());
+        waiter.is_served(stage);
+    }
+
+    let [(one, exec, _), (two, switcher, _), (three, stopped, _)] = &mut pairs;
+    // Without a key pressed there; what was typed before is nobody's.
+    exec.pty.wait_for("child dev-2/Developer ASIA");
+    exec.pty.line("fine");
+    exec.pty.wait_for("got fine");
+    exec.is_served(one);
+    switcher.is_served(two);
+    // It reads a line before it can notice: the code in it stays good.
+    let code = three.next_code();
+    stopped.pty.line(&code);
+    signal(stopped.pty.pid(), Signal::CONT);
+    stopped.is_served(three);
+    assert!(three.run(&["logout"]).status.success());
+    let login = three.run_with_input(&["login", "--mfa-code", "-"], &format!("{code}\n"));
+    assert!(login.status.success(), "{login:?}");
+    for ((stage, ..), calls) in pairs.iter().zip([1, 1, 2]) {
+        assert_eq!(stage.calls("GetSessionToken"), calls);
+    }
 }
