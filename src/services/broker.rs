@@ -617,6 +617,10 @@ impl Broker {
         let ripe = holder.may_be_taken_over((self.clock)());
         if *told != Some((holder.pid, ripe)) {
             *told = Some((holder.pid, ripe));
+            if ripe {
+                // An Enter from before the offer is no answer to it.
+                self.person.wants_the_prompt();
+            }
             let name = format!("`sekisho {}` (pid {})", holder.verb, holder.pid);
             self.person.hear(&if ripe {
                 format!("{name} still asks for the code; Enter asks here instead")

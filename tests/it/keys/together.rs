@@ -337,6 +337,8 @@ fn a_prompt_that_nobody_answers_is_taken_over_and_gives_way() {
             let mut waiter = Party::start(&stage, next);
             waiter.want();
             waiter.hears(&holder);
+            // Before it is offered, this is no wish.
+            waiter.pty.send("\r");
             (stage, holder, waiter)
         });
     let [(_, exec, _), _, (_, stopped, _)] = &mut pairs;
@@ -355,6 +357,11 @@ fn a_prompt_that_nobody_answers_is_taken_over_and_gives_way() {
         }
         waiter.give(&stage.next_code());
         waiter.is_served(stage);
+        let prompted = waiter.pty.transcript();
+        assert!(
+            !prompted.contains("a code is exactly six digits"),
+            "{prompted}"
+        );
     }
 
     let [(one, exec, _), (two, switcher, _), (three, stopped, _)] = &mut pairs;
