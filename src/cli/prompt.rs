@@ -56,7 +56,7 @@ impl Terminal {
     }
 
     /// Waits until a line was entered, or until it is too late. `false` where `needless` comes to say that none
-    /// is needed.
+    /// is needed. (macOS cannot poll this device and says "ready" at once: there the read itself waits.)
     fn await_line(&self, needless: Option<&dyn Fn() -> bool>) -> Result<bool, Fault> {
         use rustix::event::{PollFd, PollFlags, Timespec, poll};
         let mut ready = [PollFd::new(&self.screen, PollFlags::IN)];
@@ -441,7 +441,7 @@ async fn with_codes<T>(
             Ok(answer) => return Ok(answer),
             Err(Refusal::Fault(fault)) => return Err(fault),
             Err(Refusal::Code(wanted)) => {
-                code = codes.next(&wanted, purpose, &|| broker.is_overtaken())?
+                code = codes.next(&wanted, purpose, &|| broker.is_overtaken())?;
             }
         }
     }
