@@ -147,8 +147,8 @@ impl Party {
         let child = format!("child {account}/Developer ASIA");
         match self.kind {
             Switcher => {
-                until("the list is left", || {
-                    (!self.pty.has_screen()).then_some(())
+                self.pty.wait_until("a prompt of /bin/sh", |screen| {
+                    ["#", "$"].contains(&screen.trim())
                 });
                 self.pty.line(SHOW);
                 self.pty.wait_for(&child);
