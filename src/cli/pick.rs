@@ -343,6 +343,11 @@ impl Host for Outside<'_> {
         }
     }
 
+    fn is_overtaken(&self) -> bool {
+        let context = self.held.get();
+        context.is_some_and(|context| context.broker().is_overtaken())
+    }
+
     fn standing(&self) -> Standing {
         self.held
             .get()

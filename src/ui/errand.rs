@@ -103,6 +103,16 @@ impl Model {
         self.ask(code_box.errand, Some((serial, code)), None)
     }
 
+    /// Goes on without a code: whoever has the prompt now gets what is needed.
+    pub(super) fn overtaken(&mut self) -> Effect {
+        let errand = match &self.mode {
+            Mode::Code(code_box) => code_box.errand.clone(),
+            Mode::Passphrase { errand, .. } => errand.clone(),
+            _ => return Effect::None,
+        };
+        self.ask(errand, None, None)
+    }
+
     /// Wants a pass for the row under the cursor; its guard comes first.
     pub(super) fn want(&mut self, purpose: Purpose) -> Effect {
         let Some(row) = self.selected() else {

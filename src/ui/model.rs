@@ -192,6 +192,8 @@ pub enum Msg {
     Resized(u16, u16),
     /// Time passed.
     Tick,
+    /// The code that is asked for is no longer needed here.
+    Overtaken,
     /// What is live has changed, or may have.
     Stands(Standing),
     /// The catalog is there, or cannot be.

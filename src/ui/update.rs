@@ -35,6 +35,7 @@ pub fn update(model: &mut Model, now: Timestamp, msg: Msg) -> Effect {
             Effect::None
         }
         Msg::Tick => Effect::None,
+        Msg::Overtaken => model.overtaken(),
         Msg::Stands(standing) => {
             model.standing = standing;
             Effect::None

@@ -146,6 +146,14 @@ fn a_passphrase_is_typed_unseen_and_opens_the_key_before_any_code() {
 }
 
 #[test]
+fn a_passphrase_box_gives_way_to_the_process_that_asks_now() {
+    let mut stage = Stage::new(80, 20).answers([Answer::Passphrase(None), Answer::Hang]);
+    stage.world.overtaken = true;
+    let shown = stage.shows("<enter>abc<wait:2>");
+    assert!(shown.contains("asking for a session"), "{shown}");
+}
+
+#[test]
 fn a_passphrase_that_is_not_given_lets_others_ask() {
     let mut stage = Stage::new(80, 20).answers([Answer::Passphrase(None)]);
     let shown = stage.shows("<enter>abc<esc>");
@@ -752,6 +760,16 @@ fn a_code_that_is_not_given_lets_others_ask() {
     let seen = stage.world.seen.borrow();
     let gave_up = seen.iter().filter(|line| *line == "give up").count();
     assert_eq!(gave_up, 2, "{seen:?}");
+}
+
+#[test]
+fn a_code_box_gives_way_to_the_process_that_asks_now() {
+    let mut stage = Stage::new(92, 18).answers([Answer::Code(Flow::Shared, None), Answer::Pass]);
+    stage.world.overtaken = true;
+    let outcome = stage.keys("tan dev<enter>12<wait:3>");
+    assert!(matches!(outcome, Outcome::Enter(Door::Shell, _)));
+    let issue = "issue dev-tanaka/Developer full ByFlow";
+    assert_eq!(stage.seen()[..2], [issue, issue]);
 }
 
 #[test]

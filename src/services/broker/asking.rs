@@ -12,7 +12,7 @@ use crate::domain::secret::{AccessKey, MfaCode};
 use crate::services::aws::{Doing, Failure, Kind};
 use crate::services::codes;
 use crate::services::sessions::{self, AuthOrigin, Session, Who};
-use crate::services::store::lock::{Holder, PromptLock, Waited, Wish};
+use crate::services::store::lock::{Held, Holder, PromptLock, Waited, Wish};
 use crate::services::store::spent::Marked;
 
 use super::Broker;
@@ -47,7 +47,37 @@ impl Want<'_> {
     }
 }
 
+/// The right to ask for a code, and what the code is for.
+pub(super) struct Turn {
+    lock: PromptLock,
+    held: Held,
+    who: Who,
+    since: Timestamp,
+}
+
+impl Turn {
+    fn is_superseded(&self) -> bool {
+        self.lock
+            .superseded(&self.held)
+            .is_ok_and(|holder| holder.is_some())
+    }
+}
+
 impl Broker {
+    /// Gives up a code that was asked for, so that another process may ask.
+    pub fn abandon(&self) {
+        self.turn.take();
+    }
+
+    /// Whether the code that was asked for is no longer needed here: another process has taken the prompt over,
+    /// or has got the session.
+    pub fn is_overtaken(&self) -> bool {
+        let turn = self.turn.borrow();
+        turn.as_ref().is_some_and(|turn| {
+            turn.is_superseded() || self.live_auth_session(&turn.who, turn.since).is_some()
+        })
+    }
+
     /// Waits until this process may ask for a code, or until another one has got the auth session.
     pub(super) async fn await_turn(
         &self,
@@ -64,10 +94,10 @@ impl Broker {
             }
         };
         let mine = self.turn.borrow_mut().take();
-        if let Some(held) = mine
-            && !lock.superseded(&held).is_ok_and(|holder| holder.is_some())
+        if let Some(turn) = mine
+            && !turn.is_superseded()
         {
-            *self.turn.borrow_mut() = Some(held);
+            *self.turn.borrow_mut() = Some(turn);
             return None;
         }
         let mut told = None;
@@ -83,7 +113,12 @@ impl Broker {
         {
             Ok(Waited::Found(session)) => Some(session),
             Ok(Waited::Mine(held)) => {
-                *self.turn.borrow_mut() = Some(held);
+                *self.turn.borrow_mut() = Some(Turn {
+                    lock,
+                    held,
+                    who: who.clone(),
+                    since,
+                });
                 None
             }
             Err(error) => {
@@ -100,6 +135,10 @@ impl Broker {
         let ripe = holder.may_be_taken_over((self.clock)());
         if *told != Some((holder.pid, ripe)) {
             *told = Some((holder.pid, ripe));
+            if ripe {
+                // An Enter from before the offer is no answer to it.
+                self.person.wants_the_prompt();
+            }
             let name = format!("`sekisho {}` (pid {})", holder.verb, holder.pid);
             self.person.hear(&if ripe {
                 format!("{name} still asks for the code; Enter asks here instead")

@@ -30,11 +30,10 @@ use super::diary::Diary;
 use super::facts::Facts;
 use super::person::Person;
 use super::sessions::{self, LAST_MARGIN, RoleOrigin, Session};
-use super::store::lock::Held;
 use super::store::spent::SpentCodes;
 use super::store::vault::Vault;
 
-use asking::Want;
+use asking::{Turn, Want};
 
 /// Issues passes for one auth account.
 pub struct Broker {
@@ -51,7 +50,7 @@ pub struct Broker {
     aws: OnceCell<Aws>,
     key: RefCell<Option<Rc<AccessKey>>>,
     /// The right to ask for a code: held from the question until the answer was used or given up.
-    turn: RefCell<Option<Held>>,
+    turn: RefCell<Option<Turn>>,
 }
 
 /// What a broker works with.
@@ -130,7 +129,13 @@ impl Broker {
             {
                 Ok(self.pass(session, notes))
             }
-            (Err(refusal), _) => Err(refusal),
+            (Err(refusal), _) => {
+                if let Refusal::Fault(_) = refusal {
+                    // The list stays open with it: nobody is asked for a code any more.
+                    self.abandon();
+                }
+                Err(refusal)
+            }
             (Ok((session, serial)), _) => {
                 self.turn.take();
                 let made_for = &session.origin.target;
@@ -213,11 +218,6 @@ impl Broker {
     pub async fn members_through(&self, pass: &Pass) -> Result<Vec<Member>, Fault> {
         let signer = Signer::Session(&pass.credentials);
         self.aws()?.members(signer).await
-    }
-
-    /// Gives up a code that was asked for, so that another process may ask.
-    pub fn abandon(&self) {
-        self.turn.take();
     }
 
     /// Wipes the access key: while a child runs, the parent holds none.

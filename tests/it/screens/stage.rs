@@ -67,6 +67,8 @@ pub struct World {
     pub seen: RefCell<Vec<String>>,
     pub demo_code: Option<&'static str>,
     pub news: Option<&'static str>,
+    /// Whether another process has the prompt by now.
+    pub overtaken: bool,
 }
 
 impl World {
@@ -124,6 +126,10 @@ impl Host for World {
 
     fn give_up(&self) {
         self.note("give up".into());
+    }
+
+    fn is_overtaken(&self) -> bool {
+        self.overtaken
     }
 
     async fn issue(&self, request: Request) -> Result<Pass, Refusal> {
@@ -255,6 +261,7 @@ impl Stage {
                 seen: RefCell::default(),
                 demo_code: None,
                 news: None,
+                overtaken: false,
             },
         }
     }
