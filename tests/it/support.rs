@@ -1,7 +1,10 @@
 //! What several tests need: programs that may be missing, and places that are nobody's home.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+use sekisho::services::store::datakey::KeyPlace;
+use sekisho::services::store::vault::Vault;
 
 /// Finds a program on the PATH, or says aloud that its test is skipped.
 ///
@@ -30,4 +33,10 @@ pub fn optional(name: &str) -> Option<PathBuf> {
         );
     }
     found
+}
+
+/// Destroys the data key of a home: the kernel would keep it for hours, and a user may have 200 of them.
+pub fn forget_data_key(home: &Path) {
+    let sessions = home.join(".local/state/sekisho/sessions");
+    let _ = Vault::new(&sessions, KeyPlace::FILE, None).forget_all();
 }

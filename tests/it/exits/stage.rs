@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use sekisho::emulator::{Account, Emulator, Role};
 
 use crate::emulator::stage::{KEY, PHONE, SECRET, allow, start, trust};
+use crate::support::forget_data_key;
 
 /// How long a condition may take on a loaded machine.
 pub const DEADLINE: Duration = Duration::from_mins(1);
@@ -23,6 +24,12 @@ pub struct Ran {
     pub code: i32,
     pub stdout: String,
     pub stderr: String,
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        forget_data_key(self.home());
+    }
 }
 
 impl Stage {
