@@ -7,7 +7,8 @@ use std::time::Duration;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::domain::ids::{AccountId, Malformed, Region, RoleName, parse_duration};
+use crate::domain::duration::parse_duration;
+use crate::domain::ids::{AccountId, Malformed, Region, RoleName};
 use crate::domain::policy;
 use crate::domain::scope::Scope;
 use crate::services::console::Service;

@@ -4,9 +4,9 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use crate::domain::account::{Overrides, Target};
+use crate::domain::duration::show_duration;
 use crate::domain::fault::{Exit, Fault};
 use crate::domain::guard::Guard;
-use crate::domain::ids::show_duration;
 use crate::domain::profiles::{self, Damaged, Parts, Profile};
 use crate::domain::text::sanitize;
 use crate::services::aws;

@@ -12,8 +12,9 @@ use super::list::{draw_list, title_line};
 use super::model::{Mode, Model};
 use super::theme::GUARD;
 use super::{popup, slim};
+use crate::domain::duration::show_duration;
 use crate::domain::guard::Guard;
-use crate::domain::ids::{Name, show_duration};
+use crate::domain::ids::Name;
 use crate::domain::keys::{Action, KeyCode, TABLE};
 use crate::domain::text::sanitize;
 

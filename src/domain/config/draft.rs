@@ -4,9 +4,8 @@ use std::fmt::{self, Write as _};
 use std::time::Duration;
 
 use super::MfaDevice;
-use crate::domain::ids::{
-    AccountId, ExternalId, Name, Region, RoleName, RolePath, UserName, show_duration,
-};
+use crate::domain::duration::show_duration;
+use crate::domain::ids::{AccountId, ExternalId, Name, Region, RoleName, RolePath, UserName};
 use crate::domain::text::{is_deceptive, sanitize};
 
 /// A config to be written; what it leaves open is left to the defaults.

@@ -18,7 +18,8 @@ use serde::de::value::{Error as NoSuchWord, StrDeserializer};
 use super::complaint::MAX_COMPLAINTS;
 use super::tree::{Item, Node};
 use super::{Complaint, Mark, Spot};
-use crate::domain::ids::{Malformed, Region, RoleName, parse_duration, show_duration};
+use crate::domain::duration::{parse_duration, show_duration};
+use crate::domain::ids::{Malformed, Region, RoleName};
 use crate::domain::text::{is_deceptive, nearest};
 
 /// The most characters of a text that a person will see.

@@ -9,8 +9,9 @@ use super::{
     AccountOrigins, Auth, Guardrails, KeySource, Loaded, Mark, Origin, Origins, RoleOrigins,
 };
 use crate::domain::account::{Account, Role};
+use crate::domain::duration::show_duration;
 use crate::domain::guard::Guard;
-use crate::domain::ids::{Name, PolicyArn, Region, RolePath, show_duration};
+use crate::domain::ids::{Name, PolicyArn, Region, RolePath};
 use crate::domain::scope::Scope;
 use crate::domain::text::{is_deceptive, sanitize};
 
