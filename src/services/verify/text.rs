@@ -29,6 +29,12 @@ pub fn preface(plan: &Plan, verifier: &Verifier<'_>) -> String {
         .collect();
     let user_calls = 3 + calls.len() * 2;
     let many = user_calls + roles * 4 + accounts;
+    // Interrupted, it goes on from there the next time.
+    let minutes = u64::try_from(many).unwrap_or_default() / (u64::from(*rate).max(1) * 60);
+    let long = match minutes {
+        0 => String::new(),
+        minutes => format!(": {minutes} min; cut off, it goes on from there"),
+    };
     let text = emulated(auth);
     let mut text = text
         + &format!(
@@ -39,7 +45,7 @@ pub fn preface(plan: &Plan, verifier: &Verifier<'_>) -> String {
          \x20 as both, and as a session made with your code (the positive control):\n\
          \x20   sts:AssumeRole into {} of {}, 15 min, denied everything;\n\
          \x20   the control may call iam:GetRole and iam:ListRoles, to read trust policies\n\
-         About {many} calls, at most {rate} a second. No session is kept.\n\n\
+         About {many} calls, at most {rate} a second{long}. No session is kept.\n\n\
          Who will see it: CloudTrail of the auth account {} shows every call, the refused ones with\n\
          errorCode AccessDenied, from your address, user agent \"sekisho\". A dev account shows only\n\
          entries that succeed. GuardDuty or a SIEM may take the refusals for reconnaissance: tell\n\
