@@ -59,9 +59,8 @@ pub fn run(world: &World, common: Common, query: &str, out: Out) -> Result<Exit,
                 }
                 Choice::Enter(Door::Console, pass) => {
                     let told = open_console(context, &pass).await;
-                    switcher.model.say(told.unwrap_or_else(|fault| {
-                        format!("{}: {}", fault.what, fault.why.join("; "))
-                    }));
+                    let told = told.unwrap_or_else(|fault| fault.in_a_line());
+                    switcher.model.say(told);
                     continue;
                 }
             };
@@ -71,7 +70,7 @@ pub fn run(world: &World, common: Common, query: &str, out: Out) -> Result<Exit,
                 }
                 Ok(exit) if exit.code() == 0 => format!("left {name}"),
                 Ok(exit) => format!("left {name}, exit code {}", exit.code()),
-                Err(fault) => format!("{} {}", fault.what, fault.why.join("; ")),
+                Err(fault) => fault.in_a_line(),
             };
             switcher.model.say(after);
         }

@@ -97,6 +97,14 @@ impl Fault {
         self
     }
 
+    /// What happened and the likeliest cause, in one line.
+    pub fn in_a_line(&self) -> String {
+        match self.why.first() {
+            Some(why) => format!("{}: {why}", self.what),
+            None => self.what.clone(),
+        }
+    }
+
     /// Adds what only `-v` shows.
     #[must_use]
     pub fn detail(mut self, detail: impl Into<String>) -> Self {

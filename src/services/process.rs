@@ -35,7 +35,7 @@ fn try_exec(
     argv: &[OsString],
 ) -> Result<Infallible, Fault> {
     let Some((name, arguments)) = argv.split_first() else {
-        return Err(Fault::new(Exit::Usage, "There is no command to run."));
+        return Err(Fault::new(Exit::Usage, "there is no command to run"));
     };
     let block = environment
         .block(inherited)
@@ -57,7 +57,7 @@ pub async fn run(
     argv: &[OsString],
 ) -> Result<Exit, Fault> {
     let Some(name) = argv.first() else {
-        return Err(Fault::new(Exit::Usage, "There is no command to run."));
+        return Err(Fault::new(Exit::Usage, "there is no command to run"));
     };
     let block = environment
         .block(inherited)
@@ -167,10 +167,8 @@ pub(super) fn find(name: &OsStr, path: Option<&OsStr>) -> Result<PathBuf, Fault>
         let program = PathBuf::from(name);
         return match program.try_exists() {
             Ok(true) => Ok(program),
-            _ => Err(
-                Fault::new(Exit::NotFound, format!("{shown} was not found."))
-                    .because("There is no such file."),
-            ),
+            _ => Err(Fault::new(Exit::NotFound, format!("{shown} was not found"))
+                .because("there is no such file")),
         };
     }
     // POSIX leaves the search without a PATH open; these are what a login has at least.
@@ -182,15 +180,13 @@ pub(super) fn find(name: &OsStr, path: Option<&OsStr>) -> Result<PathBuf, Fault>
     if let Some(file) = candidates().find(|file| file.is_file()) {
         let file = sanitize(&file.to_string_lossy());
         return Err(
-            Fault::new(Exit::CannotRun, format!("{shown} cannot be run."))
-                .because(format!("{file} is not executable."))
+            Fault::new(Exit::CannotRun, format!("{shown} cannot be run"))
+                .because(format!("{file} is not executable"))
                 .fix(format!("chmod +x {file}")),
         );
     }
-    Err(
-        Fault::new(Exit::NotFound, format!("{shown} was not found."))
-            .because("No folder of PATH holds it."),
-    )
+    Err(Fault::new(Exit::NotFound, format!("{shown} was not found"))
+        .because("no folder of PATH holds it"))
 }
 
 /// The name of the program that started this process: no path, no arguments.
@@ -218,17 +214,17 @@ fn cannot_run(name: &OsStr, error: &io::Error) -> Fault {
         _ => Exit::CannotRun,
     };
     let name = sanitize(&name.to_string_lossy());
-    let fault = Fault::new(exit, format!("{name} cannot be run."));
+    let fault = Fault::new(exit, format!("{name} cannot be run"));
     match (error.kind(), error.raw_os_error()) {
         (io::ErrorKind::NotFound, _) => {
-            fault.because("The program its first line (#!) names does not exist.")
+            fault.because("the program its first line (#!) names does not exist")
         }
-        (io::ErrorKind::PermissionDenied, _) => fault.because("It is not executable."),
+        (io::ErrorKind::PermissionDenied, _) => fault.because("it is not executable"),
         (_, Some(code)) if code == rustix::io::Errno::NOEXEC.raw_os_error() => {
-            fault.because("It is no program of this machine, and its first line names none (#!).")
+            fault.because("it is no program of this machine, and its first line names none (#!)")
         }
         (_, Some(code)) if code == rustix::io::Errno::TOOBIG.raw_os_error() => {
-            fault.because("Its arguments and environment are too large.")
+            fault.because("its arguments and environment are too large")
         }
         _ => fault.because(sanitize(&error.to_string())),
     }

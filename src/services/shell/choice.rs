@@ -40,10 +40,8 @@ impl Shell {
             let program = find(OsStr::new(name), inherited.get("PATH"))?;
             if !is_executable(&program) {
                 let name = sanitize(name);
-                return Err(
-                    Fault::new(Exit::CannotRun, format!("{name} cannot be run."))
-                        .because("It is not an executable file."),
-                );
+                return Err(Fault::new(Exit::CannotRun, format!("{name} cannot be run"))
+                    .because("it is not an executable file"));
             }
             return Ok(Self::at(program));
         }

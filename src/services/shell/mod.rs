@@ -165,7 +165,7 @@ impl Subshell<'_> {
     ) -> Result<Exit, Fault> {
         self.start(environment, inherited).await.map_err(|error| {
             let shell = sanitize(&self.shell.program.to_string_lossy());
-            Fault::new(Exit::CannotRun, format!("{shell} could not be started."))
+            Fault::new(Exit::CannotRun, format!("{shell} could not be started"))
                 .because(sanitize(&error.to_string()))
                 .fix("sekisho shell TARGET --shell /bin/sh")
         })
