@@ -1,5 +1,6 @@
 //! The access key and the sessions it gives: one prompt for all, moved and rotated without ever being lost.
 
+mod hostile;
 mod import;
 #[cfg(target_os = "linux")]
 mod keychain;

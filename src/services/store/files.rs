@@ -3,13 +3,14 @@
 use std::ffi::{OsStr, OsString};
 use std::fs::{DirBuilder, File, Permissions, TryLockError};
 use std::io::{self, Read, Write};
+use std::os::fd::AsFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use rustix::fs::{AtFlags, Gid, Mode, OFlags};
+use rustix::fs::{AtFlags, CWD, Gid, Mode, OFlags};
 use rustix::io::Errno;
 use zeroize::Zeroizing;
 
@@ -95,8 +96,18 @@ pub struct Dir {
 impl Dir {
     /// Opens a directory that must be ours and closed to others; `None` where there is none.
     pub fn open(path: &Path) -> Result<Option<Self>, FileError> {
+        Self::open_at(CWD, path, path)
+    }
+
+    /// Opens a directory of ours that lies in another one of ours: neither may be a link.
+    pub fn open_inside(path: &Path) -> Result<Option<Self>, FileError> {
+        let (outer, name) = outer_and_name(path);
+        Self::open(outer)?.map_or(Ok(None), |outer| Self::open_at(&outer.fd, name, path))
+    }
+
+    fn open_at(base: impl AsFd, name: &Path, path: &Path) -> Result<Option<Self>, FileError> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let fd = match rustix::fs::open(path, flags, Mode::empty()) {
+        let fd = match rustix::fs::openat(base, name, flags, Mode::empty()) {
             Ok(fd) => File::from(fd),
             Err(Errno::NOENT) => return Ok(None),
             Err(errno) => return Err(FileError::at(path.to_owned())(errno)),
@@ -117,6 +128,18 @@ impl Dir {
             why: error.into(),
         })?;
         Self::open(path)?.ok_or_else(|| FileError::at(path.to_owned())(Errno::NOENT))
+    }
+
+    /// The same inside another directory of ours: neither may be a link.
+    pub fn create_inside(path: &Path) -> Result<Self, FileError> {
+        let (outer, name) = outer_and_name(path);
+        let outer = Self::create(outer)?;
+        match rustix::fs::mkdirat(&outer.fd, name, Mode::RWXU) {
+            Ok(()) | Err(Errno::EXIST) => {}
+            Err(errno) => return Err(FileError::at(path.to_owned())(errno)),
+        }
+        Self::open_at(&outer.fd, name, path)?
+            .ok_or_else(|| FileError::at(path.to_owned())(Errno::NOENT))
     }
 
     /// Where it is.
@@ -333,6 +356,12 @@ fn replace(
         let _ = rustix::fs::unlinkat(dir, &temporary, AtFlags::empty());
     }
     written.and_then(|()| dir.sync_all())
+}
+
+/// A directory's own name, and the directory that it lies in.
+fn outer_and_name(path: &Path) -> (&Path, &Path) {
+    let outer = path.parent().unwrap_or(path);
+    (outer, path.strip_prefix(outer).unwrap_or(path))
 }
 
 /// Holds an open file (wanted: 0600) or directory (0700) to its kind, its owner and its mode; its size.

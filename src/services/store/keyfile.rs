@@ -150,7 +150,8 @@ impl KeyFile {
             let key = header.derive(&asked(ask, Passphrase::New)?)?;
             (header, key)
         };
-        Dir::create(&self.dir)?.write(&slot.file_name(), &header.seal(slot, &key, plain)?)?;
+        Dir::create_inside(&self.dir)?
+            .write(&slot.file_name(), &header.seal(slot, &key, plain)?)?;
         header.remember(&key);
         Ok(())
     }
@@ -158,7 +159,7 @@ impl KeyFile {
     /// Removes a slot, and what the kernel remembers of its passphrase; whether there was one.
     pub(super) fn remove(&self, slot: &Slot) -> Result<bool, KeyFileError> {
         self.forget_passphrase(slot);
-        match Dir::open(&self.dir)? {
+        match Dir::open_inside(&self.dir)? {
             Some(dir) => Ok(dir.remove(&slot.file_name())?),
             None => Ok(false),
         }
@@ -175,7 +176,7 @@ impl KeyFile {
 
     /// Proves that files can be written here.
     pub(super) fn probe(&self) -> Result<(), KeyFileError> {
-        let dir = Dir::create(&self.dir)?;
+        let dir = Dir::create_inside(&self.dir)?;
         let name = format!("probe-{}", hex(&random::<8>()?));
         dir.write(&name, b"sekisho tries whether it can write here")?;
         dir.remove(&name)?;
@@ -202,7 +203,7 @@ impl KeyFile {
     }
 
     fn record(&self, slot: &Slot) -> Result<Option<Zeroizing<Vec<u8>>>, FileError> {
-        match Dir::open(&self.dir)? {
+        match Dir::open_inside(&self.dir)? {
             Some(dir) => dir.read(&slot.file_name(), LIMIT),
             None => Ok(None),
         }

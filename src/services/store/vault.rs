@@ -176,7 +176,7 @@ impl Vault {
     pub fn remove(&self, kind: Kind, name: &Name) -> Result<bool, FileError> {
         let in_memory = guard(&self.memory).remove(&(kind, *name)).is_some();
         let on_disk = match &self.sealed {
-            Some(sealed) => match Dir::open(&sealed.dir)? {
+            Some(sealed) => match Dir::open_inside(&sealed.dir)? {
                 Some(dir) => dir.remove(&kind.file_name(name))?,
                 None => false,
             },
@@ -189,7 +189,7 @@ impl Vault {
     pub fn list(&self, kind: Kind, now: Timestamp) -> Vec<(Name, Timestamp)> {
         let mut found: HashMap<Name, Timestamp> = HashMap::new();
         if let Some(sealed) = &self.sealed
-            && let Ok(Some(dir)) = Dir::open(&sealed.dir)
+            && let Ok(Some(dir)) = Dir::open_inside(&sealed.dir)
         {
             found.extend(headers(&dir).filter_map(|(_, name, header)| {
                 (header.kind == kind).then_some((name, header.expires))
@@ -241,7 +241,7 @@ impl Sealed {
         now: Timestamp,
     ) -> Result<Option<Zeroizing<Vec<u8>>>, String> {
         let ignored = |why: &dyn std::fmt::Display| format!("a saved session was ignored: {why}");
-        let Some(dir) = Dir::open(&self.dir).map_err(|error| ignored(&error))? else {
+        let Some(dir) = Dir::open_inside(&self.dir).map_err(|error| ignored(&error))? else {
             return Ok(None);
         };
         let file = kind.file_name(name);
@@ -276,7 +276,7 @@ impl Sealed {
         now: Timestamp,
     ) -> Result<(), String> {
         let text = |error: FileError| error.to_string();
-        let dir = Dir::create(&self.dir).map_err(text)?;
+        let dir = Dir::create_inside(&self.dir).map_err(text)?;
         let _held = dir.lock(LOCK).map_err(text)?;
         let (place, key) = self.key(&dir, expires, now)?;
         let record = sealed::seal(&key, place, kind, name, expires, plain)
@@ -286,7 +286,7 @@ impl Sealed {
 
     fn forget_all(&self) -> Result<(), String> {
         let text = |error: FileError| error.to_string();
-        let Some(dir) = Dir::open(&self.dir).map_err(text)? else {
+        let Some(dir) = Dir::open_inside(&self.dir).map_err(text)? else {
             return self.keys.revoke(&[]);
         };
         let used: Vec<KeyPlace> = headers(&dir).map(|(.., header)| header.place).collect();
@@ -297,14 +297,14 @@ impl Sealed {
 
     /// Where the key to the records lies that are there.
     fn place_in_use(&self) -> Option<KeyPlace> {
-        let dir = Dir::open(&self.dir).ok()??;
+        let dir = Dir::open_inside(&self.dir).ok()??;
         let (.., header) = headers(&dir).next()?;
         Some(header.place)
     }
 
     fn settle(&self, now: Timestamp) -> Result<KeyPlace, String> {
         let text = |error: FileError| error.to_string();
-        let dir = Dir::create(&self.dir).map_err(text)?;
+        let dir = Dir::create_inside(&self.dir).map_err(text)?;
         let _held = dir.lock(LOCK).map_err(text)?;
         let soon = now + SignedDuration::from_mins(1);
         self.key(&dir, soon, now).map(|(place, _)| place)
@@ -325,7 +325,7 @@ impl Sealed {
     }
 
     fn purge(&self, now: Timestamp) -> Result<(), FileError> {
-        let Some(dir) = Dir::open(&self.dir)? else {
+        let Some(dir) = Dir::open_inside(&self.dir)? else {
             return Ok(());
         };
         dir.sweep(now)?;
@@ -345,7 +345,7 @@ impl Sealed {
 
     /// Removes our own readable records that answer to `which`; a newer sekisho's are left to it.
     fn remove_where(&self, mut which: impl FnMut(&Header) -> bool) -> Result<(), FileError> {
-        let Some(dir) = Dir::open(&self.dir)? else {
+        let Some(dir) = Dir::open_inside(&self.dir)? else {
             return Ok(());
         };
         // Against a writer that has just made the key it seals with.

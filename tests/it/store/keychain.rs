@@ -193,7 +193,7 @@ fn keeps_keys_and_data_keys() {
     assert!(KeyHome::Keychain.remove(&slot).unwrap());
     assert!(!KeyHome::Keychain.remove(&slot).unwrap());
 
-    let dir = home.join("sessions");
+    let dir = home.join("state/sessions");
     let first = Vault::new(&dir, KEYCHAIN, None);
     first.put(Kind::AuthSession, &[1; 32], b"a session", at(3600), at(0));
     assert_eq!(

@@ -212,7 +212,9 @@ fn what_others_could_have_written_is_not_read_and_is_replaced() {
 fn a_directory_that_is_not_ours_alone_is_not_used() {
     let (temp, dir) = place();
     let elsewhere = temp.path().join("elsewhere");
-    fs::create_dir_all(dir.parent().unwrap()).unwrap();
+    let outer = dir.parent().unwrap();
+    fs::create_dir(outer).unwrap();
+    fs::set_permissions(outer, fs::Permissions::from_mode(0o700)).unwrap();
     fs::create_dir(&elsewhere).unwrap();
     symlink(&elsewhere, &dir).unwrap();
     let vault = vault(&dir);
@@ -228,6 +230,14 @@ fn a_directory_that_is_not_ours_alone_is_not_used() {
     vault.put(ROLE, &NAME, CANARY, at(3600), at(0));
     assert!(vault.take_warning().unwrap().contains("mode 770"));
     assert_eq!(fs::read_dir(&dir).unwrap().count(), 0);
+
+    // Nor may the directory around it be somebody else's to swap.
+    fs::remove_dir(&dir).unwrap();
+    fs::remove_dir(outer).unwrap();
+    symlink(&elsewhere, outer).unwrap();
+    vault.put(ROLE, &NAME, CANARY, at(3600), at(0));
+    assert!(vault.take_warning().unwrap().contains("is a link"));
+    assert_eq!(fs::read_dir(&elsewhere).unwrap().count(), 0);
 }
 
 #[test]
