@@ -9,6 +9,7 @@ use crate::domain::guard::Confirmation;
 use crate::domain::pass::{Pass, Renew};
 use crate::services::config_files;
 use crate::services::environment::Inherited;
+use crate::services::store::vault::Name;
 use crate::services::warm::{Answer, Question};
 
 use super::args::Common;
@@ -38,19 +39,22 @@ pub fn pass(
         .as_deref()
         .map_or(Confirmation::Absent, Confirmation::Typed);
     let compat = answer.compat;
-    answer.target.clear(confirmation).ok()?;
-    Some((session.into_pass(Vec::new()), compat))
+    let cleared = answer.target.clear(confirmation).ok()?;
+    let mut pass = session.into_pass(Vec::new());
+    // The session may have been made for another region.
+    pass.target = cleared.target().clone();
+    Some((pass, compat))
 }
 
-/// Keeps the answer to a question for the next time.
-pub fn keep(context: &Context, name: &str, pass: &Pass) {
+/// Keeps the answer to a question for the next time; `sessions` are where the pass may lie.
+pub fn keep(context: &Context, name: &str, pass: &Pass, sessions: Vec<Name>) {
     let Some(config) = config_path(context.world(), context.common()) else {
         return;
     };
     let answer = Answer::new(
         context.stamps(),
         pass.target.clone(),
-        context.broker().names(&pass.target),
+        sessions,
         context.config().shell.prompt_compat,
     );
     let overrides = context.overrides();
