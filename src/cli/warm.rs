@@ -1,4 +1,4 @@
-//! The short cut of `exec` and `credential-process`: an answer that was given before and still holds.
+//! The short cut of `exec`, `env`, `switch` and `credential-process`: an answer that was given before and still holds.
 
 use std::path::PathBuf;
 
@@ -8,7 +8,7 @@ use crate::domain::config::{PromptCompat, StoreChoice};
 use crate::domain::guard::Confirmation;
 use crate::domain::pass::{Pass, Renew};
 use crate::services::config_files;
-use crate::services::environment::Inherited;
+use crate::services::environment::{Environment, Inherited};
 use crate::services::store::vault::Name;
 use crate::services::warm::{Answer, Question};
 
@@ -44,6 +44,20 @@ pub fn pass(
     // The session may have been made for another region.
     pass.target = cleared.target().clone();
     Some((pass, compat))
+}
+
+/// The environment that carries that pass; `depth` is how many of our shells surround it.
+pub fn environment(
+    world: &World,
+    common: &Common,
+    inherited: &Inherited,
+    name: &str,
+    depth: u32,
+) -> Option<Environment> {
+    let (pass, compat) = pass(world, common, inherited, name, Renew::ByFlow)?;
+    Some(context::environment(
+        world, common, inherited, compat, pass, depth,
+    ))
 }
 
 /// Keeps the answer to a question for the next time; `sessions` are where the pass may lie.
