@@ -91,7 +91,6 @@ fn catalog() -> Arc<Catalog> {
 fn model(catalog: &Arc<Catalog>) -> Model {
     let setup = Setup {
         auth_account: Some("111111111111".parse().unwrap()),
-        store: "keyring".into(),
         detours: Vec::new(),
         warnings: Vec::new(),
         depth: 0,

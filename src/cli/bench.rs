@@ -3,10 +3,10 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use crate::domain::fault::{Exit, Fault};
+use crate::domain::pass::Refusal;
 use crate::domain::secret::Secret;
 use crate::services::person::Person;
-use crate::services::store::keyfile::Passphrase;
+use crate::services::store::keyfile::{Passphrase, Unasked};
 
 use super::out::Out;
 use super::prompt;
@@ -84,14 +84,19 @@ impl Person for Rc<Bench> {
         }
     }
 
-    fn passphrase(&self, which: Passphrase) -> Result<Secret, Fault> {
-        let needed = Fault::new(Exit::NeedsPerson, "the key file's passphrase is needed");
+    fn is_there(&self) -> bool {
         match &*self.0.borrow() {
-            Seat::Terminal(_) => prompt::passphrase(which),
-            Seat::Screen { .. } => Err(needed
-                .because("it is asked once per login, outside the list")
-                .fix("leave the list and run `sekisho login`")),
-            Seat::Empty => Err(needed.fix("run `sekisho login` in a terminal first")),
+            Seat::Terminal(_) => prompt::Terminal::open().is_some(),
+            Seat::Screen { .. } => true,
+            Seat::Empty => false,
+        }
+    }
+
+    fn passphrase(&self, which: Passphrase) -> Result<Secret, Unasked> {
+        match &*self.0.borrow() {
+            Seat::Terminal(_) => prompt::passphrase(which).map_err(Unasked::Never),
+            Seat::Screen { .. } => Err(Unasked::NotYet),
+            Seat::Empty => Err(Unasked::Never(Refusal::Passphrase(None).into_fault())),
         }
     }
 

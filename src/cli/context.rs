@@ -21,6 +21,7 @@ use crate::services::config_files::{self, ReadFrom};
 use crate::services::diary::Diary;
 use crate::services::environment::{self, Environment, Inherited};
 use crate::services::export;
+use crate::services::facts::Facts;
 use crate::services::paths::{Ids, Paths};
 use crate::services::person::Person;
 use crate::services::process;
@@ -123,6 +124,10 @@ impl Context {
         let bench = Rc::new(Bench::new(out));
         let means = Means {
             vault: vault(&world, config.store, &paths),
+            facts: match config.store {
+                StoreChoice::None => Facts::in_memory(),
+                _ => Facts::new(&paths.state),
+            },
             store: config.store,
             shared: paths.state.clone(),
             verb: verb.to_owned(),
@@ -204,15 +209,6 @@ impl Context {
         }
         let key = block_on(self.broker.access_key()).ok()?;
         Some(key.map_err(Refusal::into_fault))
-    }
-
-    /// Where sessions rest, as the header and `status` name it.
-    pub fn store_label(&self) -> String {
-        self.broker
-            .vault()
-            .label()
-            .unwrap_or("no session kept yet")
-            .to_owned()
     }
 
     /// What stands between sekisho and AWS's own hosts, one line each.
@@ -406,6 +402,7 @@ impl Context {
         let request = Request {
             target: cleared.clone(),
             code: None,
+            passphrase: None,
             terms: Terms {
                 renew: Renew::Below(20 * 60), // botocore asks at every call once 15 min are left
                 asking: Asking::Never,
@@ -415,7 +412,9 @@ impl Context {
         self.broker.rest();
         match issued {
             Ok(pass) => Ok(export::for_container(&pass)),
-            Err(Refusal::Fault(fault)) => Err(fault),
+            Err(refusal @ (Refusal::Fault(_) | Refusal::Passphrase(_))) => {
+                Err(refusal.into_fault())
+            }
             Err(Refusal::Code(_)) => {
                 let name = cleared.target();
                 Err(Fault::new(

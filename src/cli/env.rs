@@ -86,11 +86,12 @@ pub fn refresh(context: &Context, hook: Option<Hookable>, quiet: bool) -> Result
         let request = Request {
             target: cleared,
             code: None,
+            passphrase: None,
             terms,
         };
         match block_on(context.broker().issue(&request))? {
             Ok(pass) => pass,
-            Err(Refusal::Code(_)) => return Ok(Exit::NeedsPerson),
+            Err(Refusal::Code(_) | Refusal::Passphrase(_)) => return Ok(Exit::NeedsPerson),
             Err(Refusal::Fault(fault)) => return Ok(fault.exit),
         }
     } else {

@@ -13,6 +13,10 @@ use super::prompt;
 
 /// Does one thing with the key.
 pub fn run(context: &Context, what: &KeyVerb) -> Result<Exit, Fault> {
+    let _claim = match what {
+        KeyVerb::Status { .. } => None,
+        _ => Some(context.shelf().claim()?),
+    };
     match what {
         KeyVerb::Add { yes } => add::run(context, *yes),
         KeyVerb::Import {

@@ -4,7 +4,6 @@ use jiff::Timestamp;
 
 use crate::domain::config::StoreChoice;
 use crate::domain::fault::{Exit, Fault};
-use crate::domain::pass::Refusal;
 use crate::services::access_key;
 use crate::ui::clock;
 
@@ -38,9 +37,9 @@ pub fn run(context: &Context, target: Option<&str>) -> Result<Exit, Fault> {
     let until = block_on(prompt::sign_in(broker, &mut context.codes()))??;
     let already = before.is_some_and(|auth| auth.expires == until);
     if already && access_key::is_stored(&context.config().auth) {
-        // What a live session spared: the passphrase, which the list cannot ask for.
-        if let Err(Refusal::Fault(fault)) = block_on(broker.unlock())? {
-            context.out.warn(&fault.what);
+        // What a live session spared: the passphrase, better given now than in the middle of things.
+        if let Err(refusal) = block_on(broker.unlock())? {
+            context.out.warn(&refusal.into_fault().what);
         }
     }
     let standing = broker.standing();

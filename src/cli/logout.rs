@@ -29,7 +29,7 @@ pub fn run(context: &Context, what: &What<'_>) -> Result<Exit, Fault> {
         What::Ours => broker.sign_out(),
         What::Target(name) => broker.forget(&context.target(name)?),
         What::Everything => {
-            broker.vault().forget_all().map_err(|why| {
+            broker.forget_everything().map_err(|why| {
                 Fault::new(Exit::Fault, "not everything could be forgotten")
                     .because(sanitize(&why))
                     .fix("sekisho logout --all, once more")

@@ -243,7 +243,6 @@ fn setup(context: &Context) -> Result<(Setup, Arc<Catalog>), Fault> {
     })?;
     let setup = Setup {
         auth_account: Some(config.auth.account),
-        store: context.store_label(),
         detours: context.detours(),
         warnings: context.warnings().to_vec(),
         depth: context.inherited().depth(),
@@ -265,7 +264,6 @@ fn setup(context: &Context) -> Result<(Setup, Arc<Catalog>), Fault> {
 fn unread_setup(out: Out) -> Setup {
     Setup {
         auth_account: None,
-        store: String::new(),
         detours: Vec::new(),
         warnings: Vec::new(),
         depth: 0,
@@ -343,6 +341,11 @@ impl Host for Outside<'_> {
         if let Some(context) = self.held.get() {
             context.broker().abandon();
         }
+    }
+
+    fn is_overtaken(&self) -> bool {
+        let context = self.held.get();
+        context.is_some_and(|context| context.broker().is_overtaken())
     }
 
     fn standing(&self) -> Standing {

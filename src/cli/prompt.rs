@@ -28,6 +28,9 @@ pub struct Terminal {
     until: Option<Instant>,
 }
 
+/// How often an open prompt looks whether its answer is still needed.
+const LOOK: Duration = Duration::from_secs(1);
+
 impl Terminal {
     /// Opens the controlling terminal; `None` where there is none.
     pub fn open() -> Option<Self> {
@@ -52,32 +55,56 @@ impl Terminal {
         })
     }
 
-    /// Waits until a line was entered, or until it is too late.
-    fn await_line(&self) -> Result<(), Fault> {
+    /// Waits until a line was entered, or until it is too late. `false` where `needless` comes to say that none
+    /// is needed. (macOS cannot poll this device and says "ready" at once: there the read itself waits.)
+    fn await_line(&self, needless: Option<&dyn Fn() -> bool>) -> Result<bool, Fault> {
         use rustix::event::{PollFd, PollFlags, Timespec, poll};
-        let Some(until) = self.until else {
-            return Ok(());
-        };
-        let left = until.saturating_duration_since(Instant::now());
-        let left = Timespec::try_from(left).ok();
         let mut ready = [PollFd::new(&self.screen, PollFlags::IN)];
-        match poll(&mut ready, left.as_ref()) {
-            Ok(0) => Err(Fault::new(Exit::NeedsPerson, "nobody answered in time")
-                .fix("run `sekisho login` in a terminal first")),
-            _ => Ok(()),
+        loop {
+            let left = self
+                .until
+                .map(|until| until.saturating_duration_since(Instant::now()));
+            let nap = left.into_iter().chain(needless.map(|_| LOOK)).min();
+            let nap = nap.and_then(|nap| Timespec::try_from(nap).ok());
+            match poll(&mut ready, nap.as_ref()) {
+                Ok(0) if needless.is_some_and(|needless| needless()) => return Ok(false),
+                Ok(0) if left.is_some_and(|left| left.is_zero()) => {
+                    return Err(Fault::new(Exit::NeedsPerson, "nobody answered in time")
+                        .fix("run `sekisho login` in a terminal first"));
+                }
+                Ok(0) | Err(rustix::io::Errno::INTR) => {}
+                _ => return Ok(true),
+            }
         }
     }
 
     /// Shows a question and reads a line. An end of input is a cancellation.
     pub fn ask(&mut self, question: &str) -> Result<String, Fault> {
+        self.ask_unless(question, None)?.ok_or_else(cancelled)
+    }
+
+    /// The same for as long as `needless` does not say that no answer is needed: then there is none.
+    fn ask_unless(
+        &mut self,
+        question: &str,
+        needless: Option<&dyn Fn() -> bool>,
+    ) -> Result<Option<String>, Fault> {
         let mut line = String::new();
         let asked = write!(self.screen, "{question}").and_then(|()| self.screen.flush());
-        self.await_line()?;
+        if !self.await_line(needless)? {
+            return Ok(None);
+        }
         let read = asked.and_then(|()| self.lines.read_line(&mut line));
         match read {
             Ok(0) | Err(_) => Err(cancelled()),
-            Ok(_) => Ok(line.trim().to_owned()),
+            Ok(_) => Ok(Some(line.trim().to_owned())),
         }
+    }
+
+    /// Throws away what was typed and not read, so that no one else reads it.
+    fn forget_keys(&self) {
+        use rustix::termios::{QueueSelector, tcflush};
+        let _ = tcflush(&self.screen, QueueSelector::IFlush);
     }
 
     /// Shows a question and reads a line that is not shown; ^C and ^D cancel.
@@ -161,12 +188,13 @@ impl Codes {
         }
     }
 
-    /// The next code, or why there is none. `purpose` says what it is for.
+    /// The next code, or why there is none; `None` once `needless` says so. `purpose` says what it is for.
     pub fn next(
         &mut self,
         wanted: &CodeWanted,
         purpose: &str,
-    ) -> Result<(MfaSerial, MfaCode), Fault> {
+        needless: &dyn Fn() -> bool,
+    ) -> Result<Option<(MfaSerial, MfaCode)>, Fault> {
         let nobody = |what: String| {
             Fault::new(Exit::NeedsPerson, what)
                 .because("the MFA session is not there or has ended")
@@ -189,7 +217,7 @@ impl Codes {
                     Fault::new(Exit::Usage, "stdin holds no six-digit code")
                         .fix("give exactly six digits and a newline to `--mfa-code -`")
                 })?;
-                Ok((first.serial.clone(), code))
+                Ok(Some((first.serial.clone(), code)))
             }
             Self::Terminal { world, patience } => {
                 let terminal = patience.map_or_else(Terminal::open, Terminal::open_for);
@@ -198,7 +226,7 @@ impl Codes {
                         "an MFA code is needed {purpose}, and there is no terminal to ask on"
                     ))
                 })?;
-                ask_code(&mut terminal, world, wanted, first, purpose)
+                ask_code(&mut terminal, world, wanted, first, purpose, needless)
             }
         }
     }
@@ -231,7 +259,8 @@ fn ask_code(
     wanted: &CodeWanted,
     first: &Device,
     purpose: &str,
-) -> Result<(MfaSerial, MfaCode), Fault> {
+    needless: &dyn Fn() -> bool,
+) -> Result<Option<(MfaSerial, MfaCode)>, Fault> {
     if let Some(complaint) = &wanted.complaint {
         terminal.say(&format!("sekisho: {}", complaint.what));
         if let Some(why) = complaint.why.first() {
@@ -258,10 +287,16 @@ fn ask_code(
         if let Some(code) = shown {
             terminal.say(&format!("demo: the device shows {code}"));
         }
-        let line = terminal.ask(&format!("code from {}: ", sanitize(&device.label)))?;
+        let question = format!("code from {}: ", sanitize(&device.label));
+        let Some(line) = terminal.ask_unless(&question, Some(needless))? else {
+            // Half a code is no business of whatever runs here next.
+            terminal.forget_keys();
+            terminal.say("\nsekisho: the code is given elsewhere");
+            return Ok(None);
+        };
         let line = zeroize::Zeroizing::new(line);
         if let Some(code) = MfaCode::parse(&line) {
-            return Ok((device.serial.clone(), code));
+            return Ok(Some((device.serial.clone(), code)));
         }
         let chosen = line
             .parse::<usize>()
@@ -347,10 +382,11 @@ pub async fn pass(
     codes: &mut Codes,
 ) -> Result<Pass, Fault> {
     let purpose = format!("to open {}", target.target());
-    with_codes(&purpose, codes, async |code| {
+    with_codes(broker, &purpose, codes, async |code| {
         let request = Request {
             target: target.clone(),
             code,
+            passphrase: None,
             terms,
         };
         broker.issue(&request).await
@@ -361,7 +397,7 @@ pub async fn pass(
 /// Asks the broker until there is an auth session or a fault; until when it lasts, UTC.
 pub async fn sign_in(broker: &Broker, codes: &mut Codes) -> Result<Timestamp, Fault> {
     let asking = codes.asking();
-    with_codes("to sign in", codes, async |code| {
+    with_codes(broker, "to sign in", codes, async |code| {
         broker.sign_in(code.as_ref(), asking).await
     })
     .await
@@ -375,7 +411,7 @@ pub async fn fresh_session(
     codes: &mut Codes,
 ) -> Result<Credentials, Fault> {
     let asking = codes.asking();
-    with_codes(purpose, codes, async |code| {
+    with_codes(broker, purpose, codes, async |code| {
         broker.fresh_session(age, code.as_ref(), asking).await
     })
     .await
@@ -384,14 +420,18 @@ pub async fn fresh_session(
 /// Asks the broker until the organisation's accounts are listed, or there is a fault.
 pub async fn members(broker: &Broker, codes: &mut Codes) -> Result<Vec<Member>, Fault> {
     let asking = codes.asking();
-    with_codes("to list the organisation's accounts", codes, async |code| {
-        broker.members(code.as_ref(), asking).await
-    })
+    with_codes(
+        broker,
+        "to list the organisation's accounts",
+        codes,
+        async |code| broker.members(code.as_ref(), asking).await,
+    )
     .await
 }
 
 /// Calls with code after code, for as long as another code may help.
 async fn with_codes<T>(
+    broker: &Broker,
     purpose: &str,
     codes: &mut Codes,
     call: impl AsyncFn(Option<(MfaSerial, MfaCode)>) -> Result<T, Refusal>,
@@ -400,8 +440,10 @@ async fn with_codes<T>(
     loop {
         match call(code.take()).await {
             Ok(answer) => return Ok(answer),
-            Err(Refusal::Fault(fault)) => return Err(fault),
-            Err(Refusal::Code(wanted)) => code = Some(codes.next(&wanted, purpose)?),
+            Err(Refusal::Code(wanted)) => {
+                code = codes.next(&wanted, purpose, &|| broker.is_overtaken())?;
+            }
+            Err(refusal) => return Err(refusal.into_fault()),
         }
     }
 }

@@ -104,7 +104,7 @@ fn status(context: &Context, now: Timestamp) -> Status {
             KeySource::Profile(name) => format!("profile:{name}"),
             KeySource::Command(_) => "command".into(),
         },
-        sessions: broker.vault().label(),
+        sessions: standing.store,
         detours: aws::detours(auth),
         auth_session: standing.auth.map(|auth| AuthSession {
             expires: auth.expires,

@@ -99,11 +99,12 @@ async fn control_code(
             Err(refusal) => refusal,
         };
         let asked = match refusal {
-            Refusal::Code(wanted) => codes.next(&wanted, "for the positive control"),
-            Refusal::Fault(fault) => Err(fault),
+            // A code of its own: nobody else's serves.
+            Refusal::Code(wanted) => codes.next(&wanted, "for the positive control", &|| false),
+            refusal => Err(refusal.into_fault()),
         };
         match asked {
-            Ok(code) => given = Some(code),
+            Ok(code) => given = code,
             Err(fault) => {
                 context.out.fault(&fault);
                 return None;

@@ -8,7 +8,7 @@ use super::account::{Flow, Target};
 use super::fault::{Exit, Fault};
 use super::guard::Cleared;
 use super::ids::{MfaSerial, RoleArn, UserName};
-use super::secret::{Credentials, MfaCode};
+use super::secret::{Credentials, MfaCode, Secret};
 
 /// A device that makes codes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +25,8 @@ pub struct Request {
     pub target: Cleared,
     /// A code and the device it came from, where one was asked for.
     pub code: Option<(MfaSerial, MfaCode)>,
+    /// The passphrase of the sealed key file, where it was asked for.
+    pub passphrase: Option<Secret>,
     /// How fresh the answer has to be, and who can be asked.
     pub terms: Terms,
 }
@@ -76,15 +78,22 @@ pub struct Pass {
 pub enum Refusal {
     /// A person must give a code.
     Code(CodeWanted),
+    /// A person must give the passphrase of the sealed key file; the fault says what was wrong with the last one.
+    Passphrase(Option<Fault>),
     /// It cannot be had.
     Fault(Fault),
 }
 
 impl Refusal {
-    /// The fault of a refusal where nobody can give a code.
+    /// The fault of a refusal where nobody can give what is wanted.
     pub fn into_fault(self) -> Fault {
         match self {
-            Self::Fault(fault) => fault,
+            Self::Fault(fault) | Self::Passphrase(Some(fault)) => fault,
+            Self::Passphrase(None) => Fault::new(
+                Exit::NeedsPerson,
+                "the passphrase of the access key's file is needed",
+            )
+            .fix("run `sekisho login` in a terminal first"),
             Self::Code(wanted) => Fault::new(
                 Exit::NeedsPerson,
                 format!("an MFA code of {} is needed", wanted.user),
@@ -135,6 +144,8 @@ pub struct Standing {
     pub auth: Option<AuthStanding>,
     /// Role sessions by role; the one that lives longest where there are several.
     pub roles: HashMap<RoleArn, Live>,
+    /// Where sessions rest, as the header and `status` name it; `None` before the first one.
+    pub store: Option<&'static str>,
 }
 
 /// A live auth session.

@@ -1,40 +1,59 @@
 //! The access key, wherever the config says it is; and the shelf in the store where it may lie.
 
 use std::cell::RefCell;
-use std::path::Path;
+use std::fs::{File, TryLockError};
+use std::path::{Path, PathBuf};
 
 use crate::domain::config::{Auth, KeySource, StoreChoice};
 use crate::domain::fault::{Exit, Fault};
 use crate::domain::ids::{AccessKeyId, UserName};
+use crate::domain::pass::Refusal;
 use crate::domain::secret::{AccessKey, Secret};
 use crate::domain::text::sanitize;
 
 use super::aws::{self, Caller};
 use super::person::Person;
+use super::store::files::Dir;
 use super::store::keychain::{self, KeychainError};
-use super::store::keyfile::{KeyFileError, Passphrase};
+use super::store::keyfile::{KeyFileError, Passphrase, Unasked};
 use super::store::keys::{KeyEntry, KeyError, KeyHome, Slot};
 
-/// Loads the access key that a config names.
+/// Loads the access key that a config names; `passphrase` opens a sealed file without asking.
 pub async fn load(
     auth: &Auth,
     store: StoreChoice,
     state: &Path,
     person: &dyn Person,
-) -> Result<AccessKey, Fault> {
+    passphrase: Option<&Secret>,
+) -> Result<AccessKey, Refusal> {
     match &auth.key {
-        KeySource::Env => aws::from_environment(),
-        KeySource::Profile(name) => aws::from_profile(name).await,
-        KeySource::Command(argv) => aws::from_command(argv).await,
+        KeySource::Env => Ok(aws::from_environment()?),
+        KeySource::Profile(name) => Ok(aws::from_profile(name).await?),
+        KeySource::Command(argv) => Ok(aws::from_command(argv).await?),
         KeySource::Auto | KeySource::Keyring | KeySource::File => {
             let shelf = Shelf::new(auth, store, state);
-            let found = shelf.find(person).await.map_err(|error| error.fault())?;
-            found
-                .and_then(|(_, entry)| entry.current)
-                .map(|stored| stored.key)
-                .ok_or_else(|| nothing_stored(auth))
+            shelf.passphrase.replace(passphrase.map(copy));
+            let found = shelf.find(person).await.map_err(refusal)?;
+            let current = found.and_then(|(_, entry)| entry.current);
+            Ok(current.ok_or_else(|| nothing_stored(auth))?.key)
         }
     }
+}
+
+/// What a key that cannot be read means: a passphrase may help, or it is a fault.
+fn refusal(error: KeyError) -> Refusal {
+    match error {
+        KeyError::File(KeyFileError::Unasked(Unasked::NotYet)) => Refusal::Passphrase(None),
+        KeyError::File(KeyFileError::WrongPassphrase | KeyFileError::EmptyPassphrase) => {
+            Refusal::Passphrase(Some(error.fault()))
+        }
+        error => error.fault().into(),
+    }
+}
+
+/// The one other place that holds a passphrase for as long as it is needed.
+fn copy(passphrase: &Secret) -> Secret {
+    Secret::new(passphrase.expose().to_owned())
 }
 
 /// Whether a config leaves its key to the store.
@@ -94,6 +113,7 @@ pub fn owner(auth: &Auth, key: &AccessKeyId, caller: Caller) -> Result<UserName,
 /// A config's place in the store: the homes its key may have, and the passphrase for as long as this lives.
 pub struct Shelf {
     slot: Slot,
+    state: PathBuf,
     homes: Vec<KeyHome>,
     passphrase: RefCell<Option<Secret>>,
 }
@@ -117,12 +137,35 @@ impl Shelf {
                 account: auth.account,
                 endpoint: auth.endpoint_url.clone(),
             },
+            state: state.to_owned(),
             homes,
             passphrase: RefCell::default(),
         }
     }
 
-    /// What is stored, and where: the first home that holds a key. `Err` only where none does and one failed.
+    /// Claims the right to change the stored key: of two rotations at once, one would store over the other's new
+    /// key and have the old one deactivated.
+    pub fn claim(&self) -> Result<Claim, Fault> {
+        let file = Dir::create(&self.state).and_then(|dir| dir.lock_file("keys.lock"));
+        let file = file.map_err(|error| error.fault("the access key cannot be changed"))?;
+        match file.try_lock() {
+            Ok(()) => Ok(Claim(file)),
+            Err(TryLockError::WouldBlock) => Err(Fault::new(
+                Exit::Fault,
+                "another sekisho is changing the access key",
+            )
+            .because("a `sekisho key` in another terminal has not ended")
+            .fix("finish or end that one, then try again")),
+            Err(TryLockError::Error(error)) => {
+                Err(Fault::new(Exit::Fault, "the access key cannot be changed")
+                    .because(error.to_string())
+                    .fix("sekisho doctor"))
+            }
+        }
+    }
+
+    /// What is stored, and where: the first home that holds a key. `Err` only where none does and one failed;
+    /// of several failures, the file's: it is there, where a keychain may never have been.
     pub async fn find(
         &self,
         person: &dyn Person,
@@ -132,7 +175,7 @@ impl Shelf {
             match self.look(home, person).await {
                 Ok(Some(entry)) if entry.current.is_some() => return Ok(Some((home, entry))),
                 Ok(_) => {}
-                Err(error) => failed = failed.or(Some(error)),
+                Err(error) => failed = Some(error),
             }
         }
         failed.map_or(Ok(None), Err)
@@ -209,8 +252,7 @@ impl Shelf {
     }
 
     /// Where the kernel cannot remember the passphrase, one verb still asks for it once.
-    fn ask(&self, which: Passphrase, person: &dyn Person) -> Result<Secret, Fault> {
-        let copy = |known: &Secret| Secret::new(known.expose().to_owned());
+    fn ask(&self, which: Passphrase, person: &dyn Person) -> Result<Secret, Unasked> {
         if let Some(known) = self.passphrase.borrow().as_ref() {
             return Ok(copy(known));
         }
@@ -219,6 +261,9 @@ impl Shelf {
         Ok(given)
     }
 }
+
+/// The right to change the stored key; ends when it is dropped, or with the process.
+pub struct Claim(#[expect(dead_code, reason = "holds the lock")] File);
 
 /// Waits for a person to unlock the keychain. Dropping the future ends the wait.
 async fn unlock(person: &dyn Person) -> Result<(), KeyError> {

@@ -12,6 +12,7 @@ pub mod diary;
 pub mod doctor;
 pub mod environment;
 pub mod export;
+pub mod facts;
 pub mod history;
 pub mod hygiene;
 mod loopback;

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use zeroize::{Zeroize, Zeroizing};
@@ -20,9 +20,6 @@ use super::store::vault::{Kind, Name, Vault};
 
 /// A session that cannot be renewed without a person still serves while it has this much left.
 pub const LAST_MARGIN: Duration = Duration::from_mins(5);
-
-/// How long what is no secret is remembered; the data key's own life may end it earlier.
-const MEMORY: SignedDuration = SignedDuration::from_hours(36);
 
 /// What a cached session was made from, beside the secrets.
 pub trait About: Serialize + for<'de> Deserialize<'de> {
@@ -276,25 +273,4 @@ pub fn forget_made_with(vault: &Vault, key: &AccessKeyId, now: Timestamp) {
             let _ = vault.remove(Kind::RoleSession, &id);
         }
     }
-}
-
-/// Forgets whose key it is, under whatever config that was learned.
-pub fn forget_owner(vault: &Vault, key: &AccessKeyId, now: Timestamp) {
-    for (id, _) in vault.list(Kind::Fact, now) {
-        if recall::<Who>(vault, &id, now).is_some_and(|who| who.key == *key) {
-            let _ = vault.remove(Kind::Fact, &id);
-        }
-    }
-}
-
-/// Remembers something that is no secret, for as long as the vault keeps anything.
-pub fn remember(vault: &Vault, id: &Name, fact: &impl Serialize, now: Timestamp) {
-    if let Ok(bytes) = serde_json::to_vec(fact) {
-        vault.put(Kind::Fact, id, &bytes, now + MEMORY, now);
-    }
-}
-
-/// Recalls what was remembered.
-pub fn recall<T: for<'de> Deserialize<'de>>(vault: &Vault, id: &Name, now: Timestamp) -> Option<T> {
-    serde_json::from_slice(&vault.get(Kind::Fact, id, now)?).ok()
 }

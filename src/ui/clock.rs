@@ -68,7 +68,9 @@ pub fn next_change(model: &Model) -> Option<Duration> {
     let now = model.now;
     let second = Some(Duration::from_secs(1));
     match &model.mode {
-        Mode::Loading { .. } | Mode::Waiting { .. } | Mode::Code(_) => return second,
+        Mode::Loading { .. } | Mode::Waiting { .. } | Mode::Passphrase { .. } | Mode::Code(_) => {
+            return second;
+        }
         Mode::Browse | Mode::Confirm { .. } | Mode::Fault(_) | Mode::Help { .. } => {}
     }
     let auth = model.standing.auth.iter().map(|auth| auth.expires);

@@ -1,9 +1,9 @@
-//! The way from a row to a pass: the guard, the request, the code, the answer.
+//! The way from a row to a pass: the guard, the request, the passphrase, the code, the answer.
 
 use std::mem;
 
 use super::clock;
-use super::field::{Digits, Field};
+use super::field::{Digits, Field, Hidden};
 use super::keys::{ENTER, typed_ahead};
 use super::model::{CodeBox, Effect, Errand, Mode, Model, Outcome, Purpose};
 use crate::domain::account::Target;
@@ -11,9 +11,9 @@ use crate::domain::fault::{Exit, Fault};
 use crate::domain::guard::Confirmation;
 use crate::domain::history::Deed;
 use crate::domain::ids::MfaSerial;
-use crate::domain::keys::{Key, KeyCode};
+use crate::domain::keys::{Action, Key, KeyCode};
 use crate::domain::pass::{Asking, CodeWanted, Pass, Refusal, Renew, Request, Terms};
-use crate::domain::secret::MfaCode;
+use crate::domain::secret::{MfaCode, Secret};
 use crate::domain::text::sanitize;
 
 impl Model {
@@ -34,7 +34,7 @@ impl Model {
         match target.clone().clear(Confirmation::Typed(field.text())) {
             Ok(target) => {
                 let purpose = *purpose;
-                self.ask(Errand { target, purpose }, None)
+                self.ask(Errand { target, purpose }, None, None)
             }
             Err(unconfirmed) => {
                 *refused = Some(unconfirmed);
@@ -42,6 +42,27 @@ impl Model {
                 Effect::None
             }
         }
+    }
+
+    pub(super) fn key_in_passphrase(&mut self, key: Key, action: Option<Action>) -> Effect {
+        let Mode::Passphrase { typed, errand, .. } = &mut self.mode else {
+            return Effect::None;
+        };
+        if action == Some(Action::Back) {
+            self.mode = Mode::Browse;
+            return Effect::GiveUp;
+        }
+        match (key.ctrl, key.code) {
+            _ if typed_ahead(key) == ENTER => {
+                let (errand, passphrase) = (errand.clone(), typed.take());
+                return self.ask(errand, None, Some(passphrase));
+            }
+            (false, KeyCode::Char(c)) => typed.insert(c.encode_utf8(&mut [0; 4])),
+            (false, KeyCode::Backspace) | (true, KeyCode::Char('h')) => typed.pop(),
+            (true, KeyCode::Char('u' | 'w')) => typed.clear(),
+            _ => {}
+        }
+        Effect::None
     }
 
     pub(super) fn key_in_code(&mut self, key: Key) -> Effect {
@@ -79,7 +100,17 @@ impl Model {
         };
         self.submitted = Some(self.now);
         let serial = device.serial.clone();
-        self.ask(code_box.errand, Some((serial, code)))
+        self.ask(code_box.errand, Some((serial, code)), None)
+    }
+
+    /// Goes on without a code: whoever has the prompt now gets what is needed.
+    pub(super) fn overtaken(&mut self) -> Effect {
+        let errand = match &self.mode {
+            Mode::Code(code_box) => code_box.errand.clone(),
+            Mode::Passphrase { errand, .. } => errand.clone(),
+            _ => return Effect::None,
+        };
+        self.ask(errand, None, None)
     }
 
     /// Wants a pass for the row under the cursor; its guard comes first.
@@ -93,7 +124,7 @@ impl Model {
             _ => Confirmation::Absent,
         };
         if let Ok(target) = target.clone().clear(confirmation) {
-            return self.ask(Errand { target, purpose }, None);
+            return self.ask(Errand { target, purpose }, None, None);
         }
         self.mode = Mode::Confirm {
             target,
@@ -104,7 +135,12 @@ impl Model {
         Effect::None
     }
 
-    fn ask(&mut self, errand: Errand, code: Option<(MfaSerial, MfaCode)>) -> Effect {
+    fn ask(
+        &mut self,
+        errand: Errand,
+        code: Option<(MfaSerial, MfaCode)>,
+        passphrase: Option<Secret>,
+    ) -> Effect {
         let request = Request {
             target: errand.target.clone(),
             terms: Terms {
@@ -115,6 +151,7 @@ impl Model {
                 asking: Asking::Allowed,
             },
             code,
+            passphrase,
         };
         self.mode = Mode::Waiting {
             errand,
@@ -136,6 +173,13 @@ impl Model {
         match answer {
             Ok(pass) => return self.passed(errand.purpose, pass),
             Err(Refusal::Fault(fault)) => self.mode = Mode::Fault(fault),
+            Err(Refusal::Passphrase(refused)) => {
+                self.mode = Mode::Passphrase {
+                    errand,
+                    typed: Hidden::default(),
+                    refused,
+                };
+            }
             Err(Refusal::Code(wanted)) => self.mode = code_box(errand, wanted, device.as_ref()),
         }
         Effect::None

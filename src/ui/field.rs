@@ -1,11 +1,11 @@
-//! Fields to type in: one line of text that is edited by grapheme, and six digits.
+//! Fields to type in: one line of text that is edited by grapheme, six digits, and a text that is not shown.
 
 use unicode_segmentation::UnicodeSegmentation;
 use zeroize::Zeroizing;
 
 use super::fit::width;
 use crate::domain::keys::{Key, KeyCode};
-use crate::domain::secret::{MfaCode, digit};
+use crate::domain::secret::{MfaCode, Secret, digit};
 use crate::domain::text::is_deceptive;
 
 /// No field holds more bytes: a filter or a name is short, a stray paste is not.
@@ -146,6 +146,52 @@ impl Digits {
     }
 }
 
+/// A text that is typed without being shown; wiped on drop.
+pub struct Hidden(Zeroizing<String>);
+
+impl Default for Hidden {
+    /// Empty, and large enough never to grow: growing would leave an unwiped copy behind.
+    fn default() -> Self {
+        Self(Zeroizing::new(String::with_capacity(MOST)))
+    }
+}
+
+impl Hidden {
+    /// How many characters are typed.
+    pub fn len(&self) -> usize {
+        self.0.chars().count()
+    }
+
+    /// Whether nothing is typed.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Takes what was typed or pasted, up to the end of its line.
+    pub fn insert(&mut self, text: &str) {
+        let line = text.split(['\r', '\n']).next().unwrap_or_default();
+        if self.0.len() + line.len() <= MOST {
+            self.0.push_str(line);
+        }
+    }
+
+    /// Takes the last character back.
+    pub fn pop(&mut self) {
+        self.0.pop();
+    }
+
+    /// Takes everything back.
+    pub fn clear(&mut self) {
+        self.0.clear();
+    }
+
+    /// Gives the text away and is empty again.
+    pub fn take(&mut self) -> Secret {
+        let mut typed = std::mem::take(self);
+        Secret::new(std::mem::take(&mut *typed.0))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -189,6 +235,20 @@ mod tests {
         assert_eq!(field.shown(6), ("abc開", 3));
         assert_eq!(field.shown(0).1, 0);
         assert_eq!(field.shown(1), ("", 0));
+    }
+
+    #[test]
+    fn a_hidden_text_is_one_line_and_leaves_nothing() {
+        let mut hidden = Hidden::default();
+        assert!(hidden.is_empty());
+        hidden.insert("wörd?");
+        hidden.pop();
+        hidden.insert(" 関\nrest");
+        assert_eq!(hidden.len(), 6);
+        assert_eq!(hidden.take().expose(), "wörd 関");
+        assert!(hidden.is_empty());
+        hidden.insert(&"x".repeat(MOST + 1));
+        assert!(hidden.is_empty());
     }
 
     #[test]

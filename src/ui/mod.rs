@@ -81,6 +81,12 @@ pub trait Host {
     /// The person gives no code after all.
     fn give_up(&self) {}
 
+    /// Whether the code that is asked for is no longer needed here: another process asks for it now, or has
+    /// what it opens.
+    fn is_overtaken(&self) -> bool {
+        false
+    }
+
     /// What is live now.
     fn standing(&self) -> Standing;
 
@@ -189,7 +195,10 @@ where
                 // The terminal is gone.
                 None => return Ok(Outcome::Cancelled),
             },
-            () = passed(host, nap) => Some(Msg::Tick),
+            () = passed(host, nap) => Some(match model.mode {
+                Mode::Code(_) | Mode::Passphrase { .. } if host.is_overtaken() => Msg::Overtaken,
+                _ => Msg::Tick,
+            }),
         };
         effect = msg.map_or(Effect::None, |msg| update(model, host.now(), msg));
     }

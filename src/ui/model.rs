@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::field::{Digits, Field};
+use super::field::{Digits, Field, Hidden};
 use super::layout::{Heights, Widest};
 use super::theme::Theme;
 use crate::domain::account::{Catalog, Overrides, Target, TargetRef};
@@ -24,8 +24,6 @@ use crate::domain::verdict::report::Mark;
 pub struct Setup {
     /// The account with the IAM users; unknown until the config is read.
     pub auth_account: Option<AccountId>,
-    /// The store in use, as the header names it.
-    pub store: String,
     /// A non-AWS endpoint, a proxy, a custom CA: what stands between the person and AWS.
     pub detours: Vec<String>,
     /// What else the person should know, one line each: faults in included files.
@@ -91,6 +89,15 @@ pub enum Mode {
         field: Field,
         /// Why what was typed did not do.
         refused: Option<Unconfirmed>,
+    },
+    /// The passphrase of the sealed key file is wanted.
+    Passphrase {
+        /// What the key is for.
+        errand: Errand,
+        /// What is typed.
+        typed: Hidden,
+        /// Why what was typed did not do.
+        refused: Option<Fault>,
     },
     /// A code is wanted.
     Code(CodeBox),
@@ -185,6 +192,8 @@ pub enum Msg {
     Resized(u16, u16),
     /// Time passed.
     Tick,
+    /// The code that is asked for is no longer needed here.
+    Overtaken,
     /// What is live has changed, or may have.
     Stands(Standing),
     /// The catalog is there, or cannot be.

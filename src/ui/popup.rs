@@ -7,10 +7,10 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Clear};
 
 use super::clock::{left, seconds_left, step_left};
-use super::field::Field;
+use super::field::{Field, Hidden};
 use super::fit::{truncate, width, wrap};
 use super::model::{CodeBox, Mode, Model, Purpose};
-use super::slim::Slim;
+use super::slim::{Slim, dots};
 use super::theme::GUARD;
 use super::view::elapsed;
 use crate::domain::account::{Flow, Target};
@@ -44,6 +44,19 @@ pub fn draw(frame: &mut Frame<'_>, model: &Model) {
             let popup = code(model, code_box, room);
             if !fits(&popup) {
                 return Slim::of_code(model, code_box).draw(frame, model);
+            }
+            popup
+        }
+        Mode::Passphrase {
+            errand,
+            typed,
+            refused,
+        } => {
+            let refused = refused.as_ref();
+            let popup = passphrase(model, errand.target.target(), typed, refused, room);
+            if !fits(&popup) {
+                let slim = Slim::of_passphrase(model, typed, refused, area.width);
+                return slim.draw(frame, model);
             }
             popup
         }
@@ -270,6 +283,39 @@ fn confirm(
         style: theme.danger(),
         lines,
         cursor: Some((at, 2 + u16::try_from(column).unwrap_or(0))),
+    }
+}
+
+fn passphrase(
+    model: &Model,
+    target: &Target,
+    typed: &Hidden,
+    refused: Option<&Fault>,
+    room: u16,
+) -> Popup {
+    let theme = model.setup.theme;
+    let mut lines = heading(model, target, room);
+    let ask = "passphrase of the access key's sealed file, then Enter";
+    text(&mut lines, ask, room, Style::new());
+    let at = u16::try_from(lines.len()).unwrap_or(u16::MAX);
+    let dots = dots(model, typed, usize::from(room).saturating_sub(3));
+    let column = 2 + u16::try_from(width(&dots)).unwrap_or(0);
+    lines.push(Line::from(vec![
+        Span::styled(format!("{} ", theme.glyphs.prompt), theme.accent()),
+        Span::raw(dots),
+    ]));
+    if let Some(fault) = refused {
+        text(&mut lines, &fault.what, room, theme.danger());
+        for why in &fault.why {
+            let why = format!("{} {why}", theme.glyphs.dot);
+            text(&mut lines, &why, room, Style::new());
+        }
+    }
+    Popup {
+        title: "passphrase",
+        style: theme.accent(),
+        lines,
+        cursor: Some((at, column)),
     }
 }
 

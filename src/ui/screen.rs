@@ -4,9 +4,10 @@
 use std::io::{self, BufWriter, IsTerminal, Stderr, Write, stderr};
 use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use crossterm::cursor::Show;
-use crossterm::event::{DisableBracketedPaste, EnableBracketedPaste, EventStream};
+use crossterm::event::{self, DisableBracketedPaste, EnableBracketedPaste, EventStream};
 use crossterm::execute;
 use crossterm::terminal::{
     EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
@@ -80,6 +81,9 @@ impl Drop for Screen {
 }
 
 fn enter() -> io::Result<()> {
+    // The last stream's drop may have left a wake-up behind, and crossterm (0.29, `source/unix/mio.rs`) forgets
+    // a key that it learns of in the same breath. Taken out first; becoming raw announces the keys anew.
+    let _ = event::poll(Duration::ZERO);
     enable_raw_mode()?;
     ENTERED.store(true, Ordering::SeqCst);
     execute!(stderr(), EnterAlternateScreen, EnableBracketedPaste).inspect_err(|_| restore())

@@ -5,13 +5,14 @@ use ratatui::layout::{Position, Rect};
 use ratatui::text::Line;
 use ratatui::widgets::Clear;
 
-use super::field::Field;
+use super::field::{Field, Hidden};
 use super::fit::{truncate, width, wrap};
 use super::layout::SMALLEST;
 use super::model::{CodeBox, Mode, Model};
 use super::theme::GUARD;
 use super::view::elapsed;
 use crate::domain::account::Target;
+use crate::domain::fault::Fault;
 use crate::domain::text::sanitize;
 
 /// A field that stands in one line, where there is no room for a box.
@@ -37,6 +38,25 @@ impl Slim {
                 model.setup.theme.glyphs.blank_digit.repeat(blanks)
             ),
             after: format!(" {} {told}", code_box.errand.target.target()),
+        }
+    }
+
+    /// The passphrase.
+    pub(super) fn of_passphrase(
+        model: &Model,
+        typed: &Hidden,
+        refused: Option<&Fault>,
+        window: u16,
+    ) -> Self {
+        let before = "passphrase ".to_owned();
+        let room = usize::from(window).saturating_sub(width(&before) + 1);
+        let dots = dots(model, typed, room);
+        let told = refused.map_or("", |fault| &fault.what);
+        Self {
+            cursor: width(&dots),
+            typed: dots,
+            after: format!(" {told}"),
+            before,
         }
     }
 
@@ -70,12 +90,26 @@ impl Slim {
     }
 }
 
+/// What stands for a text that is not shown; the last `room` of its characters.
+pub(super) fn dots(model: &Model, typed: &Hidden, room: usize) -> String {
+    model
+        .setup
+        .theme
+        .glyphs
+        .hidden
+        .repeat(typed.len().min(room))
+}
+
 /// What stands in a window that is too small for the list; the keys work all the same.
 pub(super) fn draw_tiny(frame: &mut Frame<'_>, model: &Model) {
     let area = frame.area();
     let (width, height) = SMALLEST;
     let says = match &model.mode {
         Mode::Code(code_box) => return Slim::of_code(model, code_box).draw(frame, model),
+        Mode::Passphrase { typed, refused, .. } => {
+            let slim = Slim::of_passphrase(model, typed, refused.as_ref(), area.width);
+            return slim.draw(frame, model);
+        }
         Mode::Confirm { target, field, .. } => {
             return Slim::of_confirm(target, field, area.width).draw(frame, model);
         }

@@ -38,6 +38,8 @@ pub struct Glyphs {
     pub ellipsis: &'static str,
     pub enter: &'static str,
     pub blank_digit: &'static str,
+    /// A character that is typed and not shown.
+    pub hidden: &'static str,
     pub border: border::Set<'static>,
 }
 
@@ -57,6 +59,7 @@ pub const UNICODE: Glyphs = Glyphs {
     ellipsis: "…",
     enter: "⏎",
     blank_digit: "_",
+    hidden: "•",
     border: border::ROUNDED,
 };
 
@@ -73,6 +76,7 @@ pub const ASCII: Glyphs = Glyphs {
     ellipsis: "~",
     enter: "Enter",
     blank_digit: "_",
+    hidden: "*",
     border: border::Set {
         top_left: "+",
         top_right: "+",

@@ -35,6 +35,7 @@ pub fn update(model: &mut Model, now: Timestamp, msg: Msg) -> Effect {
             Effect::None
         }
         Msg::Tick => Effect::None,
+        Msg::Overtaken => model.overtaken(),
         Msg::Stands(standing) => {
             model.standing = standing;
             Effect::None
@@ -137,6 +138,8 @@ impl Model {
                 }
                 Effect::None
             }
+            // Before the help: `?` may be a letter of a passphrase.
+            (Mode::Passphrase { .. }, _) => self.key_in_passphrase(key, action),
             (Mode::Help { .. }, _) => self.key_in_help(key, action),
             (_, Some(Action::Help)) => {
                 let back = Box::new(mem::replace(&mut self.mode, Mode::Browse));
@@ -261,6 +264,7 @@ impl Model {
                 self.refilter();
             }
             Mode::Confirm { field, .. } => field.insert(text),
+            Mode::Passphrase { typed, .. } => typed.insert(text),
             Mode::Code(code_box) => match MfaCode::parse(text) {
                 Some(code) => return self.submit(code),
                 None => code_box.hint = Some("what was pasted is not a code of six digits"),

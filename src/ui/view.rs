@@ -80,13 +80,14 @@ fn header_line(model: &Model, window: u16) -> Line<'static> {
         }
         None => (format!("MFA {}", glyphs.none), Style::new(), String::new()),
     };
+    let store = model.standing.store.unwrap_or_default();
     let nested = match setup.depth {
         0 => String::new(),
         depth => format!("nested {depth}   "),
     };
     // From the least important: each goes before the next one does.
     let mut parts = [
-        (setup.store.clone(), true),
+        (store.to_owned(), true),
         ("sekisho   ".to_owned(), true),
         (device, true),
         (nested, true),
@@ -251,6 +252,8 @@ fn footer_line(model: &Model, window: u16) -> Line<'static> {
             Action::Back if matches!(model.mode, Mode::Waiting { .. }) => "cancel",
             Action::Back if !in_list && !matches!(model.mode, Mode::Loading { .. }) => "back",
             Action::Back if !model.filter.text().is_empty() => "clear",
+            // There `?` is a letter.
+            Action::Help if matches!(model.mode, Mode::Passphrase { .. }) => return None,
             Action::Back | Action::Help => binding.footer?,
             _ => binding.footer.filter(|_| in_list)?,
         };

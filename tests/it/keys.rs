@@ -6,4 +6,5 @@ mod keychain;
 mod prompt;
 mod rotate;
 pub mod stage;
+mod together;
 mod verbs;

@@ -109,6 +109,58 @@ fn a_code_opens_the_door() {
     );
 }
 
+fn wrong_passphrase() -> Fault {
+    Fault::new(Exit::Fault, "the passphrase is wrong").because("it was mistyped")
+}
+
+#[test]
+fn a_passphrase_is_typed_unseen_and_opens_the_key_before_any_code() {
+    let answers = || {
+        [
+            Answer::Passphrase(None),
+            Answer::Passphrase(Some(wrong_passphrase())),
+            Answer::Code(Flow::Shared, None),
+            Answer::Pass,
+        ]
+    };
+    let mut stage = Stage::new(92, 20).answers(answers());
+    let first = stage.shows("tan dev<enter>sécret?<backspace>");
+    assert_snapshot!("passphrase", first);
+    assert!(!first.contains("secret"), "{first}");
+    let mut stage = Stage::new(92, 20).answers(answers());
+    assert_snapshot!("passphrase_wrong", stage.shows("tan dev<enter>no<enter>"));
+
+    let mut stage = Stage::new(92, 20).answers(answers());
+    let outcome = stage.keys("tan dev<enter>x<ctrl-u>a?b<enter><paste:cor rect\\n><enter>123456");
+    assert!(matches!(outcome, Outcome::Enter(Door::Shell, _)));
+    assert_eq!(
+        stage.seen(),
+        [
+            "issue dev-tanaka/Developer full ByFlow",
+            "issue dev-tanaka/Developer full ByFlow opened with a?b",
+            "issue dev-tanaka/Developer full ByFlow opened with cor rect",
+            "issue dev-tanaka/Developer full ByFlow with 123456 of tanaka",
+            "Used arn:aws:iam::222222222222:role/Developer",
+        ]
+    );
+}
+
+#[test]
+fn a_passphrase_box_gives_way_to_the_process_that_asks_now() {
+    let mut stage = Stage::new(80, 20).answers([Answer::Passphrase(None), Answer::Hang]);
+    stage.world.overtaken = true;
+    let shown = stage.shows("<enter>abc<wait:2>");
+    assert!(shown.contains("asking for a session"), "{shown}");
+}
+
+#[test]
+fn a_passphrase_that_is_not_given_lets_others_ask() {
+    let mut stage = Stage::new(80, 20).answers([Answer::Passphrase(None)]);
+    let shown = stage.shows("<enter>abc<esc>");
+    assert!(!shown.contains("passphrase"), "{shown}");
+    assert_eq!(stage.seen()[1..], ["give up"]);
+}
+
 #[test]
 fn a_refused_code_keeps_the_box_open_and_counts_down() {
     let answers = || {
@@ -518,6 +570,10 @@ fn ascii_draws_no_ambiguous_glyph() {
         ),
         ("sta<enter>", vec![Answer::Fault(no_network())]),
         ("sta<enter><wait:2>", vec![Answer::Hang]),
+        (
+            "sta<enter>12",
+            vec![Answer::Passphrase(Some(wrong_passphrase()))],
+        ),
     ];
     for (keys, answers) in screens {
         for (width, height) in [(30, 8), (92, 24)] {
@@ -536,6 +592,7 @@ fn ascii_draws_no_ambiguous_glyph() {
                 .extend(answers.iter().map(|answer| match answer {
                     Answer::Code(flow, complaint) => Answer::Code(*flow, complaint.clone()),
                     Answer::Fault(fault) => Answer::Fault(fault.clone()),
+                    Answer::Passphrase(refused) => Answer::Passphrase(refused.clone()),
                     _ => Answer::Hang,
                 }));
             let shown = stage.shows(keys);
@@ -552,7 +609,7 @@ fn ascii_draws_no_ambiguous_glyph() {
 #[test]
 fn every_size_draws_every_screen() {
     type Answers = fn() -> Vec<Answer>;
-    let screens: [(&str, Answers); 7] = [
+    let screens: [(&str, Answers); 8] = [
         ("tan", Vec::new),
         ("?", Vec::new),
         ("prod-pay<enter>pr<enter>", Vec::new),
@@ -561,6 +618,9 @@ fn every_size_draws_every_screen() {
         }),
         ("<enter>", || vec![Answer::Fault(no_network())]),
         ("<enter><wait:1>", || vec![Answer::Hang]),
+        ("<enter>a long passphrase", || {
+            vec![Answer::Passphrase(Some(wrong_passphrase()))]
+        }),
         ("xyz", Vec::new),
     ];
     for (keys, answers) in screens {
@@ -664,7 +724,7 @@ proptest! {
     #[test]
     fn no_keys_panic_and_the_cursor_stays_among_the_rows(
         keys in proptest::collection::vec(any_key(), 0..60),
-        answers in proptest::collection::vec(0..5_u8, 60),
+        answers in proptest::collection::vec(0..6_u8, 60),
         size in (1..100_u16, 1..40_u16),
     ) {
         let mut stage = Stage::new(size.0, size.1).signed_in(TANAKA, 3);
@@ -673,6 +733,7 @@ proptest! {
             1 => Answer::Code(Flow::Shared, None),
             2 => Answer::Code(Flow::Direct, Some(wrong_code())),
             3 => Answer::Fault(no_network()),
+            4 => Answer::Passphrase(Some(wrong_passphrase())),
             _ => Answer::Hang,
         }));
         for part in keys.chunks(20) {
@@ -699,6 +760,16 @@ fn a_code_that_is_not_given_lets_others_ask() {
     let seen = stage.world.seen.borrow();
     let gave_up = seen.iter().filter(|line| *line == "give up").count();
     assert_eq!(gave_up, 2, "{seen:?}");
+}
+
+#[test]
+fn a_code_box_gives_way_to_the_process_that_asks_now() {
+    let mut stage = Stage::new(92, 18).answers([Answer::Code(Flow::Shared, None), Answer::Pass]);
+    stage.world.overtaken = true;
+    let outcome = stage.keys("tan dev<enter>12<wait:3>");
+    assert!(matches!(outcome, Outcome::Enter(Door::Shell, _)));
+    let issue = "issue dev-tanaka/Developer full ByFlow";
+    assert_eq!(stage.seen()[..2], [issue, issue]);
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! A full day with canaries for secrets: afterwards they stand in no file, no output, no command line.
 
+mod bug;
+
 use std::fs;
 use std::os::unix::process::CommandExt;
 use std::path::Path;

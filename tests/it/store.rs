@@ -34,7 +34,7 @@ fn root() -> bool {
 }
 
 /// Says aloud that a test cannot run here; a failure under CI.
-fn skip(why: &str) {
+pub fn skip(why: &str) {
     assert!(std::env::var_os("CI").is_none(), "{why}");
     let _ = writeln!(std::io::stderr(), "SKIPPED, {why}");
 }

@@ -7,6 +7,9 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use sekisho::services::store::datakey::KeyPlace;
+use sekisho::services::store::vault::Vault;
+
 /// Finds a program on the PATH, or says aloud that its test is skipped.
 ///
 /// Under `CI=true` everything is installed, so a missing program is a failure.
@@ -50,4 +53,10 @@ pub fn kept_answers(sessions: &Path) -> BTreeSet<(OsString, u64, SystemTime)> {
         })
         .filter(|(name, ..)| name.to_str().is_some_and(|name| name.starts_with("warm-")))
         .collect()
+}
+
+/// Destroys the data key of a home: the kernel would keep it for hours, and a user may have 200 of them.
+pub fn forget_data_key(home: &Path) {
+    let sessions = home.join(".local/state/sekisho/sessions");
+    let _ = Vault::new(&sessions, KeyPlace::FILE, None).forget_all();
 }

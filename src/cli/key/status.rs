@@ -14,7 +14,7 @@ use crate::cli::login::when;
 use crate::cli::status::home;
 use crate::domain::fault::{Exit, Fault};
 use crate::domain::ids::AccessKeyId;
-use crate::domain::pass::Asking;
+use crate::domain::pass::{Asking, Refusal};
 use crate::services::access_key::{self, is_stored, nothing_stored};
 use crate::services::aws::{Aws, Signer};
 use crate::services::rotation::Stage;
@@ -81,7 +81,9 @@ async fn status(context: &Context) -> Result<Status, Fault> {
         (current.key.id, label, Some(current.created), entry.stage)
     } else {
         let (store, state) = (context.config().store, &context.paths().state);
-        let key = access_key::load(auth, store, state, person).await?;
+        let key = access_key::load(auth, store, state, person, None)
+            .await
+            .map_err(Refusal::into_fault)?;
         (key.id, home(&auth.key), None, None)
     };
     let aws = ask_aws(context, &id).await;

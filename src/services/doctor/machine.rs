@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::domain::config::{KeySource, StoreChoice, Symbols};
 use crate::services::aws;
 use crate::services::environment::IDENTITY;
+use crate::services::store::datakey::KeyPlace;
 use crate::services::store::files::Dir;
 use crate::services::store::keychain::{self, KeychainError};
 
@@ -15,6 +16,7 @@ pub(super) fn rows(setup: &Setup<'_>) -> Vec<Row> {
         directories(setup),
         config(setup),
         store(setup),
+        sessions(setup),
         keyring_file(setup),
         key(setup),
         stray_variables(setup),
@@ -93,6 +95,28 @@ fn store(setup: &Setup<'_>) -> Row {
             format!("{error}: the access key rests in a sealed file with a passphrase"),
         )
         .remedy(error.fault().fix.into_iter().next().unwrap_or_default()),
+    }
+}
+
+fn sessions(setup: &Setup<'_>) -> Row {
+    const ID: &str = "sessions";
+    const REMEDY: &str =
+        "let the container use keyctl (its seccomp profile), or run a Secret Service";
+    match setup.sessions {
+        Ok(None) => Row::ok(ID, "the config wants sessions in memory only"),
+        Ok(Some(KeyPlace::Runtime)) => Row::new(
+            ID,
+            Health::Warn,
+            "the key to the sessions is a file in XDG_RUNTIME_DIR: any program of yours can read it",
+        )
+        .remedy(REMEDY),
+        Ok(Some(place)) => Row::ok(ID, format!("the key to the sessions: {}", place.label())),
+        Err(why) => Row::new(
+            ID,
+            Health::Warn,
+            format!("sessions stay in memory, so every process asks for a code: {why}"),
+        )
+        .remedy(REMEDY),
     }
 }
 

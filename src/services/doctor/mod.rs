@@ -19,6 +19,7 @@ use crate::domain::text::sanitize;
 use crate::domain::verdict::report::Mark;
 
 use super::paths::Paths;
+use super::store::datakey::KeyPlace;
 use super::store::keychain::KeychainError;
 
 pub use online::Online;
@@ -63,6 +64,8 @@ pub struct Setup<'a> {
     pub config: Result<&'a Loaded, &'a Fault>,
     /// What a probe of the OS keychain came to.
     pub keychain: Result<(), &'a KeychainError>,
+    /// Where sessions can rest, or why they stay in memory; no place where none is wanted.
+    pub sessions: Result<Option<KeyPlace>, &'a str>,
     /// The access key; `None` where it was not looked for (a passphrase nobody could be asked).
     pub key: Option<Result<&'a AccessKeyId, &'a Fault>>,
     /// What AWS answered; `None` offline.

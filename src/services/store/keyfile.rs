@@ -45,8 +45,19 @@ pub enum Passphrase {
     New,
 }
 
-/// Asks the person for a passphrase, or says why nobody can be asked.
-pub type Ask<'a> = dyn FnMut(Passphrase) -> Result<Secret, Fault> + 'a;
+/// Why no passphrase was given.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum Unasked {
+    /// The person is asked on the screen, and the next request brings the answer.
+    #[error("the key file's passphrase is asked for first")]
+    NotYet,
+    /// Nobody can be asked.
+    #[error("{}", .0.what)]
+    Never(Fault),
+}
+
+/// Asks the person for a passphrase.
+pub type Ask<'a> = dyn FnMut(Passphrase) -> Result<Secret, Unasked> + 'a;
 
 /// Why the sealed file did not give or take the key.
 #[derive(Debug, thiserror::Error)]
@@ -69,9 +80,9 @@ pub enum KeyFileError {
     /// It cannot be read or written.
     #[error(transparent)]
     File(#[from] FileError),
-    /// Nobody could be asked.
-    #[error("{}", .0.what)]
-    Asking(Fault),
+    /// The passphrase was not given.
+    #[error(transparent)]
+    Unasked(#[from] Unasked),
     /// The system failed.
     #[error("the key file cannot be sealed: {0}")]
     System(#[from] Errno),
@@ -95,7 +106,8 @@ impl KeyFileError {
             Self::Future(_) => fault.fix("update sekisho: cargo install sekisho"),
             Self::Unreasonable(_) => fault.because("somebody changed its header").fix(ANEW),
             Self::File(error) => error.fault("the key file cannot be used"),
-            Self::Asking(asking) => asking.clone(),
+            Self::Unasked(Unasked::Never(why)) => why.clone(),
+            Self::Unasked(Unasked::NotYet) => fault.fix("sekisho login"),
             Self::System(_) => fault.fix("sekisho doctor"),
         }
     }
@@ -300,7 +312,7 @@ fn unseal(slot: &Slot, key: &Key, record: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
 }
 
 fn asked(ask: &mut Ask<'_>, which: Passphrase) -> Result<Secret, KeyFileError> {
-    let passphrase = ask(which).map_err(KeyFileError::Asking)?;
+    let passphrase = ask(which)?;
     if passphrase.expose().is_empty() {
         return Err(KeyFileError::EmptyPassphrase);
     }

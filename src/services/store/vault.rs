@@ -39,12 +39,10 @@ pub enum Kind {
     RoleSession,
     /// What the warm path needs to hand out a role session without reading the config.
     Warm,
-    /// Something learned from AWS that spares a question.
-    Fact,
 }
 
 impl Kind {
-    const ALL: [Self; 4] = [Self::AuthSession, Self::RoleSession, Self::Warm, Self::Fact];
+    const ALL: [Self; 3] = [Self::AuthSession, Self::RoleSession, Self::Warm];
 
     /// Its number in a sealed record.
     pub(super) const fn byte(self) -> u8 {
@@ -52,7 +50,6 @@ impl Kind {
             Self::AuthSession => 1,
             Self::RoleSession => 2,
             Self::Warm => 3,
-            Self::Fact => 4,
         }
     }
 
@@ -66,7 +63,6 @@ impl Kind {
             Self::AuthSession => "auth",
             Self::RoleSession => "role",
             Self::Warm => "warm",
-            Self::Fact => "fact",
         }
     }
 
@@ -118,7 +114,7 @@ impl Vault {
         Self::new(Path::new(""), KeyPlace::NONE, None)
     }
 
-    /// Where the sessions rest, for the header and `status`; `None` until a place has been tried.
+    /// Where the sessions rest, for the header and `status`; `None` until there is one.
     pub fn label(&self) -> Option<&'static str> {
         let Some(sealed) = &self.sealed else {
             return Some(MEMORY_ONLY);
@@ -129,22 +125,16 @@ impl Vault {
         match sealed.keys.settled() {
             Settled::At(place) => Some(place.label()),
             Settled::Nowhere(_) => Some(MEMORY_ONLY),
-            Settled::Unknown => None,
+            Settled::Unknown => Some(sealed.place_in_use()?.label()),
         }
     }
 
-    /// Finds out where the sessions rest, by writing. A keychain may take 2 s: not before the first frame.
-    pub fn settle(&self, now: Timestamp) -> &'static str {
-        let Some(sealed) = &self.sealed else {
-            return MEMORY_ONLY;
-        };
-        match sealed.settle(now) {
-            Ok(place) => place.label(),
-            Err(why) => {
-                self.warn(&format!("{IN_MEMORY}: {why}"));
-                MEMORY_ONLY
-            }
-        }
+    /// Finds out where sessions can rest, by writing, or why they stay in memory. A keychain may take 2 s.
+    ///
+    /// No place where none is wanted (`store: none`).
+    pub fn settle(&self, now: Timestamp) -> Result<Option<KeyPlace>, String> {
+        let settled = self.sealed.as_ref().map(|sealed| sealed.settle(now));
+        settled.transpose()
     }
 
     /// Reads a live record. A record that cannot be used is not there, and `take_warning` says why.
@@ -303,6 +293,13 @@ impl Sealed {
         let revoked = self.keys.revoke(&used);
         let removed = self.remove_where(|_| true).map_err(text);
         revoked.and(removed)
+    }
+
+    /// Where the key to the records lies that are there.
+    fn place_in_use(&self) -> Option<KeyPlace> {
+        let dir = Dir::open(&self.dir).ok()??;
+        let (.., header) = headers(&dir).next()?;
+        Some(header.place)
     }
 
     fn settle(&self, now: Timestamp) -> Result<KeyPlace, String> {

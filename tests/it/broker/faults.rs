@@ -238,6 +238,7 @@ fn shown(row: &Row, envelope: fn(&str, &str) -> String) -> String {
             }
             text
         }
+        Err(Refusal::Passphrase(_)) => panic!("{code} asks for a passphrase"),
     }
 }
 

@@ -16,8 +16,9 @@ use sekisho::emulator::{
     Account, Call, Emulator, Injection, Misbehaviour, Organisation, Role, Times,
 };
 use sekisho::services::broker::{Broker, Means};
+use sekisho::services::facts::Facts;
 use sekisho::services::person::Person;
-use sekisho::services::store::keyfile::Passphrase;
+use sekisho::services::store::keyfile::{Passphrase, Unasked};
 use sekisho::services::store::vault::Vault;
 
 pub use crate::emulator::stage::{
@@ -65,7 +66,11 @@ impl Person for Ears {
         self.0.borrow_mut().push(line.to_owned());
     }
 
-    fn passphrase(&self, _: Passphrase) -> Result<Secret, Fault> {
+    fn is_there(&self) -> bool {
+        true
+    }
+
+    fn passphrase(&self, _: Passphrase) -> Result<Secret, Unasked> {
         panic!("no test has a sealed key file")
     }
 
@@ -222,6 +227,7 @@ fn broker(auth: &Auth, shared: &std::path::Path, ears: &Ears) -> Broker {
         auth.clone(),
         Means {
             vault: Vault::in_memory(),
+            facts: Facts::in_memory(),
             store: StoreChoice::None,
             shared: shared.to_owned(),
             verb: "exec dev".into(),
@@ -274,6 +280,7 @@ pub fn request(target: &Target, code: Option<(MfaSerial, MfaCode)>, terms: Terms
     Request {
         target: target.clone().clear(Confirmation::Absent).unwrap(),
         code,
+        passphrase: None,
         terms,
     }
 }
@@ -284,7 +291,7 @@ pub fn given(answer: Result<Pass, Refusal>) -> Pass {
     match answer {
         Ok(pass) => pass,
         Err(Refusal::Code(wanted)) => panic!("{wanted:?}"),
-        Err(Refusal::Fault(fault)) => panic!("{fault:?}"),
+        Err(refusal) => panic!("{:?}", refusal.into_fault()),
     }
 }
 
@@ -294,7 +301,7 @@ pub fn wanted(answer: Result<Pass, Refusal>) -> CodeWanted {
     match answer {
         Ok(pass) => panic!("a pass into {}", pass.target),
         Err(Refusal::Code(wanted)) => wanted,
-        Err(Refusal::Fault(fault)) => panic!("{fault:?}"),
+        Err(refusal) => panic!("{:?}", refusal.into_fault()),
     }
 }
 
@@ -305,6 +312,7 @@ pub fn faulted(answer: Result<Pass, Refusal>) -> Fault {
         Ok(pass) => panic!("a pass into {}", pass.target),
         Err(Refusal::Code(wanted)) => panic!("{wanted:?}"),
         Err(Refusal::Fault(fault)) => fault,
+        Err(Refusal::Passphrase(_)) => panic!("a passphrase was wanted"),
     }
 }
 

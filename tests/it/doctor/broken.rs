@@ -3,6 +3,7 @@
 use sekisho::domain::fault::{Exit, Fault};
 use sekisho::domain::verdict::Verdict;
 use sekisho::services::doctor::Health::{self, Fail, Warn};
+use sekisho::services::store::datakey::KeyPlace;
 use sekisho::services::store::keychain::KeychainError;
 
 use super::stage::{Machine, chmod};
@@ -92,6 +93,21 @@ fn no_keychain_where_the_config_wants_one() {
     machine.configure("accounts:", "store: keyring\naccounts:");
     machine.keychain = Err(KeychainError::Hung);
     machine.complains("store", Fail);
+}
+
+#[test]
+fn sessions_that_cannot_be_sealed() {
+    let mut machine = Machine::sound();
+    machine.sessions = Err("the kernel keyring refused: permission denied".into());
+    let row = machine.complains("sessions", Warn);
+    assert!(row.what.contains("kernel keyring refused"), "{}", row.what);
+}
+
+#[test]
+fn sessions_whose_key_any_program_reads() {
+    let mut machine = Machine::sound();
+    machine.sessions = Ok(Some(KeyPlace::Runtime));
+    machine.complains("sessions", Warn);
 }
 
 #[test]

@@ -13,6 +13,7 @@ use sekisho::domain::verdict::report::Mark;
 use sekisho::services::config_files;
 use sekisho::services::doctor::{self, Health, Online, Row, Setup};
 use sekisho::services::paths::{Ids, Paths};
+use sekisho::services::store::datakey::KeyPlace;
 use sekisho::services::store::keychain::KeychainError;
 
 pub const CONFIG: &str = r#"
@@ -30,6 +31,7 @@ accounts:
 pub struct Machine {
     pub env: BTreeMap<String, String>,
     pub keychain: Result<(), KeychainError>,
+    pub sessions: Result<Option<KeyPlace>, String>,
     pub key: Option<Result<AccessKeyId, Fault>>,
     pub online: Option<Online>,
     pub marks: BTreeMap<AccountId, Mark>,
@@ -58,6 +60,7 @@ impl Machine {
                 .map(|(name, value)| (name.to_owned(), value))
                 .collect(),
             keychain: Ok(()),
+            sessions: Ok(Some(KeyPlace::Kernel)),
             key: Some(Ok("AKIATANAKA0000000001".parse().unwrap())),
             online: None,
             marks: BTreeMap::from([("222222222222".parse().unwrap(), mark)]),
@@ -101,6 +104,7 @@ impl Machine {
             paths: paths.as_ref(),
             config: loaded.as_ref(),
             keychain: self.keychain.as_ref().copied(),
+            sessions: self.sessions.as_ref().copied().map_err(String::as_str),
             key: self.key.as_ref().map(Result::as_ref),
             online: self.online.as_ref(),
             marks: &self.marks,

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant, SystemTime};
 use sekisho::emulator::{Account, Emulator, Role};
 
 use crate::emulator::stage::{KEY, PHONE, SECRET, allow, start, trust};
-use crate::support::kept_answers;
+use crate::support::{forget_data_key, kept_answers};
 
 /// How long a condition may take on a loaded machine.
 pub const DEADLINE: Duration = Duration::from_mins(1);
@@ -25,6 +25,12 @@ pub struct Ran {
     pub code: i32,
     pub stdout: String,
     pub stderr: String,
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        forget_data_key(self.home());
+    }
 }
 
 impl Stage {

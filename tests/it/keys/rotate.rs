@@ -198,3 +198,35 @@ fn without_a_rotation_there_is_nothing_to_finish() {
     pty.wait_for("there is no rotation to finish");
     assert_eq!(stage.keys().len(), 1);
 }
+
+#[test]
+fn two_at_once_do_not_change_the_key() {
+    let stage = stage();
+    stage.emulator.inject(Injection {
+        action: Some("CreateAccessKey".into()),
+        times: Times::Next(1),
+        what: Misbehaviour::Hang,
+    });
+    let mut first = Pty::spawn(stage.in_terminal(BINARY, &["key", "rotate", "--yes"]));
+    until("the new key at AWS", || {
+        if first
+            .screen()
+            .ends_with("passphrase of the access key's file:")
+        {
+            first.line(PASSPHRASE);
+        }
+        (stage.keys().len() == 2).then_some(())
+    });
+    for second in [&["key", "rotate", "--yes"][..], &["key", "remove", "--yes"]] {
+        let (calls, output) = (stage.emulator.calls().len(), stage.run(second));
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(said.contains("another sekisho is changing"), "{said}");
+        assert_eq!(stage.emulator.calls().len(), calls);
+    }
+    assert!(stage.run(&["key", "status"]).status.success());
+    kill(first.pid());
+    first.wait();
+    stage.emulator.clear();
+    resume(&stage, "after the first was killed");
+}

@@ -170,10 +170,107 @@ fn a_wrong_passphrase_is_said_and_the_right_one_is_asked_once() {
         screen.contains("signed in as tanaka (phone) until"),
         "{screen}"
     );
-    // What a live session spares is asked by `login` all the same, for the list cannot ask it.
+    // What a live session spares is asked by `login` all the same, so that nothing asks for it later.
     stage.forget_passphrase();
     let (code, screen) = login(PASSPHRASE);
     assert_eq!(code, 0, "{screen}");
     assert!(screen.contains("already signed in"), "{screen}");
     assert_eq!(stage.asked(), 1);
+}
+
+#[test]
+fn the_list_asks_for_the_passphrase_before_the_code() {
+    let stage = Stage::new(Key::File, Codes::Person);
+    stage.store_key();
+    stage.forget_passphrase();
+    let mut pty = Pty::spawn(stage.in_terminal(BINARY, &[]));
+    pty.wait_for("dev-1");
+    pty.send("dev-1\r");
+    pty.wait_for("passphrase of the access key's sealed file");
+    pty.line("something else");
+    let screen = pty.wait_for("the passphrase is wrong");
+    assert!(!screen.contains("something else"), "{screen}");
+    pty.line(PASSPHRASE);
+    pty.wait_for("code of tanaka from phone");
+    pty.send(&stage.next_code());
+    pty.wait_until("the subshell", |screen| !screen.contains("MFA"));
+    pty.line("echo in $AWS_ACCOUNT_ID");
+    pty.wait_for("in 222222222221");
+    assert_eq!(stage.calls("GetSessionToken"), 1);
+    // Asked once per login, like everything else.
+    pty.line("exit");
+    pty.wait_for("left dev-1/Developer");
+    pty.send("\u{15}dev-2\r");
+    pty.wait_until("the second subshell", |screen| !screen.contains("MFA"));
+    pty.line("echo in $AWS_ACCOUNT_ID");
+    pty.wait_for("in 222222222222");
+}
+
+#[test]
+fn where_there_is_no_keychain_a_wrong_passphrase_is_what_is_told() {
+    let stage = Stage::new(Key::Auto, Codes::Program);
+    stage.store_key();
+    stage.forget_passphrase();
+    let mut pty = Pty::spawn(stage.in_terminal(BINARY, &["login"]));
+    pty.wait_for("passphrase of the access key's file: ");
+    pty.line("something else");
+    let (code, said) = pty.last_words();
+    assert_eq!(code, 1, "{said}");
+    assert!(said.contains("the passphrase is wrong"), "{said}");
+    assert_eq!(
+        stage.asked(),
+        0,
+        "no code is spent on a key that does not open"
+    );
+}
+
+/// ... whatever else is remembered of the day.
+#[cfg(target_os = "linux")]
+#[test]
+fn the_data_key_lives_as_long_as_the_session_of_the_day() {
+    use sha2::{Digest, Sha256};
+    let stage = Stage::new(Key::Env, Codes::Program);
+    assert!(stage.run(&["login"]).status.success());
+    let dir = stage.path(".local/state/sekisho/sessions");
+    let digest = Sha256::digest(dir.as_os_str().as_encoded_bytes());
+    let digest = u64::from_be_bytes(digest[..8].try_into().unwrap());
+    let digest = format!("{digest:016x}");
+    let keys = std::fs::read_to_string("/proc/keys").unwrap_or_default();
+    let Some(key) = keys.lines().find(|line| line.contains(&digest)) else {
+        return crate::store::skip("the kernel keyring keeps no key here");
+    };
+    // `11h`: a longer life would be counted in days.
+    let life = key.split_whitespace().nth(3).unwrap();
+    assert!(["12h", "11h"].contains(&life), "{key}");
+}
+
+#[test]
+fn what_is_over_is_removed_with_the_next_login() {
+    let stage = Stage::new(Key::Env, Codes::Program);
+    assert!(stage.run(&["login"]).status.success());
+    let sessions = stage.path(".local/state/sekisho/sessions");
+    let count = || {
+        let files = std::fs::read_dir(&sessions).unwrap();
+        files
+            .filter(|file| !file.as_ref().unwrap().path().ends_with("lock"))
+            .count()
+    };
+    assert_eq!(count(), 1);
+    // A record of the same file format that ended long ago, or claims so.
+    let record = std::fs::read_dir(&sessions).unwrap().flatten();
+    let record = record
+        .map(|file| file.path())
+        .find(|file| !file.ends_with("lock"));
+    let record = record.unwrap();
+    let mut bytes = std::fs::read(&record).unwrap();
+    bytes[11..19].copy_from_slice(&1_000_000_000_i64.to_be_bytes());
+    let old = sessions.join(format!("auth-{}", "ab".repeat(32)));
+    std::fs::copy(&record, &old).unwrap();
+    std::fs::write(&old, bytes).unwrap();
+    assert_eq!(count(), 2);
+    std::fs::remove_file(&record).unwrap();
+    stage.next_code();
+    assert!(stage.run(&["login"]).status.success());
+    assert_eq!(count(), 1);
+    assert!(!old.exists());
 }

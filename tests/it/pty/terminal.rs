@@ -230,22 +230,6 @@ impl Pty {
         (code, String::from_utf8_lossy(&screen.raw).into_owned())
     }
 
-    /// Sends keys, again every second, until the program has ended, and returns its exit code.
-    pub fn wait_sending(&mut self, keys: &str) -> u32 {
-        let end = Instant::now() + DEADLINE;
-        while Instant::now() < end {
-            self.send(keys);
-            let next = Instant::now() + Duration::from_secs(1);
-            while Instant::now() < next {
-                if let Some(status) = self.child.try_wait().unwrap() {
-                    return status.exit_code();
-                }
-                std::thread::yield_now();
-            }
-        }
-        panic!("still running:\n{}", self.screen());
-    }
-
     /// Waits for the program's end and returns its exit code.
     pub fn wait(&mut self) -> u32 {
         let end = Instant::now() + DEADLINE;

@@ -102,7 +102,6 @@ pub fn role(name: &str, hours: u64) -> Role {
 pub fn setup(glyphs: &'static Glyphs, paint: Paint) -> Setup {
     Setup {
         auth_account: Some("111111111111".parse().unwrap()),
-        store: "keyring".into(),
         detours: Vec::new(),
         warnings: Vec::new(),
         depth: 0,

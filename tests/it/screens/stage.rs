@@ -44,6 +44,8 @@ pub enum Answer {
     PassNoting(&'static str),
     /// A code is wanted: the flow, the complaint.
     Code(Flow, Option<Complaint>),
+    /// The passphrase is wanted, and what was wrong with the last one.
+    Passphrase(Option<Fault>),
     /// A fault.
     Fault(Fault),
     /// Nothing, ever.
@@ -65,6 +67,8 @@ pub struct World {
     pub seen: RefCell<Vec<String>>,
     pub demo_code: Option<&'static str>,
     pub news: Option<&'static str>,
+    /// Whether another process has the prompt by now.
+    pub overtaken: bool,
 }
 
 impl World {
@@ -124,6 +128,10 @@ impl Host for World {
         self.note("give up".into());
     }
 
+    fn is_overtaken(&self) -> bool {
+        self.overtaken
+    }
+
     async fn issue(&self, request: Request) -> Result<Pass, Refusal> {
         let target = request.target.target().clone();
         let code = request
@@ -132,6 +140,10 @@ impl Host for World {
             .map_or(String::new(), |(serial, code)| {
                 format!(" with {} of {}", code.expose(), serial.short())
             });
+        let code = match &request.passphrase {
+            Some(passphrase) => format!("{code} opened with {}", passphrase.expose()),
+            None => code,
+        };
         let scope = target.session.scope.name();
         self.note(format!(
             "issue {target} {scope} {:?}{code}",
@@ -150,6 +162,7 @@ impl Host for World {
             Answer::Pass => Ok(self.pass(&target, Vec::new())),
             Answer::PassNoting(note) => Ok(self.pass(&target, vec![note.into()])),
             Answer::Fault(fault) => Err(fault.into()),
+            Answer::Passphrase(refused) => Err(Refusal::Passphrase(refused)),
             Answer::Code(flow, complaint) => Err(Refusal::Code(CodeWanted {
                 user: "tanaka".parse().unwrap(),
                 devices: [("phone", "tanaka"), ("yubikey", "tanaka-key")]
@@ -240,11 +253,15 @@ impl Stage {
             world: World {
                 clock: Rc::default(),
                 answers: RefCell::default(),
-                standing: RefCell::default(),
+                standing: RefCell::new(Standing {
+                    store: Some("keyring"),
+                    ..Standing::default()
+                }),
                 catalog: RefCell::default(),
                 seen: RefCell::default(),
                 demo_code: None,
                 news: None,
+                overtaken: false,
             },
         }
     }

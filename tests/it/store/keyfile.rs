@@ -6,7 +6,7 @@ use std::path::Path;
 
 use sekisho::domain::fault::{Exit, Fault};
 use sekisho::domain::secret::{AccessKey, Secret};
-use sekisho::services::store::keyfile::{KeyFile, KeyFileError, Passphrase};
+use sekisho::services::store::keyfile::{KeyFile, KeyFileError, Passphrase, Unasked};
 use sekisho::services::store::keys::{KeyEntry, KeyError, KeyHome, Slot, StoredKey};
 use sha2::{Digest, Sha256};
 
@@ -56,7 +56,7 @@ impl Person {
     }
 
     #[expect(clippy::unnecessary_wraps, reason = "the type of an asker")]
-    fn answer(&self, which: Passphrase) -> Result<Secret, Fault> {
+    fn answer(&self, which: Passphrase) -> Result<Secret, Unasked> {
         self.asked.borrow_mut().push(which);
         Ok(Secret::new(self.answer.into()))
     }
@@ -141,7 +141,7 @@ fn a_wrong_passphrase_opens_and_replaces_nothing() {
         KeyError::File(KeyFileError::EmptyPassphrase)
     ));
     let nobody = home.load(&slot(), &mut |_| {
-        Err(Fault::new(Exit::NeedsPerson, "no terminal"))
+        Err(Unasked::Never(Fault::new(Exit::NeedsPerson, "no terminal")))
     });
     assert_eq!(nobody.err().unwrap().fault().exit, Exit::NeedsPerson);
     assert_eq!(fs::read(&file).unwrap(), before);

@@ -66,6 +66,7 @@ fn a_day_in_the_demo() {
     // Back in the list, where it was.
     desk.pty.line("exit 3");
     let screen = desk.pty.wait_for("left dev-suzuki/Developer, exit code 3");
+    assert!(screen.contains("demo folder"), "where sessions rest by now");
     assert!(screen.contains("› suz") && screen.contains('●'), "{screen}");
     assert!(desk.pty.has_screen());
 

@@ -67,6 +67,28 @@ fn a_subshell_that_is_killed_leads_back_to_the_list() {
     assert_eq!(desk.ended(), 130);
 }
 
+/// It was: whenever a key and the last stream's wake-up were noticed together.
+#[test]
+fn a_key_typed_while_the_list_comes_back_is_not_lost() {
+    let Some(mut desk) = Desk::new() else { return };
+    desk.open("");
+    desk.choose("dev");
+    desk.give_code();
+    for _ in 0..10 {
+        desk.inside("dev");
+        desk.pty.line("exit");
+        desk.pty.wait_for("left dev/Developer");
+        desk.pty.send("\u{15}de");
+        desk.pty.wait_for("› de ");
+        desk.pty.send("v\r");
+    }
+    desk.inside("dev");
+    desk.pty.line("exit");
+    desk.pty.wait_for("left dev/Developer");
+    desk.pty.send("\u{3}");
+    assert_eq!(desk.ended(), 130);
+}
+
 #[test]
 fn after_the_shell_it_may_end() {
     let Some(mut desk) = Desk::with("after_shell: exit", &[]) else {
