@@ -6,60 +6,59 @@ use std::io::IsTerminal;
 
 use crate::domain::fault::{Exit, Fault};
 use crate::domain::guard::Confirmation;
-use crate::domain::pass::{Asking, Pass, Refusal, Renew, Request, Terms};
-use crate::services::environment::{Environment, Form, Masking, Syntax};
+use crate::domain::pass::{Asking, Refusal, Renew, Request, Terms};
+use crate::services::environment::{Environment, Form, Inherited, Masking, Syntax};
 use crate::services::shell::{Hookable, Shell};
 
-use super::args::{EnvArgs, Format};
-use super::context::{Context, block_on};
+use super::args::{Common, EnvArgs, Format};
+use super::context::{Context, World, block_on};
+use super::out::Out;
 use super::pick;
 use super::prompt;
+use super::warm;
 
 /// Prints the environment of a target, or of none.
-pub fn run(context: &Context, arguments: &EnvArgs) -> Result<Exit, Fault> {
+pub fn run(world: &World, common: Common, arguments: &EnvArgs, out: Out) -> Result<Exit, Fault> {
+    let inherited = Inherited::current();
     let form = match arguments.format {
         Format::Export => Form::Export(
             arguments
                 .shell
-                .map_or_else(|| surrounding(context), Into::into),
+                .map_or_else(|| surrounding(&inherited), Into::into),
         ),
         Format::Json => Form::Json,
         Format::Dotenv => Form::Dotenv,
     };
     let masking = if std::io::stdout().is_terminal() && !arguments.show {
-        context.out.say("secrets are masked on a terminal; `--show` shows them, `eval \"$(sekisho env …)\"` sets them");
         Masking::Masked
     } else {
         Masking::Shown
     };
+    let target = arguments.target.as_deref();
     let environment = if arguments.unset {
-        context.cleared_environment()
+        Context::open(world.clone(), common, "env", out)?.cleared_environment()
     } else {
-        match chosen(context, arguments.target.as_deref())? {
-            Ok(pass) => context.environment(pass, context.inherited().depth()),
+        let verb = target.map_or_else(|| "env".to_owned(), |target| format!("env {target}"));
+        match entered(world, common, &inherited, &verb, target, out)? {
+            Ok(environment) => environment,
             Err(exit) => return Ok(exit),
         }
     };
-    print(context, &environment, form, masking)
+    print(out, &environment, form, masking)
 }
 
 /// `switch`: another target for the shell that calls.
 pub fn switch(
-    context: &Context,
+    world: &World,
+    common: Common,
     hook: Option<Hookable>,
     target: Option<&str>,
+    out: Out,
 ) -> Result<Exit, Fault> {
-    let shell = hook.ok_or_else(|| missing_hook(context, "switch"))?;
-    match chosen(context, target)? {
-        Ok(pass) => {
-            let environment = context.environment(pass, context.inherited().depth());
-            print(
-                context,
-                &environment,
-                Form::Export(shell.into()),
-                Masking::Shown,
-            )
-        }
+    let inherited = Inherited::current();
+    let shell = hook.ok_or_else(|| missing_hook(&inherited, "switch"))?;
+    match entered(world, common, &inherited, "switch", target, out)? {
+        Ok(environment) => print_code(out, &environment, shell),
         Err(exit) => Ok(exit),
     }
 }
@@ -68,7 +67,7 @@ pub fn switch(
 ///
 /// Quietly, nobody is asked and nothing is said: exit 4 tells that a code would be needed.
 pub fn refresh(context: &Context, hook: Option<Hookable>, quiet: bool) -> Result<Exit, Fault> {
-    let shell = hook.ok_or_else(|| missing_hook(context, "refresh"))?;
+    let shell = hook.ok_or_else(|| missing_hook(context.inherited(), "refresh"))?;
     let name = std::env::var("SEKISHO_TARGET").map_err(|_| {
         Fault::new(Exit::Usage, "this shell is in no account")
             .because("SEKISHO_TARGET is not set")
@@ -108,31 +107,41 @@ pub fn refresh(context: &Context, hook: Option<Hookable>, quiet: bool) -> Result
         ))??
     };
     let environment = context.environment(pass, context.inherited().depth());
-    print(
-        context,
-        &environment,
-        Form::Export(shell.into()),
-        Masking::Shown,
-    )
+    print_code(context.out, &environment, shell)
 }
 
-/// A pass into the named target, or into one chosen from the list on the terminal.
-fn chosen(context: &Context, target: Option<&str>) -> Result<Result<Pass, Exit>, Fault> {
-    match target {
-        Some(name) => context.pass(name).map(Ok),
-        None => pick::choose(context),
+/// The environment of the named target, or of one chosen from the list on the terminal.
+fn entered(
+    world: &World,
+    common: Common,
+    inherited: &Inherited,
+    verb: &str,
+    target: Option<&str>,
+    out: Out,
+) -> Result<Result<Environment, Exit>, Fault> {
+    let depth = inherited.depth();
+    let warm = target.and_then(|name| warm::environment(world, &common, inherited, name, depth));
+    if let Some(environment) = warm {
+        return Ok(Ok(environment));
     }
+    let context = Context::open(world.clone(), common, verb, out)?;
+    let pass = match target {
+        Some(name) => Ok(context.pass(name)?),
+        None => pick::choose(&context)?,
+    };
+    Ok(pass.map(|pass| context.environment(pass, depth)))
 }
 
-fn print(
-    context: &Context,
-    environment: &Environment,
-    form: Form,
-    masking: Masking,
-) -> Result<Exit, Fault> {
-    context
-        .out
-        .secret(&environment.render(form, masking))
+/// Prints what the calling shell evaluates.
+fn print_code(out: Out, environment: &Environment, shell: Hookable) -> Result<Exit, Fault> {
+    print(out, environment, Form::Export(shell.into()), Masking::Shown)
+}
+
+fn print(out: Out, environment: &Environment, form: Form, masking: Masking) -> Result<Exit, Fault> {
+    if masking == Masking::Masked {
+        out.say("secrets are masked on a terminal; `--show` shows them, `eval \"$(sekisho env …)\"` sets them");
+    }
+    out.secret(&environment.render(form, masking))
         .map_err(|error| {
             Fault::new(Exit::Fault, "the environment could not be written")
                 .because(error.to_string())
@@ -141,18 +150,17 @@ fn print(
 }
 
 /// The language of the shell that sekisho was started from.
-fn surrounding(context: &Context) -> Syntax {
-    let shell = Shell::choose(None, context.inherited())
-        .ok()
-        .and_then(|shell| shell.hookable());
-    shell.map_or(Syntax::Bash, Into::into)
+fn surrounding(inherited: &Inherited) -> Syntax {
+    hookable(inherited).map_or(Syntax::Bash, Into::into)
 }
 
-fn missing_hook(context: &Context, verb: &str) -> Fault {
-    let line = match Shell::choose(None, context.inherited())
-        .ok()
-        .and_then(|shell| shell.hookable())
-    {
+/// The shell that sekisho was started from, where it takes a hook.
+fn hookable(inherited: &Inherited) -> Option<Hookable> {
+    Shell::choose(None, inherited).ok()?.hookable()
+}
+
+fn missing_hook(inherited: &Inherited, verb: &str) -> Fault {
+    let line = match hookable(inherited) {
         Some(Hookable::Fish) => "sekisho hook fish | source".to_owned(),
         Some(shell) => format!("eval \"$(sekisho hook {})\"", shell.name()),
         None => "eval \"$(sekisho hook bash)\"".to_owned(),

@@ -3,21 +3,19 @@
 use std::ffi::OsString;
 
 use crate::domain::fault::Fault;
-use crate::domain::pass::Renew;
 use crate::services::environment::Inherited;
 use crate::services::process;
 
 use super::args::Common;
-use super::context::{self, Context, World};
+use super::context::{Context, World};
 use super::out::Out;
 use super::warm;
 
 /// Becomes the command. Comes back only where it cannot be run.
 pub fn run(world: &World, common: Common, target: &str, command: &[OsString], out: Out) -> Fault {
     let inherited = Inherited::current();
-    if let Some((pass, compat)) = warm::pass(world, &common, &inherited, target, Renew::ByFlow) {
-        let depth = inherited.depth() + 1;
-        let environment = context::environment(world, &common, &inherited, compat, pass, depth);
+    let depth = inherited.depth() + 1;
+    if let Some(environment) = warm::environment(world, &common, &inherited, target, depth) {
         return process::exec(&environment, &inherited, command);
     }
     let become_it = || {

@@ -84,19 +84,11 @@ fn run_in(world: &World, line: CommandLine, out: Out) -> Result<Exit, Fault> {
         Verb::Exec { target, command } => {
             Err(exec::run(world, line.common, &target, &command, out))
         }
-        Verb::Env(arguments) => {
-            let verb = arguments
-                .target
-                .as_deref()
-                .map_or_else(|| "env".to_owned(), |t| format!("env {t}"));
-            env::run(&context(line.common, verb)?, &arguments)
-        }
+        Verb::Env(arguments) => env::run(world, line.common, &arguments, out),
         Verb::Hook { shell, cmd } => Ok(hook::run(world, line.common, shell, &cmd, out)),
-        Verb::Switch { target, hook } => env::switch(
-            &context(line.common, "switch".into())?,
-            hook,
-            target.as_deref(),
-        ),
+        Verb::Switch { target, hook } => {
+            env::switch(world, line.common, hook, target.as_deref(), out)
+        }
         Verb::Refresh { quiet, hook } => {
             env::refresh(&context(line.common, "refresh".into())?, hook, quiet)
         }

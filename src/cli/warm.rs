@@ -1,4 +1,4 @@
-//! The short cut of `exec` and `credential-process`: an answer that was given before and still holds.
+//! The short cut of `exec`, `env`, `switch` and `credential-process`: an answer that was given before and still holds.
 
 use std::path::PathBuf;
 
@@ -8,7 +8,8 @@ use crate::domain::config::{PromptCompat, StoreChoice};
 use crate::domain::guard::Confirmation;
 use crate::domain::pass::{Pass, Renew};
 use crate::services::config_files;
-use crate::services::environment::Inherited;
+use crate::services::environment::{Environment, Inherited};
+use crate::services::store::vault::Name;
 use crate::services::warm::{Answer, Question};
 
 use super::args::Common;
@@ -38,19 +39,36 @@ pub fn pass(
         .as_deref()
         .map_or(Confirmation::Absent, Confirmation::Typed);
     let compat = answer.compat;
-    answer.target.clear(confirmation).ok()?;
-    Some((session.into_pass(Vec::new()), compat))
+    let cleared = answer.target.clear(confirmation).ok()?;
+    let mut pass = session.into_pass(Vec::new());
+    // The session may have been made for another region.
+    pass.target = cleared.target().clone();
+    Some((pass, compat))
 }
 
-/// Keeps the answer to a question for the next time.
-pub fn keep(context: &Context, name: &str, pass: &Pass) {
+/// The environment that carries that pass; `depth` is how many of our shells surround it.
+pub fn environment(
+    world: &World,
+    common: &Common,
+    inherited: &Inherited,
+    name: &str,
+    depth: u32,
+) -> Option<Environment> {
+    let (pass, compat) = pass(world, common, inherited, name, Renew::ByFlow)?;
+    Some(context::environment(
+        world, common, inherited, compat, pass, depth,
+    ))
+}
+
+/// Keeps the answer to a question for the next time; `sessions` are where the pass may lie.
+pub fn keep(context: &Context, name: &str, pass: &Pass, sessions: Vec<Name>) {
     let Some(config) = config_path(context.world(), context.common()) else {
         return;
     };
     let answer = Answer::new(
         context.stamps(),
         pass.target.clone(),
-        context.broker().names(&pass.target),
+        sessions,
         context.config().shell.prompt_compat,
     );
     let overrides = context.overrides();

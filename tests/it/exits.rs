@@ -4,6 +4,7 @@
 mod clients;
 mod console;
 mod diary;
+mod env;
 mod lists;
 mod process;
 mod profiles;

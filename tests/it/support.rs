@@ -1,7 +1,11 @@
 //! What several tests need: programs that may be missing, and places that are nobody's home.
 
+use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::io::Write;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use sekisho::services::store::datakey::KeyPlace;
 use sekisho::services::store::vault::Vault;
@@ -33,6 +37,22 @@ pub fn optional(name: &str) -> Option<PathBuf> {
         );
     }
     found
+}
+
+/// The answers that a folder of sessions keeps for the warm path. Who reads the config keeps a new one, so a run
+/// that leaves them as they are was warm.
+pub fn kept_answers(sessions: &Path) -> BTreeSet<(OsString, u64, SystemTime)> {
+    let Ok(entries) = std::fs::read_dir(sessions) else {
+        return BTreeSet::new();
+    };
+    entries
+        .map(|entry| {
+            let entry = entry.unwrap();
+            let known = entry.metadata().unwrap();
+            (entry.file_name(), known.ino(), known.modified().unwrap())
+        })
+        .filter(|(name, ..)| name.to_str().is_some_and(|name| name.starts_with("warm-")))
+        .collect()
 }
 
 /// Destroys the data key of a home: the kernel would keep it for hours, and a user may have 200 of them.

@@ -1,15 +1,16 @@
 //! A home with a config, an organisation behind it, and the program in between.
 
 use std::ffi::OsStr;
+use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use sekisho::emulator::{Account, Emulator, Role};
 
 use crate::emulator::stage::{KEY, PHONE, SECRET, allow, start, trust};
-use crate::support::forget_data_key;
+use crate::support::{forget_data_key, kept_answers};
 
 /// How long a condition may take on a loaded machine.
 pub const DEADLINE: Duration = Duration::from_mins(1);
@@ -133,6 +134,21 @@ accounts:
 
     pub fn run(&self, arguments: &[&str]) -> Ran {
         Ran::of(&self.sekisho(arguments).output().unwrap())
+    }
+
+    /// Runs a command; `None` where it was not answered by the warm path.
+    pub fn warm(&self, command: &mut Command) -> Option<Ran> {
+        let sessions = self.path(".local/state/sekisho/sessions");
+        let before = kept_answers(&sessions);
+        let ran = Ran::of(&command.output().unwrap());
+        (!before.is_empty() && kept_answers(&sessions) == before).then_some(ran)
+    }
+
+    /// Dates the config: in a future it is never settled, so no answer from it is kept.
+    pub fn date_config(&self, at: SystemTime) {
+        let config = self.path(".config/sekisho/config.yaml");
+        let config = File::options().write(true).open(config).unwrap();
+        config.set_modified(at).unwrap();
     }
 
     /// Runs a verb with the phone's current code on stdin.

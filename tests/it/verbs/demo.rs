@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 
 use super::home::SEKISHO;
 use crate::pty::terminal::Pty;
-use crate::support::program;
+use crate::support::{kept_answers, program};
 
 /// The program in an empty home, without a terminal.
 fn command(home: &Path, arguments: &[&str]) -> Option<Command> {
@@ -93,6 +93,19 @@ impl Served {
             descriptor,
             seed,
         })
+    }
+
+    /// A verb where nobody gives a code; `None` where it was not answered by the warm path.
+    fn warm(&self, home: &Path, arguments: &[&str]) -> Option<String> {
+        let sessions = self.descriptor.with_file_name("state").join("sessions");
+        let before = kept_answers(&sessions);
+        let mut command = command(home, arguments).unwrap();
+        let output = command.env("SEKISHO_DEMO", &self.descriptor).output();
+        let output = output.unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{arguments:?}: {stderr}");
+        let is_warm = !before.is_empty() && kept_answers(&sessions) == before;
+        is_warm.then(|| String::from_utf8(output.stdout).unwrap())
     }
 
     /// A verb in another terminal, with the device's code on stdin.
@@ -230,6 +243,30 @@ fn a_served_demo_is_reached_from_another_terminal_and_leaves_nothing() {
     kill_process(Pid::from_child(&served.child), Signal::TERM).unwrap();
     ended(&mut served.child);
     untouched(home.path());
+}
+
+#[test]
+fn a_served_demo_has_a_warm_path_that_needs_no_organisation() {
+    let home = tempfile::tempdir().unwrap();
+    let Some(served) = Served::start(home.path()) else {
+        return;
+    };
+    let verbs = [
+        (
+            &["exec", "dev-tanaka", "--", "env"][..],
+            "AWS_SESSION_TOKEN=",
+        ),
+        (&["credential-process", "dev-tanaka"], "\"SessionToken\":"),
+        (&["env", "dev-tanaka"], "export AWS_SESSION_TOKEN="),
+    ];
+    let (code, _, stderr) = served.run(home.path(), verbs[0].0);
+    assert_eq!(code, 0, "{stderr}");
+    // Whoever calls it now waits for ever.
+    kill_process(Pid::from_child(&served.child), Signal::STOP).unwrap();
+    for (verb, token) in verbs {
+        let said = served.warm(home.path(), verb);
+        assert!(said.is_some_and(|said| said.contains(token)), "{verb:?}");
+    }
 }
 
 #[test]
