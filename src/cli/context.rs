@@ -291,12 +291,8 @@ impl Context {
             renew,
             asking: codes.asking(),
         };
-        let asked = cleared.target().clone();
-        let mut pass = prompt::pass(&self.broker, cleared, terms, &mut codes).await?;
-        let sessions = self.broker.names(&pass.target);
-        // A cached session may have been made for another region, or before a guard stood.
-        pass.target = asked;
-        warm::keep(self, name, &pass, sessions);
+        let pass = prompt::pass(&self.broker, cleared, terms, &mut codes).await?;
+        warm::keep(self, name, &pass);
         Ok(pass)
     }
 

@@ -9,7 +9,6 @@ use crate::domain::guard::Confirmation;
 use crate::domain::pass::{Pass, Renew};
 use crate::services::config_files;
 use crate::services::environment::{Environment, Inherited};
-use crate::services::store::vault::Name;
 use crate::services::warm::{Answer, Question};
 
 use super::args::Common;
@@ -40,9 +39,7 @@ pub fn pass(
         .map_or(Confirmation::Absent, Confirmation::Typed);
     let compat = answer.compat;
     let cleared = answer.target.clear(confirmation).ok()?;
-    let mut pass = session.into_pass(Vec::new());
-    // The session may have been made for another region.
-    pass.target = cleared.target().clone();
+    let pass = session.into_pass(cleared.target().clone(), Vec::new());
     Some((pass, compat))
 }
 
@@ -60,15 +57,15 @@ pub fn environment(
     ))
 }
 
-/// Keeps the answer to a question for the next time; `sessions` are where the pass may lie.
-pub fn keep(context: &Context, name: &str, pass: &Pass, sessions: Vec<Name>) {
+/// Keeps the answer to a question for the next time.
+pub fn keep(context: &Context, name: &str, pass: &Pass) {
     let Some(config) = config_path(context.world(), context.common()) else {
         return;
     };
     let answer = Answer::new(
         context.stamps(),
         pass.target.clone(),
-        sessions,
+        context.broker().names(&pass.target),
         context.config().shell.prompt_compat,
     );
     let overrides = context.overrides();

@@ -88,14 +88,14 @@ impl Session<RoleOrigin> {
         }
     }
 
-    /// The pass it gives.
-    pub fn into_pass(self, notes: Vec<String>) -> Pass {
+    /// The pass that it gives into a target: the same role, perhaps in another region than it was made for.
+    pub fn into_pass(self, target: Target, notes: Vec<String>) -> Pass {
         let Self {
             credentials,
             origin,
         } = self;
         Pass {
-            target: origin.target,
+            target,
             credentials,
             flow: origin.flow,
             user: origin.user,

@@ -92,8 +92,10 @@ fn enter() -> io::Result<()> {
 /// Gives the terminal back, once. Errors have nobody left to be told to.
 fn restore() {
     if ENTERED.swap(false, Ordering::SeqCst) {
-        let _ = execute!(stderr(), DisableBracketedPaste, LeaveAlternateScreen, Show);
+        // In this order: what is typed at the first sight of the shell must not meet a raw terminal, which would
+        // keep the line's end from being one.
         let _ = disable_raw_mode();
+        let _ = execute!(stderr(), DisableBracketedPaste, LeaveAlternateScreen, Show);
     }
 }
 

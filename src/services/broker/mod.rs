@@ -17,7 +17,7 @@ use std::rc::Rc;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::domain::account::Flow;
+use crate::domain::account::{Flow, Target};
 use crate::domain::config::{Auth, StoreChoice};
 use crate::domain::fault::Fault;
 use crate::domain::ids::{MfaSerial, SessionName};
@@ -110,7 +110,7 @@ impl Broker {
         let cached = self.cached(&who, &target);
         let cached = match cached {
             Some(session) if session.is_fresh(request.terms.renew, (self.clock)()) => {
-                return Ok(self.pass(session, notes));
+                return Ok(self.pass(session, target, notes));
             }
             cached => cached,
         };
@@ -127,7 +127,7 @@ impl Broker {
                 if request.terms.asking == Asking::Never
                     && session.life((self.clock)()).0 > LAST_MARGIN =>
             {
-                Ok(self.pass(session, notes))
+                Ok(self.pass(session, target, notes))
             }
             (Err(refusal), _) => {
                 if let Refusal::Fault(_) = refusal {
@@ -138,11 +138,12 @@ impl Broker {
             }
             (Ok((session, serial)), _) => {
                 self.turn.take();
-                let made_for = &session.origin.target;
-                let id = sessions::role_id(&self.auth, &who.key, &serial, made_for, &name);
+                // Not always what was asked: a role may give less.
+                let target = session.origin.target.clone();
+                let id = sessions::role_id(&self.auth, &who.key, &serial, &target, &name);
                 sessions::put(&self.vault, &id, &session, (self.clock)());
                 notes.extend(self.note(&session.origin));
-                Ok(self.pass(session, notes))
+                Ok(self.pass(session, target, notes))
             }
         }
     }
@@ -241,10 +242,10 @@ impl Broker {
         Some(format!("this session is not in the diary: {error}"))
     }
 
-    fn pass(&self, session: Session<RoleOrigin>, mut notes: Vec<String>) -> Pass {
+    fn pass(&self, session: Session<RoleOrigin>, target: Target, mut notes: Vec<String>) -> Pass {
         notes.extend(self.vault.take_warning());
         notes.extend(self.facts.take_warning());
-        session.into_pass(notes)
+        session.into_pass(target, notes)
     }
 
     fn aws(&self) -> Result<&Aws, Fault> {

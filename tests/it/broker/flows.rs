@@ -1,7 +1,8 @@
 //! Both flows on the wire: every call counted.
 
-use sekisho::domain::account::Flow;
+use sekisho::domain::account::{Flow, Target};
 use sekisho::domain::fault::Exit;
+use sekisho::domain::guard::Guard;
 use sekisho::emulator::{DirectMfa, Misbehaviour, Times};
 
 use super::stage::*;
@@ -34,6 +35,21 @@ fn two_calls_at_first_one_for_each_further_account_then_none() {
         assert_eq!(stage.enter(target).credentials.id, pass.credentials.id);
     }
     assert_eq!(stage.wire(), [""; 0]);
+}
+
+#[test]
+fn a_cached_session_leads_where_it_is_asked_to() {
+    let stage = Stage::new();
+    stage.enter_with_code(&target(DEV, HOUR));
+    stage.wire();
+    let elsewhere = Target {
+        region: Some("us-west-2".parse().unwrap()),
+        guard: Guard::Warn,
+        ..target(DEV, HOUR)
+    };
+    let pass = stage.enter(&elsewhere);
+    assert_eq!(pass.target, elsewhere);
+    assert!(stage.wire().is_empty(), "a region changes no credentials");
 }
 
 #[test]
