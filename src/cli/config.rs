@@ -5,8 +5,8 @@ use crate::domain::fault::{Exit, Fault};
 use crate::services::config_files;
 
 use super::args::{Common, ConfigVerb};
-use super::context::World;
 use super::out::Out;
+use super::world::World;
 
 /// Checks the config, or shows what it means.
 pub fn run(common: &Common, world: &World, what: ConfigVerb, out: Out) -> Result<Exit, Fault> {

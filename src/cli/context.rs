@@ -7,81 +7,30 @@ use std::rc::Rc;
 use jiff::Timestamp;
 
 use crate::domain::account::{Overrides, Target, UnknownTarget};
-use crate::domain::config::{Config, KeySource, PromptCompat, RenewPref, StoreChoice};
+use crate::domain::config::{Config, KeySource, StoreChoice};
 use crate::domain::fault::{Exit, Fault};
-use crate::domain::guard::{Cleared, Confirmation};
-use crate::domain::pass::{Asking, Pass, Refusal, Renew, Request, Terms};
-use crate::domain::secret::{AccessKey, Secret};
+use crate::domain::guard::Cleared;
+use crate::domain::pass::{Pass, Refusal, Renew, Terms};
+use crate::domain::secret::AccessKey;
 use crate::domain::text::sanitize;
 use crate::services::access_key::Shelf;
 use crate::services::aws;
 use crate::services::broker::{Broker, Means};
-use crate::services::config_cache::{self, Understood};
-use crate::services::config_files::{self, ReadFrom};
+use crate::services::config_cache::Understood;
+use crate::services::config_files::ReadFrom;
 use crate::services::diary::Diary;
-use crate::services::environment::{self, Environment, Inherited};
-use crate::services::export;
+use crate::services::environment::Inherited;
 use crate::services::facts::Facts;
-use crate::services::paths::{Ids, Paths};
+use crate::services::paths::Paths;
 use crate::services::person::Person;
-use crate::services::process;
-use crate::services::serve::Server;
-use crate::services::shell::{Shell, Subshell};
 use crate::services::stamps::Stamp;
-use crate::services::store::datakey::KeyPlace;
-use crate::services::store::files::Dir;
-use crate::services::store::vault::Vault;
 
 use super::args::Common;
 use super::bench::Bench;
-use super::demo::Demo;
 use super::out::Out;
 use super::prompt::{self, Codes};
 use super::warm;
-
-/// Where a command runs: against AWS, or in a demo.
-#[derive(Clone)]
-pub enum World {
-    /// AWS, and the person's own files.
-    Real,
-    /// An emulated organisation, and its folder.
-    Demo(Rc<Demo>),
-}
-
-impl World {
-    /// The world this process was started in: inside a demo shell, everything stays in the demo.
-    pub fn of_environment() -> Result<Self, Fault> {
-        match std::env::var_os(super::demo::VARIABLE) {
-            Some(descriptor) => Ok(Self::Demo(Rc::new(Demo::join(descriptor.as_ref())?))),
-            None => Ok(Self::Real),
-        }
-    }
-
-    /// The demo, if this is one.
-    pub fn demo(&self) -> Option<&Demo> {
-        match self {
-            Self::Real => None,
-            Self::Demo(demo) => Some(demo),
-        }
-    }
-
-    /// sekisho's own directories.
-    pub fn paths(&self) -> Result<Paths, Fault> {
-        match self {
-            Self::Real => Paths::find(|name| std::env::var_os(name), Ids::current()),
-            Self::Demo(demo) => {
-                let folder = |name: &str| demo.folder().join(name);
-                Ok(Paths {
-                    home: Paths::find(|name| std::env::var_os(name), Ids::current())?.home,
-                    config: folder("config"),
-                    state: folder("state"),
-                    cache: folder("cache"),
-                    runtime: Some(folder("run")),
-                })
-            }
-        }
-    }
-}
+use super::world::World;
 
 /// What a verb works with.
 pub struct Context {
@@ -103,7 +52,7 @@ impl Context {
     /// Reads the config and opens the store. Nothing is called.
     pub fn open(world: World, common: Common, verb: &str, out: Out) -> Result<Self, Fault> {
         let paths = world.paths()?;
-        let understood = read_config(&world, &common, &paths)?;
+        let understood = world.read_config(&common, &paths)?;
         Self::with_config(world, common, verb, out, paths, understood)
     }
 
@@ -123,7 +72,7 @@ impl Context {
         } = understood;
         let bench = Rc::new(Bench::new(out));
         let means = Means {
-            vault: vault(&world, config.store, &paths),
+            vault: world.vault(config.store, &paths),
             facts: match config.store {
                 StoreChoice::None => Facts::in_memory(),
                 _ => Facts::new(&paths.state),
@@ -309,147 +258,8 @@ impl Context {
             .collect()
     }
 
-    /// Opens a subshell and stays until it ends.
-    pub fn open_shell(&self, pass: Pass, asked: Option<&str>) -> Result<Exit, Fault> {
-        block_on(self.run_shell(pass, asked))?
-    }
-
-    /// Runs a subshell to its end. While it runs, this process holds no secret.
-    pub async fn run_shell(&self, pass: Pass, asked: Option<&str>) -> Result<Exit, Fault> {
-        let prefs = &self.config.shell;
-        let shell = Shell::choose(asked.or(prefs.program.as_deref()), &self.inherited)?;
-        let sekisho = super::own_program()?;
-        let runtime_dir = self
-            .paths
-            .runtime
-            .clone()
-            .unwrap_or_else(|| self.paths.state.join("run"));
-        Dir::create(&runtime_dir)
-            .map_err(|error| error.fault("the subshell's start-up files cannot be written"))?;
-        let subshell = Subshell {
-            shell: &shell,
-            sekisho: &sekisho,
-            runtime_dir: &runtime_dir,
-            prefs,
-        };
-        let child = async |environment| subshell.run(environment, &self.inherited).await;
-        if prefs.renew == RenewPref::Serve {
-            return self.serve(pass, child).await;
-        }
-        let environment = self.environment(pass, self.inherited.depth() + 1);
-        self.broker.rest();
-        let exit = child(environment).await;
-        self.lend_demo_key()?;
-        exit
-    }
-
-    /// Runs a child that fetches its credentials from an endpoint of ours, for as long as it runs.
-    pub async fn serve(
-        &self,
-        pass: Pass,
-        child: impl AsyncFnOnce(Environment) -> Result<Exit, Fault>,
-    ) -> Result<Exit, Fault> {
-        let name = pass.target.name();
-        let renewal = pass.target.clone().clear(Confirmation::Renewal);
-        let cleared =
-            renewal.map_err(|_| Fault::new(Exit::NeedsPerson, format!("{name} is guarded")))?;
-        let server = Server::open().await.map_err(|error| {
-            Fault::new(
-                Exit::Fault,
-                "there is no port on this machine to serve credentials at",
-            )
-            .because(error.to_string())
-        })?;
-        let told = child_context(
-            &self.world,
-            &self.common,
-            &self.inherited,
-            self.config.shell.prompt_compat,
-            self.inherited.depth() + 1,
-        );
-        let environment =
-            Environment::served(&pass.target, server.endpoint(), &told, &self.inherited);
-        drop(pass);
-        self.broker.rest();
-        // The terminal is the child's: nobody is asked, and one line says when somebody should be.
-        let _away = self.bench.leave();
-        let mut said = false;
-        let issue = async || {
-            let issued = self.renewed(&cleared).await;
-            if let Err(fault) = &issued
-                && !std::mem::replace(&mut said, true)
-            {
-                self.out.fault_line(fault);
-            }
-            said &= issued.is_err();
-            issued
-        };
-        let exit = tokio::select! {
-            exit = child(environment) => exit,
-            never = server.run(issue) => match never {},
-        };
-        self.lend_demo_key()?;
-        exit
-    }
-
-    /// A fresh session as an endpoint answers it. Nobody is asked, and no key is kept.
-    async fn renewed(&self, cleared: &Cleared) -> Result<Secret, Fault> {
-        self.lend_demo_key()?;
-        let request = Request {
-            target: cleared.clone(),
-            code: None,
-            passphrase: None,
-            terms: Terms {
-                renew: Renew::Below(20 * 60), // botocore asks at every call once 15 min are left
-                asking: Asking::Never,
-            },
-        };
-        let issued = self.broker.issue(&request).await;
-        self.broker.rest();
-        match issued {
-            Ok(pass) => Ok(export::for_container(&pass)),
-            Err(refusal @ (Refusal::Fault(_) | Refusal::Passphrase(_))) => {
-                Err(refusal.into_fault())
-            }
-            Err(Refusal::Code(_)) => {
-                let name = cleared.target();
-                Err(Fault::new(
-                    Exit::NeedsPerson,
-                    format!("the session of {name} needs an MFA code to go on"),
-                )
-                .fix("run `sekisho login` in another terminal"))
-            }
-        }
-    }
-
-    /// Becomes a command. Returns only where that failed.
-    pub fn become_command(&self, pass: Pass, command: &[std::ffi::OsString]) -> Fault {
-        let environment = self.environment(pass, self.inherited.depth() + 1);
-        self.broker.rest();
-        process::exec(&environment, &self.inherited, command)
-    }
-
-    /// The environment that carries a pass; `depth` is how many of our shells surround the child.
-    pub fn environment(&self, pass: Pass, depth: u32) -> Environment {
-        let compat = self.config.shell.prompt_compat;
-        environment(
-            &self.world,
-            &self.common,
-            &self.inherited,
-            compat,
-            pass,
-            depth,
-        )
-    }
-
-    /// The environment that takes everything back; a demo's stays.
-    pub fn cleared_environment(&self) -> Environment {
-        let kept = self.world.demo().map(Demo::environment).unwrap_or_default();
-        Environment::cleared(&kept, &self.inherited)
-    }
-
     /// The demo's key comes from the demo, however often it is wiped.
-    fn lend_demo_key(&self) -> Result<(), Fault> {
+    pub(super) fn lend_demo_key(&self) -> Result<(), Fault> {
         if let Some(demo) = self.world.demo() {
             self.broker.hold(demo.key()?);
         }
@@ -467,79 +277,11 @@ pub fn overrides(common: &Common, inherited: &Inherited) -> Overrides {
     }
 }
 
-/// The environment that carries a pass; `depth` is how many of our shells surround the child.
-pub fn environment(
-    world: &World,
-    common: &Common,
-    inherited: &Inherited,
-    compat: PromptCompat,
-    pass: Pass,
-    depth: u32,
-) -> Environment {
-    let context = child_context(world, common, inherited, compat, depth);
-    Environment::of(pass, &context, inherited)
-}
-
-/// What a child is told besides its credentials.
-fn child_context(
-    world: &World,
-    common: &Common,
-    inherited: &Inherited,
-    compat: PromptCompat,
-    depth: u32,
-) -> environment::Context {
-    environment::Context {
-        config_path: named_config(common, inherited),
-        depth,
-        compat,
-        extra: world.demo().map(Demo::environment).unwrap_or_default(),
-    }
-}
-
 /// The config that was named by option or variable, absolute.
-fn named_config(common: &Common, inherited: &Inherited) -> Option<PathBuf> {
+pub fn named_config(common: &Common, inherited: &Inherited) -> Option<PathBuf> {
     let named = common.config.as_deref().map(Path::to_owned);
     let named = named.or_else(|| inherited.get("SEKISHO_CONFIG").map(PathBuf::from));
     named.and_then(|path| std::path::absolute(path).ok())
-}
-
-/// Reads the config, from its file or from the demo, and what its included files complain about.
-pub fn read_config(world: &World, common: &Common, paths: &Paths) -> Result<Understood, Fault> {
-    let World::Demo(demo) = world else {
-        return config_cache::load(&config_path(common)?, paths);
-    };
-    let named = common.config.as_deref().or(demo.config());
-    let mut understood = match named {
-        Some(path) => config_cache::load(&config_files::locate(Some(path), |_| None)?, paths)?,
-        None => Understood {
-            config: super::demo::example()?.config,
-            warnings: Vec::new(),
-            read_from: ReadFrom::default(),
-        },
-    };
-    demo.adopt(&mut understood.config);
-    Ok(understood)
-}
-
-/// Where the config is.
-pub fn config_path(common: &Common) -> Result<PathBuf, Fault> {
-    config_files::locate(common.config.as_deref(), |name| std::env::var_os(name))
-}
-
-/// The vault that a config asks for; a demo's stays in its folder.
-pub fn vault(world: &World, store: StoreChoice, paths: &Paths) -> Vault {
-    let places = match (world, store) {
-        (World::Demo(_), _) => KeyPlace::DEMO,
-        (World::Real, StoreChoice::Auto) => KeyPlace::AUTO,
-        (World::Real, StoreChoice::Keyring) => KeyPlace::KEYRING,
-        (World::Real, StoreChoice::File) => KeyPlace::FILE,
-        (World::Real, StoreChoice::None) => KeyPlace::NONE,
-    };
-    Vault::new(
-        &paths.state.join("sessions"),
-        places,
-        paths.runtime.as_deref(),
-    )
 }
 
 /// Runs a future to its end on a runtime of its own.

@@ -10,10 +10,11 @@ use crate::services::environment::Inherited;
 use crate::services::export;
 
 use super::args::Common;
-use super::context::{Context, World, block_on};
+use super::context::{Context, block_on};
 use super::out::Out;
 use super::prompt::{self, Codes, Terminal};
 use super::warm;
+use super::world::World;
 
 /// botocore asks again on every call once less than 15 min are left, so it never gets as little.
 const RENEW: Renew = Renew::Below(20 * 60);

@@ -24,8 +24,9 @@ use crate::services::paths::{Ids, Paths};
 use crate::services::process;
 
 use super::args::{CommandLine, Common};
-use super::context::{self, World};
+use super::context;
 use super::out::Out;
+use super::world::World;
 
 /// Names the demo that a process belongs to: the path of its descriptor.
 pub const VARIABLE: &str = "SEKISHO_DEMO";

@@ -15,8 +15,9 @@ use crate::services::verify;
 
 use super::args::Common;
 use super::args::DoctorArgs;
-use super::context::{self, Context, World, block_on};
+use super::context::{Context, block_on};
 use super::out::Out;
+use super::world::{self, World};
 
 /// Examines this machine; whatever is broken, it goes on with the rest.
 pub fn run(world: &World, common: &Common, arguments: DoctorArgs, out: Out) -> Result<Exit, Fault> {
@@ -31,7 +32,7 @@ pub fn run(world: &World, common: &Common, arguments: DoctorArgs, out: Out) -> R
     let paths = world.paths();
     let loaded = match world {
         World::Demo(_) => super::demo::example(),
-        World::Real => context::config_path(common).and_then(|path| {
+        World::Real => world::config_path(common).and_then(|path| {
             let home = paths.as_ref().ok().map(|paths| paths.home.clone());
             config_files::load(&path, home.as_deref(), Strictness::Tolerant)
                 .map(|(loaded, _)| loaded)

@@ -11,11 +11,12 @@ use crate::services::environment::{Environment, Form, Inherited, Masking, Syntax
 use crate::services::shell::{Hookable, Shell};
 
 use super::args::{Common, EnvArgs, Format};
-use super::context::{Context, World, block_on};
+use super::context::{Context, block_on};
 use super::out::Out;
 use super::pick;
 use super::prompt;
 use super::warm;
+use super::world::World;
 
 /// Prints the environment of a target, or of none.
 pub fn run(world: &World, common: Common, arguments: &EnvArgs, out: Out) -> Result<Exit, Fault> {

@@ -7,9 +7,10 @@ use crate::services::environment::Inherited;
 use crate::services::process;
 
 use super::args::Common;
-use super::context::{Context, World};
+use super::context::Context;
 use super::out::Out;
 use super::warm;
+use super::world::World;
 
 /// Becomes the command. Comes back only where it cannot be run.
 pub fn run(world: &World, common: Common, target: &str, command: &[OsString], out: Out) -> Fault {

@@ -5,8 +5,9 @@ use crate::domain::fault::Exit;
 use crate::services::shell::{CommandName, Hookable, hook};
 
 use super::args::Common;
-use super::context::{Context, World};
+use super::context::Context;
 use super::out::Out;
+use super::world::World;
 
 /// Prints the hook. It works without a config, since it stands in start-up files.
 pub fn run(world: &World, common: Common, shell: Hookable, name: &CommandName, out: Out) -> Exit {

@@ -10,8 +10,9 @@ use crate::domain::text::sanitize;
 use crate::services::{aws, config_files};
 
 use super::args::{AwsConfigArgs, Common, OrganizationsArgs};
-use super::context::{Context, World, block_on};
+use super::context::{Context, block_on};
 use super::out::Out;
+use super::world::World;
 use super::{diff, init, prompt};
 
 /// Makes a config of the roles in `~/.aws/config`, and prints or writes it.

@@ -10,10 +10,10 @@ use crate::domain::text::sanitize;
 use crate::services::config_files;
 
 use super::args::Common;
-use super::context::World;
 use super::demo::EXAMPLE;
 use super::out::Out;
 use super::prompt::Terminal;
+use super::world::World;
 
 /// What stands at the top of a new config.
 pub const HEADING: [&str; 3] = [

@@ -2,6 +2,7 @@
 
 pub mod args;
 mod bench;
+mod child;
 mod columns;
 mod completions;
 mod config;
@@ -30,6 +31,7 @@ mod shell;
 mod status;
 mod verify;
 mod warm;
+mod world;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -42,9 +44,10 @@ use crate::domain::text::{nearest, sanitize};
 use crate::services::hygiene;
 
 use args::{CommandLine, ImportVerb, Verb};
-use context::{Context, World};
+use context::Context;
 use logout::What;
 use out::Out;
+use world::World;
 
 /// Runs one command line.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {

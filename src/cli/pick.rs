@@ -25,8 +25,9 @@ use crate::ui::{self, Host, screen};
 
 use super::args::Common;
 use super::console;
-use super::context::{self, Context, World, block_on};
+use super::context::{Context, block_on};
 use super::out::Out;
+use super::world::{self, World};
 
 /// How long the first frame waits for the config: a small one is there by then.
 const PATIENCE: Duration = Duration::from_millis(10);
@@ -108,10 +109,10 @@ fn read_aside(world: &World, common: &Common) -> Result<Reading, Fault> {
     match world {
         // Built in, and small.
         World::Demo(_) => {
-            let _ = done.send(context::read_config(world, common, &paths));
+            let _ = done.send(world.read_config(common, &paths));
         }
         World::Real => {
-            let path = context::config_path(common)?;
+            let path = world::config_path(common)?;
             std::thread::spawn(move || {
                 // Nobody waits any more where the list was left meanwhile.
                 let _ = done.send(config_cache::load(&path, &paths));

@@ -18,7 +18,7 @@ use crate::domain::text::sanitize;
 use crate::services::broker::Broker;
 use crate::services::store::keyfile::Passphrase;
 
-use super::context::World;
+use super::world::World;
 
 /// The person's terminal, wherever stdin and stdout lead.
 pub struct Terminal {

@@ -12,7 +12,9 @@ use crate::services::environment::{Environment, Inherited};
 use crate::services::warm::{Answer, Question};
 
 use super::args::Common;
-use super::context::{self, Context, World};
+use super::child;
+use super::context::{self, Context};
+use super::world::World;
 
 /// The pass that was given before for these very words, and what its environment is told besides.
 ///
@@ -25,7 +27,7 @@ pub fn pass(
     renew: Renew,
 ) -> Option<(Pass, PromptCompat)> {
     let paths = world.paths().ok()?;
-    let vault = context::vault(world, StoreChoice::Auto, &paths);
+    let vault = world.vault(StoreChoice::Auto, &paths);
     let overrides = context::overrides(common, inherited);
     let config = config_path(world, common)?;
     let now = Timestamp::now();
@@ -52,7 +54,7 @@ pub fn environment(
     depth: u32,
 ) -> Option<Environment> {
     let (pass, compat) = pass(world, common, inherited, name, Renew::ByFlow)?;
-    Some(context::environment(
+    Some(child::environment(
         world, common, inherited, compat, pass, depth,
     ))
 }

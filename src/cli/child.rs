@@ -1,0 +1,192 @@
+//! What runs with the credentials: a subshell, a command, or a command that is served fresh ones.
+
+use crate::domain::config::{PromptCompat, RenewPref};
+use crate::domain::fault::{Exit, Fault};
+use crate::domain::guard::{Cleared, Confirmation};
+use crate::domain::pass::{Asking, Pass, Refusal, Renew, Request, Terms};
+use crate::domain::secret::Secret;
+use crate::services::environment::{self, Environment, Inherited};
+use crate::services::export;
+use crate::services::process;
+use crate::services::serve::Server;
+use crate::services::shell::{Shell, Subshell};
+use crate::services::store::files::Dir;
+
+use super::args::Common;
+use super::context::{Context, block_on, named_config};
+use super::demo::Demo;
+use super::world::World;
+
+impl Context {
+    /// Opens a subshell and stays until it ends.
+    pub fn open_shell(&self, pass: Pass, asked: Option<&str>) -> Result<Exit, Fault> {
+        block_on(self.run_shell(pass, asked))?
+    }
+
+    /// Runs a subshell to its end. While it runs, this process holds no secret.
+    pub async fn run_shell(&self, pass: Pass, asked: Option<&str>) -> Result<Exit, Fault> {
+        let prefs = &self.config().shell;
+        let shell = Shell::choose(asked.or(prefs.program.as_deref()), self.inherited())?;
+        let sekisho = super::own_program()?;
+        let runtime_dir = self
+            .paths()
+            .runtime
+            .clone()
+            .unwrap_or_else(|| self.paths().state.join("run"));
+        Dir::create(&runtime_dir)
+            .map_err(|error| error.fault("the subshell's start-up files cannot be written"))?;
+        let subshell = Subshell {
+            shell: &shell,
+            sekisho: &sekisho,
+            runtime_dir: &runtime_dir,
+            prefs,
+        };
+        let child = async |environment| subshell.run(environment, self.inherited()).await;
+        if prefs.renew == RenewPref::Serve {
+            return self.serve(pass, child).await;
+        }
+        let environment = self.environment(pass, self.inherited().depth() + 1);
+        self.broker().rest();
+        let exit = child(environment).await;
+        self.lend_demo_key()?;
+        exit
+    }
+
+    /// Runs a child that fetches its credentials from an endpoint of ours, for as long as it runs.
+    pub async fn serve(
+        &self,
+        pass: Pass,
+        child: impl AsyncFnOnce(Environment) -> Result<Exit, Fault>,
+    ) -> Result<Exit, Fault> {
+        let name = pass.target.name();
+        let renewal = pass.target.clone().clear(Confirmation::Renewal);
+        let cleared =
+            renewal.map_err(|_| Fault::new(Exit::NeedsPerson, format!("{name} is guarded")))?;
+        let server = Server::open().await.map_err(|error| {
+            Fault::new(
+                Exit::Fault,
+                "there is no port on this machine to serve credentials at",
+            )
+            .because(error.to_string())
+        })?;
+        let told = child_context(
+            self.world(),
+            self.common(),
+            self.inherited(),
+            self.config().shell.prompt_compat,
+            self.inherited().depth() + 1,
+        );
+        let environment =
+            Environment::served(&pass.target, server.endpoint(), &told, self.inherited());
+        drop(pass);
+        self.broker().rest();
+        // The terminal is the child's: nobody is asked, and one line says when somebody should be.
+        let _away = self.bench().leave();
+        let mut said = false;
+        let issue = async || {
+            let issued = self.renewed(&cleared).await;
+            if let Err(fault) = &issued
+                && !std::mem::replace(&mut said, true)
+            {
+                self.out.fault_line(fault);
+            }
+            said &= issued.is_err();
+            issued
+        };
+        let exit = tokio::select! {
+            exit = child(environment) => exit,
+            never = server.run(issue) => match never {},
+        };
+        self.lend_demo_key()?;
+        exit
+    }
+
+    /// A fresh session as an endpoint answers it. Nobody is asked, and no key is kept.
+    async fn renewed(&self, cleared: &Cleared) -> Result<Secret, Fault> {
+        self.lend_demo_key()?;
+        let request = Request {
+            target: cleared.clone(),
+            code: None,
+            passphrase: None,
+            terms: Terms {
+                renew: Renew::Below(20 * 60), // botocore asks at every call once 15 min are left
+                asking: Asking::Never,
+            },
+        };
+        let issued = self.broker().issue(&request).await;
+        self.broker().rest();
+        match issued {
+            Ok(pass) => Ok(export::for_container(&pass)),
+            Err(refusal @ (Refusal::Fault(_) | Refusal::Passphrase(_))) => {
+                Err(refusal.into_fault())
+            }
+            Err(Refusal::Code(_)) => {
+                let name = cleared.target();
+                Err(Fault::new(
+                    Exit::NeedsPerson,
+                    format!("the session of {name} needs an MFA code to go on"),
+                )
+                .fix("run `sekisho login` in another terminal"))
+            }
+        }
+    }
+
+    /// Becomes a command. Returns only where that failed.
+    pub fn become_command(&self, pass: Pass, command: &[std::ffi::OsString]) -> Fault {
+        let environment = self.environment(pass, self.inherited().depth() + 1);
+        self.broker().rest();
+        process::exec(&environment, self.inherited(), command)
+    }
+
+    /// The environment that carries a pass; `depth` is how many of our shells surround the child.
+    pub fn environment(&self, pass: Pass, depth: u32) -> Environment {
+        let compat = self.config().shell.prompt_compat;
+        environment(
+            self.world(),
+            self.common(),
+            self.inherited(),
+            compat,
+            pass,
+            depth,
+        )
+    }
+
+    /// The environment that takes everything back; a demo's stays.
+    pub fn cleared_environment(&self) -> Environment {
+        let kept = self
+            .world()
+            .demo()
+            .map(Demo::environment)
+            .unwrap_or_default();
+        Environment::cleared(&kept, self.inherited())
+    }
+}
+
+/// The environment that carries a pass; `depth` is how many of our shells surround the child.
+pub fn environment(
+    world: &World,
+    common: &Common,
+    inherited: &Inherited,
+    compat: PromptCompat,
+    pass: Pass,
+    depth: u32,
+) -> Environment {
+    let context = child_context(world, common, inherited, compat, depth);
+    Environment::of(pass, &context, inherited)
+}
+
+/// What a child is told besides its credentials.
+fn child_context(
+    world: &World,
+    common: &Common,
+    inherited: &Inherited,
+    compat: PromptCompat,
+    depth: u32,
+) -> environment::Context {
+    environment::Context {
+        config_path: named_config(common, inherited),
+        depth,
+        compat,
+        extra: world.demo().map(Demo::environment).unwrap_or_default(),
+    }
+}
