@@ -198,12 +198,17 @@ impl Context {
 
     /// The target a name means.
     pub fn target(&self, name: &str) -> Result<Target, Fault> {
+        self.target_with(name, &self.overrides())
+    }
+
+    /// The target a name means, with changes of its own.
+    pub fn target_with(&self, name: &str, overrides: &Overrides) -> Result<Target, Fault> {
         let row = self
             .config
             .catalog
             .find(name)
             .map_err(|unknown| unknown_target(&unknown))?;
-        Ok(self.config.catalog.resolve(row, &self.overrides()))
+        Ok(self.config.catalog.resolve(row, overrides))
     }
 
     /// Where codes come from in a verb without the list.

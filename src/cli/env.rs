@@ -4,6 +4,7 @@
 
 use std::io::IsTerminal;
 
+use crate::domain::account::Overrides;
 use crate::domain::fault::{Exit, Fault};
 use crate::domain::guard::Confirmation;
 use crate::domain::pass::{Asking, Refusal, Renew, Request, Terms};
@@ -64,7 +65,8 @@ pub fn switch(
     }
 }
 
-/// `refresh`: a fresh session for the target that the calling shell is in.
+/// `refresh`: a fresh session for the target that the calling shell is in, in the scope that it was entered with
+/// and the region that it has now.
 ///
 /// Quietly, nobody is asked and nothing is said: exit 4 tells that a code would be needed.
 pub fn refresh(context: &Context, hook: Option<Hookable>, quiet: bool) -> Result<Exit, Fault> {
@@ -74,9 +76,15 @@ pub fn refresh(context: &Context, hook: Option<Hookable>, quiet: bool) -> Result
             .because("SEKISHO_TARGET is not set")
             .fix("sekisho switch TARGET")
     })?;
+    let (asked, inherited) = (context.overrides(), context.inherited());
+    let kept = Overrides {
+        region: asked.region.or_else(|| inherited.parsed("AWS_REGION")),
+        scope: asked.scope.or_else(|| inherited.parsed("SEKISHO_SCOPE")),
+        ..asked
+    };
     // It was entered before: renewal never asks for the guard again.
     let cleared = context
-        .target(&name)?
+        .target_with(&name, &kept)?
         .clear(Confirmation::Renewal)
         .map_err(|_| Fault::new(Exit::NeedsPerson, format!("{name} is guarded")))?;
     let pass = if quiet {

@@ -10,6 +10,7 @@ use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use crate::domain::account::Target;
 use crate::domain::config::PromptCompat;
@@ -78,20 +79,22 @@ impl Inherited {
             .map(|(_, value)| value.as_os_str())
     }
 
+    /// The value of a variable, where it can be understood.
+    pub fn parsed<T: FromStr>(&self, name: &str) -> Option<T> {
+        self.get(name)?.to_str()?.parse().ok()
+    }
+
     /// The user's own `AWS_REGION`: not one that sekisho has set.
     pub fn own_region(&self) -> Option<Region> {
-        let region = self.get("AWS_REGION")?;
-        if Some(region) == self.get("SEKISHO_REGION") {
+        if self.get("AWS_REGION") == self.get("SEKISHO_REGION") {
             return None;
         }
-        region.to_str()?.parse().ok()
+        self.parsed("AWS_REGION")
     }
 
     /// How many sekisho shells surround this process.
     pub fn depth(&self) -> u32 {
-        self.get("SEKISHO_DEPTH")
-            .and_then(|depth| depth.to_str()?.parse().ok())
-            .unwrap_or(0)
+        self.parsed("SEKISHO_DEPTH").unwrap_or(0)
     }
 
     /// Whether sekisho has set this region.

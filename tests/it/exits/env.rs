@@ -161,3 +161,40 @@ fn secrets_are_masked_on_a_terminal() {
         }
     }
 }
+
+/// A shell keeps the scope and the region that it was opened with, whatever the config says.
+#[test]
+fn a_renewal_changes_the_credentials_and_nothing_else() {
+    let stage = signed_in();
+    let entered = [
+        ("SEKISHO_TARGET", "dev/Developer"),
+        ("SEKISHO_SCOPE", "read-only"),
+        ("SEKISHO_REGION", "us-west-2"),
+    ];
+    let refresh = |region: Option<&str>, more: &[&str]| {
+        let mut command = way(&stage, &[&["refresh", "--hook", "bash"][..], more].concat());
+        command.envs(entered);
+        if let Some(region) = region {
+            command.env("AWS_REGION", region);
+        }
+        let ran = Ran::of(&command.output().unwrap());
+        assert_eq!(ran.code, 0, "{}", ran.stderr);
+        ran.stdout
+    };
+    let kept = refresh(Some("us-west-2"), &[]);
+    assert!(kept.contains("SEKISHO_SCOPE='read-only'"), "{kept}");
+    assert!(kept.contains("AWS_REGION='us-west-2'"), "{kept}");
+    let quietly = refresh(Some("us-west-2"), &["--quiet"]);
+    assert!(quietly.contains("SEKISHO_SCOPE='read-only'"), "{quietly}");
+    // The person's own change of the region stays too, and an option wins.
+    let own = refresh(Some("ap-northeast-1"), &[]);
+    assert!(own.contains("AWS_REGION='ap-northeast-1'"), "{own}");
+    let asked = refresh(
+        Some("us-west-2"),
+        &["--scope", "full", "--region", "eu-west-2"],
+    );
+    assert!(asked.contains("SEKISHO_SCOPE='full'"), "{asked}");
+    assert!(asked.contains("AWS_REGION='eu-west-2'"), "{asked}");
+    // Without one in the shell, the config's.
+    assert!(refresh(None, &[]).contains("AWS_REGION='eu-west-1'"));
+}
