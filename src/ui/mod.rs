@@ -12,13 +12,14 @@
 //!
 //! `model` says what there is; `update` what happens, with `errand` for the way from a row to a pass;
 //! `view` what is seen, with `list` for the rows, `popup` for what stands over them, `slim` for tiny
-//! windows; `theme` how it looks; `screen` owns the terminal. The loop below is the only asynchronous
+//! windows; `theme` how it looks; `screen` owns the terminal, `input` hears it. The loop below is the only asynchronous
 //! part.
 
 pub mod clock;
 mod errand;
 pub mod field;
 pub mod fit;
+mod input;
 pub mod keys;
 pub mod layout;
 mod list;

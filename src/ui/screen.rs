@@ -4,10 +4,9 @@
 use std::io::{self, BufWriter, IsTerminal, Stderr, Write, stderr};
 use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use crossterm::cursor::Show;
-use crossterm::event::{self, DisableBracketedPaste, EnableBracketedPaste, EventStream};
+use crossterm::event::{DisableBracketedPaste, EnableBracketedPaste};
 use crossterm::execute;
 use crossterm::terminal::{
     EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
@@ -18,6 +17,7 @@ use rustix::io::Errno;
 use rustix::process::{Signal, kill_current_process_group};
 use tokio::signal::unix::{SignalKind, signal};
 
+use super::input::Input;
 use super::model::{Model, Outcome};
 use super::{Host, run};
 
@@ -38,7 +38,7 @@ pub async fn pick<H: Host>(model: &mut Model, host: &H) -> io::Result<Outcome> {
         _ = terminated.recv() => Ok(Outcome::Signalled(15)),
         _ = hung_up.recv() => Ok(Outcome::Signalled(1)),
         _ = interrupted.recv() => Ok(Outcome::Signalled(2)),
-        outcome = run(&mut screen.0, EventStream::new(), model, host) => outcome,
+        outcome = run(&mut screen.0, Input::open()?, model, host) => outcome,
     }
 }
 
@@ -81,9 +81,6 @@ impl Drop for Screen {
 }
 
 fn enter() -> io::Result<()> {
-    // The last stream's drop may have left a wake-up behind, and crossterm (0.29, `source/unix/mio.rs`) forgets
-    // a key that it learns of in the same breath. Taken out first; becoming raw announces the keys anew.
-    let _ = event::poll(Duration::ZERO);
     enable_raw_mode()?;
     ENTERED.store(true, Ordering::SeqCst);
     execute!(stderr(), EnterAlternateScreen, EnableBracketedPaste).inspect_err(|_| restore())

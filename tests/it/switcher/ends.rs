@@ -1,8 +1,13 @@
 //! However it ends, the terminal is what it was.
 
-use rustix::process::Signal;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
 
 use super::desk::{Desk, number, signal};
+use crate::pty::terminal::{Pty, command};
+use crate::support::program;
+use crate::verbs::home::{Home, SEKISHO};
 
 #[test]
 fn quitting_and_cancelling() {
@@ -87,6 +92,34 @@ fn a_key_typed_while_the_list_comes_back_is_not_lost() {
     desk.pty.wait_for("left dev/Developer");
     desk.pty.send("\u{3}");
     assert_eq!(desk.ended(), 130);
+}
+
+/// The window is closed, and no signal tells: the list ends by itself, and does not spin on a dead terminal.
+#[test]
+fn a_terminal_that_is_gone_ends_the_list() {
+    let (Some(script), Some(_)) = (program("script"), program("env")) else {
+        return;
+    };
+    let home = Home::new();
+    let inner = "echo $$ > pid; exec env --block-signal=HUP \"$SEKISHO\"";
+    let mut shell = command(&script, home.path());
+    shell.args(["-qec", inner, "/dev/null"]);
+    shell.env("SHELL", "/bin/sh");
+    shell.env("SEKISHO", SEKISHO);
+    let mut pty = Pty::spawn(shell);
+    pty.wait_for("ACCOUNT");
+    let list = number(&home.path().join("pid"));
+    signal(pty.pid(), Signal::KILL);
+    pty.wait();
+    let gone = || kill_process(Pid::from_raw(list).unwrap(), Signal::CONT).is_err();
+    let end = Instant::now() + Duration::from_secs(10);
+    while !gone() {
+        if Instant::now() > end {
+            signal(list, Signal::KILL);
+            panic!("the list still runs");
+        }
+        std::thread::yield_now();
+    }
 }
 
 #[test]

@@ -1,0 +1,101 @@
+//! The terminal's input: keys, pastes and resizes, as a stream that is over when the terminal is gone.
+//!
+//! crossterm reads and understands the bytes; *when* there is something to read is found out here. Its own stream
+//! keeps a thread that can take a key meant for a child, forgets a key that comes together with something else, and
+//! reads a closed terminal for ever.
+
+use std::fs::File;
+use std::io::{self, IsTerminal, stderr, stdin};
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use crossterm::event::{self, Event};
+use crossterm::terminal;
+use futures_core::Stream;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::termios::{OptionalActions, tcgetattr, tcsetattr, ttyname};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// How long crossterm looks. On macOS its way of looking (`use-dev-tty`) sees nothing in no time at all.
+const LOOK: Duration = Duration::from_millis(if cfg!(target_os = "macos") { 1 } else { 0 });
+
+/// The input of the terminal that the switcher is drawn on. Dropped, it leaves every further key to others.
+pub(super) struct Input {
+    tty: AsyncFd<OwnedFd>,
+    resized: Signal,
+}
+
+impl Input {
+    /// The input of standard input's terminal; where that is none, of the one that standard error is on.
+    pub(super) fn open() -> io::Result<Self> {
+        let tty = if stdin().is_terminal() {
+            rustix::io::fcntl_dupfd_cloexec(stdin(), 0)?
+        } else {
+            let name = ttyname(stderr(), Vec::new())?;
+            File::open(std::ffi::OsStr::from_bytes(name.as_bytes()))?.into()
+        };
+        #[expect(
+            deprecated,
+            reason = "unsound with types that lie about their descriptor; OwnedFd does not, and the successor is unsafe"
+        )]
+        let tty = AsyncFd::with_interest(tty, Interest::READABLE)?;
+        let resized = signal(SignalKind::window_change())?;
+        Ok(Self { tty, resized })
+    }
+
+    /// What the kernel says of the terminal right now.
+    fn state(&self) -> io::Result<PollFlags> {
+        let mut tty = [PollFd::new(&self.tty, PollFlags::IN)];
+        rustix::io::retry_on_intr(|| poll(&mut tty, Some(&Timespec::default())))?;
+        Ok(tty[0].revents())
+    }
+
+    /// Lets the terminal announce again what waits in it: crossterm hears of everything once, and where two things
+    /// come together it forgets the second (0.29, `event/source/unix/mio.rs`).
+    fn announce(&self) -> io::Result<()> {
+        let settings = tcgetattr(&self.tty)?;
+        Ok(tcsetattr(&self.tty, OptionalActions::Now, &settings)?)
+    }
+
+    /// An event that is there.
+    fn event(&self) -> io::Result<Option<Event>> {
+        let waiting = self.state()?.contains(PollFlags::IN);
+        if event::poll(LOOK)? {
+            return event::read().map(Some);
+        }
+        if waiting {
+            self.announce()?;
+            if event::poll(LOOK)? {
+                return event::read().map(Some);
+            }
+        }
+        Ok(None)
+    }
+}
+
+impl Stream for Input {
+    type Item = io::Result<Event>;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let input = self.get_mut();
+        loop {
+            // First, because crossterm would read a closed terminal for ever.
+            if input.state()?.intersects(PollFlags::HUP | PollFlags::ERR) {
+                return Poll::Ready(None);
+            }
+            if let Some(event) = input.event()? {
+                return Poll::Ready(Some(Ok(event)));
+            }
+            if input.resized.poll_recv(cx).is_ready() {
+                let (width, height) = terminal::size()?;
+                return Poll::Ready(Some(Ok(Event::Resize(width, height))));
+            }
+            ready!(input.tty.poll_read_ready(cx))?.clear_ready();
+        }
+    }
+}
