@@ -196,7 +196,8 @@ struct WireVersion {
     version: u8,
 }
 
-fn to_bytes(entry: &KeyEntry, slot: &Slot) -> Result<Zeroizing<Vec<u8>>, KeyError> {
+/// An entry as its home keeps it: JSON that names its slot.
+pub fn to_bytes(entry: &KeyEntry, slot: &Slot) -> Result<Zeroizing<Vec<u8>>, KeyError> {
     let wire = Wire {
         version: VERSION,
         slot: slot.name().into(),
@@ -218,7 +219,8 @@ fn to_wire(stored: &StoredKey) -> WireKey<'_> {
     }
 }
 
-fn read(bytes: &[u8], slot: &Slot) -> Result<KeyEntry, KeyError> {
+/// Reads what a home kept for a slot; another slot's entry is refused.
+pub fn read(bytes: &[u8], slot: &Slot) -> Result<KeyEntry, KeyError> {
     let WireVersion { version } = serde_json::from_slice(bytes).map_err(|_| KeyError::Malformed)?;
     if version > VERSION {
         return Err(KeyError::Future);
