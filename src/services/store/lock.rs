@@ -170,7 +170,9 @@ impl PromptLock {
                 Slot::Free(file) => Some((at, file)),
                 Slot::Held(_) => None,
             });
-        let order = newest.as_ref().map_or(0, |holder| holder.order + 1);
+        let order = newest
+            .as_ref()
+            .map_or(0, |holder| holder.order.saturating_add(1));
         match (newest, free) {
             (Some(holder), free) if free.is_none() || !past(&holder) => Ok(Turn::Busy(holder)),
             (_, Some((at, mut slot))) => {
