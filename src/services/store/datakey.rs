@@ -248,14 +248,15 @@ fn new_key() -> Result<Key, String> {
 }
 
 /// A key with its end, for the places that forget nothing by themselves.
-fn pack(key: &Key, until: Timestamp) -> Zeroizing<Vec<u8>> {
+pub fn pack(key: &Key, until: Timestamp) -> Zeroizing<Vec<u8>> {
     let mut kept = Zeroizing::new(Vec::with_capacity(40));
     kept.extend_from_slice(&until.as_second().to_be_bytes());
     kept.extend_from_slice(&key[..]);
     kept
 }
 
-fn unpack(kept: &[u8], now: Timestamp) -> Option<Key> {
+/// The key behind its end; `None` when that has come, or where the bytes are not a packed key.
+pub fn unpack(kept: &[u8], now: Timestamp) -> Option<Key> {
     let (until, key) = kept.split_first_chunk()?;
     let key: &[u8; 32] = key.try_into().ok()?;
     (i64::from_be_bytes(*until) > now.as_second()).then(|| Zeroizing::new(*key))

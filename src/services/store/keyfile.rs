@@ -222,7 +222,7 @@ struct Opened {
 }
 
 /// The part of a key file that is not secret: how the passphrase becomes a key.
-struct Header([u8; HEADER]);
+pub struct Header([u8; HEADER]);
 
 impl Header {
     /// 64 MiB and three passes: 0.2 s, above the OWASP recommendation.
@@ -241,7 +241,8 @@ impl Header {
         Ok(Self(bytes))
     }
 
-    fn read(record: &[u8], path: &Path) -> Result<Self, KeyFileError> {
+    /// Reads the start of a key file, of which the checksum must be right; `path` is for the error.
+    pub fn read(record: &[u8], path: &Path) -> Result<Self, KeyFileError> {
         let damaged = || KeyFileError::Damaged(path.to_owned());
         let (start, _) = record.split_first_chunk().ok_or_else(damaged)?;
         let (body, checksum) = record.split_last_chunk().ok_or_else(damaged)?;

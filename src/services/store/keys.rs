@@ -1,5 +1,6 @@
 //! The access key's home: what is kept of a key, and where.
 
+use std::borrow::Cow;
 use std::path::Path;
 
 use jiff::Timestamp;
@@ -176,7 +177,7 @@ impl KeyHome {
 #[derive(Serialize, Deserialize)]
 struct Wire<'a> {
     version: u8,
-    slot: std::borrow::Cow<'a, str>,
+    slot: Cow<'a, str>,
     #[serde(borrow)]
     current: Option<WireKey<'a>>,
     #[serde(borrow)]
@@ -187,7 +188,9 @@ struct Wire<'a> {
 #[derive(Serialize, Deserialize)]
 struct WireKey<'a> {
     id: &'a str,
-    secret: &'a str,
+    /// Owned only where JSON escapes it; the key takes that text over, and wipes it.
+    #[serde(borrow)]
+    secret: Cow<'a, str>,
     created: i64,
 }
 
@@ -196,7 +199,8 @@ struct WireVersion {
     version: u8,
 }
 
-fn to_bytes(entry: &KeyEntry, slot: &Slot) -> Result<Zeroizing<Vec<u8>>, KeyError> {
+/// An entry as its home keeps it: JSON that names its slot.
+pub fn to_bytes(entry: &KeyEntry, slot: &Slot) -> Result<Zeroizing<Vec<u8>>, KeyError> {
     let wire = Wire {
         version: VERSION,
         slot: slot.name().into(),
@@ -213,12 +217,13 @@ fn to_bytes(entry: &KeyEntry, slot: &Slot) -> Result<Zeroizing<Vec<u8>>, KeyErro
 fn to_wire(stored: &StoredKey) -> WireKey<'_> {
     WireKey {
         id: stored.key.id.as_str(),
-        secret: stored.key.secret.expose(),
+        secret: stored.key.secret.expose().into(),
         created: stored.created.as_second(),
     }
 }
 
-fn read(bytes: &[u8], slot: &Slot) -> Result<KeyEntry, KeyError> {
+/// Reads what a home kept for a slot; another slot's entry is refused.
+pub fn read(bytes: &[u8], slot: &Slot) -> Result<KeyEntry, KeyError> {
     let WireVersion { version } = serde_json::from_slice(bytes).map_err(|_| KeyError::Malformed)?;
     if version > VERSION {
         return Err(KeyError::Future);
@@ -227,7 +232,7 @@ fn read(bytes: &[u8], slot: &Slot) -> Result<KeyEntry, KeyError> {
     if wire.slot != slot.name() {
         return Err(KeyError::Malformed);
     }
-    let key = |wire: Option<WireKey<'_>>| wire.as_ref().map(from_wire).transpose();
+    let key = |wire: Option<WireKey<'_>>| wire.map(from_wire).transpose();
     Ok(KeyEntry {
         current: key(wire.current)?,
         spare: key(wire.spare)?,
@@ -235,11 +240,11 @@ fn read(bytes: &[u8], slot: &Slot) -> Result<KeyEntry, KeyError> {
     })
 }
 
-fn from_wire(wire: &WireKey<'_>) -> Result<StoredKey, KeyError> {
+fn from_wire(wire: WireKey<'_>) -> Result<StoredKey, KeyError> {
     Ok(StoredKey {
         key: AccessKey {
             id: wire.id.parse().map_err(|_| KeyError::Malformed)?,
-            secret: Secret::new(wire.secret.to_owned()),
+            secret: Secret::new(wire.secret.into_owned()),
         },
         created: Timestamp::from_second(wire.created).map_err(|_| KeyError::Malformed)?,
     })
@@ -290,6 +295,19 @@ mod tests {
         assert_eq!(current.created.as_second(), 1_800_000_000);
         assert_eq!(back.spare.unwrap().key.id.as_str(), "AKIAI44QH8DHBEXAMPLE");
         assert_eq!(back.stage, Some(Stage::Created));
+    }
+
+    #[test]
+    fn a_secret_that_json_escapes_comes_back() {
+        // AWS makes none such; another endpoint may.
+        let secret = "\"quoted\"\\\u{1}";
+        let entry = KeyEntry {
+            current: Some(stored("AKIAIOSFODNN7EXAMPLE", secret)),
+            ..KeyEntry::default()
+        };
+        let bytes = to_bytes(&entry, &slot(None)).unwrap();
+        let back = read(&bytes, &slot(None)).unwrap().current.unwrap();
+        assert_eq!(back.key.secret.expose(), secret);
     }
 
     #[test]

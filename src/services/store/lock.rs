@@ -45,6 +45,23 @@ pub struct Holder {
 }
 
 impl Holder {
+    /// Reads what a holder wrote about itself; a line that cannot be read is an unknown holder, long since there.
+    pub fn read(line: &[u8]) -> Self {
+        let line = String::from_utf8_lossy(line);
+        let mut words = line.trim_end().splitn(4, ' ');
+        let mut word = || words.next().unwrap_or_default();
+        Self {
+            order: word().parse().unwrap_or(0),
+            pid: word().parse().unwrap_or(0),
+            since: word()
+                .parse()
+                .ok()
+                .and_then(|second| Timestamp::from_second(second).ok())
+                .unwrap_or(Timestamp::UNIX_EPOCH),
+            verb: sanitize(word()),
+        }
+    }
+
     /// Whether a waiter may take the prompt over. A clock that jumped back counts as age.
     pub fn may_be_taken_over(&self, now: Timestamp) -> bool {
         now.duration_since(self.since).abs() >= ABANDONED
@@ -153,7 +170,9 @@ impl PromptLock {
                 Slot::Free(file) => Some((at, file)),
                 Slot::Held(_) => None,
             });
-        let order = newest.as_ref().map_or(0, |holder| holder.order + 1);
+        let order = newest
+            .as_ref()
+            .map_or(0, |holder| holder.order.saturating_add(1));
         match (newest, free) {
             (Some(holder), free) if free.is_none() || !past(&holder) => Ok(Turn::Busy(holder)),
             (_, Some((at, mut slot))) => {
@@ -210,21 +229,8 @@ fn newest(slots: &[Slot]) -> Option<Holder> {
     holders.max_by_key(|holder| holder.order).cloned()
 }
 
-/// What a holder wrote about itself; a line that cannot be read is an unknown holder, long since there.
 fn holder(file: &mut File) -> Holder {
     let mut line = Vec::new();
     let _ = file.take(512).read_to_end(&mut line);
-    let line = String::from_utf8_lossy(&line);
-    let mut words = line.trim_end().splitn(4, ' ');
-    let mut word = || words.next().unwrap_or_default();
-    Holder {
-        order: word().parse().unwrap_or(0),
-        pid: word().parse().unwrap_or(0),
-        since: word()
-            .parse()
-            .ok()
-            .and_then(|second| Timestamp::from_second(second).ok())
-            .unwrap_or(Timestamp::UNIX_EPOCH),
-        verb: sanitize(word()),
-    }
+    Holder::read(&line)
 }

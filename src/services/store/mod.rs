@@ -16,7 +16,7 @@ pub mod keychain;
 pub mod keyfile;
 pub mod keys;
 pub mod lock;
-mod sealed;
+pub mod sealed;
 pub mod spent;
 pub mod vault;
 

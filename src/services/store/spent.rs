@@ -108,13 +108,12 @@ impl SpentCodes {
 
 /// A salt, then hashes with the second they were marked.
 #[derive(Default)]
-struct Ledger {
+pub struct Ledger {
     salt: [u8; 16],
     marks: Vec<([u8; 32], i64)>,
 }
 
 impl Ledger {
-    /// A ledger that cannot be read is an empty one: at worst AWS refuses the code itself.
     fn read(dir: &Dir) -> Result<Self, FileError> {
         let bytes = match dir.read(FILE, LIMIT) {
             Ok(bytes) => bytes.unwrap_or_default(),
@@ -127,20 +126,26 @@ impl Ledger {
             }
             Err(_) => return Ok(Self::default()),
         };
+        Ok(Self::from_bytes(&bytes))
+    }
+
+    /// Reads a ledger; one that cannot be read is an empty one: at worst AWS refuses the code itself.
+    pub fn from_bytes(bytes: &[u8]) -> Self {
         let Some((salt, marks)) = bytes.split_first_chunk() else {
-            return Ok(Self::default());
+            return Self::default();
         };
         let marks = marks.as_chunks::<40>().0.iter().filter_map(|mark| {
             let (hash, at) = mark.split_first_chunk()?;
             Some((*hash, i64::from_be_bytes(at.try_into().ok()?)))
         });
-        Ok(Self {
+        Self {
             salt: *salt,
             marks: marks.collect(),
-        })
+        }
     }
 
-    fn to_bytes(&self) -> Vec<u8> {
+    /// The ledger as it is stored.
+    pub fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = self.salt.to_vec();
         for (hash, at) in &self.marks {
             bytes.extend_from_slice(hash);
@@ -149,7 +154,8 @@ impl Ledger {
         bytes
     }
 
-    fn find(&self, serial: &MfaSerial, code: &MfaCode, now: Timestamp) -> Option<Timestamp> {
+    /// Until when this code is spent, if it is; UTC.
+    pub fn find(&self, serial: &MfaSerial, code: &MfaCode, now: Timestamp) -> Option<Timestamp> {
         let hash = self.hash(serial, code);
         self.marks
             .iter()

@@ -66,6 +66,20 @@ fn an_abandoned_prompt_can_be_taken_over_and_its_holder_learns_it() {
 }
 
 #[test]
+fn a_holder_line_with_the_last_number_there_is_can_be_taken_over() {
+    let (_temp, dir) = place();
+    let lock = PromptLock::new(&dir, &ME).unwrap();
+    let _held = mine(lock.try_take("pick", at(0)).unwrap());
+    let slot = fs::read_dir(&dir)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .find(|path| path.extension().is_some_and(|end| end == "0"))
+        .unwrap();
+    fs::write(slot, format!("{} 1 0 pick\n", u64::MAX)).unwrap();
+    mine(lock.take_over("exec", at(20)).unwrap());
+}
+
+#[test]
 fn holders_that_all_sit_stopped_end_the_taking_over() {
     let (_temp, dir) = place();
     let lock = PromptLock::new(&dir, &ME).unwrap();
