@@ -19,7 +19,7 @@ const PLACES: [KeyPlace; 4] = [
     KeyPlace::Runtime,
     KeyPlace::Demo,
 ];
-const KINDS: [Kind; 4] = [Kind::AuthSession, Kind::RoleSession, Kind::Warm, Kind::Fact];
+const KINDS: [Kind; 3] = [Kind::AuthSession, Kind::RoleSession, Kind::Warm];
 
 fuzz_target!(|bytes: &[u8]| {
     any_bytes(bytes);
