@@ -24,8 +24,7 @@ pub fn run(context: &Context, arguments: &ConsoleArgs) -> Result<Exit, Fault> {
             "whoever has this URL is signed in; it works for 15 minutes, and {}",
             until(ends)
         ));
-        let line = Secret::new(format!("{}\n", url.expose()));
-        context.out.secret(&line).map_err(|error| {
+        context.out.secret(&url.line()).map_err(|error| {
             Fault::new(Exit::Fault, "the URL could not be written").because(error.to_string())
         })?;
         return Ok(Exit::Done);

@@ -461,7 +461,8 @@ pub fn passphrase(which: Passphrase) -> Result<Secret, Fault> {
         Passphrase::Existing => terminal.ask_hidden("passphrase of the access key's file: "),
         Passphrase::New => loop {
             let first = terminal.ask_hidden("new passphrase for the access key's file: ")?;
-            if terminal.ask_hidden("the same again: ")?.expose() == first.expose() {
+            let again = terminal.ask_hidden("the same again: ")?;
+            if again.same_as(&first) {
                 return Ok(first);
             }
             terminal.say("sekisho: the two differ");

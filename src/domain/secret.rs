@@ -1,8 +1,10 @@
 //! Secrets: no Debug, no Clone, no Display, no Serialize; wiped on drop.
 //!
-//! `expose` is the only way in. Grep for it: the places are few, and each has its reason.
+//! `expose` is the only way in, and `tests/it/layers.rs` holds the list of those who use it: the calls to AWS, the
+//! child's environment and the texts that carry it, the sealed store, the console's sign-in, the writer of stdout.
 
 use jiff::Timestamp;
+use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 use super::ids::AccessKeyId;
@@ -19,6 +21,39 @@ impl Secret {
     /// The text itself, for the one place that must have it.
     pub fn expose(&self) -> &str {
         &self.0
+    }
+
+    /// Whether there is nothing in it.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether this is the same text, in a time that does not tell where the two differ.
+    pub fn is(&self, given: &[u8]) -> bool {
+        self.0.as_bytes().ct_eq(given).into()
+    }
+
+    /// Whether two secrets are the same text.
+    pub fn same_as(&self, other: &Self) -> bool {
+        self.is(other.0.as_bytes())
+    }
+
+    /// A second one, where two have to have it.
+    #[must_use]
+    pub fn copy(&self) -> Self {
+        Self(self.0.clone())
+    }
+
+    /// The same without outer white space.
+    #[must_use]
+    pub fn trimmed(&self) -> Self {
+        Self::new(self.0.trim().to_owned())
+    }
+
+    /// The same as a line.
+    #[must_use]
+    pub fn line(&self) -> Self {
+        Self::new(format!("{}\n", *self.0))
     }
 }
 
@@ -55,6 +90,12 @@ impl MfaCode {
             digits.push(digit(c)?);
         }
         (digits.len() == 6).then_some(Self(digits))
+    }
+
+    /// The same code once more.
+    #[must_use]
+    pub fn copy(&self) -> Self {
+        Self(self.0.clone())
     }
 
     /// The digits themselves, for the one request that carries them.

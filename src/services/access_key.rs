@@ -32,7 +32,7 @@ pub async fn load(
         KeySource::Command(argv) => Ok(aws::from_command(argv).await?),
         KeySource::Auto | KeySource::Keyring | KeySource::File => {
             let shelf = Shelf::new(auth, store, state);
-            shelf.passphrase.replace(passphrase.map(copy));
+            shelf.passphrase.replace(passphrase.map(Secret::copy));
             let found = shelf.find(person).await.map_err(refusal)?;
             let current = found.and_then(|(_, entry)| entry.current);
             Ok(current.ok_or_else(|| nothing_stored(auth))?.key)
@@ -49,11 +49,6 @@ fn refusal(error: KeyError) -> Refusal {
         }
         error => error.fault().into(),
     }
-}
-
-/// The one other place that holds a passphrase for as long as it is needed.
-fn copy(passphrase: &Secret) -> Secret {
-    Secret::new(passphrase.expose().to_owned())
 }
 
 /// Whether a config leaves its key to the store.
@@ -254,10 +249,10 @@ impl Shelf {
     /// Where the kernel cannot remember the passphrase, one verb still asks for it once.
     fn ask(&self, which: Passphrase, person: &dyn Person) -> Result<Secret, Unasked> {
         if let Some(known) = self.passphrase.borrow().as_ref() {
-            return Ok(copy(known));
+            return Ok(known.copy());
         }
         let given = person.passphrase(which)?;
-        *self.passphrase.borrow_mut() = Some(copy(&given));
+        *self.passphrase.borrow_mut() = Some(given.copy());
         Ok(given)
     }
 }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
 use crate::domain::fault::{Exit, Fault};
-use crate::domain::secret::AccessKey;
+use crate::domain::secret::{AccessKey, Secret};
 use crate::domain::text::{nearest, sanitize};
 
 use super::aws::long_term;
@@ -107,7 +107,12 @@ impl CredentialsFile {
         let origin = format!("profile {shown}");
         let is_session = !all(&TOKENS).is_empty();
         Ok(Found {
-            key: long_term(id.value, secret.value.to_owned(), is_session, &origin)?,
+            key: long_term(
+                id.value,
+                Secret::new(secret.value.to_owned()),
+                is_session,
+                &origin,
+            )?,
             lines: vec![id.line.clone(), secret.line.clone()],
         })
     }

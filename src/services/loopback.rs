@@ -14,7 +14,6 @@ use hyper::body::{Bytes, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use subtle::ConstantTimeEq;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 
@@ -110,11 +109,6 @@ pub fn refusal(parts: &Parts, address: SocketAddr) -> Option<StatusCode> {
     } else {
         None
     }
-}
-
-/// Whether two secrets are the same, in a time that does not tell where they differ.
-pub fn is_same(given: &[u8], secret: &Secret) -> bool {
-    given.ct_eq(secret.expose().as_bytes()).into()
 }
 
 /// 32 random bytes as 64 hexadecimal digits.

@@ -4,10 +4,8 @@
 //! keeps a thread that can take a key meant for a child, forgets a key that comes together with something else, and
 //! reads a closed terminal for ever.
 
-use std::fs::File;
 use std::io::{self, IsTerminal, stderr, stdin};
 use std::os::fd::OwnedFd;
-use std::os::unix::ffi::OsStrExt;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -16,6 +14,7 @@ use crossterm::event::{self, Event};
 use crossterm::terminal;
 use futures_core::Stream;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{Mode, OFlags, open};
 use rustix::termios::{OptionalActions, tcgetattr, tcsetattr, ttyname};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
@@ -36,8 +35,8 @@ impl Input {
         let tty = if stdin().is_terminal() {
             rustix::io::fcntl_dupfd_cloexec(stdin(), 0)?
         } else {
-            let name = ttyname(stderr(), Vec::new())?;
-            File::open(std::ffi::OsStr::from_bytes(name.as_bytes()))?.into()
+            let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
+            open(ttyname(stderr(), Vec::new())?, flags, Mode::empty())?
         };
         #[expect(
             deprecated,

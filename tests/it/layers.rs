@@ -23,6 +23,23 @@ const HOMES: [(&str, &[&str]); 8] = [
     ("println!", &["cli/out.rs"]),
 ];
 
+/// Where a secret's text may be looked at: on its way to AWS, into a child's environment, into the sealed store, to the
+/// browser, to stdout.
+const DOORS: [&str; 12] = [
+    "services/aws/mod.rs",
+    "services/aws/federation.rs",
+    "services/environment/mod.rs",
+    "services/environment/render.rs",
+    "services/export.rs",
+    "services/serve.rs",
+    "services/sessions.rs",
+    "services/store/keyfile.rs",
+    "services/store/keys.rs",
+    "services/store/spent.rs",
+    "services/console/mod.rs",
+    "cli/out.rs",
+];
+
 fn sources() -> Vec<(String, String)> {
     fn walk(dir: &Path, out: &mut Vec<std::path::PathBuf>) {
         for entry in std::fs::read_dir(dir).unwrap() {
@@ -89,6 +106,26 @@ fn each_kind_of_thing_has_one_home() {
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn secrets_are_looked_at_in_a_countable_few_places() {
+    let files = sources();
+    let looks = |file: &str| {
+        let (_, code) = files.iter().find(|(name, _)| name == file).unwrap();
+        code.contains(".expose()")
+    };
+    let doors: Vec<&str> = files
+        .iter()
+        .map(|(file, _)| file.as_str())
+        .filter(|file| looks(file))
+        .collect();
+    for file in &doors {
+        assert!(DOORS.contains(file), "{file} looks at a secret");
+    }
+    for door in DOORS {
+        assert!(doors.contains(&door), "{door} no longer does");
+    }
 }
 
 #[test]

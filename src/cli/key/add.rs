@@ -11,7 +11,7 @@ use crate::cli::context::{Context, block_on};
 use crate::cli::prompt::{self, Terminal};
 use crate::domain::fault::{Exit, Fault};
 use crate::domain::ids::UserName;
-use crate::domain::secret::AccessKey;
+use crate::domain::secret::{AccessKey, Secret};
 use crate::services::access_key::{is_stored, owner};
 use crate::services::aws::{Aws, Doing, Kind, Signer, long_term};
 use crate::services::store::keys::{KeyEntry, KeyError, StoredKey};
@@ -118,12 +118,7 @@ fn typed() -> Result<AccessKey, Fault> {
     let mut terminal = Terminal::open().ok_or_else(unreadable)?;
     let id = terminal.ask("access key id: ")?;
     let secret = terminal.ask_hidden("secret access key (not shown): ")?;
-    long_term(
-        &id,
-        secret.expose().trim().to_owned(),
-        false,
-        "what was typed",
-    )
+    long_term(&id, secret.trimmed(), false, "what was typed")
 }
 
 fn unreadable() -> Fault {
@@ -154,6 +149,7 @@ fn parse(text: &str) -> Result<AccessKey, Fault> {
         let (Some(id), Some(secret)) = (printed.access_key_id, printed.secret_access_key) else {
             return Err(unreadable());
         };
+        let secret = Secret::new(secret);
         return long_term(&id, secret, printed.session_token.is_some(), "stdin");
     }
     let lines: Vec<&str> = text.lines().map(str::trim).collect();
@@ -162,7 +158,8 @@ fn parse(text: &str) -> Result<AccessKey, Fault> {
         [id, secret] => (id, secret),
         _ => return Err(unreadable()),
     };
-    long_term(id.trim(), secret.trim().to_owned(), false, "stdin")
+    let secret = Secret::new(secret.trim().to_owned());
+    long_term(id.trim(), secret, false, "stdin")
 }
 
 #[cfg(test)]

@@ -25,7 +25,7 @@ pub fn from_environment() -> Result<AccessKey, Fault> {
     };
     long_term(
         &id,
-        secret,
+        Secret::new(secret),
         set("AWS_SESSION_TOKEN").is_some(),
         "the environment",
     )
@@ -48,7 +48,7 @@ pub async fn from_profile(name: &str) -> Result<AccessKey, Fault> {
     })?;
     long_term(
         found.access_key_id(),
-        found.secret_access_key().to_owned(),
+        Secret::new(found.secret_access_key().to_owned()),
         found.session_token().is_some(),
         &origin,
     )
@@ -119,7 +119,7 @@ pub async fn from_command(argv: &Argv) -> Result<AccessKey, Fault> {
     let temporary = printed.session_token.is_some();
     long_term(
         &printed.access_key_id,
-        printed.secret_access_key,
+        Secret::new(printed.secret_access_key),
         temporary,
         "key_command",
     )
@@ -130,11 +130,10 @@ pub async fn from_command(argv: &Argv) -> Result<AccessKey, Fault> {
 /// `origin` begins the fault's sentence, e.g. `profile default`.
 pub fn long_term(
     id: &str,
-    secret: String,
+    secret: Secret,
     has_token: bool,
     origin: &str,
 ) -> Result<AccessKey, Fault> {
-    let secret = Secret::new(secret);
     let id = id
         .parse::<crate::domain::ids::AccessKeyId>()
         .map_err(|why| {

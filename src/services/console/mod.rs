@@ -162,7 +162,7 @@ impl Shared {
             return loopback::status(StatusCode::FORBIDDEN);
         }
         let path = parts.uri.path().trim_start_matches('/');
-        if !loopback::is_same(path.as_bytes(), &self.path) {
+        if !self.path.is(path.as_bytes()) {
             return loopback::status(StatusCode::NOT_FOUND);
         }
         let url = self

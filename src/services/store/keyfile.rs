@@ -315,7 +315,7 @@ fn unseal(slot: &Slot, key: &Key, record: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
 
 fn asked(ask: &mut Ask<'_>, which: Passphrase) -> Result<Secret, KeyFileError> {
     let passphrase = ask(which)?;
-    if passphrase.expose().is_empty() {
+    if passphrase.is_empty() {
         return Err(KeyFileError::EmptyPassphrase);
     }
     Ok(passphrase)
