@@ -10,6 +10,7 @@ use crate::services::store::keyfile::{Passphrase, Unasked};
 
 use super::out::Out;
 use super::prompt;
+use super::terminal::{self, Terminal};
 
 /// Where the broker's words go, and where the person's one wish comes from.
 pub struct Bench(RefCell<Seat>);
@@ -86,7 +87,7 @@ impl Person for Rc<Bench> {
 
     fn is_there(&self) -> bool {
         match &*self.0.borrow() {
-            Seat::Terminal(_) => prompt::Terminal::open().is_some(),
+            Seat::Terminal(_) => Terminal::open().is_some(),
             Seat::Screen { .. } => true,
             Seat::Empty => false,
         }
@@ -102,7 +103,7 @@ impl Person for Rc<Bench> {
 
     fn wants_the_prompt(&self) -> bool {
         match &mut *self.0.borrow_mut() {
-            Seat::Terminal(_) => prompt::enter_was_pressed(),
+            Seat::Terminal(_) => terminal::enter_was_pressed(),
             Seat::Screen { wish, .. } => std::mem::take(wish),
             Seat::Empty => false,
         }

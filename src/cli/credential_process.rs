@@ -12,7 +12,8 @@ use crate::services::export;
 use super::args::Common;
 use super::context::{Context, block_on};
 use super::out::Out;
-use super::prompt::{self, Codes, Terminal};
+use super::prompt::{self, Codes};
+use super::terminal::Terminal;
 use super::warm;
 use super::world::World;
 

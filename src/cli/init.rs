@@ -12,7 +12,7 @@ use crate::services::config_files;
 use super::args::Common;
 use super::demo::EXAMPLE;
 use super::out::Out;
-use super::prompt::Terminal;
+use super::terminal::Terminal;
 use super::world::World;
 
 /// What stands at the top of a new config.

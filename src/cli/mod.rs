@@ -29,6 +29,7 @@ mod prompt;
 mod serve;
 mod shell;
 mod status;
+mod terminal;
 mod verify;
 mod warm;
 mod world;

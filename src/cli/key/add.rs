@@ -8,7 +8,8 @@ use serde::de::IgnoredAny;
 use zeroize::Zeroizing;
 
 use crate::cli::context::{Context, block_on};
-use crate::cli::prompt::{self, Terminal};
+use crate::cli::prompt;
+use crate::cli::terminal::Terminal;
 use crate::domain::fault::{Exit, Fault};
 use crate::domain::ids::UserName;
 use crate::domain::secret::{AccessKey, Secret};
