@@ -16,6 +16,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use aws_credential_types::Credentials as SdkCredentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_sts::config::retry::RetryConfig;
 use aws_sdk_sts::config::timeout::TimeoutConfig;
 use aws_sdk_sts::config::{BehaviorVersion, StalledStreamProtectionConfig};
@@ -24,6 +25,7 @@ use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use aws_types::SdkConfig;
 use aws_types::app_name::AppName;
 use jiff::Timestamp;
 
@@ -222,37 +224,25 @@ impl Aws {
     }
 
     fn sts(&self, signer: Signer<'_>) -> aws_sdk_sts::Client {
-        let config = aws_sdk_sts::Config::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .region(self.region.clone())
-            .credentials_provider(signer.sdk())
-            .http_client(self.http.clone())
-            .retry_config(RetryConfig::disabled())
-            .timeout_config(timeouts())
-            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
-            .app_name(app_name());
-        let config = match &self.endpoint {
-            Some(url) => config.endpoint_url(url),
-            None => config,
-        };
-        aws_sdk_sts::Client::from_conf(config.build())
+        aws_sdk_sts::Client::new(&self.config(signer))
     }
 
     fn iam(&self, signer: Signer<'_>) -> aws_sdk_iam::Client {
-        let config = aws_sdk_iam::Config::builder()
+        aws_sdk_iam::Client::new(&self.config(signer))
+    }
+
+    fn config(&self, signer: Signer<'_>) -> SdkConfig {
+        let mut config = SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(self.region.clone())
-            .credentials_provider(signer.sdk())
+            .credentials_provider(SharedCredentialsProvider::new(signer.sdk()))
             .http_client(self.http.clone())
             .retry_config(RetryConfig::disabled())
             .timeout_config(timeouts())
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
             .app_name(app_name());
-        let config = match &self.endpoint {
-            Some(url) => config.endpoint_url(url),
-            None => config,
-        };
-        aws_sdk_iam::Client::from_conf(config.build())
+        config.set_endpoint_url(self.endpoint.clone());
+        config.build()
     }
 }
 
