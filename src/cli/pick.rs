@@ -217,7 +217,7 @@ impl<'a> Switcher<'a> {
             .await
             .map_err(|error| no_screen(&error))?;
         if let Some(context) = self.host.held.get() {
-            context.broker().abandon();
+            context.broker().rest();
         }
         Ok(match outcome {
             Outcome::Quit => Choice::Left(Exit::Done),
@@ -324,6 +324,7 @@ impl Host for Outside<'_> {
     async fn issue(&self, request: Request) -> Result<Pass, Refusal> {
         let context = self.held.get().ok_or_else(not_read)?;
         context.bench().face_the_screen();
+        context.lend_demo_key()?;
         context.broker().issue(&request).await
     }
 
@@ -339,7 +340,7 @@ impl Host for Outside<'_> {
 
     fn give_up(&self) {
         if let Some(context) = self.held.get() {
-            context.broker().abandon();
+            context.broker().rest();
         }
     }
 

@@ -3,7 +3,7 @@
 //! [`terminal`] is the harness, for any program; [`driver`] runs one library function in a process of
 //! its own.
 
-mod commands;
+pub mod commands;
 mod driver;
 mod hooks;
 mod prompts;

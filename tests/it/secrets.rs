@@ -324,3 +324,41 @@ fn neighbours(user: Option<u32>) {
     let seen = fs::read_to_string(file).unwrap_or_else(|_| panic!("{output:?}"));
     assert_eq!(seen, "hidden\n1\n");
 }
+
+/// Root can look into a process that hides its memory.
+#[cfg(target_os = "linux")]
+#[test]
+fn the_list_holds_a_key_only_while_it_is_needed() {
+    use crate::pty::commands::{contains, memory};
+    if !rustix::process::geteuid().is_root() {
+        return crate::store::skip("only root sees the memory of a process that hides it");
+    }
+    let stage = Stage::new(Key::File, Codes::Person);
+    stage.store_key();
+    let mut pty = Pty::spawn(stage.in_terminal(BINARY, &[]));
+    let pid = pty.pid();
+    let holds = |what: &str| contains(&memory(pid), what.as_bytes());
+    pty.wait_for("dev-1");
+    pty.send("dev-1\r");
+    pty.wait_for("code of tanaka from phone");
+    assert!(holds(SECRET), "it is about to be needed");
+    pty.send("\u{1b}");
+    pty.wait_until("a list without the key", |_| !holds(SECRET));
+
+    pty.send("\r");
+    pty.wait_for("code of tanaka from phone");
+    pty.send(&stage.next_code());
+    pty.wait_until("the subshell", |screen| !screen.contains("MFA"));
+    let file = stage.path("environment");
+    pty.line(&format!("env > {}; echo wri''tten", file.display()));
+    pty.wait_for("written");
+    let environment = fs::read_to_string(file).unwrap();
+    let session = environment
+        .lines()
+        .find_map(|line| line.strip_prefix("AWS_SECRET_ACCESS_KEY="))
+        .unwrap();
+    // The SDK leaves tokens behind in buffers of requests; without the secret beside them they sign nothing.
+    for secret in [SECRET, session] {
+        pty.wait_until("a parent without secrets", |_| !holds(secret));
+    }
+}

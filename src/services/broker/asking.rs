@@ -64,11 +64,6 @@ impl Turn {
 }
 
 impl Broker {
-    /// Gives up a code that was asked for, so that another process may ask.
-    pub fn abandon(&self) {
-        self.turn.take();
-    }
-
     /// Whether the code that was asked for is no longer needed here: another process has taken the prompt over,
     /// or has got the session.
     pub fn is_overtaken(&self) -> bool {

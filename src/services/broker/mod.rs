@@ -132,12 +132,11 @@ impl Broker {
             (Err(refusal), _) => {
                 if let Refusal::Fault(_) = refusal {
                     // The list stays open with it: nobody is asked for a code any more.
-                    self.abandon();
+                    self.rest();
                 }
                 Err(refusal)
             }
             (Ok((session, serial)), _) => {
-                self.turn.take();
                 // Not always what was asked: a role may give less.
                 let target = session.origin.target.clone();
                 let id = sessions::role_id(&self.auth, &who.key, &serial, &target, &name);
@@ -221,7 +220,8 @@ impl Broker {
         self.aws()?.members(signer).await
     }
 
-    /// Wipes the access key: while a child runs, the parent holds none.
+    /// Wipes the access key and lets another process ask for the code: while a child runs or the list waits, this
+    /// one holds neither.
     pub fn rest(&self) {
         self.key.take();
         self.turn.take();
@@ -242,7 +242,9 @@ impl Broker {
         Some(format!("this session is not in the diary: {error}"))
     }
 
+    /// Whoever has a pass needs neither key nor turn.
     fn pass(&self, session: Session<RoleOrigin>, target: Target, mut notes: Vec<String>) -> Pass {
+        self.rest();
         notes.extend(self.vault.take_warning());
         notes.extend(self.facts.take_warning());
         session.into_pass(target, notes)

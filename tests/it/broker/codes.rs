@@ -30,7 +30,7 @@ fn a_wrong_code_is_asked_for_again_and_never_sent_twice() {
     assert!(what.contains("used already"), "{what}");
     assert!(next_code_at.unwrap() > now());
     // ... in every process, as soon as this one no longer asks.
-    stage.broker.abandon();
+    stage.broker.rest();
     let other = run(stage
         .another()
         .issue(&request(&dev, Some(stage.wrong_code()), PERSON)));
@@ -120,7 +120,7 @@ fn another_process_waits_while_one_asks() {
             while stage.ears.0.borrow().is_empty() {
                 tokio::task::yield_now().await;
             }
-            stage.broker.abandon();
+            stage.broker.rest();
             std::future::pending::<()>().await;
         };
         tokio::select! {

@@ -176,6 +176,7 @@ impl Stage {
         code: Option<(MfaSerial, MfaCode)>,
         terms: Terms,
     ) -> Result<Pass, Refusal> {
+        lend(&self.broker);
         run(self.broker.issue(&request(target, code, terms)))
     }
 
@@ -236,11 +237,16 @@ fn broker(auth: &Auth, shared: &std::path::Path, ears: &Ears) -> Broker {
             clock: now,
         },
     );
+    lend(&broker);
+    broker
+}
+
+/// The key that a broker works with until it rests.
+pub fn lend(broker: &Broker) {
     broker.hold(AccessKey {
         id: KEY.parse().unwrap(),
         secret: Secret::new(SECRET.into()),
     });
-    broker
 }
 
 pub fn device(serial: &str, label: &str) -> MfaDevice {

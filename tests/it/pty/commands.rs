@@ -138,7 +138,7 @@ fn a_child_starts_with_default_signals() {
 
 /// Every readable, writable byte of a process.
 #[cfg(target_os = "linux")]
-fn memory(pid: i32) -> Vec<u8> {
+pub fn memory(pid: i32) -> Vec<u8> {
     use std::os::unix::fs::FileExt;
     let maps = std::fs::read_to_string(format!("/proc/{pid}/maps")).unwrap();
     let mem = std::fs::File::open(format!("/proc/{pid}/mem")).unwrap();
@@ -206,6 +206,6 @@ fn the_parent_holds_no_secret_while_the_child_runs() {
 }
 
 #[cfg(target_os = "linux")]
-fn contains(all: &[u8], part: &[u8]) -> bool {
+pub fn contains(all: &[u8], part: &[u8]) -> bool {
     all.windows(part.len()).any(|window| window == part)
 }
