@@ -11,7 +11,7 @@ mod flows;
 mod identity;
 mod standing;
 
-use std::cell::{OnceCell, RefCell};
+use std::cell::RefCell;
 use std::path::PathBuf;
 use std::rc::Rc;
 
@@ -47,7 +47,7 @@ pub struct Broker {
     diary: Option<Diary>,
     person: Box<dyn Person>,
     clock: fn() -> Timestamp,
-    aws: OnceCell<Aws>,
+    aws: RefCell<Option<Rc<Aws>>>,
     key: RefCell<Option<Rc<AccessKey>>>,
     /// The right to ask for a code: held from the question until the answer was used or given up.
     turn: RefCell<Option<Turn>>,
@@ -87,7 +87,7 @@ impl Broker {
             diary: means.diary,
             person: means.person,
             clock: means.clock,
-            aws: OnceCell::new(),
+            aws: RefCell::new(None),
             key: RefCell::new(None),
             turn: RefCell::new(None),
         }
@@ -224,6 +224,7 @@ impl Broker {
     /// one holds neither.
     pub fn rest(&self) {
         self.key.take();
+        self.aws.take(); // its connections keep AWS's last answers
         self.turn.take();
     }
 
@@ -250,11 +251,12 @@ impl Broker {
         session.into_pass(target, notes)
     }
 
-    fn aws(&self) -> Result<&Aws, Fault> {
-        if let Some(aws) = self.aws.get() {
-            return Ok(aws);
+    fn aws(&self) -> Result<Rc<Aws>, Fault> {
+        if let Some(aws) = self.aws.borrow().as_ref() {
+            return Ok(Rc::clone(aws));
         }
-        let aws = Aws::new(&self.auth)?;
-        Ok(self.aws.get_or_init(|| aws))
+        let aws = Rc::new(Aws::new(&self.auth)?);
+        *self.aws.borrow_mut() = Some(Rc::clone(&aws));
+        Ok(aws)
     }
 }
