@@ -94,6 +94,17 @@ fn a_key_typed_while_the_list_comes_back_is_not_lost() {
     assert_eq!(desk.ended(), 130);
 }
 
+/// More than the reader takes at once, as a paste in a terminal that marks none.
+#[test]
+fn a_flood_of_keys_is_heard_to_its_end() {
+    let Some(mut desk) = Desk::new() else { return };
+    desk.open("");
+    desk.pty.send(&format!("{}zq", "a\u{7f}".repeat(650)));
+    desk.pty.wait_for("› zq ");
+    desk.pty.send("\u{3}");
+    assert_eq!(desk.ended(), 130);
+}
+
 /// The window is closed, and no signal tells: the list ends by itself, and does not spin on a dead terminal.
 #[test]
 fn a_terminal_that_is_gone_ends_the_list() {
