@@ -54,9 +54,9 @@ pub fn run(world: &World, common: &Common, arguments: DoctorArgs, out: Out) -> R
         })?,
         _ => None,
     };
-    let sessions = context.as_ref().map_or(Ok(None), |context| {
-        context.broker().vault().settle(Timestamp::now())
-    });
+    let sessions = context
+        .as_ref()
+        .map(|context| context.broker().vault().settle(Timestamp::now()));
     let marks = paths
         .as_ref()
         .ok()
@@ -66,7 +66,9 @@ pub fn run(world: &World, common: &Common, arguments: DoctorArgs, out: Out) -> R
         paths: paths.as_ref(),
         config: loaded.as_ref(),
         keychain: keychain.as_ref().copied(),
-        sessions: sessions.as_ref().copied().map_err(String::as_str),
+        sessions: sessions
+            .as_ref()
+            .map(|sessions| sessions.as_ref().copied().map_err(String::as_str)),
         key: key.as_ref().map(|key| key.as_ref().map(|key| &key.id)),
         online: online.as_ref(),
         marks: &marks.map(|dir| verify::marks(&dir)).unwrap_or_default(),

@@ -7,14 +7,13 @@ use jiff::Timestamp;
 use crate::domain::config::{PromptCompat, StoreChoice};
 use crate::domain::guard::Confirmation;
 use crate::domain::pass::{Pass, Renew};
-use crate::services::config_files;
 use crate::services::environment::{Environment, Inherited};
 use crate::services::warm::{Answer, Question};
 
 use super::args::Common;
 use super::child;
 use super::context::{self, Context};
-use super::world::World;
+use super::world::{self, World};
 
 /// The pass that was given before for these very words, and what its environment is told besides.
 ///
@@ -87,8 +86,6 @@ fn config_path(world: &World, common: &Common) -> Option<PathBuf> {
             let named = common.config.as_deref().or(demo.config());
             Some(named.unwrap_or(demo.folder()).to_owned())
         }
-        World::Real => {
-            config_files::locate(common.config.as_deref(), |name| std::env::var_os(name)).ok()
-        }
+        World::Real => world::config_path(common).ok(),
     }
 }

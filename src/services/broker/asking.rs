@@ -12,6 +12,7 @@ use crate::domain::secret::{AccessKey, MfaCode};
 use crate::services::aws::{Doing, Failure, Kind};
 use crate::services::codes;
 use crate::services::sessions::{self, AuthOrigin, Session, Who};
+use crate::services::store::files::FileError;
 use crate::services::store::lock::{Held, Holder, PromptLock, Waited, Wish};
 use crate::services::store::spent::Marked;
 
@@ -79,15 +80,13 @@ impl Broker {
         who: &Who,
         since: Timestamp,
     ) -> Option<Session<AuthOrigin>> {
-        let lock = match PromptLock::new(&self.shared, &sessions::who_id(&self.auth)) {
-            Ok(lock) => lock,
-            Err(error) => {
-                self.person.hear(&format!(
-                    "other sekisho processes may ask for a code too: {error}"
-                ));
-                return None;
-            }
+        let unlocked = |error: FileError| {
+            self.person.hear(&format!(
+                "other sekisho processes may ask for a code too: {error}"
+            ));
         };
+        let lock = PromptLock::new(&self.shared, &sessions::who_id(&self.auth));
+        let lock = lock.map_err(unlocked).ok()?;
         let mine = self.turn.borrow_mut().take();
         if let Some(turn) = mine
             && !turn.is_superseded()
@@ -117,9 +116,7 @@ impl Broker {
                 None
             }
             Err(error) => {
-                self.person.hear(&format!(
-                    "other sekisho processes may ask for a code too: {error}"
-                ));
+                unlocked(error);
                 None
             }
         }

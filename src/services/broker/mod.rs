@@ -100,6 +100,15 @@ impl Broker {
 
     /// Gives a pass into a target: from the cache, through the auth session, or with a code.
     pub async fn issue(&self, request: &Request) -> Result<Pass, Refusal> {
+        let answer = Box::pin(self.enter(request)).await; // else the futures nest too deep for rustc
+        if !matches!(answer, Err(Refusal::Code(_) | Refusal::Passphrase(_))) {
+            // Nobody is asked for anything any more, though the list may stay open for hours.
+            self.rest();
+        }
+        answer
+    }
+
+    async fn enter(&self, request: &Request) -> Result<Pass, Refusal> {
         let target = request.target.target();
         if let Some(passphrase) = &request.passphrase {
             self.key_opened_with(Some(passphrase)).await?;
@@ -129,13 +138,7 @@ impl Broker {
             {
                 Ok(self.pass(session, target, notes))
             }
-            (Err(refusal), _) => {
-                if let Refusal::Fault(_) = refusal {
-                    // The list stays open with it: nobody is asked for a code any more.
-                    self.rest();
-                }
-                Err(refusal)
-            }
+            (Err(refusal), _) => Err(refusal),
             (Ok((session, serial)), _) => {
                 // Not always what was asked: a role may give less.
                 let target = session.origin.target.clone();
@@ -243,9 +246,7 @@ impl Broker {
         Some(format!("this session is not in the diary: {error}"))
     }
 
-    /// Whoever has a pass needs neither key nor turn.
     fn pass(&self, session: Session<RoleOrigin>, target: Target, mut notes: Vec<String>) -> Pass {
-        self.rest();
         notes.extend(self.vault.take_warning());
         notes.extend(self.facts.take_warning());
         session.into_pass(target, notes)

@@ -102,7 +102,14 @@ fn sessions(setup: &Setup<'_>) -> Row {
     const ID: &str = "sessions";
     const REMEDY: &str =
         "let the container use keyctl (its seccomp profile), or run a Secret Service";
-    match setup.sessions {
+    let Some(sessions) = setup.sessions else {
+        return Row::new(
+            ID,
+            Health::Skipped,
+            "there is no config to say where sessions rest",
+        );
+    };
+    match sessions {
         Ok(None) => Row::ok(ID, "the config wants sessions in memory only"),
         Ok(Some(KeyPlace::Runtime)) => Row::new(
             ID,

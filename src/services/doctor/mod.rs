@@ -64,8 +64,9 @@ pub struct Setup<'a> {
     pub config: Result<&'a Loaded, &'a Fault>,
     /// What a probe of the OS keychain came to.
     pub keychain: Result<(), &'a KeychainError>,
-    /// Where sessions can rest, or why they stay in memory; no place where none is wanted.
-    pub sessions: Result<Option<KeyPlace>, &'a str>,
+    /// Where sessions can rest, or why they stay in memory; no place where none is wanted. `None` where no config
+    /// tells.
+    pub sessions: Option<Result<Option<KeyPlace>, &'a str>>,
     /// The access key; `None` where it was not looked for (a passphrase nobody could be asked).
     pub key: Option<Result<&'a AccessKeyId, &'a Fault>>,
     /// What AWS answered; `None` offline.

@@ -104,7 +104,7 @@ impl Machine {
             paths: paths.as_ref(),
             config: loaded.as_ref(),
             keychain: self.keychain.as_ref().copied(),
-            sessions: self.sessions.as_ref().copied().map_err(String::as_str),
+            sessions: Some(self.sessions.as_ref().copied().map_err(String::as_str)),
             key: self.key.as_ref().map(Result::as_ref),
             online: self.online.as_ref(),
             marks: &self.marks,
