@@ -11,9 +11,9 @@ use crate::domain::duration::parse_duration;
 use crate::domain::ids::{AccountId, Malformed, Region, RoleName};
 use crate::domain::policy;
 use crate::domain::scope::Scope;
+use crate::services::child::environment::Syntax;
+use crate::services::child::shell::{CommandName, Hookable};
 use crate::services::console::Service;
-use crate::services::environment::Syntax;
-use crate::services::shell::{CommandName, Hookable};
 
 /// One MFA code opens every account for the day; a leaked key opens nothing.
 #[derive(Debug, Parser)]

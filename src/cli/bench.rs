@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use crate::domain::pass::Refusal;
 use crate::domain::secret::Secret;
-use crate::services::person::Person;
+use crate::services::session::interaction::Person;
 use crate::services::store::keyfile::{Passphrase, Unasked};
 
 use super::out::Out;

@@ -5,16 +5,16 @@ use crate::domain::fault::{Exit, Fault};
 use crate::domain::guard::{Cleared, Confirmation};
 use crate::domain::pass::{Asking, Pass, Refusal, Renew, Request, Terms};
 use crate::domain::secret::Secret;
-use crate::services::environment::{self, Environment, Inherited};
-use crate::services::export;
-use crate::services::process;
-use crate::services::serve::Server;
-use crate::services::shell::{Shell, Subshell};
+use crate::services::child::environment::{self, Environment, Inherited};
+use crate::services::child::export;
+use crate::services::child::process;
+use crate::services::child::serve::Server;
+use crate::services::child::shell::{Shell, Subshell};
 use crate::services::store::files::Dir;
 
 use super::args::Common;
 use super::context::{Context, block_on, named_config};
-use super::demo::Demo;
+use super::verbs::demo::Demo;
 use super::world::World;
 
 impl Context {

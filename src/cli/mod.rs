@@ -4,33 +4,12 @@ pub mod args;
 mod bench;
 mod child;
 mod columns;
-mod completions;
-mod config;
-mod console;
 mod context;
-mod credential_process;
-mod demo;
 mod diff;
-mod doctor;
-mod env;
-mod exec;
-mod hook;
-mod import;
-mod init;
-mod key;
-mod list;
-mod login;
-mod logout;
 pub mod out;
-mod pick;
-mod policy;
-mod profiles;
 mod prompt;
-mod serve;
-mod shell;
-mod status;
 mod terminal;
-mod verify;
+mod verbs;
 mod warm;
 mod world;
 
@@ -42,18 +21,22 @@ use clap::{CommandFactory, Parser};
 
 use crate::domain::fault::{Exit, Fault};
 use crate::domain::text::{nearest, sanitize};
-use crate::services::hygiene;
+use crate::services::store::process_memory;
 
 use args::{CommandLine, ImportVerb, Verb};
 use context::Context;
-use logout::What;
 use out::Out;
+use verbs::logout::What;
+use verbs::{
+    completions, config, console, credential_process, demo, doctor, env, exec, hook, import, init,
+    key, list, login, logout, pick, policy, profiles, serve, shell, status, verify,
+};
 use world::World;
 
 /// Runs one command line.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     // Before anything secret is read. `std::env` was filled by the loader, so `/proc/self/environ` is not missed.
-    let hidden = hygiene::hide_memory();
+    let hidden = process_memory::hide_memory();
     let arguments: Vec<OsString> = arguments.into_iter().collect();
     let line = match CommandLine::try_parse_from(&arguments) {
         Ok(line) => line,

@@ -12,7 +12,7 @@ use crate::domain::import::organization::Member;
 use crate::domain::pass::{Asking, CodeWanted, Complaint, Device, Pass, Refusal, Request, Terms};
 use crate::domain::secret::{Credentials, MfaCode, Secret};
 use crate::domain::text::sanitize;
-use crate::services::broker::Broker;
+use crate::services::session::broker::Broker;
 use crate::services::store::keyfile::Passphrase;
 
 use super::terminal::{Terminal, cancelled};

@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use crate::domain::config::{PromptCompat, StoreChoice};
 use crate::domain::guard::Confirmation;
 use crate::domain::pass::{Pass, Renew};
-use crate::services::environment::{Environment, Inherited};
-use crate::services::warm::{Answer, Question};
+use crate::services::child::environment::{Environment, Inherited};
+use crate::services::session::warm::{Answer, Question};
 
 use super::args::Common;
 use super::child;

@@ -5,14 +5,14 @@ use std::rc::Rc;
 
 use crate::domain::config::StoreChoice;
 use crate::domain::fault::Fault;
-use crate::services::config_cache::{self, Understood};
-use crate::services::config_files::{self, ReadFrom};
-use crate::services::paths::{Ids, Paths};
+use crate::services::config::cache::{self, Understood};
+use crate::services::config::files::{self, ReadFrom};
+use crate::services::config::paths::{Ids, Paths};
 use crate::services::store::datakey::KeyPlace;
 use crate::services::store::vault::Vault;
 
 use super::args::Common;
-use super::demo::Demo;
+use super::verbs::demo::Demo;
 
 /// Where a command runs: against AWS, or in a demo.
 #[derive(Clone)]
@@ -26,7 +26,7 @@ pub enum World {
 impl World {
     /// The world this process was started in: inside a demo shell, everything stays in the demo.
     pub fn of_environment() -> Result<Self, Fault> {
-        match std::env::var_os(super::demo::VARIABLE) {
+        match std::env::var_os(super::verbs::demo::VARIABLE) {
             Some(descriptor) => Ok(Self::Demo(Rc::new(Demo::join(descriptor.as_ref())?))),
             None => Ok(Self::Real),
         }
@@ -60,13 +60,13 @@ impl World {
     /// Reads the config, from its file or from the demo, and what its included files complain about.
     pub fn read_config(&self, common: &Common, paths: &Paths) -> Result<Understood, Fault> {
         let Self::Demo(demo) = self else {
-            return config_cache::load(&config_path(common)?, paths);
+            return cache::load(&config_path(common)?, paths);
         };
         let named = common.config.as_deref().or(demo.config());
         let mut understood = match named {
-            Some(path) => config_cache::load(&config_files::locate(Some(path), |_| None)?, paths)?,
+            Some(path) => cache::load(&files::locate(Some(path), |_| None)?, paths)?,
             None => Understood {
-                config: super::demo::example()?.config,
+                config: super::verbs::demo::example()?.config,
                 warnings: Vec::new(),
                 read_from: ReadFrom::default(),
             },
@@ -94,5 +94,5 @@ impl World {
 
 /// Where the config is.
 pub fn config_path(common: &Common) -> Result<PathBuf, Fault> {
-    config_files::locate(common.config.as_deref(), |name| std::env::var_os(name))
+    files::locate(common.config.as_deref(), |name| std::env::var_os(name))
 }

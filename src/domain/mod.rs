@@ -14,6 +14,7 @@ pub mod keys;
 pub mod pass;
 pub mod policy;
 pub mod profiles;
+pub mod rotation;
 pub mod scope;
 pub mod search;
 pub mod secret;

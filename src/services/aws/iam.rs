@@ -6,8 +6,8 @@ use aws_sdk_iam::types::StatusType;
 use jiff::Timestamp;
 
 use crate::domain::ids::AccessKeyId;
+use crate::domain::rotation::KeyAtAws;
 use crate::domain::secret::{AccessKey, Secret};
-use crate::services::rotation::KeyAtAws;
 use crate::services::store::keys::StoredKey;
 
 use super::{Aws, Failure, Signer, again};

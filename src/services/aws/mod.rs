@@ -3,11 +3,12 @@
 //! No call is retried by the SDK. A call that carries a code is never retried at all, since the first
 //! try may have spent it; the others try again when AWS throttles or fails, not when the network does.
 
+pub mod credentials_file;
 mod failure;
 mod federation;
 mod http;
 mod iam;
-mod keys;
+mod key_sources;
 mod organizations;
 mod probe;
 mod roles;
@@ -38,7 +39,7 @@ use crate::domain::secret::{AccessKey, Credentials, MfaCode, Secret};
 pub use failure::{Doing, Failure, Kind};
 pub use http::{detours, read_ca_bundle};
 pub use iam::LastUse;
-pub use keys::{from_command, from_environment, from_profile, long_term, profile_files};
+pub use key_sources::{from_command, from_environment, from_profile, long_term, profile_files};
 pub use probe::{Call, Prober};
 
 /// How long a connection may take to stand.

@@ -8,8 +8,8 @@ use tokio::process::{Child, Command};
 use crate::domain::account::Target;
 use crate::domain::fault::{Exit, Fault};
 use crate::domain::text::sanitize;
-use crate::services::environment::{Environment, Inherited};
-use crate::services::process;
+use crate::services::child::environment::{Environment, Inherited};
+use crate::services::child::process;
 
 /// An argument list with `{url}`, `{account}` and `{name}` in it.
 #[derive(Debug, Clone, PartialEq, Eq)]

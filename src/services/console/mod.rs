@@ -14,7 +14,7 @@ use std::time::Duration;
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use tokio::sync::Notify;
 
-use super::loopback::{self, Answer, Port};
+use super::child::loopback::{self, Answer, Port};
 use crate::domain::ids::{Malformed, Region};
 use crate::domain::secret::Secret;
 use crate::domain::text::form_encoded;

@@ -5,7 +5,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use crate::domain::config::{Argv, KeySource};
-use crate::services::codes::trusted_program;
+use crate::services::session::codes::trusted_program;
 
 use super::{Health, Row, Setup};
 

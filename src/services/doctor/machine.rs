@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::domain::config::{KeySource, StoreChoice, Symbols};
 use crate::services::aws;
-use crate::services::environment::IDENTITY;
+use crate::services::child::environment::IDENTITY;
 use crate::services::store::datakey::KeyPlace;
 use crate::services::store::files::Dir;
 use crate::services::store::keychain::{self, KeychainError};

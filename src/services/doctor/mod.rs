@@ -18,7 +18,7 @@ use crate::domain::ids::{AccessKeyId, AccountId};
 use crate::domain::text::sanitize;
 use crate::domain::verdict::report::Mark;
 
-use super::paths::Paths;
+use super::config::paths::Paths;
 use super::store::datakey::KeyPlace;
 use super::store::keychain::KeychainError;
 

@@ -4,9 +4,9 @@ use jiff::SignedDuration;
 
 use crate::domain::fault::Fault;
 use crate::domain::ids::MfaSerial;
+use crate::domain::rotation::KeyAtAws;
 use crate::domain::verdict::Verdict;
 use crate::services::aws::{Aws, Caller, Doing, Failure, Kind, Signer};
-use crate::services::rotation::KeyAtAws;
 
 use super::{Health, Row, Setup};
 

@@ -13,9 +13,9 @@ use super::keychain::{self, KeychainError};
 use super::keyfile::{Ask, KeyFile, KeyFileError};
 use crate::domain::fault::{Exit, Fault};
 use crate::domain::ids::AccountId;
+use crate::domain::rotation::Stage;
 use crate::domain::secret::{AccessKey, Secret};
 use crate::domain::text::sanitize;
-use crate::services::rotation::Stage;
 
 const VERSION: u8 = 1;
 

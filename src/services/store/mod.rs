@@ -16,6 +16,7 @@ pub mod keychain;
 pub mod keyfile;
 pub mod keys;
 pub mod lock;
+pub mod process_memory;
 pub mod sealed;
 pub mod spent;
 pub mod vault;

@@ -5,7 +5,7 @@ use sekisho::domain::account::Target;
 use sekisho::domain::config::Auth;
 use sekisho::domain::ids::{AccessKeyId, MfaSerial, SessionName, UserName};
 use sekisho::domain::scope::Scope;
-use sekisho::services::sessions::{auth_id, role_id};
+use sekisho::services::session::sessions::{auth_id, role_id};
 
 use super::stage::{DEV, HOUR, KEY, PHONE, Stage, TABLET, target};
 

@@ -15,9 +15,9 @@ use sekisho::domain::secret::{AccessKey, MfaCode, Secret};
 use sekisho::emulator::{
     Account, Call, Emulator, Injection, Misbehaviour, Organisation, Role, Times,
 };
-use sekisho::services::broker::{Broker, Means};
-use sekisho::services::facts::Facts;
-use sekisho::services::person::Person;
+use sekisho::services::session::broker::{Broker, Means};
+use sekisho::services::session::facts::Facts;
+use sekisho::services::session::interaction::Person;
 use sekisho::services::store::keyfile::{Passphrase, Unasked};
 use sekisho::services::store::vault::Vault;
 

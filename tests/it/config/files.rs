@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use sekisho::domain::config::{Loaded, Strictness};
 use sekisho::domain::fault::Fault;
-use sekisho::services::config_files::{ReadFrom, load};
+use sekisho::services::config::files::{ReadFrom, load};
 
 const HEAD: &str = "auth: {account: \"111111111111\", region: us-east-1}\ndefaults: {roles: [R]}\n";
 

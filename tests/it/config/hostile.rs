@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
 use sekisho::domain::config::Strictness;
-use sekisho::services::config_files::load;
+use sekisho::services::config::files::load;
 
 use super::{config, told};
 

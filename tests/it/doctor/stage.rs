@@ -10,9 +10,9 @@ use sekisho::domain::fault::Fault;
 use sekisho::domain::ids::{AccessKeyId, AccountId};
 use sekisho::domain::verdict::Verdict;
 use sekisho::domain::verdict::report::Mark;
-use sekisho::services::config_files;
+use sekisho::services::config::files;
+use sekisho::services::config::paths::{Ids, Paths};
 use sekisho::services::doctor::{self, Health, Online, Row, Setup};
-use sekisho::services::paths::{Ids, Paths};
 use sekisho::services::store::datakey::KeyPlace;
 use sekisho::services::store::keychain::KeychainError;
 
@@ -97,7 +97,7 @@ impl Machine {
     pub fn examine(&self) -> Vec<Row> {
         let paths = Paths::find(|name| self.env.get(name).map(Into::into), Ids::current());
         let config = self.path(".config/sekisho/config.yaml");
-        let loaded = config_files::load(&config, Some(self.home.path()), Strictness::Tolerant);
+        let loaded = files::load(&config, Some(self.home.path()), Strictness::Tolerant);
         let loaded = loaded.map(|(loaded, _)| loaded);
         doctor::examine(&Setup {
             env: &self.env,

@@ -13,9 +13,9 @@ use sekisho::domain::guard::Guard;
 use sekisho::domain::ids::{Partition, RoleArn, RolePath};
 use sekisho::domain::pass::Pass;
 use sekisho::domain::secret::{Credentials, Secret};
-use sekisho::services::environment::{Context, Environment, Inherited};
-use sekisho::services::process;
-use sekisho::services::shell::{Shell, Subshell};
+use sekisho::services::child::environment::{Context, Environment, Inherited};
+use sekisho::services::child::process;
+use sekisho::services::child::shell::{Shell, Subshell};
 
 use super::terminal;
 

@@ -4,8 +4,10 @@ use std::path::{Path, PathBuf};
 
 use jiff::{SignedDuration, Timestamp};
 use sekisho::domain::config::{PromptCompat, RenewPref, ShellPrefs};
-use sekisho::services::environment::{Context, Environment, Form, Inherited, Masking, Syntax};
-use sekisho::services::shell::{CommandName, Hookable, hook};
+use sekisho::services::child::environment::{
+    Context, Environment, Form, Inherited, Masking, Syntax,
+};
+use sekisho::services::child::shell::{CommandName, Hookable, hook};
 
 use super::driver::{FAR, Task, pass};
 use super::subshell::{SHELLS, home, start};

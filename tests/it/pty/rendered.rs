@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use proptest::prelude::*;
 use sekisho::domain::secret::Secret;
-use sekisho::services::environment::{
+use sekisho::services::child::environment::{
     Context, Endpoint, Environment, Form, Inherited, Masking, Syntax,
 };
 

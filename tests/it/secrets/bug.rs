@@ -14,15 +14,15 @@ use sekisho::domain::guard::Confirmation;
 use sekisho::domain::pass::{Asking, Renew, Request, Terms};
 use sekisho::domain::secret::{MfaCode, Secret};
 use sekisho::emulator::{Misbehaviour, Times};
-use sekisho::services::broker::{Broker, Means};
-use sekisho::services::config_cache;
-use sekisho::services::diary::Diary;
-use sekisho::services::facts::Facts;
-use sekisho::services::hygiene::hide_memory;
-use sekisho::services::paths::{Ids, Paths};
-use sekisho::services::person::Person;
+use sekisho::services::config::cache;
+use sekisho::services::config::paths::{Ids, Paths};
+use sekisho::services::session::broker::{Broker, Means};
+use sekisho::services::session::diary::Diary;
+use sekisho::services::session::facts::Facts;
+use sekisho::services::session::interaction::Person;
 use sekisho::services::store::datakey::KeyPlace;
 use sekisho::services::store::keyfile::{Passphrase, Unasked};
+use sekisho::services::store::process_memory::hide_memory;
 use sekisho::services::store::vault::Vault;
 
 use super::Day;
@@ -74,7 +74,7 @@ fn work_with_a_bug() {
 
     let paths = Paths::find(|name| std::env::var_os(name), Ids::current()).unwrap();
     let file = paths.config.join("config.yaml");
-    let config = config_cache::load(&file, &paths).unwrap().config;
+    let config = cache::load(&file, &paths).unwrap().config;
     let row = config.catalog.find("dev-1").unwrap();
     let target = config.catalog.resolve(row, &Overrides::default());
     let sessions = paths.state.join("sessions");

@@ -5,7 +5,7 @@ use std::os::unix::fs::chown;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
-use sekisho::services::hygiene::hide_memory;
+use sekisho::services::store::process_memory::hide_memory;
 
 use super::{again, root, second, skip};
 

@@ -7,7 +7,7 @@ use sekisho::domain::verdict::Guardrail::{
 };
 use sekisho::domain::verdict::Verdict::{Held, Masked};
 use sekisho::emulator::{Document, Organisation};
-use sekisho::services::config_files;
+use sekisho::services::config::files;
 
 use super::stage::*;
 
@@ -28,7 +28,7 @@ fn the_documents_of_policy_hold() {
     let home = tempfile::tempdir().unwrap();
     let file = home.path().join("config.yaml");
     std::fs::write(&file, CONFIG).unwrap();
-    let (loaded, _) = config_files::load(&file, None, Strictness::Strict).unwrap();
+    let (loaded, _) = files::load(&file, None, Strictness::Strict).unwrap();
     let documents = render(&loaded.config, Format::Json).unwrap();
     let texts = |kind: Kind| {
         let of = documents

@@ -1,0 +1,92 @@
+//! `credential-process TARGET`: the JSON that every AWS SDK reads from a profile's `credential_process`.
+//!
+//! SDKs show a failing process's stderr or swallow it, so a fault is one line here.
+
+use std::time::Duration;
+
+use crate::domain::fault::{Exit, Fault};
+use crate::domain::pass::{Pass, Renew};
+use crate::services::child::environment::Inherited;
+use crate::services::child::export;
+
+use crate::cli::args::Common;
+use crate::cli::context::{Context, block_on};
+use crate::cli::out::Out;
+use crate::cli::prompt::{self, Codes};
+use crate::cli::terminal::Terminal;
+use crate::cli::warm;
+use crate::cli::world::World;
+
+/// botocore asks again on every call once less than 15 min are left, so it never gets as little.
+const RENEW: Renew = Renew::Below(20 * 60);
+/// How long an SDK waits where nobody is asked.
+const SILENT: Duration = Duration::from_secs(20);
+/// How long a person may look for the phone.
+const ASKING: Duration = Duration::from_mins(2);
+
+/// Prints the document; asks on the terminal only with `prompt`.
+pub fn run(world: &World, common: Common, target: &str, prompt: bool, out: Out) -> Exit {
+    let warm = warm::pass(world, &common, &Inherited::current(), target, RENEW);
+    let pass = match warm {
+        Some((pass, _)) => Ok(pass),
+        None => issue(world, common, target, prompt, out),
+    };
+    let printed = pass.and_then(|pass| {
+        out.secret(&export::for_process(&pass)).map_err(|error| {
+            Fault::new(Exit::Fault, "the credentials could not be written")
+                .because(error.to_string())
+        })
+    });
+    match printed {
+        Ok(()) => Exit::Done,
+        Err(fault) => out.fault_line(&fault),
+    }
+}
+
+fn issue(
+    world: &World,
+    common: Common,
+    target: &str,
+    prompt: bool,
+    out: Out,
+) -> Result<Pass, Fault> {
+    let verb = format!("credential-process {target}");
+    let context = Context::open(world.clone(), common, &verb, out)?;
+    let _away = (!prompt).then(|| context.bench().leave());
+    let (limit, codes) = if context.common().mfa_code.is_some() {
+        (SILENT, Codes::Stdin)
+    } else if prompt {
+        (
+            ASKING,
+            Codes::Terminal {
+                world: world.clone(),
+                patience: Some(ASKING),
+            },
+        )
+    } else {
+        (SILENT, Codes::Nobody)
+    };
+    let confirm = context.common().confirm.as_deref();
+    let ask = || prompt.then(|| Terminal::open_for(ASKING)).flatten();
+    let cleared = prompt::clear_on(context.target(target)?, confirm, ask)?;
+    let pass = block_on(async {
+        // Beyond the terminal's own limit, so that the better message wins.
+        let limit = limit + Duration::from_secs(5);
+        tokio::time::timeout(limit, context.enter(target, cleared, RENEW, codes))
+            .await
+            .unwrap_or_else(|_| Err(too_late(limit)))
+    })??;
+    for note in &pass.notes {
+        out.log(note);
+    }
+    Ok(pass)
+}
+
+fn too_late(limit: Duration) -> Fault {
+    Fault::new(
+        Exit::Fault,
+        format!("no session within {} s", limit.as_secs()),
+    )
+    .because("AWS, the network or the keychain hangs")
+    .fix("try `sekisho doctor`")
+}

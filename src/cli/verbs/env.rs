@@ -1,0 +1,186 @@
+//! `env`, and what the shell hook calls: `switch` and `refresh`.
+//!
+//! stdout is code for a shell to evaluate: empty unless everything succeeded.
+
+use std::io::IsTerminal;
+
+use crate::domain::account::Overrides;
+use crate::domain::fault::{Exit, Fault};
+use crate::domain::guard::Confirmation;
+use crate::domain::pass::{Asking, Refusal, Renew, Request, Terms};
+use crate::services::child::environment::{Environment, Form, Inherited, Masking, Syntax};
+use crate::services::child::shell::{Hookable, Shell};
+
+use super::pick;
+use crate::cli::args::{Common, EnvArgs, Format};
+use crate::cli::context::{Context, block_on};
+use crate::cli::out::Out;
+use crate::cli::prompt;
+use crate::cli::warm;
+use crate::cli::world::World;
+
+/// Prints the environment of a target, or of none.
+pub fn run(world: &World, common: Common, arguments: &EnvArgs, out: Out) -> Result<Exit, Fault> {
+    let inherited = Inherited::current();
+    let form = match arguments.format {
+        Format::Export => Form::Export(
+            arguments
+                .shell
+                .map_or_else(|| surrounding(&inherited), Into::into),
+        ),
+        Format::Json => Form::Json,
+        Format::Dotenv => Form::Dotenv,
+    };
+    let masking = if std::io::stdout().is_terminal() && !arguments.show {
+        Masking::Masked
+    } else {
+        Masking::Shown
+    };
+    let target = arguments.target.as_deref();
+    let environment = if arguments.unset {
+        Context::open(world.clone(), common, "env", out)?.cleared_environment()
+    } else {
+        let verb = target.map_or_else(|| "env".to_owned(), |target| format!("env {target}"));
+        match entered(world, common, &inherited, &verb, target, out)? {
+            Ok(environment) => environment,
+            Err(exit) => return Ok(exit),
+        }
+    };
+    print(out, &environment, form, masking)
+}
+
+/// `switch`: another target for the shell that calls.
+pub fn switch(
+    world: &World,
+    common: Common,
+    hook: Option<Hookable>,
+    target: Option<&str>,
+    out: Out,
+) -> Result<Exit, Fault> {
+    let inherited = Inherited::current();
+    let shell = hook.ok_or_else(|| missing_hook(&inherited, "switch"))?;
+    match entered(world, common, &inherited, "switch", target, out)? {
+        Ok(environment) => print_code(out, &environment, shell),
+        Err(exit) => Ok(exit),
+    }
+}
+
+/// `refresh`: a fresh session for the target that the calling shell is in, in the scope that it was entered with
+/// and the region that it has now.
+///
+/// Quietly, nobody is asked and nothing is said: exit 4 tells that a code would be needed.
+pub fn refresh(context: &Context, hook: Option<Hookable>, quiet: bool) -> Result<Exit, Fault> {
+    let shell = hook.ok_or_else(|| missing_hook(context.inherited(), "refresh"))?;
+    let name = std::env::var("SEKISHO_TARGET").map_err(|_| {
+        Fault::new(Exit::Usage, "this shell is in no account")
+            .because("SEKISHO_TARGET is not set")
+            .fix("sekisho switch TARGET")
+    })?;
+    let (asked, inherited) = (context.overrides(), context.inherited());
+    let kept = Overrides {
+        region: asked.region.or_else(|| inherited.parsed("AWS_REGION")),
+        scope: asked.scope.or_else(|| inherited.parsed("SEKISHO_SCOPE")),
+        ..asked
+    };
+    // It was entered before: renewal never asks for the guard again.
+    let cleared = context
+        .target_with(&name, &kept)?
+        .clear(Confirmation::Renewal)
+        .map_err(|_| Fault::new(Exit::NeedsPerson, format!("{name} is guarded")))?;
+    let pass = if quiet {
+        let terms = Terms {
+            renew: Renew::ByFlow,
+            asking: Asking::Never,
+        };
+        let request = Request {
+            target: cleared,
+            code: None,
+            passphrase: None,
+            terms,
+        };
+        match block_on(context.broker().issue(&request))? {
+            Ok(pass) => pass,
+            Err(Refusal::Code(_) | Refusal::Passphrase(_)) => return Ok(Exit::NeedsPerson),
+            Err(Refusal::Fault(fault)) => return Ok(fault.exit),
+        }
+    } else {
+        let terms = Terms {
+            renew: Renew::Now,
+            asking: Asking::Allowed,
+        };
+        block_on(prompt::pass(
+            context.broker(),
+            cleared,
+            terms,
+            &mut context.codes(),
+        ))??
+    };
+    let environment = context.environment(pass, context.inherited().depth());
+    print_code(context.out, &environment, shell)
+}
+
+/// The environment of the named target, or of one chosen from the list on the terminal.
+fn entered(
+    world: &World,
+    common: Common,
+    inherited: &Inherited,
+    verb: &str,
+    target: Option<&str>,
+    out: Out,
+) -> Result<Result<Environment, Exit>, Fault> {
+    let depth = inherited.depth();
+    let warm = target.and_then(|name| warm::environment(world, &common, inherited, name, depth));
+    if let Some(environment) = warm {
+        return Ok(Ok(environment));
+    }
+    let context = Context::open(world.clone(), common, verb, out)?;
+    let pass = match target {
+        Some(name) => Ok(context.pass(name)?),
+        None => pick::choose(&context)?,
+    };
+    Ok(pass.map(|pass| context.environment(pass, depth)))
+}
+
+/// Prints what the calling shell evaluates.
+fn print_code(out: Out, environment: &Environment, shell: Hookable) -> Result<Exit, Fault> {
+    print(out, environment, Form::Export(shell.into()), Masking::Shown)
+}
+
+fn print(out: Out, environment: &Environment, form: Form, masking: Masking) -> Result<Exit, Fault> {
+    if masking == Masking::Masked {
+        out.say("secrets are masked on a terminal; `--show` shows them, `eval \"$(sekisho env …)\"` sets them");
+    }
+    out.secret(&environment.render(form, masking))
+        .map_err(|error| {
+            Fault::new(Exit::Fault, "the environment could not be written")
+                .because(error.to_string())
+        })?;
+    Ok(Exit::Done)
+}
+
+/// The language of the shell that sekisho was started from.
+fn surrounding(inherited: &Inherited) -> Syntax {
+    hookable(inherited).map_or(Syntax::Bash, Into::into)
+}
+
+/// The shell that sekisho was started from, where it takes a hook.
+fn hookable(inherited: &Inherited) -> Option<Hookable> {
+    Shell::choose(None, inherited).ok()?.hookable()
+}
+
+fn missing_hook(inherited: &Inherited, verb: &str) -> Fault {
+    let line = match hookable(inherited) {
+        Some(Hookable::Fish) => "sekisho hook fish | source".to_owned(),
+        Some(shell) => format!("eval \"$(sekisho hook {})\"", shell.name()),
+        None => "eval \"$(sekisho hook bash)\"".to_owned(),
+    };
+    Fault::new(
+        Exit::Usage,
+        format!("`sekisho {verb}` cannot change this shell"),
+    )
+    .because("the shell hook is not there, and a program cannot change its parent's environment")
+    .fix(format!(
+        "{line}    (in your shell's start-up file, or right here)"
+    ))
+    .fix("or open a subshell, which has the hook: `sekisho shell TARGET`")
+}

@@ -1,0 +1,132 @@
+//! `import`: accounts that AWS's own tools or the organisation already know.
+
+use zeroize::Zeroizing;
+
+use crate::domain::fault::{Exit, Fault};
+use crate::domain::import::from_profiles::{Wishes, convert};
+use crate::domain::import::organization;
+use crate::domain::import::profiles::Profiles;
+use crate::domain::text::sanitize;
+use crate::services::{aws, config::files};
+
+use super::init;
+use crate::cli::args::{AwsConfigArgs, Common, OrganizationsArgs};
+use crate::cli::context::{Context, block_on};
+use crate::cli::out::Out;
+use crate::cli::world::World;
+use crate::cli::{diff, prompt};
+
+/// Makes a config of the roles in `~/.aws/config`, and prints or writes it.
+pub fn profiles(
+    world: &World,
+    common: &Common,
+    arguments: &AwsConfigArgs,
+    out: Out,
+) -> Result<Exit, Fault> {
+    if arguments.write {
+        init::outside_demo(world)?;
+    }
+    let home = world.paths()?.home;
+    let [_, config] = aws::profile_files(&home);
+    let file = arguments.profile_file.as_ref().unwrap_or(&config);
+    let source = sanitize(&file.to_string_lossy());
+    // It may hold a key, although none belongs there.
+    let text = Zeroizing::new(files::read_foreign(file).map_err(|why| {
+        Fault::new(Exit::Usage, format!("{source} cannot be read"))
+            .because(why)
+            .fix("name another: --profile-file FILE")
+            .fix("or start from a few questions: sekisho init")
+    })?);
+    let wishes = Wishes {
+        auth_account: arguments.account,
+        region: common.region.clone(),
+    };
+    let mut imported = convert(&Profiles::parse(&text), &wishes)?;
+    imported.draft.heading = init::HEADING.map(str::to_owned).to_vec();
+    imported.draft.heading.push(format!(
+        "Made from {source} by `sekisho import aws-config`."
+    ));
+    let yaml = imported.draft.to_string();
+    for remark in &imported.remarks {
+        out.warn(remark);
+    }
+    let count = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
+    let summary = format!(
+        "{}, {} from {source}",
+        count(imported.draft.accounts.len(), "account"),
+        count(imported.taken, "role")
+    );
+    if !arguments.write {
+        out.data(&yaml);
+        out.say(&format!("{summary}; --write makes it the config"));
+        return Ok(Exit::Done);
+    }
+    out.say(&summary);
+    write(common, &yaml, arguments.yes, out)
+}
+
+/// Makes a text the config, after showing what changes.
+fn write(common: &Common, yaml: &str, yes: bool, out: Out) -> Result<Exit, Fault> {
+    let path = files::locate(common.config.as_deref(), |name| std::env::var_os(name))?;
+    let shown = sanitize(&path.to_string_lossy());
+    let is_there = path.symlink_metadata().is_ok();
+    let before = if is_there {
+        files::read_foreign(&path).map_err(|why| {
+            let what = format!("{shown} cannot be read, so it is not replaced");
+            Fault::new(Exit::Usage, what).because(why)
+        })?
+    } else {
+        String::new()
+    };
+    let difference = diff::unified(&before, yaml, &path.to_string_lossy());
+    if difference.is_empty() {
+        out.say(&format!("{shown} says this already"));
+        return Ok(Exit::Done);
+    }
+    out.data(&difference);
+    if !yes {
+        prompt::confirm(&if is_there {
+            format!("replace the whole of {shown}?")
+        } else {
+            format!("write {shown}?")
+        })?;
+    }
+    files::write(&path, yaml)?;
+    out.say(&format!("wrote {shown}"));
+    out.say("next: sekisho key import takes the access key out of ~/.aws/credentials; sekisho key add asks for it");
+    Ok(Exit::Done)
+}
+
+/// Prints the organisation's accounts as a file for `include`.
+pub fn organizations(context: &Context, arguments: OrganizationsArgs) -> Result<Exit, Fault> {
+    let members = match &arguments.via {
+        Some(target) => {
+            let pass = context.pass(target)?;
+            block_on(context.broker().members_through(&pass))??
+        }
+        None => block_on(prompt::members(context.broker(), &mut context.codes()))??,
+    };
+    let auth = context.config().auth.account;
+    let has_role = arguments.role.is_some();
+    let (mut draft, remarks) = organization::convert(members, auth, arguments.role);
+    draft.heading = vec![
+        "The organisation's active accounts, by `sekisho import organizations`. For `include:` in sekisho's config.".into(),
+    ];
+    context.out.data(&draft.to_string());
+    for remark in &remarks {
+        context.out.warn(remark);
+    }
+    let accounts = match draft.accounts.len() {
+        1 => "1 account".to_owned(),
+        n => format!("{n} accounts"),
+    };
+    context.out.say(&if has_role {
+        accounts
+    } else {
+        format!("{accounts}; their roles are those of the config's `defaults`")
+    });
+    context
+        .out
+        .say("next: keep this as a file and name it in the config: include: [accounts.yaml]");
+    Ok(Exit::Done)
+}

@@ -1,0 +1,219 @@
+//! `init`: a first config, from a few questions or from the documented example.
+
+use std::path::Path;
+
+use crate::domain::config::MfaDevice;
+use crate::domain::config::draft::{Draft, DraftAccount, DraftAuth};
+use crate::domain::fault::{Exit, Fault};
+use crate::domain::ids::{AccountId, Malformed, MfaSerial, Name, Region, RoleName, UserName};
+use crate::domain::text::sanitize;
+use crate::services::config::files;
+
+use super::demo::EXAMPLE;
+use crate::cli::args::Common;
+use crate::cli::out::Out;
+use crate::cli::terminal::Terminal;
+use crate::cli::world::World;
+
+/// What stands at the top of a new config.
+pub const HEADING: [&str; 3] = [
+    "sekisho's config: names, never a secret. The access key goes into the store: sekisho key add",
+    "`sekisho config check` says what is wrong with it, `sekisho config show` what holds.",
+    "Every key in a few words: config.example.yaml of sekisho's sources.",
+];
+
+/// Makes a config where there is none.
+pub fn run(
+    world: &World,
+    common: &Common,
+    force: bool,
+    shell: Option<&str>,
+    out: Out,
+) -> Result<Exit, Fault> {
+    if let Some(shell) = shell {
+        return Err(
+            Fault::new(Exit::Usage, "`init` makes a config").fix(format!(
+                "for the shell hook: `sekisho hook {}`",
+                crate::cli::quote(&sanitize(shell))
+            )),
+        );
+    }
+    outside_demo(world)?;
+    let path = files::locate(common.config.as_deref(), |name| std::env::var_os(name))?;
+    let shown = sanitize(&path.to_string_lossy());
+    // Not `exists`: a link that leads nowhere is somebody's too.
+    if path.symlink_metadata().is_ok() && !force {
+        return Err(
+            Fault::new(Exit::Usage, format!("there is a config already: {shown}"))
+                .fix("look at what it says: sekisho config show")
+                .fix("or begin again, and lose it: sekisho init --force"),
+        );
+    }
+    if let Some(mut terminal) = Terminal::open() {
+        let draft = questions(&mut terminal, common, &world.paths()?.home)?;
+        files::write(&path, &draft.to_string())?;
+        out.say(&format!("wrote {shown}"));
+    } else {
+        files::write(&path, &skeleton())?;
+        out.say(&format!("wrote {shown}"));
+        out.say("nobody could be asked, so its ids and names are examples: put in your own");
+    }
+    out.say("next: sekisho key add");
+    Ok(Exit::Done)
+}
+
+/// Refuses what would write the person's own config from inside a demo.
+pub fn outside_demo(world: &World) -> Result<(), Fault> {
+    match world {
+        World::Real => Ok(()),
+        World::Demo(_) => Err(Fault::new(Exit::Usage, "the demo has a config of its own")
+            .because("what runs in a demo stays in it")
+            .fix("leave the demo, then try again")),
+    }
+}
+
+fn questions(terminal: &mut Terminal, common: &Common, home: &Path) -> Result<Draft, Fault> {
+    terminal.say("A first config, in a few questions. Enter takes what stands in [brackets].");
+    if home.join(".aws/config").exists() {
+        terminal.say("(Roles that ~/.aws/config knows come over by themselves: ^C, then sekisho import aws-config --write)");
+    }
+    let account = ask(
+        terminal,
+        "auth account, where your IAM user lives, 12 digits",
+        None,
+        id,
+    )?;
+    let user = ask(
+        terminal,
+        "your IAM user's name; empty: AWS tells",
+        None,
+        optional,
+    )?;
+    let device = |text: &str| {
+        let serial: Option<MfaSerial> = optional(text)?;
+        let owner = serial.as_ref().and_then(MfaSerial::account);
+        match owner.filter(|owner| *owner != account) {
+            Some(owner) => Err(Malformed(format!("this device belongs to account {owner}"))),
+            None => Ok(serial),
+        }
+    };
+    let serial = ask(
+        terminal,
+        "your MFA device's serial; empty: AWS tells",
+        None,
+        device,
+    )?;
+    let region = common
+        .region
+        .clone()
+        .map_or_else(ambient_region, |region| region.to_string());
+    let region: Region = ask(terminal, "region", Some(&region), str::parse)?;
+    let dev: AccountId = ask(terminal, "a dev account to enter, 12 digits", None, id)?;
+    let name = user
+        .as_ref()
+        .map_or_else(|| "dev".to_owned(), |user: &UserName| format!("dev-{user}"));
+    let name: Name = ask(terminal, "what you call it", Some(&name), str::parse)?;
+    let role: RoleName = ask(terminal, "the role there", Some("Developer"), str::parse)?;
+    let mfa = serial.map(|serial| MfaDevice {
+        serial,
+        label: None,
+    });
+    Ok(Draft {
+        heading: HEADING.map(str::to_owned).to_vec(),
+        auth: Some(DraftAuth {
+            account,
+            user,
+            mfa: mfa.into_iter().collect(),
+        }),
+        roles: vec![role],
+        region: Some(region),
+        accounts: vec![DraftAccount {
+            name,
+            id: dev,
+            roles: Vec::new(),
+            region: None,
+            comment: None,
+        }],
+    })
+}
+
+/// Asks until the answer can be read.
+fn ask<T>(
+    terminal: &mut Terminal,
+    question: &str,
+    default: Option<&str>,
+    read: impl Fn(&str) -> Result<T, Malformed>,
+) -> Result<T, Fault> {
+    let shown = default
+        .map(|default| format!(" [{default}]"))
+        .unwrap_or_default();
+    loop {
+        let line = terminal.ask(&format!("  {question}{shown}: "))?;
+        let answer = if line.is_empty() {
+            default.unwrap_or_default()
+        } else {
+            &line
+        };
+        match read(answer) {
+            Ok(value) => return Ok(value),
+            Err(why) => terminal.say(&format!("  → {why}")),
+        }
+    }
+}
+
+/// An account id as people copy it, dashes and all.
+fn id(text: &str) -> Result<AccountId, Malformed> {
+    text.replace(['-', ' '], "").parse()
+}
+
+/// What may be left out.
+fn optional<T: std::str::FromStr<Err = Malformed>>(text: &str) -> Result<Option<T>, Malformed> {
+    if text.is_empty() {
+        Ok(None)
+    } else {
+        text.parse().map(Some)
+    }
+}
+
+/// The region that AWS's own tools would use, else the example's.
+fn ambient_region() -> String {
+    ["AWS_REGION", "AWS_DEFAULT_REGION"]
+        .iter()
+        .filter_map(|name| std::env::var(name).ok()?.parse::<Region>().ok())
+        .map(|region| region.to_string())
+        .next()
+        .unwrap_or_else(|| "ap-northeast-1".to_owned())
+}
+
+/// The documented example's chapters that every config has, with its first account.
+fn skeleton() -> String {
+    let mut text = HEADING.map(|line| format!("# {line}\n")).concat();
+    text.push_str("\nversion: 1\n");
+    let chapters = EXAMPLE.split("\n# ── ").skip(1);
+    for chapter in chapters {
+        let body = chapter.split_once('\n').map_or("", |(_, body)| body);
+        let wanted = ["auth:", "defaults:", "accounts:"];
+        if wanted.iter().any(|key| body.starts_with(key)) {
+            let first = body.split("\n\n").next().unwrap_or_default().trim_end();
+            let heading = chapter.lines().next().unwrap_or_default();
+            text.extend(["\n# ── ", heading, "\n", first, "\n"]);
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_skeleton_is_a_small_config() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("sekisho/config.yaml");
+        files::write(&path, &skeleton()).unwrap();
+        let strict = crate::domain::config::Strictness::Strict;
+        let config = files::load(&path, None, strict).unwrap().0.config;
+        assert_eq!(config.catalog.accounts().len(), 1);
+        assert!(config.guardrails.is_none());
+    }
+}

@@ -1,0 +1,51 @@
+//! `key import`: a profile's key out of `~/.aws/credentials` and into the store.
+
+use crate::cli::context::{Context, block_on};
+use crate::cli::{diff, prompt};
+use crate::domain::fault::{Exit, Fault};
+use crate::domain::text::sanitize;
+use crate::services::aws::credentials_file::CredentialsFile;
+
+use super::{add, rotate};
+
+/// Moves the key: shown first, stored next, taken out of the file last.
+pub fn run(
+    context: &Context,
+    profile: Option<&str>,
+    backup: bool,
+    yes: bool,
+) -> Result<Exit, Fault> {
+    let out = context.out;
+    let named = std::env::var("AWS_PROFILE")
+        .ok()
+        .filter(|name| !name.is_empty());
+    let profile = profile.or(named.as_deref()).unwrap_or("default");
+    let file = CredentialsFile::read(CredentialsFile::locate(&context.paths().home))?;
+    let found = file.find(profile)?;
+    let rest = file.without(&found);
+    let (before, after) = file.masked(&rest);
+    let shown = file.path().to_string_lossy();
+    out.tell(&diff::unified(&before, &after, &shown));
+    if !yes {
+        prompt::confirm(&format!(
+            "move the key {} into the store, and take these lines out?",
+            found.key.id
+        ))?;
+    }
+    let key = found.key;
+    block_on(add::keep(context, key, yes))??;
+    let copy = file.replace(&rest, backup)?;
+    out.say(&format!("taken out of {}", sanitize(&shown)));
+    if let Some(copy) = copy {
+        out.warn(&format!(
+            "the copy still holds the key in plain text: {}",
+            sanitize(&copy.to_string_lossy())
+        ));
+    }
+    out.say("what lay in plain text is in backups too, so a new key is safer");
+    if !yes && prompt::offer("rotate it now?") {
+        return rotate::run(context, false, false);
+    }
+    out.say("whenever you like: sekisho key rotate");
+    Ok(Exit::Done)
+}

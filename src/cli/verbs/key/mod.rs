@@ -1,0 +1,62 @@
+//! `key`: the access key in the store.
+
+mod add;
+mod import;
+mod rotate;
+mod status;
+
+use crate::domain::fault::{Exit, Fault};
+
+use crate::cli::args::KeyVerb;
+use crate::cli::context::Context;
+use crate::cli::prompt;
+
+/// Does one thing with the key.
+pub fn run(context: &Context, what: &KeyVerb) -> Result<Exit, Fault> {
+    let _claim = match what {
+        KeyVerb::Status { .. } => None,
+        _ => Some(context.shelf().claim()?),
+    };
+    match what {
+        KeyVerb::Add { yes } => add::run(context, *yes),
+        KeyVerb::Import {
+            profile,
+            backup,
+            yes,
+        } => import::run(context, profile.as_deref(), *backup, *yes),
+        KeyVerb::Rotate { finish, yes } => rotate::run(context, *finish, *yes),
+        KeyVerb::Remove { yes } => remove(context, *yes),
+        KeyVerb::Status { json } => status::run(context, *json),
+    }
+}
+
+/// Removes the key here. Needs neither the keychain's entry nor the file's passphrase to be readable.
+fn remove(context: &Context, yes: bool) -> Result<Exit, Fault> {
+    let (broker, out) = (context.broker(), context.out);
+    let account = context.config().auth.account;
+    if !yes {
+        out.say("what is not kept elsewhere is lost: AWS shows a secret access key only once");
+        prompt::confirm(&format!(
+            "remove the access key of {} from this machine?",
+            account.dashed()
+        ))?;
+    }
+    let known = broker.known_key();
+    let homes = context.shelf().clear()?;
+    if homes.is_empty() {
+        out.say("there was no access key in the store");
+        return Ok(Exit::Done);
+    }
+    if let Some(key) = &known {
+        broker.forget_key(key);
+    }
+    let name = known.map_or_else(|| "the access key".to_owned(), |key| key.to_string());
+    out.say(&format!(
+        "removed {name} from {}, and forgot its sessions here",
+        homes.join(" and ")
+    ));
+    out.say(
+        "the key itself stays active at AWS: delete it in the IAM console, Security credentials",
+    );
+    Ok(Exit::Done)
+}

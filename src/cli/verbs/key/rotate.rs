@@ -1,0 +1,221 @@
+//! `key rotate`: a new key for an old one, step by step as `services/rotation.rs` says, each step stored before
+//! the next. Killed anywhere, the same command goes on.
+
+use std::time::{Duration, Instant};
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::cli::context::{Context, block_on};
+use crate::cli::prompt::{self, Codes};
+use crate::domain::fault::{Exit, Fault};
+use crate::domain::ids::AccessKeyId;
+use crate::domain::rotation::{Done, Stage, Step, next, record};
+use crate::domain::secret::Credentials;
+use crate::services::aws::{Aws, Doing, Failure, Kind, Signer};
+use crate::services::session::access_key::{Shelf, is_stored, nothing_stored, owner};
+use crate::services::store::keys::{KeyEntry, KeyHome, StoredKey};
+
+/// The guardrails let one's own key be changed for 15 min after a code; this leaves time to act.
+const FRESH: SignedDuration = SignedDuration::from_mins(10);
+
+/// How long IAM may take to know a new key everywhere. Usually seconds.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// Rotates the stored key, or goes on with a rotation.
+pub fn run(context: &Context, finish: bool, yes: bool) -> Result<Exit, Fault> {
+    let auth = &context.config().auth;
+    if !is_stored(auth) {
+        return Err(Fault::new(Exit::Usage, "the access key is not in the store")
+            .because(format!("the config takes it from {}", crate::cli::verbs::status::home(&auth.key)))
+            .fix("put it there first: `sekisho key add` or `sekisho key import`, and `auth.key: auto`")
+            .fix("or rotate it where it lives"));
+    }
+    let shelf = context.shelf();
+    block_on(async {
+        let found = shelf.find(context.person()).await;
+        let found = found.map_err(|error| error.fault())?;
+        let (home, entry) = found.ok_or_else(|| nothing_stored(auth))?;
+        let rotation = Rotation {
+            context,
+            aws: Aws::new(auth)?,
+            shelf: &shelf,
+            home,
+            entry,
+            session: None,
+            codes: context.codes(),
+        };
+        rotation.run(finish, yes).await
+    })?
+}
+
+struct Rotation<'a> {
+    context: &'a Context,
+    aws: Aws,
+    shelf: &'a Shelf,
+    home: &'a KeyHome,
+    entry: KeyEntry,
+    /// An auth session young enough to change keys with.
+    session: Option<Credentials>,
+    codes: Codes,
+}
+
+impl Rotation<'_> {
+    async fn run(mut self, finish: bool, yes: bool) -> Result<Exit, Fault> {
+        let out = self.context.out;
+        loop {
+            if let (Some(Stage::Deactivated | Stage::Settled), Some(old)) =
+                (self.entry.stage, &self.entry.spare)
+            {
+                self.context.broker().forget_key(&old.key.id);
+            }
+            let listed = self.iam(async |aws, signer| aws.access_keys(signer).await);
+            let listed = listed.await?;
+            let step = next(&self.entry, &listed).map_err(|hindrance| hindrance.fault())?;
+            out.log(&format!("rotation: {step:?}"));
+            match step {
+                Step::Create if finish && self.entry.stage.is_none() => {
+                    return Err(Fault::new(Exit::Usage, "there is no rotation to finish")
+                        .fix("begin one: sekisho key rotate"));
+                }
+                Step::Create => self.create().await?,
+                Step::DeleteLost(id) => {
+                    out.say(&format!(
+                        "the last rotation was cut off while AWS made {id}: its secret is lost"
+                    ));
+                    if !yes {
+                        prompt::confirm(&format!("delete {id}, and make another?"))?;
+                    }
+                    self.delete(&id).await?;
+                }
+                Step::ProveNew => {
+                    self.prove(self.entry.spare.as_ref()).await?;
+                    self.save(Done::Proved)?;
+                    let new = self.entry.current.as_ref().map(|new| &new.key.id);
+                    if let Some(new) = new {
+                        out.say(&format!("{new} works, and is the key in use from now on"));
+                    }
+                }
+                Step::Deactivate(id) => {
+                    let call = async |aws: &Aws, signer: Signer<'_>| {
+                        aws.deactivate_access_key(signer, &id).await
+                    };
+                    self.iam(call).await?;
+                    self.save(Done::Deactivated)?;
+                    out.say(&format!(
+                        "{id} is inactive at AWS; its sessions are forgotten here"
+                    ));
+                }
+                Step::ProveAgain => {
+                    self.prove(self.entry.current.as_ref()).await?;
+                    self.save(Done::Proved)?;
+                }
+                Step::Delete(id) => {
+                    if !finish && !yes && !prompt::offer(&format!("delete the old key {id} now?")) {
+                        out.say(&format!("{id} can still be reactivated in the IAM console; to delete it: sekisho key rotate --finish"));
+                        return Ok(Exit::Done);
+                    }
+                    self.delete(&id).await?;
+                    self.save(Done::Deleted)?;
+                    out.say(&format!("{id} is deleted: the rotation is done"));
+                    return Ok(Exit::Done);
+                }
+                Step::Forget => {
+                    let done = !matches!(
+                        self.entry.stage,
+                        Some(Stage::Creating { .. } | Stage::Created)
+                    );
+                    let gone = self.entry.spare.as_ref().map(|gone| gone.key.id.clone());
+                    self.save(Done::Deleted)?;
+                    if let Some(gone) = gone {
+                        self.context.broker().forget_key(&gone);
+                        out.say(&format!("{gone} is gone at AWS"));
+                    }
+                    if done {
+                        out.say("the rotation is done");
+                        return Ok(Exit::Done);
+                    }
+                }
+                Step::GoBack => {
+                    self.save(Done::WentBack)?;
+                    out.warn(
+                        "somebody deleted or deactivated the new key: the old one is in use again",
+                    );
+                }
+            }
+        }
+    }
+
+    async fn create(&mut self) -> Result<(), Fault> {
+        self.save(Done::Intended(Timestamp::now()))?;
+        let made = self.iam(async |aws, signer| aws.create_access_key(signer).await);
+        let made = made.await?;
+        let id = made.key.id.clone();
+        self.save(Done::Created(made))?;
+        self.context
+            .out
+            .say(&format!("AWS made {id}; it is stored beside the old one"));
+        Ok(())
+    }
+
+    async fn delete(&mut self, id: &AccessKeyId) -> Result<(), Fault> {
+        self.iam(async |aws, signer| aws.delete_access_key(signer, id).await)
+            .await
+    }
+
+    /// Waits until AWS knows a key.
+    async fn prove(&self, stored: Option<&StoredKey>) -> Result<(), Fault> {
+        let auth = &self.context.config().auth;
+        let key = &stored.ok_or_else(|| nothing_stored(auth))?.key;
+        let since = Instant::now();
+        let mut pause = Duration::from_millis(250);
+        loop {
+            match self.aws.caller_identity(Signer::Key(key)).await {
+                Ok(caller) => return owner(auth, &key.id, caller).map(drop),
+                Err(failure) if failure.kind == Kind::Unknown && since.elapsed() < PATIENCE => {
+                    self.context.out.log("AWS does not know the new key yet");
+                    tokio::time::sleep(pause).await;
+                    pause = (pause * 2).min(Duration::from_secs(5));
+                }
+                Err(failure) => {
+                    return Err(failure
+                        .fault(Doing::Asking)
+                        .fix("nothing is lost: `sekisho key rotate` goes on from here"));
+                }
+            }
+        }
+    }
+
+    fn save(&mut self, done: Done) -> Result<(), Fault> {
+        record(&mut self.entry, done);
+        self.shelf
+            .save(self.home, &self.entry, self.context.person())
+    }
+
+    /// A call to IAM, with a fresh code behind it: once more with another one, where AWS does not take the
+    /// session, as when its key is inactive by now.
+    async fn iam<T>(
+        &mut self,
+        call: impl AsyncFn(&Aws, Signer<'_>) -> Result<T, Failure>,
+    ) -> Result<T, Fault> {
+        let session = match self.session.take() {
+            Some(session) => session,
+            None => self.sign_in().await?,
+        };
+        let first = call(&self.aws, Signer::Session(&session)).await;
+        let (answer, session) = match first {
+            Err(failure) if matches!(failure.kind, Kind::Unknown | Kind::Expired) => {
+                self.context.broker().sign_out();
+                let session = self.sign_in().await?;
+                (call(&self.aws, Signer::Session(&session)).await, session)
+            }
+            answer => (answer, session),
+        };
+        self.session = Some(session);
+        answer.map_err(|failure| failure.fault(Doing::Asking))
+    }
+
+    async fn sign_in(&mut self) -> Result<Credentials, Fault> {
+        let purpose = "to rotate the access key";
+        prompt::fresh_session(self.context.broker(), FRESH, purpose, &mut self.codes).await
+    }
+}

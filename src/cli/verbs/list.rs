@@ -1,0 +1,141 @@
+//! `list`: the targets, for people, for scripts and for programs.
+
+use std::collections::BTreeSet;
+use std::io::IsTerminal;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::domain::account::{Catalog, TargetRef};
+use crate::domain::fault::Exit;
+use crate::domain::guard::Guard;
+use crate::domain::ids::Name;
+use crate::domain::search::Search;
+use crate::ui::clock;
+
+use crate::cli::args::ListArgs;
+use crate::cli::columns::align;
+use crate::cli::context::Context;
+
+/// One target as `--json` tells it. Fields may be added; none is renamed or removed.
+#[derive(Serialize)]
+struct Entry<'a> {
+    /// `account/role`, as every verb takes it.
+    target: String,
+    account: &'a str,
+    /// 12 digits.
+    account_id: String,
+    aliases: Vec<&'a str>,
+    role: &'a str,
+    role_arn: String,
+    region: Option<String>,
+    duration_seconds: u64,
+    /// `shared` or `direct`.
+    flow: &'static str,
+    /// `full` or `read-only`.
+    scope: &'static str,
+    /// `none`, `warn` or `confirm`.
+    guard: Guard,
+    tags: &'a [Arc<str>],
+    note: Option<&'a str>,
+    /// When the session that lives here ends: RFC 3339, UTC, whole seconds.
+    expires: Option<String>,
+}
+
+/// Lists the targets: aligned on a terminal, one a line when piped, or as JSON.
+pub fn run(context: &Context, arguments: &ListArgs) -> Exit {
+    let catalog = &context.config().catalog;
+    if arguments.names {
+        context.out.data(&names(catalog));
+        return Exit::Done;
+    }
+    for warning in context.warnings() {
+        context.out.warn(warning);
+    }
+    let rows = match &arguments.filter {
+        Some(query) => found(catalog, query),
+        None => catalog.rows().collect(),
+    };
+    if arguments.json {
+        context.out.json(&entries(context, &rows));
+        return Exit::Done;
+    }
+    let text = if std::io::stdout().is_terminal() {
+        table(context, &rows)
+    } else {
+        let name = |row: &TargetRef| format!("{}\n", target_name(catalog, *row));
+        rows.iter().map(name).collect()
+    };
+    context.out.data(&text);
+    Exit::Done
+}
+
+/// Every word that names a target, one a line: account names, then `account/role`.
+fn names(catalog: &Catalog) -> String {
+    let accounts = catalog.accounts().iter();
+    let mut words: BTreeSet<String> = accounts.map(|a| a.name.to_string()).collect();
+    words.extend(catalog.rows().map(|row| target_name(catalog, row)));
+    words.into_iter().map(|word| word + "\n").collect()
+}
+
+fn target_name(catalog: &Catalog, row: TargetRef) -> String {
+    let (account, role) = catalog.row(row);
+    format!("{}/{}", account.name, role.name)
+}
+
+/// What the list's filter finds, the best first.
+fn found(catalog: &Catalog, query: &str) -> Vec<TargetRef> {
+    let mut search = Search::new(Arc::new(catalog.clone()), &[]);
+    search.filter(query);
+    (0..search.len()).filter_map(|at| search.hit(at)).collect()
+}
+
+fn entries<'a>(context: &'a Context, rows: &[TargetRef]) -> Vec<Entry<'a>> {
+    let catalog = &context.config().catalog;
+    let (standing, overrides) = (context.broker().standing(), context.overrides());
+    rows.iter()
+        .map(|row| {
+            let (account, role) = catalog.row(*row);
+            let target = catalog.resolve(*row, &overrides);
+            let live = standing.roles.get(&target.role);
+            Entry {
+                target: target.name(),
+                account: account.name.as_str(),
+                account_id: account.id.to_string(),
+                aliases: account.aliases.iter().map(Name::as_str).collect(),
+                role: role.name.as_str(),
+                role_arn: target.role.to_string(),
+                flow: target.flow().name(),
+                region: target.region.map(|region| region.to_string()),
+                duration_seconds: target.duration.as_secs(),
+                scope: target.session.scope.name(),
+                guard: target.guard,
+                tags: &account.tags,
+                note: account.note.as_deref(),
+                expires: live.map(|live| live.expires.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()),
+            }
+        })
+        .collect()
+}
+
+fn table(context: &Context, rows: &[TargetRef]) -> String {
+    let catalog = &context.config().catalog;
+    let (standing, overrides) = (context.broker().standing(), context.overrides());
+    let now = Timestamp::now();
+    let head = ["ACCOUNT", "ID", "ROLE", "REGION", "SESSION"].map(str::to_owned);
+    let body = rows.iter().map(|row| {
+        let target = catalog.resolve(*row, &overrides);
+        let live = standing.roles.get(&target.role);
+        [
+            target.account.to_string(),
+            target.id.dashed(),
+            target.role.name().to_owned(),
+            target.region.map_or_else(String::new, |r| r.to_string()),
+            live.map(|live| clock::left(live.expires, now))
+                .unwrap_or_default(),
+        ]
+    });
+    let rows: Vec<_> = std::iter::once(head).chain(body).collect();
+    align(&rows)
+}

@@ -1,0 +1,73 @@
+//! `login`: the auth session now, so that nothing asks for a code later.
+
+use jiff::Timestamp;
+
+use crate::domain::config::StoreChoice;
+use crate::domain::fault::{Exit, Fault};
+use crate::services::session::access_key;
+use crate::ui::clock;
+
+use crate::cli::context::{Context, block_on};
+use crate::cli::prompt;
+
+/// Signs in, and says until when.
+pub fn run(context: &Context, target: Option<&str>) -> Result<Exit, Fault> {
+    if let Some(target) = target {
+        return Err(
+            Fault::new(Exit::Usage, "`login` signs in once, for every account")
+                .because("it takes no target")
+                .fix(format!(
+                    "for the web console: `sekisho console {}`",
+                    crate::cli::quote(target)
+                ))
+                .fix("for the code of the day: `sekisho login`"),
+        );
+    }
+    if context.config().store == StoreChoice::None {
+        return Err(
+            Fault::new(Exit::Usage, "a session got now would be gone at once")
+                .because(
+                    "the config says `store: none`: sessions stay in the memory of one process",
+                )
+                .fix("set `store: auto`, or open a target: `sekisho shell TARGET`"),
+        );
+    }
+    let broker = context.broker();
+    let before = broker.standing().auth;
+    let until = block_on(prompt::sign_in(broker, &mut context.codes()))??;
+    let already = before.is_some_and(|auth| auth.expires == until);
+    if already && access_key::is_stored(&context.config().auth) {
+        // What a live session spared: the passphrase, better given now than in the middle of things.
+        if let Err(refusal) = block_on(broker.unlock())? {
+            context.out.warn(&refusal.into_fault().what);
+        }
+    }
+    let standing = broker.standing();
+    if let Some(warning) = broker.vault().take_warning() {
+        return Err(
+            Fault::new(Exit::Fault, "AWS gave a session, but it could not be kept")
+                .because(warning)
+                .fix("sekisho doctor"),
+        );
+    }
+    let user = standing.user.map(|user| user.to_string());
+    let device = standing.auth.map(|auth| auth.device);
+    context.out.say(&format!(
+        "{} as {} ({}) until {}, {} left",
+        if already {
+            "already signed in"
+        } else {
+            "signed in"
+        },
+        user.unwrap_or_default(),
+        crate::domain::text::sanitize(&device.unwrap_or_default()),
+        when(until),
+        clock::left(until, Timestamp::now()),
+    ));
+    Ok(Exit::Done)
+}
+
+/// An instant for people: `2026-11-24 06:12 UTC`.
+pub fn when(instant: Timestamp) -> String {
+    instant.strftime("%Y-%m-%d %H:%M UTC").to_string()
+}

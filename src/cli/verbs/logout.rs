@@ -1,0 +1,88 @@
+//! `logout`: forgets sessions here, and says what stays valid at AWS.
+
+use jiff::Timestamp;
+
+use crate::domain::fault::{Exit, Fault};
+use crate::domain::text::sanitize;
+use crate::services::child::running::{self, Running};
+use crate::ui::clock;
+
+use super::login::when;
+use crate::cli::columns::align;
+use crate::cli::context::Context;
+
+/// Which sessions are to be forgotten.
+pub enum What<'a> {
+    /// The auth session and the role sessions of this config's key.
+    Ours,
+    /// The sessions of one target's role.
+    Target(&'a str),
+    /// Every session of every config, by destroying the key they are sealed with.
+    Everything,
+}
+
+/// Forgets, and tells the truth about it.
+pub fn run(context: &Context, what: &What<'_>) -> Result<Exit, Fault> {
+    let broker = context.broker();
+    let (standing, before) = (broker.standing(), broker.live_roles());
+    match what {
+        What::Ours => broker.sign_out(),
+        What::Target(name) => broker.forget(&context.target(name)?),
+        What::Everything => {
+            broker.forget_everything().map_err(|why| {
+                Fault::new(Exit::Fault, "not everything could be forgotten")
+                    .because(sanitize(&why))
+                    .fix("sekisho logout --all, once more")
+            })?;
+            context.shelf().forget_passphrase();
+        }
+    }
+    let (after, kept) = (broker.standing(), broker.live_roles());
+    let now = Timestamp::now();
+    let running = running::holders();
+    let mut rows = Vec::new();
+    if let (Some(auth), None) = (&standing.auth, &after.auth) {
+        let user = standing.user.map(|user| format!(" of {user}"));
+        rows.push([
+            format!("  auth session{}", user.unwrap_or_default()),
+            format!("until {}", when(auth.expires)),
+            format!("{} left", clock::left(auth.expires, now)),
+            String::new(),
+        ]);
+    }
+    let mut gone: Vec<_> = before.iter().filter(|live| !kept.contains(live)).collect();
+    gone.sort_by_key(|(target, live)| (target.name(), live.expires));
+    for (target, live) in gone {
+        rows.push([
+            format!("  {}", target.name()),
+            format!("until {}", when(live.expires)),
+            format!("{} left", clock::left(live.expires, now)),
+            holders(&running, &target.name()),
+        ]);
+    }
+    if rows.is_empty() {
+        context.out.say("there was no session to forget");
+        return Ok(Exit::Done);
+    }
+    context
+        .out
+        .say("forgotten here; at AWS they stay valid until then, for whoever holds a copy:");
+    context.out.tell(&align(&rows));
+    context
+        .out
+        .say("to end a role's sessions at AWS now: IAM console, the role, Revoke sessions");
+    Ok(Exit::Done)
+}
+
+/// The running programs that were started with a target.
+fn holders(running: &[Running], target: &str) -> String {
+    let names: Vec<String> = running
+        .iter()
+        .filter(|running| running.target == target)
+        .map(|running| format!("{} (pid {})", running.name, running.pid))
+        .collect();
+    match &names[..] {
+        [] => String::new(),
+        names => format!("in {}", names.join(", ")),
+    }
+}

@@ -1,0 +1,24 @@
+//! One file a verb: what it does with its arguments. The arguments themselves stand in `cli/args.rs`.
+
+pub mod completions;
+pub mod config;
+pub mod console;
+pub mod credential_process;
+pub mod demo;
+pub mod doctor;
+pub mod env;
+pub mod exec;
+pub mod hook;
+pub mod import;
+pub mod init;
+pub mod key;
+pub mod list;
+pub mod login;
+pub mod logout;
+pub mod pick;
+pub mod policy;
+pub mod profiles;
+pub mod serve;
+pub mod shell;
+pub mod status;
+pub mod verify;

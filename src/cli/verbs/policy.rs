@@ -1,0 +1,105 @@
+//! `policy`: the guardrails as documents, printed or written into a folder.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::Path;
+
+use crate::domain::fault::{Exit, Fault};
+use crate::domain::policy::{self, Document, Documents};
+use crate::domain::text::sanitize;
+
+use crate::cli::args::PolicyArgs;
+use crate::cli::context::Context;
+use crate::cli::diff;
+use crate::cli::prompt;
+
+/// Renders the documents; shows what would change before a file is written.
+pub fn run(context: &Context, arguments: &PolicyArgs) -> Result<Exit, Fault> {
+    let documents =
+        policy::render(context.config(), arguments.format.into()).map_err(|faults| {
+            let mut faults = faults.into_iter();
+            let first = faults.next();
+            for fault in faults {
+                context.out.fault(&fault);
+            }
+            first.unwrap_or_else(|| Fault::new(Exit::Fault, "no document could be rendered"))
+        })?;
+    for left_out in &documents.left_out {
+        context
+            .out
+            .warn(&format!("left out: {} ({})", left_out.what, left_out.why));
+    }
+    if let Some(folder) = &arguments.write {
+        write(context, &documents, folder, arguments.yes)
+    } else {
+        for document in &documents.files {
+            let heading = format!("{} → {}", document.file, document.target);
+            context
+                .out
+                .data(&format!("# {heading}\n{}\n\n", document.text.trim_end()));
+        }
+        Ok(Exit::Done)
+    }
+}
+
+fn write(
+    context: &Context,
+    documents: &Documents,
+    folder: &Path,
+    yes: bool,
+) -> Result<Exit, Fault> {
+    let failed = |path: &Path, error: std::io::Error| {
+        Fault::new(
+            Exit::Fault,
+            format!("{} cannot be written", sanitize(&path.to_string_lossy())),
+        )
+        .because(error.to_string())
+    };
+    let mut changed: Vec<&Document> = Vec::new();
+    for document in &documents.files {
+        let path = folder.join(&document.file);
+        let before = match fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
+            Err(error) => return Err(failed(&path, error)),
+        };
+        let difference = diff::unified(&before, &document.text, &document.file);
+        if !difference.is_empty() {
+            context.out.data(&difference);
+            changed.push(document);
+        }
+    }
+    if changed.is_empty() {
+        context.out.say("every document is up to date");
+        return Ok(Exit::Done);
+    }
+    let count = changed.len();
+    if !yes {
+        prompt::confirm(&format!(
+            "write {count} files into {}?",
+            sanitize(&folder.to_string_lossy())
+        ))?;
+    }
+    for document in changed {
+        let path = folder.join(&document.file);
+        let parent = path.parent().unwrap_or(folder);
+        fs::create_dir_all(parent).map_err(|error| failed(parent, error))?;
+        let mut file =
+            tempfile::NamedTempFile::new_in(parent).map_err(|error| failed(&path, error))?;
+        std::io::Write::write_all(&mut file, document.text.as_bytes())
+            .map_err(|error| failed(&path, error))?;
+        make_readable(file.as_file()).map_err(|error| failed(&path, error))?;
+        file.persist(&path)
+            .map_err(|error| failed(&path, error.error))?;
+    }
+    context.out.say(&format!(
+        "wrote {count} files; README.md there says in which order to deploy them"
+    ));
+    Ok(Exit::Done)
+}
+
+/// Documents are for colleagues and pipelines: not secret, so not 0600 like a temporary file.
+fn make_readable(file: &fs::File) -> std::io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    file.set_permissions(fs::Permissions::from_mode(0o644))
+}

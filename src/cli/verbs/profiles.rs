@@ -1,0 +1,172 @@
+//! `profiles`: a profile for every target, in a block of `~/.aws/config` that is sekisho's own.
+
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use crate::domain::account::{Overrides, Target};
+use crate::domain::duration::show_duration;
+use crate::domain::fault::{Exit, Fault};
+use crate::domain::guard::Guard;
+use crate::domain::profiles::{self, Damaged, Parts, Profile};
+use crate::domain::text::sanitize;
+use crate::services::aws;
+use crate::services::store::files::write_through;
+
+use crate::cli::args::ProfilesArgs;
+use crate::cli::context::Context;
+use crate::cli::{diff, prompt};
+
+/// Prints the block, writes it, or takes it away; the rest of the file stays byte for byte.
+pub fn run(context: &Context, arguments: &ProfilesArgs) -> Result<Exit, Fault> {
+    let (credentials, config) = files(context);
+    let body = if arguments.remove {
+        None
+    } else {
+        Some(profiles::body(&wanted(context, arguments)?))
+    };
+    let file = read(&config)?;
+    let parts = Parts::of(&file).map_err(|Damaged(line)| damaged(&config, line))?;
+    if let Some(body) = &body {
+        refuse_doubles(body, &parts, &config)?;
+        let elsewhere = read(&credentials)?;
+        if let Ok(parts) = Parts::of(&elsewhere) {
+            refuse_doubles(body, &parts, &credentials)?;
+        }
+    }
+    if !arguments.write && !arguments.remove {
+        context.out.data(&body.unwrap_or_default());
+        return Ok(Exit::Done);
+    }
+    let shown = sanitize(&config.to_string_lossy());
+    let before = String::from_utf8_lossy(parts.body().unwrap_or_default());
+    let difference = diff::unified(&before, body.as_deref().unwrap_or_default(), &shown);
+    if difference.is_empty() {
+        context.out.say(&format!("{shown} is up to date"));
+        return Ok(Exit::Done);
+    }
+    context.out.data(&difference);
+    if !arguments.yes {
+        prompt::confirm(&format!("write this to {shown}?"))?;
+    }
+    let after = body.map_or_else(|| parts.without(), |body| parts.with(&body));
+    write_through(&config, &after)
+        .map_err(|error| error.fault(format!("{shown} cannot be written")))?;
+    context.out.say(&format!("wrote {shown}"));
+    Ok(Exit::Done)
+}
+
+/// AWS's shared files: credentials, then config. A demo has its own.
+fn files(context: &Context) -> (PathBuf, PathBuf) {
+    if let Some(demo) = context.world().demo() {
+        let folder = demo.folder().join("aws");
+        return (folder.join("credentials"), folder.join("config"));
+    }
+    let home = &context.paths().home;
+    aws::profile_files(home).into()
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, Fault> {
+    match std::fs::read(path) {
+        Ok(bytes) => Ok(bytes),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => {
+            let path = sanitize(&path.to_string_lossy());
+            Err(Fault::new(Exit::Fault, format!("{path} cannot be read"))
+                .because(error.to_string()))
+        }
+    }
+}
+
+/// The profiles of every target that may be entered without a word.
+fn wanted(context: &Context, arguments: &ProfilesArgs) -> Result<Vec<Profile>, Fault> {
+    let catalog = &context.config().catalog;
+    let overrides = Overrides {
+        ambient_region: None, // the file outlives this shell
+        ..context.overrides()
+    };
+    let targets = catalog.rows().map(|row| catalog.resolve(row, &overrides));
+    let (guarded, open): (Vec<Target>, Vec<Target>) =
+        targets.partition(|target| target.guard == Guard::Confirm && !arguments.include_guarded);
+    if !guarded.is_empty() {
+        let count = guarded.len();
+        context.out.say(&format!(
+            "guarded targets left out: {count} (`--include-guarded` takes them in)"
+        ));
+    }
+    let command = command(context)?;
+    let profile = |(target, name): (&Target, String)| {
+        // By id: it needs no quotes, whatever the account is called.
+        let id = target.id;
+        let confirm = match target.guard {
+            Guard::Confirm => format!(" --confirm {id}"),
+            Guard::None | Guard::Warn => String::new(),
+        };
+        Profile {
+            name,
+            process: format!("{command}{confirm} {id}/{}", target.role.name()),
+            region: target.region.as_ref().map(ToString::to_string),
+        }
+    };
+    Ok(open
+        .iter()
+        .zip(profiles::names(&open))
+        .map(profile)
+        .collect())
+}
+
+/// How sekisho is called from anywhere, as it was called now.
+fn command(context: &Context) -> Result<String, Fault> {
+    let program = std::env::current_exe().map_err(|error| {
+        Fault::new(Exit::Fault, "sekisho does not find its own program").because(error.to_string())
+    })?;
+    let mut words = vec![word(&program)?, "credential-process".into()];
+    if let Some(config) = context.named_config() {
+        words.extend(["--config".into(), word(&config)?]);
+    }
+    if let Some(scope) = context.common().scope {
+        words.extend(["--scope".into(), scope.name().into()]);
+    }
+    if let Some(duration) = context.common().duration {
+        words.extend(["--duration".into(), show_duration(duration)]);
+    }
+    Ok(words.join(" "))
+}
+
+/// A path as one word for `sh -c`, Python's shlex and the Go SDK alike.
+fn word(path: &Path) -> Result<String, Fault> {
+    let refused = || {
+        let path = sanitize(&path.to_string_lossy());
+        Fault::new(Exit::Usage, format!("{path} cannot stand in ~/.aws/config"))
+            .because("a path there is one line of text, and \" #\" or \" ;\" would begin a comment")
+    };
+    let text = path.to_str().ok_or_else(refused)?;
+    if text.contains(char::is_control) || text.contains(" #") || text.contains(" ;") {
+        return Err(refused());
+    }
+    Ok(crate::cli::quote(text))
+}
+
+fn refuse_doubles(body: &str, parts: &Parts<'_>, file: &Path) -> Result<(), Fault> {
+    let others = parts.others();
+    let ours = Parts::of(body.as_bytes())
+        .map(|parts| parts.others())
+        .unwrap_or_default();
+    match ours.intersection(&others).next() {
+        None => Ok(()),
+        Some(name) => {
+            let file = sanitize(&file.to_string_lossy());
+            Err(
+                Fault::new(Exit::Usage, format!("the profile {name} is there already"))
+                    .because(format!("{file} has it outside sekisho's block"))
+                    .fix("rename or remove that profile, then try again"),
+            )
+        }
+    }
+}
+
+fn damaged(file: &Path, line: usize) -> Fault {
+    let file = sanitize(&file.to_string_lossy());
+    Fault::new(Exit::Usage, format!("sekisho's block in {file} is damaged"))
+        .because(format!("the mark in line {line} has no partner"))
+        .fix("remove the lines from `# >>> sekisho profiles` to `# <<< sekisho profiles`, then try again")
+}

@@ -1,0 +1,16 @@
+//! `serve TARGET -- CMD`: a command whose tools fetch credentials from us, as long as it runs.
+
+use std::ffi::OsString;
+
+use crate::domain::fault::{Exit, Fault};
+use crate::services::child::process;
+
+use crate::cli::context::{Context, block_on};
+
+/// Runs the command to its end, its endpoint with it.
+pub fn run(context: &Context, target: &str, command: &[OsString]) -> Result<Exit, Fault> {
+    let pass = context.pass(target)?;
+    let inherited = context.inherited();
+    let child = async |environment| process::run(environment, inherited, command).await;
+    block_on(context.serve(pass, child))?
+}

@@ -1,0 +1,11 @@
+//! `shell TARGET`: the subshell without the list.
+
+use crate::domain::fault::{Exit, Fault};
+
+use crate::cli::context::Context;
+
+/// Opens a subshell and stays until it ends.
+pub fn run(context: &Context, target: &str, shell: Option<&str>) -> Result<Exit, Fault> {
+    let pass = context.pass(target)?;
+    context.open_shell(pass, shell)
+}

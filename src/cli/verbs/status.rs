@@ -1,0 +1,181 @@
+//! `status`: what is live, until when, and where it rests.
+//!
+//! `--json` prints one object; fields are added, never changed or taken away:
+//!
+//! | field | |
+//! |---|---|
+//! | `version` | 1 |
+//! | `auth_account` | the 12 digits |
+//! | `user` | the IAM user, or null before the first call |
+//! | `key` | where the access key comes from: `auto`, `keyring`, `file`, `env`, `profile:NAME`, `command` |
+//! | `sessions` | where sessions rest, e.g. `kernel keyring`; null before the first one |
+//! | `detours` | what stands between here and AWS's own hosts, one text each |
+//! | `auth_session` | null, or `expires` (RFC 3339, UTC), `seconds_left`, `device` |
+//! | `role_sessions` | each with `target`, `role_arn`, `scope`, `flow`, `expires`, `seconds_left` |
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::domain::config::KeySource;
+use crate::domain::fault::Exit;
+use crate::domain::ids::{AccountId, UserName};
+use crate::domain::text::sanitize;
+use crate::services::aws;
+use crate::services::store::keychain;
+use crate::ui::clock;
+
+use super::login::when;
+use crate::cli::columns::align;
+use crate::cli::context::Context;
+
+#[derive(Serialize)]
+struct Status {
+    version: u8,
+    auth_account: AccountId,
+    user: Option<UserName>,
+    key: String,
+    sessions: Option<&'static str>,
+    detours: Vec<String>,
+    auth_session: Option<AuthSession>,
+    role_sessions: Vec<RoleSession>,
+}
+
+#[derive(Serialize)]
+struct AuthSession {
+    expires: Timestamp,
+    seconds_left: i64,
+    device: String,
+}
+
+#[derive(Serialize)]
+struct RoleSession {
+    target: String,
+    role_arn: String,
+    scope: &'static str,
+    flow: &'static str,
+    expires: Timestamp,
+    seconds_left: i64,
+}
+
+/// Shows what is live. Asks nobody and calls nothing.
+pub fn run(context: &Context, json: bool) -> Exit {
+    let now = Timestamp::now();
+    let status = status(context, now);
+    if let Some(warning) = context.broker().vault().take_warning() {
+        context.out.warn(&warning);
+    }
+    if json {
+        context.out.json(&status);
+    } else {
+        context
+            .out
+            .data(&status.for_people(&context.config().auth.key, now));
+    }
+    Exit::Done
+}
+
+fn status(context: &Context, now: Timestamp) -> Status {
+    let (auth, broker) = (&context.config().auth, context.broker());
+    let standing = broker.standing();
+    let mut role_sessions: Vec<RoleSession> = broker
+        .live_roles()
+        .into_iter()
+        // The vault is shared with other configs.
+        .filter(|(target, _)| standing.roles.contains_key(&target.role))
+        .map(|(target, live)| RoleSession {
+            target: target.name(),
+            role_arn: target.role.as_str().to_owned(),
+            scope: target.session.scope.name(),
+            flow: live.flow.name(),
+            expires: live.expires,
+            seconds_left: clock::seconds_left(live.expires, now),
+        })
+        .collect();
+    role_sessions.sort_by(|a, b| (&a.target, a.expires).cmp(&(&b.target, b.expires)));
+    Status {
+        version: 1,
+        auth_account: auth.account,
+        user: standing.user,
+        key: match &auth.key {
+            KeySource::Auto => "auto".into(),
+            KeySource::Keyring => "keyring".into(),
+            KeySource::File => "file".into(),
+            KeySource::Env => "env".into(),
+            KeySource::Profile(name) => format!("profile:{name}"),
+            KeySource::Command(_) => "command".into(),
+        },
+        sessions: standing.store,
+        detours: aws::detours(auth),
+        auth_session: standing.auth.map(|auth| AuthSession {
+            expires: auth.expires,
+            seconds_left: clock::seconds_left(auth.expires, now),
+            device: auth.device,
+        }),
+        role_sessions,
+    }
+}
+
+impl Status {
+    fn for_people(&self, key: &KeySource, now: Timestamp) -> String {
+        let account = self.auth_account.dashed();
+        let user = match &self.user {
+            Some(user) => format!("{user} @ {account}"),
+            None => format!("not known yet @ {account}"),
+        };
+        let signed_in = match &self.auth_session {
+            Some(auth) => format!(
+                "until {}, {} left ({})",
+                when(auth.expires),
+                clock::left(auth.expires, now),
+                sanitize(&auth.device)
+            ),
+            None => "no".into(),
+        };
+        let mut rows = vec![
+            ["user".to_owned(), user],
+            ["signed in".into(), signed_in],
+            ["access key".into(), home(key)],
+            [
+                "sessions".into(),
+                self.sessions.unwrap_or("none yet").into(),
+            ],
+        ];
+        rows.extend(
+            self.detours
+                .iter()
+                .map(|detour| ["detour".into(), detour.clone()]),
+        );
+        let mut text = align(&rows);
+        if !self.role_sessions.is_empty() {
+            let head = ["TARGET", "SCOPE", "FLOW", "UNTIL", "LEFT"].map(str::to_owned);
+            let live = self.role_sessions.iter().map(|session| {
+                [
+                    session.target.clone(),
+                    session.scope.into(),
+                    session.flow.into(),
+                    when(session.expires),
+                    clock::left(session.expires, now),
+                ]
+            });
+            let rows: Vec<_> = std::iter::once(head).chain(live).collect();
+            text.push('\n');
+            text.push_str(&align(&rows));
+        }
+        text
+    }
+}
+
+/// Where a config's key comes from, in words.
+pub fn home(key: &KeySource) -> String {
+    match key {
+        KeySource::Auto => "the store".into(),
+        KeySource::Keyring => keychain::LABEL.into(),
+        KeySource::File => "sealed file".into(),
+        KeySource::Env => "the environment".into(),
+        KeySource::Profile(name) => format!("profile {}", sanitize(name)),
+        KeySource::Command(argv) => {
+            let program = argv.first().map(|program| sanitize(program));
+            format!("key_command {}", program.unwrap_or_default())
+        }
+    }
+}

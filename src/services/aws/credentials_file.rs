@@ -1,0 +1,269 @@
+//! `~/.aws/credentials`: a profile's access key taken out, everything else byte for byte.
+//!
+//! The format: <https://docs.aws.amazon.com/sdkref/latest/guide/file-format.html>.
+
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use zeroize::Zeroizing;
+
+use crate::domain::fault::{Exit, Fault};
+use crate::domain::secret::{AccessKey, Secret};
+use crate::domain::text::{nearest, sanitize};
+
+use super::long_term;
+use crate::services::store::files::{FileError, write_through};
+
+/// The settings that make an access key.
+const ID: &str = "aws_access_key_id";
+const SECRET: &str = "aws_secret_access_key";
+/// The settings that make a session of it; the second is botocore's old name.
+const TOKENS: [&str; 2] = ["aws_session_token", "aws_security_token"];
+
+/// The shared credentials file, as it was read.
+pub struct CredentialsFile {
+    path: PathBuf,
+    text: Zeroizing<String>,
+}
+
+/// A profile's access key, and the lines it stands in.
+pub struct Found {
+    /// The key.
+    pub key: AccessKey,
+    lines: Vec<Range<usize>>,
+}
+
+impl CredentialsFile {
+    /// Where it is: `$AWS_SHARED_CREDENTIALS_FILE`, else below the home.
+    pub fn locate(home: &Path) -> PathBuf {
+        std::env::var_os("AWS_SHARED_CREDENTIALS_FILE")
+            .filter(|path| !path.is_empty())
+            .map_or_else(|| home.join(".aws/credentials"), PathBuf::from)
+    }
+
+    /// Reads the file.
+    pub fn read(path: PathBuf) -> Result<Self, Fault> {
+        let shown = sanitize(&path.to_string_lossy());
+        let wrong = |why: String| {
+            Fault::new(Exit::Usage, format!("{shown} cannot be read"))
+                .because(why)
+                .fix("name the file: `export AWS_SHARED_CREDENTIALS_FILE=…`")
+                .fix("or type the key: `sekisho key add`")
+        };
+        let bytes = Zeroizing::new(std::fs::read(&path).map_err(|error| wrong(error.to_string()))?);
+        let text = std::str::from_utf8(&bytes).map_err(|_| wrong("it is not UTF-8".into()))?;
+        Ok(Self {
+            text: Zeroizing::new(text.to_owned()),
+            path,
+        })
+    }
+
+    /// The file's path.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Finds a profile's long-term key.
+    pub fn find(&self, profile: &str) -> Result<Found, Fault> {
+        let file = sanitize(&self.path.to_string_lossy());
+        let shown = sanitize(profile);
+        let settings: Vec<Setting<'_>> = settings(&self.text).collect();
+        if !settings.iter().any(|setting| setting.profile == profile) {
+            let mut names: Vec<&str> = settings.iter().map(|setting| setting.profile).collect();
+            names.dedup();
+            let fault = Fault::new(
+                Exit::Usage,
+                format!("{file} has no profile {shown} with a key"),
+            )
+            .because("it may stand in ~/.aws/config, which sekisho does not empty");
+            return Err(match nearest(profile, names.iter().copied()).first() {
+                Some(near) => fault.fix(format!("sekisho key import --profile {}", sanitize(near))),
+                None if names.is_empty() => fault.fix("sekisho key add"),
+                None => fault.fix(format!(
+                    "the profiles there: {}",
+                    sanitize(&names.join(", "))
+                )),
+            });
+        }
+        let all = |names: &[&str]| -> Vec<&Setting<'_>> {
+            let of_profile = settings.iter().filter(|s| s.profile == profile);
+            of_profile
+                .filter(|s| names.iter().any(|name| s.name.eq_ignore_ascii_case(name)))
+                .collect()
+        };
+        let (ids, secrets) = (all(&[ID]), all(&[SECRET]));
+        let ([id], [secret]) = (&ids[..], &secrets[..]) else {
+            return Err(Fault::new(
+                Exit::Usage,
+                format!("profile {shown} holds no single access key"),
+            )
+            .because(format!(
+                "{file} gives it {} {ID} and {} {SECRET}",
+                ids.len(),
+                secrets.len()
+            ))
+            .fix("mend the file, or type the key: `sekisho key add`"));
+        };
+        let origin = format!("profile {shown}");
+        let is_session = !all(&TOKENS).is_empty();
+        Ok(Found {
+            key: long_term(
+                id.value,
+                Secret::new(secret.value.to_owned()),
+                is_session,
+                &origin,
+            )?,
+            lines: vec![id.line.clone(), secret.line.clone()],
+        })
+    }
+
+    /// The file without the key's two lines.
+    pub fn without(&self, found: &Found) -> Zeroizing<String> {
+        // As large as the whole: growing would leave an unwiped copy behind.
+        let mut rest = Zeroizing::new(String::with_capacity(self.text.len()));
+        let mut from = 0;
+        let mut gone = found.lines.clone();
+        gone.sort_by_key(|line| line.start);
+        for line in gone {
+            rest.push_str(&self.text[from..line.start]);
+            from = line.end;
+        }
+        rest.push_str(&self.text[from..]);
+        rest
+    }
+
+    /// The file as it is and as it will be, every value masked, comments' too: fit for a diff on a screen.
+    pub fn masked(&self, rest: &str) -> (String, String) {
+        (masked(&self.text), masked(rest))
+    }
+
+    /// Writes the file anew, through links, its mode kept; where asked, a copy of the old one first.
+    ///
+    /// Returns the copy's path. Refuses where the file has changed since it was read.
+    pub fn replace(&self, rest: &str, backup: bool) -> Result<Option<PathBuf>, Fault> {
+        let fault = |error: FileError| error.fault("the credentials file was not changed");
+        let now = std::fs::read(&self.path).map(Zeroizing::new);
+        if now.map_or(true, |bytes| **bytes != *self.text.as_bytes()) {
+            return Err(
+                Fault::new(Exit::Fault, "the credentials file was not changed")
+                    .because("another program has written it in the meantime")
+                    .fix("sekisho key import, once more"),
+            );
+        }
+        let copy = backup.then(|| {
+            let mut name = self.path.as_os_str().to_owned();
+            name.push(".sekisho-backup");
+            PathBuf::from(name)
+        });
+        if let Some(copy) = &copy {
+            write_through(copy, self.text.as_bytes()).map_err(fault)?;
+        }
+        write_through(&self.path, rest.as_bytes()).map_err(fault)?;
+        Ok(copy)
+    }
+}
+
+/// One `name = value` of a profile.
+struct Setting<'a> {
+    profile: &'a str,
+    name: &'a str,
+    value: &'a str,
+    /// The whole line, its end included.
+    line: Range<usize>,
+}
+
+fn settings(text: &str) -> impl Iterator<Item = Setting<'_>> {
+    let mut profile = None;
+    let mut at = 0;
+    text.split_inclusive('\n').filter_map(move |whole| {
+        let line = at..at + whole.len();
+        at = line.end;
+        let start = whole.trim_start_matches('\u{FEFF}').trim_end();
+        if let Some(section) = start.strip_prefix('[') {
+            profile = section.split_once(']').map(|(name, _)| name.trim());
+            return None;
+        }
+        // An indented line belongs to the setting before it; comments begin a line.
+        if start.starts_with([' ', '\t', '#', ';']) {
+            return None;
+        }
+        let (name, value) = start.split_once('=')?;
+        Some(Setting {
+            profile: profile?,
+            name: name.trim(),
+            // Neither half of a key holds a blank, so what follows one is a comment.
+            value: value.split_whitespace().next().unwrap_or_default(),
+            line,
+        })
+    })
+}
+
+fn masked(text: &str) -> String {
+    text.split_inclusive('\n')
+        .map(|line| match line.split_once('=') {
+            Some((name, value)) => {
+                let end = &value[value.trim_end().len()..];
+                let value = value.split_whitespace().next().unwrap_or_default();
+                let is_id = name.trim().eq_ignore_ascii_case(ID);
+                match value.get(value.len().saturating_sub(4)..) {
+                    Some(last) if is_id && value.len() >= 16 => format!("{name}= …{last}{end}"),
+                    _ => format!("{name}= ········{end}"),
+                }
+            }
+            None => line.to_owned(),
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = "\u{FEFF}# keep me = secret-in-a-comment\r\n[default]\r\nregion=eu-west-1\r\n\
+        aws_access_key_id=AKIAIOSFODNN7EXAMPLE\r\n  # indented\r\nAWS_Secret_Access_Key = wJalrXUtnFEMI/K7MDENG # mine\r\n\
+        s3 =\r\n  max_queue_size = 1\r\n[ other ]\naws_access_key_id = AKIAI44QH8DHBEXAMPLE\n\
+        aws_secret_access_key = je7MtGbClwBF\naws_session_token = x\n[twice]\naws_access_key_id = AKIAI44QH8DHBEXAMPLE\n\
+        aws_access_key_id = AKIAIOSFODNN7EXAMPLE\naws_secret_access_key = je7MtGbClwBF\n[last]\naws_access_key_id = AKIAIOSFODNN7EXAMPLE\naws_secret_access_key = x/y+z=";
+
+    fn file() -> CredentialsFile {
+        CredentialsFile {
+            path: "/home/t/.aws/credentials".into(),
+            text: Zeroizing::new(TEXT.to_owned()),
+        }
+    }
+
+    #[test]
+    fn a_key_goes_and_the_rest_stays_byte_for_byte() {
+        let found = file().find("default").unwrap();
+        assert_eq!(found.key.id.as_str(), "AKIAIOSFODNN7EXAMPLE");
+        assert_eq!(found.key.secret.expose(), "wJalrXUtnFEMI/K7MDENG");
+        let expected = TEXT
+            .replacen("aws_access_key_id=AKIAIOSFODNN7EXAMPLE\r\n", "", 1)
+            .replace(
+                "AWS_Secret_Access_Key = wJalrXUtnFEMI/K7MDENG # mine\r\n",
+                "",
+            );
+        assert_eq!(*file().without(&found), expected);
+        let found = file().find("last").unwrap();
+        assert_eq!(found.key.secret.expose(), "x/y+z=");
+        assert!(file().without(&found).ends_with("[last]\n"));
+    }
+
+    #[test]
+    fn sessions_doubles_and_strangers_are_refused() {
+        let what = |profile| file().find(profile).err().unwrap();
+        assert!(what("other").what.contains("a session, not an access key"));
+        assert!(what("twice").what.contains("no single access key"));
+        assert!(what("defualt").fix[0].contains("--profile default"));
+    }
+
+    #[test]
+    fn a_diff_shows_no_value() {
+        let found = file().find("default").unwrap();
+        let (before, after) = file().masked(&file().without(&found));
+        assert!(before.contains("aws_access_key_id= …MPLE\r\n"), "{before}");
+        for secret in ["wJalr", "je7Mt", "x/y+z", "secret-in", "AKIA"] {
+            assert!(!before.contains(secret) && !after.contains(secret));
+        }
+    }
+}

@@ -1,0 +1,430 @@
+//! The environment of a child: what is set, what is removed, from one table.
+//!
+//! Static variables: <https://docs.aws.amazon.com/sdkref/latest/guide/environment-variables.html>.
+
+mod block;
+mod render;
+
+use std::collections::HashSet;
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use crate::domain::account::Target;
+use crate::domain::config::PromptCompat;
+use crate::domain::ids::Region;
+use crate::domain::pass::Pass;
+use crate::domain::secret::Secret;
+
+pub use block::Block;
+pub use render::{Form, Masking, Syntax};
+
+/// Whatever says who one is, to AWS or to a prompt. A child inherits none of it: what it needs is set anew.
+///
+/// A trailing `*` stands for any ending. CA bundle, proxy, retry, endpoint and file settings are not
+/// identity and stay. The regions are not here because they may be the user's own ([`Inherited::own_region`]).
+pub const IDENTITY: [&str; 30] = [
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "AWS_CREDENTIAL_EXPIRATION",
+    "AWS_SESSION_EXPIRATION",
+    "AWS_ACCOUNT_ID",
+    "AWS_PROFILE",
+    "AWS_DEFAULT_PROFILE",
+    "AWS_SECURITY_TOKEN",
+    "AWS_ACCESS_KEY",
+    "AWS_SECRET_KEY",
+    "AWS_CREDENTIAL_FILE",
+    "AWS_ROLE_ARN",
+    "AWS_ROLE_SESSION_NAME",
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+    "AWS_CONTAINER_*",
+    "AWS_BEARER_TOKEN_BEDROCK",
+    "AWS_VAULT",
+    "AWSUME_*",
+    "AWSU_PROFILE",
+    "GRANTED_*",
+    "ASSUMED_ROLE",
+    "AWS_SSO",
+    "AWS_SSO_PROFILE",
+    "AWS_SSO_ACCOUNT_ID",
+    "AWS_SSO_ROLE_NAME",
+    "AWS_SSO_ROLE_ARN",
+    "AWS_SSO_SESSION_EXPIRATION",
+    "AWS_SSO_DEFAULT_REGION",
+    "SEKISHO_*",
+];
+
+/// The regions that sekisho sets, and removes only where it was sekisho that had set them.
+const REGIONS: [&str; 2] = ["AWS_REGION", "AWS_DEFAULT_REGION"];
+
+/// The environment sekisho was started with.
+#[derive(Default)]
+pub struct Inherited(Vec<(OsString, OsString)>);
+
+impl Inherited {
+    /// This process's own, duplicates included.
+    pub fn current() -> Self {
+        std::env::vars_os().collect()
+    }
+
+    /// The value a program would see: the first of several.
+    pub fn get(&self, name: &str) -> Option<&OsStr> {
+        self.0
+            .iter()
+            .find(|(n, _)| n == name)
+            .map(|(_, value)| value.as_os_str())
+    }
+
+    /// The value of a variable, where it can be understood.
+    pub fn parsed<T: FromStr>(&self, name: &str) -> Option<T> {
+        self.get(name)?.to_str()?.parse().ok()
+    }
+
+    /// The user's own `AWS_REGION`: not one that sekisho has set.
+    pub fn own_region(&self) -> Option<Region> {
+        if self.get("AWS_REGION") == self.get("SEKISHO_REGION") {
+            return None;
+        }
+        self.parsed("AWS_REGION")
+    }
+
+    /// How many sekisho shells surround this process.
+    pub fn depth(&self) -> u32 {
+        self.parsed("SEKISHO_DEPTH").unwrap_or(0)
+    }
+
+    /// Whether sekisho has set this region.
+    fn is_our_region(&self, name: &str) -> bool {
+        REGIONS.contains(&name) && {
+            let region = self.get(name);
+            region.is_some() && region == self.get("SEKISHO_REGION")
+        }
+    }
+}
+
+impl FromIterator<(OsString, OsString)> for Inherited {
+    fn from_iter<T: IntoIterator<Item = (OsString, OsString)>>(vars: T) -> Self {
+        Self(vars.into_iter().collect())
+    }
+}
+
+/// What the environment tells besides the pass.
+#[derive(Debug, Clone, Default)]
+pub struct Context {
+    /// The config that was named (`--config`, `$SEKISHO_CONFIG`), absolute.
+    pub config_path: Option<PathBuf>,
+    /// The child's `SEKISHO_DEPTH`.
+    pub depth: u32,
+    /// Whether `AWS_VAULT` is set for prompts that know it; `Auto` is decided in the child, by its prompt.
+    pub compat: PromptCompat,
+    /// What else is set (the demo's endpoint); wins over everything.
+    pub extra: Vec<(String, String)>,
+}
+
+/// A container-credentials endpoint: <https://docs.aws.amazon.com/sdkref/latest/guide/feature-container-credentials.html>.
+pub struct Endpoint {
+    /// `AWS_CONTAINER_CREDENTIALS_FULL_URI`
+    pub uri: String,
+    /// `AWS_CONTAINER_AUTHORIZATION_TOKEN`
+    pub token: Secret,
+}
+
+/// A plan: what a child's environment gains and loses. Holds the secrets; wiped on drop.
+pub struct Environment {
+    set: Vec<Variable>,
+    remove: Vec<String>,
+}
+
+struct Variable {
+    name: String,
+    value: Value,
+}
+
+enum Value {
+    Open(String),
+    Hidden(Secret),
+}
+
+impl Value {
+    fn expose(&self) -> &str {
+        match self {
+            Self::Open(text) => text,
+            Self::Hidden(secret) => secret.expose(),
+        }
+    }
+}
+
+impl Environment {
+    /// The environment that carries a pass's credentials.
+    pub fn of(pass: Pass, context: &Context, inherited: &Inherited) -> Self {
+        let Pass {
+            target,
+            credentials,
+            ..
+        } = pass;
+        let expires = credentials
+            .expires
+            .strftime("%Y-%m-%dT%H:%M:%SZ")
+            .to_string();
+        let mut set = vec![
+            open("AWS_ACCESS_KEY_ID", credentials.id.as_str()),
+            hidden("AWS_SECRET_ACCESS_KEY", credentials.secret),
+            hidden("AWS_SESSION_TOKEN", credentials.token),
+            open("AWS_CREDENTIAL_EXPIRATION", &expires),
+            open("AWS_SESSION_EXPIRATION", expires),
+        ];
+        set.extend(describe(&target, context));
+        Self::plan(set, context, inherited)
+    }
+
+    /// The environment that names an endpoint to fetch credentials from.
+    pub fn served(
+        target: &Target,
+        endpoint: Endpoint,
+        context: &Context,
+        inherited: &Inherited,
+    ) -> Self {
+        let mut set = vec![
+            open("AWS_CONTAINER_CREDENTIALS_FULL_URI", endpoint.uri),
+            hidden("AWS_CONTAINER_AUTHORIZATION_TOKEN", endpoint.token),
+        ];
+        set.extend(describe(target, context));
+        Self::plan(set, context, inherited)
+    }
+
+    /// The environment of a program that gets no pass, but what `extra` says.
+    pub fn without_pass(extra: Vec<(String, String)>, inherited: &Inherited) -> Self {
+        let context = Context {
+            extra,
+            ..Context::default()
+        };
+        Self::plan(Vec::new(), &context, inherited)
+    }
+
+    /// The environment that is nobody's (`env --unset`); `kept` are names to leave alone (the demo's).
+    pub fn cleared(kept: &[(String, String)], inherited: &Inherited) -> Self {
+        let mut plan = Self::plan(Vec::new(), &Context::default(), inherited);
+        plan.remove
+            .retain(|name| kept.iter().all(|(kept, _)| kept != name));
+        plan
+    }
+
+    fn plan(mut set: Vec<Variable>, context: &Context, inherited: &Inherited) -> Self {
+        for (name, value) in &context.extra {
+            set.retain(|variable| variable.name != *name);
+            set.push(open(name, value));
+        }
+        let mut remove: Vec<String> = IDENTITY
+            .iter()
+            .filter(|pattern| !pattern.ends_with('*'))
+            .map(ToString::to_string)
+            .collect();
+        let inherited_names = inherited.0.iter().filter_map(|(name, _)| name.to_str());
+        for name in inherited_names {
+            let goes = is_identity(name) || inherited.is_our_region(name);
+            if goes && !remove.iter().any(|known| known == name) {
+                remove.push(name.to_owned());
+            }
+        }
+        remove.retain(|name| set.iter().all(|variable| variable.name != *name));
+        Self { set, remove }
+    }
+
+    /// The names that are set, in order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.set.iter().map(|variable| variable.name.as_str())
+    }
+
+    /// The whole environment of a child: what it keeps of the inherited one, then what is set.
+    ///
+    /// Fails where a value holds a NUL, without showing the value.
+    pub fn block(&self, inherited: &Inherited) -> io::Result<Block> {
+        let mut block = Block::default();
+        let mut seen: HashSet<&[u8]> = self.names().map(str::as_bytes).collect();
+        for (name, value) in &inherited.0 {
+            let gone = is_identity(&name.to_string_lossy())
+                || name
+                    .to_str()
+                    .is_some_and(|name| self.remove.iter().any(|r| r == name));
+            if !gone && seen.insert(name.as_bytes()) {
+                block.push(name.as_bytes(), value.as_bytes())?;
+            }
+        }
+        for variable in &self.set {
+            block.push(variable.name.as_bytes(), variable.value.expose().as_bytes())?;
+        }
+        Ok(block)
+    }
+
+    /// Adds a second copy of everything that is set, for a snippet to restore after the person's rc files.
+    pub(in crate::services) fn add_copies(
+        &self,
+        prefix: &str,
+        block: &mut Block,
+    ) -> io::Result<()> {
+        self.set.iter().try_for_each(|variable| {
+            let name = format!("{prefix}{}", variable.name);
+            block.push(name.as_bytes(), variable.value.expose().as_bytes())
+        })
+    }
+}
+
+/// What of the environment describes the target; none of it is secret.
+fn describe(target: &Target, context: &Context) -> Vec<Variable> {
+    let mut set = Vec::new();
+    if let Some(region) = &target.region {
+        set.extend(REGIONS.map(|name| open(name, region.as_str())));
+    }
+    set.extend([
+        open("AWS_ACCOUNT_ID", target.id.to_string()),
+        open("SEKISHO_TARGET", target.name()),
+        open("SEKISHO_ACCOUNT", target.account.as_str()),
+        open("SEKISHO_ACCOUNT_ID", target.id.to_string()),
+        open("SEKISHO_ROLE", target.role.name()),
+        open("SEKISHO_SCOPE", target.session.scope.name()),
+    ]);
+    if let Some(region) = &target.region {
+        set.push(open("SEKISHO_REGION", region.as_str()));
+    }
+    set.push(open("SEKISHO_DEPTH", context.depth.to_string()));
+    if let Some(path) = &context.config_path {
+        set.push(open("SEKISHO_CONFIG", path.to_string_lossy()));
+    }
+    if context.compat == PromptCompat::AwsVault {
+        set.push(open("AWS_VAULT", target.name()));
+    }
+    set
+}
+
+fn open(name: &str, value: impl Into<String>) -> Variable {
+    Variable {
+        name: name.to_owned(),
+        value: Value::Open(value.into()),
+    }
+}
+
+fn hidden(name: &str, secret: Secret) -> Variable {
+    Variable {
+        name: name.to_owned(),
+        value: Value::Hidden(secret),
+    }
+}
+
+/// Whether the table holds a name, in any mixture of cases.
+fn is_identity(name: &str) -> bool {
+    IDENTITY
+        .iter()
+        .any(|pattern| match pattern.strip_suffix('*') {
+            Some(start) => name
+                .get(..start.len())
+                .is_some_and(|head| head.eq_ignore_ascii_case(start)),
+            None => name.eq_ignore_ascii_case(pattern),
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn inherited(vars: &[(&str, &str)]) -> Inherited {
+        vars.iter()
+            .map(|(name, value)| (name.into(), value.into()))
+            .collect()
+    }
+
+    fn plan(context: &Context, inherited: &Inherited) -> Environment {
+        Environment::plan(vec![open("AWS_ACCESS_KEY_ID", "ASIA")], context, inherited)
+    }
+
+    fn child(environment: &Environment, inherited: &Inherited) -> Vec<String> {
+        let block = environment.block(inherited).unwrap();
+        let entries = block.entries().iter();
+        entries
+            .map(|entry| entry.to_str().unwrap().to_owned())
+            .collect()
+    }
+
+    #[test]
+    fn every_spelling_and_duplicate_is_removed_and_settings_stay() {
+        let inherited = inherited(&[
+            ("PATH", "/bin"),
+            ("AWS_PROFILE", "a"),
+            ("AWS_PROFILE", "b"),
+            ("aws_profile", "c"),
+            ("AWS_ACCESS_KEY_ID", "AKIA"),
+            ("Aws_Access_Key_Id", "AKIA"),
+            ("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "/x"),
+            ("AWSUME_PROFILE", "x"),
+            ("SEKISHO_STALE", "x"),
+            ("AWS_CA_BUNDLE", "/ca.pem"),
+            ("AWS_ENDPOINT_URL_S3", "http://localhost"),
+            ("AWS_RETRY_MODE", "adaptive"),
+            ("AWS_SHARED_CREDENTIALS_FILE", "/c"),
+            ("AWS_VAULT_BACKEND", "pass"),
+            ("https_proxy", "http://proxy"),
+            ("PATH", "/second"),
+        ]);
+        assert_eq!(
+            child(&plan(&Context::default(), &inherited), &inherited),
+            [
+                "PATH=/bin",
+                "AWS_CA_BUNDLE=/ca.pem",
+                "AWS_ENDPOINT_URL_S3=http://localhost",
+                "AWS_RETRY_MODE=adaptive",
+                "AWS_SHARED_CREDENTIALS_FILE=/c",
+                "AWS_VAULT_BACKEND=pass",
+                "https_proxy=http://proxy",
+                "AWS_ACCESS_KEY_ID=ASIA",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_region_is_the_users_own_unless_sekisho_set_it() {
+        let own = inherited(&[("AWS_REGION", "eu-west-1")]);
+        assert_eq!(own.own_region().unwrap().as_str(), "eu-west-1");
+        let ours = inherited(&[
+            ("AWS_REGION", "us-west-2"),
+            ("AWS_DEFAULT_REGION", "us-west-2"),
+            ("SEKISHO_REGION", "us-west-2"),
+        ]);
+        assert!(ours.own_region().is_none());
+        let changed = inherited(&[("AWS_REGION", "eu-west-1"), ("SEKISHO_REGION", "us-west-2")]);
+        assert_eq!(changed.own_region().unwrap().as_str(), "eu-west-1");
+        // A target without a region keeps the user's and drops a former target's.
+        let keeps = |inherited: &Inherited| {
+            child(&plan(&Context::default(), inherited), inherited)
+                .iter()
+                .filter(|entry| entry.contains("REGION"))
+                .count()
+        };
+        assert_eq!((keeps(&own), keeps(&ours), keeps(&changed)), (1, 0, 1));
+    }
+
+    #[test]
+    fn extras_win_and_are_left_alone_by_unset() {
+        let extra = vec![
+            ("NO_PROXY".to_owned(), "127.0.0.1".to_owned()),
+            ("SEKISHO_DEMO".to_owned(), "1".to_owned()),
+        ];
+        let inherited = inherited(&[("NO_PROXY", "corp"), ("SEKISHO_DEMO", "1")]);
+        let context = Context {
+            extra: extra.clone(),
+            ..Context::default()
+        };
+        let entries = child(&plan(&context, &inherited), &inherited);
+        assert_eq!(entries[1..], ["NO_PROXY=127.0.0.1", "SEKISHO_DEMO=1"]);
+        let cleared = Environment::cleared(&extra, &inherited);
+        assert!(cleared.remove.iter().all(|name| name != "SEKISHO_DEMO"));
+        assert!(
+            cleared
+                .remove
+                .iter()
+                .any(|name| name == "AWS_SESSION_TOKEN")
+        );
+    }
+}

@@ -1,0 +1,9 @@
+//! Child processes: the environment they get, how they start, and the endpoint that serves them credentials.
+
+pub mod environment;
+pub mod export;
+pub mod loopback;
+pub mod process;
+pub mod running;
+pub mod serve;
+pub mod shell;

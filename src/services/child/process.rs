@@ -1,0 +1,235 @@
+//! Children: a command that takes this process's place, or a child that borrows the terminal.
+
+use std::convert::Infallible;
+use std::ffi::{CString, OsStr, OsString};
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use nix::spawn::{PosixSpawnAttr, PosixSpawnFileActions, PosixSpawnFlags, posix_spawn};
+use nix::sys::signal::{SigSet, SigmaskHow, Signal as NixSignal};
+use rustix::fs::{Access, access};
+use rustix::process::{Pid, Signal, WaitOptions, getpgrp, kill_process, waitpid};
+use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetpgrp, tcsetattr, tcsetpgrp};
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::environment::{Block, Environment, Inherited};
+use crate::domain::fault::{Exit, Fault};
+use crate::domain::text::sanitize;
+
+/// Turns this process into a command. Returns only if that failed: 127 not found, 126 cannot run.
+///
+/// A real `execve`: same pid, no wrapper, the arguments untouched.
+pub fn exec(environment: &Environment, inherited: &Inherited, argv: &[OsString]) -> Fault {
+    match try_exec(environment, inherited, argv) {
+        Ok(never) => match never {},
+        Err(fault) => fault,
+    }
+}
+
+fn try_exec(
+    environment: &Environment,
+    inherited: &Inherited,
+    argv: &[OsString],
+) -> Result<Infallible, Fault> {
+    let Some((name, arguments)) = argv.split_first() else {
+        return Err(Fault::new(Exit::Usage, "there is no command to run"));
+    };
+    let block = environment
+        .block(inherited)
+        .map_err(|error| cannot_run(name, &error))?;
+    let program = find(name, block.get("PATH"))?;
+    let mut command = Command::new(program);
+    command.arg0(name).args(arguments).env_clear();
+    command.envs(block.variables());
+    Err(cannot_run(name, &command.exec()))
+}
+
+/// Runs a command to its end, in the foreground of this terminal, and says how it ended.
+///
+/// Needs a tokio runtime with I/O. While the child runs, Ctrl-C and job control are its own, TERM and
+/// HUP are passed on, and this process holds none of its secrets. Afterwards the terminal is taken back.
+pub async fn run(
+    environment: Environment,
+    inherited: &Inherited,
+    argv: &[OsString],
+) -> Result<Exit, Fault> {
+    let Some(name) = argv.first() else {
+        return Err(Fault::new(Exit::Usage, "there is no command to run"));
+    };
+    let block = environment
+        .block(inherited)
+        .map_err(|error| cannot_run(name, &error))?;
+    drop(environment);
+    let program = find(name, block.get("PATH"))?;
+    run_block(&program, argv, block)
+        .await
+        .map_err(|error| cannot_run(name, &error))
+}
+
+/// [`run`], for a program that has been found and an environment that is complete.
+pub(in crate::services) async fn run_block(
+    program: &Path,
+    argv: &[OsString],
+    block: Block,
+) -> io::Result<Exit> {
+    let argv: Vec<CString> = argv
+        .iter()
+        .map(|argument| CString::new(argument.as_bytes()))
+        .collect::<Result<_, _>>()?;
+    let terminal = Terminal::save();
+    // Before the child: a signal that comes in between must not end us. Listeners, not SIG_IGN, which
+    // the child would inherit.
+    let mut ended = signal(SignalKind::child())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut quit = signal(SignalKind::quit())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut hangup = signal(SignalKind::hangup())?;
+    let child = spawn(program, &argv, &block)?;
+    drop(block);
+    let status = loop {
+        if let Some((_, status)) = waitpid(Some(child), WaitOptions::NOHANG)? {
+            break status;
+        }
+        // A failed kill means that the child has just ended: the next round sees it.
+        tokio::select! {
+            _ = ended.recv() => {}
+            _ = interrupt.recv() => {}
+            _ = quit.recv() => {}
+            _ = terminate.recv() => { let _ = kill_process(child, Signal::TERM); }
+            _ = hangup.recv() => { let _ = kill_process(child, Signal::HUP); }
+        }
+    };
+    if let Some(terminal) = terminal {
+        terminal.take_back();
+    }
+    let code = match (status.exit_status(), status.terminating_signal()) {
+        (Some(code), _) => code,
+        (None, Some(signal)) => 128 + signal,
+        (None, None) => 1,
+    };
+    Ok(Exit::Child(u8::try_from(code).unwrap_or(1)))
+}
+
+/// The standard library's `Command` would keep unwiped copies of the environment; this keeps none.
+fn spawn(program: &Path, argv: &[CString], block: &Block) -> io::Result<Pid> {
+    let mut attributes = PosixSpawnAttr::init()?;
+    // What Rust and tokio changed for this process is not the child's business.
+    let mut defaults = SigSet::empty();
+    defaults.add(NixSignal::SIGPIPE);
+    attributes.set_sigdefault(&defaults)?;
+    attributes.set_sigmask(&SigSet::empty())?;
+    attributes.set_flags(
+        PosixSpawnFlags::POSIX_SPAWN_SETSIGDEF | PosixSpawnFlags::POSIX_SPAWN_SETSIGMASK,
+    )?;
+    let actions = PosixSpawnFileActions::init()?;
+    let child = posix_spawn(program, &actions, &attributes, argv, block.entries())?;
+    Pid::from_raw(child.as_raw()).ok_or_else(|| io::Error::other("the child has no process id"))
+}
+
+/// The terminal as it was before a child, to be taken back from it.
+struct Terminal {
+    tty: std::fs::File,
+    settings: Termios,
+}
+
+impl Terminal {
+    /// `None` without a terminal, or where this process is in its background and has no claim to it.
+    fn save() -> Option<Self> {
+        let tty = std::fs::OpenOptions::new()
+            .read(true)
+            .write(true)
+            .open("/dev/tty")
+            .ok()?;
+        (tcgetpgrp(&tty).ok()? == getpgrp()).then_some(())?;
+        let settings = tcgetattr(&tty).ok()?;
+        Some(Self { tty, settings })
+    }
+
+    /// Makes this process group the terminal's foreground again and restores the settings.
+    ///
+    /// A shell killed with -9 gives nothing back; without this, our next read would stop us (SIGTTIN).
+    /// What fails here fails because the terminal is gone.
+    fn take_back(&self) {
+        let mut blocked = SigSet::empty();
+        blocked.add(NixSignal::SIGTTOU);
+        let mask = blocked.thread_swap_mask(SigmaskHow::SIG_BLOCK);
+        let _ = tcsetpgrp(&self.tty, getpgrp());
+        let _ = tcsetattr(&self.tty, OptionalActions::Drain, &self.settings);
+        if let Ok(mask) = mask {
+            let _ = mask.thread_set_mask();
+        }
+    }
+}
+
+/// Finds a command as a shell would: through `path`, unless its name holds a slash.
+pub(in crate::services) fn find(name: &OsStr, path: Option<&OsStr>) -> Result<PathBuf, Fault> {
+    let shown = sanitize(&name.to_string_lossy());
+    if name.as_bytes().contains(&b'/') {
+        let program = PathBuf::from(name);
+        return match program.try_exists() {
+            Ok(true) => Ok(program),
+            _ => Err(Fault::new(Exit::NotFound, format!("{shown} was not found"))
+                .because("there is no such file")),
+        };
+    }
+    // POSIX leaves the search without a PATH open; these are what a login has at least.
+    let path = path.unwrap_or(OsStr::new("/usr/local/bin:/usr/bin:/bin"));
+    let candidates = || std::env::split_paths(path).map(|folder| folder.join(name));
+    if let Some(program) = candidates().find(|file| is_executable(file)) {
+        return Ok(program);
+    }
+    if let Some(file) = candidates().find(|file| file.is_file()) {
+        let file = sanitize(&file.to_string_lossy());
+        return Err(
+            Fault::new(Exit::CannotRun, format!("{shown} cannot be run"))
+                .because(format!("{file} is not executable"))
+                .fix(format!("chmod +x {file}")),
+        );
+    }
+    Err(Fault::new(Exit::NotFound, format!("{shown} was not found"))
+        .because("no folder of PATH holds it"))
+}
+
+/// The name of the program that started this process: no path, no arguments.
+#[cfg(target_os = "linux")]
+pub fn parent_name() -> Option<String> {
+    let parent = rustix::process::getppid()?.as_raw_nonzero();
+    let name = std::fs::read_to_string(format!("/proc/{parent}/comm")).ok()?;
+    Some(sanitize(name.trim_end()))
+}
+
+/// The name of the program that started this process: not known without another process.
+#[cfg(not(target_os = "linux"))]
+pub fn parent_name() -> Option<String> {
+    None
+}
+
+/// Whether a file can be run by this user.
+pub(in crate::services) fn is_executable(file: &Path) -> bool {
+    file.is_file() && access(file, Access::EXEC_OK).is_ok()
+}
+
+fn cannot_run(name: &OsStr, error: &io::Error) -> Fault {
+    let exit = match error.kind() {
+        io::ErrorKind::NotFound => Exit::NotFound,
+        _ => Exit::CannotRun,
+    };
+    let name = sanitize(&name.to_string_lossy());
+    let fault = Fault::new(exit, format!("{name} cannot be run"));
+    match (error.kind(), error.raw_os_error()) {
+        (io::ErrorKind::NotFound, _) => {
+            fault.because("the program its first line (#!) names does not exist")
+        }
+        (io::ErrorKind::PermissionDenied, _) => fault.because("it is not executable"),
+        (_, Some(code)) if code == rustix::io::Errno::NOEXEC.raw_os_error() => {
+            fault.because("it is no program of this machine, and its first line names none (#!)")
+        }
+        (_, Some(code)) if code == rustix::io::Errno::TOOBIG.raw_os_error() => {
+            fault.because("its arguments and environment are too large")
+        }
+        _ => fault.because(sanitize(&error.to_string())),
+    }
+}

@@ -1,0 +1,280 @@
+//! The subshell: which shell, how it starts, what it is told. The snippets in `assets/shell` are
+//! constants that read variables: no value is ever written into code.
+
+mod choice;
+
+use std::ffi::OsString;
+use std::fs::{self, DirBuilder};
+use std::io::{self, Write};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+
+use super::environment::{Environment, IDENTITY, Inherited, Syntax};
+use super::process::run_block;
+use crate::domain::config::{PromptCompat, RenewPref, ShellPrefs};
+use crate::domain::fault::{Exit, Fault};
+use crate::domain::ids::Malformed;
+use crate::domain::text::sanitize;
+
+pub use choice::Shell;
+use choice::family;
+
+const RC_BASH: &str = include_str!("../../../../assets/shell/rc.bash");
+const HOOK_BASH: &str = include_str!("../../../../assets/shell/hook.bash");
+const ENV_ZSH: &str = include_str!("../../../../assets/shell/zshenv.zsh");
+const RC_ZSH: &str = include_str!("../../../../assets/shell/rc.zsh");
+const HOOK_ZSH: &str = include_str!("../../../../assets/shell/hook.zsh");
+const RC_FISH: &str = include_str!("../../../../assets/shell/rc.fish");
+const HOOK_FISH: &str = include_str!("../../../../assets/shell/hook.fish");
+
+/// How the second copies of what is set are called; the snippets take them away at once.
+const COPY: &str = "__SEKISHO_SET_";
+
+/// A shell that sekisho can teach.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hookable {
+    /// bash; tried with 5.2, written for 3.2 too.
+    Bash,
+    /// zsh; tried with 5.9.
+    Zsh,
+    /// fish, 3.4 and later; tried with 3.6.
+    Fish,
+}
+
+impl Hookable {
+    /// Every one, in the order help lists them.
+    pub const ALL: [Self; 3] = [Self::Bash, Self::Zsh, Self::Fish];
+
+    /// The name in `hook SHELL`, and what the snippets say with `--hook`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Bash => "bash",
+            Self::Zsh => "zsh",
+            Self::Fish => "fish",
+        }
+    }
+
+    /// The shell a program is, by its name: `zsh`, `/bin/zsh-5.9`, `-bash`.
+    fn of(program: &Path) -> Option<Self> {
+        let name = family(program)?;
+        Self::ALL.into_iter().find(|shell| shell.name() == name)
+    }
+}
+
+impl From<Hookable> for Syntax {
+    fn from(shell: Hookable) -> Self {
+        match shell {
+            Hookable::Bash => Self::Bash,
+            Hookable::Zsh => Self::Zsh,
+            Hookable::Fish => Self::Fish,
+        }
+    }
+}
+
+/// The command that a hook defines: a plain word, since it becomes code.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CommandName(String);
+
+impl Default for CommandName {
+    fn default() -> Self {
+        Self("sekisho".into())
+    }
+}
+
+impl std::str::FromStr for CommandName {
+    type Err = Malformed;
+    fn from_str(text: &str) -> Result<Self, Malformed> {
+        let plain = text
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
+        if plain && text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') {
+            Ok(Self(text.into()))
+        } else {
+            Err(Malformed("a command is letters, digits, _ and -".into()))
+        }
+    }
+}
+
+/// What `sekisho hook SHELL` prints.
+///
+/// It defines a function that runs `sekisho switch --hook SHELL [ARGUMENT…]` and
+/// `sekisho refresh --hook SHELL [--quiet]` and evaluates what they print, if they succeed.
+pub fn hook(shell: Hookable, name: &CommandName, prefs: &ShellPrefs) -> String {
+    let mark = if prefs.mark_prompt { "on" } else { "off" };
+    let compat = match prefs.prompt_compat {
+        PromptCompat::Auto => "auto",
+        PromptCompat::None => "none",
+        PromptCompat::AwsVault => "aws-vault",
+    };
+    let renewal = match prefs.renew {
+        RenewPref::Prompt => "prompt",
+        RenewPref::Serve | RenewPref::Off => "off",
+    };
+    let name = &name.0;
+    let settings = [
+        ("__sekisho_name", name.as_str()),
+        ("__sekisho_prompt_mark", mark),
+        ("__sekisho_prompt_compat", compat),
+        ("__sekisho_renewal", renewal),
+    ]
+    .map(|(variable, word)| match shell {
+        Hookable::Bash => format!("{variable}={word}\n"),
+        Hookable::Zsh => format!("typeset -g {variable}={word}\n"),
+        Hookable::Fish => format!("set -g {variable} {word}\n"),
+    })
+    .concat();
+    match shell {
+        Hookable::Bash => format!(
+            "{settings}{HOOK_BASH}{name}() {{ __sekisho \"$@\"; }}\n\
+             eval \"$__sekisho_aliases\"\nunset __sekisho_aliases\n"
+        ),
+        // Not `{name}() …`: an alias of that name would be expanded.
+        Hookable::Zsh => format!(
+            "{settings}{HOOK_ZSH}functions[{name}]='__sekisho \"$@\"'\n\
+             options[aliases]=$__sekisho_aliases\nunset __sekisho_aliases\n"
+        ),
+        Hookable::Fish => {
+            format!("{settings}{HOOK_FISH}function {name}\n    __sekisho $argv\nend\n")
+        }
+    }
+}
+
+/// A subshell to run.
+pub struct Subshell<'a> {
+    /// The shell.
+    pub shell: &'a Shell,
+    /// sekisho's own program, absolute: what the shell's functions call.
+    pub sekisho: &'a Path,
+    /// Our own folder, mode 0700, where the start-up files are written; they hold no secret.
+    pub runtime_dir: &'a Path,
+    /// Mark, renewal, other tools' variables.
+    pub prefs: &'a ShellPrefs,
+}
+
+impl Subshell<'_> {
+    /// Runs the shell to its end, in the foreground of this terminal, and says how it ended.
+    ///
+    /// Interactive, the person's own start-up files first; then what is set and removed holds again.
+    /// The rest is as in [`super::process::run`].
+    pub async fn run(
+        &self,
+        environment: Environment,
+        inherited: &Inherited,
+    ) -> Result<Exit, Fault> {
+        self.start(environment, inherited).await.map_err(|error| {
+            let shell = sanitize(&self.shell.program.to_string_lossy());
+            Fault::new(Exit::CannotRun, format!("{shell} could not be started"))
+                .because(sanitize(&error.to_string()))
+                .fix("sekisho shell TARGET --shell /bin/sh")
+        })
+    }
+
+    async fn start(&self, environment: Environment, inherited: &Inherited) -> io::Result<Exit> {
+        let mut block = environment.block(inherited)?;
+        let mut argv = vec![self.shell.program.clone().into_os_string()];
+        if let Some(shell) = self.shell.hookable {
+            block.set("__SEKISHO_BIN", self.sekisho.as_os_str())?;
+            let rc = self.write(shell)?;
+            match shell {
+                Hookable::Bash => argv.extend(["--rcfile".into(), rc.into(), "-i".into()]),
+                Hookable::Zsh => {
+                    if let Some(own) = inherited.get("ZDOTDIR") {
+                        block.set("__SEKISHO_ZDOTDIR", own)?;
+                    }
+                    block.set("ZDOTDIR", rc.as_os_str())?;
+                    argv.push("-i".into());
+                }
+                Hookable::Fish => {
+                    block.set("__SEKISHO_RC", rc.as_os_str())?;
+                    argv.extend(["-i", "-C", "source $__SEKISHO_RC"].map(OsString::from));
+                }
+            }
+            environment.add_copies(COPY, &mut block)?;
+        }
+        drop(environment);
+        run_block(&self.shell.program, &argv, block).await
+    }
+
+    /// Writes the start-up files, unless they are there, and says where: a file, for zsh a folder.
+    fn write(&self, shell: Hookable) -> io::Result<PathBuf> {
+        let hook = hook(shell, &CommandName::default(), self.prefs);
+        let quoted = IDENTITY.map(|pattern| format!("'{pattern}'")).join(" ");
+        let files = match shell {
+            Hookable::Bash => vec![(
+                "bashrc",
+                format!("__sekisho_identity=({quoted})\n{RC_BASH}{hook}"),
+            )],
+            Hookable::Zsh => vec![
+                (".zshenv", ENV_ZSH.to_owned()),
+                (
+                    ".zshrc",
+                    format!("typeset -ga __sekisho_identity=({quoted})\n{RC_ZSH}{hook}"),
+                ),
+            ],
+            Hookable::Fish => vec![(
+                "init.fish",
+                format!("set -g __sekisho_identity {quoted}\n{RC_FISH}{hook}"),
+            )],
+        };
+        let mut hash = Sha256::new();
+        for (_, text) in &files {
+            hash.update(text);
+        }
+        let name = hash.finalize()[..8]
+            .iter()
+            .fold(format!("{}-", shell.name()), |name, byte| {
+                format!("{name}{byte:02x}")
+            });
+        let folder = self.runtime_dir.join(name);
+        match DirBuilder::new().mode(0o700).create(&folder) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+            _ => {}
+        }
+        for (name, text) in &files {
+            let path = folder.join(name);
+            if fs::read(&path).is_ok_and(|there| there == text.as_bytes()) {
+                continue;
+            }
+            // Under a temporary name first: another sekisho may be reading it. Mode 0600.
+            let mut file = tempfile::NamedTempFile::new_in(&folder)?;
+            file.write_all(text.as_bytes())?;
+            file.persist(&path)?;
+        }
+        Ok(match (shell, &files[..]) {
+            (Hookable::Zsh, _) | (_, []) => folder,
+            (_, [(name, _), ..]) => folder.join(name),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shell_is_known_by_its_name() {
+        for (program, shell) in [
+            ("/bin/bash", Some(Hookable::Bash)),
+            ("-zsh", Some(Hookable::Zsh)),
+            ("/usr/bin/zsh-5.9", Some(Hookable::Zsh)),
+            ("/usr/bin/fish", Some(Hookable::Fish)),
+            ("/bin/sh", None),
+            ("/bin/rbash", None),
+            ("/opt/bash-wrapper", None),
+        ] {
+            assert_eq!(Hookable::of(Path::new(program)), shell, "{program}");
+        }
+    }
+
+    #[test]
+    fn a_command_name_is_a_plain_word() {
+        for name in ["sekisho", "sk", "_s-2"] {
+            assert!(name.parse::<CommandName>().is_ok(), "{name}");
+        }
+        for name in ["", "a b", "a;id", "$(id)", "-x", "1a", "関所"] {
+            assert!(name.parse::<CommandName>().is_err(), "{name}");
+        }
+    }
+}

@@ -1,0 +1,416 @@
+//! Finds a config and everything it names, reads it within bounds, and has `domain::config` join it.
+
+use std::collections::{HashMap, HashSet};
+use std::ffi::OsString;
+use std::fs::{File, Permissions};
+use std::io::{ErrorKind, Read as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::path::{Component, Path, PathBuf};
+
+use rustix::fs::OFlags;
+
+use super::access::{self, Access};
+use super::glob::{self, Expanded};
+use crate::domain::config::{
+    Complaint, IncludedFile, Loaded, MAX_ACCOUNTS, MainFile, Spot, Strictness, assemble,
+};
+use crate::domain::fault::{Exit, Fault};
+use crate::services::store::files;
+
+/// The largest config, in bytes, and the most that it includes; 10,000 accounts take a sixth of it.
+const MAX_CONFIG: u64 = 16 << 20;
+/// The largest file with a session policy, in bytes; AWS takes 2,048 characters without the spaces.
+const MAX_POLICY: u64 = 64 << 10;
+/// The most files one config includes.
+const MAX_INCLUDES: usize = 1_000;
+
+/// Everything a config was read from. While none of it changes, the config is the same.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ReadFrom {
+    /// The main file first, then what it includes, then session policies.
+    pub files: Vec<PathBuf>,
+    /// The folders that globs looked into.
+    pub folders: Vec<PathBuf>,
+}
+
+/// Where the config is: `--config`, `$SEKISHO_CONFIG`, else `sekisho/config.yaml` in the XDG config folder.
+///
+/// Absolute; whether the file is there shows in [`load`].
+pub fn locate(
+    named: Option<&Path>,
+    variable: impl Fn(&str) -> Option<OsString>,
+) -> Result<PathBuf, Fault> {
+    let set = |name| {
+        variable(name)
+            .filter(|value| !value.is_empty())
+            .map(PathBuf::from)
+    };
+    if let Some(path) = named.map(Path::to_owned).or_else(|| set("SEKISHO_CONFIG")) {
+        return std::path::absolute(&path).map_err(|why| {
+            Fault::new(
+                Exit::Usage,
+                format!("the config's path cannot be used: {}", path.display()),
+            )
+            .because(why.to_string())
+        });
+    }
+    // XDG Base Directory Specification: a relative path is to be ignored.
+    let folder = set("XDG_CONFIG_HOME")
+        .filter(|path| path.is_absolute())
+        .or_else(|| set("HOME").map(|home| home.join(".config")));
+    folder
+        .map(|folder| folder.join("sekisho/config.yaml"))
+        .ok_or_else(|| {
+            Fault::new(Exit::Usage, "there is no place to look for a config")
+                .because("neither HOME nor XDG_CONFIG_HOME is set")
+                .fix("name the file: sekisho --config FILE")
+        })
+}
+
+/// Reads the config at `path` and everything it names; `home` is what `~` means.
+///
+/// Fails with every complaint at once, or with why the main file cannot be read.
+pub fn load(
+    path: &Path,
+    home: Option<&Path>,
+    strictness: Strictness,
+) -> Result<(Loaded, ReadFrom), Fault> {
+    let read = read(path, MAX_CONFIG).map_err(|unread| unread.fault(path))?;
+    let mut main = MainFile::parse(path, &read.text);
+    match read.access {
+        Access::Own => {}
+        Access::Shared(who) => main.complain(Spot::default(), &shared(who), Some(&chmod(path))),
+        Access::Unknown => main.warn(Spot::default(), access::NO_MODES, None),
+    }
+    let mut from = ReadFrom {
+        files: vec![path.to_owned()],
+        folders: Vec::new(),
+    };
+    let includes = include(&mut main, read.identity, home, &mut from);
+    let named: Vec<PathBuf> = from.files.clone();
+    let mut policies: HashMap<PathBuf, Result<String, String>> = HashMap::new();
+    let loaded = assemble(main, includes, strictness, &mut |file, name| {
+        let (path, may_leave) = (&named[file as usize], file == 0);
+        let policy = policy_path(path, name, home, may_leave)?;
+        policies
+            .entry(policy)
+            .or_insert_with_key(|policy| read_policy(policy, may_leave))
+            .clone()
+    });
+    from.files.extend(policies.into_keys());
+    match loaded {
+        Ok(loaded) => Ok((loaded, from)),
+        Err(complaints) => Err(Complaint::fault(&complaints)),
+    }
+}
+
+/// Reads another program's text file, within the bounds of a config; or why it cannot be read.
+pub fn read_foreign(path: &Path) -> Result<String, String> {
+    read(path, MAX_CONFIG)
+        .map(|content| content.text)
+        .map_err(|unread| unread.why)
+}
+
+/// Writes a whole config that has been made here, 0600 in a folder 0700 where they are new.
+///
+/// What `config check` would refuse is not written.
+pub fn write(path: &Path, text: &str) -> Result<(), Fault> {
+    let main = MainFile::parse(path, text);
+    let read_policy = &mut |_, _: &str| Err("it is not written yet".to_owned());
+    assemble(main, Vec::new(), Strictness::Strict, read_policy)
+        .map_err(|complaints| Complaint::fault(&complaints))?;
+    if text.len() as u64 > MAX_CONFIG {
+        let what = format!(
+            "this would be a config of more than {} MiB",
+            MAX_CONFIG >> 20
+        );
+        return Err(Fault::new(Exit::Usage, what));
+    }
+    files::write_through(path, text.as_bytes())
+        .map_err(|error| error.fault("the config cannot be written"))?;
+    // A file that others could write keeps its mode on the way; as a config it would be refused.
+    let tighten = std::fs::metadata(path).and_then(|metadata| {
+        let tight = Permissions::from_mode(metadata.mode() & 0o777 & !0o022);
+        std::fs::set_permissions(path, tight)
+    });
+    tighten.map_err(|error| {
+        Fault::new(Exit::Fault, "the config's mode cannot be set").because(error.to_string())
+    })
+}
+
+/// What a file held.
+struct Content {
+    text: String,
+    access: Access,
+    /// Device and inode.
+    identity: (u64, u64),
+}
+
+/// Why a file could not be read.
+struct Unread {
+    kind: ErrorKind,
+    why: String,
+}
+
+impl Unread {
+    fn new(kind: ErrorKind, why: impl Into<String>) -> Self {
+        let why = why.into();
+        Self { kind, why }
+    }
+
+    /// Told of the main file.
+    fn fault(self, path: &Path) -> Fault {
+        let path = crate::domain::text::sanitize(&path.to_string_lossy());
+        if self.kind == ErrorKind::NotFound {
+            return Fault::new(Exit::Usage, format!("there is no config at {path}"))
+                .fix("make one: sekisho init")
+                .fix("or from your AWS profiles: sekisho import aws-config")
+                .fix("or look around first, without an AWS account: sekisho demo");
+        }
+        Fault::new(Exit::Usage, format!("the config {path} cannot be read"))
+            .because(self.why)
+            .fix("mend the file, or name another: sekisho --config FILE")
+    }
+}
+
+/// Reads a regular UTF-8 file of at most `limit` bytes.
+fn read(path: &Path, limit: u64) -> Result<Content, Unread> {
+    let failed = |error: std::io::Error| {
+        let why = match error.kind() {
+            ErrorKind::NotFound => "there is no such file".to_owned(),
+            ErrorKind::PermissionDenied => "you may not read it".to_owned(),
+            _ => error.to_string(),
+        };
+        Unread::new(error.kind(), why)
+    };
+    // Without O_NONBLOCK, opening a FIFO would wait for a writer.
+    let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
+    let file = File::options()
+        .read(true)
+        .custom_flags(flags.bits().cast_signed())
+        .open(path)
+        .map_err(failed)?;
+    let metadata = file.metadata().map_err(failed)?;
+    if metadata.is_dir() {
+        return Err(Unread::new(ErrorKind::IsADirectory, "it is a directory"));
+    }
+    if !metadata.is_file() {
+        return Err(Unread::new(
+            ErrorKind::InvalidInput,
+            "it is a pipe or device, not a file",
+        ));
+    }
+    let too_large = || {
+        let why = format!("it is larger than {} KiB", limit >> 10);
+        Unread::new(ErrorKind::FileTooLarge, why)
+    };
+    if metadata.len() > limit {
+        return Err(too_large());
+    }
+    let mut bytes = Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or(0) + 1);
+    // It may have grown since.
+    (&file)
+        .take(limit + 1)
+        .read_to_end(&mut bytes)
+        .map_err(failed)?;
+    if bytes.len() as u64 > limit {
+        return Err(too_large());
+    }
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+        let line = good.split(|b| *b == b'\n').count();
+        Unread::new(
+            ErrorKind::InvalidData,
+            format!("it is not UTF-8, first in line {line}"),
+        )
+    })?;
+    Ok(Content {
+        text,
+        access: access::of(&file, &metadata),
+        identity: (metadata.dev(), metadata.ino()),
+    })
+}
+
+fn shared(who: &str) -> String {
+    format!("this file is writable by {who}: what it says, they say")
+}
+
+fn chmod(path: &Path) -> String {
+    let path = path.to_string_lossy();
+    let path = shlex::try_quote(&path).map_or_else(|_| "FILE".to_owned(), Into::into);
+    format!("chmod go-w {path}")
+}
+
+/// The files that a config includes, while they are being read.
+struct Includes<'a> {
+    main: &'a mut MainFile,
+    /// The main file's identity.
+    itself: (u64, u64),
+    seen: HashSet<(u64, u64)>,
+    from: &'a mut ReadFrom,
+    files: Vec<IncludedFile>,
+    /// How many bytes and accounts there is still room for.
+    bytes: u64,
+    accounts: usize,
+}
+
+/// Reads what the main file includes, each file once.
+fn include(
+    main: &mut MainFile,
+    itself: (u64, u64),
+    home: Option<&Path>,
+    from: &mut ReadFrom,
+) -> Vec<IncludedFile> {
+    let base = main.path().parent().unwrap_or(Path::new("/")).to_owned();
+    let patterns: Vec<(String, Spot)> = main
+        .include()
+        .map(|(pattern, spot)| (pattern.to_owned(), spot))
+        .collect();
+    let mut includes = Includes {
+        main,
+        itself,
+        seen: HashSet::from([itself]),
+        from,
+        files: Vec::new(),
+        bytes: MAX_CONFIG,
+        accounts: MAX_ACCOUNTS,
+    };
+    for (pattern, spot) in patterns {
+        match glob::expand(&pattern, &base, home) {
+            Ok(expanded) => includes.pattern(&pattern, spot, expanded),
+            Err(why) => {
+                let what = format!("`{pattern}` cannot be included: {why}");
+                includes.main.complain(spot, &what, None);
+            }
+        }
+    }
+    includes.files
+}
+
+impl Includes<'_> {
+    fn pattern(&mut self, pattern: &str, spot: Spot, expanded: Expanded) {
+        self.from.folders.extend(expanded.folders);
+        if expanded.files.is_empty() {
+            let what = format!("`{pattern}` matches no file");
+            self.main.warn(spot, &what, None);
+        }
+        for path in expanded.files {
+            if self.accounts == 0 || self.files.len() == MAX_INCLUDES {
+                let what = format!("`{pattern}`: too much is included; the rest was left out");
+                self.main.warn(spot, &what, None);
+                return;
+            }
+            let (what, mistake) = match read(&path, self.bytes) {
+                Ok(content) if self.seen.insert(content.identity) => {
+                    self.parse(&path, &content);
+                    continue;
+                }
+                // A glob may well find the main file; a path that names it is a loop.
+                Ok(content) if content.identity != self.itself || expanded.is_glob => continue,
+                Ok(_) => (format!("`{pattern}` is this very file"), true),
+                Err(Unread { kind, why }) => {
+                    let mistake = matches!(kind, ErrorKind::NotFound | ErrorKind::IsADirectory);
+                    if mistake && expanded.is_glob {
+                        continue;
+                    }
+                    (
+                        format!("{} cannot be included: {why}", path.display()),
+                        mistake,
+                    )
+                }
+            };
+            if mistake {
+                self.main.complain(spot, &what, None);
+            } else {
+                self.main.warn(spot, &what, None);
+            }
+        }
+    }
+
+    fn parse(&mut self, path: &Path, content: &Content) {
+        let number = u32::try_from(self.files.len() + 1).unwrap_or(u32::MAX);
+        let mut file = IncludedFile::parse(path, number, &content.text);
+        if let Access::Shared(who) = content.access {
+            file.complain(&shared(who), Some(&chmod(path)));
+        }
+        self.bytes = self.bytes.saturating_sub(content.text.len() as u64);
+        self.accounts = self.accounts.saturating_sub(file.len());
+        self.from.files.push(path.to_owned());
+        self.files.push(file);
+    }
+}
+
+/// Where the session policy is that a config file names. An included file stays within its own folder.
+fn policy_path(
+    config: &Path,
+    name: &str,
+    home: Option<&Path>,
+    may_leave: bool,
+) -> Result<PathBuf, String> {
+    let folder = config.parent().unwrap_or(Path::new("/"));
+    if may_leave {
+        return Ok(folder.join(glob::with_home(name, home)?));
+    }
+    let outside = || "an included file names no file outside its own folder".to_owned();
+    let plain = Path::new(name)
+        .components()
+        .all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
+    if !plain {
+        return Err(outside());
+    }
+    // Through links too: where it really is counts.
+    let real = |path: &Path| path.canonicalize().map_err(|why| why.to_string());
+    let path = real(&folder.join(name))?;
+    if path.starts_with(real(folder)?) {
+        Ok(path)
+    } else {
+        Err(outside())
+    }
+}
+
+fn read_policy(path: &Path, is_mine: bool) -> Result<String, String> {
+    match read(path, MAX_POLICY) {
+        Err(unread) => Err(unread.why),
+        Ok(Content {
+            access: Access::Shared(who),
+            ..
+        }) if is_mine => Err(shared(who)),
+        Ok(content) => Ok(content.text),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_config_is_named_or_where_xdg_says() {
+        let at = |named: Option<&str>, set: &[(&str, &str)]| {
+            let variable = |name: &str| {
+                set.iter()
+                    .find(|(n, _)| *n == name)
+                    .map(|(_, value)| OsString::from(value))
+            };
+            locate(named.map(Path::new), variable).map(|path| path.display().to_string())
+        };
+        let home = ("HOME", "/h");
+        assert_eq!(
+            at(Some("/c"), &[("SEKISHO_CONFIG", "/e"), home]).unwrap(),
+            "/c"
+        );
+        assert_eq!(at(None, &[("SEKISHO_CONFIG", "/e"), home]).unwrap(), "/e");
+        assert_eq!(
+            at(
+                None,
+                &[("SEKISHO_CONFIG", ""), ("XDG_CONFIG_HOME", "/x"), home]
+            )
+            .unwrap(),
+            "/x/sekisho/config.yaml"
+        );
+        assert_eq!(
+            at(None, &[("XDG_CONFIG_HOME", "relative"), home]).unwrap(),
+            "/h/.config/sekisho/config.yaml"
+        );
+        assert_eq!(at(None, &[]).unwrap_err().exit, Exit::Usage);
+    }
+}

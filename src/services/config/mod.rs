@@ -1,0 +1,8 @@
+//! The config as files: where they are, what they may be, whether they have changed.
+
+mod access;
+pub mod cache;
+pub mod files;
+mod glob;
+pub mod paths;
+pub mod stamps;

@@ -1,0 +1,214 @@
+//! The two ways to a role session: through the auth session (shared), or with a code of its own (direct).
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::domain::account::{Flow, Target};
+use crate::domain::ids::{MfaSerial, SessionName};
+use crate::domain::pass::{Asking, CodeWanted, Complaint, Refusal, Request};
+use crate::domain::secret::MfaCode;
+use crate::services::aws::{Doing, Kind, Signer};
+use crate::services::session::sessions::{self, AuthOrigin, RoleOrigin, Session, Who};
+use crate::services::store::vault;
+
+use super::Broker;
+use super::asking::Want;
+
+impl Broker {
+    /// A target whose role is known to give less than asked, brought down to what it gives.
+    pub(super) fn within_maximum(&self, target: &Target) -> (Target, Vec<String>) {
+        let id = sessions::maximum_id(&self.auth, target);
+        let known = self.facts.recall::<u64>(&id, (self.clock)());
+        match known {
+            Some(most) if target.duration.as_secs() > most => {
+                let note =
+                    format!("{target} gives sessions of 1h at most; going on in the shared flow");
+                let lowered = Target {
+                    duration: Duration::from_secs(most),
+                    ..target.clone()
+                };
+                (lowered, vec![note])
+            }
+            _ => (target.clone(), Vec::new()),
+        }
+    }
+
+    /// A role session through the auth session, and the device behind that.
+    pub(super) async fn enter_shared(
+        &self,
+        who: &Who,
+        target: &Target,
+        name: &SessionName,
+        request: &Request,
+    ) -> Result<(Session<RoleOrigin>, MfaSerial), Refusal> {
+        let (code, asking) = (request.code.as_ref(), request.terms.asking);
+        let mut tried_again = false;
+        loop {
+            let auth = self.auth_session(who, code, asking, Timestamp::MIN).await?;
+            let signer = Signer::Session(&auth.credentials);
+            let answer = self
+                .aws()?
+                .assume_role(signer, target, target.duration, name, None)
+                .await;
+            match answer {
+                Ok(credentials) => {
+                    let origin = self.origin(who, target, Flow::Shared);
+                    let session = Session {
+                        credentials,
+                        origin,
+                    };
+                    return Ok((session, auth.origin.serial));
+                }
+                // What was cached is dead at AWS: an expired session, or a key that was replaced.
+                Err(failure)
+                    if matches!(failure.kind, Kind::Expired | Kind::Unknown) && !tried_again =>
+                {
+                    let id = sessions::auth_id(&self.auth, &who.key, &auth.origin.serial);
+                    let _ = self.vault.remove(vault::Kind::AuthSession, &id);
+                    tried_again = true;
+                }
+                Err(failure) => {
+                    return Err(failure.fault(Doing::Entering(target, Flow::Shared)).into());
+                }
+            }
+        }
+    }
+
+    /// A role session by one call that carries the code, and the device that gave it.
+    pub(super) async fn enter_direct(
+        &self,
+        who: &Who,
+        target: &Target,
+        name: &SessionName,
+        request: &Request,
+        notes: &mut Vec<String>,
+    ) -> Result<(Session<RoleOrigin>, MfaSerial), Refusal> {
+        let now = (self.clock)();
+        let want = Want {
+            who,
+            flow: Flow::Direct,
+            until: now + SignedDuration::try_from(target.duration).unwrap_or_default(),
+        };
+        let (key, code) = self
+            .key_and_code(&want, request.code.as_ref(), request.terms.asking)
+            .await?;
+        let answer = self
+            .aws()?
+            .assume_role(
+                Signer::Key(&key),
+                target,
+                target.duration,
+                name,
+                Some((&code.0, &code.1)),
+            )
+            .await;
+        match answer {
+            Ok(credentials) => {
+                let origin = self.origin(who, target, Flow::Direct);
+                let session = Session {
+                    credentials,
+                    origin,
+                };
+                Ok((session, code.0))
+            }
+            Err(failure) if failure.kind == Kind::OverMaximum => {
+                let most = Flow::SHARED_MAX.as_secs();
+                let id = sessions::maximum_id(&self.auth, target);
+                self.facts.remember(&id, &most, now);
+                let (target, stepped_down) = self.within_maximum(target);
+                notes.extend(stepped_down);
+                // The code is spent: only a live auth session, or the next code, goes on from here.
+                let request = Request {
+                    target: request.target.clone(),
+                    code: None,
+                    passphrase: None,
+                    terms: request.terms,
+                };
+                let entered = Box::pin(self.enter_shared(who, &target, name, &request)).await;
+                entered.map_err(|refusal| self.with_the_next_code(refusal, &target))
+            }
+            Err(failure) => {
+                let doing = Doing::Entering(target, Flow::Direct);
+                Err(self.refuse_code(&want, &failure, doing, &code))
+            }
+        }
+    }
+
+    /// The live auth session, or a new one; never one obtained before `since`.
+    pub(super) async fn auth_session(
+        &self,
+        who: &Who,
+        code: Option<&(MfaSerial, MfaCode)>,
+        asking: Asking,
+        since: Timestamp,
+    ) -> Result<Session<AuthOrigin>, Refusal> {
+        if let Some(session) = self.live_auth_session(who, since) {
+            return Ok(session);
+        }
+        if asking == Asking::Allowed
+            && let Some(session) = self.await_turn(who, since).await
+        {
+            return Ok(session);
+        }
+        let now = (self.clock)();
+        let want = Want {
+            who,
+            flow: Flow::Shared,
+            until: now + SignedDuration::try_from(self.auth.session).unwrap_or_default(),
+        };
+        let (key, code) = self.key_and_code(&want, code, asking).await?;
+        let answer = self
+            .aws()?
+            .session_token(&key, &code.0, &code.1, self.auth.session)
+            .await;
+        let credentials =
+            answer.map_err(|failure| self.refuse_code(&want, &failure, Doing::SigningIn, &code))?;
+        let (serial, _) = code;
+        let label = who.devices.iter().find(|(known, _)| *known == serial);
+        let origin = AuthOrigin {
+            key: who.key.clone(),
+            user: who.user.clone(),
+            device: label.map_or_else(|| serial.short().to_owned(), |(_, label)| label.clone()),
+            serial,
+            obtained: now,
+        };
+        self.prefer(who, &origin.serial);
+        let session = Session {
+            credentials,
+            origin,
+        };
+        let id = sessions::auth_id(&self.auth, &who.key, &session.origin.serial);
+        sessions::put(&self.vault, &id, &session, now);
+        // Once a day or so, and somebody has waited for a code anyway.
+        self.vault.purge(now);
+        Ok(session)
+    }
+
+    fn origin(&self, who: &Who, target: &Target, flow: Flow) -> RoleOrigin {
+        RoleOrigin {
+            key: who.key.clone(),
+            user: who.user.clone(),
+            flow,
+            target: target.clone(),
+            obtained: (self.clock)(),
+        }
+    }
+
+    /// Says in the box why a code is asked for again, right after one was spent.
+    fn with_the_next_code(&self, refusal: Refusal, target: &Target) -> Refusal {
+        let Refusal::Code(wanted) = refusal else {
+            return refusal;
+        };
+        Refusal::Code(CodeWanted {
+            complaint: Some(Complaint {
+                what: format!(
+                    "{target} gives sessions of 1h at most: going on in the shared flow, with the next code"
+                ),
+                why: Vec::new(),
+                next_code_at: Some(self.next_step()),
+            }),
+            ..wanted
+        })
+    }
+}

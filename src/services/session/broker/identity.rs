@@ -1,0 +1,156 @@
+//! Whose key it is, which devices give codes, and the key itself: read or asked for once.
+
+use std::rc::Rc;
+
+use crate::domain::config::{KeySource, MfaDevice};
+use crate::domain::fault::{Exit, Fault};
+use crate::domain::ids::{AccessKeyId, MfaSerial, UserName};
+use crate::domain::pass::Refusal;
+use crate::domain::secret::{AccessKey, Secret};
+use crate::services::aws::{self, Doing, Kind, Signer};
+use crate::services::session::access_key::{self, owner};
+use crate::services::session::sessions::{self, Who};
+
+use super::Broker;
+
+impl Broker {
+    /// The person behind the key: from the config, from memory, else from AWS, once.
+    pub(super) async fn who(&self) -> Result<Who, Refusal> {
+        let known = self.known();
+        let key_id = self.key_id(known.as_ref()).await?;
+        if let Some(known) = known.filter(|known| known.key == key_id) {
+            return Ok(known);
+        }
+        let user = match &self.auth.user {
+            Some(user) => user.clone(),
+            None => self.ask_user().await?,
+        };
+        let devices = if self.auth.mfa.is_empty() {
+            self.ask_devices(&user).await?
+        } else {
+            let label = |d: &MfaDevice| {
+                d.label
+                    .clone()
+                    .unwrap_or_else(|| d.serial.short().to_owned())
+            };
+            self.auth
+                .mfa
+                .iter()
+                .map(|device| (device.serial.clone(), label(device)))
+                .collect()
+        };
+        let who = Who {
+            key: key_id,
+            user,
+            devices,
+        };
+        let id = sessions::who_id(&self.auth);
+        self.facts.remember(&id, &who, (self.clock)());
+        Ok(who)
+    }
+
+    pub(super) fn known(&self) -> Option<Who> {
+        self.facts
+            .recall(&sessions::who_id(&self.auth), (self.clock)())
+    }
+
+    /// Puts the device that gave the last good code first.
+    pub(super) fn prefer(&self, who: &Who, serial: &MfaSerial) {
+        let mut who = who.clone();
+        who.devices.sort_by_key(|(other, _)| other != serial);
+        let id = sessions::who_id(&self.auth);
+        self.facts.remember(&id, &who, (self.clock)());
+    }
+
+    async fn ask_user(&self) -> Result<UserName, Refusal> {
+        let key = self.key().await?;
+        let caller = self
+            .aws()?
+            .caller_identity(Signer::Key(&key))
+            .await
+            .map_err(|failure| failure.fault(Doing::Asking))?;
+        Ok(owner(&self.auth, &key.id, caller)?)
+    }
+
+    async fn ask_devices(&self, user: &UserName) -> Result<Vec<(MfaSerial, String)>, Refusal> {
+        let key = self.key().await?;
+        let add = "name the device in the config: `auth: {mfa: [{serial: arn:aws:iam::…:mfa/…}]}`";
+        let serials = self
+            .aws()?
+            .mfa_devices(Signer::Key(&key), user)
+            .await
+            .map_err(|failure| {
+                let fault = failure.fault(Doing::Asking);
+                if matches!(failure.kind, Kind::Denied | Kind::IdentityDeny) {
+                    Fault::new(Exit::Refused, "AWS does not say which MFA devices you have")
+                        .because("your IAM user may not call iam:ListMFADevices with the bare key")
+                        .fix(add)
+                } else {
+                    fault
+                }
+            })?;
+        let (usable, refused): (Vec<_>, Vec<_>) = serials
+            .iter()
+            .map(|serial| serial.parse::<MfaSerial>())
+            .partition(Result::is_ok);
+        let devices: Vec<_> = usable
+            .into_iter()
+            .flatten()
+            .map(|serial| (serial.clone(), serial.short().to_owned()))
+            .collect();
+        if devices.is_empty() {
+            let fault = Fault::new(
+                Exit::Refused,
+                format!("{user} has no device that gives six-digit codes"),
+            );
+            let fault = match refused.into_iter().find_map(Result::err) {
+                Some(why) => fault.because(why.to_string()),
+                None => fault.because("no MFA device is registered"),
+            };
+            return Err(fault
+                .fix("register an authenticator app in the IAM console, Security credentials, then try again")
+                .into());
+        }
+        Ok(devices)
+    }
+
+    /// The key's id, without touching a keychain where it is known.
+    async fn key_id(&self, known: Option<&Who>) -> Result<AccessKeyId, Refusal> {
+        if let Some(key) = self.key.borrow().as_ref() {
+            return Ok(key.id.clone());
+        }
+        match (&self.auth.key, known) {
+            // Changed through sekisho alone, which forgets what it knew.
+            (
+                KeySource::Auto | KeySource::Keyring | KeySource::File | KeySource::Command(_),
+                Some(who),
+            ) => Ok(who.key.clone()),
+            // In a subshell of ours the environment holds a session; a live auth session still serves.
+            (KeySource::Env, Some(who)) => {
+                Ok(aws::from_environment().map_or_else(|_| who.key.clone(), |key| key.id.clone()))
+            }
+            _ => Ok(self.key().await?.id.clone()),
+        }
+    }
+
+    /// The access key, read once and kept until `rest`.
+    pub(super) async fn key(&self) -> Result<Rc<AccessKey>, Refusal> {
+        self.key_opened_with(None).await
+    }
+
+    /// The same; `passphrase` opens a sealed file without asking.
+    pub(super) async fn key_opened_with(
+        &self,
+        passphrase: Option<&Secret>,
+    ) -> Result<Rc<AccessKey>, Refusal> {
+        if let Some(key) = self.key.borrow().as_ref() {
+            return Ok(Rc::clone(key));
+        }
+        let person = self.person.as_ref();
+        let key =
+            access_key::load(&self.auth, self.store, &self.shared, person, passphrase).await?;
+        let key = Rc::new(key);
+        *self.key.borrow_mut() = Some(Rc::clone(&key));
+        Ok(key)
+    }
+}

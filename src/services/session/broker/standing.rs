@@ -1,0 +1,145 @@
+//! What is cached and live: looked up, listed, forgotten. Nothing here calls AWS or asks anybody.
+
+use std::collections::HashMap;
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::domain::account::Target;
+use crate::domain::ids::{AccessKeyId, RoleArn, SessionName};
+use crate::domain::pass::{AuthStanding, Live, Standing};
+use crate::services::session::sessions::{self, AuthOrigin, RoleOrigin, Session, Who};
+use crate::services::store::vault::{self, Name};
+
+use super::Broker;
+
+/// An auth session with less life than this is not worth another call.
+const AUTH_MARGIN: SignedDuration = SignedDuration::from_mins(1);
+
+impl Broker {
+    /// What is live right now, of this config's key. Reads the cache only.
+    pub fn standing(&self) -> Standing {
+        let now = (self.clock)();
+        let store = self.vault.label();
+        let Some(who) = self.known() else {
+            return Standing {
+                user: self.auth.user.clone(),
+                store,
+                ..Standing::default()
+            };
+        };
+        let auth = self
+            .live_auth_session(&who, Timestamp::MIN)
+            .map(|session| AuthStanding {
+                expires: session.credentials.expires,
+                device: session.origin.device,
+            });
+        let mut roles: HashMap<RoleArn, Live> = HashMap::new();
+        for (name, session) in sessions::all::<RoleOrigin>(&self.vault, now) {
+            let (origin, expires) = (session.origin, session.credentials.expires);
+            if self
+                .names_for(&who, &origin.target)
+                .all(|ours| ours != name)
+            {
+                continue; // another key's, endpoint's or config's
+            }
+            let live = Live {
+                expires,
+                flow: origin.flow,
+            };
+            let longest = roles.entry(origin.target.role).or_insert(live);
+            if longest.expires < expires {
+                *longest = live;
+            }
+        }
+        Standing {
+            user: Some(who.user),
+            auth,
+            roles,
+            store,
+        }
+    }
+
+    /// Forgets a role's sessions here. They stay valid at AWS until they expire.
+    pub fn forget(&self, target: &Target) {
+        for (id, session) in sessions::all::<RoleOrigin>(&self.vault, (self.clock)()) {
+            if session.origin.target.role == target.role {
+                let _ = self.vault.remove(vault::Kind::RoleSession, &id);
+            }
+        }
+    }
+
+    /// The key's id, as far as it is known without reading the key.
+    pub fn known_key(&self) -> Option<AccessKeyId> {
+        self.known().map(|who| who.key)
+    }
+
+    /// Every live role session with its target, other configs' too, in no order.
+    pub fn live_roles(&self) -> Vec<(Target, Live)> {
+        let sessions = sessions::all::<RoleOrigin>(&self.vault, (self.clock)());
+        let live = sessions.into_iter().map(|(_, session)| {
+            let live = Live {
+                expires: session.credentials.expires,
+                flow: session.origin.flow,
+            };
+            (session.origin.target, live)
+        });
+        live.collect()
+    }
+
+    /// Forgets the sessions made with this config's key here. They stay valid at AWS until they expire.
+    pub fn sign_out(&self) {
+        if let Some(key) = self.known_key() {
+            sessions::forget_made_with(&self.vault, &key, (self.clock)());
+        }
+    }
+
+    /// Forgets a key that is no longer in use: whose it is, the sessions made with it, the key itself.
+    pub fn forget_key(&self, key: &AccessKeyId) {
+        let now = (self.clock)();
+        sessions::forget_made_with(&self.vault, key, now);
+        self.facts.forget(|who: &Who| who.key == *key);
+        self.rest();
+    }
+
+    /// Forgets everything of every config, by destroying the key that sessions are sealed with.
+    pub fn forget_everything(&self) -> Result<(), String> {
+        self.facts.clear();
+        self.vault.forget_all()
+    }
+
+    /// Where a target's sessions lie in the vault, one name for each device. Reads the cache only.
+    pub fn names(&self, target: &Target) -> Vec<Name> {
+        self.known()
+            .map(|who| self.names_for(&who, target).collect())
+            .unwrap_or_default()
+    }
+
+    fn names_for(&self, who: &Who, target: &Target) -> impl Iterator<Item = Name> {
+        let session = SessionName::of(&who.user);
+        let serials = who.devices.iter().map(|(serial, _)| serial);
+        serials.map(move |serial| sessions::role_id(&self.auth, &who.key, serial, target, &session))
+    }
+
+    /// A target's session, the one that lives longest.
+    pub(super) fn cached(&self, who: &Who, target: &Target) -> Option<Session<RoleOrigin>> {
+        let now = (self.clock)();
+        self.names_for(who, target)
+            .filter_map(|name| sessions::get(&self.vault, &name, now))
+            .max_by_key(|session| session.credentials.expires)
+    }
+
+    /// The auth session that lives longest; never one obtained before `since`.
+    pub(super) fn live_auth_session(
+        &self,
+        who: &Who,
+        since: Timestamp,
+    ) -> Option<Session<AuthOrigin>> {
+        let now = (self.clock)();
+        who.devices
+            .iter()
+            .map(|(serial, _)| sessions::auth_id(&self.auth, &who.key, serial))
+            .filter_map(|id| sessions::get::<AuthOrigin>(&self.vault, &id, now + AUTH_MARGIN))
+            .filter(|session| session.origin.obtained >= since)
+            .max_by_key(|session| session.credentials.expires)
+    }
+}

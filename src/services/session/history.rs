@@ -1,0 +1,79 @@
+//! The history's file: what was used and starred, shared by every sekisho of this user.
+
+use std::path::PathBuf;
+
+use jiff::Timestamp;
+
+use crate::domain::history::{Deed, History};
+use crate::domain::ids::RoleArn;
+
+use crate::services::config::paths::Paths;
+use crate::services::store::files::{Dir, FileError};
+
+const FILE: &str = "history.json";
+const LIMIT: u64 = 1024 * 1024;
+
+/// Where the history lies.
+pub struct HistoryFile {
+    folder: PathBuf,
+}
+
+impl HistoryFile {
+    /// The file in the state directory.
+    pub fn new(paths: &Paths) -> Self {
+        Self {
+            folder: paths.state.clone(),
+        }
+    }
+
+    /// What is remembered; a missing or damaged file remembers nothing.
+    pub fn read(&self) -> History {
+        let bytes = Dir::open(&self.folder)
+            .ok()
+            .flatten()
+            .and_then(|dir| dir.read(FILE, LIMIT).ok()?);
+        bytes
+            .and_then(|bytes| serde_json::from_slice(&bytes).ok())
+            .unwrap_or_default()
+    }
+
+    /// Notes a deed. It only breaks ties in the list, so a failure is not worth a word.
+    pub fn note(&self, role: &RoleArn, deed: Deed, now: Timestamp) {
+        let _ = self.try_note(role, deed, now);
+    }
+
+    fn try_note(&self, role: &RoleArn, deed: Deed, now: Timestamp) -> Result<(), FileError> {
+        let dir = Dir::create(&self.folder)?;
+        let _lock = dir.lock("history.lock")?;
+        let mut history = self.read();
+        history.note(role, deed, now);
+        dir.write(FILE, &serde_json::to_vec(&history).unwrap_or_default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn deeds_of_several_processes_add_up() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state");
+        let role: RoleArn = "arn:aws:iam::222222222222:role/Developer".parse().unwrap();
+        let now = Timestamp::from_second(1_800_000_000).unwrap();
+        for deed in [Deed::Used, Deed::Starred, Deed::Used] {
+            HistoryFile {
+                folder: path.clone(),
+            }
+            .note(&role, deed, now);
+        }
+        let history = HistoryFile {
+            folder: path.clone(),
+        }
+        .read();
+        assert!(history.is_starred(&role));
+        assert!(history.frecency(&role, now) > 1.5);
+        std::fs::write(path.join(FILE), "{damaged").unwrap();
+        assert_eq!(HistoryFile { folder: path }.read(), History::default());
+    }
+}
