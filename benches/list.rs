@@ -65,20 +65,13 @@ fn catalog() -> Arc<Catalog> {
     let pick = |from: &[&'static str], n: u64| from[usize::try_from(n).unwrap() % from.len()];
     let accounts = (0..ACCOUNTS).map(|n| {
         let kind = pick(&["dev", "staging", "prod", "開発", "sandbox"], n);
-        let who = pick(
-            &[
-                "tanaka", "suzuki", "田中", "payments", "platform", "web", "sato",
-            ],
-            n / 5,
-        );
+        let who = pick(&["tanaka", "suzuki", "田中", "payments", "platform", "web", "sato"], n / 5);
         Account {
             name: format!("{kind}-{who}-{n:04}").parse().unwrap(),
             id: format!("2222{:08}", n * 7).parse().unwrap(),
             aliases: vec![format!("{who}{n}").parse().unwrap()],
             roles: roles.clone(),
-            region: pick(&["ap-northeast-1", "us-west-2", "eu-central-1"], n)
-                .parse()
-                .ok(),
+            region: pick(&["ap-northeast-1", "us-west-2", "eu-central-1"], n).parse().ok(),
             color: None,
             guard: Guard::None,
             tags: vec![pick(&["sandbox", "payments", "shared", "team-a"], n / 3).into()],
@@ -103,11 +96,7 @@ fn model(catalog: &Arc<Catalog>) -> Model {
     };
     let model = Model::new(setup, History::default(), "");
     let mut model = model.with_catalog(Arc::clone(catalog), Timestamp::UNIX_EPOCH);
-    update(
-        &mut model,
-        Timestamp::UNIX_EPOCH,
-        Msg::Opened { size: (120, 50) },
-    );
+    update(&mut model, Timestamp::UNIX_EPOCH, Msg::Opened { size: (120, 50) });
     model
 }
 
@@ -122,10 +111,7 @@ fn sweep(model: &mut Model, terminal: &mut Terminal<TestBackend>) -> Vec<(Durati
             code: sekisho::domain::keys::KeyCode::Char(c),
         });
         let typed = query.chars().count();
-        for (n, key) in letters
-            .chain(std::iter::repeat_n(backspace, typed))
-            .enumerate()
-        {
+        for (n, key) in letters.chain(std::iter::repeat_n(backspace, typed)).enumerate() {
             let began = Instant::now();
             update(model, Timestamp::UNIX_EPOCH, Msg::Key(key));
             terminal.draw(|frame| draw(frame, model)).unwrap();

@@ -39,12 +39,7 @@ pub struct CommandLine {
 #[derive(Debug, Clone, Default, Args)]
 pub struct Common {
     /// The config file [default: ~/.config/sekisho/config.yaml]
-    #[arg(
-        long,
-        global = true,
-        value_name = "FILE",
-        help_heading = "Common options"
-    )]
+    #[arg(long, global = true, value_name = "FILE", help_heading = "Common options")]
     pub config: Option<PathBuf>,
     /// Colours: auto, always or never; NO_COLOR is obeyed
     #[arg(
@@ -64,31 +59,16 @@ pub struct Common {
     #[arg(long, global = true, value_name = "-", value_parser = ["-"], hide_possible_values = true, help_heading = "Common options")]
     pub mfa_code: Option<String>,
     /// Work in this region
-    #[arg(
-        long,
-        global = true,
-        value_name = "REGION",
-        help_heading = "Common options"
-    )]
+    #[arg(long, global = true, value_name = "REGION", help_heading = "Common options")]
     pub region: Option<Region>,
     /// Ask for a session this long; over 1h takes a code of its own
     #[arg(long, global = true, value_name = "15m..12h", value_parser = session_duration, help_heading = "Common options")]
     pub duration: Option<Duration>,
     /// Narrow the session: full or read-only
-    #[arg(
-        long,
-        global = true,
-        value_name = "SCOPE",
-        help_heading = "Common options"
-    )]
+    #[arg(long, global = true, value_name = "SCOPE", help_heading = "Common options")]
     pub scope: Option<Scope>,
     /// Pass the guard of the account with this name
-    #[arg(
-        long,
-        global = true,
-        value_name = "NAME",
-        help_heading = "Common options"
-    )]
+    #[arg(long, global = true, value_name = "NAME", help_heading = "Common options")]
     pub confirm: Option<String>,
 }
 
@@ -98,11 +78,7 @@ impl Common {
     pub fn or(self, other: Self) -> Self {
         Self {
             config: self.config.or(other.config),
-            color: if self.color == ColorWhen::Auto {
-                other.color
-            } else {
-                self.color
-            },
+            color: if self.color == ColorWhen::Auto { other.color } else { self.color },
             verbose: self.verbose.max(other.verbose),
             mfa_code: self.mfa_code.or(other.mfa_code),
             region: self.region.or(other.region),
@@ -149,11 +125,7 @@ pub enum Verb {
         /// The account, or account/role
         target: String,
         /// The command and its arguments; without one, a subshell opens
-        #[arg(
-            trailing_var_arg = true,
-            allow_hyphen_values = true,
-            value_name = "COMMAND"
-        )]
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "COMMAND")]
         command: Vec<OsString>,
     },
     /// Print an account's environment, for `eval "$(sekisho env TARGET)"`
@@ -324,11 +296,7 @@ pub enum Verb {
         #[arg(long)]
         serve: bool,
         /// The verb to run in it, with its arguments
-        #[arg(
-            trailing_var_arg = true,
-            allow_hyphen_values = true,
-            value_name = "VERB"
-        )]
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "VERB")]
         verb: Vec<OsString>,
     },
 }

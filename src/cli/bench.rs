@@ -32,18 +32,12 @@ impl Bench {
 
     /// Moves before the screen, with nothing said yet.
     pub fn face_the_screen(&self) {
-        *self.0.borrow_mut() = Seat::Screen {
-            line: None,
-            wish: false,
-        };
+        *self.0.borrow_mut() = Seat::Screen { line: None, wish: false };
     }
 
     /// Empties the bench: nobody may be asked or told anything until what this gives is dropped.
     pub fn leave(&self) -> Away<'_> {
-        Away {
-            bench: self,
-            seat: self.0.replace(Seat::Empty),
-        }
+        Away { bench: self, seat: self.0.replace(Seat::Empty) }
     }
 
     /// What was said last, for the screen.
@@ -70,9 +64,7 @@ pub struct Away<'a> {
 
 impl Drop for Away<'_> {
     fn drop(&mut self) {
-        self.bench
-            .0
-            .replace(std::mem::replace(&mut self.seat, Seat::Empty));
+        self.bench.0.replace(std::mem::replace(&mut self.seat, Seat::Empty));
     }
 }
 

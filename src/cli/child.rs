@@ -28,19 +28,12 @@ impl Context {
         let prefs = &self.config().shell;
         let shell = Shell::choose(asked.or(prefs.program.as_deref()), self.inherited())?;
         let sekisho = super::own_program()?;
-        let runtime_dir = self
-            .paths()
-            .runtime
-            .clone()
-            .unwrap_or_else(|| self.paths().state.join("run"));
+        let runtime_dir =
+            self.paths().runtime.clone().unwrap_or_else(|| self.paths().state.join("run"));
         Dir::create(&runtime_dir)
             .map_err(|error| error.fault("the subshell's start-up files cannot be written"))?;
-        let subshell = Subshell {
-            shell: &shell,
-            sekisho: &sekisho,
-            runtime_dir: &runtime_dir,
-            prefs,
-        };
+        let subshell =
+            Subshell { shell: &shell, sekisho: &sekisho, runtime_dir: &runtime_dir, prefs };
         let child = async |environment| subshell.run(environment, self.inherited()).await;
         if prefs.renew == RenewPref::Serve {
             return self.serve(pass, child).await;
@@ -63,11 +56,8 @@ impl Context {
         let cleared =
             renewal.map_err(|_| Fault::new(Exit::NeedsPerson, format!("{name} is guarded")))?;
         let server = Server::open().await.map_err(|error| {
-            Fault::new(
-                Exit::Fault,
-                "there is no port on this machine to serve credentials at",
-            )
-            .because(error.to_string())
+            Fault::new(Exit::Fault, "there is no port on this machine to serve credentials at")
+                .because(error.to_string())
         })?;
         let told = child_context(
             self.world(),
@@ -141,23 +131,12 @@ impl Context {
     /// The environment that carries a pass; `depth` is how many of our shells surround the child.
     pub fn environment(&self, pass: Pass, depth: u32) -> Environment {
         let compat = self.config().shell.prompt_compat;
-        environment(
-            self.world(),
-            self.common(),
-            self.inherited(),
-            compat,
-            pass,
-            depth,
-        )
+        environment(self.world(), self.common(), self.inherited(), compat, pass, depth)
     }
 
     /// The environment that takes everything back; a demo's stays.
     pub fn cleared_environment(&self) -> Environment {
-        let kept = self
-            .world()
-            .demo()
-            .map(Demo::environment)
-            .unwrap_or_default();
+        let kept = self.world().demo().map(Demo::environment).unwrap_or_default();
         Environment::cleared(&kept, self.inherited())
     }
 }

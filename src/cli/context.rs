@@ -65,11 +65,7 @@ impl Context {
         paths: Paths,
         understood: Understood,
     ) -> Result<Self, Fault> {
-        let Understood {
-            config,
-            warnings,
-            read_from,
-        } = understood;
+        let Understood { config, warnings, read_from } = understood;
         let bench = Rc::new(Bench::new(out));
         let means = Means {
             vault: world.vault(config.store, &paths),
@@ -149,10 +145,8 @@ impl Context {
 
     /// The access key where it can be had without asking a person; `None` where it is sealed.
     pub fn key_without_asking(&self) -> Option<Result<Rc<AccessKey>, Fault>> {
-        let sealed = matches!(
-            self.config.auth.key,
-            KeySource::Auto | KeySource::File | KeySource::Keyring
-        );
+        let sealed =
+            matches!(self.config.auth.key, KeySource::Auto | KeySource::File | KeySource::Keyring);
         if sealed && self.world.demo().is_none() {
             return None;
         }
@@ -173,10 +167,9 @@ impl Context {
     /// A verb as a person types it to get what this process would do.
     pub fn command(&self, verb: &str) -> String {
         match &self.common.config {
-            Some(config) => format!(
-                "sekisho --config {} {verb}",
-                super::quote(&config.to_string_lossy())
-            ),
+            Some(config) => {
+                format!("sekisho --config {} {verb}", super::quote(&config.to_string_lossy()))
+            }
             None => format!("sekisho {verb}"),
         }
     }
@@ -203,11 +196,7 @@ impl Context {
 
     /// The target a name means, with changes of its own.
     pub fn target_with(&self, name: &str, overrides: &Overrides) -> Result<Target, Fault> {
-        let row = self
-            .config
-            .catalog
-            .find(name)
-            .map_err(|unknown| unknown_target(&unknown))?;
+        let row = self.config.catalog.find(name).map_err(|unknown| unknown_target(&unknown))?;
         Ok(self.config.catalog.resolve(row, overrides))
     }
 
@@ -216,10 +205,7 @@ impl Context {
         if self.common.mfa_code.is_some() {
             Codes::Stdin
         } else {
-            Codes::Terminal {
-                world: self.world.clone(),
-                patience: None,
-            }
+            Codes::Terminal { world: self.world.clone(), patience: None }
         }
     }
 
@@ -241,10 +227,7 @@ impl Context {
         renew: Renew,
         mut codes: Codes,
     ) -> Result<Pass, Fault> {
-        let terms = Terms {
-            renew,
-            asking: codes.asking(),
-        };
+        let terms = Terms { renew, asking: codes.asking() };
         let pass = prompt::pass(&self.broker, cleared, terms, &mut codes).await?;
         warm::keep(self, name, &pass);
         Ok(pass)
@@ -258,9 +241,7 @@ impl Context {
             KeySource::Profile(_) => aws::profile_files(&self.paths.home).into(),
             _ => Vec::new(),
         };
-        read.chain(&profiles)
-            .map(|path| Stamp::of(path, now))
-            .collect()
+        read.chain(&profiles).map(|path| Stamp::of(path, now)).collect()
     }
 
     /// The demo's key comes from the demo, however often it is wiped.
@@ -291,10 +272,8 @@ pub fn named_config(common: &Common, inherited: &Inherited) -> Option<PathBuf> {
 
 /// Runs a future to its end on a runtime of its own.
 pub fn block_on<F: Future>(future: F) -> Result<F::Output, Fault> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| {
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| {
             Fault::new(Exit::Fault, "the system gives no event queue").because(error.to_string())
         })?;
     let output = runtime.block_on(future);
@@ -305,10 +284,7 @@ pub fn block_on<F: Future>(future: F) -> Result<F::Output, Fault> {
 
 /// The fault of a name that is in no config.
 pub fn unknown_target(unknown: &UnknownTarget) -> Fault {
-    let fault = Fault::new(
-        Exit::Usage,
-        format!("there is no target {}", sanitize(&unknown.name)),
-    );
+    let fault = Fault::new(Exit::Usage, format!("there is no target {}", sanitize(&unknown.name)));
     match &unknown.nearest[..] {
         [] => fault.fix("`sekisho list` shows every target"),
         near => fault.fix(format!("did you mean {}?", near.join(", "))),

@@ -44,9 +44,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     };
     let out = Out::new(&line.common);
     if let Err(error) = hidden {
-        out.warn(&format!(
-            "this process's memory is open to your other programs: {error}"
-        ));
+        out.warn(&format!("this process's memory is open to your other programs: {error}"));
     }
     World::of_environment()
         .and_then(|world| run_in(&world, line, out))
@@ -58,16 +56,12 @@ fn run_in(world: &World, line: CommandLine, out: Out) -> Result<Exit, Fault> {
     let context = |common, verb: String| Context::open(world.clone(), common, &verb, out);
     match line.verb.unwrap_or(Verb::Pick { query: Vec::new() }) {
         Verb::Pick { query } => pick::run(world, line.common, &query.join(" "), out),
-        Verb::Shell { target, shell } => shell::run(
-            &context(line.common, format!("shell {target}"))?,
-            &target,
-            shell.as_deref(),
-        ),
-        Verb::Exec { target, command } if command.is_empty() => shell::run(
-            &context(line.common, format!("shell {target}"))?,
-            &target,
-            None,
-        ),
+        Verb::Shell { target, shell } => {
+            shell::run(&context(line.common, format!("shell {target}"))?, &target, shell.as_deref())
+        }
+        Verb::Exec { target, command } if command.is_empty() => {
+            shell::run(&context(line.common, format!("shell {target}"))?, &target, None)
+        }
         Verb::Exec { target, command } => {
             Err(exec::run(world, line.common, &target, &command, out))
         }
@@ -80,21 +74,15 @@ fn run_in(world: &World, line: CommandLine, out: Out) -> Result<Exit, Fault> {
             env::refresh(&context(line.common, "refresh".into())?, hook, quiet)
         }
         Verb::List(arguments) => Ok(list::run(&context(line.common, "list".into())?, &arguments)),
-        Verb::CredentialProcess { target, prompt } => Ok(credential_process::run(
-            world,
-            line.common,
-            &target,
-            prompt,
-            out,
-        )),
+        Verb::CredentialProcess { target, prompt } => {
+            Ok(credential_process::run(world, line.common, &target, prompt, out))
+        }
         Verb::Profiles(arguments) => {
             profiles::run(&context(line.common, "profiles".into())?, &arguments)
         }
-        Verb::Serve { target, command } => serve::run(
-            &context(line.common, format!("serve {target}"))?,
-            &target,
-            &command,
-        ),
+        Verb::Serve { target, command } => {
+            serve::run(&context(line.common, format!("serve {target}"))?, &target, &command)
+        }
         Verb::Console(arguments) => {
             let verb = format!("console {}", arguments.target);
             console::run(&context(line.common, verb)?, &arguments)

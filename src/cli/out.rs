@@ -28,10 +28,7 @@ impl Out {
                 !no_color && !dumb && std::io::stderr().is_terminal()
             }
         };
-        Self {
-            color: wanted,
-            verbose: common.verbose,
-        }
+        Self { color: wanted, verbose: common.verbose }
     }
 
     /// Whether screens may be coloured.
@@ -109,10 +106,9 @@ impl Out {
     /// Tells a fault in one line, for the programs that show or log our stderr. Returns how to end.
     pub fn fault_line(self, fault: &Fault) -> Exit {
         let more = fault.fix.first().or(fault.why.first());
-        self.say(&more.map_or_else(
-            || fault.what.clone(),
-            |more| format!("{}: {more}", fault.what),
-        ));
+        self.say(
+            &more.map_or_else(|| fault.what.clone(), |more| format!("{}: {more}", fault.what)),
+        );
         if let Some(detail) = &fault.detail {
             self.log(&format!("aws: {detail}"));
         }
@@ -126,20 +122,12 @@ impl Out {
             self.data(&text.to_string());
             return Exit::Done;
         }
-        let text = if self.color {
-            text.ansi().to_string()
-        } else {
-            text.to_string()
-        };
+        let text = if self.color { text.ansi().to_string() } else { text.to_string() };
         let _ = std::io::stderr().lock().write_all(text.as_bytes());
         Exit::Usage
     }
 
     fn paint(self, code: &str, text: &str) -> String {
-        if self.color {
-            format!("\x1b[{code}m{text}\x1b[0m")
-        } else {
-            text.to_owned()
-        }
+        if self.color { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
     }
 }

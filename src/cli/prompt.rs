@@ -54,16 +54,12 @@ impl Codes {
                 .because("the MFA session is not there or has ended")
                 .fix("run `sekisho login` in a terminal first, or pipe the code: `--mfa-code -`")
         };
-        let first = wanted
-            .devices
-            .first()
-            .ok_or_else(|| nobody("no device gives a code".into()))?;
+        let first =
+            wanted.devices.first().ok_or_else(|| nobody("no device gives a code".into()))?;
         match self {
             Self::Nobody => Err(match &wanted.complaint {
                 Some(complaint) => not_taken(complaint),
-                None => nobody(format!(
-                    "an MFA code is needed {purpose}, and nobody may be asked"
-                )),
+                None => nobody(format!("an MFA code is needed {purpose}, and nobody may be asked")),
             }),
             Self::Stdin => {
                 *self = Self::Nobody;
@@ -135,9 +131,7 @@ fn ask_code(
         terminal.say("  (a number and Enter changes the device)");
     }
     loop {
-        let shown = world
-            .demo()
-            .and_then(|demo| demo.code(&device.serial, Timestamp::now()));
+        let shown = world.demo().and_then(|demo| demo.code(&device.serial, Timestamp::now()));
         if let Some(code) = shown {
             terminal.say(&format!("demo: the device shows {code}"));
         }
@@ -152,10 +146,7 @@ fn ask_code(
         if let Some(code) = MfaCode::parse(&line) {
             return Ok(Some((device.serial.clone(), code)));
         }
-        let chosen = line
-            .parse::<usize>()
-            .ok()
-            .and_then(|n| wanted.devices.get(n.checked_sub(1)?));
+        let chosen = line.parse::<usize>().ok().and_then(|n| wanted.devices.get(n.checked_sub(1)?));
         match chosen {
             Some(chosen) if wanted.devices.len() > 1 => device = chosen,
             _ => terminal.say("sekisho: a code is exactly six digits"),
@@ -172,10 +163,7 @@ pub fn confirm(question: &str) -> Result<(), Fault> {
         )
         .fix("add `--yes` where you mean it")
     })?;
-    match terminal
-        .ask(&format!("sekisho: {question} [y/N] "))?
-        .as_str()
-    {
+    match terminal.ask(&format!("sekisho: {question} [y/N] "))?.as_str() {
         "y" | "Y" | "yes" => Ok(()),
         _ => Err(cancelled()),
     }
@@ -194,16 +182,10 @@ pub fn clear_on(
 ) -> Result<Cleared, Fault> {
     let name = target.account.clone();
     let mismatch = || {
-        Fault::new(
-            Exit::Usage,
-            format!("{name} was not confirmed: another name was typed"),
-        )
-        .fix("type the account's name, alias or id")
+        Fault::new(Exit::Usage, format!("{name} was not confirmed: another name was typed"))
+            .fix("type the account's name, alias or id")
     };
-    match target
-        .clone()
-        .clear(confirm.map_or(Confirmation::Absent, Confirmation::Typed))
-    {
+    match target.clone().clear(confirm.map_or(Confirmation::Absent, Confirmation::Typed)) {
         Ok(cleared) => return Ok(cleared),
         Err(Unconfirmed::Mismatch) => return Err(mismatch()),
         Err(Unconfirmed::Missing) => {}
@@ -215,12 +197,9 @@ pub fn clear_on(
         )
         .fix(format!("add `--confirm {}`", super::quote(name.as_str())))
     })?;
-    let typed = terminal.ask(&format!(
-        "sekisho: {name} is guarded. Type its name to enter {target}: "
-    ))?;
-    target
-        .clear(Confirmation::Typed(&typed))
-        .map_err(|_| mismatch())
+    let typed =
+        terminal.ask(&format!("sekisho: {name} is guarded. Type its name to enter {target}: "))?;
+    target.clear(Confirmation::Typed(&typed)).map_err(|_| mismatch())
 }
 
 /// Offers something on the terminal; no terminal, or anything but yes, declines it.
@@ -237,12 +216,7 @@ pub async fn pass(
 ) -> Result<Pass, Fault> {
     let purpose = format!("to open {}", target.target());
     with_codes(broker, &purpose, codes, async |code| {
-        let request = Request {
-            target: target.clone(),
-            code,
-            passphrase: None,
-            terms,
-        };
+        let request = Request { target: target.clone(), code, passphrase: None, terms };
         broker.issue(&request).await
     })
     .await
@@ -274,12 +248,9 @@ pub async fn fresh_session(
 /// Asks the broker until the organisation's accounts are listed, or there is a fault.
 pub async fn members(broker: &Broker, codes: &mut Codes) -> Result<Vec<Member>, Fault> {
     let asking = codes.asking();
-    with_codes(
-        broker,
-        "to list the organisation's accounts",
-        codes,
-        async |code| broker.members(code.as_ref(), asking).await,
-    )
+    with_codes(broker, "to list the organisation's accounts", codes, async |code| {
+        broker.members(code.as_ref(), asking).await
+    })
     .await
 }
 

@@ -23,25 +23,14 @@ const LOOK: Duration = Duration::from_secs(1);
 impl Terminal {
     /// Opens the controlling terminal; `None` where there is none.
     pub fn open() -> Option<Self> {
-        let screen = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .open("/dev/tty")
-            .ok()?;
-        Some(Self {
-            lines: BufReader::new(screen.try_clone().ok()?),
-            screen,
-            until: None,
-        })
+        let screen = OpenOptions::new().read(true).write(true).open("/dev/tty").ok()?;
+        Some(Self { lines: BufReader::new(screen.try_clone().ok()?), screen, until: None })
     }
 
     /// Opens the controlling terminal for a person who has so long to answer.
     pub fn open_for(patience: Duration) -> Option<Self> {
         let until = Some(Instant::now() + patience);
-        Some(Self {
-            until,
-            ..Self::open()?
-        })
+        Some(Self { until, ..Self::open()? })
     }
 
     /// Waits until a line was entered, or until it is too late. `false` where `needless` comes to say that none
@@ -50,9 +39,7 @@ impl Terminal {
         use rustix::event::{PollFd, PollFlags, Timespec, poll};
         let mut ready = [PollFd::new(&self.screen, PollFlags::IN)];
         loop {
-            let left = self
-                .until
-                .map(|until| until.saturating_duration_since(Instant::now()));
+            let left = self.until.map(|until| until.saturating_duration_since(Instant::now()));
             let nap = left.into_iter().chain(needless.map(|_| LOOK)).min();
             let nap = nap.and_then(|nap| Timespec::try_from(nap).ok());
             match poll(&mut ready, nap.as_ref()) {
@@ -106,9 +93,7 @@ impl Terminal {
         };
         let before = tcgetattr(&self.screen).map_err(failed)?;
         let mut silent = before.clone();
-        silent
-            .local_modes
-            .remove(LocalModes::ECHO | LocalModes::ICANON | LocalModes::ISIG);
+        silent.local_modes.remove(LocalModes::ECHO | LocalModes::ICANON | LocalModes::ISIG);
         tcsetattr(&self.screen, OptionalActions::Now, &silent).map_err(failed)?;
         let _ = write!(self.screen, "{question}").and_then(|()| self.screen.flush());
         let answer = self.hidden_line();
@@ -160,10 +145,7 @@ pub fn enter_was_pressed() -> bool {
         return false;
     };
     let mut ready = [PollFd::new(&terminal.screen, PollFlags::IN)];
-    let now = Timespec {
-        tv_sec: 0,
-        tv_nsec: 0,
-    };
+    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
     let pressed = poll(&mut ready, Some(&now)).is_ok_and(|count| count > 0);
     pressed && terminal.lines.read_line(&mut String::new()).is_ok()
 }

@@ -31,13 +31,8 @@ pub fn pass(
     let config = config_path(world, common)?;
     let now = Timestamp::now();
     let answer = Question::new(&config, name, &overrides).answer(&vault, now)?;
-    let session = answer
-        .session(&vault, now)
-        .filter(|session| session.is_fresh(renew, now))?;
-    let confirmation = common
-        .confirm
-        .as_deref()
-        .map_or(Confirmation::Absent, Confirmation::Typed);
+    let session = answer.session(&vault, now).filter(|session| session.is_fresh(renew, now))?;
+    let confirmation = common.confirm.as_deref().map_or(Confirmation::Absent, Confirmation::Typed);
     let compat = answer.compat;
     let cleared = answer.target.clear(confirmation).ok()?;
     let pass = session.into_pass(cleared.target().clone(), Vec::new());
@@ -53,9 +48,7 @@ pub fn environment(
     depth: u32,
 ) -> Option<Environment> {
     let (pass, compat) = pass(world, common, inherited, name, Renew::ByFlow)?;
-    Some(child::environment(
-        world, common, inherited, compat, pass, depth,
-    ))
+    Some(child::environment(world, common, inherited, compat, pass, depth))
 }
 
 /// Keeps the answer to a question for the next time.

@@ -84,11 +84,7 @@ impl World {
             (Self::Real, StoreChoice::File) => KeyPlace::FILE,
             (Self::Real, StoreChoice::None) => KeyPlace::NONE,
         };
-        Vault::new(
-            &paths.state.join("sessions"),
-            places,
-            paths.runtime.as_deref(),
-        )
+        Vault::new(&paths.state.join("sessions"), places, paths.runtime.as_deref())
     }
 }
 

@@ -205,11 +205,7 @@ impl Flow {
 
     /// The flow a duration needs.
     pub fn of(duration: Duration) -> Self {
-        if duration <= Self::SHARED_MAX {
-            Self::Shared
-        } else {
-            Self::Direct
-        }
+        if duration <= Self::SHARED_MAX { Self::Shared } else { Self::Direct }
     }
 
     /// The word for it on screens.
@@ -230,17 +226,12 @@ impl Catalog {
     /// A catalog of several files' accounts: from which account on which default region holds,
     /// in rising order.
     pub fn joined(accounts: Vec<Account>, default_regions: Vec<(u32, Option<Region>)>) -> Self {
-        Self {
-            accounts,
-            default_regions,
-        }
+        Self { accounts, default_regions }
     }
 
     /// The region of an account that names none, by its position.
     pub fn default_region(&self, account: u32) -> Option<&Region> {
-        let after = self
-            .default_regions
-            .partition_point(|(from, _)| *from <= account);
+        let after = self.default_regions.partition_point(|(from, _)| *from <= account);
         self.default_regions.get(after.checked_sub(1)?)?.1.as_ref()
     }
 
@@ -252,9 +243,7 @@ impl Catalog {
     /// Every row of the list, in the config's order.
     pub fn rows(&self) -> impl Iterator<Item = TargetRef> + '_ {
         (0u32..).zip(&self.accounts).flat_map(|(account, a)| {
-            (0u32..)
-                .zip(&a.roles)
-                .map(move |(role, _)| TargetRef { account, role })
+            (0u32..).zip(&a.roles).map(move |(role, _)| TargetRef { account, role })
         })
     }
 
@@ -270,9 +259,7 @@ impl Catalog {
     /// The role's ARN for a row; its partition follows the region.
     pub fn role_arn(&self, row: TargetRef) -> RoleArn {
         let (account, role) = self.row(row);
-        let partition = self
-            .region(row)
-            .map_or(super::ids::Partition::Aws, Region::partition);
+        let partition = self.region(row).map_or(super::ids::Partition::Aws, Region::partition);
         RoleArn::new(partition, account.id, &role.path, &role.name)
     }
 
@@ -299,11 +286,7 @@ impl Catalog {
                 || digits.len() == 12 && account.id.to_string() == digits
         });
         let Some((account, a)) = found else {
-            let names = self
-                .accounts
-                .iter()
-                .flat_map(Account::names)
-                .map(Name::as_str);
+            let names = self.accounts.iter().flat_map(Account::names).map(Name::as_str);
             let nearest = nearest(account_name, names).into_iter();
             let suffix = role_name.map(|role| format!("/{role}")).unwrap_or_default();
             return Err(UnknownTarget {
@@ -313,27 +296,16 @@ impl Catalog {
         };
         let role = match role_name {
             None => Some(0),
-            Some(role) => (0u32..)
-                .zip(&a.roles)
-                .find(|(_, r)| r.name.as_str() == role)
-                .map(|(i, _)| i),
+            Some(role) => {
+                (0u32..).zip(&a.roles).find(|(_, r)| r.name.as_str() == role).map(|(i, _)| i)
+            }
         };
         role.map(|role| TargetRef { account, role }).ok_or_else(|| {
             let roles = a.roles.iter().map(|role| role.name.as_str());
             let near = nearest(role_name.unwrap_or_default(), roles.clone());
-            let shown: Vec<&str> = if near.is_empty() {
-                roles.take(3).collect()
-            } else {
-                near
-            };
-            let nearest = shown
-                .into_iter()
-                .map(|role| format!("{}/{role}", a.name))
-                .collect();
-            UnknownTarget {
-                name: name.into(),
-                nearest,
-            }
+            let shown: Vec<&str> = if near.is_empty() { roles.take(3).collect() } else { near };
+            let nearest = shown.into_iter().map(|role| format!("{}/{role}", a.name)).collect();
+            UnknownTarget { name: name.into(), nearest }
         })
     }
 
@@ -414,14 +386,8 @@ mod tests {
         assert_eq!(catalog.find("ＭＩＮＥ/Admin"), at(0, 1));
         assert_eq!(catalog.find("2222-2222-2222"), at(0, 0));
         assert_eq!(catalog.find("012345678901/Developer"), at(1, 0));
-        assert_eq!(
-            catalog.find("dev-tanka/Admin").unwrap_err().nearest,
-            ["dev-tanaka/Admin"]
-        );
-        assert_eq!(
-            catalog.find("mine/Admn").unwrap_err().nearest,
-            ["dev-tanaka/Admin"]
-        );
+        assert_eq!(catalog.find("dev-tanka/Admin").unwrap_err().nearest, ["dev-tanaka/Admin"]);
+        assert_eq!(catalog.find("mine/Admn").unwrap_err().nearest, ["dev-tanaka/Admin"]);
         assert!(catalog.find("dev").is_err());
     }
 
@@ -448,35 +414,12 @@ mod tests {
     #[test]
     fn a_guard_opens_to_the_accounts_own_names_only() {
         use crate::domain::guard::{Confirmation, Unconfirmed};
-        let target = || {
-            catalog().resolve(
-                TargetRef {
-                    account: 0,
-                    role: 0,
-                },
-                &Overrides::default(),
-            )
-        };
-        for right in [
-            "dev-tanaka",
-            " DEV-tanaka ",
-            "mine",
-            "222222222222",
-            "2222-2222-2222",
-        ] {
-            assert!(
-                target().clear(Confirmation::Typed(right)).is_ok(),
-                "{right}"
-            );
+        let target = || catalog().resolve(TargetRef { account: 0, role: 0 }, &Overrides::default());
+        for right in ["dev-tanaka", " DEV-tanaka ", "mine", "222222222222", "2222-2222-2222"] {
+            assert!(target().clear(Confirmation::Typed(right)).is_ok(), "{right}");
         }
-        assert_eq!(
-            target().clear(Confirmation::Typed("dev")).unwrap_err(),
-            Unconfirmed::Mismatch
-        );
-        assert_eq!(
-            target().clear(Confirmation::Absent).unwrap_err(),
-            Unconfirmed::Missing
-        );
+        assert_eq!(target().clear(Confirmation::Typed("dev")).unwrap_err(), Unconfirmed::Mismatch);
+        assert_eq!(target().clear(Confirmation::Absent).unwrap_err(), Unconfirmed::Missing);
         assert!(target().clear(Confirmation::Renewal).is_ok());
     }
 }

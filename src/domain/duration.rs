@@ -16,10 +16,7 @@ pub fn parse_duration(text: &str) -> Result<Duration, Malformed> {
         "d" => 86_400,
         _ => return Err(wrong()),
     };
-    number
-        .checked_mul(unit)
-        .map(Duration::from_secs)
-        .ok_or_else(wrong)
+    number.checked_mul(unit).map(Duration::from_secs).ok_or_else(wrong)
 }
 
 /// The shortest text that `parse_duration` reads back as this duration.
@@ -39,17 +36,9 @@ mod tests {
 
     #[test]
     fn durations_are_read_and_shown() {
-        for (text, seconds) in [
-            ("15m", 900),
-            ("12h", 43_200),
-            ("90d", 7_776_000),
-            ("61s", 61),
-        ] {
+        for (text, seconds) in [("15m", 900), ("12h", 43_200), ("90d", 7_776_000), ("61s", 61)] {
             let duration = parse_duration(text).unwrap();
-            assert_eq!(
-                (duration.as_secs(), show_duration(duration).as_str()),
-                (seconds, text)
-            );
+            assert_eq!((duration.as_secs(), show_duration(duration).as_str()), (seconds, text));
         }
         for wrong in ["", "1", "h", "1.5h", "-1h", "1w", "99999999999999999999h"] {
             assert!(parse_duration(wrong).is_err(), "{wrong}");

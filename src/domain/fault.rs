@@ -74,13 +74,7 @@ pub struct Fault {
 impl Fault {
     /// A fault that ends the program with `exit`.
     pub fn new(exit: Exit, what: impl Into<String>) -> Self {
-        Self {
-            what: what.into(),
-            why: Vec::new(),
-            fix: Vec::new(),
-            exit,
-            detail: None,
-        }
+        Self { what: what.into(), why: Vec::new(), fix: Vec::new(), exit, detail: None }
     }
 
     /// Adds a cause, less likely than those before it.

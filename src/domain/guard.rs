@@ -59,9 +59,7 @@ impl Target {
     /// Whether a text is the account's name, one of its aliases, or its id with or without dashes.
     fn answers_to(&self, text: &str) -> bool {
         let text = fold(text.trim());
-        std::iter::once(&self.account)
-            .chain(&self.aliases)
-            .any(|name| fold(name.as_str()) == text)
+        std::iter::once(&self.account).chain(&self.aliases).any(|name| fold(name.as_str()) == text)
             || text == self.id.to_string()
             || text == self.id.dashed()
     }

@@ -96,10 +96,7 @@ impl History {
         let key = |role| (self.is_starred(role), self.frecency(role, now));
         all.sort_by(|a, b| {
             let ((star_a, use_a), (star_b, use_b)) = (key(a), key(b));
-            star_b
-                .cmp(&star_a)
-                .then(use_b.total_cmp(&use_a))
-                .then(a.cmp(b))
+            star_b.cmp(&star_a).then(use_b.total_cmp(&use_a)).then(a.cmp(b))
         });
         all.dedup();
         all.into_iter().cloned().collect()
@@ -111,9 +108,7 @@ mod tests {
     use super::*;
 
     fn role(n: usize) -> RoleArn {
-        format!("arn:aws:iam::{n:012}:role/Developer")
-            .parse()
-            .unwrap()
+        format!("arn:aws:iam::{n:012}:role/Developer").parse().unwrap()
     }
 
     fn day(n: i64) -> Timestamp {

@@ -53,31 +53,13 @@ const fn row(
     footer: Option<&'static str>,
     help: &'static str,
 ) -> Binding {
-    Binding {
-        action,
-        name,
-        keys,
-        footer,
-        help,
-    }
+    Binding { action, name, keys, footer, help }
 }
 
 /// Every action, in the order of footer and help.
 pub const TABLE: &[Binding] = &[
-    row(
-        Action::Shell,
-        "shell",
-        &["enter"],
-        Some("shell"),
-        "open a subshell in the account",
-    ),
-    row(
-        Action::Console,
-        "console",
-        &["ctrl-o"],
-        Some("console"),
-        "sign in to the web console",
-    ),
+    row(Action::Shell, "shell", &["enter"], Some("shell"), "open a subshell in the account"),
+    row(Action::Console, "console", &["ctrl-o"], Some("console"), "sign in to the web console"),
     row(
         Action::Copy,
         "copy",
@@ -92,93 +74,21 @@ pub const TABLE: &[Binding] = &[
         Some("scope"),
         "narrow the session, e.g. to read-only",
     ),
-    row(
-        Action::Star,
-        "star",
-        &["ctrl-s"],
-        Some("star"),
-        "keep the account near the top",
-    ),
-    row(
-        Action::Renew,
-        "renew",
-        &["ctrl-r"],
-        Some("renew"),
-        "get a fresh session now",
-    ),
-    row(
-        Action::Help,
-        "help",
-        &["?", "f1"],
-        Some("help"),
-        "this page",
-    ),
-    row(
-        Action::Back,
-        "back",
-        &["esc"],
-        Some("quit"),
-        "clear the filter, then quit",
-    ),
-    row(
-        Action::Forget,
-        "forget",
-        &["ctrl-x"],
-        None,
-        "forget this row's session here",
-    ),
-    row(
-        Action::Up,
-        "up",
-        &["up", "ctrl-p", "ctrl-k"],
-        None,
-        "the row above",
-    ),
-    row(
-        Action::Down,
-        "down",
-        &["down", "ctrl-n", "ctrl-j"],
-        None,
-        "the row below",
-    ),
+    row(Action::Star, "star", &["ctrl-s"], Some("star"), "keep the account near the top"),
+    row(Action::Renew, "renew", &["ctrl-r"], Some("renew"), "get a fresh session now"),
+    row(Action::Help, "help", &["?", "f1"], Some("help"), "this page"),
+    row(Action::Back, "back", &["esc"], Some("quit"), "clear the filter, then quit"),
+    row(Action::Forget, "forget", &["ctrl-x"], None, "forget this row's session here"),
+    row(Action::Up, "up", &["up", "ctrl-p", "ctrl-k"], None, "the row above"),
+    row(Action::Down, "down", &["down", "ctrl-n", "ctrl-j"], None, "the row below"),
     row(Action::PageUp, "page-up", &["pageup"], None, "a page up"),
-    row(
-        Action::PageDown,
-        "page-down",
-        &["pagedown"],
-        None,
-        "a page down",
-    ),
+    row(Action::PageDown, "page-down", &["pagedown"], None, "a page down"),
     row(Action::First, "first", &["home"], None, "the first row"),
     row(Action::Last, "last", &["end"], None, "the last row"),
-    row(
-        Action::ClearFilter,
-        "clear-filter",
-        &["ctrl-u"],
-        None,
-        "clear the filter",
-    ),
-    row(
-        Action::DeleteWord,
-        "delete-word",
-        &["ctrl-w"],
-        None,
-        "delete the filter's last word",
-    ),
-    row(
-        Action::Suspend,
-        "suspend",
-        &["ctrl-z"],
-        None,
-        "suspend; `fg` comes back",
-    ),
-    row(
-        Action::Quit,
-        "quit",
-        &["ctrl-c"],
-        None,
-        "quit (also ^D on an empty filter)",
-    ),
+    row(Action::ClearFilter, "clear-filter", &["ctrl-u"], None, "clear the filter"),
+    row(Action::DeleteWord, "delete-word", &["ctrl-w"], None, "delete the filter's last word"),
+    row(Action::Suspend, "suspend", &["ctrl-z"], None, "suspend; `fg` comes back"),
+    row(Action::Quit, "quit", &["ctrl-c"], None, "quit (also ^D on an empty filter)"),
 ];
 
 /// What a word of the filter can begin with, for the help.
@@ -190,17 +100,13 @@ pub const FILTERS: &[(&str, &str)] = &[
 impl FromStr for Action {
     type Err = Malformed;
     fn from_str(text: &str) -> Result<Self, Malformed> {
-        TABLE
-            .iter()
-            .find(|b| b.name == text)
-            .map(|b| b.action)
-            .ok_or_else(|| {
-                let near = nearest(text, TABLE.iter().map(|b| b.name));
-                Malformed(match near.first() {
-                    Some(near) => format!("no such action; did you mean {near}?"),
-                    None => "no such action; `?` in the list names them".into(),
-                })
+        TABLE.iter().find(|b| b.name == text).map(|b| b.action).ok_or_else(|| {
+            let near = nearest(text, TABLE.iter().map(|b| b.name));
+            Malformed(match near.first() {
+                Some(near) => format!("no such action; did you mean {near}?"),
+                None => "no such action; `?` in the list names them".into(),
             })
+        })
     }
 }
 
@@ -316,10 +222,7 @@ impl Default for Keymap {
     /// The table's own keys.
     fn default() -> Self {
         let keys = TABLE.iter().flat_map(|binding| {
-            binding
-                .keys
-                .iter()
-                .filter_map(|key| Some((key.parse().ok()?, binding.action)))
+            binding.keys.iter().filter_map(|key| Some((key.parse().ok()?, binding.action)))
         });
         Self(keys.collect())
     }
@@ -340,10 +243,8 @@ impl Keymap {
                 Self::check(key, binding.action)?;
                 if let Some((_, other)) = keys.iter().find(|(k, _)| *k == key) {
                     if chosen.contains_key(binding.name) {
-                        let other = TABLE
-                            .iter()
-                            .find(|b| b.action == *other)
-                            .map_or("", |b| b.name);
+                        let other =
+                            TABLE.iter().find(|b| b.action == *other).map_or("", |b| b.name);
                         return Err(Malformed(format!("{key} already means {other}")));
                     }
                     continue;
@@ -367,18 +268,12 @@ impl Keymap {
 
     /// What a key does.
     pub fn action(&self, key: Key) -> Option<Action> {
-        self.0
-            .iter()
-            .find(|(k, _)| *k == key)
-            .map(|(_, action)| *action)
+        self.0.iter().find(|(k, _)| *k == key).map(|(_, action)| *action)
     }
 
     /// The keys of an action, the one to show first.
     pub fn keys(&self, action: Action) -> impl Iterator<Item = Key> + '_ {
-        self.0
-            .iter()
-            .filter(move |(_, a)| *a == action)
-            .map(|(key, _)| *key)
+        self.0.iter().filter(move |(_, a)| *a == action).map(|(key, _)| *key)
     }
 }
 
@@ -392,11 +287,7 @@ mod tests {
         for binding in TABLE {
             assert_eq!(binding.name.parse::<Action>().unwrap(), binding.action);
             for key in binding.keys {
-                assert_eq!(
-                    keymap.action(key.parse().unwrap()),
-                    Some(binding.action),
-                    "{key}"
-                );
+                assert_eq!(keymap.action(key.parse().unwrap()), Some(binding.action), "{key}");
             }
         }
     }
@@ -406,13 +297,7 @@ mod tests {
         let chosen =
             |action: &str, key: &str| BTreeMap::from([(action.to_owned(), vec![key.to_owned()])]);
         let keymap = Keymap::new(&chosen("renew", "f5")).unwrap();
-        assert_eq!(
-            keymap
-                .keys(Action::Renew)
-                .map(|k| k.to_string())
-                .collect::<Vec<_>>(),
-            ["F5"]
-        );
+        assert_eq!(keymap.keys(Action::Renew).map(|k| k.to_string()).collect::<Vec<_>>(), ["F5"]);
         assert_eq!(keymap.action("ctrl-r".parse().unwrap()), None);
         assert!(Keymap::new(&chosen("renew", "ctrl-o")).is_err());
         assert!(Keymap::new(&chosen("renew", "r")).is_err());

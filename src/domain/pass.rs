@@ -89,16 +89,14 @@ impl Refusal {
     pub fn into_fault(self) -> Fault {
         match self {
             Self::Fault(fault) | Self::Passphrase(Some(fault)) => fault,
-            Self::Passphrase(None) => Fault::new(
-                Exit::NeedsPerson,
-                "the passphrase of the access key's file is needed",
-            )
-            .fix("run `sekisho login` in a terminal first"),
-            Self::Code(wanted) => Fault::new(
-                Exit::NeedsPerson,
-                format!("an MFA code of {} is needed", wanted.user),
-            )
-            .fix("run `sekisho login` in a terminal first"),
+            Self::Passphrase(None) => {
+                Fault::new(Exit::NeedsPerson, "the passphrase of the access key's file is needed")
+                    .fix("run `sekisho login` in a terminal first")
+            }
+            Self::Code(wanted) => {
+                Fault::new(Exit::NeedsPerson, format!("an MFA code of {} is needed", wanted.user))
+                    .fix("run `sekisho login` in a terminal first")
+            }
         }
     }
 }

@@ -67,21 +67,13 @@ pub fn names(targets: &[Target]) -> Vec<String> {
 fn short(target: &Target) -> String {
     let account = target.account.as_str();
     // A name that ASCII cannot hold would lose what tells it from others.
-    let account = if account.is_ascii() {
-        slug(account)
-    } else {
-        target.id.to_string()
-    };
+    let account = if account.is_ascii() { slug(account) } else { target.id.to_string() };
     format!("sekisho-{account}-{}", slug(target.role.name()))
 }
 
 fn slug(text: &str) -> String {
     let plain = |c: char| {
-        if c.is_ascii_alphanumeric() || c == '_' {
-            c.to_ascii_lowercase()
-        } else {
-            '-'
-        }
+        if c.is_ascii_alphanumeric() || c == '_' { c.to_ascii_lowercase() } else { '-' }
     };
     let text: String = text.chars().map(plain).collect();
     let words = text.split('-').filter(|word| !word.is_empty());
@@ -150,20 +142,9 @@ impl<'a> Parts<'a> {
 
     /// The file with this between the marks.
     pub fn with(&self, body: &str) -> Vec<u8> {
-        let begin = if self.joined {
-            format!("\n{BEGIN_JOINED}\n")
-        } else {
-            format!("{BEGIN}\n")
-        };
+        let begin = if self.joined { format!("\n{BEGIN_JOINED}\n") } else { format!("{BEGIN}\n") };
         let end = format!("{END}\n");
-        [
-            self.before,
-            begin.as_bytes(),
-            body.as_bytes(),
-            end.as_bytes(),
-            self.after,
-        ]
-        .concat()
+        [self.before, begin.as_bytes(), body.as_bytes(), end.as_bytes(), self.after].concat()
     }
 
     /// The file without the block.

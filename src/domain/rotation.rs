@@ -103,20 +103,17 @@ impl Hindrance {
             Self::NothingStored => {
                 Fault::new(Exit::Fault, "there is no access key to rotate").fix("sekisho key add")
             }
-            Self::NotListed(id) => Fault::new(
-                Exit::Fault,
-                format!("AWS does not list the stored key {id}"),
-            )
-            .because("it was deleted or deactivated, or belongs to another user")
-            .fix("sekisho key add, with a key of this user"),
+            Self::NotListed(id) => {
+                Fault::new(Exit::Fault, format!("AWS does not list the stored key {id}"))
+                    .because("it was deleted or deactivated, or belongs to another user")
+                    .fix("sekisho key add, with a key of this user")
+            }
             Self::NotOurs(id) => Fault::new(
                 Exit::Fault,
                 format!("the user has a second access key, {id}, and IAM allows two"),
             )
             .because("it was made in the console or by another tool, and may be in use")
-            .fix(format!(
-                "if nothing uses it: aws iam delete-access-key --access-key-id {id}"
-            )),
+            .fix(format!("if nothing uses it: aws iam delete-access-key --access-key-id {id}")),
         }
     }
 }
@@ -215,10 +212,7 @@ mod tests {
 
     fn stored(number: usize) -> StoredKey {
         StoredKey {
-            key: AccessKey {
-                id: id(number),
-                secret: Secret::new(format!("secret {number}")),
-            },
+            key: AccessKey { id: id(number), secret: Secret::new(format!("secret {number}")) },
             created: at(0),
         }
     }
@@ -233,11 +227,7 @@ mod tests {
                 created: stored.created,
             })
         };
-        KeyEntry {
-            current: one(&entry.current),
-            spare: one(&entry.spare),
-            stage: entry.stage,
-        }
+        KeyEntry { current: one(&entry.current), spare: one(&entry.spare), stage: entry.stage }
     }
 
     /// A disk, AWS, and a process that may be killed before any write to either.
@@ -252,21 +242,9 @@ mod tests {
 
     impl World {
         fn new() -> Self {
-            let key = KeyAtAws {
-                id: id(0),
-                active: true,
-                created: at(-1_000_000),
-            };
-            let disk = KeyEntry {
-                current: Some(stored(0)),
-                ..KeyEntry::default()
-            };
-            Self {
-                disk,
-                aws: vec![key],
-                made: 0,
-                acts_left: usize::MAX,
-            }
+            let key = KeyAtAws { id: id(0), active: true, created: at(-1_000_000) };
+            let disk = KeyEntry { current: Some(stored(0)), ..KeyEntry::default() };
+            Self { disk, aws: vec![key], made: 0, acts_left: usize::MAX }
         }
 
         fn act<T>(&mut self, change: impl FnOnce(&mut Self) -> T) -> Result<T, Killed> {
@@ -368,16 +346,8 @@ mod tests {
 
     #[test]
     fn a_second_key_that_is_not_ours_is_left_alone() {
-        let entry = |stage| KeyEntry {
-            current: Some(stored(0)),
-            spare: None,
-            stage,
-        };
-        let key = |number, created| KeyAtAws {
-            id: id(number),
-            active: true,
-            created: at(created),
-        };
+        let entry = |stage| KeyEntry { current: Some(stored(0)), spare: None, stage };
+        let key = |number, created| KeyAtAws { id: id(number), active: true, created: at(created) };
         let asked = Some(Stage::Creating { since: at(0) });
         for (stage, created) in [(None, 0), (asked, -86_400), (asked, 86_400)] {
             let told = next(&entry(stage), &[key(0, -9_000_000), key(7, created)]);
@@ -385,10 +355,7 @@ mod tests {
         }
         let told = next(&entry(None), &[key(7, 0)]);
         assert_eq!(told, Err(Hindrance::NotListed(id(0))));
-        assert_eq!(
-            next(&KeyEntry::default(), &[]),
-            Err(Hindrance::NothingStored)
-        );
+        assert_eq!(next(&KeyEntry::default(), &[]), Err(Hindrance::NothingStored));
     }
 
     #[test]
@@ -398,11 +365,7 @@ mod tests {
             spare: Some(stored(1)),
             stage: Some(Stage::Created),
         };
-        let old = KeyAtAws {
-            id: id(0),
-            active: true,
-            created: at(0),
-        };
+        let old = KeyAtAws { id: id(0), active: true, created: at(0) };
         assert_eq!(next(&entry, std::slice::from_ref(&old)), Ok(Step::Forget));
         record(&mut entry, Done::Deleted);
         assert_eq!(next(&entry, &[old]), Ok(Step::Create));
@@ -415,20 +378,13 @@ mod tests {
             spare: Some(stored(0)),
             stage: Some(Stage::Swapped),
         };
-        let key = |number, active| KeyAtAws {
-            id: id(number),
-            active,
-            created: at(0),
-        };
+        let key = |number, active| KeyAtAws { id: id(number), active, created: at(0) };
         for stage in [Stage::Swapped, Stage::Deactivated, Stage::Settled] {
             entry.stage = Some(stage);
             for aws in [&[key(0, true)][..], &[key(0, true), key(1, false)]] {
                 assert_eq!(next(&entry, aws), Ok(Step::GoBack));
             }
-            assert_eq!(
-                next(&entry, &[key(0, false)]),
-                Err(Hindrance::NotListed(id(1)))
-            );
+            assert_eq!(next(&entry, &[key(0, false)]), Err(Hindrance::NotListed(id(1))));
         }
         record(&mut entry, Done::WentBack);
         assert_eq!(entry.current.as_ref().unwrap().key.id, id(0));

@@ -31,9 +31,9 @@ impl Scope {
     pub fn policy_arn(self, partition: Partition) -> Option<PolicyArn> {
         match self {
             Self::Full => None,
-            Self::ReadOnly => format!("arn:{}:iam::aws:policy/ReadOnlyAccess", partition.name())
-                .parse()
-                .ok(),
+            Self::ReadOnly => {
+                format!("arn:{}:iam::aws:policy/ReadOnlyAccess", partition.name()).parse().ok()
+            }
         }
     }
 }

@@ -7,9 +7,7 @@ pub fn fold(text: &str) -> String {
     if text.is_ascii() {
         return text.to_ascii_lowercase();
     }
-    caseless::default_case_fold_str(&text.nfkc().collect::<String>())
-        .nfkc()
-        .collect()
+    caseless::default_case_fold_str(&text.nfkc().collect::<String>()).nfkc().collect()
 }
 
 /// Whether a character can lie about what stands on a screen: controls, bidirectional marks,
@@ -49,11 +47,7 @@ pub fn without_codes(text: &str) -> String {
         match c {
             Some(c) if c.is_ascii_digit() => digits.push(c),
             other => {
-                out.push_str(if digits.len() == 6 {
-                    "······"
-                } else {
-                    &digits
-                });
+                out.push_str(if digits.len() == 6 { "······" } else { &digits });
                 digits.clear();
                 out.extend(other);
             }
@@ -85,24 +79,13 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
         .map(|candidate| {
             let folded = fold(candidate);
             let inside = !word.is_empty() && (folded.contains(&word) || word.contains(&folded));
-            (
-                if inside {
-                    0
-                } else {
-                    distance(&word, &folded, far)
-                },
-                candidate,
-            )
+            (if inside { 0 } else { distance(&word, &folded, far) }, candidate)
         })
         .filter(|(distance, _)| *distance < far)
         .collect();
     ranked.sort_unstable();
     ranked.dedup();
-    ranked
-        .into_iter()
-        .take(3)
-        .map(|(_, candidate)| candidate)
-        .collect()
+    ranked.into_iter().take(3).map(|(_, candidate)| candidate).collect()
 }
 
 /// Edits between two texts (insert, delete, replace, swap neighbours), given up at `limit`.
@@ -116,9 +99,7 @@ fn distance(a: &str, b: &str, limit: usize) -> usize {
     for (i, x) in a.iter().enumerate() {
         let mut row = vec![i + 1];
         for (j, y) in b.iter().enumerate() {
-            let mut cost = (last[j] + usize::from(x != y))
-                .min(last[j + 1] + 1)
-                .min(row[j] + 1);
+            let mut cost = (last[j] + usize::from(x != y)).min(last[j + 1] + 1).min(row[j] + 1);
             if i > 0 && j > 0 && *x == b[j - 1] && a[i - 1] == *y {
                 cost = cost.min(before[j - 1] + 1);
             }
@@ -145,11 +126,7 @@ mod tests {
             sanitize("a\u{1b}[31mb\u{202e}c\u{7f}\u{9b}d\ne"),
             "a␛[31mb<U+202E>c␡<U+009B>d e"
         );
-        assert!(
-            !sanitize("\u{200b}\u{2028}\u{feff}")
-                .chars()
-                .any(is_deceptive)
-        );
+        assert!(!sanitize("\u{200b}\u{2028}\u{feff}").chars().any(is_deceptive));
     }
 
     #[test]

@@ -70,9 +70,7 @@ enum Principals {
 
 /// Reads a trust policy document (JSON) for the users of the auth account.
 pub fn read(document: &str, auth: AccountId) -> Reading {
-    let unclear = |why: String| Reading::Unclear {
-        why: sanitize(&why),
-    };
+    let unclear = |why: String| Reading::Unclear { why: sanitize(&why) };
     let statements = match parse(document, auth) {
         Ok(statements) => statements,
         Err(why) => return unclear(why),
@@ -141,9 +139,7 @@ fn parse(document: &str, auth: AccountId) -> Result<Vec<Statement>, String> {
             _ => format!("#{number}"),
         };
         let in_statement = |why| format!("statement {name}: {why}");
-        let map = value
-            .as_object()
-            .ok_or_else(|| in_statement("not an object".into()))?;
+        let map = value.as_object().ok_or_else(|| in_statement("not an object".into()))?;
         let statement = Statement::parse(map, &name, auth).map_err(in_statement)?;
         statements.extend(statement);
     }
@@ -157,15 +153,8 @@ impl Statement {
         name: &str,
         auth: AccountId,
     ) -> Result<Option<Self>, String> {
-        const KNOWN: [&str; 7] = [
-            "Sid",
-            "Effect",
-            "Principal",
-            "NotPrincipal",
-            "Action",
-            "NotAction",
-            "Condition",
-        ];
+        const KNOWN: [&str; 7] =
+            ["Sid", "Effect", "Principal", "NotPrincipal", "Action", "NotAction", "Condition"];
         if let Some(other) = map.keys().find(|key| !KNOWN.contains(&key.as_str())) {
             return Err(format!("unknown element {other}"));
         }
@@ -201,12 +190,7 @@ impl Statement {
                 conditions.push(Condition::new(operator, key, texts(values)?)?);
             }
         }
-        Ok(about.then(|| Self {
-            name: name.to_owned(),
-            allows,
-            principals,
-            conditions,
-        }))
+        Ok(about.then(|| Self { name: name.to_owned(), allows, principals, conditions }))
     }
 
     fn holds(&self, caller: Caller, auth: AccountId) -> Holds {

@@ -31,9 +31,7 @@ impl SpentCodes {
 
 fn totp(seed: &[u8; 20]) -> Totp {
     // The other `build` can fail only for digits and seeds that are not these.
-    Builder::new()
-        .with_secret(Secret::from(*seed))
-        .build_noncompliant()
+    Builder::new().with_secret(Secret::from(*seed)).build_noncompliant()
 }
 
 fn seconds(at: Timestamp) -> u64 {
@@ -68,13 +66,7 @@ mod tests {
     #[test]
     fn one_step_either_way() {
         let now = 1_700_000_000;
-        for (offset, accepted) in [
-            (-60, false),
-            (-30, true),
-            (0, true),
-            (30, true),
-            (60, false),
-        ] {
+        for (offset, accepted) in [(-60, false), (-30, true), (0, true), (30, true), (60, false)] {
             let shown = code(SEED, at(now + offset));
             let taken = SpentCodes::default().take("serial", SEED, &shown, at(now));
             assert_eq!(taken, accepted, "{offset} s");

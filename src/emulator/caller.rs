@@ -19,15 +19,9 @@ impl State {
     /// Finds the signer and checks the signature, the token and the expiry.
     pub(super) fn authenticate(&mut self, inbound: &Inbound) -> Result<Caller, Refusal> {
         let now = self.now();
-        let signature = inbound
-            .signature
-            .as_ref()
-            .ok_or_else(Refusal::invalid_token)?;
-        let token = inbound
-            .parts
-            .headers
-            .get("x-amz-security-token")
-            .and_then(|value| value.to_str().ok());
+        let signature = inbound.signature.as_ref().ok_or_else(Refusal::invalid_token)?;
+        let token =
+            inbound.parts.headers.get("x-amz-security-token").and_then(|value| value.to_str().ok());
         let (secret, holder, session) = match token {
             None => {
                 let (holder, secret) = self.long_term_key(&signature.key, now)?;
@@ -41,42 +35,21 @@ impl State {
                     .ok_or_else(Refusal::invalid_token)?
                     .clone();
                 if let Holder::User(user) | Holder::Federated { user, .. } = &session.holder {
-                    self.organisation
-                        .find_user(user)
-                        .ok_or_else(Refusal::invalid_token)?;
+                    self.organisation.find_user(user).ok_or_else(Refusal::invalid_token)?;
                 }
-                (
-                    session.secret.clone(),
-                    session.holder.clone(),
-                    Some(session),
-                )
+                (session.secret.clone(), session.holder.clone(), Some(session))
             }
         };
         let window = self.organisation.habits.skew;
         signature.verify(&inbound.parts, &inbound.body, &secret, now, window)?;
-        if session
-            .as_ref()
-            .is_some_and(|session| session.expires <= now)
-        {
+        if session.as_ref().is_some_and(|session| session.expires <= now) {
             let text = "The security token included in the request is expired";
             return Err(Refusal::new(403, "ExpiredToken", text));
         }
-        let caller = Caller {
-            holder,
-            session,
-            region: signature.region.clone(),
-        };
-        if let Some(key) = self
-            .organisation
-            .keys_mut()
-            .find(|key| key.id == signature.key)
-        {
+        let caller = Caller { holder, session, region: signature.region.clone() };
+        if let Some(key) = self.organisation.keys_mut().find(|key| key.id == signature.key) {
             let (service, region) = (signature.service.clone(), signature.region.clone());
-            key.last_used = Some(LastUsed {
-                at: now,
-                service,
-                region,
-            });
+            key.last_used = Some(LastUsed { at: now, service, region });
         }
         if inbound.service == "iam" && caller.is_kept_from_iam() {
             return Err(Refusal::invalid_token());
@@ -87,11 +60,10 @@ impl State {
     fn long_term_key(&self, id: &str, now: Timestamp) -> Result<(Holder, String), Refusal> {
         let organisation = &self.organisation;
         let delay = organisation.habits.key_propagation;
-        let users = organisation.users.iter().flat_map(|user| {
-            user.keys
-                .iter()
-                .map(|key| (Holder::User(user.name.clone()), key))
-        });
+        let users = organisation
+            .users
+            .iter()
+            .flat_map(|user| user.keys.iter().map(|key| (Holder::User(user.name.clone()), key)));
         organisation
             .root_keys
             .iter()
@@ -185,12 +157,12 @@ impl Caller {
     ) -> std::slice::Iter<'a, Policy> {
         match &self.holder {
             Holder::Root => [].iter(),
-            Holder::User(name) | Holder::Federated { user: name, .. } => organisation
-                .find_user(name)
-                .map_or([].iter(), |user| user.policies.iter()),
-            Holder::Role(session) => organisation
-                .find_role(&session.arn)
-                .map_or([].iter(), |role| role.policies.iter()),
+            Holder::User(name) | Holder::Federated { user: name, .. } => {
+                organisation.find_user(name).map_or([].iter(), |user| user.policies.iter())
+            }
+            Holder::Role(session) => {
+                organisation.find_role(&session.arn).map_or([].iter(), |role| role.policies.iter())
+            }
         }
     }
 }
@@ -199,8 +171,5 @@ impl Caller {
 pub(super) fn assumed_role_arn(role: &str, session: &str) -> String {
     let (account, path) = role.split_once(":role/").unwrap_or((role, ""));
     let name = path.rsplit('/').next().unwrap_or_default();
-    format!(
-        "{}:assumed-role/{name}/{session}",
-        account.replacen(":iam:", ":sts:", 1)
-    )
+    format!("{}:assumed-role/{name}/{session}", account.replacen(":iam:", ":sts:", 1))
 }

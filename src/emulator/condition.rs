@@ -99,11 +99,7 @@ impl Condition {
             .then(|| Operator::parse(operator))
             .flatten()
             .ok_or_else(|| format!("{operator} {key}"));
-        Self {
-            key: lower,
-            values,
-            operator,
-        }
+        Self { key: lower, values, operator }
     }
 
     /// Whether it holds; an error names what is not understood.
@@ -115,10 +111,7 @@ impl Condition {
         let operator = self.operator.as_ref().map_err(Clone::clone)?;
         let actual = keys.get(&self.key);
         if let Test::Null = operator.test {
-            return Ok(self
-                .values
-                .iter()
-                .any(|wanted| (wanted == "true") == actual.is_none()));
+            return Ok(self.values.iter().any(|wanted| (wanted == "true") == actual.is_none()));
         }
         let Some(actual) = actual else {
             return Ok(match (operator.absent, operator.quantifier) {
@@ -129,10 +122,7 @@ impl Condition {
         };
         let wanted: Vec<String> = self.values.iter().map(|text| value(text)).collect();
         let one = |actual: &String| {
-            wanted
-                .iter()
-                .any(|wanted| operator.test.passes(actual, wanted))
-                != operator.negated
+            wanted.iter().any(|wanted| operator.test.passes(actual, wanted)) != operator.negated
         };
         Ok(match operator.quantifier {
             Quantifier::All => actual.iter().all(one),
@@ -186,12 +176,7 @@ impl Operator {
                 _ => return None,
             },
         };
-        Some(Self {
-            test,
-            negated,
-            absent,
-            quantifier,
-        })
+        Some(Self { test, negated, absent, quantifier })
     }
 }
 
@@ -205,15 +190,13 @@ impl Test {
             Self::Arn => {
                 let (wanted, actual) = (wanted.splitn(6, ':'), actual.splitn(6, ':'));
                 wanted.clone().count() == actual.clone().count()
-                    && wanted
-                        .zip(actual)
-                        .all(|(wanted, actual)| like(wanted, actual))
+                    && wanted.zip(actual).all(|(wanted, actual)| like(wanted, actual))
             }
             Self::Null => false,
             Self::Number(orders) => match (actual.parse::<f64>(), wanted.parse::<f64>()) {
-                (Ok(actual), Ok(wanted)) => actual
-                    .partial_cmp(&wanted)
-                    .is_some_and(|order| orders.contains(&order)),
+                (Ok(actual), Ok(wanted)) => {
+                    actual.partial_cmp(&wanted).is_some_and(|order| orders.contains(&order))
+                }
                 _ => false,
             },
             Self::Date(orders) => match (instant(actual), instant(wanted)) {
@@ -258,11 +241,7 @@ mod tests {
             ("Null", "true", true, false, false),
             ("Null", "false", false, true, true),
         ] {
-            assert_eq!(
-                holds(operator, mfa, &[wanted], &[]),
-                Ok(key),
-                "{operator} {wanted} key"
-            );
+            assert_eq!(holds(operator, mfa, &[wanted], &[]), Ok(key), "{operator} {wanted} key");
             assert_eq!(
                 holds(operator, mfa, &[wanted], &["false"]),
                 Ok(session),
@@ -284,13 +263,7 @@ mod tests {
             ("StringEqualsIgnoreCase", "aws:username", "a", "A", "b"),
             ("StringNotEqualsIgnoreCase", "aws:username", "a", "b", "A"),
             ("StringLike", "sts:RoleSessionName", "al*", "alice", "bob"),
-            (
-                "StringNotLike",
-                "sts:RoleSessionName",
-                "al*",
-                "bob",
-                "alice",
-            ),
+            ("StringNotLike", "sts:RoleSessionName", "al*", "bob", "alice"),
             (
                 "ArnLike",
                 "aws:PrincipalArn",
@@ -313,41 +286,11 @@ mod tests {
                 "arn:aws:iam::1:user/a",
             ),
             ("NumericEquals", "aws:MultiFactorAuthAge", "10", "10", "11"),
-            (
-                "NumericNotEquals",
-                "aws:MultiFactorAuthAge",
-                "10",
-                "11",
-                "10",
-            ),
-            (
-                "NumericLessThan",
-                "aws:MultiFactorAuthAge",
-                "900",
-                "899",
-                "900",
-            ),
-            (
-                "NumericLessThanEquals",
-                "aws:MultiFactorAuthAge",
-                "900",
-                "900",
-                "901",
-            ),
-            (
-                "NumericGreaterThan",
-                "aws:MultiFactorAuthAge",
-                "900",
-                "901",
-                "900",
-            ),
-            (
-                "NumericGreaterThanEquals",
-                "aws:MultiFactorAuthAge",
-                "900",
-                "900",
-                "899",
-            ),
+            ("NumericNotEquals", "aws:MultiFactorAuthAge", "10", "11", "10"),
+            ("NumericLessThan", "aws:MultiFactorAuthAge", "900", "899", "900"),
+            ("NumericLessThanEquals", "aws:MultiFactorAuthAge", "900", "900", "901"),
+            ("NumericGreaterThan", "aws:MultiFactorAuthAge", "900", "901", "900"),
+            ("NumericGreaterThanEquals", "aws:MultiFactorAuthAge", "900", "900", "899"),
             (
                 "DateLessThan",
                 "aws:TokenIssueTime",
@@ -355,21 +298,11 @@ mod tests {
                 "2025-12-31T23:59:59Z",
                 "2026-01-01T00:00:00Z",
             ),
-            (
-                "DateGreaterThan",
-                "aws:EpochTime",
-                "1700000000",
-                "1700000001",
-                "1700000000",
-            ),
+            ("DateGreaterThan", "aws:EpochTime", "1700000000", "1700000001", "1700000000"),
             ("ForAnyValue:StringEquals", "aws:TagKeys", "a", "a", "b"),
             ("ForAllValues:StringEquals", "aws:TagKeys", "a", "a", "b"),
         ] {
-            assert_eq!(
-                holds(operator, key, &[wanted], &[open]),
-                Ok(true),
-                "{operator} {open}"
-            );
+            assert_eq!(holds(operator, key, &[wanted], &[open]), Ok(true), "{operator} {open}");
             assert_eq!(
                 holds(operator, key, &[wanted], &[closed]),
                 Ok(false),
@@ -382,39 +315,18 @@ mod tests {
     fn an_absent_key_fails_unless_negated_or_optional() {
         let age = "aws:MultiFactorAuthAge";
         assert_eq!(holds("NumericLessThan", age, &["900"], &[]), Ok(false));
-        assert_eq!(
-            holds("NumericLessThanIfExists", age, &["900"], &[]),
-            Ok(true)
-        );
-        assert_eq!(
-            holds("StringNotEquals", "sts:ExternalId", &["x"], &[]),
-            Ok(true)
-        );
-        assert_eq!(
-            holds("ForAnyValue:StringEquals", "aws:TagKeys", &["x"], &[]),
-            Ok(false)
-        );
-        assert_eq!(
-            holds("ForAllValues:StringEquals", "aws:TagKeys", &["x"], &[]),
-            Ok(true)
-        );
+        assert_eq!(holds("NumericLessThanIfExists", age, &["900"], &[]), Ok(true));
+        assert_eq!(holds("StringNotEquals", "sts:ExternalId", &["x"], &[]), Ok(true));
+        assert_eq!(holds("ForAnyValue:StringEquals", "aws:TagKeys", &["x"], &[]), Ok(false));
+        assert_eq!(holds("ForAllValues:StringEquals", "aws:TagKeys", &["x"], &[]), Ok(true));
     }
 
     #[test]
     fn all_or_any_of_several_values() {
         let tags = "aws:TagKeys";
-        assert_eq!(
-            holds("ForAllValues:StringEquals", tags, &["a", "b"], &["a", "c"]),
-            Ok(false)
-        );
-        assert_eq!(
-            holds("ForAnyValue:StringEquals", tags, &["a", "b"], &["a", "c"]),
-            Ok(true)
-        );
-        assert_eq!(
-            holds("StringNotEquals", "sts:ExternalId", &["a", "b"], &["b"]),
-            Ok(false)
-        );
+        assert_eq!(holds("ForAllValues:StringEquals", tags, &["a", "b"], &["a", "c"]), Ok(false));
+        assert_eq!(holds("ForAnyValue:StringEquals", tags, &["a", "b"], &["a", "c"]), Ok(true));
+        assert_eq!(holds("StringNotEquals", "sts:ExternalId", &["a", "b"], &["b"]), Ok(false));
     }
 
     #[test]
@@ -427,9 +339,6 @@ mod tests {
             holds("ForSome:StringEquals", "aws:TagKeys", &["a"], &["a"]),
             Err("ForSome:StringEquals aws:TagKeys".into())
         );
-        assert_eq!(
-            holds("Bool", "aws:Moon", &["true"], &["true"]),
-            Err("Bool aws:Moon".into())
-        );
+        assert_eq!(holds("Bool", "aws:Moon", &["true"], &["true"]), Err("Bool aws:Moon".into()));
     }
 }

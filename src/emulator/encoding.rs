@@ -14,10 +14,7 @@ pub(super) fn nest(name: &str, inner: &str) -> String {
 
 /// Text that may stand in XML.
 pub(super) fn escape(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
-        .replace('"', "&quot;")
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
 /// RFC 3986: everything but the unreserved characters.
@@ -45,11 +42,7 @@ pub(super) fn percent_decode(text: &str) -> String {
             .flatten()
             .and_then(|two| u8::from_str_radix(two, 16).ok());
         out.push(escaped.unwrap_or(byte));
-        rest = if escaped.is_some() {
-            &after[2..]
-        } else {
-            after
-        };
+        rest = if escaped.is_some() { &after[2..] } else { after };
     }
     String::from_utf8_lossy(&out).into_owned()
 }

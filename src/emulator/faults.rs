@@ -65,10 +65,7 @@ impl Injections {
     pub(super) fn strike(&mut self, action: &str) -> Option<Misbehaviour> {
         let at = self.0.iter().position(|injection| {
             injection.times != Times::Next(0)
-                && injection
-                    .action
-                    .as_deref()
-                    .is_none_or(|wanted| wanted == action)
+                && injection.action.as_deref().is_none_or(|wanted| wanted == action)
         })?;
         let injection = &mut self.0[at];
         let what = injection.what.clone();
@@ -85,19 +82,13 @@ impl Injections {
 impl Misbehaviour {
     /// What is answered instead of acting on the call; `None` where it is acted on.
     pub(super) fn instead(&self) -> Option<Result<Answer, Refusal>> {
-        let raw = |status, body| Answer {
-            status,
-            content_type: "text/xml",
-            body,
-        };
+        let raw = |status, body| Answer { status, content_type: "text/xml", body };
         Some(match self {
             Self::Latency(_) | Self::Reset | Self::Hang => return None,
             Self::Throttle => Err(Refusal::throttled()),
-            Self::ServerError(503) => Err(Refusal::new(
-                503,
-                "ServiceUnavailable",
-                "Service Unavailable",
-            )),
+            Self::ServerError(503) => {
+                Err(Refusal::new(503, "ServiceUnavailable", "Service Unavailable"))
+            }
             Self::ServerError(status) => Err(Refusal::new(
                 *status,
                 "InternalFailure",
@@ -117,26 +108,13 @@ mod tests {
     fn injections_are_used_up_in_order_and_by_action() {
         let mut injections = Injections::default();
         let mut push = |action: Option<&str>, times, fault| {
-            injections.push(Injection {
-                action: action.map(Into::into),
-                times,
-                what: fault,
-            });
+            injections.push(Injection { action: action.map(Into::into), times, what: fault });
         };
         push(Some("AssumeRole"), Times::Next(1), Misbehaviour::Throttle);
         push(None, Times::UntilCleared, Misbehaviour::Hang);
-        assert!(matches!(
-            injections.strike("GetSessionToken"),
-            Some(Misbehaviour::Hang)
-        ));
-        assert!(matches!(
-            injections.strike("AssumeRole"),
-            Some(Misbehaviour::Throttle)
-        ));
-        assert!(matches!(
-            injections.strike("AssumeRole"),
-            Some(Misbehaviour::Hang)
-        ));
+        assert!(matches!(injections.strike("GetSessionToken"), Some(Misbehaviour::Hang)));
+        assert!(matches!(injections.strike("AssumeRole"), Some(Misbehaviour::Throttle)));
+        assert!(matches!(injections.strike("AssumeRole"), Some(Misbehaviour::Hang)));
         injections.clear();
         assert!(injections.strike("AssumeRole").is_none());
     }

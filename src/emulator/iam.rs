@@ -31,16 +31,7 @@ impl State {
 
     fn may(&mut self, caller: &Caller, action: &str, resource: &str) -> Result<(), Refusal> {
         let (grant, keys) = (Grant::Identity, Keys::new());
-        self.authorise(
-            caller,
-            &Deed {
-                action,
-                resource,
-                grant,
-                keys,
-                code_passed: false,
-            },
-        )
+        self.authorise(caller, &Deed { action, resource, grant, keys, code_passed: false })
     }
 
     /// The user a request is about: the named one, else the caller; and whether the caller may.
@@ -60,15 +51,10 @@ impl State {
         };
         // The users live in the auth account; a role elsewhere sees its own account's: none.
         let account = caller.account(&self.organisation);
-        let arn = format!(
-            "arn:{}:iam::{account}:user/{name}",
-            self.organisation.partition
-        );
+        let arn = format!("arn:{}:iam::{account}:user/{name}", self.organisation.partition);
         self.may(caller, action, &arn)?;
-        let found = self
-            .organisation
-            .find_user(&name)
-            .filter(|_| account == self.organisation.auth);
+        let found =
+            self.organisation.find_user(&name).filter(|_| account == self.organisation.auth);
         found.ok_or_else(|| missing("user", "name", &name))?;
         Ok(name)
     }
@@ -95,23 +81,14 @@ impl State {
         let account = caller.account(&self.organisation);
         let all = format!("arn:{}:iam::{account}:user/", self.organisation.partition);
         self.may(caller, "iam:ListUsers", &all)?;
-        let users = self
-            .organisation
-            .users
-            .iter()
-            .filter(|_| account == self.organisation.auth);
-        let members: String = users
-            .map(|user| self.user_element("member", &user.name))
-            .collect();
+        let users = self.organisation.users.iter().filter(|_| account == self.organisation.auth);
+        let members: String = users.map(|user| self.user_element("member", &user.name)).collect();
         Ok(nest("Users", &members) + &element("IsTruncated", false))
     }
 
     fn list_mfa_devices(&mut self, fields: &Fields, caller: &Caller) -> Result<String, Refusal> {
         let name = self.subject(fields, caller, "iam:ListMFADevices")?;
-        let devices = self
-            .organisation
-            .find_user(&name)
-            .map_or(&[][..], |user| &user.devices);
+        let devices = self.organisation.find_user(&name).map_or(&[][..], |user| &user.devices);
         let members: String = devices
             .iter()
             .map(|device| {
@@ -128,14 +105,9 @@ impl State {
 
     fn list_access_keys(&mut self, fields: &Fields, caller: &Caller) -> Result<String, Refusal> {
         let name = self.subject(fields, caller, "iam:ListAccessKeys")?;
-        let keys = self
-            .organisation
-            .find_user(&name)
-            .map_or(&[][..], |user| &user.keys);
-        let members: String = keys
-            .iter()
-            .map(|key| nest("member", &key_elements(&name, key)))
-            .collect();
+        let keys = self.organisation.find_user(&name).map_or(&[][..], |user| &user.keys);
+        let members: String =
+            keys.iter().map(|key| nest("member", &key_elements(&name, key))).collect();
         Ok(nest("AccessKeyMetadata", &members) + &element("IsTruncated", false))
     }
 
@@ -146,9 +118,7 @@ impl State {
     ) -> Result<String, Refusal> {
         let id = fields.get("AccessKeyId").unwrap_or_default();
         let users = &self.organisation.users;
-        let owner = users
-            .iter()
-            .find(|user| user.keys.iter().any(|key| key.id == id));
+        let owner = users.iter().find(|user| user.keys.iter().any(|key| key.id == id));
         let owner = owner.map(|user| user.name.clone()).unwrap_or_default();
         let arn = self.organisation.user_arn(&owner);
         self.may(caller, "iam:GetAccessKeyLastUsed", &arn)?;
@@ -169,11 +139,7 @@ impl State {
         let now = self.now();
         let mut key = AccessKey::new(&random("AKIA", KEY_ID, 16)?, &random("", BASE64, 40)?);
         key.created = now;
-        let Some(user) = self
-            .organisation
-            .user(&name)
-            .filter(|user| user.keys.len() < 2)
-        else {
+        let Some(user) = self.organisation.user(&name).filter(|user| user.keys.len() < 2) else {
             let text = "Cannot exceed quota for AccessKeysPerUser: 2";
             return Err(Refusal::new(409, "LimitExceeded", text));
         };
@@ -196,8 +162,7 @@ impl State {
                 return Err(Refusal::new(400, "ValidationError", text));
             }
         };
-        self.key(&name, fields.get("AccessKeyId").unwrap_or_default())?
-            .status = status;
+        self.key(&name, fields.get("AccessKeyId").unwrap_or_default())?.status = status;
         Ok(String::new())
     }
 
@@ -212,14 +177,8 @@ impl State {
     }
 
     fn key(&mut self, user: &str, id: &str) -> Result<&mut AccessKey, Refusal> {
-        let keys = self
-            .organisation
-            .user(user)
-            .into_iter()
-            .flat_map(|user| &mut user.keys);
-        keys.into_iter()
-            .find(|key| key.id == id)
-            .ok_or_else(|| missing("Access Key", "id", id))
+        let keys = self.organisation.user(user).into_iter().flat_map(|user| &mut user.keys);
+        keys.into_iter().find(|key| key.id == id).ok_or_else(|| missing("Access Key", "id", id))
     }
 
     fn get_role(&mut self, fields: &Fields, caller: &Caller) -> Result<String, Refusal> {
@@ -228,10 +187,7 @@ impl State {
         let role = self.organisation.role(&account, name).cloned();
         let arn = match &role {
             Some(role) => self.organisation.role_arn(role),
-            None => format!(
-                "arn:{}:iam::{account}:role/{name}",
-                self.organisation.partition
-            ),
+            None => format!("arn:{}:iam::{account}:role/{name}", self.organisation.partition),
         };
         self.may(caller, "iam:GetRole", &arn)?;
         let role = role.ok_or_else(|| missing("role", "name", name))?;
@@ -241,10 +197,7 @@ impl State {
     fn list_roles(&mut self, fields: &Fields, caller: &Caller) -> Result<String, Refusal> {
         let account = caller.account(&self.organisation);
         let prefix = fields.get("PathPrefix").unwrap_or("/");
-        let arn = format!(
-            "arn:{}:iam::{account}:role{prefix}",
-            self.organisation.partition
-        );
+        let arn = format!("arn:{}:iam::{account}:role{prefix}", self.organisation.partition);
         self.may(caller, "iam:ListRoles", &arn)?;
         let roles: Vec<&Role> = self
             .organisation
@@ -255,12 +208,7 @@ impl State {
         let (page, marker) = page(&roles, fields.get("Marker"), fields.get("MaxItems"), 100);
         let members: String = page
             .iter()
-            .map(|role| {
-                nest(
-                    "member",
-                    &role_elements(role, &self.organisation.role_arn(role)),
-                )
-            })
+            .map(|role| nest("member", &role_elements(role, &self.organisation.role_arn(role))))
             .collect();
         Ok(nest("Roles", &members)
             + &element("IsTruncated", marker.is_some())
@@ -271,31 +219,18 @@ impl State {
         self.may(caller, "iam:GetAccountSummary", "*")?;
         let organisation = &self.organisation;
         let account = caller.account(organisation);
-        let users = organisation
-            .users
-            .iter()
-            .filter(|_| account == organisation.auth);
+        let users = organisation.users.iter().filter(|_| account == organisation.auth);
         let count = |entry: &str, value: usize| {
             nest("entry", &(element("key", entry) + &element("value", value)))
         };
         let map = count("Users", users.clone().count())
-            + &count(
-                "MFADevicesInUse",
-                users.map(|user| user.devices.len()).sum(),
-            )
+            + &count("MFADevicesInUse", users.map(|user| user.devices.len()).sum())
             + &count(
                 "Roles",
-                organisation
-                    .roles
-                    .iter()
-                    .filter(|role| role.account == account)
-                    .count(),
+                organisation.roles.iter().filter(|role| role.account == account).count(),
             )
             + &count("AccountMFAEnabled", 1)
-            + &count(
-                "AccountAccessKeysPresent",
-                organisation.root_keys.len().min(1),
-            )
+            + &count("AccountAccessKeysPresent", organisation.root_keys.len().min(1))
             + &count("AccessKeysPerUserQuota", 2);
         Ok(nest("SummaryMap", &map))
     }
@@ -305,11 +240,7 @@ impl State {
 pub(super) const FOUNDED: &str = "2026-01-05T09:00:00Z";
 
 fn missing(what: &str, by: &str, value: &str) -> Refusal {
-    Refusal::new(
-        404,
-        "NoSuchEntity",
-        format!("The {what} with {by} {value} cannot be found."),
-    )
+    Refusal::new(404, "NoSuchEntity", format!("The {what} with {by} {value} cannot be found."))
 }
 
 fn seconds(at: Timestamp) -> String {
@@ -333,10 +264,7 @@ fn role_elements(role: &Role, arn: &str) -> String {
         + &element("RoleId", unique_id("AROA", arn))
         + &element("Arn", arn)
         + &element("CreateDate", FOUNDED)
-        + &element(
-            "AssumeRolePolicyDocument",
-            percent_encode(role.trust.source()),
-        )
+        + &element("AssumeRolePolicyDocument", percent_encode(role.trust.source()))
         + &element("MaxSessionDuration", role.max_session)
 }
 
@@ -347,14 +275,8 @@ pub(super) fn page<'a, T>(
     limit: Option<&str>,
     most: usize,
 ) -> (&'a [T], Option<usize>) {
-    let start = token
-        .and_then(|token| token.parse().ok())
-        .unwrap_or(0)
-        .min(all.len());
-    let limit = limit
-        .and_then(|limit| limit.parse().ok())
-        .unwrap_or(most)
-        .clamp(1, 1000);
+    let start = token.and_then(|token| token.parse().ok()).unwrap_or(0).min(all.len());
+    let limit = limit.and_then(|limit| limit.parse().ok()).unwrap_or(most).clamp(1, 1000);
     let end = (start + limit).min(all.len());
     (&all[start..end], (end < all.len()).then_some(end))
 }

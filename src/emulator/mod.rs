@@ -93,19 +93,12 @@ impl Emulator {
         let address = listener.local_addr()?;
         let state = Arc::new(Mutex::new(State::new(organisation)));
         let (stop, stopped) = oneshot::channel();
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let served = Arc::clone(&state);
         let thread = std::thread::Builder::new()
             .name("emulator".into())
             .spawn(move || runtime.block_on(server::serve(listener, served, stopped)))?;
-        Ok(Self {
-            address,
-            state,
-            stop: Some(stop),
-            thread: Some(thread),
-        })
+        Ok(Self { address, state, stop: Some(stop), thread: Some(thread) })
     }
 
     /// Where it listens: `http://127.0.0.1:PORT`.

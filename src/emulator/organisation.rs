@@ -182,10 +182,7 @@ impl Organisation {
             id: "o-sekisho42x".into(),
             management: management.into(),
             auth: auth.into(),
-            accounts: vec![
-                Account::new(management, "management"),
-                Account::new(auth, "auth"),
-            ],
+            accounts: vec![Account::new(management, "management"), Account::new(auth, "auth")],
             users: Vec::new(),
             root_keys: Vec::new(),
             roles: Vec::new(),
@@ -204,9 +201,7 @@ impl Organisation {
 
     /// The role of a name in an account.
     pub fn role(&mut self, account: &str, name: &str) -> Option<&mut Role> {
-        self.roles
-            .iter_mut()
-            .find(|role| role.account == account && role.name == name)
+        self.roles.iter_mut().find(|role| role.account == account && role.name == name)
     }
 
     /// The account of an id.
@@ -219,10 +214,7 @@ impl Organisation {
     }
 
     pub(super) fn role_arn(&self, role: &Role) -> String {
-        format!(
-            "arn:{}:iam::{}:role{}{}",
-            self.partition, role.account, role.path, role.name
-        )
+        format!("arn:{}:iam::{}:role{}{}", self.partition, role.account, role.path, role.name)
     }
 
     pub(super) fn keys_mut(&mut self) -> impl Iterator<Item = &mut AccessKey> {
@@ -314,10 +306,7 @@ impl Policy {
     /// # Errors
     /// The text is no policy document.
     pub fn inline(json: &str) -> Result<Self, Malformed> {
-        Ok(Self {
-            arn: None,
-            document: Document::parse(json)?,
-        })
+        Ok(Self { arn: None, document: Document::parse(json)? })
     }
 
     /// A managed policy from its ARN and JSON text.
@@ -325,10 +314,7 @@ impl Policy {
     /// # Errors
     /// The text is no policy document.
     pub fn managed(arn: &str, json: &str) -> Result<Self, Malformed> {
-        Ok(Self {
-            arn: Some(arn.into()),
-            document: Document::parse(json)?,
-        })
+        Ok(Self { arn: Some(arn.into()), document: Document::parse(json)? })
     }
 
     /// The AWS managed policy of an ARN, shortened to what can be called here; `None` for others.

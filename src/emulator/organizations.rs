@@ -21,30 +21,18 @@ impl State {
     ) -> Result<String, Refusal> {
         let action = format!("organizations:{}", inbound.action);
         let (grant, keys) = (Grant::Identity, Keys::new());
-        let deed = Deed {
-            action: &action,
-            resource: "*",
-            grant,
-            keys,
-            code_passed: false,
-        };
+        let deed = Deed { action: &action, resource: "*", grant, keys, code_passed: false };
         self.authorise(caller, &deed)?;
         let organisation = &self.organisation;
         let account = caller.account(organisation);
         let may_list = account == organisation.management || account == organisation.auth;
         if inbound.action != "DescribeOrganization" && !may_list {
-            return Err(Refusal::denied(
-                "You don't have permissions to access this resource.",
-            ));
+            return Err(Refusal::denied("You don't have permissions to access this resource."));
         }
         let field = |name| inbound.fields.get(name).unwrap_or_default();
         let paged = |name: &str, all: Vec<Value>| {
-            let (page, next) = page(
-                &all,
-                inbound.fields.get("NextToken"),
-                inbound.fields.get("MaxResults"),
-                20,
-            );
+            let (page, next) =
+                page(&all, inbound.fields.get("NextToken"), inbound.fields.get("MaxResults"), 20);
             let mut answer = json!({ name: page });
             if let Some(next) = next {
                 answer["NextToken"] = json!(next.to_string());
@@ -55,11 +43,7 @@ impl State {
             "DescribeOrganization" => json!({ "Organization": organisation.describe() }),
             "ListAccounts" => paged(
                 "Accounts",
-                organisation
-                    .accounts
-                    .iter()
-                    .map(|account| organisation.show(account))
-                    .collect(),
+                organisation.accounts.iter().map(|account| organisation.show(account)).collect(),
             ),
             "ListRoots" => {
                 let root = organisation.root();
@@ -70,10 +54,9 @@ impl State {
                 )
             }
             "ListParents" => paged("Parents", vec![organisation.parent(field("ChildId"))?]),
-            "ListOrganizationalUnitsForParent" => paged(
-                "OrganizationalUnits",
-                organisation.units_under(field("ParentId"))?,
-            ),
+            "ListOrganizationalUnitsForParent" => {
+                paged("OrganizationalUnits", organisation.units_under(field("ParentId"))?)
+            }
             "DescribeOrganizationalUnit" => {
                 let id = field("OrganizationalUnitId");
                 let units = organisation.units();
@@ -82,13 +65,9 @@ impl State {
             }
             "ListTagsForResource" => {
                 let id = field("ResourceId");
-                let account = organisation
-                    .find_account(id)
-                    .ok_or_else(|| missing("TargetId"))?;
-                let tags = account
-                    .tags
-                    .iter()
-                    .map(|(key, value)| json!({ "Key": key, "Value": value }));
+                let account = organisation.find_account(id).ok_or_else(|| missing("TargetId"))?;
+                let tags =
+                    account.tags.iter().map(|(key, value)| json!({ "Key": key, "Value": value }));
                 paged("Tags", tags.collect())
             }
             _ => return Err(Refusal::unknown_action(inbound)),
@@ -99,18 +78,9 @@ impl State {
 
 fn missing(what: &str) -> Refusal {
     let (code, message) = match what {
-        "Child" => (
-            "ChildNotFoundException",
-            "You specified a child that doesn't exist.",
-        ),
-        "Parent" => (
-            "ParentNotFoundException",
-            "You specified a parent that doesn't exist.",
-        ),
-        "TargetId" => (
-            "TargetNotFoundException",
-            "You specified a target that doesn't exist.",
-        ),
+        "Child" => ("ChildNotFoundException", "You specified a child that doesn't exist."),
+        "Parent" => ("ParentNotFoundException", "You specified a parent that doesn't exist."),
+        "TargetId" => ("TargetNotFoundException", "You specified a target that doesn't exist."),
         _ => (
             "OrganizationalUnitNotFoundException",
             "You specified an organizational unit that doesn't exist.",
@@ -121,10 +91,7 @@ fn missing(what: &str) -> Refusal {
 
 impl Organisation {
     fn arn(&self, what: &str) -> String {
-        format!(
-            "arn:{}:organizations::{}:{what}",
-            self.partition, self.management
-        )
+        format!("arn:{}:organizations::{}:{what}", self.partition, self.management)
     }
 
     fn email(account: &Account) -> String {
@@ -201,10 +168,8 @@ impl Organisation {
             return Ok(self.container(&account.units));
         }
         let units = self.units();
-        let path = units
-            .iter()
-            .find(|path| self.unit(path) == child)
-            .ok_or_else(|| missing("Child"))?;
+        let path =
+            units.iter().find(|path| self.unit(path) == child).ok_or_else(|| missing("Child"))?;
         Ok(self.container(&path[..path.len() - 1]))
     }
 
@@ -215,9 +180,8 @@ impl Organisation {
             None if parent == self.root() => &[],
             None => return Err(missing("Parent")),
         };
-        let below = units
-            .iter()
-            .filter(|path| path.len() == above.len() + 1 && path.starts_with(above));
+        let below =
+            units.iter().filter(|path| path.len() == above.len() + 1 && path.starts_with(above));
         Ok(below.map(|path| self.show_unit(path)).collect())
     }
 }

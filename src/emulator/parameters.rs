@@ -18,30 +18,15 @@ pub(super) struct Shape {
 }
 
 const fn shape(least: usize, most: usize, more: &'static str, pattern: &'static str) -> Shape {
-    Shape {
-        least,
-        most,
-        more: Some(more),
-        pattern,
-    }
+    Shape { least, most, more: Some(more), pattern }
 }
 
 pub(super) const FEDERATED_NAME: Shape = shape(2, 32, "+=,.@-", r"[\w+=,.@-]*");
 const SESSION_NAME: Shape = shape(2, 64, "+=,.@-", r"[\w+=,.@-]*");
 const EXTERNAL_ID: Shape = shape(2, 1224, "+=,.@:/-", r"[\w+=,.@:\/-]*");
 const SERIAL_NUMBER: Shape = shape(9, 256, "+=/:,.@-", r"[\w+=/:,.@-]*");
-const ROLE_ARN: Shape = Shape {
-    least: 20,
-    most: 2048,
-    more: None,
-    pattern: "",
-};
-const POLICY: Shape = Shape {
-    least: 1,
-    most: 2048,
-    more: None,
-    pattern: "",
-};
+const ROLE_ARN: Shape = Shape { least: 20, most: 2048, more: None, pattern: "" };
+const POLICY: Shape = Shape { least: 1, most: 2048, more: None, pattern: "" };
 
 /// The inputs of `AssumeRole`.
 pub(super) struct RoleRequest<'a> {
@@ -94,16 +79,13 @@ impl<'a> RoleRequest<'a> {
     /// The condition keys that this request has.
     pub(super) fn keys(&self) -> Keys {
         let mut keys = Keys::from([("sts:rolesessionname".to_owned(), vec![self.name.to_owned()])]);
-        for (key, value) in [
-            ("sts:externalid", self.external_id),
-            ("sts:sourceidentity", self.source),
-        ] {
+        for (key, value) in
+            [("sts:externalid", self.external_id), ("sts:sourceidentity", self.source)]
+        {
             keys.extend(value.map(|value| (key.to_owned(), vec![value.to_owned()])));
         }
         for (key, value) in &self.tags {
-            keys.entry("aws:tagkeys".into())
-                .or_default()
-                .push(key.clone());
+            keys.entry("aws:tagkeys".into()).or_default().push(key.clone());
             keys.insert(
                 format!("aws:requesttag/{}", key.to_ascii_lowercase()),
                 vec![value.clone()],
@@ -127,28 +109,19 @@ pub(super) struct SessionPolicies<'a> {
 impl<'a> SessionPolicies<'a> {
     pub(super) fn read(fields: &'a Fields, check: &mut Check) -> Self {
         let inline = check.text(fields, "Policy", POLICY);
-        Self {
-            inline,
-            arns: fields.list("PolicyArns", ".arn").collect(),
-        }
+        Self { inline, arns: fields.list("PolicyArns", ".arn").collect() }
     }
 
     pub(super) fn parse(&self) -> Result<Option<Vec<Policy>>, Refusal> {
         if self.inline.is_none() && self.arns.is_empty() {
             return Ok(None);
         }
-        let mut policies: Vec<Policy> = self
-            .arns
-            .iter()
-            .filter_map(|arn| Policy::aws(arn))
-            .collect();
+        let mut policies: Vec<Policy> =
+            self.arns.iter().filter_map(|arn| Policy::aws(arn)).collect();
         if let Some(text) = self.inline {
             let document = Document::parse(text)
                 .map_err(|why| Refusal::new(400, "MalformedPolicyDocument", why.to_string()))?;
-            policies.push(Policy {
-                arn: None,
-                document,
-            });
+            policies.push(Policy { arn: None, document });
         }
         Ok(Some(policies))
     }
@@ -157,10 +130,7 @@ impl<'a> SessionPolicies<'a> {
     pub(super) fn packed(&self, tags: &[(String, String)]) -> Result<Option<usize>, Refusal> {
         let bytes = self.inline.map_or(0, str::len)
             + self.arns.iter().map(|arn| arn.len()).sum::<usize>()
-            + tags
-                .iter()
-                .map(|(key, value)| key.len() + value.len())
-                .sum::<usize>();
+            + tags.iter().map(|(key, value)| key.len() + value.len()).sum::<usize>();
         let percent = (bytes * 100).div_ceil(2048);
         match percent {
             0 => Ok(None),
@@ -203,12 +173,7 @@ impl Check {
     ) -> Option<&'a str> {
         let value = fields.get(name)?;
         let field = name[..1].to_ascii_lowercase() + &name[1..];
-        let Shape {
-            least,
-            most,
-            more,
-            pattern,
-        } = shape;
+        let Shape { least, most, more, pattern } = shape;
         let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
         if more.is_some_and(|more| !value.chars().all(|c| word(c) || more.contains(c))) {
             self.pattern(value, &field, pattern);
@@ -242,16 +207,8 @@ impl Check {
     /// `SerialNumber` and `TokenCode`.
     pub(super) fn mfa<'a>(&mut self, fields: &'a Fields) -> (Option<&'a str>, Option<&'a str>) {
         let serial = self.text(fields, "SerialNumber", SERIAL_NUMBER);
-        let code = self.text(
-            fields,
-            "TokenCode",
-            Shape {
-                least: 6,
-                most: 6,
-                more: None,
-                pattern: "",
-            },
-        );
+        let code =
+            self.text(fields, "TokenCode", Shape { least: 6, most: 6, more: None, pattern: "" });
         if let Some(code) = code.filter(|code| !code.chars().all(|c| c.is_ascii_digit())) {
             self.pattern(code, "tokenCode", r"[\d]*");
         }

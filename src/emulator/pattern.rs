@@ -43,9 +43,7 @@ pub(super) fn substitute(text: &str, keys: &Keys) -> String {
             Some((key, default)) => (key, Some(default.trim().trim_matches('\''))),
             None => (inside, None),
         };
-        let found = keys
-            .get(&key.trim().to_ascii_lowercase())
-            .and_then(|values| values.first());
+        let found = keys.get(&key.trim().to_ascii_lowercase()).and_then(|values| values.first());
         match found.map(String::as_str).or(default) {
             Some(value) => out.push_str(value),
             None => out.extend(["${", inside, "}"]),

@@ -92,10 +92,7 @@ impl Document {
             .map_err(|_| Malformed("This policy contains invalid Json".into()))?;
         let syntax = || Malformed("Syntax errors in policy.".into());
         let statements = match root.get("Statement").ok_or_else(syntax)? {
-            Value::Array(list) => list
-                .iter()
-                .map(Statement::parse)
-                .collect::<Option<Vec<_>>>(),
+            Value::Array(list) => list.iter().map(Statement::parse).collect::<Option<Vec<_>>>(),
             one => Statement::parse(one).map(|statement| vec![statement]),
         };
         Ok(Self {
@@ -123,14 +120,12 @@ impl Statement {
     fn parse(value: &Value) -> Option<Self> {
         let map = value.as_object()?;
         let selector = |plain: &str, not: &str| match (map.get(plain), map.get(not)) {
-            (Some(value), None) => strings(value).map(|patterns| Selector {
-                negated: false,
-                patterns,
-            }),
-            (None, Some(value)) => strings(value).map(|patterns| Selector {
-                negated: true,
-                patterns,
-            }),
+            (Some(value), None) => {
+                strings(value).map(|patterns| Selector { negated: false, patterns })
+            }
+            (None, Some(value)) => {
+                strings(value).map(|patterns| Selector { negated: true, patterns })
+            }
             _ => None,
         };
         let mut conditions = Vec::new();
@@ -168,26 +163,16 @@ impl Statement {
                 Some(value) => Some(Principals::parse(value)?),
             },
             conditions,
-            unknown: map
-                .keys()
-                .filter(|key| !known.contains(&key.as_str()))
-                .cloned()
-                .collect(),
+            unknown: map.keys().filter(|key| !known.contains(&key.as_str())).cloned().collect(),
         })
     }
 
     fn weigh(&self, question: &Question, variables: bool, opinion: &mut Opinion) {
         let value = |text: &str| {
-            if variables {
-                substitute(text, question.keys)
-            } else {
-                text.to_owned()
-            }
+            if variables { substitute(text, question.keys) } else { text.to_owned() }
         };
         let action = question.action.to_ascii_lowercase();
-        let acts = self
-            .actions
-            .selects(|pattern| like(&pattern.to_ascii_lowercase(), &action));
+        let acts = self.actions.selects(|pattern| like(&pattern.to_ascii_lowercase(), &action));
         let touches = self.resources.as_ref().is_none_or(|resources| {
             resources.selects(|pattern| like(&value(pattern), question.resource))
         });
@@ -234,11 +219,7 @@ impl Principals {
             Value::Object(map) => {
                 let names = map.get("AWS").map_or_else(|| Some(Vec::new()), strings)?;
                 let anyone = names.iter().any(|name| name == "*");
-                Some(if anyone {
-                    Self::Anyone
-                } else {
-                    Self::Aws(names)
-                })
+                Some(if anyone { Self::Anyone } else { Self::Aws(names) })
             }
             _ => None,
         }
@@ -302,33 +283,17 @@ mod tests {
     #[test]
     fn principals() {
         for (principal, allows, by_name) in [
-            (
-                r#"{"AWS":"arn:aws:iam::111111111111:user/alice"}"#,
-                true,
-                true,
-            ),
-            (
-                r#"{"AWS":["arn:aws:iam::9:user/x","arn:aws:iam::111111111111:root"]}"#,
-                true,
-                false,
-            ),
+            (r#"{"AWS":"arn:aws:iam::111111111111:user/alice"}"#, true, true),
+            (r#"{"AWS":["arn:aws:iam::9:user/x","arn:aws:iam::111111111111:root"]}"#, true, false),
             (r#"{"AWS":"111111111111"}"#, true, false),
             (r#"{"AWS":"*"}"#, true, true),
             (r#""*""#, true, true),
-            (
-                r#"{"AWS":"arn:aws:iam::111111111111:user/bob"}"#,
-                false,
-                false,
-            ),
+            (r#"{"AWS":"arn:aws:iam::111111111111:user/bob"}"#, false, false),
             (r#"{"AWS":"arn:aws:iam::333333333333:root"}"#, false, false),
             (r#"{"Service":"ec2.amazonaws.com"}"#, false, false),
         ] {
             let opinion = trust(principal, "{}", &[]);
-            assert_eq!(
-                (opinion.allows, opinion.by_name),
-                (allows, by_name),
-                "{principal}"
-            );
+            assert_eq!((opinion.allows, opinion.by_name), (allows, by_name), "{principal}");
         }
     }
 
@@ -360,11 +325,7 @@ mod tests {
     #[test]
     fn what_is_unknown_fails_closed_and_is_named() {
         let anyone = r#"{"AWS":"*"}"#;
-        let allow = trust(
-            anyone,
-            r#"{"IpAddress":{"aws:SourceIp":"127.0.0.0/8"}}"#,
-            &[],
-        );
+        let allow = trust(anyone, r#"{"IpAddress":{"aws:SourceIp":"127.0.0.0/8"}}"#, &[]);
         assert!(!allow.allows);
         assert_eq!(allow.unknown, ["IpAddress aws:SourceIp"]);
         let key = trust(anyone, r#"{"StringEquals":{"aws:SourceVpc":"vpc-1"}}"#, &[]);
@@ -385,20 +346,10 @@ mod tests {
         for (text, why) in [
             ("{", "This policy contains invalid Json"),
             ("{}", "Syntax errors in policy."),
-            (
-                r#"{"Statement":{"Effect":"Maybe","Action":"*"}}"#,
-                "Syntax errors in policy.",
-            ),
-            (
-                r#"{"Statement":{"Effect":"Allow"}}"#,
-                "Syntax errors in policy.",
-            ),
+            (r#"{"Statement":{"Effect":"Maybe","Action":"*"}}"#, "Syntax errors in policy."),
+            (r#"{"Statement":{"Effect":"Allow"}}"#, "Syntax errors in policy."),
         ] {
-            assert_eq!(
-                Document::parse(text).unwrap_err().to_string(),
-                why,
-                "{text}"
-            );
+            assert_eq!(Document::parse(text).unwrap_err().to_string(), why, "{text}");
         }
     }
 }

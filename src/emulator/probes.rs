@@ -14,11 +14,7 @@ impl State {
             "DescribeRegions" => ("*".to_owned(), Keys::new()),
             "RunInstances" => {
                 let partition = &self.organisation.partition;
-                let kind = inbound
-                    .fields
-                    .get("InstanceType")
-                    .unwrap_or("m1.small")
-                    .to_owned();
+                let kind = inbound.fields.get("InstanceType").unwrap_or("m1.small").to_owned();
                 (
                     format!("arn:{partition}:ec2:{}:{account}:instance/*", caller.region),
                     Keys::from([("ec2:instancetype".to_owned(), vec![kind])]),
@@ -50,9 +46,7 @@ impl State {
                     + &element("optInStatus", "opt-in-not-required")),
             )
         };
-        let regions: String = ["eu-west-1", "us-east-1", "ap-northeast-1"]
-            .map(region)
-            .concat();
+        let regions: String = ["eu-west-1", "us-east-1", "ap-northeast-1"].map(region).concat();
         Ok(nest("regionInfo", &regions))
     }
 
@@ -69,9 +63,6 @@ impl State {
             code_passed: false,
         };
         self.authorise(caller, &deed)?;
-        Ok(
-            nest("Owner", &element("ID", caller.account(&self.organisation)))
-                + &nest("Buckets", ""),
-        )
+        Ok(nest("Owner", &element("ID", caller.account(&self.organisation))) + &nest("Buckets", ""))
     }
 }

@@ -54,12 +54,7 @@ impl State {
         }
         let hearing = self.hear(caller, deed);
         let verdict = hearing.verdict(deed).map_err(|suffix| {
-            let (
-                arn,
-                Deed {
-                    action, resource, ..
-                },
-            ) = (caller.arn(&self.organisation), deed);
+            let (arn, Deed { action, resource, .. }) = (caller.arn(&self.organisation), deed);
             Refusal::denied(format!(
                 "User: {arn} is not authorized to perform: {action} on resource: {resource}{suffix}"
             ))
@@ -71,12 +66,7 @@ impl State {
     fn hear(&self, caller: &Caller, deed: &Deed) -> Hearing {
         let organisation = &self.organisation;
         let home = caller.account(organisation);
-        let away = deed
-            .resource
-            .split(':')
-            .nth(4)
-            .filter(|id| !id.is_empty())
-            .unwrap_or(&home);
+        let away = deed.resource.split(':').nth(4).filter(|id| !id.is_empty()).unwrap_or(&home);
         let (own_keys, role_keys) = self.request_keys(caller, deed, away);
         let arns = caller.arns(organisation);
         let question = |keys| Question {
@@ -88,15 +78,10 @@ impl State {
         };
         // The management account is bound by neither kind of control policy.
         let bound = |id: &str, pick: fn(&Account) -> &Vec<Policy>| {
-            let account = organisation
-                .find_account(id)
-                .filter(|_| id != organisation.management);
+            let account = organisation.find_account(id).filter(|_| id != organisation.management);
             account.map(pick).into_iter().flatten()
         };
-        let narrowed = caller
-            .session
-            .as_ref()
-            .and_then(|session| session.policies.as_ref());
+        let narrowed = caller.session.as_ref().and_then(|session| session.policies.as_ref());
         // Of the services here, resource control policies know STS (roles) and S3.
         let controlled = deed.action.starts_with("s3:") || deed.grant.is_role();
         let resource_control = bound(away, |account| &account.rcps).filter(|_| controlled);
@@ -152,25 +137,16 @@ impl State {
             Holder::Root | Holder::Federated { .. } => {}
         }
         for (key, value) in tags {
-            set(
-                &format!("aws:principaltag/{}", key.to_ascii_lowercase()),
-                value.clone(),
-            );
+            set(&format!("aws:principaltag/{}", key.to_ascii_lowercase()), value.clone());
         }
         if let Some(session) = &caller.session {
             set("aws:tokenissuetime", session.issued.to_string());
             if caller.is_user_session() {
-                set(
-                    "aws:multifactorauthpresent",
-                    session.mfa.is_some().to_string(),
-                );
+                set("aws:multifactorauthpresent", session.mfa.is_some().to_string());
             }
         }
         if let Some(at) = caller.mfa() {
-            set(
-                "aws:multifactorauthage",
-                now.duration_since(at).as_secs().to_string(),
-            );
+            set("aws:multifactorauthage", now.duration_since(at).as_secs().to_string());
         }
         let mut fresh = keys.clone();
         if deed.code_passed {
@@ -195,27 +171,18 @@ impl Hearing {
         ];
         for (opinions, kind) in denials {
             if let Some(Denial(arn)) = opinions.and_then(|opinions| opinions.denial.as_ref()) {
-                let arn = arn
-                    .as_ref()
-                    .map_or_else(String::new, |arn| format!(": {arn}"));
+                let arn = arn.as_ref().map_or_else(String::new, |arn| format!(": {arn}"));
                 return Err(format!(" with an explicit deny in {kind}{arn}"));
             }
         }
         let allows = |opinions: &Opinions, kind: &str| {
-            let silence = || {
-                format!(
-                    " because no {kind} policy allows the {} action",
-                    deed.action
-                )
-            };
+            let silence = || format!(" because no {kind} policy allows the {} action", deed.action);
             opinions.allows.then_some(()).ok_or_else(silence)
         };
         let by_name = self.at_home && self.trust.by_name;
         if !matches!(deed.grant, Grant::Nobody) && !by_name {
             allows(&self.own, "identity-based")?;
-            self.session
-                .as_ref()
-                .map_or(Ok(()), |session| allows(session, "session"))?;
+            self.session.as_ref().map_or(Ok(()), |session| allows(session, "session"))?;
         }
         if deed.grant.is_role() && (self.trust.denies || !self.trust.allows) {
             // AWS tells a stranger neither why nor whether the role exists.
@@ -228,13 +195,7 @@ impl Hearing {
     fn unknown(self) -> Vec<String> {
         let session = self.session.unwrap_or_default();
         let controls = [self.service_control.unknown, self.resource_control.unknown].concat();
-        [
-            self.own.unknown,
-            session.unknown,
-            controls,
-            self.trust.unknown,
-        ]
-        .concat()
+        [self.own.unknown, session.unknown, controls, self.trust.unknown].concat()
     }
 }
 

@@ -68,12 +68,8 @@ async fn respond(
     state: Arc<Mutex<State>>,
 ) -> Result<Response<Full<Bytes>>, Reset> {
     let (parts, body) = request.into_parts();
-    let body = Limited::new(body, MOST_BYTES)
-        .collect()
-        .await
-        .map_err(|_| Reset)?
-        .to_bytes()
-        .to_vec();
+    let body =
+        Limited::new(body, MOST_BYTES).collect().await.map_err(|_| Reset)?.to_bytes().to_vec();
     let (response, fault) = {
         let mut state = lock(&state);
         let (answer, id, fault) = state.answer(Inbound::read(parts, body));
@@ -91,19 +87,12 @@ async fn respond(
 fn response(answer: &Answer, request_id: &str, state: &State) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::new(Bytes::from(answer.body.clone())));
     *response.status_mut() = http::StatusCode::from_u16(answer.status).unwrap_or_default();
-    let date = state
-        .now()
-        .strftime("%a, %d %b %Y %H:%M:%S GMT")
-        .to_string();
-    for (name, value) in [
-        ("content-type", answer.content_type),
-        ("date", &date),
-        ("x-amzn-requestid", request_id),
-    ] {
+    let date = state.now().strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
+    for (name, value) in
+        [("content-type", answer.content_type), ("date", &date), ("x-amzn-requestid", request_id)]
+    {
         if let Ok(value) = HeaderValue::from_str(value) {
-            response
-                .headers_mut()
-                .insert(http::HeaderName::from_static(name), value);
+            response.headers_mut().insert(http::HeaderName::from_static(name), value);
         }
     }
     response
@@ -137,17 +126,11 @@ impl State {
         };
         let lost = matches!(fault, Some(Misbehaviour::Reset | Misbehaviour::Hang));
         self.calls.push(Call {
-            key: inbound
-                .signature
-                .as_ref()
-                .map(|signature| signature.key.clone()),
+            key: inbound.signature.as_ref().map(|signature| signature.key.clone()),
             status: (!lost).then_some(answer.status),
             error: code.map(Into::into),
             with_code: inbound.fields.get("TokenCode").is_some(),
-            seconds: inbound
-                .fields
-                .get("DurationSeconds")
-                .and_then(|text| text.parse().ok()),
+            seconds: inbound.fields.get("DurationSeconds").and_then(|text| text.parse().ok()),
             role: inbound.fields.get("RoleArn").map(Into::into),
             unknown: std::mem::take(&mut self.unknown),
             service: inbound.service,

@@ -13,10 +13,7 @@ impl State {
         if inbound.action != "getSigninToken" {
             return Err(invalid("Action is not emulated"));
         }
-        let text = inbound
-            .fields
-            .get("Session")
-            .ok_or_else(|| invalid("Session is missing"))?;
+        let text = inbound.fields.get("Session").ok_or_else(|| invalid("Session is missing"))?;
         let given: Value =
             serde_json::from_str(text).map_err(|_| invalid("Session is not JSON"))?;
         let session = self.sessions.iter().find(|session| {
@@ -32,15 +29,12 @@ impl State {
             Holder::Role(role) => role.chained,
             Holder::Federated { .. } => true,
             Holder::User(_) | Holder::Root => {
-                return Err(invalid(
-                    "Credentials of GetSessionToken cannot be exchanged",
-                ));
+                return Err(invalid("Credentials of GetSessionToken cannot be exchanged"));
             }
         };
         if let Some(duration) = inbound.fields.get("SessionDuration") {
-            let in_range = duration
-                .parse()
-                .is_ok_and(|seconds: u32| (900..=43_200).contains(&seconds));
+            let in_range =
+                duration.parse().is_ok_and(|seconds: u32| (900..=43_200).contains(&seconds));
             if chained || !in_range {
                 return Err(invalid("SessionDuration is not allowed for this session"));
             }

@@ -32,12 +32,7 @@ const FORMAT: &str = "%Y%m%dT%H%M%SZ";
 impl Signature {
     /// Reads the header.
     pub(super) fn read(parts: &Parts) -> Result<Self, Refusal> {
-        let header = |name: &str| {
-            parts
-                .headers
-                .get(name)
-                .and_then(|value| value.to_str().ok())
-        };
+        let header = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());
         let authorization = header("authorization").ok_or_else(|| {
             Refusal::new(
                 403,
@@ -46,11 +41,9 @@ impl Signature {
             )
         })?;
         let incomplete = |what: String| Refusal::new(400, "IncompleteSignature", what);
-        let fields = authorization
-            .strip_prefix("AWS4-HMAC-SHA256 ")
-            .ok_or_else(|| {
-                incomplete("Unsupported AWS 'algorithm': only AWS4-HMAC-SHA256 is known".into())
-            })?;
+        let fields = authorization.strip_prefix("AWS4-HMAC-SHA256 ").ok_or_else(|| {
+            incomplete("Unsupported AWS 'algorithm': only AWS4-HMAC-SHA256 is known".into())
+        })?;
         let (mut credential, mut signed, mut signature) = (None, None, None);
         for field in fields.split(',').map(str::trim) {
             let (name, value) = field.split_once('=').ok_or_else(|| {
@@ -157,13 +150,7 @@ impl Signature {
         // Every service but S3 signs the path encoded once more than it travels.
         let path = match self.service.as_str() {
             "s3" => parts.uri.path().to_owned(),
-            _ => parts
-                .uri
-                .path()
-                .split('/')
-                .map(percent_encode)
-                .collect::<Vec<_>>()
-                .join("/"),
+            _ => parts.uri.path().split('/').map(percent_encode).collect::<Vec<_>>().join("/"),
         };
         let mut query: Vec<String> = parts
             .uri
@@ -190,10 +177,8 @@ impl Signature {
             headers.extend([name, ":", &values.join(","), "\n"]);
         }
         let actual = hash(body);
-        let claimed = parts
-            .headers
-            .get("x-amz-content-sha256")
-            .and_then(|value| value.to_str().ok());
+        let claimed =
+            parts.headers.get("x-amz-content-sha256").and_then(|value| value.to_str().ok());
         let payload = match claimed {
             Some("UNSIGNED-PAYLOAD") => "UNSIGNED-PAYLOAD".to_owned(),
             Some(claimed) if claimed != actual => {
@@ -226,10 +211,7 @@ mod tests {
     fn example() -> Parts {
         let request = http::Request::get("/?Action=ListUsers&Version=2010-05-08")
             .header("host", "iam.amazonaws.com")
-            .header(
-                "content-type",
-                "application/x-www-form-urlencoded; charset=utf-8",
-            )
+            .header("content-type", "application/x-www-form-urlencoded; charset=utf-8")
             .header("x-amz-date", "20150830T123600Z")
             .header(
                 "authorization",
@@ -245,13 +227,7 @@ mod tests {
     fn verdict(parts: &Parts, secret: &str, now: &str) -> Result<(), String> {
         Signature::read(parts)
             .and_then(|signature| {
-                signature.verify(
-                    parts,
-                    b"",
-                    secret,
-                    now.parse().unwrap(),
-                    Duration::from_mins(15),
-                )
+                signature.verify(parts, b"", secret, now.parse().unwrap(), Duration::from_mins(15))
             })
             .map_err(|refusal| refusal.message)
     }
@@ -260,10 +236,7 @@ mod tests {
     fn the_guides_own_example_verifies() {
         assert_eq!(verdict(&example(), SECRET, "2015-08-30T12:36:10Z"), Ok(()));
         let wrong = verdict(&example(), "other", "2015-08-30T12:36:10Z").unwrap_err();
-        assert!(
-            wrong.starts_with("The request signature we calculated does not match"),
-            "{wrong}"
-        );
+        assert!(wrong.starts_with("The request signature we calculated does not match"), "{wrong}");
     }
 
     #[test]
@@ -291,24 +264,13 @@ mod tests {
     #[test]
     fn a_broken_header_is_incomplete() {
         for (header, says) in [
-            (
-                "AWS4-HMAC-SHA256 Credential=a/b",
-                "Credential must have 5 slash-delimited elements",
-            ),
-            (
-                "AWS4-HMAC-SHA256 Credential",
-                "not a valid key=value pair (missing equal-sign)",
-            ),
-            (
-                "AWS4-HMAC-SHA256 SignedHeaders=host",
-                "requires 'Credential' parameter",
-            ),
+            ("AWS4-HMAC-SHA256 Credential=a/b", "Credential must have 5 slash-delimited elements"),
+            ("AWS4-HMAC-SHA256 Credential", "not a valid key=value pair (missing equal-sign)"),
+            ("AWS4-HMAC-SHA256 SignedHeaders=host", "requires 'Credential' parameter"),
             ("Basic abc", "Unsupported AWS 'algorithm'"),
         ] {
             let mut parts = example();
-            parts
-                .headers
-                .insert("authorization", header.parse().unwrap());
+            parts.headers.insert("authorization", header.parse().unwrap());
             let refusal = Signature::read(&parts).unwrap_err();
             assert_eq!(refusal.code, "IncompleteSignature");
             assert!(refusal.message.contains(says), "{}", refusal.message);

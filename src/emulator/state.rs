@@ -105,8 +105,7 @@ impl State {
             holder,
             policies,
         };
-        self.sessions
-            .retain(|session| session.expires + SignedDuration::from_hours(24) > issued);
+        self.sessions.retain(|session| session.expires + SignedDuration::from_hours(24) > issued);
         self.sessions.push(session.clone());
         Ok(session)
     }
@@ -121,11 +120,7 @@ pub(super) const BASE64: &[u8] =
 pub(super) fn random(prefix: &str, alphabet: &[u8], length: usize) -> Result<String, Refusal> {
     let mut bytes = vec![0; length];
     getrandom::fill(&mut bytes).map_err(|_| {
-        Refusal::new(
-            500,
-            "InternalFailure",
-            "The system has no randomness to give.",
-        )
+        Refusal::new(500, "InternalFailure", "The system has no randomness to give.")
     })?;
     Ok(spell(prefix, alphabet, &bytes))
 }
@@ -137,17 +132,12 @@ pub(super) fn unique_id(prefix: &str, of: &str) -> String {
 
 /// The id of an organisational thing: lower-case letters and digits.
 pub(super) fn unit_id(prefix: &str, of: &str, length: usize) -> String {
-    spell(
-        prefix,
-        b"abcdefghijklmnopqrstuvwxyz012345",
-        &Sha256::digest(of)[..length],
-    )
+    spell(prefix, b"abcdefghijklmnopqrstuvwxyz012345", &Sha256::digest(of)[..length])
 }
 
 fn spell(prefix: &str, alphabet: &[u8], bytes: &[u8]) -> String {
-    let letters = bytes
-        .iter()
-        .map(|byte| char::from(alphabet[usize::from(*byte) % alphabet.len()]));
+    let letters =
+        bytes.iter().map(|byte| char::from(alphabet[usize::from(*byte) % alphabet.len()]));
     prefix.chars().chain(letters).collect()
 }
 
@@ -157,12 +147,5 @@ pub(super) fn request_id() -> String {
     // A request id that is all zeros harms nobody.
     let _ = getrandom::fill(&mut bytes);
     let hex = super::hex(&bytes);
-    format!(
-        "{}-{}-{}-{}-{}",
-        &hex[..8],
-        &hex[8..12],
-        &hex[12..16],
-        &hex[16..20],
-        &hex[20..]
-    )
+    format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
 }

@@ -40,9 +40,7 @@ impl State {
         let code = check.mfa(fields);
         check.done()?;
         if caller.session.is_some() {
-            return Err(Refusal::denied(
-                "Cannot call GetSessionToken with session credentials",
-            ));
+            return Err(Refusal::denied("Cannot call GetSessionToken with session credentials"));
         }
         let passed = self.pass_mfa(caller, code)?;
         self.authorise(
@@ -66,29 +64,17 @@ impl State {
 
     fn assume_role(&mut self, fields: &Fields, caller: &Caller) -> Result<String, Refusal> {
         let request = RoleRequest::read(fields)?;
-        let RoleRequest {
-            arn,
-            name,
-            tags,
-            source,
-            ..
-        } = &request;
+        let RoleRequest { arn, name, tags, source, .. } = &request;
         let policies = request.policies.parse()?;
         if let Holder::Root = caller.holder {
-            return Err(Refusal::denied(
-                "Roles may not be assumed by root accounts.",
-            ));
+            return Err(Refusal::denied("Roles may not be assumed by root accounts."));
         }
         let code_passed = self.pass_mfa(caller, request.mfa)?;
         self.region_is_on(arn.split(':').nth(4).unwrap_or_default(), &caller.region)?;
 
         // A federated user may call nothing here but GetCallerIdentity: for it, no role exists.
         let federated = matches!(caller.holder, Holder::Federated { .. });
-        let role = self
-            .organisation
-            .find_role(arn)
-            .filter(|_| !federated)
-            .cloned();
+        let role = self.organisation.find_role(arn).filter(|_| !federated).cloned();
         let needed = [
             Some("sts:AssumeRole"),
             (!tags.is_empty()).then_some("sts:TagSession"),
@@ -97,29 +83,14 @@ impl State {
         for action in needed.into_iter().flatten() {
             let grant = role.as_ref().map_or(Grant::NoSuchRole, Grant::Trust);
             let keys = request.keys();
-            self.authorise(
-                caller,
-                &Deed {
-                    action,
-                    resource: arn,
-                    grant,
-                    keys,
-                    code_passed,
-                },
-            )?;
+            self.authorise(caller, &Deed { action, resource: arn, grant, keys, code_passed })?;
         }
 
         let chained = caller.session.is_some();
         let seconds = request.seconds.unwrap_or(HOUR);
-        let beyond = |limit| {
-            invalid(format!(
-                "The requested DurationSeconds exceeds the {limit}."
-            ))
-        };
+        let beyond = |limit| invalid(format!("The requested DurationSeconds exceeds the {limit}."));
         if chained && seconds > HOUR {
-            return Err(beyond(
-                "1 hour session limit for roles assumed by role chaining",
-            ));
+            return Err(beyond("1 hour session limit for roles assumed by role chaining"));
         }
         if role.is_some_and(|role| seconds > role.max_session) {
             return Err(beyond("MaxSessionDuration set for this role"));
@@ -158,9 +129,7 @@ impl State {
         let policies = SessionPolicies::read(fields, &mut check);
         check.done()?;
         let (Holder::User(user), None) = (&caller.holder, &caller.session) else {
-            return Err(Refusal::denied(
-                "Cannot call GetFederationToken with session credentials",
-            ));
+            return Err(Refusal::denied("Cannot call GetFederationToken with session credentials"));
         };
         let (name, organisation) = (name.unwrap_or_default().to_owned(), &self.organisation);
         let arn = format!(
@@ -177,21 +146,12 @@ impl State {
                 code_passed: false,
             },
         )?;
-        let federated = element(
-            "FederatedUserId",
-            format!("{}:{name}", self.organisation.auth),
-        ) + &element("Arn", &arn);
+        let federated = element("FederatedUserId", format!("{}:{name}", self.organisation.auth))
+            + &element("Arn", &arn);
         // Without a session policy, a federated user may do nothing.
         let policies = Some(policies.parse()?.unwrap_or_default());
-        let session = self.issue(
-            Holder::Federated {
-                user: user.clone(),
-                name,
-            },
-            seconds,
-            None,
-            policies,
-        )?;
+        let session =
+            self.issue(Holder::Federated { user: user.clone(), name }, seconds, None, policies)?;
         Ok(credentials(&session) + &nest("FederatedUser", &federated))
     }
 
@@ -201,27 +161,20 @@ impl State {
         caller: &Caller,
         mfa: (Option<&str>, Option<&str>),
     ) -> Result<bool, Refusal> {
-        let denied = |what| {
-            Err(Refusal::denied(format!(
-                "MultiFactorAuthentication failed, {what}"
-            )))
-        };
+        let denied =
+            |what| Err(Refusal::denied(format!("MultiFactorAuthentication failed, {what}")));
         let (serial, code) = match mfa {
             (None, None) => return Ok(false),
             (Some(serial), Some(code)) => (serial, code),
             _ => return denied("must provide both MFA serial number and one time pass code."),
         };
         let devices = match &caller.holder {
-            Holder::User(name) => self
-                .organisation
-                .find_user(name)
-                .map(|user| user.devices.as_slice()),
+            Holder::User(name) => {
+                self.organisation.find_user(name).map(|user| user.devices.as_slice())
+            }
             _ => None,
         };
-        let device = devices
-            .unwrap_or_default()
-            .iter()
-            .find(|device| device.serial() == serial);
+        let device = devices.unwrap_or_default().iter().find(|device| device.serial() == serial);
         let Some(Device::Totp { seed, .. }) = device else {
             return denied(
                 "unable to validate MFA code.  Please verify your MFA serial number is valid and associated with this user.",
@@ -254,16 +207,14 @@ impl State {
     /// The code a device shows now.
     pub(super) fn code(&self, serial: &str) -> Option<String> {
         let now: Timestamp = self.now();
-        self.organisation
-            .users
-            .iter()
-            .flat_map(|user| &user.devices)
-            .find_map(|device| match device {
+        self.organisation.users.iter().flat_map(|user| &user.devices).find_map(
+            |device| match device {
                 Device::Totp { serial: own, seed } if own == serial => {
                     Some(authenticator::code(seed, now))
                 }
                 _ => None,
-            })
+            },
+        )
     }
 }
 

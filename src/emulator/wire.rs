@@ -67,10 +67,7 @@ impl Inbound {
             });
         }
         let signature = Signature::read(&parts)?;
-        let target = parts
-            .headers
-            .get("x-amz-target")
-            .and_then(|value| value.to_str().ok());
+        let target = parts.headers.get("x-amz-target").and_then(|value| value.to_str().ok());
         let action = match (target, signature.service.as_str()) {
             (Some(target), _) => {
                 fields.0.append(&mut Fields::json(&text).0);
@@ -126,10 +123,7 @@ impl Fields {
     }
 
     pub(super) fn get(&self, name: &str) -> Option<&str> {
-        self.0
-            .iter()
-            .find(|(field, _)| field == name)
-            .map(|(_, value)| value.as_str())
+        self.0.iter().find(|(field, _)| field == name).map(|(_, value)| value.as_str())
     }
 
     /// A Query list: `Name.member.1`, `Name.member.2`, …, each with the suffix.
@@ -144,11 +138,7 @@ impl Fields {
 
 impl Refusal {
     pub(super) fn new(status: u16, code: &'static str, message: impl Into<String>) -> Self {
-        Self {
-            status,
-            code,
-            message: message.into(),
-        }
+        Self { status, code, message: message.into() }
     }
 
     pub(super) fn denied(message: impl Into<String>) -> Self {
@@ -169,14 +159,8 @@ impl Refusal {
 
     /// An action that the service does not have, or that is not emulated.
     pub(super) fn unknown_action(inbound: &Inbound) -> Self {
-        let version = inbound
-            .fields
-            .get("Version")
-            .unwrap_or("NO_VERSION_SPECIFIED");
-        let message = format!(
-            "Could not find operation {} for version {version}",
-            inbound.action
-        );
+        let version = inbound.fields.get("Version").unwrap_or("NO_VERSION_SPECIFIED");
+        let message = format!("Could not find operation {} for version {version}", inbound.action);
         Self::new(400, "InvalidAction", message)
     }
 
@@ -214,15 +198,10 @@ impl Refusal {
             (_, code) => (self.status, code, None),
         };
         if (dialect, code) == (Dialect::Ec2, "UnauthorizedOperation") {
-            self.message
-                .insert_str(0, "You are not authorized to perform this operation. ");
+            self.message.insert_str(0, "You are not authorized to perform this operation. ");
         }
         let message = message.map_or(self.message, Into::into);
-        Self {
-            status,
-            code,
-            message,
-        }
+        Self { status, code, message }
     }
 }
 
@@ -252,10 +231,7 @@ impl Answer {
             Ok(inner) => (Self::success(dialect, action, &inner, request_id), None),
             Err(refusal) => {
                 let refusal = refusal.in_dialect(dialect);
-                (
-                    Self::failure(dialect, &refusal, request_id),
-                    Some(refusal.code),
-                )
+                (Self::failure(dialect, &refusal, request_id), Some(refusal.code))
             }
         }
     }
@@ -281,19 +257,11 @@ impl Answer {
             ),
             Dialect::Json | Dialect::SignIn => inner.to_owned(),
         };
-        Self {
-            status: 200,
-            content_type: dialect.content_type(),
-            body: body.into_bytes(),
-        }
+        Self { status: 200, content_type: dialect.content_type(), body: body.into_bytes() }
     }
 
     fn failure(dialect: Dialect, refusal: &Refusal, request_id: &str) -> Self {
-        let Refusal {
-            status,
-            code,
-            message,
-        } = refusal;
+        let Refusal { status, code, message } = refusal;
         let text = escape(message);
         let body = match dialect {
             Dialect::Query(namespace) => {
@@ -315,11 +283,7 @@ impl Answer {
             Dialect::Json => serde_json::json!({ "__type": code, "Message": message }).to_string(),
             Dialect::SignIn => format!("<html><body><h1>{code}</h1>{text}</body></html>"),
         };
-        Self {
-            status: *status,
-            content_type: dialect.content_type(),
-            body: body.into_bytes(),
-        }
+        Self { status: *status, content_type: dialect.content_type(), body: body.into_bytes() }
     }
 }
 
@@ -345,10 +309,7 @@ mod tests {
     fn forms_and_their_lists() {
         let fields = Fields::form("A=1+2&PolicyArns.member.1.arn=x&PolicyArns.member.2.arn=y%2B&B");
         assert_eq!(fields.get("A"), Some("1 2"));
-        assert_eq!(
-            fields.list("PolicyArns", ".arn").collect::<Vec<_>>(),
-            ["x", "y+"]
-        );
+        assert_eq!(fields.list("PolicyArns", ".arn").collect::<Vec<_>>(), ["x", "y+"]);
         assert_eq!(fields.get("B"), Some(""));
         assert_eq!(
             Fields::json(r#"{"MaxResults":5,"NextToken":"t","X":[]}"#).get("MaxResults"),

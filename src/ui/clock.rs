@@ -74,10 +74,7 @@ pub fn next_change(model: &Model) -> Option<Duration> {
         Mode::Browse | Mode::Confirm { .. } | Mode::Fault(_) | Mode::Help { .. } => {}
     }
     let auth = model.standing.auth.iter().map(|auth| auth.expires);
-    let rows = model
-        .visible()
-        .filter_map(|row| model.live(row))
-        .map(|live| live.expires);
+    let rows = model.visible().filter_map(|row| model.live(row)).map(|live| live.expires);
     auth.chain(rows)
         .map(|expires| seconds_left(expires, now))
         .filter(|left| *left > 0)
@@ -109,9 +106,6 @@ mod tests {
         assert_eq!(Life::of(at(600), now), Life::Live);
         assert_eq!(Life::of(at(599), now), Life::Ending);
         assert_eq!(Life::of(at(0), now), Life::Over);
-        assert_eq!(
-            (step_left(at(0)), step_left(at(29)), step_left(at(-1))),
-            (30, 1, 1)
-        );
+        assert_eq!((step_left(at(0)), step_left(at(29)), step_left(at(-1))), (30, 1, 1));
     }
 }

@@ -18,13 +18,7 @@ use crate::domain::text::sanitize;
 
 impl Model {
     pub(super) fn key_in_confirm(&mut self, key: Key) -> Effect {
-        let Mode::Confirm {
-            target,
-            purpose,
-            field,
-            refused,
-        } = &mut self.mode
-        else {
+        let Mode::Confirm { target, purpose, field, refused } = &mut self.mode else {
             return Effect::None;
         };
         if typed_ahead(key) != ENTER {
@@ -126,12 +120,7 @@ impl Model {
         if let Ok(target) = target.clone().clear(confirmation) {
             return self.ask(Errand { target, purpose }, None, None);
         }
-        self.mode = Mode::Confirm {
-            target,
-            purpose,
-            field: Field::default(),
-            refused: None,
-        };
+        self.mode = Mode::Confirm { target, purpose, field: Field::default(), refused: None };
         Effect::None
     }
 
@@ -174,11 +163,7 @@ impl Model {
             Ok(pass) => return self.passed(errand.purpose, pass),
             Err(Refusal::Fault(fault)) => self.mode = Mode::Fault(fault),
             Err(Refusal::Passphrase(refused)) => {
-                self.mode = Mode::Passphrase {
-                    errand,
-                    typed: Hidden::default(),
-                    refused,
-                };
+                self.mode = Mode::Passphrase { errand, typed: Hidden::default(), refused };
             }
             Err(Refusal::Code(wanted)) => self.mode = code_box(errand, wanted, device.as_ref()),
         }
@@ -212,10 +197,7 @@ fn code_box(errand: Errand, wanted: CodeWanted, device: Option<&MfaSerial>) -> M
                 .fix("register one in the IAM console: Security credentials, Multi-factor authentication"),
         );
     }
-    let before = wanted
-        .devices
-        .iter()
-        .position(|d| Some(&d.serial) == device);
+    let before = wanted.devices.iter().position(|d| Some(&d.serial) == device);
     Mode::Code(CodeBox {
         errand,
         wanted,

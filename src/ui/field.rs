@@ -219,10 +219,7 @@ mod tests {
 
     #[test]
     fn a_paste_is_one_visible_line() {
-        assert_eq!(
-            Field::new("dev\r\n\u{1b}[31m\ttan\u{202e}").text(),
-            "dev[31m tan"
-        );
+        assert_eq!(Field::new("dev\r\n\u{1b}[31m\ttan\u{202e}").text(), "dev[31m tan");
         assert_eq!(Field::new(&"x".repeat(MOST + 1)).text(), "");
     }
 

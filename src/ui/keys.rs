@@ -35,20 +35,12 @@ pub fn key(event: KeyEvent) -> Option<Key> {
 
 /// A key typed before the terminal was raw: what was Enter then arrives as a line feed, `^J`.
 pub fn typed_ahead(key: Key) -> Key {
-    let line_feed = Key {
-        ctrl: true,
-        alt: false,
-        code: KeyCode::Char('j'),
-    };
+    let line_feed = Key { ctrl: true, alt: false, code: KeyCode::Char('j') };
     if key == line_feed { ENTER } else { key }
 }
 
 /// Enter.
-pub const ENTER: Key = Key {
-    ctrl: false,
-    alt: false,
-    code: KeyCode::Enter,
-};
+pub const ENTER: Key = Key { ctrl: false, alt: false, code: KeyCode::Enter };
 
 #[cfg(test)]
 mod tests {
@@ -66,10 +58,7 @@ mod tests {
     fn capitals_and_line_feeds() {
         let ctrl = KeyEvent::new(Code::Char('C'), KeyModifiers::CONTROL | KeyModifiers::SHIFT);
         assert_eq!(key(ctrl), "ctrl-c".parse().ok());
-        assert_eq!(
-            key(KeyEvent::new(Code::Char('C'), KeyModifiers::SHIFT)),
-            "C".parse().ok()
-        );
+        assert_eq!(key(KeyEvent::new(Code::Char('C'), KeyModifiers::SHIFT)), "C".parse().ok());
         assert_eq!(typed_ahead("ctrl-j".parse().unwrap()), ENTER);
         assert_eq!(key(KeyEvent::new(Code::Insert, KeyModifiers::NONE)), None);
     }

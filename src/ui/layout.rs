@@ -82,9 +82,7 @@ impl Widest {
     /// Makes room for a row's role in a scope.
     pub fn role(&mut self, catalog: &Catalog, row: TargetRef, scope: Scope) {
         let text = role_text(catalog.row(row).1.name.as_str(), scope);
-        self.role = self
-            .role
-            .max(u16::try_from(width(&text)).unwrap_or(u16::MAX));
+        self.role = self.role.max(u16::try_from(width(&text)).unwrap_or(u16::MAX));
     }
 }
 
@@ -170,22 +168,14 @@ mod tests {
 
     #[test]
     fn columns_fold_by_priority_and_never_overflow() {
-        let widest = Widest {
-            name: 12,
-            role: 9,
-            region: 14,
-        };
+        let widest = Widest { name: 12, role: 9, region: 14 };
         let of = |window| Columns::of(window, widest);
         assert_eq!((of(80).region, of(80).id), (14, 14));
         assert_eq!((of(70).region, of(70).id), (0, 14));
         assert_eq!((of(45).id, of(45).session), (0, 9));
         assert_eq!((of(34).session, of(34).role), (1, 9));
         for window in SMALLEST.0..200 {
-            assert!(
-                of(window).total() <= window - MARGIN,
-                "{window} {:?}",
-                of(window)
-            );
+            assert!(of(window).total() <= window - MARGIN, "{window} {:?}", of(window));
             assert!(of(window).name >= 6, "{window} {:?}", of(window));
         }
     }

@@ -81,19 +81,13 @@ pub(super) fn draw_list(frame: &mut Frame<'_>, model: &Model, columns: Columns, 
             (_, 0) => "the config lists no accounts yet".to_owned(),
             _ => "nothing matches; Esc clears the filter".to_owned(),
         };
-        let text = truncate(
-            &format!("   {text}"),
-            area.width.into(),
-            model.setup.theme.glyphs.ellipsis,
-        );
+        let text =
+            truncate(&format!("   {text}"), area.width.into(), model.setup.theme.glyphs.ellipsis);
         frame.render_widget(Line::raw(text), area);
         return;
     }
     for ((at, row), line) in (model.top..).zip(model.visible()).zip(area.rows()) {
-        frame.render_widget(
-            row_line(model, columns, row, model.cursor == Some(at)),
-            line,
-        );
+        frame.render_widget(row_line(model, columns, row, model.cursor == Some(at)), line);
     }
 }
 
@@ -102,11 +96,7 @@ fn row_line(model: &Model, columns: Columns, row: TargetRef, selected: bool) -> 
     let catalog = model.search.catalog();
     let (account, role) = catalog.row(row);
     let lit = model.search.lit(row);
-    let base = if selected {
-        theme.selected()
-    } else {
-        Style::new()
-    };
+    let base = if selected { theme.selected() } else { Style::new() };
     let text = |text: &str, lit: &[usize], column, style: Style| {
         cell(text, lit, column, style, theme.lit(), glyphs.ellipsis)
     };
@@ -124,11 +114,7 @@ fn row_line(model: &Model, columns: Columns, row: TargetRef, selected: bool) -> 
         }
     };
     let session = match columns.session {
-        1 => session
-            .graphemes(true)
-            .next()
-            .unwrap_or_default()
-            .to_owned(),
+        1 => session.graphemes(true).next().unwrap_or_default().to_owned(),
         _ => session,
     };
     let region = catalog.region(row).map_or("", |region| region.as_str());
@@ -140,12 +126,7 @@ fn row_line(model: &Model, columns: Columns, row: TargetRef, selected: bool) -> 
             base.patch(theme.account(account.color)),
         ),
         text(&account.id.dashed(), &id_lit, columns.id, base),
-        text(
-            &role_text(role.name.as_str(), model.scope(row)),
-            &lit.role,
-            columns.role,
-            base,
-        ),
+        text(&role_text(role.name.as_str(), model.scope(row)), &lit.role, columns.role, base),
         text(region, &lit.region, columns.region, base),
         text(&session, &[], columns.session, session_style),
     ];

@@ -127,9 +127,7 @@ where
     H: Host,
 {
     let size = terminal.size().map_err(io::Error::other)?;
-    let opened = Msg::Opened {
-        size: (size.width, size.height),
-    };
+    let opened = Msg::Opened { size: (size.width, size.height) };
     update(model, host.now(), Msg::Stands(host.standing()));
     let mut effect = update(model, host.now(), opened);
     let mut work: Option<Work<'_>> = None;
@@ -139,14 +137,12 @@ where
         match effect {
             Effect::None => {}
             Effect::Load => {
-                work = Some(Box::pin(async move {
-                    Msg::Loaded(host.catalog().await.map(Box::new))
-                }));
+                work =
+                    Some(Box::pin(async move { Msg::Loaded(host.catalog().await.map(Box::new)) }));
             }
             Effect::Ask(request) => {
-                work = Some(Box::pin(async move {
-                    Msg::Issued(Box::new(host.issue(request).await))
-                }));
+                work =
+                    Some(Box::pin(async move { Msg::Issued(Box::new(host.issue(request).await)) }));
             }
             Effect::AskHere => host.ask_here(),
             Effect::GiveUp => host.give_up(),
@@ -179,9 +175,7 @@ where
             Mode::Waiting { news, .. } => *news = host.news(),
             _ => {}
         }
-        terminal
-            .draw(|frame| draw(frame, model))
-            .map_err(io::Error::other)?;
+        terminal.draw(|frame| draw(frame, model)).map_err(io::Error::other)?;
 
         let nap = clock::next_change(model);
         let msg = tokio::select! {
@@ -239,13 +233,8 @@ async fn passed(host: &impl Host, nap: Option<Duration>) {
 /// What an event of the terminal says.
 fn message(event: Event, typed_ahead: bool) -> Option<Msg> {
     match event {
-        Event::Key(event) => keys::key(event).map(|key| {
-            Msg::Key(if typed_ahead {
-                keys::typed_ahead(key)
-            } else {
-                key
-            })
-        }),
+        Event::Key(event) => keys::key(event)
+            .map(|key| Msg::Key(if typed_ahead { keys::typed_ahead(key) } else { key })),
         Event::Paste(text) => Some(Msg::Pasted(text)),
         Event::Resize(width, height) => Some(Msg::Resized(width, height)),
         Event::FocusGained | Event::FocusLost | Event::Mouse(_) => None,

@@ -258,9 +258,7 @@ impl Model {
             size: (0, 0),
             notice: None,
             submitted: None,
-            mode: Mode::Loading {
-                since: Timestamp::UNIX_EPOCH,
-            },
+            mode: Mode::Loading { since: Timestamp::UNIX_EPOCH },
             setup,
             history,
         }
@@ -296,11 +294,7 @@ impl Model {
     /// What stands under the header.
     pub(super) fn lines_to_warn(&self) -> impl Iterator<Item = &str> {
         let setup = &self.setup;
-        setup
-            .detours
-            .iter()
-            .chain(&setup.warnings)
-            .map(String::as_str)
+        setup.detours.iter().chain(&setup.warnings).map(String::as_str)
     }
 
     /// The rows on the screen.
@@ -334,10 +328,7 @@ impl Model {
 
     /// Everything decided about a row.
     pub(super) fn target(&self, row: TargetRef) -> Target {
-        let overrides = Overrides {
-            scope: Some(self.scope(row)),
-            ..self.setup.overrides.clone()
-        };
+        let overrides = Overrides { scope: Some(self.scope(row)), ..self.setup.overrides.clone() };
         self.search.catalog().resolve(row, &overrides)
     }
 

@@ -47,11 +47,7 @@ pub fn draw(frame: &mut Frame<'_>, model: &Model) {
             }
             popup
         }
-        Mode::Passphrase {
-            errand,
-            typed,
-            refused,
-        } => {
+        Mode::Passphrase { errand, typed, refused } => {
             let refused = refused.as_ref();
             let popup = passphrase(model, errand.target.target(), typed, refused, room);
             if !fits(&popup) {
@@ -60,24 +56,14 @@ pub fn draw(frame: &mut Frame<'_>, model: &Model) {
             }
             popup
         }
-        Mode::Confirm {
-            target,
-            field,
-            refused,
-            ..
-        } => {
+        Mode::Confirm { target, field, refused, .. } => {
             let popup = confirm(model, target, field, *refused, room);
             if !fits(&popup) {
                 return Slim::of_confirm(target, field, area.width).draw(frame, model);
             }
             popup
         }
-        Mode::Waiting {
-            errand,
-            since,
-            news,
-            ..
-        } => {
+        Mode::Waiting { errand, since, news, .. } => {
             let mut popup = waiting(model, errand.target.target(), errand.purpose, *since, room);
             if let Some(news) = news {
                 text(&mut popup.lines, news, room, model.setup.theme.warning());
@@ -99,9 +85,7 @@ pub fn draw(frame: &mut Frame<'_>, model: &Model) {
 impl Popup {
     fn draw(self, frame: &mut Frame<'_>, model: &Model) {
         let area = frame.area();
-        let height = u16::try_from(self.lines.len() + 2)
-            .unwrap_or(u16::MAX)
-            .min(area.height);
+        let height = u16::try_from(self.lines.len() + 2).unwrap_or(u16::MAX).min(area.height);
         let width = area.width.min(WIDEST);
         let place = area.centered(Constraint::Length(width), Constraint::Length(height));
         let block = Block::bordered()
@@ -112,11 +96,7 @@ impl Popup {
         frame.render_widget(Clear, place);
         frame.render_widget(block, place);
         for (line, row) in self.lines.into_iter().zip(inner.rows()) {
-            let text = Rect {
-                x: row.x + 1,
-                width: row.width.saturating_sub(2),
-                ..row
-            };
+            let text = Rect { x: row.x + 1, width: row.width.saturating_sub(2), ..row };
             frame.render_widget(line, text);
         }
         if let Some((line, column)) = self.cursor {
@@ -141,11 +121,9 @@ fn heading(model: &Model, target: &Target, room: u16) -> Vec<Line<'static>> {
     let pad = usize::from(room).checked_sub(width(&name) + width(&id));
     let named = theme.selected().patch(theme.account(target.color));
     let mut lines = match pad {
-        Some(pad @ 1..) => vec![Line::from(vec![
-            Span::styled(name, named),
-            " ".repeat(pad).into(),
-            id.into(),
-        ])],
+        Some(pad @ 1..) => {
+            vec![Line::from(vec![Span::styled(name, named), " ".repeat(pad).into(), id.into()])]
+        }
         _ => vec![
             Line::styled(truncate(&name, room.into(), theme.glyphs.ellipsis), named),
             id.into(),
@@ -181,12 +159,7 @@ fn code(model: &Model, code_box: &CodeBox, room: u16) -> Popup {
     );
     text(&mut lines, &flow, room, Style::new());
     for detour in &model.setup.detours {
-        text(
-            &mut lines,
-            &format!("{GUARD} {detour}"),
-            room,
-            theme.warning(),
-        );
+        text(&mut lines, &format!("{GUARD} {detour}"), room, theme.warning());
     }
     lines.push(Line::default());
     let left_of_cells = room.saturating_sub(CELLS[5] + 1) / 2;
@@ -200,12 +173,7 @@ fn code(model: &Model, code_box: &CodeBox, room: u16) -> Popup {
     } else if let Some(complaint) = &wanted.complaint {
         text(&mut lines, &complaint.what, room, theme.danger());
         for why in &complaint.why {
-            text(
-                &mut lines,
-                &format!("{} {why}", theme.glyphs.dot),
-                room,
-                Style::new(),
-            );
+            text(&mut lines, &format!("{} {why}", theme.glyphs.dot), room, Style::new());
         }
     }
     let complaint = wanted.complaint.as_ref();
@@ -311,12 +279,7 @@ fn passphrase(
             text(&mut lines, &why, room, Style::new());
         }
     }
-    Popup {
-        title: "passphrase",
-        style: theme.accent(),
-        lines,
-        cursor: Some((at, column)),
-    }
+    Popup { title: "passphrase", style: theme.accent(), lines, cursor: Some((at, column)) }
 }
 
 fn waiting(
@@ -333,12 +296,7 @@ fn waiting(
     };
     let says = format!("{doing}, {}; Esc cancels", elapsed(model, since));
     text(&mut lines, &says, room, Style::new());
-    Popup {
-        title: "wait",
-        style: model.setup.theme.accent(),
-        lines,
-        cursor: None,
-    }
+    Popup { title: "wait", style: model.setup.theme.accent(), lines, cursor: None }
 }
 
 fn failed(model: &Model, fault: &Fault, room: u16) -> Popup {
@@ -351,29 +309,14 @@ fn failed(model: &Model, fault: &Fault, room: u16) -> Popup {
             lines.push(Line::styled(title.to_owned(), theme.key()));
         }
         for one in texts {
-            text(
-                lines,
-                &format!("{} {one}", theme.glyphs.dot),
-                room,
-                Style::new(),
-            );
+            text(lines, &format!("{} {one}", theme.glyphs.dot), room, Style::new());
         }
     };
     part(&mut lines, "why", &fault.why);
     part(&mut lines, "what to do", &fault.fix);
     lines.push(Line::default());
-    text(
-        &mut lines,
-        "Enter or Esc goes back to the list",
-        room,
-        theme.faint(),
-    );
-    Popup {
-        title: "it did not work",
-        style: theme.danger(),
-        lines,
-        cursor: None,
-    }
+    text(&mut lines, "Enter or Esc goes back to the list", room, theme.faint());
+    Popup { title: "it did not work", style: theme.danger(), lines, cursor: None }
 }
 
 fn help(model: &Model, top: u16, room: u16) -> Popup {
@@ -389,18 +332,9 @@ fn help(model: &Model, top: u16, room: u16) -> Popup {
         .chain(filters)
         .skip(top.into())
         .map(|(keys, says)| {
-            let says = truncate(
-                says,
-                usize::from(room).saturating_sub(15),
-                theme.glyphs.ellipsis,
-            );
+            let says = truncate(says, usize::from(room).saturating_sub(15), theme.glyphs.ellipsis);
             Line::from(vec![Span::styled(keys, theme.key()), says.into()])
         })
         .collect();
-    Popup {
-        title: "keys",
-        style: theme.accent(),
-        lines,
-        cursor: None,
-    }
+    Popup { title: "keys", style: theme.accent(), lines, cursor: None }
 }

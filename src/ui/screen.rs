@@ -131,13 +131,9 @@ mod tests {
 
     #[test]
     fn the_clipboard_gets_base64() {
-        for (text, encoded) in [
-            ("", ""),
-            ("f", "Zg=="),
-            ("fo", "Zm8="),
-            ("foo", "Zm9v"),
-            ("関所", "6Zai5omA"),
-        ] {
+        for (text, encoded) in
+            [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("関所", "6Zai5omA")]
+        {
             assert_eq!(base64(text.as_bytes()), encoded);
         }
     }

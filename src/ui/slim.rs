@@ -33,10 +33,7 @@ impl Slim {
         Self {
             before: "code ".to_owned(),
             cursor: typed.len(),
-            typed: format!(
-                "{typed}{}",
-                model.setup.theme.glyphs.blank_digit.repeat(blanks)
-            ),
+            typed: format!("{typed}{}", model.setup.theme.glyphs.blank_digit.repeat(blanks)),
             after: format!(" {} {told}", code_box.errand.target.target()),
         }
     }
@@ -52,12 +49,7 @@ impl Slim {
         let room = usize::from(window).saturating_sub(width(&before) + 1);
         let dots = dots(model, typed, room);
         let told = refused.map_or("", |fault| &fault.what);
-        Self {
-            cursor: width(&dots),
-            typed: dots,
-            after: format!(" {told}"),
-            before,
-        }
+        Self { cursor: width(&dots), typed: dots, after: format!(" {told}"), before }
     }
 
     /// The confirmation.
@@ -66,21 +58,13 @@ impl Slim {
         // In the smallest window what is typed matters more than what to type.
         let before = truncate(&before, usize::from(window) / 2, "");
         let (typed, cursor) = field.shown(usize::from(window).saturating_sub(width(&before)));
-        Self {
-            typed: typed.to_owned(),
-            cursor,
-            before,
-            after: String::new(),
-        }
+        Self { typed: typed.to_owned(), cursor, before, after: String::new() }
     }
 
     /// Draws it over the first line.
     pub(super) fn draw(self, frame: &mut Frame<'_>, model: &Model) {
         let area = frame.area();
-        let line = Rect {
-            height: 1.min(area.height),
-            ..area
-        };
+        let line = Rect { height: 1.min(area.height), ..area };
         let column = u16::try_from(width(&self.before) + self.cursor).unwrap_or(u16::MAX);
         let text = format!("{}{}{}", self.before, self.typed, sanitize(&self.after));
         frame.render_widget(Clear, line);
@@ -92,12 +76,7 @@ impl Slim {
 
 /// What stands for a text that is not shown; the last `room` of its characters.
 pub(super) fn dots(model: &Model, typed: &Hidden, room: usize) -> String {
-    model
-        .setup
-        .theme
-        .glyphs
-        .hidden
-        .repeat(typed.len().min(room))
+    model.setup.theme.glyphs.hidden.repeat(typed.len().min(room))
 }
 
 /// What stands in a window that is too small for the list; the keys work all the same.

@@ -62,10 +62,7 @@ impl Model {
             return Effect::Load;
         }
         self.mode = Mode::Browse;
-        if self
-            .selected()
-            .is_some_and(|row| self.guard(row) > Guard::None)
-        {
+        if self.selected().is_some_and(|row| self.guard(row) > Guard::None) {
             self.preselect();
         }
         Effect::None
@@ -101,10 +98,7 @@ impl Model {
     fn scroll(&mut self) {
         let page = usize::from(self.heights().list).max(1);
         let last = self.search.len().saturating_sub(1);
-        self.cursor = self
-            .cursor
-            .filter(|_| !self.search.is_empty())
-            .map(|at| at.min(last));
+        self.cursor = self.cursor.filter(|_| !self.search.is_empty()).map(|at| at.min(last));
         let at = self.cursor.unwrap_or(self.top);
         self.top = self.top.clamp((at + 1).saturating_sub(page), at);
         self.top = self.top.min((last + 1).saturating_sub(page));
@@ -288,11 +282,7 @@ impl Model {
             return Effect::None;
         };
         let role = self.search.catalog().role_arn(row);
-        let deed = if self.history.is_starred(&role) {
-            Deed::Unstarred
-        } else {
-            Deed::Starred
-        };
+        let deed = if self.history.is_starred(&role) { Deed::Unstarred } else { Deed::Starred };
         self.history.note(&role, deed, self.now);
         self.search.rank(&self.favourites());
         self.cursor = self.search.position(row);
@@ -309,9 +299,7 @@ impl Model {
             return Effect::None;
         };
         let left = clock::left(live.expires, self.now);
-        self.say(format!(
-            "{target} forgotten here; AWS honours it for another {left}"
-        ));
+        self.say(format!("{target} forgotten here; AWS honours it for another {left}"));
         Effect::Forget(target)
     }
 

@@ -35,16 +35,8 @@ pub fn draw(frame: &mut Frame<'_>, model: &Model) {
         heights.details,
         heights.footer,
     ];
-    let [
-        header,
-        warnings,
-        filter,
-        titles,
-        list,
-        rule,
-        details,
-        footer,
-    ] = area.layout(&Layout::vertical(parts.map(Constraint::Length)));
+    let [header, warnings, filter, titles, list, rule, details, footer] =
+        area.layout(&Layout::vertical(parts.map(Constraint::Length)));
     frame.render_widget(header_line(model, area.width), header);
     draw_warnings(frame, model, warnings);
     draw_filter(frame, model, filter);
@@ -65,11 +57,7 @@ fn header_line(model: &Model, window: u16) -> Line<'static> {
         (Some(user), Some(account)) => format!("{user} @ {account}"),
         (_, account) => account.unwrap_or_default(),
     };
-    let auth = model
-        .standing
-        .auth
-        .as_ref()
-        .filter(|auth| auth.expires > model.now);
+    let auth = model.standing.auth.as_ref().filter(|auth| auth.expires > model.now);
     let (mfa, style, device) = match auth {
         Some(auth) => {
             let (glyph, style) = match Life::of(auth.expires, model.now) {
@@ -130,11 +118,7 @@ fn draw_warnings(frame: &mut Frame<'_>, model: &Model, area: Rect) {
         } else {
             sanitize(all[i])
         };
-        let text = truncate(
-            &format!(" {GUARD} {text}"),
-            line.width.into(),
-            theme.glyphs.ellipsis,
-        );
+        let text = truncate(&format!(" {GUARD} {text}"), line.width.into(), theme.glyphs.ellipsis);
         frame.render_widget(Line::styled(text, theme.warning()), line);
     }
 }
@@ -157,9 +141,7 @@ fn draw_filter(frame: &mut Frame<'_>, model: &Model, area: Rect) {
         area,
     );
     if matches!(model.mode, Mode::Browse | Mode::Loading { .. }) {
-        let column = u16::try_from(column)
-            .unwrap_or(0)
-            .min(area.width.saturating_sub(1));
+        let column = u16::try_from(column).unwrap_or(0).min(area.width.saturating_sub(1));
         frame.set_cursor_position(Position::new(area.x + column, area.y));
     }
 }
@@ -179,15 +161,10 @@ fn rule_line(model: &Model, window: u16) -> Line<'static> {
             );
         }
     };
-    let name = guard.map_or(String::new(), |(_, row)| {
-        model.search.catalog().row(row).0.name.to_string()
-    });
+    let name =
+        guard.map_or(String::new(), |(_, row)| model.search.catalog().row(row).0.name.to_string());
     let text = format!(" {rule}{rule} {GUARD} {name} is {says} ");
-    let text = truncate(
-        &text,
-        usize::from(window).saturating_sub(1),
-        theme.glyphs.ellipsis,
-    );
+    let text = truncate(&text, usize::from(window).saturating_sub(1), theme.glyphs.ellipsis);
     let rest = usize::from(window).saturating_sub(width(&text) + 1);
     Line::styled(format!("{text}{}", rule.repeat(rest)), theme.danger())
 }
@@ -202,11 +179,7 @@ fn draw_details(frame: &mut Frame<'_>, model: &Model, area: Rect) {
     let dot = format!(" {} ", glyphs.dot);
     let mut facts = vec![
         target.role.to_string(),
-        format!(
-            "{}, {}",
-            target.flow().name(),
-            show_duration(target.duration)
-        ),
+        format!("{}, {}", target.flow().name(), show_duration(target.duration)),
     ];
     facts.extend((!account.tags.is_empty()).then(|| account.tags.join(", ")));
     let aliases: Vec<&str> = account.aliases.iter().map(Name::as_str).collect();
@@ -219,20 +192,12 @@ fn draw_details(frame: &mut Frame<'_>, model: &Model, area: Rect) {
     }));
     let lines = [
         facts.join(&dot),
-        format!(
-            "$ {} {}",
-            model.command(row),
-            if glyphs.ellipsis == "~" { "..." } else { "…" }
-        ),
+        format!("$ {} {}", model.command(row), if glyphs.ellipsis == "~" { "..." } else { "…" }),
         more.join(&dot),
     ];
     for (text, line) in lines.iter().zip(area.rows()) {
         let text = format!("   {}", sanitize(text));
-        let text = truncate(
-            &text,
-            usize::from(line.width).saturating_sub(1),
-            glyphs.ellipsis,
-        );
+        let text = truncate(&text, usize::from(line.width).saturating_sub(1), glyphs.ellipsis);
         frame.render_widget(Line::raw(text), line);
     }
 }
@@ -240,11 +205,8 @@ fn draw_details(frame: &mut Frame<'_>, model: &Model, area: Rect) {
 fn footer_line(model: &Model, window: u16) -> Line<'static> {
     let theme = model.setup.theme;
     if let Some(notice) = &model.notice {
-        let text = truncate(
-            &format!(" {}", sanitize(notice)),
-            window.into(),
-            theme.glyphs.ellipsis,
-        );
+        let text =
+            truncate(&format!(" {}", sanitize(notice)), window.into(), theme.glyphs.ellipsis);
         return Line::styled(text, theme.accent());
     }
     let in_list = matches!(model.mode, Mode::Browse);

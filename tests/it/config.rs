@@ -31,9 +31,7 @@ fn config(
 
 /// What a tolerant reading makes of texts that hold no fault in the main file.
 fn loaded(main: &str, includes: &[&str]) -> Loaded {
-    config(main, includes, Strictness::Tolerant)
-        .map_err(|complaints| told(&complaints))
-        .unwrap()
+    config(main, includes, Strictness::Tolerant).map_err(|complaints| told(&complaints)).unwrap()
 }
 
 fn told(complaints: &[Complaint]) -> String {
@@ -69,10 +67,7 @@ fn the_example_is_a_config_without_complaints() {
     assert_eq!(told(&loaded.warnings), "");
     assert_eq!(loaded.config.catalog.accounts().len(), 8);
     assert!(loaded.config.catalog.find("開発-田中").is_ok());
-    insta::assert_snapshot!(
-        "show_example",
-        sekisho::domain::config::show::render(&loaded)
-    );
+    insta::assert_snapshot!("show_example", sekisho::domain::config::show::render(&loaded));
 }
 
 /// The keys that the sources ask a file for.
@@ -82,13 +77,7 @@ fn known_keys() -> BTreeSet<String> {
     for file in std::fs::read_dir(folder).unwrap() {
         let code = std::fs::read_to_string(file.unwrap().path()).unwrap();
         let code = code.split_whitespace().collect::<Vec<_>>().join(" ");
-        for before in [
-            "reader, \"",
-            "placed.get(\"",
-            ".take(\"",
-            "placed.get( \"",
-            ".take( \"",
-        ] {
+        for before in ["reader, \"", "placed.get(\"", ".take(\"", "placed.get( \"", ".take( \""] {
             let asked = code.split(before).skip(1);
             keys.extend(asked.filter_map(|rest| rest.split('"').next().map(str::to_owned)));
         }
@@ -112,8 +101,5 @@ fn ten_thousand_accounts_are_cached_as_they_are() {
     let config = loaded.config;
     assert_eq!(config.catalog.rows().count(), 30_000);
     let json = serde_json::to_string(&config).unwrap();
-    assert_eq!(
-        serde_json::from_str::<sekisho::domain::config::Config>(&json).unwrap(),
-        config
-    );
+    assert_eq!(serde_json::from_str::<sekisho::domain::config::Config>(&json).unwrap(), config);
 }

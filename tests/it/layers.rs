@@ -64,14 +64,7 @@ fn sources() -> Vec<(String, String)> {
                 .filter(|line| !line.trim_start().starts_with("//"))
                 .collect::<Vec<_>>()
                 .join("\n");
-            (
-                file.strip_prefix(&root)
-                    .unwrap()
-                    .to_str()
-                    .unwrap()
-                    .to_owned(),
-                code,
-            )
+            (file.strip_prefix(&root).unwrap().to_str().unwrap().to_owned(), code)
         })
         .collect()
 }
@@ -80,9 +73,8 @@ fn sources() -> Vec<(String, String)> {
 fn imports_flow_one_way() {
     let mut wrong = Vec::new();
     for (file, code) in sources() {
-        let Some((_, allowed)) = RULES
-            .iter()
-            .find(|(room, _)| file.starts_with(&format!("{room}/")))
+        let Some((_, allowed)) =
+            RULES.iter().find(|(room, _)| file.starts_with(&format!("{room}/")))
         else {
             continue;
         };
@@ -115,11 +107,8 @@ fn secrets_are_looked_at_in_a_countable_few_places() {
         let (_, code) = files.iter().find(|(name, _)| name == file).unwrap();
         code.contains(".expose()")
     };
-    let doors: Vec<&str> = files
-        .iter()
-        .map(|(file, _)| file.as_str())
-        .filter(|file| looks(file))
-        .collect();
+    let doors: Vec<&str> =
+        files.iter().map(|(file, _)| file.as_str()).filter(|file| looks(file)).collect();
     for file in &doors {
         assert!(DOORS.contains(file), "{file} looks at a secret");
     }

@@ -1,9 +1,5 @@
 //! One integration binary, so that the AWS SDK links once.
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    reason = "a test that cannot go on fails"
-)]
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
 
 mod broker;
 mod clients;

@@ -24,10 +24,7 @@ fn role(name: &str, path: &str, hours: u64, scope: Scope) -> Arc<Role> {
         duration: Duration::from_hours(hours),
         region: None,
         guard: Guard::None,
-        session: SessionOptions {
-            scope,
-            ..SessionOptions::default()
-        },
+        session: SessionOptions { scope, ..SessionOptions::default() },
     })
 }
 
@@ -92,16 +89,12 @@ fn config() -> Config {
             organization: Some("o-a1b2c3d4e5".into()),
             management_account: Some("999999999999".parse().unwrap()),
             sandbox_ou: Some("ou-a1b2-c3d4e5f6".into()),
-            regions: ["ap-northeast-1", "us-east-1"]
-                .map(|r| r.parse().unwrap())
-                .to_vec(),
+            regions: ["ap-northeast-1", "us-east-1"].map(|r| r.parse().unwrap()).to_vec(),
             instance_types: ["t3.*", "t4g.*"].map(String::from).to_vec(),
             monthly_budget_usd: Some(50),
             exempt_roles: vec!["arn:aws:iam::*:role/provisioning/*".into()],
             trusted_accounts: vec!["555555555555".parse().unwrap()],
-            trusted_issuers: ["accounts.google.com", "urn:example:idp"]
-                .map(String::from)
-                .to_vec(),
+            trusted_issuers: ["accounts.google.com", "urn:example:idp"].map(String::from).to_vec(),
             max_key_age: Duration::from_hours(90 * 24),
         }),
     }

@@ -37,13 +37,10 @@ fn wrong_code() -> Complaint {
 }
 
 fn no_network() -> Fault {
-    Fault::new(
-        Exit::Fault,
-        "sts.ap-northeast-1.amazonaws.com did not answer within 3 s",
-    )
-    .because("there is no network")
-    .because("a proxy is needed: HTTPS_PROXY is not set")
-    .fix("sekisho doctor")
+    Fault::new(Exit::Fault, "sts.ap-northeast-1.amazonaws.com did not answer within 3 s")
+        .because("there is no network")
+        .because("a proxy is needed: HTTPS_PROXY is not set")
+        .fix("sekisho doctor")
 }
 
 #[test]
@@ -59,13 +56,7 @@ fn the_list() {
 #[test]
 fn an_empty_config_says_what_to_do() {
     let empty = Catalog::default();
-    let mut stage = Stage::with(
-        60,
-        10,
-        setup(&UNICODE, Paint::Color),
-        History::default(),
-        empty,
-    );
+    let mut stage = Stage::with(60, 10, setup(&UNICODE, Paint::Color), History::default(), empty);
     assert_snapshot!(
         "list_empty",
         stage.shows("<down><up><enter><ctrl-s><ctrl-x><ctrl-t><ctrl-y><end>")
@@ -82,11 +73,7 @@ fn a_code_opens_the_door() {
     ]);
     assert_snapshot!("code", stage.shows("tan dev<enter>12<wait:1>3"));
     assert_eq!(stage.seen(), ["issue dev-tanaka/Developer full ByFlow"]);
-    assert_eq!(
-        stage.cursor().1,
-        15 + 24 + 8,
-        "the cursor is in the fourth cell"
-    );
+    assert_eq!(stage.cursor().1, 15 + 24 + 8, "the cursor is in the fourth cell");
 
     let mut stage = Stage::new(92, 20).answers([
         Answer::Code(Flow::Shared, None),
@@ -163,49 +150,28 @@ fn a_passphrase_that_is_not_given_lets_others_ask() {
 
 #[test]
 fn a_refused_code_keeps_the_box_open_and_counts_down() {
-    let answers = || {
-        [
-            Answer::Code(Flow::Direct, None),
-            Answer::Code(Flow::Direct, Some(wrong_code())),
-        ]
-    };
+    let answers =
+        || [Answer::Code(Flow::Direct, None), Answer::Code(Flow::Direct, Some(wrong_code()))];
     let mut stage = Stage::new(92, 24).answers(answers());
     assert_snapshot!("code_refused", stage.shows("<enter>123456<wait:5>"));
     let mut stage = Stage::new(92, 24).answers(answers());
     let later = stage.shows("<enter>123456<wait:25>");
-    assert!(
-        !later.contains("wait for"),
-        "the next code is there\n{later}"
-    );
+    assert!(!later.contains("wait for"), "the next code is there\n{later}");
     assert!(later.contains("new code in 26 s"), "{later}");
 }
 
 #[test]
 fn an_enter_right_after_the_sixth_digit_is_a_habit() {
-    let fails = || {
-        [
-            Answer::Code(Flow::Shared, None),
-            Answer::Fault(no_network()),
-        ]
-    };
+    let fails = || [Answer::Code(Flow::Shared, None), Answer::Fault(no_network())];
     let mut stage = Stage::new(80, 20).answers(fails());
     let shown = stage.shows("<enter>123456<wait:0.5><enter><wait:1>");
-    assert!(
-        shown.contains("did not answer"),
-        "the Enter was eaten\n{shown}"
-    );
+    assert!(shown.contains("did not answer"), "the Enter was eaten\n{shown}");
     let mut stage = Stage::new(80, 20).answers(fails());
     let shown = stage.shows("<enter>123456<wait:1.1><enter><wait:1>");
-    assert!(
-        !shown.contains("did not answer"),
-        "a later Enter is meant\n{shown}"
-    );
+    assert!(!shown.contains("did not answer"), "a later Enter is meant\n{shown}");
     let mut stage = Stage::new(80, 20).answers(fails());
     let shown = stage.shows("<enter>123456<wait:0.1><enter><enter>");
-    assert!(
-        !shown.contains("did not answer"),
-        "only one is eaten\n{shown}"
-    );
+    assert!(!shown.contains("did not answer"), "only one is eaten\n{shown}");
 }
 
 #[test]
@@ -215,10 +181,7 @@ fn waiting_is_cancelled_at_once_and_a_late_answer_goes_nowhere() {
     let late = Answer::After(Duration::from_secs(2), Box::new(Answer::Pass));
     let mut stage = Stage::new(80, 16).answers([late]);
     let outcome = stage.keys("<enter><wait:1>xyz<enter><esc><wait:5>");
-    assert!(
-        matches!(outcome, Outcome::Cancelled),
-        "nothing but the end of the keys"
-    );
+    assert!(matches!(outcome, Outcome::Cancelled), "nothing but the end of the keys");
     let shown = stage.picture();
     assert!(shown.contains("cancelled"), "{shown}");
     let seen = stage.seen();
@@ -236,37 +199,23 @@ fn a_fault_says_what_why_and_what_to_do() {
     assert_snapshot!("fault", stage.shows("<enter>"));
     let mut stage = Stage::new(80, 20).answers([Answer::Fault(no_network())]);
     let shown = stage.shows("sta<enter><esc>");
-    assert!(
-        shown.contains("› sta"),
-        "back in the list, the filter kept\n{shown}"
-    );
+    assert!(shown.contains("› sta"), "back in the list, the filter kept\n{shown}");
 }
 
 #[test]
 fn a_guarded_target_wants_its_name() {
     let mut stage = Stage::new(80, 18);
     assert_snapshot!("confirm", stage.shows("prod-pay<enter>prod<enter>p"));
-    assert!(
-        stage.seen().is_empty(),
-        "nothing was asked before the name was typed"
-    );
+    assert!(stage.seen().is_empty(), "nothing was asked before the name was typed");
     assert_eq!(stage.style_of("that was not").fg, Some(Color::Red));
-    for name in [
-        "prod-payments",
-        "PROD-PAY",
-        "666666666666",
-        "6666-6666-6666",
-    ] {
+    for name in ["prod-payments", "PROD-PAY", "666666666666", "6666-6666-6666"] {
         let mut stage = Stage::new(80, 18).answers([Answer::Pass]);
         let outcome = stage.keys(&format!("prod-pay<enter>{name}<enter>"));
         assert!(matches!(outcome, Outcome::Enter(Door::Shell, _)), "{name}");
     }
     let mut stage = Stage::new(80, 18);
     let shown = stage.shows("prod-web");
-    assert!(
-        shown.contains("! prod-web is guarded: look twice"),
-        "{shown}"
-    );
+    assert!(shown.contains("! prod-web is guarded: look twice"), "{shown}");
     assert_eq!(stage.style_of("prod-web is").fg, Some(Color::Red));
 }
 
@@ -278,39 +227,24 @@ fn only_a_typed_filter_puts_the_cursor_on_a_guarded_row() {
     history.note(&prod, Deed::Starred, now);
     let mut stage = Stage::with(80, 18, setup(&UNICODE, Paint::Color), history, catalog());
     let shown = stage.shows("");
-    assert!(
-        shown.contains("★ !prod-payments"),
-        "the star leads\n{shown}"
-    );
-    assert!(
-        shown.contains(" ▌ dev-tanaka"),
-        "the cursor does not follow it\n{shown}"
-    );
+    assert!(shown.contains("★ !prod-payments"), "the star leads\n{shown}");
+    assert!(shown.contains(" ▌ dev-tanaka"), "the cursor does not follow it\n{shown}");
     let shown = stage.shows("prod-pay");
     assert!(shown.contains("★▌!prod-payments"), "typing does\n{shown}");
     let shown = stage.shows("");
-    assert!(
-        shown.contains("★▌!prod-payments"),
-        "the only match of a typed filter\n{shown}"
-    );
+    assert!(shown.contains("★▌!prod-payments"), "the only match of a typed filter\n{shown}");
 
     let mut stage = Stage::new(80, 18).answers([Answer::Pass]);
     let outcome = stage.keys("<end><enter>prod-pay<enter>");
     assert!(matches!(outcome, Outcome::Enter(..)));
     let shown = stage.shows("");
-    assert!(
-        shown.contains(" ▌ dev-tanaka"),
-        "coming back does not stand on prod\n{shown}"
-    );
+    assert!(shown.contains(" ▌ dev-tanaka"), "coming back does not stand on prod\n{shown}");
 }
 
 #[test]
 fn leaving_comes_back_to_the_list_where_it_was() {
     let mut stage = Stage::new(80, 18).answers([Answer::Pass]);
-    assert!(matches!(
-        stage.keys("dev<down><down><enter>"),
-        Outcome::Enter(..)
-    ));
+    assert!(matches!(stage.keys("dev<down><down><enter>"), Outcome::Enter(..)));
     stage.model.say("dev-suzuki/Developer ended with 7");
     assert_snapshot!("came_back", stage.shows(""));
     let shown = stage.shows("<down>");
@@ -348,40 +282,27 @@ fn the_other_keys_of_the_list() {
 
 #[test]
 fn renewing_and_forgetting_stay_in_the_list() {
-    let mut stage = Stage::new(92, 18)
-        .signed_in(TANAKA, 4)
-        .answers([Answer::PassNoting("a note")]);
+    let mut stage = Stage::new(92, 18).signed_in(TANAKA, 4).answers([Answer::PassNoting("a note")]);
     let shown = stage.shows("");
     assert!(shown.contains("◐ 4m"), "{shown}");
     let shown = stage.shows("<ctrl-r>");
     assert!(shown.contains("● 1h 00m"), "{shown}");
-    assert!(
-        shown.contains("dev-tanaka/Developer renewed: 1h 00m; a note"),
-        "{shown}"
-    );
+    assert!(shown.contains("dev-tanaka/Developer renewed: 1h 00m; a note"), "{shown}");
     let shown = stage.shows("<ctrl-x>");
-    assert!(
-        shown.contains("forgotten here; AWS honours it for another 1h 00m"),
-        "{shown}"
-    );
+    assert!(shown.contains("forgotten here; AWS honours it for another 1h 00m"), "{shown}");
     assert!(!shown.contains("● 1h 00m"), "{shown}");
     let shown = stage.shows("<ctrl-x>");
     assert!(shown.contains("has no session here"), "{shown}");
     assert_eq!(
         stage.seen(),
-        [
-            "issue dev-tanaka/Developer full Now",
-            "forget dev-tanaka/Developer"
-        ]
+        ["issue dev-tanaka/Developer full Now", "forget dev-tanaka/Developer"]
     );
 }
 
 #[test]
 fn renewing_never_asks_again_but_a_first_session_does() {
     let prod = "arn:aws:iam::666666666666:role/Admin";
-    let mut stage = Stage::new(80, 18)
-        .signed_in(prod, 47)
-        .answers([Answer::Pass]);
+    let mut stage = Stage::new(80, 18).signed_in(prod, 47).answers([Answer::Pass]);
     stage.keys("<end><ctrl-r>");
     assert_eq!(stage.seen(), ["issue prod-payments/Admin full Now"]);
     let mut stage = Stage::new(80, 18);
@@ -414,25 +335,16 @@ fn a_question_mark_is_always_help() {
     assert_snapshot!("help", stage.shows("dev?"));
     let mut stage = Stage::new(80, 24).answers([Answer::Code(Flow::Shared, None)]);
     let shown = stage.shows("<enter>12??3");
-    assert!(
-        shown.contains("1 2 3   _ _ _"),
-        "help and back, the digits kept\n{shown}"
-    );
+    assert!(shown.contains("1 2 3   _ _ _"), "help and back, the digits kept\n{shown}");
     let shown = Stage::new(60, 8).shows("?<pagedown><pagedown><pagedown>");
-    assert!(
-        shown.contains("role: region:"),
-        "it scrolls to its end\n{shown}"
-    );
+    assert!(shown.contains("role: region:"), "it scrolls to its end\n{shown}");
 }
 
 #[test]
 fn what_was_typed_before_the_first_frame_counts() {
     let mut stage = Stage::new(80, 18).answers([Answer::Pass]);
     let outcome = stage.keys("tan<ctrl-j>");
-    assert!(
-        matches!(outcome, Outcome::Enter(..)),
-        "a line feed was Enter"
-    );
+    assert!(matches!(outcome, Outcome::Enter(..)), "a line feed was Enter");
     let mut stage = Stage::new(80, 18);
     let shown = stage.shows("<wait:0.1><ctrl-j>");
     assert!(
@@ -458,17 +370,11 @@ fn the_demo_shows_its_devices_code() {
     let mut stage = Stage::new(80, 20).answers([Answer::Code(Flow::Shared, None)]);
     stage.world.demo_code = Some("042137");
     let shown = stage.shows("<enter>");
-    assert!(
-        shown.contains("demo: the device shows 042137 for 20 s"),
-        "{shown}"
-    );
+    assert!(shown.contains("demo: the device shows 042137 for 20 s"), "{shown}");
     let mut stage = Stage::new(80, 20).answers([Answer::Code(Flow::Shared, None)]);
     stage.world.demo_code = Some("042137");
     let shown = stage.shows("<enter><tab>");
-    assert!(
-        !shown.contains("042137"),
-        "the other device is not the demo's\n{shown}"
-    );
+    assert!(!shown.contains("042137"), "the other device is not the demo's\n{shown}");
 }
 
 #[test]
@@ -481,10 +387,7 @@ fn the_frame_comes_before_the_accounts() {
     *stage.world.catalog.borrow_mut() =
         Some(Ok((setup(&UNICODE, Paint::Color), Arc::new(catalog()))));
     let shown = stage.shows("");
-    assert!(
-        shown.contains("2 / 8"),
-        "what was typed meanwhile filters\n{shown}"
-    );
+    assert!(shown.contains("2 / 8"), "what was typed meanwhile filters\n{shown}");
 
     stage.model = Model::new(setup(&UNICODE, Paint::Color), History::default(), "");
     *stage.world.catalog.borrow_mut() = Some(Err(no_network()));
@@ -495,9 +398,8 @@ fn the_frame_comes_before_the_accounts() {
 fn what_stands_between_the_person_and_aws_is_shown() {
     let mut setup = setup(&UNICODE, Paint::Color);
     setup.detours = vec!["endpoint http://127.0.0.1:4566 is not AWS".into()];
-    setup.warnings = (1..=4)
-        .map(|n| format!("accounts.yaml:{n}:1: unknown key\u{1b}[2J"))
-        .collect();
+    setup.warnings =
+        (1..=4).map(|n| format!("accounts.yaml:{n}:1: unknown key\u{1b}[2J")).collect();
     setup.depth = 2;
     let mut stage = Stage::with(92, 24, setup, History::default(), catalog())
         .signed_in(TANAKA, 47)
@@ -510,47 +412,27 @@ fn a_countdown_moves_by_itself() {
     let mut stage = Stage::new(92, 18).signed_in(TANAKA, 47);
     stage.keys("<wait:1.5>");
     let shown = stage.picture();
-    assert!(
-        shown.contains("● 46m") && shown.contains("MFA ● 11h 41m (phone)"),
-        "{shown}"
-    );
+    assert!(shown.contains("● 46m") && shown.contains("MFA ● 11h 41m (phone)"), "{shown}");
     stage.keys("<wait:2820>");
     let shown = stage.picture();
-    assert!(
-        !shown.contains("● 4") && shown.contains("○"),
-        "over\n{shown}"
-    );
+    assert!(!shown.contains("● 4") && shown.contains("○"), "over\n{shown}");
 }
 
 #[test]
 fn colour_never_carries_meaning_alone() {
-    for (paint, lit, danger) in [
-        (Paint::Color, Color::Cyan, Color::Red),
-        (Paint::Plain, Color::Reset, Color::Reset),
-    ] {
-        let mut stage = Stage::with(
-            92,
-            18,
-            setup(&UNICODE, paint),
-            History::default(),
-            catalog(),
-        );
+    for (paint, lit, danger) in
+        [(Paint::Color, Color::Cyan, Color::Red), (Paint::Plain, Color::Reset, Color::Reset)]
+    {
+        let mut stage = Stage::with(92, 18, setup(&UNICODE, paint), History::default(), catalog());
         stage.shows("prod-w");
         let matched = stage.style_of("prod-web ");
         assert_eq!(matched.fg, Some(lit));
-        assert!(
-            matched
-                .add_modifier
-                .contains(Modifier::UNDERLINED | Modifier::BOLD)
-        );
+        assert!(matched.add_modifier.contains(Modifier::UNDERLINED | Modifier::BOLD));
         assert_eq!(stage.style_of("! prod-web is").fg, Some(danger));
         let buffer = stage.terminal.backend().buffer();
         let colours = buffer.content.iter().flat_map(|cell| [cell.fg, cell.bg]);
         let ansi = |c| matches!(c, Color::Indexed(_) | Color::Rgb(..));
-        assert!(
-            !colours.clone().any(ansi),
-            "only the 16 and the terminal's own"
-        );
+        assert!(!colours.clone().any(ansi), "only the 16 and the terminal's own");
         if paint == Paint::Plain {
             assert!(colours.into_iter().all(|c| c == Color::Reset), "NO_COLOR");
         }
@@ -564,16 +446,10 @@ fn ascii_draws_no_ambiguous_glyph() {
         ("<ctrl-s><ctrl-t>", Vec::new()),
         ("?", Vec::new()),
         ("prod-pay<enter>x<enter>", Vec::new()),
-        (
-            "sta<enter>12",
-            vec![Answer::Code(Flow::Shared, Some(wrong_code()))],
-        ),
+        ("sta<enter>12", vec![Answer::Code(Flow::Shared, Some(wrong_code()))]),
         ("sta<enter>", vec![Answer::Fault(no_network())]),
         ("sta<enter><wait:2>", vec![Answer::Hang]),
-        (
-            "sta<enter>12",
-            vec![Answer::Passphrase(Some(wrong_passphrase()))],
-        ),
+        ("sta<enter>12", vec![Answer::Passphrase(Some(wrong_passphrase()))]),
     ];
     for (keys, answers) in screens {
         for (width, height) in [(30, 8), (92, 24)] {
@@ -585,21 +461,15 @@ fn ascii_draws_no_ambiguous_glyph() {
                 catalog(),
             )
             .signed_in(TANAKA, 47);
-            stage
-                .world
-                .answers
-                .borrow_mut()
-                .extend(answers.iter().map(|answer| match answer {
-                    Answer::Code(flow, complaint) => Answer::Code(*flow, complaint.clone()),
-                    Answer::Fault(fault) => Answer::Fault(fault.clone()),
-                    Answer::Passphrase(refused) => Answer::Passphrase(refused.clone()),
-                    _ => Answer::Hang,
-                }));
+            stage.world.answers.borrow_mut().extend(answers.iter().map(|answer| match answer {
+                Answer::Code(flow, complaint) => Answer::Code(*flow, complaint.clone()),
+                Answer::Fault(fault) => Answer::Fault(fault.clone()),
+                Answer::Passphrase(refused) => Answer::Passphrase(refused.clone()),
+                _ => Answer::Hang,
+            }));
             let shown = stage.shows(keys);
-            let foreign: Vec<char> = shown
-                .chars()
-                .filter(|c| !c.is_ascii() && !"開発田中".contains(*c))
-                .collect();
+            let foreign: Vec<char> =
+                shown.chars().filter(|c| !c.is_ascii() && !"開発田中".contains(*c)).collect();
             assert!(foreign.is_empty(), "{foreign:?} in\n{shown}");
         }
     }
@@ -613,14 +483,10 @@ fn every_size_draws_every_screen() {
         ("tan", Vec::new),
         ("?", Vec::new),
         ("prod-pay<enter>pr<enter>", Vec::new),
-        ("<enter>123", || {
-            vec![Answer::Code(Flow::Shared, Some(wrong_code()))]
-        }),
+        ("<enter>123", || vec![Answer::Code(Flow::Shared, Some(wrong_code()))]),
         ("<enter>", || vec![Answer::Fault(no_network())]),
         ("<enter><wait:1>", || vec![Answer::Hang]),
-        ("<enter>a long passphrase", || {
-            vec![Answer::Passphrase(Some(wrong_passphrase()))]
-        }),
+        ("<enter>a long passphrase", || vec![Answer::Passphrase(Some(wrong_passphrase()))]),
         ("xyz", Vec::new),
     ];
     for (keys, answers) in screens {
@@ -639,33 +505,15 @@ fn every_size_draws_every_screen() {
 #[test]
 fn small_windows_fold_and_the_code_box_becomes_a_line() {
     let code = || [Answer::Code(Flow::Shared, None)];
-    assert_snapshot!(
-        "small_20x4",
-        Stage::new(20, 4).signed_in(TANAKA, 47).shows("")
-    );
-    assert_snapshot!(
-        "small_40x10",
-        Stage::new(40, 10).signed_in(TANAKA, 47).shows("tan")
-    );
-    assert_snapshot!(
-        "small_62x12",
-        Stage::new(62, 12).signed_in(TANAKA, 47).shows("")
-    );
+    assert_snapshot!("small_20x4", Stage::new(20, 4).signed_in(TANAKA, 47).shows(""));
+    assert_snapshot!("small_40x10", Stage::new(40, 10).signed_in(TANAKA, 47).shows("tan"));
+    assert_snapshot!("small_62x12", Stage::new(62, 12).signed_in(TANAKA, 47).shows(""));
     assert_snapshot!("tiny", Stage::new(19, 3).shows(""));
-    assert_snapshot!(
-        "tiny_code",
-        Stage::new(12, 1).answers(code()).shows("<enter>123")
-    );
-    assert_snapshot!(
-        "small_code",
-        Stage::new(40, 8).answers(code()).shows("<enter>123")
-    );
+    assert_snapshot!("tiny_code", Stage::new(12, 1).answers(code()).shows("<enter>123"));
+    assert_snapshot!("small_code", Stage::new(40, 8).answers(code()).shows("<enter>123"));
     let mut stage = Stage::new(12, 1).answers([code().into_iter().next().unwrap(), Answer::Pass]);
     let outcome = stage.keys("sta<enter>123456");
-    assert!(
-        matches!(outcome, Outcome::Enter(..)),
-        "keys work where nothing is seen"
-    );
+    assert!(matches!(outcome, Outcome::Enter(..)), "keys work where nothing is seen");
 }
 
 #[test]
@@ -679,43 +527,13 @@ fn a_resize_keeps_the_cursor_on_the_screen() {
 }
 
 fn any_key() -> impl Strategy<Value = String> {
-    let named = TABLE
-        .iter()
-        .flat_map(|binding| binding.keys)
-        .map(|key| format!("<{key}>"));
-    let others = [
-        "<tab>",
-        "<ctrl-d>",
-        "<ctrl-h>",
-        "<backspace>",
-        "<left>",
-        "<right>",
-        "<delete>",
-    ];
-    let sizes = [
-        "<size:1x1>",
-        "<size:19x3>",
-        "<size:20x4>",
-        "<size:80x24>",
-        "<size:300x2>",
-    ];
-    let texts = [
-        "<paste:123 456>",
-        "<paste:prod-pay\\n>",
-        "<wait:0.4>",
-        "<wait:70>",
-        "123456",
-        "prod",
-    ];
-    let all: Vec<String> = named
-        .chain(
-            others
-                .iter()
-                .chain(&sizes)
-                .chain(&texts)
-                .map(ToString::to_string),
-        )
-        .collect();
+    let named = TABLE.iter().flat_map(|binding| binding.keys).map(|key| format!("<{key}>"));
+    let others = ["<tab>", "<ctrl-d>", "<ctrl-h>", "<backspace>", "<left>", "<right>", "<delete>"];
+    let sizes = ["<size:1x1>", "<size:19x3>", "<size:20x4>", "<size:80x24>", "<size:300x2>"];
+    let texts =
+        ["<paste:123 456>", "<paste:prod-pay\\n>", "<wait:0.4>", "<wait:70>", "123456", "prod"];
+    let all: Vec<String> =
+        named.chain(others.iter().chain(&sizes).chain(&texts).map(ToString::to_string)).collect();
     prop_oneof![2 => proptest::sample::select(all), 1 => "[a-z0-9:/田 -]"]
 }
 
@@ -776,10 +594,7 @@ fn a_code_box_gives_way_to_the_process_that_asks_now() {
 fn the_last_verification_stands_in_the_details() {
     let mut setup = setup(&UNICODE, Paint::Color);
     let at = Timestamp::from_second(START - 3 * 86_400).unwrap();
-    let mark = Mark {
-        at,
-        verdict: Verdict::Open,
-    };
+    let mark = Mark { at, verdict: Verdict::Open };
     setup.verified.insert("222222222222".parse().unwrap(), mark);
     let mut stage = Stage::with(110, 20, setup, History::default(), catalog());
     let shown = stage.shows("tanaka");

@@ -29,9 +29,7 @@ impl Day {
     fn new() -> Self {
         Self {
             stage: Stage::new(Key::File, Codes::Program),
-            canaries: [SECRET, PASSPHRASE, TOKEN, "CANARY"]
-                .map(str::to_owned)
-                .to_vec(),
+            canaries: [SECRET, PASSPHRASE, TOKEN, "CANARY"].map(str::to_owned).to_vec(),
             said: Vec::new(),
             aside: tempfile::tempdir().unwrap(),
         }
@@ -51,10 +49,7 @@ impl Day {
 
     fn run(&mut self, arguments: &[&str]) -> Output {
         let output = self.stage.run(arguments);
-        self.hear(
-            &arguments.join(" "),
-            [&output.stdout[..], &output.stderr].concat(),
-        );
+        self.hear(&arguments.join(" "), [&output.stdout[..], &output.stderr].concat());
         output
     }
 
@@ -81,12 +76,8 @@ impl Day {
         };
         let token = value("AWS_SESSION_TOKEN");
         assert!(token.starts_with(TOKEN) && environment.contains("SEKISHO_TARGET="));
-        assert!(
-            !environment.contains(SECRET),
-            "the key itself is no child's business"
-        );
-        self.canaries
-            .extend([value("AWS_SECRET_ACCESS_KEY"), token]);
+        assert!(!environment.contains(SECRET), "the key itself is no child's business");
+        self.canaries.extend([value("AWS_SECRET_ACCESS_KEY"), token]);
     }
 
     /// Every process's arguments, while something runs.
@@ -105,10 +96,7 @@ impl Day {
             if kind.is_dir() {
                 count += self.search_files(&entry.path());
             } else if kind.is_file() {
-                self.search(
-                    &entry.path().display().to_string(),
-                    &fs::read(entry.path()).unwrap(),
-                );
+                self.search(&entry.path().display().to_string(), &fs::read(entry.path()).unwrap());
                 count += 1;
             }
         }
@@ -122,11 +110,7 @@ impl Day {
     }
 
     fn canary_in(&self, bytes: &[u8]) -> Option<&str> {
-        let is_in = |form: &str| {
-            bytes
-                .windows(form.len())
-                .any(|window| window == form.as_bytes())
-        };
+        let is_in = |form: &str| bytes.windows(form.len()).any(|window| window == form.as_bytes());
         let found = |canary: &&String| {
             let hex: Vec<String> = canary.bytes().map(|byte| format!("{byte:02x}")).collect();
             is_in(canary) || is_in(&hex.concat())
@@ -211,11 +195,9 @@ impl Day {
 
     /// Wrong answers, no answers, refusals.
     fn misfortunes(&mut self) {
-        for (n, what) in (4..).zip([
-            Misbehaviour::Garbage,
-            Misbehaviour::Reset,
-            Misbehaviour::ServerError(500),
-        ]) {
+        for (n, what) in
+            (4..).zip([Misbehaviour::Garbage, Misbehaviour::Reset, Misbehaviour::ServerError(500)])
+        {
             self.inject("AssumeRole", Times::UntilCleared, what);
             let output = self.run(&["exec", "-vv", &format!("dev-{n}"), "--", "true"]);
             assert!(!output.status.success());
@@ -231,9 +213,7 @@ impl Day {
         let rotate = ["-vv", "key", "rotate", "--yes"];
         self.inject("CreateAccessKey", Times::Next(1), Misbehaviour::Hang);
         let mut rotation = Pty::spawn(self.stage.in_terminal(BINARY, &rotate));
-        until("the new key at AWS", || {
-            (self.stage.keys().len() == 2).then_some(())
-        });
+        until("the new key at AWS", || (self.stage.keys().len() == 2).then_some(()));
         self.learn_keys();
         self.search_command_lines();
         crate::keys::stage::kill(rotation.pid());
@@ -248,11 +228,7 @@ impl Day {
 
     fn inject(&self, action: &str, times: Times, what: Misbehaviour) {
         let action = Some(action.to_owned());
-        self.stage.emulator.inject(Injection {
-            action,
-            times,
-            what,
-        });
+        self.stage.emulator.inject(Injection { action, times, what });
     }
 
     fn learn_keys(&mut self) {
@@ -269,23 +245,13 @@ fn the_process_hides_its_memory_before_it_reads_anything_of_its_own() {
     };
     let stage = Stage::new(Key::Env, Codes::Program);
     let trace = stage.path("trace");
-    let arguments = [
-        "-f",
-        "-o",
-        trace.to_str().unwrap(),
-        "-e",
-        "trace=prctl,openat",
-        BINARY,
-        "status",
-    ];
+    let arguments =
+        ["-f", "-o", trace.to_str().unwrap(), "-e", "trace=prctl,openat", BINARY, "status"];
     let mut pty = Pty::spawn(stage.in_terminal(&strace, &arguments));
     assert_eq!(pty.wait(), 0);
     let trace = fs::read_to_string(trace).unwrap();
     let line = |what: &str| trace.lines().position(|line| line.contains(what)).unwrap();
-    assert!(
-        line("PR_SET_DUMPABLE, SUID_DUMP_DISABLE") < line("config.yaml"),
-        "{trace}"
-    );
+    assert!(line("PR_SET_DUMPABLE, SUID_DUMP_DISABLE") < line("config.yaml"), "{trace}");
 }
 
 /// Root sees everything, so somebody else has to look.
@@ -353,10 +319,8 @@ fn the_list_holds_a_key_only_while_it_is_needed() {
     pty.line(&format!("env > {}; echo wri''tten", file.display()));
     pty.wait_for("written");
     let environment = fs::read_to_string(file).unwrap();
-    let session = environment
-        .lines()
-        .find_map(|line| line.strip_prefix("AWS_SECRET_ACCESS_KEY="))
-        .unwrap();
+    let session =
+        environment.lines().find_map(|line| line.strip_prefix("AWS_SECRET_ACCESS_KEY=")).unwrap();
     for secret in [SECRET, session, TOKEN] {
         pty.wait_until("a parent without secrets", |_| !holds(secret));
     }

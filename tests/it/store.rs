@@ -71,7 +71,5 @@ fn second() -> Option<PathBuf> {
 
 /// What such a second process tells the first: a line on stdout, past the test harness.
 fn say(line: &str) {
-    std::io::stdout()
-        .write_all(format!("{line}\n").as_bytes())
-        .unwrap();
+    std::io::stdout().write_all(format!("{line}\n").as_bytes()).unwrap();
 }

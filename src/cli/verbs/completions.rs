@@ -25,9 +25,7 @@ pub fn completions(shell: Hookable, out: Out) -> Exit {
     let mut command = CommandLine::command();
     let (verbs, options) = (target_verbs(&command), value_options(&command));
     let filled = |snippet: &str, between: &str| {
-        snippet
-            .replace(VERBS, &verbs.join(between))
-            .replace(OPTIONS, &options.join(between))
+        snippet.replace(VERBS, &verbs.join(between)).replace(OPTIONS, &options.join(between))
     };
     let mut script = Vec::new();
     let clap_shell = match shell {

@@ -50,19 +50,12 @@ pub async fn open(
 ) -> Result<String, Fault> {
     let (url, ends) = url(context, pass, service).await?;
     let link = Link::to(url).await.map_err(|error| {
-        Fault::new(
-            Exit::Fault,
-            "there is no port on this machine to hand the URL over",
-        )
-        .because(error.to_string())
+        Fault::new(Exit::Fault, "there is no port on this machine to hand the URL over")
+            .because(error.to_string())
     })?;
     let environment = context.cleared_environment();
-    let mut child = browser.open(
-        &link.address(),
-        &pass.target,
-        &environment,
-        context.inherited(),
-    )?;
+    let mut child =
+        browser.open(&link.address(), &pass.target, &environment, context.inherited())?;
     let gave_up = async {
         match child.wait().await {
             Ok(status) if !status.success() => status,
@@ -79,17 +72,12 @@ pub async fn open(
         ),
     };
     match fetched {
-        Fetched::Yes => Ok(format!(
-            "the console of {} is open, and {}",
-            pass.target,
-            until(ends)
-        )),
-        Fetched::TooLate => Err(Fault::new(
-            Exit::Fault,
-            "the browser did not come for the link within a minute",
-        )
-        .because("it runs on another machine, or in a sandbox that cannot reach 127.0.0.1")
-        .fix("sekisho console TARGET --print")),
+        Fetched::Yes => Ok(format!("the console of {} is open, and {}", pass.target, until(ends))),
+        Fetched::TooLate => {
+            Err(Fault::new(Exit::Fault, "the browser did not come for the link within a minute")
+                .because("it runs on another machine, or in a sandbox that cannot reach 127.0.0.1")
+                .fix("sekisho console TARGET --print"))
+        }
     }
 }
 
@@ -100,12 +88,7 @@ async fn url(
     service: Option<&Service>,
 ) -> Result<(Secret, Timestamp), Fault> {
     let aws = Aws::new(&context.config().auth)?;
-    let partition = pass
-        .target
-        .role
-        .partition()
-        .parse()
-        .unwrap_or(Partition::Aws);
+    let partition = pass.target.role.partition().parse().unwrap_or(Partition::Aws);
     let site = aws.console(partition)?;
     // AWS refuses a duration for what came through an auth session (role chaining).
     let life = match pass.flow {

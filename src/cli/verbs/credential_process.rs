@@ -56,13 +56,7 @@ fn issue(
     let (limit, codes) = if context.common().mfa_code.is_some() {
         (SILENT, Codes::Stdin)
     } else if prompt {
-        (
-            ASKING,
-            Codes::Terminal {
-                world: world.clone(),
-                patience: Some(ASKING),
-            },
-        )
+        (ASKING, Codes::Terminal { world: world.clone(), patience: Some(ASKING) })
     } else {
         (SILENT, Codes::Nobody)
     };
@@ -83,10 +77,7 @@ fn issue(
 }
 
 fn too_late(limit: Duration) -> Fault {
-    Fault::new(
-        Exit::Fault,
-        format!("no session within {} s", limit.as_secs()),
-    )
-    .because("AWS, the network or the keychain hangs")
-    .fix("try `sekisho doctor`")
+    Fault::new(Exit::Fault, format!("no session within {} s", limit.as_secs()))
+        .because("AWS, the network or the keychain hangs")
+        .fix("try `sekisho doctor`")
 }

@@ -83,13 +83,7 @@ impl Demo {
             .permissions(PermissionsExt::from_mode(0o700))
             .tempdir()
             .map_err(wrong)?;
-        let descriptor = Descriptor {
-            url: emulator.url(),
-            key_id,
-            secret,
-            seeds,
-            config: path,
-        };
+        let descriptor = Descriptor { url: emulator.url(), key_id, secret, seeds, config: path };
         let file = folder.path().join("demo.json");
         std::fs::write(&file, serde_json::to_vec(&descriptor).unwrap_or_default())
             .map_err(wrong)?;
@@ -110,11 +104,7 @@ impl Demo {
         let text = std::fs::read(descriptor).map_err(|error| gone(error.to_string()))?;
         let known = serde_json::from_slice(&text).map_err(|error| gone(error.to_string()))?;
         let folder = descriptor.parent().map(Path::to_owned).unwrap_or_default();
-        Ok(Self {
-            descriptor: known,
-            folder,
-            _running: None,
-        })
+        Ok(Self { descriptor: known, folder, _running: None })
     }
 
     /// The config that the organisation was made from; `None` is the example.
@@ -134,19 +124,12 @@ impl Demo {
         let id = self.descriptor.key_id.parse().map_err(|why| {
             Fault::new(Exit::Fault, "the demo's descriptor is damaged").because(format!("{why}"))
         })?;
-        Ok(AccessKey {
-            id,
-            secret: Secret::new(self.descriptor.secret.clone()),
-        })
+        Ok(AccessKey { id, secret: Secret::new(self.descriptor.secret.clone()) })
     }
 
     /// What a device shows at an instant, UTC.
     pub fn code(&self, serial: &MfaSerial, now: jiff::Timestamp) -> Option<String> {
-        let (_, seed) = self
-            .descriptor
-            .seeds
-            .iter()
-            .find(|(other, _)| other == serial)?;
+        let (_, seed) = self.descriptor.seeds.iter().find(|(other, _)| other == serial)?;
         Some(emulator::code(seed, now))
     }
 
@@ -162,10 +145,7 @@ impl Demo {
             _ => "127.0.0.1,localhost".to_owned(),
         };
         vec![
-            (
-                VARIABLE.into(),
-                self.folder.join("demo.json").to_string_lossy().into_owned(),
-            ),
+            (VARIABLE.into(), self.folder.join("demo.json").to_string_lossy().into_owned()),
             ("AWS_ENDPOINT_URL".into(), self.descriptor.url.clone()),
             ("NO_PROXY".into(), no_proxy.clone()),
             ("no_proxy".into(), no_proxy),
@@ -176,11 +156,7 @@ impl Demo {
     pub fn directions(&self) -> String {
         let mut lines =
             String::from("# The organisation runs until this command ends. In another terminal:\n");
-        for (name, value) in self
-            .environment()
-            .iter()
-            .filter(|(name, _)| name != "no_proxy")
-        {
+        for (name, value) in self.environment().iter().filter(|(name, _)| name != "no_proxy") {
             lines.push_str(&format!("export {name}={}\n", crate::cli::quote(value)));
         }
         lines.push_str(&format!(
@@ -200,10 +176,7 @@ fn random<const N: usize>() -> io::Result<[u8; N]> {
 /// Random bytes as letters and digits.
 fn text(bytes: &[u8]) -> String {
     const LETTERS: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
-    bytes
-        .iter()
-        .map(|byte| char::from(LETTERS[usize::from(byte % 32)]))
-        .collect()
+    bytes.iter().map(|byte| char::from(LETTERS[usize::from(byte % 32)])).collect()
 }
 
 /// The organisation a config describes: its user, and its roles with the trust policies they should have.
@@ -220,10 +193,7 @@ fn organisation(
     user.keys = vec![emulator::AccessKey::new(key_id, secret)];
     user.devices = seeds
         .iter()
-        .map(|(serial, seed)| Device::Totp {
-            serial: serial.as_str().into(),
-            seed: *seed,
-        })
+        .map(|(serial, seed)| Device::Totp { serial: serial.as_str().into(), seed: *seed })
         .collect();
     user.policies = [ALLOW_SWITCH, DENY_WITHOUT_MFA]
         .iter()
@@ -231,19 +201,17 @@ fn organisation(
         .collect();
     organisation.users = vec![user];
     for account in catalog.accounts() {
-        organisation.accounts.push(emulator::Account::new(
-            &account.id.to_string(),
-            account.name.as_str(),
-        ));
+        organisation
+            .accounts
+            .push(emulator::Account::new(&account.id.to_string(), account.name.as_str()));
         for role in &account.roles {
             let Ok(trust) = Document::parse(&trust(auth.account, name, role)) else {
                 continue;
             };
             let mut entry = emulator::Role::new(&account.id.to_string(), role.name.as_str(), trust);
             entry.path = role.path.as_str().into();
-            entry.max_session = u32::try_from(role.duration.as_secs())
-                .unwrap_or(3600)
-                .clamp(3600, 43_200);
+            entry.max_session =
+                u32::try_from(role.duration.as_secs()).unwrap_or(3600).clamp(3600, 43_200);
             entry.policies = emulator::Policy::aws("arn:aws:iam::aws:policy/AdministratorAccess")
                 .into_iter()
                 .collect();
@@ -294,14 +262,9 @@ pub fn run(serve: bool, verb: Vec<OsString>, common: Common, out: Out) -> Result
         return context::block_on(run_again(&demo))?;
     }
     match CommandLine::try_parse_from(iter::once(OsString::from("sekisho")).chain(verb)) {
-        Ok(line) => crate::cli::run_in(
-            &world,
-            CommandLine {
-                common: line.common.or(common),
-                ..line
-            },
-            out,
-        ),
+        Ok(line) => {
+            crate::cli::run_in(&world, CommandLine { common: line.common.or(common), ..line }, out)
+        }
         Err(error) => Ok(out.misread(&error)),
     }
 }
@@ -320,9 +283,8 @@ fn start(common: &Common) -> Result<Demo, Fault> {
 /// Runs this very command line again, inside a demo.
 async fn run_again(demo: &Demo) -> Result<Exit, Fault> {
     let program = crate::cli::own_program()?;
-    let argv: Vec<OsString> = iter::once(program.into())
-        .chain(std::env::args_os().skip(1))
-        .collect();
+    let argv: Vec<OsString> =
+        iter::once(program.into()).chain(std::env::args_os().skip(1)).collect();
     let inherited = Inherited::current();
     let environment = Environment::without_pass(demo.environment(), &inherited);
     process::run(environment, &inherited, &argv).await
@@ -338,10 +300,9 @@ pub fn example() -> Result<Loaded, Fault> {
 
 async fn until_interrupted() -> Exit {
     use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut interrupted), Ok(mut terminated)) = (
-        signal(SignalKind::interrupt()),
-        signal(SignalKind::terminate()),
-    ) else {
+    let (Ok(mut interrupted), Ok(mut terminated)) =
+        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
         return Exit::Fault;
     };
     tokio::select! {

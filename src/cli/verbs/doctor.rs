@@ -23,10 +23,7 @@ use crate::cli::world::{self, World};
 pub fn run(world: &World, common: &Common, arguments: DoctorArgs, out: Out) -> Result<Exit, Fault> {
     let env: BTreeMap<String, String> = std::env::vars_os()
         .filter_map(|(name, value)| {
-            Some((
-                name.into_string().ok()?,
-                value.to_string_lossy().into_owned(),
-            ))
+            Some((name.into_string().ok()?, value.to_string_lossy().into_owned()))
         })
         .collect();
     let paths = world.paths();
@@ -39,27 +36,18 @@ pub fn run(world: &World, common: &Common, arguments: DoctorArgs, out: Out) -> R
     };
     let keychain = keychain::probe();
     let context = Context::open(world.clone(), common.clone(), "doctor", out).ok();
-    let key = context
-        .as_ref()
-        .and_then(crate::cli::context::Context::key_without_asking);
+    let key = context.as_ref().and_then(crate::cli::context::Context::key_without_asking);
     let online = match (&context, arguments.offline) {
         (Some(context), false) => block_on(async {
             let aws = Aws::new(&context.config().auth).ok()?;
-            let signer = key
-                .as_ref()
-                .and_then(|key| key.as_ref().ok())
-                .map(|key| Signer::Key(key));
+            let signer = key.as_ref().and_then(|key| key.as_ref().ok()).map(|key| Signer::Key(key));
             Online::ask(&aws, signer).await.ok()
         })?,
         _ => None,
     };
-    let sessions = context
-        .as_ref()
-        .map(|context| context.broker().vault().settle(Timestamp::now()));
-    let marks = paths
-        .as_ref()
-        .ok()
-        .and_then(|paths| Dir::open(&paths.state).ok().flatten());
+    let sessions =
+        context.as_ref().map(|context| context.broker().vault().settle(Timestamp::now()));
+    let marks = paths.as_ref().ok().and_then(|paths| Dir::open(&paths.state).ok().flatten());
     let rows = doctor::examine(&Setup {
         env: &env,
         paths: paths.as_ref(),
@@ -73,15 +61,7 @@ pub fn run(world: &World, common: &Common, arguments: DoctorArgs, out: Out) -> R
         marks: &marks.map(|dir| verify::marks(&dir)).unwrap_or_default(),
         now: Timestamp::now(),
     });
-    out.data(&if arguments.json {
-        doctor::json(&rows)
-    } else {
-        doctor::text(&rows)
-    });
+    out.data(&if arguments.json { doctor::json(&rows) } else { doctor::text(&rows) });
     let worst = rows.iter().map(|row| row.verdict).max();
-    Ok(if worst == Some(Health::Fail) {
-        Exit::Fault
-    } else {
-        Exit::Done
-    })
+    Ok(if worst == Some(Health::Fail) { Exit::Fault } else { Exit::Done })
 }

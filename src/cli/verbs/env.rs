@@ -23,11 +23,9 @@ use crate::cli::world::World;
 pub fn run(world: &World, common: Common, arguments: &EnvArgs, out: Out) -> Result<Exit, Fault> {
     let inherited = Inherited::current();
     let form = match arguments.format {
-        Format::Export => Form::Export(
-            arguments
-                .shell
-                .map_or_else(|| surrounding(&inherited), Into::into),
-        ),
+        Format::Export => {
+            Form::Export(arguments.shell.map_or_else(|| surrounding(&inherited), Into::into))
+        }
         Format::Json => Form::Json,
         Format::Dotenv => Form::Dotenv,
     };
@@ -88,32 +86,16 @@ pub fn refresh(context: &Context, hook: Option<Hookable>, quiet: bool) -> Result
         .clear(Confirmation::Renewal)
         .map_err(|_| Fault::new(Exit::NeedsPerson, format!("{name} is guarded")))?;
     let pass = if quiet {
-        let terms = Terms {
-            renew: Renew::ByFlow,
-            asking: Asking::Never,
-        };
-        let request = Request {
-            target: cleared,
-            code: None,
-            passphrase: None,
-            terms,
-        };
+        let terms = Terms { renew: Renew::ByFlow, asking: Asking::Never };
+        let request = Request { target: cleared, code: None, passphrase: None, terms };
         match block_on(context.broker().issue(&request))? {
             Ok(pass) => pass,
             Err(Refusal::Code(_) | Refusal::Passphrase(_)) => return Ok(Exit::NeedsPerson),
             Err(Refusal::Fault(fault)) => return Ok(fault.exit),
         }
     } else {
-        let terms = Terms {
-            renew: Renew::Now,
-            asking: Asking::Allowed,
-        };
-        block_on(prompt::pass(
-            context.broker(),
-            cleared,
-            terms,
-            &mut context.codes(),
-        ))??
+        let terms = Terms { renew: Renew::Now, asking: Asking::Allowed };
+        block_on(prompt::pass(context.broker(), cleared, terms, &mut context.codes()))??
     };
     let environment = context.environment(pass, context.inherited().depth());
     print_code(context.out, &environment, shell)
@@ -150,11 +132,9 @@ fn print(out: Out, environment: &Environment, form: Form, masking: Masking) -> R
     if masking == Masking::Masked {
         out.say("secrets are masked on a terminal; `--show` shows them, `eval \"$(sekisho env …)\"` sets them");
     }
-    out.secret(&environment.render(form, masking))
-        .map_err(|error| {
-            Fault::new(Exit::Fault, "the environment could not be written")
-                .because(error.to_string())
-        })?;
+    out.secret(&environment.render(form, masking)).map_err(|error| {
+        Fault::new(Exit::Fault, "the environment could not be written").because(error.to_string())
+    })?;
     Ok(Exit::Done)
 }
 
@@ -174,13 +154,10 @@ fn missing_hook(inherited: &Inherited, verb: &str) -> Fault {
         Some(shell) => format!("eval \"$(sekisho hook {})\"", shell.name()),
         None => "eval \"$(sekisho hook bash)\"".to_owned(),
     };
-    Fault::new(
-        Exit::Usage,
-        format!("`sekisho {verb}` cannot change this shell"),
-    )
-    .because("the shell hook is not there, and a program cannot change its parent's environment")
-    .fix(format!(
-        "{line}    (in your shell's start-up file, or right here)"
-    ))
-    .fix("or open a subshell, which has the hook: `sekisho shell TARGET`")
+    Fault::new(Exit::Usage, format!("`sekisho {verb}` cannot change this shell"))
+        .because(
+            "the shell hook is not there, and a program cannot change its parent's environment",
+        )
+        .fix(format!("{line}    (in your shell's start-up file, or right here)"))
+        .fix("or open a subshell, which has the hook: `sekisho shell TARGET`")
 }

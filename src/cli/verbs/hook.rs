@@ -12,9 +12,7 @@ use crate::cli::world::World;
 /// Prints the hook. It works without a config, since it stands in start-up files.
 pub fn run(world: &World, common: Common, shell: Hookable, name: &CommandName, out: Out) -> Exit {
     let config = Context::open(world.clone(), common, "hook", out).ok();
-    let prefs = config.map_or_else(ShellPrefs::default, |context| {
-        context.config().shell.clone()
-    });
+    let prefs = config.map_or_else(ShellPrefs::default, |context| context.config().shell.clone());
     out.data(&hook(shell, name, &prefs));
     Exit::Done
 }

@@ -37,15 +37,10 @@ pub fn profiles(
             .fix("name another: --profile-file FILE")
             .fix("or start from a few questions: sekisho init")
     })?);
-    let wishes = Wishes {
-        auth_account: arguments.account,
-        region: common.region.clone(),
-    };
+    let wishes = Wishes { auth_account: arguments.account, region: common.region.clone() };
     let mut imported = convert(&Profiles::parse(&text), &wishes)?;
     imported.draft.heading = init::HEADING.map(str::to_owned).to_vec();
-    imported.draft.heading.push(format!(
-        "Made from {source} by `sekisho import aws-config`."
-    ));
+    imported.draft.heading.push(format!("Made from {source} by `sekisho import aws-config`."));
     let yaml = imported.draft.to_string();
     for remark in &imported.remarks {
         out.warn(remark);

@@ -31,23 +31,19 @@ pub fn run(
     out: Out,
 ) -> Result<Exit, Fault> {
     if let Some(shell) = shell {
-        return Err(
-            Fault::new(Exit::Usage, "`init` makes a config").fix(format!(
-                "for the shell hook: `sekisho hook {}`",
-                crate::cli::quote(&sanitize(shell))
-            )),
-        );
+        return Err(Fault::new(Exit::Usage, "`init` makes a config").fix(format!(
+            "for the shell hook: `sekisho hook {}`",
+            crate::cli::quote(&sanitize(shell))
+        )));
     }
     outside_demo(world)?;
     let path = files::locate(common.config.as_deref(), |name| std::env::var_os(name))?;
     let shown = sanitize(&path.to_string_lossy());
     // Not `exists`: a link that leads nowhere is somebody's too.
     if path.symlink_metadata().is_ok() && !force {
-        return Err(
-            Fault::new(Exit::Usage, format!("there is a config already: {shown}"))
-                .fix("look at what it says: sekisho config show")
-                .fix("or begin again, and lose it: sekisho init --force"),
-        );
+        return Err(Fault::new(Exit::Usage, format!("there is a config already: {shown}"))
+            .fix("look at what it says: sekisho config show")
+            .fix("or begin again, and lose it: sekisho init --force"));
     }
     if let Some(mut terminal) = Terminal::open() {
         let draft = questions(&mut terminal, common, &world.paths()?.home)?;
@@ -77,18 +73,8 @@ fn questions(terminal: &mut Terminal, common: &Common, home: &Path) -> Result<Dr
     if home.join(".aws/config").exists() {
         terminal.say("(Roles that ~/.aws/config knows come over by themselves: ^C, then sekisho import aws-config --write)");
     }
-    let account = ask(
-        terminal,
-        "auth account, where your IAM user lives, 12 digits",
-        None,
-        id,
-    )?;
-    let user = ask(
-        terminal,
-        "your IAM user's name; empty: AWS tells",
-        None,
-        optional,
-    )?;
+    let account = ask(terminal, "auth account, where your IAM user lives, 12 digits", None, id)?;
+    let user = ask(terminal, "your IAM user's name; empty: AWS tells", None, optional)?;
     let device = |text: &str| {
         let serial: Option<MfaSerial> = optional(text)?;
         let owner = serial.as_ref().and_then(MfaSerial::account);
@@ -97,34 +83,18 @@ fn questions(terminal: &mut Terminal, common: &Common, home: &Path) -> Result<Dr
             None => Ok(serial),
         }
     };
-    let serial = ask(
-        terminal,
-        "your MFA device's serial; empty: AWS tells",
-        None,
-        device,
-    )?;
-    let region = common
-        .region
-        .clone()
-        .map_or_else(ambient_region, |region| region.to_string());
+    let serial = ask(terminal, "your MFA device's serial; empty: AWS tells", None, device)?;
+    let region = common.region.clone().map_or_else(ambient_region, |region| region.to_string());
     let region: Region = ask(terminal, "region", Some(&region), str::parse)?;
     let dev: AccountId = ask(terminal, "a dev account to enter, 12 digits", None, id)?;
-    let name = user
-        .as_ref()
-        .map_or_else(|| "dev".to_owned(), |user: &UserName| format!("dev-{user}"));
+    let name =
+        user.as_ref().map_or_else(|| "dev".to_owned(), |user: &UserName| format!("dev-{user}"));
     let name: Name = ask(terminal, "what you call it", Some(&name), str::parse)?;
     let role: RoleName = ask(terminal, "the role there", Some("Developer"), str::parse)?;
-    let mfa = serial.map(|serial| MfaDevice {
-        serial,
-        label: None,
-    });
+    let mfa = serial.map(|serial| MfaDevice { serial, label: None });
     Ok(Draft {
         heading: HEADING.map(str::to_owned).to_vec(),
-        auth: Some(DraftAuth {
-            account,
-            user,
-            mfa: mfa.into_iter().collect(),
-        }),
+        auth: Some(DraftAuth { account, user, mfa: mfa.into_iter().collect() }),
         roles: vec![role],
         region: Some(region),
         accounts: vec![DraftAccount {
@@ -144,16 +114,10 @@ fn ask<T>(
     default: Option<&str>,
     read: impl Fn(&str) -> Result<T, Malformed>,
 ) -> Result<T, Fault> {
-    let shown = default
-        .map(|default| format!(" [{default}]"))
-        .unwrap_or_default();
+    let shown = default.map(|default| format!(" [{default}]")).unwrap_or_default();
     loop {
         let line = terminal.ask(&format!("  {question}{shown}: "))?;
-        let answer = if line.is_empty() {
-            default.unwrap_or_default()
-        } else {
-            &line
-        };
+        let answer = if line.is_empty() { default.unwrap_or_default() } else { &line };
         match read(answer) {
             Ok(value) => return Ok(value),
             Err(why) => terminal.say(&format!("  → {why}")),
@@ -168,11 +132,7 @@ fn id(text: &str) -> Result<AccountId, Malformed> {
 
 /// What may be left out.
 fn optional<T: std::str::FromStr<Err = Malformed>>(text: &str) -> Result<Option<T>, Malformed> {
-    if text.is_empty() {
-        Ok(None)
-    } else {
-        text.parse().map(Some)
-    }
+    if text.is_empty() { Ok(None) } else { text.parse().map(Some) }
 }
 
 /// The region that AWS's own tools would use, else the example's.

@@ -132,8 +132,7 @@ fn table(context: &Context, rows: &[TargetRef]) -> String {
             target.id.dashed(),
             target.role.name().to_owned(),
             target.region.map_or_else(String::new, |r| r.to_string()),
-            live.map(|live| clock::left(live.expires, now))
-                .unwrap_or_default(),
+            live.map(|live| clock::left(live.expires, now)).unwrap_or_default(),
         ]
     });
     let rows: Vec<_> = std::iter::once(head).chain(body).collect();

@@ -13,24 +13,15 @@ use crate::cli::prompt;
 /// Signs in, and says until when.
 pub fn run(context: &Context, target: Option<&str>) -> Result<Exit, Fault> {
     if let Some(target) = target {
-        return Err(
-            Fault::new(Exit::Usage, "`login` signs in once, for every account")
-                .because("it takes no target")
-                .fix(format!(
-                    "for the web console: `sekisho console {}`",
-                    crate::cli::quote(target)
-                ))
-                .fix("for the code of the day: `sekisho login`"),
-        );
+        return Err(Fault::new(Exit::Usage, "`login` signs in once, for every account")
+            .because("it takes no target")
+            .fix(format!("for the web console: `sekisho console {}`", crate::cli::quote(target)))
+            .fix("for the code of the day: `sekisho login`"));
     }
     if context.config().store == StoreChoice::None {
-        return Err(
-            Fault::new(Exit::Usage, "a session got now would be gone at once")
-                .because(
-                    "the config says `store: none`: sessions stay in the memory of one process",
-                )
-                .fix("set `store: auto`, or open a target: `sekisho shell TARGET`"),
-        );
+        return Err(Fault::new(Exit::Usage, "a session got now would be gone at once")
+            .because("the config says `store: none`: sessions stay in the memory of one process")
+            .fix("set `store: auto`, or open a target: `sekisho shell TARGET`"));
     }
     let broker = context.broker();
     let before = broker.standing().auth;
@@ -44,21 +35,15 @@ pub fn run(context: &Context, target: Option<&str>) -> Result<Exit, Fault> {
     }
     let standing = broker.standing();
     if let Some(warning) = broker.vault().take_warning() {
-        return Err(
-            Fault::new(Exit::Fault, "AWS gave a session, but it could not be kept")
-                .because(warning)
-                .fix("sekisho doctor"),
-        );
+        return Err(Fault::new(Exit::Fault, "AWS gave a session, but it could not be kept")
+            .because(warning)
+            .fix("sekisho doctor"));
     }
     let user = standing.user.map(|user| user.to_string());
     let device = standing.auth.map(|auth| auth.device);
     context.out.say(&format!(
         "{} as {} ({}) until {}, {} left",
-        if already {
-            "already signed in"
-        } else {
-            "signed in"
-        },
+        if already { "already signed in" } else { "signed in" },
         user.unwrap_or_default(),
         crate::domain::text::sanitize(&device.unwrap_or_default()),
         when(until),

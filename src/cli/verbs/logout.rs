@@ -64,13 +64,9 @@ pub fn run(context: &Context, what: &What<'_>) -> Result<Exit, Fault> {
         context.out.say("there was no session to forget");
         return Ok(Exit::Done);
     }
-    context
-        .out
-        .say("forgotten here; at AWS they stay valid until then, for whoever holds a copy:");
+    context.out.say("forgotten here; at AWS they stay valid until then, for whoever holds a copy:");
     context.out.tell(&align(&rows));
-    context
-        .out
-        .say("to end a role's sessions at AWS now: IAM console, the role, Revoke sessions");
+    context.out.say("to end a role's sessions at AWS now: IAM console, the role, Revoke sessions");
     Ok(Exit::Done)
 }
 

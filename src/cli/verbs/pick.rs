@@ -38,12 +38,7 @@ pub fn run(world: &World, common: Common, query: &str, out: Out) -> Result<Exit,
         let mut reading = read_aside(world, &common)?;
         let opened = OnceCell::new();
         let early = tokio::time::timeout(PATIENCE, &mut reading).await;
-        let opening = Opening {
-            world,
-            common,
-            out,
-            reading: RefCell::new(Some(reading)),
-        };
+        let opening = Opening { world, common, out, reading: RefCell::new(Some(reading)) };
         if let Ok(read) = early {
             opening.finish(read, &opened)?;
         }
@@ -81,9 +76,7 @@ pub fn run(world: &World, common: Common, query: &str, out: Out) -> Result<Exit,
 /// Opens a target's console; a line stands on the terminal while the browser is on its way.
 async fn open_console(context: &Context, pass: &Pass) -> Result<String, Fault> {
     let browser = console::browser(context)?;
-    context
-        .out
-        .say(&format!("opening the console of {}", pass.target));
+    context.out.say(&format!("opening the console of {}", pass.target));
     console::open(context, &browser, pass, None).await
 }
 
@@ -188,11 +181,7 @@ impl<'a> Switcher<'a> {
         let ready = |context: &Context| {
             let (setup, catalog) = setup(context)?;
             let history = HistoryFile::new(context.paths()).read();
-            let query = if query.is_empty() {
-                &context.config().list.query
-            } else {
-                query
-            };
+            let query = if query.is_empty() { &context.config().list.query } else { query };
             Ok(Model::new(setup, history, query).with_catalog(catalog, Timestamp::now()))
         };
         let model = match &held {
@@ -206,16 +195,12 @@ impl<'a> Switcher<'a> {
                 }
             }
         };
-        Ok(Self {
-            model,
-            host: Outside { held },
-        })
+        Ok(Self { model, host: Outside { held } })
     }
 
     async fn choose(&mut self) -> Result<Choice, Fault> {
-        let outcome = ui::pick(&mut self.model, &self.host)
-            .await
-            .map_err(|error| no_screen(&error))?;
+        let outcome =
+            ui::pick(&mut self.model, &self.host).await.map_err(|error| no_screen(&error))?;
         if let Some(context) = self.host.held.get() {
             context.broker().rest();
         }
@@ -282,21 +267,14 @@ fn theme(symbols: Symbols, out: Out) -> Theme {
         .find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()))
         .unwrap_or_default();
     let term = std::env::var("TERM").unwrap_or_default();
-    let paint = if out.color() {
-        Paint::Color
-    } else {
-        Paint::Plain
-    };
+    let paint = if out.color() { Paint::Color } else { Paint::Plain };
     Theme::new(Glyphs::choose(symbols, &locale, &term), paint)
 }
 
 fn no_screen(error: &std::io::Error) -> Fault {
     if screen::is_missing(error) {
-        return Fault::new(
-            Exit::NeedsPerson,
-            "there is no terminal to show the list on",
-        )
-        .fix("name the target: `sekisho exec TARGET -- COMMAND`");
+        return Fault::new(Exit::NeedsPerson, "there is no terminal to show the list on")
+            .fix("name the target: `sekisho exec TARGET -- COMMAND`");
     }
     Fault::new(Exit::Fault, "the terminal failed").because(error.to_string())
 }
@@ -350,10 +328,7 @@ impl Host for Outside<'_> {
     }
 
     fn standing(&self) -> Standing {
-        self.held
-            .get()
-            .map(|context| context.broker().standing())
-            .unwrap_or_default()
+        self.held.get().map(|context| context.broker().standing()).unwrap_or_default()
     }
 
     fn forget(&self, target: &Target) {

@@ -25,18 +25,14 @@ pub fn run(context: &Context, arguments: &PolicyArgs) -> Result<Exit, Fault> {
             first.unwrap_or_else(|| Fault::new(Exit::Fault, "no document could be rendered"))
         })?;
     for left_out in &documents.left_out {
-        context
-            .out
-            .warn(&format!("left out: {} ({})", left_out.what, left_out.why));
+        context.out.warn(&format!("left out: {} ({})", left_out.what, left_out.why));
     }
     if let Some(folder) = &arguments.write {
         write(context, &documents, folder, arguments.yes)
     } else {
         for document in &documents.files {
             let heading = format!("{} → {}", document.file, document.target);
-            context
-                .out
-                .data(&format!("# {heading}\n{}\n\n", document.text.trim_end()));
+            context.out.data(&format!("# {heading}\n{}\n\n", document.text.trim_end()));
         }
         Ok(Exit::Done)
     }
@@ -49,11 +45,8 @@ fn write(
     yes: bool,
 ) -> Result<Exit, Fault> {
     let failed = |path: &Path, error: std::io::Error| {
-        Fault::new(
-            Exit::Fault,
-            format!("{} cannot be written", sanitize(&path.to_string_lossy())),
-        )
-        .because(error.to_string())
+        Fault::new(Exit::Fault, format!("{} cannot be written", sanitize(&path.to_string_lossy())))
+            .because(error.to_string())
     };
     let mut changed: Vec<&Document> = Vec::new();
     for document in &documents.files {
@@ -89,12 +82,11 @@ fn write(
         std::io::Write::write_all(&mut file, document.text.as_bytes())
             .map_err(|error| failed(&path, error))?;
         make_readable(file.as_file()).map_err(|error| failed(&path, error))?;
-        file.persist(&path)
-            .map_err(|error| failed(&path, error.error))?;
+        file.persist(&path).map_err(|error| failed(&path, error.error))?;
     }
-    context.out.say(&format!(
-        "wrote {count} files; README.md there says in which order to deploy them"
-    ));
+    context
+        .out
+        .say(&format!("wrote {count} files; README.md there says in which order to deploy them"));
     Ok(Exit::Done)
 }
 

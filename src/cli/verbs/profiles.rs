@@ -19,11 +19,8 @@ use crate::cli::{diff, prompt};
 /// Prints the block, writes it, or takes it away; the rest of the file stays byte for byte.
 pub fn run(context: &Context, arguments: &ProfilesArgs) -> Result<Exit, Fault> {
     let (credentials, config) = files(context);
-    let body = if arguments.remove {
-        None
-    } else {
-        Some(profiles::body(&wanted(context, arguments)?))
-    };
+    let body =
+        if arguments.remove { None } else { Some(profiles::body(&wanted(context, arguments)?)) };
     let file = read(&config)?;
     let parts = Parts::of(&file).map_err(|Damaged(line)| damaged(&config, line))?;
     if let Some(body) = &body {
@@ -89,9 +86,9 @@ fn wanted(context: &Context, arguments: &ProfilesArgs) -> Result<Vec<Profile>, F
         targets.partition(|target| target.guard == Guard::Confirm && !arguments.include_guarded);
     if !guarded.is_empty() {
         let count = guarded.len();
-        context.out.say(&format!(
-            "guarded targets left out: {count} (`--include-guarded` takes them in)"
-        ));
+        context
+            .out
+            .say(&format!("guarded targets left out: {count} (`--include-guarded` takes them in)"));
     }
     let command = command(context)?;
     let profile = |(target, name): (&Target, String)| {
@@ -107,11 +104,7 @@ fn wanted(context: &Context, arguments: &ProfilesArgs) -> Result<Vec<Profile>, F
             region: target.region.as_ref().map(ToString::to_string),
         }
     };
-    Ok(open
-        .iter()
-        .zip(profiles::names(&open))
-        .map(profile)
-        .collect())
+    Ok(open.iter().zip(profiles::names(&open)).map(profile).collect())
 }
 
 /// How sekisho is called from anywhere, as it was called now.
@@ -148,18 +141,14 @@ fn word(path: &Path) -> Result<String, Fault> {
 
 fn refuse_doubles(body: &str, parts: &Parts<'_>, file: &Path) -> Result<(), Fault> {
     let others = parts.others();
-    let ours = Parts::of(body.as_bytes())
-        .map(|parts| parts.others())
-        .unwrap_or_default();
+    let ours = Parts::of(body.as_bytes()).map(|parts| parts.others()).unwrap_or_default();
     match ours.intersection(&others).next() {
         None => Ok(()),
         Some(name) => {
             let file = sanitize(&file.to_string_lossy());
-            Err(
-                Fault::new(Exit::Usage, format!("the profile {name} is there already"))
-                    .because(format!("{file} has it outside sekisho's block"))
-                    .fix("rename or remove that profile, then try again"),
-            )
+            Err(Fault::new(Exit::Usage, format!("the profile {name} is there already"))
+                .because(format!("{file} has it outside sekisho's block"))
+                .fix("rename or remove that profile, then try again"))
         }
     }
 }

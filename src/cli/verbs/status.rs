@@ -67,9 +67,7 @@ pub fn run(context: &Context, json: bool) -> Exit {
     if json {
         context.out.json(&status);
     } else {
-        context
-            .out
-            .data(&status.for_people(&context.config().auth.key, now));
+        context.out.data(&status.for_people(&context.config().auth.key, now));
     }
     Exit::Done
 }
@@ -135,16 +133,9 @@ impl Status {
             ["user".to_owned(), user],
             ["signed in".into(), signed_in],
             ["access key".into(), home(key)],
-            [
-                "sessions".into(),
-                self.sessions.unwrap_or("none yet").into(),
-            ],
+            ["sessions".into(), self.sessions.unwrap_or("none yet").into()],
         ];
-        rows.extend(
-            self.detours
-                .iter()
-                .map(|detour| ["detour".into(), detour.clone()]),
-        );
+        rows.extend(self.detours.iter().map(|detour| ["detour".into(), detour.clone()]));
         let mut text = align(&rows);
         if !self.role_sessions.is_empty() {
             let head = ["TARGET", "SCOPE", "FLOW", "UNTIL", "LEFT"].map(str::to_owned);

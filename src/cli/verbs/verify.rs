@@ -25,11 +25,7 @@ pub fn run(context: &Context, arguments: &VerifyArgs) -> Result<Exit, Fault> {
     let state = Dir::create(&context.paths().state)
         .map_err(|error| error.fault("the verification could not be kept"))?;
     block_on(async {
-        let key = context
-            .broker()
-            .access_key()
-            .await
-            .map_err(Refusal::into_fault)?;
+        let key = context.broker().access_key().await.map_err(Refusal::into_fault)?;
         let auth = &context.config().auth;
         let aws = Aws::new(auth)?;
         let verifier = Verifier {
@@ -54,11 +50,7 @@ pub fn run(context: &Context, arguments: &VerifyArgs) -> Result<Exit, Fault> {
         ))
         .await?;
         context.out.progress("");
-        let detail = if arguments.all {
-            Detail::All
-        } else {
-            Detail::Problems
-        };
+        let detail = if arguments.all { Detail::All } else { Detail::Problems };
         context.out.data(&if arguments.json {
             report.json()
         } else {
@@ -72,10 +64,7 @@ fn plan(context: &Context, names: &[String]) -> Result<Plan, Fault> {
     let catalog = &context.config().catalog;
     if names.is_empty() {
         let overrides = context.overrides();
-        let targets = catalog
-            .rows()
-            .map(|row| catalog.resolve(row, &overrides))
-            .collect();
+        let targets = catalog.rows().map(|row| catalog.resolve(row, &overrides)).collect();
         return Ok(Plan::new(targets, Chosen::All));
     }
     let targets: Result<Vec<Target>, Fault> =

@@ -68,11 +68,7 @@ pub fn assemble(
             guardrails: settings.guardrails,
         },
         warnings,
-        origins: Origins {
-            files,
-            settings: main.origins.into_iter().collect(),
-            accounts,
-        },
+        origins: Origins { files, settings: main.origins.into_iter().collect(), accounts },
     })
 }
 
@@ -141,11 +137,7 @@ impl Assembly<'_> {
             guard.by(self.floors.of(tag));
         }
         let count = wanted.value.len();
-        let made: Vec<_> = wanted
-            .value
-            .into_iter()
-            .map(|role| self.role(role))
-            .collect();
+        let made: Vec<_> = wanted.value.into_iter().map(|role| self.role(role)).collect();
         let (roles, role_origins): (Vec<_>, Vec<_>) = made.into_iter().flatten().unzip();
         if roles.len() < count {
             return None;
@@ -222,13 +214,8 @@ impl Assembly<'_> {
         if role.session != SessionOptions::default() {
             return Arc::new(role);
         }
-        let key = (
-            role.name.clone(),
-            role.path.clone(),
-            role.duration,
-            role.region.clone(),
-            role.guard,
-        );
+        let key =
+            (role.name.clone(), role.path.clone(), role.duration, role.region.clone(), role.guard);
         let shared = self.roles.entry(key).or_insert_with(|| Arc::new(role));
         shared.clone()
     }
@@ -261,11 +248,7 @@ struct Floors {
 
 impl Floors {
     fn new(settings: Option<&Settings>) -> Self {
-        let mut new = Self {
-            by_word: HashMap::new(),
-            met: HashSet::new(),
-            words: Vec::new(),
-        };
+        let mut new = Self { by_word: HashMap::new(), met: HashSet::new(), words: Vec::new() };
         for (word, guard) in settings.iter().flat_map(|settings| &settings.min_guard) {
             new.words.push((word.clone(), guard.mark));
             let floor = new.by_word.entry(fold(word)).or_insert(*guard);
@@ -298,10 +281,7 @@ impl Floors {
             }
             let near = nearest(word, words);
             let fix = near.first().map(|near| format!("did you mean `{near}`?"));
-            let what = format!(
-                "no account has the tag, and none the role, {}",
-                quoted(word)
-            );
+            let what = format!("no account has the tag, and none the role, {}", quoted(word));
             ledger.warn(*mark, what, fix.as_deref());
         }
     }

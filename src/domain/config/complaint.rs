@@ -35,10 +35,7 @@ pub struct Place {
 impl Place {
     /// A place in a file.
     pub fn new(file: &Path, spot: Spot) -> Self {
-        Self {
-            file: file.to_owned(),
-            spot,
-        }
+        Self { file: file.to_owned(), spot }
     }
 }
 
@@ -67,11 +64,7 @@ pub struct Complaint {
 impl Complaint {
     /// A complaint about a place in a file.
     pub fn new(file: &Path, spot: Spot, what: &str, fix: Option<&str>) -> Self {
-        Self {
-            place: Place::new(file, spot),
-            what: sanitize(what),
-            fix: fix.map(sanitize),
-        }
+        Self { place: Place::new(file, spot), what: sanitize(what), fix: fix.map(sanitize) }
     }
 
     /// All of them as the fault that ends the program.

@@ -69,13 +69,7 @@ pub struct DraftRole {
 impl DraftRole {
     /// A role of which only the name is known.
     pub fn named(name: RoleName) -> Self {
-        Self {
-            name,
-            path: RolePath::root(),
-            duration: None,
-            region: None,
-            external_id: None,
-        }
+        Self { name, path: RolePath::root(), duration: None, region: None, external_id: None }
     }
 
     fn is_plain(&self) -> bool {
@@ -184,9 +178,7 @@ fn list(words: &[impl fmt::Display]) -> String {
 fn scalar(text: &str) -> String {
     let is_word = text.starts_with(|c: char| c.is_alphabetic())
         && text.ends_with(|c: char| c.is_alphanumeric())
-        && text
-            .chars()
-            .all(|c| c.is_alphanumeric() || "-_./@+=:".contains(c))
+        && text.chars().all(|c| c.is_alphanumeric() || "-_./@+=:".contains(c))
         && !["null", "true", "false", "yes", "no", "on", "off", "y", "n"]
             .contains(&text.to_lowercase().as_str());
     if is_word {
@@ -216,12 +208,9 @@ mod tests {
 
     fn read(text: &str) -> Config {
         let main = MainFile::parse(Path::new("config.yaml"), text);
-        let loaded = assemble(main, Vec::new(), Strictness::Strict, &mut |_, _| {
-            Err("no file".into())
-        });
-        loaded
-            .unwrap_or_else(|complaints| panic!("{}\n{text}", complaints[0]))
-            .config
+        let loaded =
+            assemble(main, Vec::new(), Strictness::Strict, &mut |_, _| Err("no file".into()));
+        loaded.unwrap_or_else(|complaints| panic!("{}\n{text}", complaints[0])).config
     }
 
     fn draft(accounts: Vec<DraftAccount>) -> Draft {
@@ -245,10 +234,7 @@ mod tests {
     fn an_empty_draft_is_a_config() {
         let config = read(&draft(Vec::new()).to_string());
         assert_eq!(config.auth.user.unwrap().as_str(), "=on");
-        assert_eq!(
-            config.auth.mfa[0].label.as_deref(),
-            Some("\"my\" phone: #1")
-        );
+        assert_eq!(config.auth.mfa[0].label.as_deref(), Some("\"my\" phone: #1"));
         assert_eq!(config.auth.region.as_str(), "ap-northeast-1");
     }
 

@@ -165,11 +165,7 @@ pub(super) fn take_accounts(top: &mut Fields<'_>, reader: &mut Reader<'_>) {
     if let Some(item) = top.take("accounts")
         && !matches!(item.node, Node::List(_))
     {
-        reader.fault(
-            item.spot,
-            "`accounts` is a list",
-            Some("begin each account with `- `"),
-        );
+        reader.fault(item.spot, "`accounts` is a list", Some("begin each account with `- `"));
     }
 }
 
@@ -199,16 +195,12 @@ fn entry(reader: &mut Reader<'_>, item: &Item) -> Option<Entry> {
     let mut fields = Fields::open(reader, item, "an account")?;
     let id = fields.need(reader, "id", "\"222222222222\"", account_id);
     let name = fields.get(reader, "name", Reader::parsed);
-    let aliases = fields.get(reader, "aliases", |reader, item| {
-        reader.list(item, Reader::parsed)
-    });
+    let aliases = fields.get(reader, "aliases", |reader, item| reader.list(item, Reader::parsed));
     let roles = fields.get(reader, "roles", roles);
     let region = fields.get(reader, "region", Reader::region);
     let color = fields.get(reader, "color", |reader, item| reader.choice(item, COLORS));
     let guard = fields.get(reader, "guard", guard);
-    let tags = fields.get(reader, "tags", |reader, item| {
-        reader.list(item, Reader::tag)
-    });
+    let tags = fields.get(reader, "tags", |reader, item| reader.list(item, Reader::tag));
     let note = fields.get(reader, "note", Reader::line);
     let hide = fields.get(reader, "hide", flag);
     fields.close(reader);
@@ -262,10 +254,7 @@ pub(super) fn account_id(reader: &mut Reader<'_>, item: &Item) -> Option<Account
 
 /// The 12 digits that a misspelt id may have meant.
 fn twelve_digits(text: &str) -> Option<String> {
-    let plain: String = text
-        .nfkc()
-        .filter(|c| !matches!(c, '-' | '_' | ' ' | '.'))
-        .collect();
+    let plain: String = text.nfkc().filter(|c| !matches!(c, '-' | '_' | ' ' | '.')).collect();
     if (1..=12).contains(&plain.len()) && plain.bytes().all(|b| b.is_ascii_digit()) {
         return Some(format!("{plain:0>12}"));
     }
@@ -276,10 +265,7 @@ fn twelve_digits(text: &str) -> Option<String> {
     let number = radix("0o", 8).or_else(|| radix("0x", 16)).or_else(|| {
         let (digits, zeros) = plain.split_once(['e', 'E'])?;
         let zeros: u32 = zeros.trim_start_matches('+').parse().ok()?;
-        digits
-            .parse::<u64>()
-            .ok()?
-            .checked_mul(10u64.checked_pow(zeros)?)
+        digits.parse::<u64>().ok()?.checked_mul(10u64.checked_pow(zeros)?)
     })?;
     let digits = format!("{number:0>12}");
     (digits.len() == 12).then_some(digits)

@@ -37,22 +37,14 @@ impl<'i> Fields<'i> {
         pairs: &'i [(Item, Item)],
         spot: Spot,
     ) -> Self {
-        let mut fields = Self {
-            pairs: Vec::with_capacity(pairs.len()),
-            known: Vec::new(),
-            spot,
-            section: None,
-        };
+        let mut fields =
+            Self { pairs: Vec::with_capacity(pairs.len()), known: Vec::new(), spot, section: None };
         for (key, value) in pairs {
             let Some(name) = reader.text(key) else {
                 continue;
             };
             if let Some((_, first, _)) = fields.pairs.iter().find(|(known, ..)| *known == name) {
-                let what = format!(
-                    "{} is here twice, first in line {}",
-                    quoted(&name),
-                    first.line
-                );
+                let what = format!("{} is here twice, first in line {}", quoted(&name), first.line);
                 reader.fault(key.spot, what, Some("keep one of them"));
                 continue;
             }
@@ -76,9 +68,7 @@ impl<'i> Fields<'i> {
     /// Whether there is something under a key that nobody took yet.
     pub(super) fn has(&self, key: &str) -> bool {
         let is_value = |item: Option<&Item>| item.is_some_and(|i| !matches!(i.node, Node::Null));
-        self.pairs
-            .iter()
-            .any(|(name, _, item)| name == key && is_value(*item))
+        self.pairs.iter().any(|(name, _, item)| name == key && is_value(*item))
     }
 
     /// The item under a key, unless it is absent or null.
@@ -136,10 +126,7 @@ impl<'i> Fields<'i> {
                 continue;
             }
             let secret = ["secret", "password", "access_key", "token"];
-            let fix = if secret
-                .iter()
-                .any(|word| name.to_ascii_lowercase().contains(word))
-            {
+            let fix = if secret.iter().any(|word| name.to_ascii_lowercase().contains(word)) {
                 Some(
                     "a config never holds a secret; the key goes into the store: sekisho key add"
                         .to_owned(),

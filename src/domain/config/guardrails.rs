@@ -27,14 +27,8 @@ pub(super) fn guardrails<'i>(reader: &mut Reader<'i>, item: &'i Item) -> Option<
         }
     };
     let organization = of("an organisation looks like o-a1b2c3d4e5", is_organization);
-    let unit = of(
-        "an organisational unit looks like ou-a1b2-c3d4e5f6",
-        is_unit,
-    );
-    let instance_type = of(
-        "an instance type looks like t3.micro or t3.*",
-        is_instance_type,
-    );
+    let unit = of("an organisational unit looks like ou-a1b2-c3d4e5f6", is_unit);
+    let instance_type = of("an instance type looks like t3.micro or t3.*", is_instance_type);
     let exempt_role = of(
         "a role pattern is a whole ARN, e.g. arn:aws:iam::*:role/provisioning/*",
         is_role_pattern,
@@ -81,24 +75,19 @@ fn dollars(reader: &mut Reader<'_>, item: &Item) -> Option<u32> {
 
 fn is_lower_alphanumeric(text: &str, length: RangeInclusive<usize>) -> bool {
     length.contains(&text.len())
-        && text
-            .bytes()
-            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
+        && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
 }
 
 /// AWS Organizations API reference, `Organization.Id`.
 fn is_organization(text: &str) -> bool {
-    text.strip_prefix("o-")
-        .is_some_and(|id| is_lower_alphanumeric(id, 10..=32))
+    text.strip_prefix("o-").is_some_and(|id| is_lower_alphanumeric(id, 10..=32))
 }
 
 /// AWS Organizations API reference, `OrganizationalUnit.Id`.
 fn is_unit(text: &str) -> bool {
-    text.strip_prefix("ou-")
-        .and_then(|id| id.split_once('-'))
-        .is_some_and(|(root, id)| {
-            is_lower_alphanumeric(root, 4..=32) && is_lower_alphanumeric(id, 8..=32)
-        })
+    text.strip_prefix("ou-").and_then(|id| id.split_once('-')).is_some_and(|(root, id)| {
+        is_lower_alphanumeric(root, 4..=32) && is_lower_alphanumeric(id, 8..=32)
+    })
 }
 
 fn is_instance_type(text: &str) -> bool {
@@ -118,8 +107,6 @@ fn is_role_pattern(text: &str) -> bool {
         && (account == "*" || account.parse::<AccountId>().is_ok())
         && resource.strip_prefix("role/").is_some_and(|name| {
             !name.is_empty()
-                && name
-                    .bytes()
-                    .all(|b| b.is_ascii_alphanumeric() || b"/*_+=,.@-".contains(&b))
+                && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"/*_+=,.@-".contains(&b))
         })
 }

@@ -93,11 +93,7 @@ impl Names {
                 continue;
             };
             is_free = false;
-            ledger.fault(
-                mark,
-                format!("the name {} {what}", quoted(name.as_str())),
-                fix,
-            );
+            ledger.fault(mark, format!("the name {} {what}", quoted(name.as_str())), fix);
         }
         if is_free {
             self.0.extend(claimed);
@@ -117,10 +113,7 @@ impl Entry {
     fn names(&self) -> impl Iterator<Item = (&Name, Mark)> {
         let aliases = self.aliases.iter();
         let aliases = aliases.flat_map(|at| at.value.iter().map(|alias| (alias, at.mark)));
-        self.name
-            .iter()
-            .map(|at| (&at.value, at.mark))
-            .chain(aliases)
+        self.name.iter().map(|at| (&at.value, at.mark)).chain(aliases)
     }
 
     /// The main file's entry laid over an included one of the same id: the main file wins, but no

@@ -26,12 +26,7 @@ pub(super) struct Ledger {
 
 impl Ledger {
     pub(super) fn new(strictness: Strictness, main: PathBuf, complaints: Vec<Complaint>) -> Self {
-        Self {
-            files: vec![main],
-            strictness,
-            complaints,
-            warnings: Vec::new(),
-        }
+        Self { files: vec![main], strictness, complaints, warnings: Vec::new() }
     }
 
     /// Adds what stops nobody, unless the config is being checked.

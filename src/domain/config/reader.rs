@@ -62,10 +62,7 @@ impl<'t> Reader<'t> {
     }
 
     pub(super) fn mark(&self, spot: Spot) -> Mark {
-        Mark {
-            file: self.file,
-            spot,
-        }
+        Mark { file: self.file, spot }
     }
 
     /// Notes a fault: what is wrong, and how to mend it.
@@ -87,8 +84,7 @@ impl<'t> Reader<'t> {
         if self.is_full() {
             return;
         }
-        self.complaints
-            .push(Complaint::new(self.path, spot, what, fix));
+        self.complaints.push(Complaint::new(self.path, spot, what, fix));
     }
 
     /// Whether so much is wrong that the rest need not be read.
@@ -117,11 +113,7 @@ impl<'t> Reader<'t> {
             Node::List(_) => "a list",
             Node::Map(_) => "keys",
         };
-        self.fault(
-            item.spot,
-            format_args!("one word or text belongs here, not {found}"),
-            None,
-        );
+        self.fault(item.spot, format_args!("one word or text belongs here, not {found}"), None);
         None
     }
 
@@ -130,10 +122,9 @@ impl<'t> Reader<'t> {
         let text = self.text(item)?.into_owned();
         let fault = match text.chars().find(|c| is_deceptive(*c)) {
             Some('\n') => "this text is one line".to_owned(),
-            Some(c) => format!(
-                "this text holds no invisible characters, here U+{:04X}",
-                u32::from(c)
-            ),
+            Some(c) => {
+                format!("this text holds no invisible characters, here U+{:04X}", u32::from(c))
+            }
             None if text.trim().is_empty() => "this text is empty".to_owned(),
             None if text.chars().count() > MAX_LINE => {
                 format!("this text has more than {MAX_LINE} characters")
@@ -198,11 +189,7 @@ impl<'t> Reader<'t> {
             Err(wrong) => {
                 let seconds = text.parse().ok().map(Duration::from_secs);
                 let fix = seconds.map(|d| format!("write {}", show_duration(d)));
-                self.fault(
-                    item.spot,
-                    format_args!("{}: {wrong}", quoted(&text)),
-                    fix.as_deref(),
-                );
+                self.fault(item.spot, format_args!("{}: {wrong}", quoted(&text)), fix.as_deref());
                 return None;
             }
         };
@@ -284,11 +271,7 @@ impl<'t> Reader<'t> {
             let words = shlex::split(line).unwrap_or_default();
             let fix = format!("write [{}]", words.join(", "));
             let fix = (!words.is_empty()).then_some(fix.as_str());
-            self.fault(
-                item.spot,
-                "a command is a list of its words; no shell reads it",
-                fix,
-            );
+            self.fault(item.spot, "a command is a list of its words; no shell reads it", fix);
             return None;
         }
         let argv = self.list(item, |reader, word| reader.text(word).map(Cow::into_owned))?;

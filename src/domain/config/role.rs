@@ -69,11 +69,7 @@ fn role(reader: &mut Reader<'_>, item: &Item) -> Option<RoleEntry> {
     let mark = reader.mark(item.spot);
     if !matches!(item.node, Node::Map(_)) {
         let name = reader.role_name(item)?;
-        return Some(RoleEntry {
-            name,
-            mark,
-            more: None,
-        });
+        return Some(RoleEntry { name, mark, more: None });
     }
     let before = reader.faults();
     let mut fields = Fields::open(reader, item, "a role")?;
@@ -85,19 +81,13 @@ fn role(reader: &mut Reader<'_>, item: &Item) -> Option<RoleEntry> {
     let guard = fields.get(reader, "guard", guard);
     let policy = fields.get(reader, "policy", policy);
     places.extend(policy.as_ref().map(|at| ("policy", at.mark)));
-    let mut placed = Placed {
-        fields: &mut fields,
-        reader,
-        places: &mut places,
-    };
+    let mut placed = Placed { fields: &mut fields, reader, places: &mut places };
     let path = placed.get("path", Reader::parsed);
     let region = placed.get("region", Reader::region);
     let session = SessionOptions {
         scope: placed.get("scope", scope).unwrap_or_default(),
         policy_arns: placed
-            .get("policy_arns", |reader, item| {
-                reader.list(item, Reader::parsed)
-            })
+            .get("policy_arns", |reader, item| reader.list(item, Reader::parsed))
             .unwrap_or_default(),
         policy: None,
         external_id: placed.get("external_id", Reader::parsed),
@@ -154,11 +144,7 @@ fn scope(reader: &mut Reader<'_>, item: &Item) -> Option<Scope> {
 /// Session tags within the limits of AWS STS (API reference, `Tag`).
 fn session_tags(reader: &mut Reader<'_>, item: &Item) -> Option<BTreeMap<String, String>> {
     let Node::Map(pairs) = &item.node else {
-        reader.fault(
-            item.spot,
-            "session tags are keys and values",
-            Some("write {key: value}"),
-        );
+        reader.fault(item.spot, "session tags are keys and values", Some("write {key: value}"));
         return None;
     };
     let before = reader.faults();
@@ -181,10 +167,7 @@ fn session_tags(reader: &mut Reader<'_>, item: &Item) -> Option<BTreeMap<String,
                 "a session tag's value is at most 256 letters, digits, spaces and _.:/=+-@",
                 None,
             );
-        } else if tags
-            .keys()
-            .any(|other: &String| other.eq_ignore_ascii_case(&name))
-        {
+        } else if tags.keys().any(|other: &String| other.eq_ignore_ascii_case(&name)) {
             reader.fault(
                 key.spot,
                 format_args!("the session tag {} is here twice", quoted(&name)),
@@ -235,9 +218,7 @@ pub(super) fn session_policy(json: &str) -> Result<String, String> {
     // STS API reference, AssumeRole, `Policy`.
     match compact.chars().count() {
         0..=2048 => Ok(compact),
-        length => Err(format!(
-            "the session policy has {length} characters; AWS takes 2048"
-        )),
+        length => Err(format!("the session policy has {length} characters; AWS takes 2048")),
     }
 }
 
@@ -251,10 +232,9 @@ fn json(reader: &mut Reader<'_>, item: &Item) -> Option<String> {
                 let text = reader.text(item)?;
                 serde_json::from_str(&text).unwrap_or_else(|_| text.into())
             }
-            Node::List(items) => items
-                .iter()
-                .map(|item| value(reader, item))
-                .collect::<Option<_>>()?,
+            Node::List(items) => {
+                items.iter().map(|item| value(reader, item)).collect::<Option<_>>()?
+            }
             Node::Map(pairs) => serde_json::Value::Object(
                 pairs
                     .iter()

@@ -84,9 +84,7 @@ impl MainFile {
 
     /// The files and globs to include, each with its place.
     pub fn include(&self) -> impl Iterator<Item = (&str, Spot)> {
-        self.include
-            .iter()
-            .map(|at| (at.value.as_str(), at.mark.spot))
+        self.include.iter().map(|at| (at.value.as_str(), at.mark.spot))
     }
 
     /// Adds a complaint about a place in the file.
@@ -97,8 +95,7 @@ impl MainFile {
 
     /// Adds a warning about a place in the file.
     pub fn warn(&mut self, spot: Spot, what: &str, fix: Option<&str>) {
-        self.warnings
-            .push(Complaint::new(&self.listed.path, spot, what, fix));
+        self.warnings.push(Complaint::new(&self.listed.path, spot, what, fix));
     }
 }
 
@@ -116,21 +113,16 @@ fn settings<'i>(
         }
         Some(())
     });
-    let auth = top.need(
-        reader,
-        "auth",
-        "{account: \"111111111111\"}",
-        |reader, item| auth(reader, item, defaults),
-    );
+    let auth = top.need(reader, "auth", "{account: \"111111111111\"}", |reader, item| {
+        auth(reader, item, defaults)
+    });
     let store = top.get(reader, "store", |reader, item| {
         reader.choice(item, &["auto", "keyring", "file", "none"])
     });
     let shell = shell_prefs(top, reader);
     let list = list_prefs(top, reader);
     let browser = top.get(reader, "browser", browser);
-    let audit = top.get(reader, "audit", |reader, item| {
-        reader.word(item, &["on", "off"])
-    });
+    let audit = top.get(reader, "audit", |reader, item| reader.word(item, &["on", "off"]));
     let min_guard = top.get(reader, "min_guard", min_guard);
     let guardrails = top.get(reader, "guardrails", super::guardrails::guardrails);
     Some(Settings {
@@ -169,10 +161,7 @@ fn auth<'i>(reader: &mut Reader<'i>, item: &'i Item, defaults: &entry::Defaults)
         let devices = reader.list(item, |reader, item| device(reader, item, account.as_ref()))?;
         for (i, device) in devices.iter().enumerate() {
             if devices[..i].iter().any(|d| d.serial == device.serial) {
-                let what = format!(
-                    "the device {} is here twice",
-                    quoted(device.serial.as_str())
-                );
+                let what = format!("the device {} is here twice", quoted(device.serial.as_str()));
                 reader.fault(item.spot, what, Some("keep one of them"));
             }
         }
@@ -189,11 +178,7 @@ fn auth<'i>(reader: &mut Reader<'i>, item: &'i Item, defaults: &entry::Defaults)
         _ => fields.need(reader, "region", "ap-northeast-1", Reader::region),
     };
     let session = fields.get(reader, "session", |reader, item| {
-        reader.duration(
-            item,
-            15 * MINUTE..=36 * HOUR,
-            ", AWS's limits for an auth session",
-        )
+        reader.duration(item, 15 * MINUTE..=36 * HOUR, ", AWS's limits for an auth session")
     });
     let endpoint_url = fields.get(reader, "endpoint_url", endpoint);
     fields.close(reader);
@@ -259,20 +244,12 @@ fn device(
     if let (Some(owner), Some(account)) = (owner, account)
         && owner != account.value.to_string()
     {
-        let what = format!(
-            "this device belongs to {owner}; the auth account is {}",
-            account.value
-        );
+        let what = format!("this device belongs to {owner}; the auth account is {}", account.value);
         reader.fault(serial.mark.spot, what, None);
         return None;
     }
-    reader
-        .settings
-        .push((format!("auth.mfa.{}", serial.value), serial.mark));
-    Some(MfaDevice {
-        serial: serial.value,
-        label,
-    })
+    reader.settings.push((format!("auth.mfa.{}", serial.value), serial.mark));
+    Some(MfaDevice { serial: serial.value, label })
 }
 
 /// An endpoint that may see signed requests: https anywhere, http on this machine only.
@@ -309,12 +286,9 @@ fn endpoint(reader: &mut Reader<'_>, item: &Item) -> Option<String> {
 
 fn shell_prefs<'i>(top: &mut Fields<'i>, reader: &mut Reader<'i>) -> ShellPrefs {
     let program = top.get(reader, "shell", Reader::line);
-    let renew = top.get(reader, "renew", |reader, item| {
-        reader.choice(item, &["prompt", "serve", "off"])
-    });
-    let prompt = top.get(reader, "prompt", |reader, item| {
-        reader.word(item, &["auto", "off"])
-    });
+    let renew =
+        top.get(reader, "renew", |reader, item| reader.choice(item, &["prompt", "serve", "off"]));
+    let prompt = top.get(reader, "prompt", |reader, item| reader.word(item, &["auto", "off"]));
     let compat = top.get(reader, "prompt_compat", |reader, item| {
         reader.choice(item, &["auto", "none", "aws-vault"])
     });
@@ -327,19 +301,16 @@ fn shell_prefs<'i>(top: &mut Fields<'i>, reader: &mut Reader<'i>) -> ShellPrefs 
 }
 
 fn list_prefs<'i>(top: &mut Fields<'i>, reader: &mut Reader<'i>) -> ListPrefs {
-    let after_shell = top.get(reader, "after_shell", |reader, item| {
-        reader.choice(item, &["list", "exit"])
-    });
-    let order = top.get(reader, "order", |reader, item| {
-        reader.choice(item, &["frecency", "config"])
-    });
+    let after_shell =
+        top.get(reader, "after_shell", |reader, item| reader.choice(item, &["list", "exit"]));
+    let order =
+        top.get(reader, "order", |reader, item| reader.choice(item, &["frecency", "config"]));
     let query = top.get(reader, "query", |reader, item| match &item.node {
         Node::Text(text) if text.is_empty() => Some(String::new()),
         _ => reader.line(item),
     });
-    let symbols = top.get(reader, "symbols", |reader, item| {
-        reader.choice(item, &["auto", "unicode", "ascii"])
-    });
+    let symbols = top
+        .get(reader, "symbols", |reader, item| reader.choice(item, &["auto", "unicode", "ascii"]));
     let keys = top.get(reader, "keys", keys);
     ListPrefs {
         after_shell: value(after_shell).unwrap_or_default(),

@@ -21,14 +21,9 @@ const ORIGIN_COLUMN: usize = 52;
 /// The effective config, each value with where it comes from: `file:line`, default, or `min_guard`.
 pub fn render(loaded: &Loaded) -> String {
     let (config, origins) = (&loaded.config, &loaded.origins);
-    let mut page = Page {
-        origins,
-        text: String::new(),
-    };
-    for (file, what) in origins
-        .files
-        .iter()
-        .zip(std::iter::once("main file").chain(std::iter::repeat("included")))
+    let mut page = Page { origins, text: String::new() };
+    for (file, what) in
+        origins.files.iter().zip(std::iter::once("main file").chain(std::iter::repeat("included")))
     {
         let _ = writeln!(page.text, "# {what}: {}", sanitize(&file.to_string_lossy()));
     }
@@ -36,26 +31,9 @@ pub fn render(loaded: &Loaded) -> String {
     page.head(0, "auth");
     auth(&mut page, &config.auth);
     page.setting(0, "store", &word(config.store));
-    page.setting(
-        0,
-        "shell",
-        config
-            .shell
-            .program
-            .as_deref()
-            .map_or("auto".into(), plain)
-            .as_str(),
-    );
+    page.setting(0, "shell", config.shell.program.as_deref().map_or("auto".into(), plain).as_str());
     page.setting(0, "renew", &word(config.shell.renew));
-    page.setting(
-        0,
-        "prompt",
-        if config.shell.mark_prompt {
-            "auto"
-        } else {
-            "off"
-        },
-    );
+    page.setting(0, "prompt", if config.shell.mark_prompt { "auto" } else { "off" });
     page.setting(0, "prompt_compat", &word(config.shell.prompt_compat));
     page.setting(0, "after_shell", &word(config.list.after_shell));
     page.setting(0, "order", &word(config.list.order));
@@ -65,9 +43,8 @@ pub fn render(loaded: &Loaded) -> String {
     page.setting(0, "browser", &browser.map_or("auto".into(), list));
     page.setting(0, "audit", if config.audit { "on" } else { "off" });
     let keys = config.list.keys.iter();
-    let keys: Vec<String> = keys
-        .map(|(action, keys)| format!("{action}: {}", list(keys)))
-        .collect();
+    let keys: Vec<String> =
+        keys.map(|(action, keys)| format!("{action}: {}", list(keys))).collect();
     page.setting(0, "keys", &format!("{{{}}}", keys.join(", ")));
     if let Some(rails) = &config.guardrails {
         page.head(0, "guardrails");
@@ -85,10 +62,8 @@ pub fn render(loaded: &Loaded) -> String {
 
 /// What `config check` says of a config without complaints.
 pub fn verdict(loaded: &Loaded) -> String {
-    let (accounts, targets) = (
-        loaded.config.catalog.accounts().len(),
-        loaded.config.catalog.rows().count(),
-    );
+    let (accounts, targets) =
+        (loaded.config.catalog.accounts().len(), loaded.config.catalog.rows().count());
     let files = loaded.origins.files.len();
     let count = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
     format!(
@@ -126,9 +101,7 @@ impl Page<'_> {
 
     fn place(&self, mark: Mark) -> String {
         let file = self.origins.files.get(mark.file as usize);
-        let file = file
-            .map(|file| sanitize(&file.to_string_lossy()))
-            .unwrap_or_default();
+        let file = file.map(|file| sanitize(&file.to_string_lossy())).unwrap_or_default();
         format!("{file}:{}", mark.spot.line)
     }
 
@@ -206,12 +179,7 @@ impl Page<'_> {
             self.line(4, "tags", &format!("{{{}}}", tags.join(", ")), rest("tags"));
         }
         if let Some(identity) = &session.source_identity {
-            self.line(
-                4,
-                "source_identity",
-                &plain(identity.as_str()),
-                rest("source_identity"),
-            );
+            self.line(4, "source_identity", &plain(identity.as_str()), rest("source_identity"));
         }
     }
 }
@@ -219,11 +187,7 @@ impl Page<'_> {
 fn auth(page: &mut Page<'_>, auth: &Auth) {
     page.setting(1, "auth.account", &format!("\"{}\"", auth.account));
     let user = auth.user.as_ref();
-    page.setting(
-        1,
-        "auth.user",
-        user.map_or("(asked of AWS)", |user| user.as_str()),
-    );
+    page.setting(1, "auth.user", user.map_or("(asked of AWS)", |user| user.as_str()));
     match &auth.key {
         KeySource::Auto => page.setting(1, "auth.key", "auto"),
         KeySource::Keyring => page.setting(1, "auth.key", "keyring"),
@@ -240,20 +204,10 @@ fn auth(page: &mut Page<'_>, auth: &Auth) {
     }
     for device in &auth.mfa {
         let label = device.label.as_deref().map(plain);
-        let label = label
-            .map(|label| format!(", label: {label}"))
-            .unwrap_or_default();
-        let mark = page
-            .origins
-            .settings
-            .get(&format!("auth.mfa.{}", device.serial));
+        let label = label.map(|label| format!(", label: {label}")).unwrap_or_default();
+        let mark = page.origins.settings.get(&format!("auth.mfa.{}", device.serial));
         let origin = mark.map_or(Origin::BuiltIn, |mark| Origin::File(*mark));
-        page.line(
-            2,
-            "- {serial",
-            &format!("{}{label}}}", device.serial),
-            origin,
-        );
+        page.line(2, "- {serial", &format!("{}{label}}}", device.serial), origin);
     }
     if let Some(argv) = &auth.mfa_command {
         page.setting(1, "auth.mfa_command", &list(argv));
@@ -273,24 +227,14 @@ fn guardrails(page: &mut Page<'_>, rails: &Guardrails) {
         }
     };
     set("organization", rails.organization.clone());
-    set(
-        "management_account",
-        rails.management_account.map(|id| format!("\"{id}\"")),
-    );
+    set("management_account", rails.management_account.map(|id| format!("\"{id}\"")));
     set("sandbox_ou", rails.sandbox_ou.clone());
     let regions: Vec<&str> = rails.regions.iter().map(Region::as_str).collect();
     set("regions", Some(list(&regions)));
     set("instance_types", Some(strings(&rails.instance_types)));
-    set(
-        "monthly_budget_usd",
-        rails.monthly_budget_usd.map(|n| n.to_string()),
-    );
+    set("monthly_budget_usd", rails.monthly_budget_usd.map(|n| n.to_string()));
     set("exempt_roles", Some(strings(&rails.exempt_roles)));
-    let trusted: Vec<String> = rails
-        .trusted_accounts
-        .iter()
-        .map(ToString::to_string)
-        .collect();
+    let trusted: Vec<String> = rails.trusted_accounts.iter().map(ToString::to_string).collect();
     set("trusted_accounts", Some(strings(&trusted)));
     set("trusted_issuers", Some(strings(&rails.trusted_issuers)));
     set("max_key_age", Some(show_duration(rails.max_key_age)));
@@ -312,13 +256,8 @@ fn list(words: &[impl AsRef<str>]) -> String {
 /// A text as YAML would take it: quoted where it would read as something else.
 fn plain(text: &str) -> String {
     let text = sanitize(text);
-    let is_plain = text
-        .chars()
-        .next()
-        .is_some_and(|c| c.is_alphabetic() || c == '/')
-        && text
-            .chars()
-            .all(|c| c.is_alphanumeric() || "-_./@+=:".contains(c) && !is_deceptive(c))
+    let is_plain = text.chars().next().is_some_and(|c| c.is_alphabetic() || c == '/')
+        && text.chars().all(|c| c.is_alphanumeric() || "-_./@+=:".contains(c) && !is_deceptive(c))
         && !text.ends_with(':')
         && !matches!(text.as_str(), "null" | "true" | "false");
     if is_plain { text } else { format!("{text:?}") }

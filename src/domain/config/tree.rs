@@ -57,21 +57,14 @@ impl Item {
 
     /// An empty value in the same place.
     fn here(&self) -> Self {
-        Self {
-            node: Node::Null,
-            spot: self.spot,
-            raw: (0, 0),
-        }
+        Self { node: Node::Null, spot: self.spot, raw: (0, 0) }
     }
 }
 
 impl From<Location> for Spot {
     fn from(location: Location) -> Self {
         let narrow = |n: u64| u32::try_from(n).unwrap_or(u32::MAX);
-        Self {
-            line: narrow(location.line()),
-            column: narrow(location.column()),
-        }
+        Self { line: narrow(location.line()), column: narrow(location.column()) }
     }
 }
 
@@ -86,17 +79,12 @@ pub(super) struct Broken {
 /// to go on; the pairs of the top mapping are returned, with what ended the reading early.
 pub(super) fn read(text: &str, account: &mut Sink<'_>) -> (Vec<(Item, Item)>, Option<Broken>) {
     let mut pairs = Vec::new();
-    let top = Top {
-        pairs: &mut pairs,
-        account,
-    };
+    let top = Top { pairs: &mut pairs, account };
     let outcome = serde_yaml::with_deserializer_from_str_with_options(text, options(), |yaml| {
         yaml.deserialize_any(top)
     });
     let broken = outcome.err().map(|error| Broken {
-        spot: error
-            .location()
-            .map_or(Spot { line: 1, column: 1 }, Spot::from),
+        spot: error.location().map_or(Spot { line: 1, column: 1 }, Spot::from),
         why: why(&error),
     });
     (pairs, broken)
@@ -108,14 +96,12 @@ fn why(error: &Error) -> String {
         Error::AliasError { error, .. } | Error::WithSnippet { error, .. } => why(error),
         Error::Message { msg, .. } => msg.clone(),
         Error::MultipleDocuments { .. }
-        | Error::Budget {
-            breach: BudgetBreach::Documents { .. },
-            ..
-        } => "a file is one YAML document; this is a second".to_owned(),
-        Error::Budget {
-            breach: BudgetBreach::Depth { .. },
-            ..
-        } => "this is nested too deeply".to_owned(),
+        | Error::Budget { breach: BudgetBreach::Documents { .. }, .. } => {
+            "a file is one YAML document; this is a second".to_owned()
+        }
+        Error::Budget { breach: BudgetBreach::Depth { .. }, .. } => {
+            "this is nested too deeply".to_owned()
+        }
         Error::Budget { .. }
         | Error::AliasReplayCounterOverflow { .. }
         | Error::AliasReplayLimitExceeded { .. }
@@ -192,10 +178,9 @@ impl<'de> Visitor<'de> for Top<'_, '_> {
                 return Err(too_many_keys());
             }
             let value = match &key.node {
-                Node::Text(name) if name == "accounts" => Item {
-                    node: map.next_value_seed(Accounts(&mut *self.account))?,
-                    ..key.here()
-                },
+                Node::Text(name) if name == "accounts" => {
+                    Item { node: map.next_value_seed(Accounts(&mut *self.account))?, ..key.here() }
+                }
                 _ => map.next_value()?,
             };
             self.pairs.push((key, value));

@@ -20,11 +20,7 @@ impl RoleArn {
     /// Builds the ARN of a role.
     pub fn new(partition: Partition, account: AccountId, path: &RolePath, name: &RoleName) -> Self {
         let text = format!("arn:{}:iam::{account}:role{path}{name}", partition.name());
-        Self {
-            name_at: text.len() - name.as_str().len(),
-            text: text.into(),
-            account,
-        }
+        Self { name_at: text.len() - name.as_str().len(), text: text.into(), account }
     }
 
     /// The whole ARN.
@@ -90,10 +86,8 @@ impl FromStr for RoleArn {
         let ["arn", partition, "iam", "", account, resource] = parts[..] else {
             return Err(wrong());
         };
-        let (path, name) = resource
-            .strip_prefix("role")
-            .and_then(|r| r.rsplit_once('/'))
-            .ok_or_else(wrong)?;
+        let (path, name) =
+            resource.strip_prefix("role").and_then(|r| r.rsplit_once('/')).ok_or_else(wrong)?;
         Ok(Self::new(
             partition.parse()?,
             account.parse()?,
@@ -154,9 +148,9 @@ impl FromStr for MfaSerial {
             Some(("u2f", _)) => malformed(
                 "this is a security key: AWS takes only six-digit codes here; register an authenticator app as a second device",
             ),
-            Some(("user", name)) => malformed(format!(
-                "this names the user; the device is usually mfa/{name}"
-            )),
+            Some(("user", name)) => {
+                malformed(format!("this names the user; the device is usually mfa/{name}"))
+            }
             _ => {
                 malformed("a virtual device's serial looks like arn:aws:iam::111111111111:mfa/NAME")
             }
@@ -188,35 +182,21 @@ mod tests {
     fn role_arns_round_trip_and_know_their_sessions() {
         let text = "arn:aws-cn:iam::222222222222:role/ops/x/Admin";
         let arn: RoleArn = text.parse().unwrap();
-        assert_eq!(
-            (arn.as_str(), arn.name(), arn.partition()),
-            (text, "Admin", "aws-cn")
-        );
+        assert_eq!((arn.as_str(), arn.name(), arn.partition()), (text, "Admin", "aws-cn"));
         assert!(arn.is_assumed_by("arn:aws-cn:sts::222222222222:assumed-role/Admin/tanaka"));
         assert!(!arn.is_assumed_by("arn:aws-cn:sts::222222222223:assumed-role/Admin/tanaka"));
         assert!(!arn.is_assumed_by("arn:aws-cn:sts::222222222222:assumed-role/Admin2/tanaka"));
-        assert!(
-            "arn:aws:iam::222222222222:roleX"
-                .parse::<RoleArn>()
-                .is_err()
-        );
+        assert!("arn:aws:iam::222222222222:roleX".parse::<RoleArn>().is_err());
     }
 
     #[test]
     fn devices_that_cannot_give_codes_are_refused_with_the_reason() {
-        assert!(
-            "arn:aws:iam::111111111111:mfa/tanaka"
-                .parse::<MfaSerial>()
-                .is_ok()
-        );
+        assert!("arn:aws:iam::111111111111:mfa/tanaka".parse::<MfaSerial>().is_ok());
         assert!("GAHT12345678".parse::<MfaSerial>().is_ok());
-        let fido = "arn:aws:iam::111111111111:u2f/user/tanaka/key-ABC"
-            .parse::<MfaSerial>()
-            .unwrap_err();
+        let fido =
+            "arn:aws:iam::111111111111:u2f/user/tanaka/key-ABC".parse::<MfaSerial>().unwrap_err();
         assert!(fido.0.contains("security key"), "{fido}");
-        let user = "arn:aws:iam::111111111111:user/tanaka"
-            .parse::<MfaSerial>()
-            .unwrap_err();
+        let user = "arn:aws:iam::111111111111:user/tanaka".parse::<MfaSerial>().unwrap_err();
         assert!(user.0.contains("mfa/tanaka"), "{user}");
     }
 }

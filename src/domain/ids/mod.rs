@@ -77,17 +77,10 @@ pub use partition::{Partition, Region};
 fn within(text: &str, least: usize, most: usize, extra: &str, what: &str) -> Result<(), Malformed> {
     let length = text.chars().count();
     if length < least || length > most {
-        return malformed(format!(
-            "{what} has {least} to {most} characters, not {length}"
-        ));
+        return malformed(format!("{what} has {least} to {most} characters, not {length}"));
     }
-    match text
-        .chars()
-        .find(|c| !(c.is_ascii_alphanumeric() || extra.contains(*c)))
-    {
-        Some(c) => malformed(format!(
-            "{what} holds letters, digits and {extra} only, not {c:?}"
-        )),
+    match text.chars().find(|c| !(c.is_ascii_alphanumeric() || extra.contains(*c))) {
+        Some(c) => malformed(format!("{what} holds letters, digits and {extra} only, not {c:?}")),
         None => Ok(()),
     }
 }
@@ -184,11 +177,7 @@ impl SessionName {
     /// A user's name made to fit the grammar of a session name.
     pub fn of(user: &UserName) -> Self {
         let name = user.as_str();
-        Self(if name.len() < 2 {
-            format!("{name}-").into()
-        } else {
-            name.into()
-        })
+        Self(if name.len() < 2 { format!("{name}-").into() } else { name.into() })
     }
 }
 
@@ -267,14 +256,9 @@ mod tests {
             (id.to_string().as_str(), id.dashed().as_str()),
             ("012345678901", "0123-4567-8901")
         );
-        for wrong in [
-            "1e11",
-            "0o17",
-            "12345678901",
-            "1234-5678-9012",
-            "１２３４５６７８９０１２",
-            "",
-        ] {
+        for wrong in
+            ["1e11", "0o17", "12345678901", "1234-5678-9012", "１２３４５６７８９０１２", ""]
+        {
             assert!(wrong.parse::<AccountId>().is_err(), "{wrong}");
         }
     }

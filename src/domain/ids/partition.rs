@@ -90,10 +90,7 @@ impl Partition {
         match self {
             Self::Aws => Some(("signin.aws.amazon.com", "console.aws.amazon.com")),
             Self::China => Some(("signin.amazonaws.cn", "console.amazonaws.cn")),
-            Self::GovCloud => Some((
-                "signin.amazonaws-us-gov.com",
-                "console.amazonaws-us-gov.com",
-            )),
+            Self::GovCloud => Some(("signin.amazonaws-us-gov.com", "console.amazonaws-us-gov.com")),
             Self::EuSovereign => Some(("signin.amazonaws-eusc.eu", "console.amazonaws-eusc.eu")),
             Self::Iso | Self::IsoB | Self::IsoE | Self::IsoF => None,
         }
@@ -105,11 +102,7 @@ impl Partition {
             return None;
         }
         let (area, place) = rest.rsplit_once('-')?;
-        if place.is_empty()
-            || !place
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b == b'_')
-        {
+        if place.is_empty() || !place.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') {
             return None;
         }
         Some(match area {
@@ -165,20 +158,9 @@ mod tests {
             ("eusc-de-east-1", Partition::EuSovereign),
             ("us-isob-east-1", Partition::IsoB),
         ] {
-            assert_eq!(
-                region.parse::<Region>().unwrap().partition(),
-                partition,
-                "{region}"
-            );
+            assert_eq!(region.parse::<Region>().unwrap().partition(), partition, "{region}");
         }
-        for wrong in [
-            "us-east1",
-            "",
-            "us-east-",
-            "mars-north-1",
-            "us--1",
-            "us-east-1/x",
-        ] {
+        for wrong in ["us-east1", "", "us-east-", "mars-north-1", "us--1", "us-east-1/x"] {
             assert!(wrong.parse::<Region>().is_err(), "{wrong}");
         }
     }

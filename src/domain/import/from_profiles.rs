@@ -56,21 +56,11 @@ struct Candidate<'a> {
 ///
 /// Fails where no profile has a role to enter, or nothing tells the auth account.
 pub fn convert(profiles: &Profiles, wishes: &Wishes) -> Result<Imported, Fault> {
-    let mut import = Import {
-        profiles,
-        remarks: Remarks::default(),
-    };
+    let mut import = Import { profiles, remarks: Remarks::default() };
     let mut candidates = import.candidates();
     if candidates.is_empty() {
-        let fault = Fault::new(
-            Exit::Fault,
-            "no profile has a role that sekisho could enter",
-        );
-        let fault = import
-            .remarks
-            .told()
-            .into_iter()
-            .fold(fault, Fault::because);
+        let fault = Fault::new(Exit::Fault, "no profile has a role that sekisho could enter");
+        let fault = import.remarks.told().into_iter().fold(fault, Fault::because);
         return Err(fault.fix("start from a few questions instead: sekisho init"));
     }
     share_origins(&mut candidates);
@@ -103,11 +93,7 @@ pub fn convert(profiles: &Profiles, wishes: &Wishes) -> Result<Imported, Fault> 
     Ok(Imported {
         draft: Draft {
             heading: Vec::new(),
-            auth: Some(DraftAuth {
-                account,
-                user: None,
-                mfa,
-            }),
+            auth: Some(DraftAuth { account, user: None, mfa }),
             roles: Vec::new(),
             region: Some(region),
             accounts,
@@ -176,11 +162,8 @@ impl<'a> Import<'a> {
             }
         }
         let near = [Some(profile), source, profiles.get("default")];
-        let inherited = |key| {
-            near.iter()
-                .flatten()
-                .find_map(|profile| profiles.inherited(profile, key))
-        };
+        let inherited =
+            |key| near.iter().flatten().find_map(|profile| profiles.inherited(profile, key));
         let device = inherited(Key::MfaSerial);
         let account = source.and_then(|source| profiles.inherited(source, Key::AwsAccountId));
         Ok(Candidate {
@@ -196,8 +179,7 @@ impl<'a> Import<'a> {
     fn is_entered_from(&mut self, account: AccountId, candidate: &Candidate<'a>) -> bool {
         let other = candidate.origin.filter(|origin| *origin != account);
         if let Some(other) = other {
-            self.remarks
-                .note(Remark::OtherAuth(other), candidate.profile);
+            self.remarks.note(Remark::OtherAuth(other), candidate.profile);
         }
         other.is_none()
     }
@@ -210,23 +192,13 @@ impl<'a> Import<'a> {
         candidates: &[Candidate<'a>],
     ) -> Region {
         let named = |profile: &'a Profile| {
-            let region: Region = self
-                .profiles
-                .inherited(profile, Key::Region)?
-                .parse()
-                .ok()?;
+            let region: Region = self.profiles.inherited(profile, Key::Region)?.parse().ok()?;
             (region.partition() == partition).then_some(region)
         };
         let wish = wishes.region.clone();
         wish.filter(|region| region.partition() == partition)
             .or_else(|| named(self.profiles.get("default")?))
-            .or_else(|| {
-                most(
-                    candidates
-                        .iter()
-                        .filter_map(|candidate| named(candidate.profile)),
-                )
-            })
+            .or_else(|| most(candidates.iter().filter_map(|candidate| named(candidate.profile))))
             .unwrap_or_else(|| partition.home())
     }
 
@@ -244,15 +216,8 @@ impl<'a> Import<'a> {
                 _ => self.remarks.note(Remark::Device, candidate.profile),
             }
         }
-        let device = |serial| MfaDevice {
-            serial,
-            label: None,
-        };
-        ranked(serials)
-            .into_iter()
-            .take(MAX_DEVICES)
-            .map(device)
-            .collect()
+        let device = |serial| MfaDevice { serial, label: None };
+        ranked(serials).into_iter().take(MAX_DEVICES).map(device).collect()
     }
 
     /// The accounts in the order of their first profile, and how many profiles are in them.
@@ -272,11 +237,7 @@ impl<'a> Import<'a> {
                 continue;
             }
             let at = *by_id.entry(id).or_insert_with(|| {
-                groups.push(Group {
-                    id,
-                    profiles: Vec::new(),
-                    roles: Vec::new(),
-                });
+                groups.push(Group { id, profiles: Vec::new(), roles: Vec::new() });
                 groups.len() - 1
             });
             if groups[at].roles.len() == MAX_ROLES {
@@ -289,19 +250,14 @@ impl<'a> Import<'a> {
             taken += 1;
         }
         let mut names = Names::default();
-        let accounts = groups
-            .into_iter()
-            .map(|group| group.account(&mut names, default));
+        let accounts = groups.into_iter().map(|group| group.account(&mut names, default));
         (accounts.collect(), taken)
     }
 
     fn role(&mut self, candidate: &Candidate<'a>) -> DraftRole {
         let profile = candidate.profile;
         let duration = self.value(profile, Key::DurationSeconds, Remark::Duration, |text| {
-            let seconds = text
-                .parse()
-                .ok()
-                .filter(|seconds| (900..=43_200).contains(seconds));
+            let seconds = text.parse().ok().filter(|seconds| (900..=43_200).contains(seconds));
             seconds.map(Duration::from_secs)
         });
         if duration.is_some_and(|duration| duration > Flow::SHARED_MAX) {
@@ -315,9 +271,8 @@ impl<'a> Import<'a> {
                 let region: Option<Region> = text.parse().ok();
                 region.filter(|region| region.partition() == candidate.partition)
             }),
-            external_id: self.value(profile, Key::ExternalId, Remark::ExternalId, |text| {
-                text.parse().ok()
-            }),
+            external_id: self
+                .value(profile, Key::ExternalId, Remark::ExternalId, |text| text.parse().ok()),
         }
     }
 
@@ -351,11 +306,9 @@ impl Group<'_> {
         let comment = is_renamed.then(|| match self.profiles[..] {
             [only] => format!("profile {only}"),
             ref many if many.len() <= NAMED => format!("profiles {}", many.join(", ")),
-            ref many => format!(
-                "profiles {} and {} more",
-                many[..NAMED].join(", "),
-                many.len() - NAMED
-            ),
+            ref many => {
+                format!("profiles {} and {} more", many[..NAMED].join(", "), many.len() - NAMED)
+            }
         });
         let effective = |role: &DraftRole| role.region.clone().unwrap_or_else(|| default.clone());
         let first = self.roles.first().map(effective);
@@ -364,13 +317,7 @@ impl Group<'_> {
         for role in &mut self.roles {
             role.region.take_if(|region| is_one || region == default);
         }
-        DraftAccount {
-            name,
-            id: self.id,
-            roles: self.roles,
-            region,
-            comment,
-        }
+        DraftAccount { name, id: self.id, roles: self.roles, region, comment }
     }
 }
 
@@ -382,10 +329,8 @@ fn share_origins(candidates: &mut [Candidate<'_>]) {
             told.entry(source).or_default().push(origin);
         }
     }
-    let origins: HashMap<&str, AccountId> = told
-        .into_iter()
-        .filter_map(|(source, origins)| Some((source, most(origins)?)))
-        .collect();
+    let origins: HashMap<&str, AccountId> =
+        told.into_iter().filter_map(|(source, origins)| Some((source, most(origins)?))).collect();
     for candidate in candidates {
         let shared = || origins.get(candidate.source?).copied();
         candidate.origin = candidate.origin.or_else(shared);

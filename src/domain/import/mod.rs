@@ -63,13 +63,8 @@ fn shared_part<'a>(profiles: &[&'a str]) -> &'a str {
         return "";
     };
     // Every part of the first that starts it or ends it, the longest first.
-    let ends = first
-        .match_indices(is_separator)
-        .map(|(at, _)| &first[..at])
-        .rev();
-    let starts = first
-        .match_indices(is_separator)
-        .map(|(at, c)| &first[at + c.len()..]);
+    let ends = first.match_indices(is_separator).map(|(at, _)| &first[..at]).rev();
+    let starts = first.match_indices(is_separator).map(|(at, c)| &first[at + c.len()..]);
     let starts_with = |part: &str| {
         others.iter().all(|other| {
             let rest = other.strip_prefix(part);

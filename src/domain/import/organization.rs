@@ -34,11 +34,7 @@ pub fn convert(
         remarks.push(format!("left out, not active: {inactive} accounts"));
     }
     for member in others.iter().filter(|member| member.is_active) {
-        let what = if member.id == auth {
-            "the auth account"
-        } else {
-            "the management account"
-        };
+        let what = if member.id == auth { "the auth account" } else { "the management account" };
         remarks.push(format!("left out, {what}: {}", member.id));
     }
     taken.sort_by(|a, b| (&a.name, a.id).cmp(&(&b.name, b.id)));
@@ -84,11 +80,8 @@ mod tests {
             member("012345678901", "Data\u{1b}[2J", true),
             member("244444444444", "data[2j", true),
         ];
-        let (draft, remarks) = convert(
-            members,
-            "111111111111".parse().unwrap(),
-            "Developer".parse().ok(),
-        );
+        let (draft, remarks) =
+            convert(members, "111111111111".parse().unwrap(), "Developer".parse().ok());
         insta::assert_snapshot!(draft, @r#"
         defaults:
           roles: [Developer]

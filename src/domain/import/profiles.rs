@@ -144,10 +144,7 @@ impl Profiles {
             return None;
         }
         self.by_name.insert(name.to_owned(), at);
-        self.all.push(Profile {
-            name: name.to_owned(),
-            ..Profile::default()
-        });
+        self.all.push(Profile { name: name.to_owned(), ..Profile::default() });
         Some(at)
     }
 }
@@ -200,10 +197,7 @@ mod tests {
     fn region(text: &str) -> Vec<(String, Option<String>)> {
         let profiles = Profiles::parse(text);
         let region = |profile: &Profile| profile.get(Key::Region).map(ToOwned::to_owned);
-        profiles
-            .iter()
-            .map(|profile| (profile.name.clone(), region(profile)))
-            .collect()
+        profiles.iter().map(|profile| (profile.name.clone(), region(profile))).collect()
     }
 
     #[test]
@@ -218,14 +212,9 @@ mod tests {
             assert_eq!(region(&text), [("a b".into(), Some("x".into()))], "{text}");
         }
         assert_eq!(region("[default]\n[plain]").len(), 2);
-        for other in [
-            "[sso-session s]",
-            "[services s]",
-            "[plugins]",
-            "[]",
-            "[profile]",
-            "[profile ]",
-        ] {
+        for other in
+            ["[sso-session s]", "[services s]", "[plugins]", "[]", "[profile]", "[profile ]"]
+        {
             assert_eq!(region(&format!("{other}\nregion = x")), [], "{other}");
         }
     }
@@ -255,15 +244,9 @@ mod tests {
 
     #[test]
     fn a_hostile_file_stays_small() {
-        let many = (0..200_000)
-            .map(|n| format!("[{n}]"))
-            .collect::<Vec<_>>()
-            .join("\n");
+        let many = (0..200_000).map(|n| format!("[{n}]")).collect::<Vec<_>>().join("\n");
         assert_eq!(Profiles::parse(&many).iter().count(), MAX_PROFILES);
-        let long = format!(
-            "[{0}]\n[a]\nregion = {0}\nexternal_id = x\n",
-            "y".repeat(1 << 20)
-        );
+        let long = format!("[{0}]\n[a]\nregion = {0}\nexternal_id = x\n", "y".repeat(1 << 20));
         let profiles = Profiles::parse(&long);
         let sizes: usize = profiles.iter().map(|p| format!("{p:?}").len()).sum();
         assert!(sizes < 1_000, "{sizes}");

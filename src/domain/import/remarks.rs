@@ -53,10 +53,7 @@ impl fmt::Display for Remark {
                 );
             }
             Self::OtherPartition(partition) => {
-                return write!(
-                    f,
-                    "left out, in {partition}, which the auth account cannot enter"
-                );
+                return write!(f, "left out, in {partition}, which the auth account cannot enter");
             }
             Self::Twice => "left out, another profile has the same role",
             Self::TooMany => "left out, more roles than an account has here",
@@ -87,11 +84,7 @@ impl<'a> Remarks<'a> {
     /// One line a remark, with the first few profiles it is about.
     pub(super) fn told(&self) -> Vec<String> {
         let line = |(remark, names): (&Remark, &Vec<&str>)| {
-            let shown: Vec<String> = names
-                .iter()
-                .take(NAMED)
-                .map(|name| sanitize(name))
-                .collect();
+            let shown: Vec<String> = names.iter().take(NAMED).map(|name| sanitize(name)).collect();
             let more = match names.len().saturating_sub(NAMED) {
                 0 => String::new(),
                 more => format!(" and {more} more"),

@@ -76,10 +76,8 @@ impl<'a> Inputs<'a> {
         let (web_issuers, saml_issuers) = issuers(&guardrails.trusted_issuers, &mut faults);
         note_missing(guardrails, &mut left_out);
 
-        let mut accounts: Vec<AccountId> = roles
-            .iter()
-            .flat_map(|role| role.accounts.clone())
-            .collect();
+        let mut accounts: Vec<AccountId> =
+            roles.iter().flat_map(|role| role.accounts.clone()).collect();
         accounts.sort_unstable();
         accounts.dedup();
         match (organization, unit, management) {
@@ -126,18 +124,12 @@ fn check_words(key: &str, text: Option<&str>, prefix: &str, faults: &mut Vec<Fau
     let plain = |c: char| c.is_ascii_alphanumeric() || "-.*?".contains(c);
     if !text.starts_with(prefix) || text.len() <= prefix.len() || !text.chars().all(plain) {
         faults.push(
-            Fault::new(
-                Exit::Usage,
-                format!("`guardrails.{key}`: {text:?} is not one"),
-            )
-            .fix(format!(
-                "write it as AWS prints it{}",
-                if prefix.is_empty() {
-                    String::new()
-                } else {
-                    format!(": {prefix}…")
-                }
-            )),
+            Fault::new(Exit::Usage, format!("`guardrails.{key}`: {text:?} is not one")).fix(
+                format!(
+                    "write it as AWS prints it{}",
+                    if prefix.is_empty() { String::new() } else { format!(": {prefix}…") }
+                ),
+            ),
         );
     }
 }
@@ -153,14 +145,10 @@ fn exempt_roles(
     let start = format!("arn:{}:iam::", partition.name());
     for pattern in &guardrails.exempt_roles {
         let key = "guardrails.exempt_roles";
-        let parts = pattern
-            .strip_prefix(&start)
-            .and_then(|rest| rest.split_once(':'));
+        let parts = pattern.strip_prefix(&start).and_then(|rest| rest.split_once(':'));
         let whole = parts.filter(|(account, resource)| {
             (*account == "*" || account.parse::<AccountId>().is_ok())
-                && resource
-                    .strip_prefix("role/")
-                    .is_some_and(|name| !name.is_empty())
+                && resource.strip_prefix("role/").is_some_and(|name| !name.is_empty())
                 && is_plain(&resource.replace(['*', '?'], ""))
         });
         let Some((_, resource)) = whole else {
@@ -173,17 +161,13 @@ fn exempt_roles(
             );
             continue;
         };
-        let caught = roles
-            .iter()
-            .find(|role| matches(resource, &format!("role{}{}", role.path, role.name)));
+        let caught =
+            roles.iter().find(|role| matches(resource, &format!("role{}{}", role.path, role.name)));
         if let Some(role) = caught {
             faults.push(
                 Fault::new(
                     Exit::Usage,
-                    format!(
-                        "`{key}`: {pattern} also matches the switch role {}",
-                        role.name
-                    ),
+                    format!("`{key}`: {pattern} also matches the switch role {}", role.name),
                 )
                 .because("whoever switches into it would stand above every guardrail")
                 .fix("give provisioning roles a path of their own and name that path"),
@@ -225,9 +209,7 @@ fn matches(pattern: &str, text: &str) -> bool {
 fn issuers(trusted: &[String], faults: &mut Vec<Fault>) -> (Vec<String>, Vec<String>) {
     for issuer in trusted {
         if issuer.is_empty()
-            || !issuer
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b"-._~:/?=&%+@".contains(&b))
+            || !issuer.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~:/?=&%+@".contains(&b))
         {
             faults.push(
                 Fault::new(Exit::Usage, format!("`guardrails.trusted_issuers`: {issuer:?} is not an issuer"))
@@ -236,12 +218,8 @@ fn issuers(trusted: &[String], faults: &mut Vec<Fault>) -> (Vec<String>, Vec<Str
         }
     }
     let web = trusted.iter().filter(|issuer| !issuer.starts_with("urn:"));
-    let web = web.map(|issuer| {
-        issuer
-            .trim_start_matches("https://")
-            .trim_end_matches('/')
-            .to_owned()
-    });
+    let web =
+        web.map(|issuer| issuer.trim_start_matches("https://").trim_end_matches('/').to_owned());
     // A bare host is how AWS names a web identity provider; a SAML entityID is a URI.
     let saml = trusted.iter().filter(|issuer| issuer.contains(':'));
     (web.collect(), saml.cloned().collect())
@@ -249,11 +227,7 @@ fn issuers(trusted: &[String], faults: &mut Vec<Fault>) -> (Vec<String>, Vec<Str
 
 fn note_missing(guardrails: &Guardrails, left_out: &mut Vec<LeftOut>) {
     let missing = [
-        (
-            guardrails.regions.is_empty(),
-            "the limit to regions",
-            "`guardrails.regions` is empty",
-        ),
+        (guardrails.regions.is_empty(), "the limit to regions", "`guardrails.regions` is empty"),
         (
             guardrails.instance_types.is_empty(),
             "the limit to instance types",
@@ -266,10 +240,7 @@ fn note_missing(guardrails: &Guardrails, left_out: &mut Vec<LeftOut>) {
         ),
     ];
     for (_, what, why) in missing.into_iter().filter(|(is_missing, ..)| *is_missing) {
-        left_out.push(LeftOut {
-            what: what.into(),
-            why: why.into(),
-        });
+        left_out.push(LeftOut { what: what.into(), why: why.into() });
     }
 }
 
@@ -305,10 +276,7 @@ mod tests {
         ]
         .map(String::from);
         let (web, saml) = issuers(&trusted, &mut Vec::new());
-        assert_eq!(
-            web,
-            ["token.actions.githubusercontent.com", "idp.example.com/x"]
-        );
+        assert_eq!(web, ["token.actions.githubusercontent.com", "idp.example.com/x"]);
         assert_eq!(saml, ["https://idp.example.com/x/", "urn:example:idp"]);
     }
 }

@@ -7,11 +7,7 @@
 /// A template of `assets/policies/`.
 macro_rules! asset {
     ($file:literal) => {
-        include_str!(concat!(
-            env!("CARGO_MANIFEST_DIR"),
-            "/assets/policies/",
-            $file
-        ))
+        include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/assets/policies/", $file))
     };
 }
 

@@ -33,12 +33,7 @@ impl Policy {
 
     /// Its own file.
     pub(super) fn document(&self, file: String, target: impl Into<String>) -> Document {
-        Document {
-            file,
-            kind: self.kind,
-            target: target.into(),
-            text: self.text() + "\n",
-        }
+        Document { file, kind: self.kind, target: target.into(), text: self.text() + "\n" }
     }
 }
 
@@ -96,9 +91,7 @@ impl Policies {
         let switch = values.statements(asset!("auth-account/switch.json"));
         let switch = whole("switch", Kind::GroupPolicy, switch);
         let roles = inputs.roles.iter();
-        let trust: Vec<Policy> = roles
-            .map(|role| trust(role, &values, THIS_ACCOUNT))
-            .collect();
+        let trust: Vec<Policy> = roles.map(|role| trust(role, &values, THIS_ACCOUNT)).collect();
 
         let mut faults = Vec::new();
         let alone = trust.iter().chain([&switch]).chain(&brake);
@@ -109,27 +102,14 @@ impl Policies {
                 .flat_map(|(name, statements)| fitted(name, kind, statements, &mut faults))
                 .collect::<Vec<_>>();
             if fitted.len() > most {
-                faults.push(too_long(
-                    "the policies of one target",
-                    fitted.len(),
-                    "policies",
-                    most,
-                ));
+                faults.push(too_long("the policies of one target", fitted.len(), "policies", most));
             }
             fitted
         };
         let own = vec![("users", users), ("self-service", self_service)];
         let managed = fit(Kind::ManagedPolicy, own, MANAGED_PER_GROUP);
-        let auth = fit(
-            Kind::ServiceControlPolicy,
-            vec![("users", auth)],
-            SCPS_PER_TARGET,
-        );
-        let scps = vec![
-            ("identity", identity),
-            ("places", places),
-            ("spending", spending),
-        ];
+        let auth = fit(Kind::ServiceControlPolicy, vec![("users", auth)], SCPS_PER_TARGET);
+        let scps = vec![("identity", identity), ("places", places), ("spending", spending)];
         let mut sandbox = fit(Kind::ServiceControlPolicy, scps, SCPS_PER_TARGET);
         let rcps = vec![("entrance", entrance)];
         sandbox.extend(fit(Kind::ResourceControlPolicy, rcps, RCPS_PER_TARGET));
@@ -155,11 +135,8 @@ pub(super) fn values(inputs: &Inputs<'_>) -> Values {
         .iter()
         .map(|role| inputs.iam_arn("*", &format!("role{}{}", role.path, role.name)))
         .collect();
-    let mut session_actions: Vec<&str> = inputs
-        .roles
-        .iter()
-        .flat_map(|role| role.session_actions.clone())
-        .collect();
+    let mut session_actions: Vec<&str> =
+        inputs.roles.iter().flat_map(|role| role.session_actions.clone()).collect();
     session_actions.sort_unstable();
     session_actions.dedup();
     let key_age_days = (inputs.guardrails.max_key_age.as_secs() / 86_400).max(1);
@@ -187,19 +164,11 @@ pub(super) fn trust(role: &SwitchRole, values: &Values, account: &str) -> Policy
         .one("account", account)
         .many("external_id", &external_id)
         .many("session_actions", &role.session_actions);
-    whole(
-        &role.name,
-        Kind::TrustPolicy,
-        values.statements(asset!("dev-account/trust.json")),
-    )
+    whole(&role.name, Kind::TrustPolicy, values.statements(asset!("dev-account/trust.json")))
 }
 
 fn whole(name: &str, kind: Kind, statements: Vec<Statement>) -> Policy {
-    Policy {
-        name: name.into(),
-        kind,
-        statements,
-    }
+    Policy { name: name.into(), kind, statements }
 }
 
 /// One policy where the statements fit, several with numbers where they do not.
@@ -210,14 +179,12 @@ fn fitted(
     faults: &mut Vec<Fault>,
 ) -> Vec<Policy> {
     match split(statements, kind.limit().unwrap_or(usize::MAX)) {
-        Ok(parts) if parts.len() == 1 => parts
-            .into_iter()
-            .map(|part| whole(name, kind, part))
-            .collect(),
-        Ok(parts) => (1..)
-            .zip(parts)
-            .map(|(i, part)| whole(&format!("{name}-{i}"), kind, part))
-            .collect(),
+        Ok(parts) if parts.len() == 1 => {
+            parts.into_iter().map(|part| whole(name, kind, part)).collect()
+        }
+        Ok(parts) => {
+            (1..).zip(parts).map(|(i, part)| whole(&format!("{name}-{i}"), kind, part)).collect()
+        }
         Err(long) => {
             faults.push(too_long(
                 &format!("the statement {}", long.sid),
@@ -232,14 +199,8 @@ fn fitted(
 
 fn over(policy: &Policy, limit: usize) -> Option<Fault> {
     let length = length(&policy.statements);
-    (length > limit).then(|| {
-        too_long(
-            &format!("the policy {}", policy.name),
-            length,
-            "characters",
-            limit,
-        )
-    })
+    (length > limit)
+        .then(|| too_long(&format!("the policy {}", policy.name), length, "characters", limit))
 }
 
 /// A fault about something over AWS's limit, counted in `unit`.

@@ -28,10 +28,7 @@ pub fn render(config: &Config, format: Format) -> Result<Documents, Vec<Fault>> 
     }
     files.push(manifest(&files, &inputs, format));
     files.push(readme(&inputs, format));
-    Ok(Documents {
-        files,
-        left_out: inputs.left_out,
-    })
+    Ok(Documents { files, left_out: inputs.left_out })
 }
 
 impl Policies {
@@ -43,10 +40,8 @@ impl Policies {
             for account in &role.accounts {
                 let policy = trust(role, &values, &account.to_string());
                 let file = format!("dev-account/{account}/{}.trust.json", role.name);
-                let arn = inputs.iam_arn(
-                    &account.to_string(),
-                    &format!("role{}{}", role.path, role.name),
-                );
+                let arn = inputs
+                    .iam_arn(&account.to_string(), &format!("role{}{}", role.path, role.name));
                 files.push(policy.document(file, arn));
             }
         }
@@ -63,10 +58,7 @@ impl Policies {
                 policy.document(format!("auth-account/managed/{}.json", policy.name), &group)
             })
             .collect();
-        files.push(
-            self.switch
-                .document("auth-account/switch.json".into(), &group),
-        );
+        files.push(self.switch.document("auth-account/switch.json".into(), &group));
         files.push(Document {
             file: "auth-account/config-rules.json".into(),
             kind: Kind::ConfigRules,
@@ -83,20 +75,14 @@ impl Policies {
                 Kind::ResourceControlPolicy => "rcp-sandbox",
                 _ => "scp-sandbox",
             };
-            policy.document(
-                format!("organization/{folder}/{}.json", policy.name),
-                inputs.unit,
-            )
+            policy.document(format!("organization/{folder}/{}.json", policy.name), inputs.unit)
         });
         let auth = self.auth.iter().map(|policy| {
             let file = format!("organization/scp-auth-account/{}.json", policy.name);
             policy.document(file, inputs.auth_account.to_string())
         });
         let brake = self.brake.iter().map(|policy| {
-            policy.document(
-                "organization/brake.json".into(),
-                "an account over its budget",
-            )
+            policy.document("organization/brake.json".into(), "an account over its budget")
         });
         sandbox.chain(auth).chain(brake).collect()
     }
@@ -136,11 +122,7 @@ impl Policies {
                 let quoted: Vec<String> = accounts.iter().map(|id| format!("\"{id}\"")).collect();
                 let scope = scope.clone().text("accounts", quoted.join(", "));
                 let text = scope.render(asset!("cloudformation/budgets.yaml"));
-                files.push(template(
-                    &format!("budgets-{}.yaml", i + 1),
-                    &management,
-                    text,
-                ));
+                files.push(template(&format!("budgets-{}.yaml", i + 1), &management, text));
             }
         }
         files
@@ -186,18 +168,14 @@ impl Policies {
             file: "dev-account.yaml".into(),
             kind: Kind::StackSetTemplate,
             target: inputs.unit.into(),
-            text: self
-                .scope(inputs)
-                .render(asset!("cloudformation/dev-account.yaml")),
+            text: self.scope(inputs).render(asset!("cloudformation/dev-account.yaml")),
         }
     }
 
     /// What every template may name.
     fn scope(&self, inputs: &Inputs<'_>) -> Scope {
-        let managed = self
-            .managed
-            .iter()
-            .map(|policy| block(policy, logical_id(&policy.name), &policy.name));
+        let managed =
+            self.managed.iter().map(|policy| block(policy, logical_id(&policy.name), &policy.name));
         // Organizations takes one change at a time, so each policy waits for the one before.
         let mut before = None;
         let mut queue = |policy: &Policy, id: String, name: &str| {
@@ -230,17 +208,10 @@ impl Policies {
                 .text("seconds", role.seconds.to_string())
                 .text("document", pretty(&with_sub(policy(&trust.statements))))
         });
-        let rules = self
-            .config_rules
-            .as_array()
-            .into_iter()
-            .flatten()
-            .map(|rule| {
-                let name = rule["ConfigRuleName"].as_str().unwrap_or_default();
-                Scope::default()
-                    .text("id", logical_id(name))
-                    .text("properties", pretty(rule))
-            });
+        let rules = self.config_rules.as_array().into_iter().flatten().map(|rule| {
+            let name = rule["ConfigRuleName"].as_str().unwrap_or_default();
+            Scope::default().text("id", logical_id(name)).text("properties", pretty(rule))
+        });
         names(inputs)
             .text("switch", self.switch.text())
             .section("managed", managed.collect())
@@ -322,43 +293,26 @@ fn manifest(files: &[Document], inputs: &Inputs<'_>, format: Format) -> Document
 
 fn readme(inputs: &Inputs<'_>, format: Format) -> Document {
     let grants = |role: &SwitchRole| {
-        let policy = if role.read_only {
-            "ReadOnlyAccess"
-        } else {
-            "AdministratorAccess"
-        };
+        let policy = if role.read_only { "ReadOnlyAccess" } else { "AdministratorAccess" };
         inputs.iam_arn("aws", &format!("policy/{policy}"))
     };
-    let parameters: Vec<String> = inputs
-        .roles
-        .iter()
-        .map(|role| format!("{}Policies={}", role.id, grants(role)))
-        .collect();
+    let parameters: Vec<String> =
+        inputs.roles.iter().map(|role| format!("{}Policies={}", role.id, grants(role))).collect();
     let variables: Vec<String> = inputs
         .roles
         .iter()
         .map(|role| format!("{}Policies=[\"{}\"]", role.id, grants(role)))
         .collect();
-    let own: Vec<String> = inputs
-        .accounts
-        .iter()
-        .take(19)
-        .map(ToString::to_string)
-        .collect();
+    let own: Vec<String> = inputs.accounts.iter().take(19).map(ToString::to_string).collect();
     let budgets = inputs.guardrails.monthly_budget_usd.map_or("", |_| {
         ", and `budgets-1.yaml` and its further numbers in the management account, with `--capabilities CAPABILITY_AUTO_EXPAND --parameter-overrides NotifyEmail=…`"
     });
-    let left_out = inputs.left_out.iter().map(|left| {
-        Scope::default()
-            .text("what", &left.what)
-            .text("why", &left.why)
-    });
+    let left_out = inputs
+        .left_out
+        .iter()
+        .map(|left| Scope::default().text("what", &left.what).text("why", &left.why));
     let only = |wanted: Format| {
-        if format == wanted {
-            vec![Scope::default()]
-        } else {
-            Vec::new()
-        }
+        if format == wanted { vec![Scope::default()] } else { Vec::new() }
     };
     let scope = names(inputs)
         .text("format", format.name())

@@ -49,10 +49,7 @@ pub(super) fn switch_roles(
         if let Some(why) = outside {
             let what = format!("the switch roles of {} ({})", account.name, account.id);
             if !left_out.iter().any(|l| l.what == what) {
-                left_out.push(LeftOut {
-                    what,
-                    why: why.into(),
-                });
+                left_out.push(LeftOut { what, why: why.into() });
             }
             continue;
         }
@@ -116,18 +113,14 @@ pub(super) fn logical_id(name: &str) -> String {
 
 /// Whether a path or name holds nothing that an ARN pattern would read as more than itself.
 pub(super) fn is_plain(text: &str) -> bool {
-    text.bytes()
-        .all(|b| b.is_ascii_alphanumeric() || b"/_+=,.@-".contains(&b))
+    text.bytes().all(|b| b.is_ascii_alphanumeric() || b"/_+=,.@-".contains(&b))
 }
 
 /// One account's role.
 fn switch_role(role: &Role, account: AccountId) -> SwitchRole {
     let session = &role.session;
     let tags = (!session.tags.is_empty()).then_some("sts:TagSession");
-    let source = session
-        .source_identity
-        .is_some()
-        .then_some("sts:SetSourceIdentity");
+    let source = session.source_identity.is_some().then_some("sts:SetSourceIdentity");
     SwitchRole {
         name: role.name.to_string(),
         id: String::new(),

@@ -108,10 +108,7 @@ fn halves(statement: &Statement) -> Option<[Statement; 2]> {
 
 /// What a statement is called.
 pub(super) fn sid(statement: &Statement) -> &str {
-    statement
-        .get("Sid")
-        .and_then(Value::as_str)
-        .unwrap_or_default()
+    statement.get("Sid").and_then(Value::as_str).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -126,9 +123,8 @@ mod tests {
     }
 
     fn listing(key: &str, count: usize) -> Statement {
-        let items: Vec<String> = (0..count)
-            .map(|i| format!("arn:aws:iam::*:role/Role{i:04}"))
-            .collect();
+        let items: Vec<String> =
+            (0..count).map(|i| format!("arn:aws:iam::*:role/Role{i:04}")).collect();
         statement(json!({"Sid": "Long", "Effect": "Deny", key: items, "Marker": "m"}))
     }
 
@@ -149,10 +145,7 @@ mod tests {
         let exact = length(&one);
         assert_eq!(split(one.clone(), exact).unwrap().len(), 1);
         let error = split(one, exact - 1).unwrap_err();
-        assert_eq!(
-            (error.length, error.limit, error.sid.as_str()),
-            (exact, exact - 1, "A")
-        );
+        assert_eq!((error.length, error.limit, error.sid.as_str()), (exact, exact - 1, "A"));
     }
 
     #[test]

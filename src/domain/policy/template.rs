@@ -152,10 +152,7 @@ impl Scope {
             for scope in self.sections.get(name).into_iter().flatten() {
                 let mut texts = self.texts.clone();
                 texts.extend(scope.texts.clone());
-                let inner = Self {
-                    texts,
-                    sections: scope.sections.clone(),
-                };
+                let inner = Self { texts, sections: scope.sections.clone() };
                 out.push_str(&inner.render(&body.join("\n")));
             }
         }
@@ -202,10 +199,7 @@ mod tests {
     fn a_section_repeats_and_lines_keep_their_margin() {
         let scope = Scope::default().text("top", "T").section(
             "items",
-            vec![
-                Scope::default().text("it", "1\n\n2"),
-                Scope::default().text("it", "3"),
-            ],
+            vec![Scope::default().text("it", "1\n\n2"), Scope::default().text("it", "3")],
         );
         let text = scope.render(
             "a {{top}}\n{{#items}}\n  - {{it}} {{top}}\n{{/items}}\n{{#no}}\nx\n{{/no}}\nb",

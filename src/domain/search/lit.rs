@@ -40,9 +40,7 @@ impl Search {
             let mut scores = [0; 4];
             if word.field == Field::Any {
                 scores[0] = fuzzy(name, Kind::Name);
-                scores[1] = digits
-                    .as_ref()
-                    .map_or(0, |(tier, _)| tier.score(Kind::Alias));
+                scores[1] = digits.as_ref().map_or(0, |(tier, _)| tier.score(Kind::Alias));
             }
             if looks_in(Field::Role) {
                 scores[2] = fuzzy(role, Kind::Role);
@@ -82,9 +80,6 @@ impl Search {
             .grapheme_indices(true)
             .flat_map(|(at, grapheme)| fold(grapheme).chars().map(|_| at).collect::<Vec<_>>())
             .collect();
-        characters
-            .into_iter()
-            .filter_map(|index| origin.get(index).copied())
-            .collect()
+        characters.into_iter().filter_map(|index| origin.get(index).copied()).collect()
     }
 }

@@ -71,11 +71,7 @@ pub(super) struct Word {
 
 impl Word {
     fn parse(text: &str) -> Option<Self> {
-        let fields = [
-            ("tag:", Field::Tag),
-            ("role:", Field::Role),
-            ("region:", Field::Region),
-        ];
+        let fields = [("tag:", Field::Tag), ("role:", Field::Role), ("region:", Field::Region)];
         let (field, text) = fields
             .into_iter()
             .find_map(|(prefix, field)| Some((field, text.strip_prefix(prefix)?)))
@@ -103,18 +99,11 @@ impl Word {
 
 /// The words of a query. A slash separates like a space, so that `account/role` finds its target.
 pub(super) fn words(query: &str) -> Vec<Word> {
-    fold(query)
-        .split(|c: char| c.is_whitespace() || c == '/')
-        .filter_map(Word::parse)
-        .collect()
+    fold(query).split(|c: char| c.is_whitespace() || c == '/').filter_map(Word::parse).collect()
 }
 
 pub(super) fn narrows(words: &[Word], wider: &[Word]) -> bool {
-    words.len() >= wider.len()
-        && words
-            .iter()
-            .zip(wider)
-            .all(|(word, wider)| word.narrows(wider))
+    words.len() >= wider.len() && words.iter().zip(wider).all(|(word, wider)| word.narrows(wider))
 }
 
 /// Whether a word begins at `at`: after a separator, at a change of script, at a camel's hump.

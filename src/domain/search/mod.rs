@@ -97,10 +97,7 @@ impl Hit {
 impl Table {
     fn intern<'a>(&mut self, seen: &mut HashMap<&'a str, u32>, text: &'a str) -> u32 {
         *seen.entry(text).or_insert_with(|| {
-            self.0.push(Text {
-                folded: fold(text),
-                original: text.to_owned(),
-            });
+            self.0.push(Text { folded: fold(text), original: text.to_owned() });
             number(self.0.len() - 1)
         })
     }
@@ -255,11 +252,7 @@ impl Search {
 
     fn score_shared<'a>(&self, word: &'a Word) -> Scored<'a> {
         let when = |fields: [Field; 2], table: &Table, score: &dyn Fn(&Text) -> Score| {
-            if fields.contains(&word.field) {
-                table.scores(score)
-            } else {
-                vec![0; table.0.len()]
-            }
+            if fields.contains(&word.field) { table.scores(score) } else { vec![0; table.0.len()] }
         };
         // Tags and regions match whole pieces only: `test` is spread over `northeast`.
         let label = |text: &Text| {
@@ -339,10 +332,7 @@ impl Search {
     pub fn position(&self, row: TargetRef) -> Option<usize> {
         let number = self.accounts.get(row.account as usize)?.first_row + row.role;
         let place = *self.place.get(number as usize)? as usize;
-        self.level()
-            .hits
-            .iter()
-            .position(|hit| hit.place() == place)
+        self.level().hits.iter().position(|hit| hit.place() == place)
     }
 
     /// How many rows at the top match equally well, so that only favourites set them apart.
@@ -355,10 +345,8 @@ impl Search {
 
 impl Entry {
     fn new(account: &Account, tags: Box<[u32]>, first_row: usize) -> Self {
-        let names: Box<[Box<str>]> = account
-            .names()
-            .map(|name| fold(name.as_str()).into_boxed_str())
-            .collect();
+        let names: Box<[Box<str>]> =
+            account.names().map(|name| fold(name.as_str()).into_boxed_str()).collect();
         let mut id = [b'0'; 12];
         id.copy_from_slice(&account.id.to_string().as_bytes()[..12]);
         Self {
@@ -377,10 +365,7 @@ impl Entry {
 
 impl Row {
     fn target(self) -> TargetRef {
-        TargetRef {
-            account: self.account,
-            role: self.role,
-        }
+        TargetRef { account: self.account, role: self.role }
     }
 }
 

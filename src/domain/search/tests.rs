@@ -48,29 +48,14 @@ fn names(query: &str, names: &[&str]) -> Vec<String> {
     let accounts = numbered.map(|(n, name)| account(name, &format!("{n:012}"), &[], &["R"], &[]));
     let mut search = Search::new(catalog(accounts.collect()), &[]);
     let rows = found(&mut search, query).into_iter();
-    rows.map(|row| row.trim_end_matches("/R").to_owned())
-        .collect()
+    rows.map(|row| row.trim_end_matches("/R").to_owned()).collect()
 }
 
 #[test]
 fn exact_comes_first_then_prefix_word_start_substring_fuzzy() {
-    let all = [
-        "d-e-v",
-        "sandevon",
-        "my-dev-1",
-        "dev-tanaka",
-        "dev",
-        "other",
-    ];
-    assert_eq!(
-        names("dev", &all),
-        ["dev", "dev-tanaka", "my-dev-1", "sandevon", "d-e-v"]
-    );
-    assert_eq!(
-        names("DEV", &all),
-        names("ｄｅｖ", &all),
-        "case and width are folded"
-    );
+    let all = ["d-e-v", "sandevon", "my-dev-1", "dev-tanaka", "dev", "other"];
+    assert_eq!(names("dev", &all), ["dev", "dev-tanaka", "my-dev-1", "sandevon", "d-e-v"]);
+    assert_eq!(names("DEV", &all), names("ｄｅｖ", &all), "case and width are folded");
     assert_eq!(
         names("tanaka", &["xtanaka", "DevTanaka", "開発tanaka"]),
         ["DevTanaka", "開発tanaka", "xtanaka"]
@@ -98,20 +83,8 @@ fn team() -> Search {
                 &["Developer", "ReadOnly"],
                 &["sandbox", "pay"],
             ),
-            account(
-                "dev-suzuki",
-                "012345678901",
-                &[],
-                &["Developer"],
-                &["sandbox"],
-            ),
-            account(
-                "開発-田中",
-                "233323332333",
-                &["kaihatsu-tanaka"],
-                &["Developer"],
-                &[],
-            ),
+            account("dev-suzuki", "012345678901", &[], &["Developer"], &["sandbox"]),
+            account("開発-田中", "233323332333", &["kaihatsu-tanaka"], &["Developer"], &[]),
         ]),
         &[],
     )
@@ -154,21 +127,9 @@ fn favourites_break_ties_and_nothing_more() {
     let gone = "arn:aws:iam::999999999999:role/Gone".parse().unwrap();
     search.filter("dev");
     search.rank(&[gone, suzuki]);
-    assert_eq!(
-        found(&mut search, "dev")[0],
-        "dev-suzuki/Developer",
-        "a tie"
-    );
-    assert_eq!(
-        search.ties(),
-        3,
-        "three names begin with dev, the fourth only its role"
-    );
-    assert_eq!(
-        found(&mut search, "dev-tanaka")[0],
-        "dev-tanaka/Developer",
-        "exact wins"
-    );
+    assert_eq!(found(&mut search, "dev")[0], "dev-suzuki/Developer", "a tie");
+    assert_eq!(search.ties(), 3, "three names begin with dev, the fourth only its role");
+    assert_eq!(found(&mut search, "dev-tanaka")[0], "dev-tanaka/Developer", "exact wins");
     assert_eq!(found(&mut search, "")[0], "dev-suzuki/Developer");
     let row = search.hit(0).unwrap();
     assert_eq!((search.position(row), search.ties()), (Some(0), 4));
@@ -183,18 +144,9 @@ fn the_matched_letters_are_those_that_are_shown() {
         search.filter(query);
         search.lit(row)
     };
-    let first = TargetRef {
-        account: 0,
-        role: 0,
-    };
-    let third = TargetRef {
-        account: 2,
-        role: 0,
-    };
-    let name = |name: Vec<usize>| Lit {
-        name,
-        ..Lit::default()
-    };
+    let first = TargetRef { account: 0, role: 0 };
+    let third = TargetRef { account: 2, role: 0 };
+    let name = |name: Vec<usize>| Lit { name, ..Lit::default() };
     assert_eq!(lit("tan", first), name(vec![4, 5, 6]));
     assert_eq!(lit("dtk", first), name(vec![0, 4, 8]), "fuzzy");
     assert_eq!(lit("田", third), name(vec![7]), "byte offsets");
@@ -202,11 +154,7 @@ fn the_matched_letters_are_those_that_are_shown() {
     assert_eq!(lit("2-3332", third).id, [0, 1, 2, 3, 4]);
     assert_eq!(lit("role:dev", first).role, [0, 1, 2]);
     assert_eq!(lit("north", first).region, [3, 4, 5, 6, 7]);
-    assert_eq!(
-        lit("mine", first),
-        Lit::default(),
-        "aliases are not in the list"
-    );
+    assert_eq!(lit("mine", first), Lit::default(), "aliases are not in the list");
     assert_eq!(lit("", first), Lit::default());
 }
 

@@ -64,26 +64,14 @@ impl Condition {
     /// Fails with the operator's name where it is not known.
     pub(super) fn new(operator: &str, key: &str, values: Vec<String>) -> Result<Self, String> {
         let known = Operator::parse(operator).ok_or(format!("unknown operator {operator}"))?;
-        Ok(Self {
-            operator: known,
-            key: key.to_ascii_lowercase(),
-            values,
-        })
+        Ok(Self { operator: known, key: key.to_ascii_lowercase(), values })
     }
 
     /// Whether it holds for a user of the auth account who calls in some way.
     pub(super) fn holds(&self, caller: Caller, auth: AccountId) -> Holds {
         let sure = |yes: bool| if yes { Holds::Always } else { Holds::Never };
-        let wants = |text: &str| {
-            self.values
-                .iter()
-                .any(|value| value.eq_ignore_ascii_case(text))
-        };
-        let Operator {
-            test,
-            negated,
-            absent,
-        } = self.operator;
+        let wants = |text: &str| self.values.iter().any(|value| value.eq_ignore_ascii_case(text));
+        let Operator { test, negated, absent } = self.operator;
         let account = auth.to_string();
         match (test, fact(&self.key, caller, &account)) {
             (Test::Null, Fact::Absent) => sure(wants("true")),
@@ -143,24 +131,13 @@ impl Operator {
                 (Test::Other, true)
             }
             other => {
-                let order = other
-                    .strip_prefix("Numeric")
-                    .or(other.strip_prefix("Date"))?;
-                let known = [
-                    "Equals",
-                    "LessThan",
-                    "LessThanEquals",
-                    "GreaterThan",
-                    "GreaterThanEquals",
-                ];
+                let order = other.strip_prefix("Numeric").or(other.strip_prefix("Date"))?;
+                let known =
+                    ["Equals", "LessThan", "LessThanEquals", "GreaterThan", "GreaterThanEquals"];
                 known.contains(&order).then_some((Test::Other, false))?
             }
         };
-        Some(Self {
-            test,
-            negated,
-            absent,
-        })
+        Some(Self { test, negated, absent })
     }
 }
 

@@ -35,69 +35,30 @@ fn only_conditions_that_refuse_both_callers_without_mfa_count() {
         (r#"{"Bool":{"aws:MultiFactorAuthPresent":"true"}}"#, "mfa"),
         (r#"{"Bool":{"AWS:multifactorauthpresent":true}}"#, "mfa"),
         (r#"{"Bool":{"aws:MultiFactorAuthPresent":["true"]}}"#, "mfa"),
-        (
-            r#"{"ForAnyValue:Bool":{"aws:MultiFactorAuthPresent":"true"}}"#,
-            "mfa",
-        ),
-        (
-            r#"{"NumericLessThan":{"aws:MultiFactorAuthAge":"3600"}}"#,
-            "mfa",
-        ),
+        (r#"{"ForAnyValue:Bool":{"aws:MultiFactorAuthPresent":"true"}}"#, "mfa"),
+        (r#"{"NumericLessThan":{"aws:MultiFactorAuthAge":"3600"}}"#, "mfa"),
         (r#"{"Null":{"aws:MultiFactorAuthAge":"false"}}"#, "mfa"),
         // The traps: each of these looks like MFA and is none.
-        (
-            r#"{"BoolIfExists":{"aws:MultiFactorAuthPresent":"true"}}"#,
-            "open-key",
-        ),
-        (
-            r#"{"ForAllValues:Bool":{"aws:MultiFactorAuthPresent":"true"}}"#,
-            "open-key",
-        ),
-        (
-            r#"{"NumericLessThanIfExists":{"aws:MultiFactorAuthAge":"3600"}}"#,
-            "open-key",
-        ),
-        (
-            r#"{"Null":{"aws:MultiFactorAuthPresent":"true"}}"#,
-            "open-key",
-        ),
-        (
-            r#"{"Null":{"aws:MultiFactorAuthPresent":"false"}}"#,
-            "open-session",
-        ),
+        (r#"{"BoolIfExists":{"aws:MultiFactorAuthPresent":"true"}}"#, "open-key"),
+        (r#"{"ForAllValues:Bool":{"aws:MultiFactorAuthPresent":"true"}}"#, "open-key"),
+        (r#"{"NumericLessThanIfExists":{"aws:MultiFactorAuthAge":"3600"}}"#, "open-key"),
+        (r#"{"Null":{"aws:MultiFactorAuthPresent":"true"}}"#, "open-key"),
+        (r#"{"Null":{"aws:MultiFactorAuthPresent":"false"}}"#, "open-session"),
         (r#"{"Null":{"aws:TokenIssueTime":"false"}}"#, "open-session"),
-        (
-            r#"{"Bool":{"aws:MultiFactorAuthPresent":"false"}}"#,
-            "open-session",
-        ),
-        (
-            r#"{"Bool":{"aws:MultiFactorAuthPresent":["true","false"]}}"#,
-            "open-session",
-        ),
+        (r#"{"Bool":{"aws:MultiFactorAuthPresent":"false"}}"#, "open-session"),
+        (r#"{"Bool":{"aws:MultiFactorAuthPresent":["true","false"]}}"#, "open-session"),
         ("{}", "open-key"),
         // What a thief may meet protects nothing.
-        (
-            r#"{"StringEquals":{"sts:ExternalId":"x","aws:PrincipalOrgID":"o-1"}}"#,
-            "open-key",
-        ),
+        (r#"{"StringEquals":{"sts:ExternalId":"x","aws:PrincipalOrgID":"o-1"}}"#, "open-key"),
         (r#"{"IpAddress":{"aws:SourceIp":"10.0.0.0/8"}}"#, "open-key"),
         (
             r#"{"IpAddress":{"aws:SourceIp":"10.0.0.0/8"},"Bool":{"aws:MultiFactorAuthPresent":"true"}}"#,
             "mfa",
         ),
         // What is not understood is never sound.
-        (
-            r#"{"Bool2":{"aws:MultiFactorAuthPresent":"true"}}"#,
-            "unclear",
-        ),
-        (
-            r#"{"StringEquals":{"aws:MultiFactorAuthPresent":"true"}}"#,
-            "unclear",
-        ),
-        (
-            r#"{"Bool":{"aws:MultiFactorAuthPresent":"${aws:username}"}}"#,
-            "unclear",
-        ),
+        (r#"{"Bool2":{"aws:MultiFactorAuthPresent":"true"}}"#, "unclear"),
+        (r#"{"StringEquals":{"aws:MultiFactorAuthPresent":"true"}}"#, "unclear"),
+        (r#"{"Bool":{"aws:MultiFactorAuthPresent":"${aws:username}"}}"#, "unclear"),
     ] {
         assert_eq!(word(&allow(condition)), expected, "{condition}");
     }
@@ -114,21 +75,12 @@ fn principals_that_are_not_the_users_do_not_count() {
             "open-key",
         ),
         (r#"{"AWS":"arn:aws:iam::222222222222:root"}"#, "closed"),
-        (
-            r#"{"AWS":"arn:aws:iam::111111111111:role/provisioning"}"#,
-            "closed",
-        ),
+        (r#"{"AWS":"arn:aws:iam::111111111111:role/provisioning"}"#, "closed"),
         (r#"{"AWS":"AIDAABCDEFGHIJKLMNOPQ"}"#, "closed"),
         (r#"{"Service":"lambda.amazonaws.com"}"#, "closed"),
-        (
-            r#"{"Federated":"arn:aws:iam::222222222222:saml-provider/x"}"#,
-            "closed",
-        ),
+        (r#"{"Federated":"arn:aws:iam::222222222222:saml-provider/x"}"#, "closed"),
         (r#"{"Planet":"mars"}"#, "unclear"),
-        (
-            r#"{"AWS":"arn:aws:iam::111111111111:group/devs"}"#,
-            "unclear",
-        ),
+        (r#"{"AWS":"arn:aws:iam::111111111111:group/devs"}"#, "unclear"),
         (r#"{"AWS":"somebody"}"#, "unclear"),
     ] {
         assert_eq!(word(&allow_for(principal, "{}")), expected, "{principal}");
@@ -138,57 +90,23 @@ fn principals_that_are_not_the_users_do_not_count() {
 #[test]
 fn conditions_may_keep_the_users_out() {
     for (condition, expected) in [
-        (
-            r#"{"StringEquals":{"aws:PrincipalType":"AssumedRole"}}"#,
-            "closed",
-        ),
-        (
-            r#"{"StringEquals":{"aws:PrincipalAccount":"222222222222"}}"#,
-            "closed",
-        ),
+        (r#"{"StringEquals":{"aws:PrincipalType":"AssumedRole"}}"#, "closed"),
+        (r#"{"StringEquals":{"aws:PrincipalAccount":"222222222222"}}"#, "closed"),
         (
             r#"{"StringEquals":{"aws:PrincipalAccount":["222222222222","111111111111"]}}"#,
             "open-key",
         ),
-        (
-            r#"{"StringNotEquals":{"aws:PrincipalAccount":"111111111111"}}"#,
-            "closed",
-        ),
-        (
-            r#"{"ArnLike":{"aws:PrincipalArn":"arn:aws:iam::*:role/provisioning/*"}}"#,
-            "closed",
-        ),
-        (
-            r#"{"ArnLike":{"aws:PrincipalArn":"arn:aws:iam::*:*"}}"#,
-            "open-key",
-        ),
-        (
-            r#"{"StringLike":{"aws:PrincipalArn":"arn:*role/*"}}"#,
-            "open-key",
-        ),
-        (
-            r#"{"ArnNotLike":{"aws:PrincipalArn":"arn:aws:iam::*:user/a*"}}"#,
-            "open-key",
-        ),
+        (r#"{"StringNotEquals":{"aws:PrincipalAccount":"111111111111"}}"#, "closed"),
+        (r#"{"ArnLike":{"aws:PrincipalArn":"arn:aws:iam::*:role/provisioning/*"}}"#, "closed"),
+        (r#"{"ArnLike":{"aws:PrincipalArn":"arn:aws:iam::*:*"}}"#, "open-key"),
+        (r#"{"StringLike":{"aws:PrincipalArn":"arn:*role/*"}}"#, "open-key"),
+        (r#"{"ArnNotLike":{"aws:PrincipalArn":"arn:aws:iam::*:user/a*"}}"#, "open-key"),
         (r#"{"Bool":{"aws:PrincipalIsAWSService":"true"}}"#, "closed"),
-        (
-            r#"{"StringNotEquals":{"aws:PrincipalType":"user"}}"#,
-            "open-key",
-        ),
-        (
-            r#"{"StringEqualsIgnoreCase":{"aws:PrincipalType":"user"}}"#,
-            "unclear",
-        ),
-        (
-            r#"{"StringEquals":{"aws:SourceAccount":"222222222222"}}"#,
-            "closed",
-        ),
+        (r#"{"StringNotEquals":{"aws:PrincipalType":"user"}}"#, "open-key"),
+        (r#"{"StringEqualsIgnoreCase":{"aws:PrincipalType":"user"}}"#, "unclear"),
+        (r#"{"StringEquals":{"aws:SourceAccount":"222222222222"}}"#, "closed"),
     ] {
-        assert_eq!(
-            word(&allow_for(r#"{"AWS":"*"}"#, condition)),
-            expected,
-            "{condition}"
-        );
+        assert_eq!(word(&allow_for(r#"{"AWS":"*"}"#, condition)), expected, "{condition}");
     }
 }
 
@@ -204,31 +122,11 @@ fn a_deny_protects_only_where_it_is_sure_to_strike() {
     for (principal, condition, expected) in [
         (r#"{"AWS":"*"}"#, if_exists, "mfa"),
         (r#""*""#, if_exists, "mfa"),
-        (
-            r#"{"AWS":"arn:aws:iam::111111111111:root"}"#,
-            if_exists,
-            "mfa",
-        ),
-        (
-            r#"{"AWS":"arn:aws:iam::111111111111:user/bob"}"#,
-            if_exists,
-            "open-key",
-        ),
-        (
-            r#"{"AWS":"*"}"#,
-            r#"{"Bool":{"aws:MultiFactorAuthPresent":"false"}}"#,
-            "open-key",
-        ),
-        (
-            r#"{"AWS":"*"}"#,
-            r#"{"Null":{"aws:MultiFactorAuthPresent":"true"}}"#,
-            "open-session",
-        ),
-        (
-            r#"{"AWS":"*"}"#,
-            r#"{"Null":{"aws:MultiFactorAuthAge":"true"}}"#,
-            "mfa",
-        ),
+        (r#"{"AWS":"arn:aws:iam::111111111111:root"}"#, if_exists, "mfa"),
+        (r#"{"AWS":"arn:aws:iam::111111111111:user/bob"}"#, if_exists, "open-key"),
+        (r#"{"AWS":"*"}"#, r#"{"Bool":{"aws:MultiFactorAuthPresent":"false"}}"#, "open-key"),
+        (r#"{"AWS":"*"}"#, r#"{"Null":{"aws:MultiFactorAuthPresent":"true"}}"#, "open-session"),
+        (r#"{"AWS":"*"}"#, r#"{"Null":{"aws:MultiFactorAuthAge":"true"}}"#, "mfa"),
         (r#"{"AWS":"*"}"#, "{}", "closed"),
         (
             r#"{"AWS":"*"}"#,
@@ -236,11 +134,7 @@ fn a_deny_protects_only_where_it_is_sure_to_strike() {
             "open-key",
         ),
     ] {
-        assert_eq!(
-            word(&document(principal, condition)),
-            expected,
-            "{principal} {condition}"
-        );
+        assert_eq!(word(&document(principal, condition)), expected, "{principal} {condition}");
     }
 }
 

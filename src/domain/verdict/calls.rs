@@ -61,10 +61,7 @@ fn judge_set(probes: &[&Probe], footing: &Footing) -> (Verdict, String) {
         return (Verdict::Open, why);
     }
     if let Err(why) = &footing.control {
-        return (
-            Verdict::NotProved,
-            format!("there is no positive control: {why}"),
-        );
+        return (Verdict::NotProved, format!("there is no positive control: {why}"));
     }
     let cause_is =
         |probe: &Probe, test: fn(&Cause) -> bool| probe.outcome.cause().is_some_and(test);
@@ -85,29 +82,16 @@ fn judge_set(probes: &[&Probe], footing: &Footing) -> (Verdict, String) {
                 names(&lacking)
             ),
         ),
-        ([], [], _) if probes.iter().any(|probe| quarantined(probe)) => (
-            Verdict::Masked,
-            "AWS's quarantine of a leaked key refuses first".into(),
-        ),
-        (_, _, [_, ..]) => (
-            Verdict::NotProved,
-            format!("undecided: {}", names(&undecided)),
-        ),
-        ([], [], []) => (
-            Verdict::NotProved,
-            "AWS names no policy that denies it".into(),
-        ),
+        ([], [], _) if probes.iter().any(|probe| quarantined(probe)) => {
+            (Verdict::Masked, "AWS's quarantine of a leaked key refuses first".into())
+        }
+        (_, _, [_, ..]) => (Verdict::NotProved, format!("undecided: {}", names(&undecided))),
+        ([], [], []) => (Verdict::NotProved, "AWS names no policy that denies it".into()),
         (_, [_, ..], _) => (
             Verdict::NotProved,
-            format!(
-                "the deny spares {}, which only no policy allows",
-                names(&lacking)
-            ),
+            format!("the deny spares {}, which only no policy allows", names(&lacking)),
         ),
-        ([_, ..], [], []) => (
-            footing.ground.stands(),
-            "refused, and AWS names the deny".into(),
-        ),
+        ([_, ..], [], []) => (footing.ground.stands(), "refused, and AWS names the deny".into()),
     }
 }
 

@@ -92,10 +92,9 @@ impl Outcome {
         match code.as_str() {
             // EC2 says so instead of acting; the other tells that the caller may ask.
             "DryRunOperation" | "AWSOrganizationsNotInUseException" => Self::Allowed,
-            "AccessDenied" | "AccessDeniedException" | "UnauthorizedOperation" => Self::Denied {
-                code,
-                cause: Cause::read(message),
-            },
+            "AccessDenied" | "AccessDeniedException" | "UnauthorizedOperation" => {
+                Self::Denied { code, cause: Cause::read(message) }
+            }
             moot if SHAPE.iter().any(|prefix| moot.starts_with(prefix)) => Self::Moot { code },
             _ => Self::undecided(&format!("{code}: {}", sanitize(message))),
         }
@@ -138,10 +137,7 @@ impl Cause {
                 let arn = rest.split_whitespace().next()?.trim_end_matches('.');
                 arn.starts_with("arn:").then(|| sanitize(arn))
             });
-            return Self::ExplicitDeny {
-                policy_type,
-                policy: named,
-            };
+            return Self::ExplicitDeny { policy_type, policy: named };
         }
         let lacking = message.split_once("because no");
         match lacking.and_then(|(_, text)| kind(text)) {
@@ -193,10 +189,7 @@ impl fmt::Display for Outcome {
         match self {
             Self::Allowed => f.write_str("allowed"),
             Self::Denied { code, cause } => match cause {
-                Cause::ExplicitDeny {
-                    policy_type,
-                    policy,
-                } => {
+                Cause::ExplicitDeny { policy_type, policy } => {
                     write!(f, "{code}, explicit deny in {policy_type}")?;
                     policy.as_ref().map_or(Ok(()), |arn| write!(f, " ({arn})"))
                 }

@@ -112,10 +112,7 @@ impl AccountReport {
     /// Masked guardrails count as standing where the trust policy was read and is sound.
     pub fn verdict(&self, ground: Ground) -> Verdict {
         let roles = self.roles.iter().map(|role| role.verdict(ground));
-        roles
-            .max()
-            .unwrap_or(Verdict::NotProved)
-            .max(self.back_doors.verdict)
+        roles.max().unwrap_or(Verdict::NotProved).max(self.back_doors.verdict)
     }
 
     /// Every finding about the account.
@@ -129,10 +126,7 @@ impl Report {
     /// The worst verdict of all.
     pub fn verdict(&self) -> Verdict {
         let key = self.key.iter().map(|finding| finding.verdict);
-        let accounts = self
-            .accounts
-            .iter()
-            .map(|account| account.verdict(self.ground));
+        let accounts = self.accounts.iter().map(|account| account.verdict(self.ground));
         key.chain(accounts)
             .chain(self.accounts.is_empty().then_some(Verdict::NotProved))
             .max()
@@ -160,9 +154,7 @@ impl Report {
 
     /// Every finding, the user's own first.
     pub fn findings(&self) -> impl Iterator<Item = &Finding> {
-        self.key
-            .iter()
-            .chain(self.accounts.iter().flat_map(AccountReport::findings))
+        self.key.iter().chain(self.accounts.iter().flat_map(AccountReport::findings))
     }
 }
 
@@ -173,28 +165,15 @@ mod tests {
     use crate::domain::verdict::{Outcome, Probe, Signed};
 
     fn finding(guardrail: Guardrail, verdict: Verdict, evidence: Vec<Evidence>) -> Finding {
-        Finding {
-            guardrail,
-            verdict,
-            because: String::new(),
-            evidence,
-            remedy: None,
-        }
+        Finding { guardrail, verdict, because: String::new(), evidence, remedy: None }
     }
 
     fn report(ground: Ground, user: Verdict, trust: Verdict, read: bool) -> Report {
         let role: RoleArn = "arn:aws:iam::222222222222:role/Developer".parse().unwrap();
-        let evidence = Evidence::TrustPolicy {
-            role: role.to_string(),
-            reading: Reading::AsksMfa,
-        };
+        let evidence = Evidence::TrustPolicy { role: role.to_string(), reading: Reading::AsksMfa };
         let findings = vec![
             finding(Guardrail::User, user, Vec::new()),
-            finding(
-                Guardrail::Trust,
-                trust,
-                if read { vec![evidence] } else { Vec::new() },
-            ),
+            finding(Guardrail::Trust, trust, if read { vec![evidence] } else { Vec::new() }),
             finding(Guardrail::Organization, Verdict::Masked, Vec::new()),
         ];
         Report {

@@ -31,28 +31,23 @@ pub fn judge_role(seen: &RoleEvidence, footing: &Footing) -> [Finding; 3] {
     let user = seen.weigh(footing, by_user);
     let organization = seen.weigh(footing, by_organization);
     let trust = seen.trust(footing);
-    [
-        (Guardrail::User, user),
-        (Guardrail::Trust, trust),
-        (Guardrail::Organization, organization),
-    ]
-    .map(|(guardrail, (verdict, because))| Finding {
-        guardrail,
-        verdict,
-        because,
-        evidence: seen.evidence(guardrail),
-        remedy: remedy(guardrail, verdict),
-    })
+    [(Guardrail::User, user), (Guardrail::Trust, trust), (Guardrail::Organization, organization)]
+        .map(|(guardrail, (verdict, because))| Finding {
+            guardrail,
+            verdict,
+            because,
+            evidence: seen.evidence(guardrail),
+            remedy: remedy(guardrail, verdict),
+        })
 }
 
 fn by_user(cause: &Cause, footing: &Footing) -> (Verdict, &'static str) {
     let stands = footing.ground.stands();
     match cause {
         deny if deny.is_own_deny() => (stands, "refused, and AWS names a deny of the user's side"),
-        lack if lack.is_own_lack() => (
-            stands,
-            "no policy of the user allows it without a code, and with one it is allowed",
-        ),
+        lack if lack.is_own_lack() => {
+            (stands, "no policy of the user allows it without a code, and with one it is allowed")
+        }
         Cause::Unnamed if footing.names_policies => (
             Verdict::Open,
             "AWS names a deny of the user's side where there is one, and named none: only the role's side refused",
@@ -64,13 +59,9 @@ fn by_user(cause: &Cause, footing: &Footing) -> (Verdict, &'static str) {
 
 fn by_organization(cause: &Cause, footing: &Footing) -> (Verdict, &'static str) {
     match cause {
-        Cause::ExplicitDeny {
-            policy_type: PolicyType::ResourceControl,
-            ..
-        } => (
-            footing.ground.stands(),
-            "refused, and AWS names a resource control policy",
-        ),
+        Cause::ExplicitDeny { policy_type: PolicyType::ResourceControl, .. } => {
+            (footing.ground.stands(), "refused, and AWS names a resource control policy")
+        }
         Cause::Unnamed => (Verdict::NotProved, "AWS named no resource control policy"),
         _ => (Verdict::Masked, "the user's side refused first"),
     }
@@ -86,17 +77,12 @@ impl RoleEvidence {
 
     /// What every guardrail shares: an entry without MFA, a missing control, an outcome that says nothing.
     fn before_weighing(&self, footing: &Footing) -> Option<(Verdict, String)> {
-        if let Some((by, _)) = self
-            .without_mfa()
-            .find(|(_, outcome)| **outcome == Outcome::Allowed)
+        if let Some((by, _)) = self.without_mfa().find(|(_, outcome)| **outcome == Outcome::Allowed)
         {
             return Some((Verdict::Open, format!("AWS let the {} in", by.name())));
         }
         if let Err(why) = &footing.control {
-            return Some((
-                Verdict::NotProved,
-                format!("there is no positive control: {why}"),
-            ));
+            return Some((Verdict::NotProved, format!("there is no positive control: {why}")));
         }
         if self.control != Outcome::Allowed {
             let why = "a code does not open the role either, so a refusal without one proves nothing: \
@@ -110,23 +96,18 @@ impl RoleEvidence {
         if let Some(verdict) = self.before_weighing(footing) {
             return verdict;
         }
-        worst(
-            self.without_mfa()
-                .map(|(by, outcome)| match outcome.cause() {
-                    Some(cause) => {
-                        let (verdict, why) = weigh(cause, footing);
-                        (verdict, format!("{}: {why}", by.name()))
-                    }
-                    None => (Verdict::NotProved, format!("{}: {outcome}", by.name())),
-                }),
-        )
+        worst(self.without_mfa().map(|(by, outcome)| match outcome.cause() {
+            Some(cause) => {
+                let (verdict, why) = weigh(cause, footing);
+                (verdict, format!("{}: {why}", by.name()))
+            }
+            None => (Verdict::NotProved, format!("{}: {outcome}", by.name())),
+        }))
     }
 
     fn trust(&self, footing: &Footing) -> (Verdict, String) {
         let read = |verdict, why: &str| (verdict, why.to_owned());
-        let entered = self
-            .without_mfa()
-            .any(|(_, outcome)| *outcome == Outcome::Allowed);
+        let entered = self.without_mfa().any(|(_, outcome)| *outcome == Outcome::Allowed);
         match &self.trust {
             _ if entered => self
                 .before_weighing(footing)
@@ -145,10 +126,9 @@ impl RoleEvidence {
                 Verdict::NotProved,
                 "read: it lets none of the users in, and yet a code opens the role",
             ),
-            Ok(Reading::Unclear { why }) => (
-                Verdict::NotProved,
-                format!("it cannot be fully interpreted: {why}"),
-            ),
+            Ok(Reading::Unclear { why }) => {
+                (Verdict::NotProved, format!("it cannot be fully interpreted: {why}"))
+            }
             Err(unread) => match self.before_weighing(footing) {
                 Some(verdict) => verdict,
                 None => self.trust_unread(unread, footing),
@@ -161,10 +141,7 @@ impl RoleEvidence {
         let all =
             |test: &dyn Fn(&Outcome) -> bool| self.without_mfa().all(|(_, outcome)| test(outcome));
         if !all(&|outcome| outcome.cause().is_some()) {
-            (
-                Verdict::NotProved,
-                format!("not read ({unread}), and the probes are undecided"),
-            )
+            (Verdict::NotProved, format!("not read ({unread}), and the probes are undecided"))
         } else if footing.names_policies && all(&|outcome| outcome.cause() == Some(&Cause::Unnamed))
         {
             (
@@ -172,25 +149,16 @@ impl RoleEvidence {
                 "refused without a code, opened with one, and no other policy is named".into(),
             )
         } else {
-            (
-                Verdict::Masked,
-                format!("not read ({unread}), and another policy refused first"),
-            )
+            (Verdict::Masked, format!("not read ({unread}), and another policy refused first"))
         }
     }
 
     fn evidence(&self, guardrail: Guardrail) -> Vec<Evidence> {
         let probe = |by, outcome: &Outcome| {
-            Evidence::Probe(Probe {
-                by,
-                call: "sts:AssumeRole".into(),
-                outcome: outcome.clone(),
-            })
+            Evidence::Probe(Probe { by, call: "sts:AssumeRole".into(), outcome: outcome.clone() })
         };
-        let mut all: Vec<Evidence> = self
-            .without_mfa()
-            .map(|(by, outcome)| probe(by, outcome))
-            .collect();
+        let mut all: Vec<Evidence> =
+            self.without_mfa().map(|(by, outcome)| probe(by, outcome)).collect();
         all.push(probe(Signed::SessionWithMfa, &self.control));
         if let (Guardrail::Trust, Ok(reading)) = (guardrail, &self.trust) {
             all.push(Evidence::TrustPolicy {
@@ -227,9 +195,7 @@ pub fn judge_back_doors(
     let many = roles.len();
     let of = |wanted: fn(&Reading) -> bool| -> Vec<Evidence> {
         let found = roles.iter().filter(|(_, reading)| wanted(reading)).cloned();
-        found
-            .map(|(role, reading)| Evidence::TrustPolicy { role, reading })
-            .collect()
+        found.map(|(role, reading)| Evidence::TrustPolicy { role, reading }).collect()
     };
     let open = of(|reading| matches!(reading, Reading::Open(_)));
     let unclear = of(|reading| matches!(reading, Reading::Unclear { .. }));

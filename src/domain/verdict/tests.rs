@@ -18,20 +18,11 @@ fn rcp() -> Outcome {
 }
 
 fn footing() -> Footing {
-    Footing {
-        ground: Ground::Aws,
-        control: Ok(()),
-        names_policies: true,
-        quarantine: None,
-    }
+    Footing { ground: Ground::Aws, control: Ok(()), names_policies: true, quarantine: None }
 }
 
 fn hole() -> Reading {
-    Reading::Open(Hole {
-        statement: "Enter".into(),
-        principal: "*".into(),
-        bare_key: true,
-    })
+    Reading::Open(Hole { statement: "Enter".into(), principal: "*".into(), bare_key: true })
 }
 
 /// The verdicts on user, trust and organisation.
@@ -69,40 +60,24 @@ fn causes_are_read_from_the_end_of_the_message() {
     };
     for (suffix, cause) in [
         ("", Cause::Unnamed),
-        (
-            " with an explicit deny in an identity-based policy",
-            explicit(IdentityBased, None),
-        ),
+        (" with an explicit deny in an identity-based policy", explicit(IdentityBased, None)),
         (
             " with an explicit deny in an identity-based policy: arn:aws:iam::aws:policy/AWSCompromisedKeyQuarantineV3",
-            explicit(
-                IdentityBased,
-                Some("arn:aws:iam::aws:policy/AWSCompromisedKeyQuarantineV3"),
-            ),
+            explicit(IdentityBased, Some("arn:aws:iam::aws:policy/AWSCompromisedKeyQuarantineV3")),
         ),
-        (
-            " with an explicit deny in a service control policy",
-            explicit(ServiceControl, None),
-        ),
+        (" with an explicit deny in a service control policy", explicit(ServiceControl, None)),
         (
             " with an explicit deny in a resource control policy. Encoded authorization failure message: abc",
             explicit(ResourceControl, None),
         ),
-        (
-            " with an explicit deny in a permissions boundary",
-            explicit(PermissionsBoundary, None),
-        ),
+        (" with an explicit deny in a permissions boundary", explicit(PermissionsBoundary, None)),
         (
             " because no identity-based policy allows the sts:AssumeRole action",
-            Cause::NoAllow {
-                policy_type: IdentityBased,
-            },
+            Cause::NoAllow { policy_type: IdentityBased },
         ),
         (
             " because no permissions boundary allows the sts:AssumeRole action",
-            Cause::NoAllow {
-                policy_type: PermissionsBoundary,
-            },
+            Cause::NoAllow { policy_type: PermissionsBoundary },
         ),
         (" with an explicit deny in a dream", Cause::Unnamed),
     ] {
@@ -119,21 +94,10 @@ fn refusals_that_prove_nothing_are_undecided_or_moot() {
         "Throttling",
         "SignatureDoesNotMatch",
     ] {
-        assert!(
-            matches!(Outcome::refused(code, "x"), Outcome::Undecided { .. }),
-            "{code}"
-        );
+        assert!(matches!(Outcome::refused(code, "x"), Outcome::Undecided { .. }), "{code}");
     }
-    for code in [
-        "InvalidAMIID.NotFound",
-        "MissingParameter",
-        "InvalidAction",
-        "ValidationError",
-    ] {
-        assert!(
-            matches!(Outcome::refused(code, "x"), Outcome::Moot { .. }),
-            "{code}"
-        );
+    for code in ["InvalidAMIID.NotFound", "MissingParameter", "InvalidAction", "ValidationError"] {
+        assert!(matches!(Outcome::refused(code, "x"), Outcome::Moot { .. }), "{code}");
     }
     assert_eq!(
         Outcome::refused("DryRunOperation", "Request would have succeeded"),
@@ -162,103 +126,33 @@ fn a_role_is_judged_guardrail_by_guardrail() {
     use Verdict::{Masked, NotProved, Open, Proved};
     for (key, session, trust, verdicts) in [
         // All closed: the user's side refuses first.
-        (
-            identity(),
-            Some(identity()),
-            Ok(Reading::AsksMfa),
-            [Proved, Proved, Masked],
-        ),
-        (
-            identity(),
-            None,
-            Ok(Reading::AsksMfa),
-            [Proved, Proved, Masked],
-        ),
-        (
-            identity(),
-            Some(identity()),
-            unread(),
-            [Proved, Masked, Masked],
-        ),
-        (
-            lacking(),
-            Some(lacking()),
-            Ok(Reading::AsksMfa),
-            [Proved, Proved, Masked],
-        ),
+        (identity(), Some(identity()), Ok(Reading::AsksMfa), [Proved, Proved, Masked]),
+        (identity(), None, Ok(Reading::AsksMfa), [Proved, Proved, Masked]),
+        (identity(), Some(identity()), unread(), [Proved, Masked, Masked]),
+        (lacking(), Some(lacking()), Ok(Reading::AsksMfa), [Proved, Proved, Masked]),
         // The trust policy open behind a closed user policy.
-        (
-            identity(),
-            Some(identity()),
-            Ok(hole()),
-            [Proved, Open, Masked],
-        ),
+        (identity(), Some(identity()), Ok(hole()), [Proved, Open, Masked]),
         // The user policy open before a closed trust policy.
-        (
-            unnamed(),
-            Some(unnamed()),
-            Ok(Reading::AsksMfa),
-            [Open, Proved, NotProved],
-        ),
-        (
-            unnamed(),
-            Some(unnamed()),
-            unread(),
-            [Open, Proved, NotProved],
-        ),
+        (unnamed(), Some(unnamed()), Ok(Reading::AsksMfa), [Open, Proved, NotProved]),
+        (unnamed(), Some(unnamed()), unread(), [Open, Proved, NotProved]),
         // The user policy open before a resource control policy.
-        (
-            rcp(),
-            Some(rcp()),
-            Ok(Reading::AsksMfa),
-            [Masked, Proved, Proved],
-        ),
+        (rcp(), Some(rcp()), Ok(Reading::AsksMfa), [Masked, Proved, Proved]),
         (rcp(), Some(rcp()), Ok(hole()), [Masked, Open, Proved]),
         // A user policy that forgets sessions made without a code.
-        (
-            identity(),
-            Some(unnamed()),
-            Ok(Reading::AsksMfa),
-            [Open, Proved, NotProved],
-        ),
-        (
-            identity(),
-            Some(Outcome::Allowed),
-            Ok(hole()),
-            [Open, Open, Open],
-        ),
+        (identity(), Some(unnamed()), Ok(Reading::AsksMfa), [Open, Proved, NotProved]),
+        (identity(), Some(Outcome::Allowed), Ok(hole()), [Open, Open, Open]),
         // All open, whatever the document pretends.
-        (
-            Outcome::Allowed,
-            Some(Outcome::Allowed),
-            Ok(Reading::AsksMfa),
-            [Open, Open, Open],
-        ),
+        (Outcome::Allowed, Some(Outcome::Allowed), Ok(Reading::AsksMfa), [Open, Open, Open]),
         // Nothing is concluded from silence.
-        (
-            busy(),
-            Some(identity()),
-            unread(),
-            [NotProved, NotProved, NotProved],
-        ),
-        (
-            busy(),
-            Some(busy()),
-            Ok(Reading::AsksMfa),
-            [NotProved, Proved, NotProved],
-        ),
+        (busy(), Some(identity()), unread(), [NotProved, NotProved, NotProved]),
+        (busy(), Some(busy()), Ok(Reading::AsksMfa), [NotProved, Proved, NotProved]),
         (
             identity(),
             Some(identity()),
             Ok(Reading::Unclear { why: "?".into() }),
             [Proved, NotProved, Masked],
         ),
-        (
-            identity(),
-            Some(identity()),
-            Ok(Reading::Closed),
-            [Proved, NotProved, Masked],
-        ),
+        (identity(), Some(identity()), Ok(Reading::Closed), [Proved, NotProved, Masked]),
     ] {
         let shown = format!("{key} / {session:?} / {trust:?}");
         assert_eq!(role(key, session, trust, &footing()), verdicts, "{shown}");
@@ -267,10 +161,7 @@ fn a_role_is_judged_guardrail_by_guardrail() {
 
 #[test]
 fn a_refusal_without_a_name_proves_nothing_where_aws_names_none() {
-    let footing = Footing {
-        names_policies: false,
-        ..footing()
-    };
+    let footing = Footing { names_policies: false, ..footing() };
     assert_eq!(
         role(denied(""), Some(denied("")), Err(denied("")), &footing),
         [Verdict::NotProved, Verdict::Masked, Verdict::NotProved]
@@ -279,37 +170,16 @@ fn a_refusal_without_a_name_proves_nothing_where_aws_names_none() {
 
 #[test]
 fn without_the_control_nothing_is_proved_and_open_stays_open() {
-    let footing = Footing {
-        control: Err("no code was given".into()),
-        ..footing()
-    };
-    assert_eq!(
-        role(identity(), None, Err(denied("")), &footing),
-        [Verdict::NotProved; 3]
-    );
-    assert_eq!(
-        role(Outcome::Allowed, None, Err(denied("")), &footing),
-        [Verdict::Open; 3]
-    );
-    assert_eq!(
-        calls(&[(Signed::Key, "iam:ListUsers", identity())], &footing),
-        Verdict::NotProved
-    );
-    assert_eq!(
-        calls(
-            &[(Signed::Key, "iam:ListUsers", Outcome::Allowed)],
-            &footing
-        ),
-        Verdict::Open
-    );
+    let footing = Footing { control: Err("no code was given".into()), ..footing() };
+    assert_eq!(role(identity(), None, Err(denied("")), &footing), [Verdict::NotProved; 3]);
+    assert_eq!(role(Outcome::Allowed, None, Err(denied("")), &footing), [Verdict::Open; 3]);
+    assert_eq!(calls(&[(Signed::Key, "iam:ListUsers", identity())], &footing), Verdict::NotProved);
+    assert_eq!(calls(&[(Signed::Key, "iam:ListUsers", Outcome::Allowed)], &footing), Verdict::Open);
     assert_eq!(
         judge_device(&Device::Listed { all: 1, codes: 1 }, &footing).verdict,
         Verdict::NotProved
     );
-    assert_eq!(
-        judge_device(&Device::Listed { all: 0, codes: 0 }, &footing).verdict,
-        Verdict::Open
-    );
+    assert_eq!(judge_device(&Device::Listed { all: 0, codes: 0 }, &footing).verdict, Verdict::Open);
 }
 
 #[test]
@@ -330,10 +200,8 @@ fn calls_are_judged_by_what_denies_them() {
     let lacking =
         || denied(" because no identity-based policy allows the s3:ListAllMyBuckets action");
     let scp = || denied(" with an explicit deny in a service control policy");
-    let needs_mfa = || Outcome::Denied {
-        code: "InvalidClientTokenId".into(),
-        cause: Cause::IamNeedsMfa,
-    };
+    let needs_mfa =
+        || Outcome::Denied { code: "InvalidClientTokenId".into(), cause: Cause::IamNeedsMfa };
     let moot = || Outcome::refused("InvalidAMIID.NotFound", "");
     let key = |outcome| (Signed::Key, "s3:ListAllMyBuckets", outcome);
     let session = |outcome| (Signed::SessionWithoutMfa, "iam:ListUsers", outcome);
@@ -342,25 +210,13 @@ fn calls_are_judged_by_what_denies_them() {
         (vec![key(scp())], Verdict::Proved),
         (vec![key(identity()), key(denied(""))], Verdict::Proved),
         (vec![key(identity()), key(moot())], Verdict::Proved),
-        (
-            vec![key(identity()), session(identity()), session(needs_mfa())],
-            Verdict::Proved,
-        ),
+        (vec![key(identity()), session(identity()), session(needs_mfa())], Verdict::Proved),
         (vec![key(identity()), key(Outcome::Allowed)], Verdict::Open),
-        (
-            vec![key(identity()), session(Outcome::Allowed)],
-            Verdict::Open,
-        ),
+        (vec![key(identity()), session(Outcome::Allowed)], Verdict::Open),
         (vec![key(lacking())], Verdict::Open),
-        (
-            vec![key(identity()), session(lacking()), session(needs_mfa())],
-            Verdict::Open,
-        ),
+        (vec![key(identity()), session(lacking()), session(needs_mfa())], Verdict::Open),
         (vec![key(identity()), key(lacking())], Verdict::NotProved),
-        (
-            vec![key(identity()), key(Outcome::undecided("no network"))],
-            Verdict::NotProved,
-        ),
+        (vec![key(identity()), key(Outcome::undecided("no network"))], Verdict::NotProved),
         (vec![key(denied(""))], Verdict::NotProved),
         (vec![key(moot())], Verdict::NotProved),
         (vec![session(needs_mfa())], Verdict::NotProved),
@@ -378,36 +234,21 @@ fn the_quarantine_masks_what_it_denies() {
     assert!(named.cause().unwrap().is_quarantine());
     let buckets = |outcome: &Outcome| (Signed::Key, "s3:ListAllMyBuckets", outcome.clone());
     let regions = |outcome: &Outcome| (Signed::Key, "ec2:DescribeRegions", outcome.clone());
-    let quarantined = |how| Footing {
-        quarantine: Some(how),
-        ..footing()
-    };
+    let quarantined = |how| Footing { quarantine: Some(how), ..footing() };
     let footing = quarantined(Quarantine::Named);
     assert_eq!(calls(&[buckets(&named)], &footing), Verdict::Masked);
-    assert_eq!(
-        calls(&[buckets(&named), regions(&identity())], &footing),
-        Verdict::Proved
-    );
+    assert_eq!(calls(&[buckets(&named), regions(&identity())], &footing), Verdict::Proved);
     let footing = quarantined(Quarantine::Suspected);
     assert_eq!(calls(&[buckets(&identity())], &footing), Verdict::Masked);
 }
 
 #[test]
 fn nothing_is_proved_on_emulated_ground() {
-    let footing = Footing {
-        ground: Ground::Emulated,
-        ..footing()
-    };
+    let footing = Footing { ground: Ground::Emulated, ..footing() };
     let verdicts = role(identity(), None, Ok(Reading::AsksMfa), &footing);
     assert_eq!(verdicts, [Verdict::Held, Verdict::Held, Verdict::Masked]);
-    assert_eq!(
-        calls(&[(Signed::Key, "iam:ListUsers", identity())], &footing),
-        Verdict::Held
-    );
-    assert_eq!(
-        judge_device(&Device::TookCode, &footing).verdict,
-        Verdict::Held
-    );
+    assert_eq!(calls(&[(Signed::Key, "iam:ListUsers", identity())], &footing), Verdict::Held);
+    assert_eq!(judge_device(&Device::TookCode, &footing).verdict, Verdict::Held);
     let back_doors = judge_back_doors(Ok(vec![]), &footing);
     assert_eq!(back_doors.verdict, Verdict::Held);
 }
@@ -415,28 +256,17 @@ fn nothing_is_proved_on_emulated_ground() {
 #[test]
 fn back_doors_are_named() {
     let roles = |readings: &[Reading]| {
-        let named = (0..)
-            .zip(readings)
-            .map(|(n, reading)| (format!("role-{n}"), reading.clone()));
+        let named = (0..).zip(readings).map(|(n, reading)| (format!("role-{n}"), reading.clone()));
         Ok(named.collect())
     };
     let unclear = Reading::Unclear { why: "?".into() };
-    let open = judge_back_doors(
-        roles(&[Reading::Closed, hole(), unclear.clone()]),
-        &footing(),
-    );
+    let open = judge_back_doors(roles(&[Reading::Closed, hole(), unclear.clone()]), &footing());
     assert_eq!((open.verdict, open.evidence.len()), (Verdict::Open, 1));
     assert_eq!(
         open.evidence[0].to_string(),
         "trust policy of role-1: statement Enter lets a bare key of * in"
     );
     let doubt = judge_back_doors(roles(&[Reading::AsksMfa, unclear]), &footing());
-    assert_eq!(
-        (doubt.verdict, doubt.evidence.len()),
-        (Verdict::NotProved, 1)
-    );
-    assert_eq!(
-        judge_back_doors(Err(denied("")), &footing()).verdict,
-        Verdict::NotProved
-    );
+    assert_eq!((doubt.verdict, doubt.evidence.len()), (Verdict::NotProved, 1));
+    assert_eq!(judge_back_doors(Err(denied("")), &footing()).verdict, Verdict::NotProved);
 }

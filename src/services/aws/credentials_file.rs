@@ -52,10 +52,7 @@ impl CredentialsFile {
         };
         let bytes = Zeroizing::new(std::fs::read(&path).map_err(|error| wrong(error.to_string()))?);
         let text = std::str::from_utf8(&bytes).map_err(|_| wrong("it is not UTF-8".into()))?;
-        Ok(Self {
-            text: Zeroizing::new(text.to_owned()),
-            path,
-        })
+        Ok(Self { text: Zeroizing::new(text.to_owned()), path })
     }
 
     /// The file's path.
@@ -71,18 +68,13 @@ impl CredentialsFile {
         if !settings.iter().any(|setting| setting.profile == profile) {
             let mut names: Vec<&str> = settings.iter().map(|setting| setting.profile).collect();
             names.dedup();
-            let fault = Fault::new(
-                Exit::Usage,
-                format!("{file} has no profile {shown} with a key"),
-            )
-            .because("it may stand in ~/.aws/config, which sekisho does not empty");
+            let fault =
+                Fault::new(Exit::Usage, format!("{file} has no profile {shown} with a key"))
+                    .because("it may stand in ~/.aws/config, which sekisho does not empty");
             return Err(match nearest(profile, names.iter().copied()).first() {
                 Some(near) => fault.fix(format!("sekisho key import --profile {}", sanitize(near))),
                 None if names.is_empty() => fault.fix("sekisho key add"),
-                None => fault.fix(format!(
-                    "the profiles there: {}",
-                    sanitize(&names.join(", "))
-                )),
+                None => fault.fix(format!("the profiles there: {}", sanitize(&names.join(", ")))),
             });
         }
         let all = |names: &[&str]| -> Vec<&Setting<'_>> {
@@ -97,22 +89,13 @@ impl CredentialsFile {
                 Exit::Usage,
                 format!("profile {shown} holds no single access key"),
             )
-            .because(format!(
-                "{file} gives it {} {ID} and {} {SECRET}",
-                ids.len(),
-                secrets.len()
-            ))
+            .because(format!("{file} gives it {} {ID} and {} {SECRET}", ids.len(), secrets.len()))
             .fix("mend the file, or type the key: `sekisho key add`"));
         };
         let origin = format!("profile {shown}");
         let is_session = !all(&TOKENS).is_empty();
         Ok(Found {
-            key: long_term(
-                id.value,
-                Secret::new(secret.value.to_owned()),
-                is_session,
-                &origin,
-            )?,
+            key: long_term(id.value, Secret::new(secret.value.to_owned()), is_session, &origin)?,
             lines: vec![id.line.clone(), secret.line.clone()],
         })
     }
@@ -144,11 +127,9 @@ impl CredentialsFile {
         let fault = |error: FileError| error.fault("the credentials file was not changed");
         let now = std::fs::read(&self.path).map(Zeroizing::new);
         if now.map_or(true, |bytes| **bytes != *self.text.as_bytes()) {
-            return Err(
-                Fault::new(Exit::Fault, "the credentials file was not changed")
-                    .because("another program has written it in the meantime")
-                    .fix("sekisho key import, once more"),
-            );
+            return Err(Fault::new(Exit::Fault, "the credentials file was not changed")
+                .because("another program has written it in the meantime")
+                .fix("sekisho key import, once more"));
         }
         let copy = backup.then(|| {
             let mut name = self.path.as_os_str().to_owned();
@@ -239,10 +220,7 @@ mod tests {
         assert_eq!(found.key.secret.expose(), "wJalrXUtnFEMI/K7MDENG");
         let expected = TEXT
             .replacen("aws_access_key_id=AKIAIOSFODNN7EXAMPLE\r\n", "", 1)
-            .replace(
-                "AWS_Secret_Access_Key = wJalrXUtnFEMI/K7MDENG # mine\r\n",
-                "",
-            );
+            .replace("AWS_Secret_Access_Key = wJalrXUtnFEMI/K7MDENG # mine\r\n", "");
         assert_eq!(*file().without(&found), expected);
         let found = file().find("last").unwrap();
         assert_eq!(found.key.secret.expose(), "x/y+z=");

@@ -88,11 +88,8 @@ impl Failure {
     {
         let response = error.raw_response();
         let status = response.map(|response| response.status().as_u16());
-        let header = |name: &str| {
-            response
-                .and_then(|r| r.headers().get(name))
-                .map(ToOwned::to_owned)
-        };
+        let header =
+            |name: &str| response.and_then(|r| r.headers().get(name)).map(ToOwned::to_owned);
         let (code, message) = match (error.code(), response.and_then(|r| r.body().bytes())) {
             (None, Some(body)) => wrapped(body).unzip(),
             (code, _) => (code, error.message()),
@@ -124,9 +121,7 @@ impl Failure {
             } else {
                 kind
             },
-            skew: header("date")
-                .and_then(|date| skew(&date))
-                .or_else(|| skew_in_text(&message)),
+            skew: header("date").and_then(|date| skew(&date)).or_else(|| skew_in_text(&message)),
             request_id: header("x-amzn-requestid")
                 .or_else(|| header("x-amz-request-id"))
                 .map(|id| sanitize(&id)),
@@ -245,9 +240,7 @@ impl Failure {
                     .because(
                         "the deny may not see the code that this very call carries (direct flow)",
                     )
-                    .fix(format!(
-                        "use the shared flow: `sekisho shell {target} --duration 1h`"
-                    )),
+                    .fix(format!("use the shared flow: `sekisho shell {target} --duration 1h`")),
                 Flow::Shared => fault.fix(format!(
                     "look in your IAM user's policies for what denies sts:AssumeRole on {role}"
                 )),
@@ -255,9 +248,7 @@ impl Failure {
         } else if message.contains("no identity-based policy allows") {
             fault
                 .because("no policy of your IAM user allows it")
-                .fix(format!(
-                    "have sts:AssumeRole on {role} allowed to your IAM user"
-                ))
+                .fix(format!("have sts:AssumeRole on {role} allowed to your IAM user"))
         } else if message.contains("permissions boundary") {
             fault
                 .because("your IAM user's permissions boundary does not allow it")
@@ -266,13 +257,11 @@ impl Failure {
             .into_iter()
             .find(|kind| message.contains(&format!("{kind} control policy")))
         {
-            fault
-                .because(format!(
-                    "a {kind} control policy of the organisation denies it"
-                ))
-                .fix(format!(
+            fault.because(format!("a {kind} control policy of the organisation denies it")).fix(
+                format!(
                     "ask those who keep it about sts:AssumeRole on {role}; `-v` shows AWS's words"
-                ))
+                ),
+            )
         } else {
             fault
                 .because("the role's trust policy does not let you in: another user, an older MFA than it takes, a missing external id")
@@ -437,9 +426,7 @@ fn is_connect(error: &dyn Error) -> bool {
 
 /// How far our clock is ahead of an answer's `Date` header (RFC 9110), where it is worth a word.
 fn skew(date: &str) -> Option<SignedDuration> {
-    let theirs = jiff::fmt::rfc2822::DateTimeParser::new()
-        .parse_timestamp(date)
-        .ok()?;
+    let theirs = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(date).ok()?;
     let ahead = Timestamp::now().duration_since(theirs);
     (ahead.abs() > SignedDuration::from_mins(2)).then_some(ahead)
 }
@@ -491,18 +478,9 @@ mod tests {
             };
             failure.fault(Doing::Asking)
         };
-        let large = told(
-            "PackedPolicyTooLarge",
-            "Packed policy consumes 112% of allotted space",
-        );
-        assert!(
-            large.what.contains("too large") && large.why[0].contains("112%"),
-            "{large:?}"
-        );
-        assert!(
-            large.fix.iter().any(|fix| fix.contains("policy_arns")),
-            "{large:?}"
-        );
+        let large = told("PackedPolicyTooLarge", "Packed policy consumes 112% of allotted space");
+        assert!(large.what.contains("too large") && large.why[0].contains("112%"), "{large:?}");
+        assert!(large.fix.iter().any(|fix| fix.contains("policy_arns")), "{large:?}");
         let malformed = told("MalformedPolicyDocument", "Syntax error at position (1,9)");
         assert!(malformed.why[0].contains("(1,9)") && malformed.fix[0].contains("validate-policy"));
         assert_eq!((large.exit, malformed.exit), (Exit::Refused, Exit::Refused));

@@ -51,10 +51,7 @@ impl Aws {
             .fix("use the console's own switch-role page")
         })?;
         let (sign_in, console) = hosts;
-        let emulator = self
-            .endpoint
-            .as_deref()
-            .filter(|url| !is_of(partition, url));
+        let emulator = self.endpoint.as_deref().filter(|url| !is_of(partition, url));
         Ok(Site {
             sign_in: emulator.map_or_else(
                 || format!("https://{sign_in}"),
@@ -136,9 +133,8 @@ fn is_of(partition: Partition, url: &str) -> bool {
 
 fn garbled(status: Option<u16>) -> Fault {
     let fault = match status {
-        Some(status) => Fault::new(Exit::Refused, "the console does not take this session").detail(
-            format!("the federation endpoint answered with HTTP {status}"),
-        ),
+        Some(status) => Fault::new(Exit::Refused, "the console does not take this session")
+            .detail(format!("the federation endpoint answered with HTTP {status}")),
         None => Fault::new(Exit::Fault, "the console's answer makes no sense"),
     };
     fault
@@ -154,10 +150,7 @@ mod tests {
     #[test]
     fn an_endpoint_in_a_vpc_is_aws_own_and_an_emulator_is_not() {
         let aws = Partition::Aws;
-        assert!(is_of(
-            aws,
-            "https://vpce-1.sts.eu-west-1.vpce.amazonaws.com/x"
-        ));
+        assert!(is_of(aws, "https://vpce-1.sts.eu-west-1.vpce.amazonaws.com/x"));
         assert!(!is_of(aws, "http://127.0.0.1:5601"));
         assert!(!is_of(aws, "https://amazonaws.com.example.org"));
         assert!(!is_of(aws, "https://example.org/.amazonaws.com"));

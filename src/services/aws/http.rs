@@ -26,11 +26,7 @@ pub(super) fn plain() -> SharedHttpClient {
 
 /// A client that is built at its first request. The stock one parses every root certificate at once.
 pub(super) fn lazy_https() -> Result<SharedHttpClient, Fault> {
-    Ok(LazyHttps {
-        inner: OnceLock::new(),
-        bundle: ca_bundle()?,
-    }
-    .into_shared())
+    Ok(LazyHttps { inner: OnceLock::new(), bundle: ca_bundle()? }.into_shared())
 }
 
 #[derive(Debug)]
@@ -71,14 +67,8 @@ fn context(bundle: Option<&[u8]>) -> TlsContext {
     if let Some(pem) = bundle {
         trust = trust.with_pem_certificate(pem.to_vec());
     }
-    #[expect(
-        clippy::expect_used,
-        reason = "the PEM was checked; nothing else can fail"
-    )]
-    TlsContext::builder()
-        .with_trust_store(trust)
-        .build()
-        .expect("a checked trust store")
+    #[expect(clippy::expect_used, reason = "the PEM was checked; nothing else can fail")]
+    TlsContext::builder().with_trust_store(trust).build().expect("a checked trust store")
 }
 
 fn https(
@@ -134,16 +124,11 @@ pub fn detours(auth: &Auth) -> Vec<String> {
     if let Some(url) = &auth.endpoint_url {
         lines.push(format!("endpoint {}", sanitize(url)));
     }
-    let plain = auth
-        .endpoint_url
-        .as_deref()
-        .is_some_and(|url| url.starts_with("http://"));
+    let plain = auth.endpoint_url.as_deref().is_some_and(|url| url.starts_with("http://"));
     if plain {
         return lines;
     }
-    let proxy = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"]
-        .into_iter()
-        .find_map(set);
+    let proxy = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"].into_iter().find_map(set);
     if let Some(proxy) = proxy {
         let host = proxy.rsplit('@').next().unwrap_or_default(); // drops user:password@
         lines.push(format!("proxy {}", sanitize(host)));

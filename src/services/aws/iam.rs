@@ -35,8 +35,7 @@ impl Aws {
                 created: timestamp(key.create_date()?)?,
             })
         });
-        keys.collect::<Option<_>>()
-            .ok_or_else(|| Failure::garbled("iam:ListAccessKeys"))
+        keys.collect::<Option<_>>().ok_or_else(|| Failure::garbled("iam:ListAccessKeys"))
     }
 
     /// `iam:GetAccessKeyLastUsed`; `None` where it never was.
@@ -46,12 +45,7 @@ impl Aws {
         id: &AccessKeyId,
     ) -> Result<Option<LastUse>, Failure> {
         let client = self.iam(signer);
-        let call = || {
-            client
-                .get_access_key_last_used()
-                .access_key_id(id.as_str())
-                .send()
-        };
+        let call = || client.get_access_key_last_used().access_key_id(id.as_str()).send();
         let answer = again(call).await?;
         Ok(answer.access_key_last_used().and_then(|used| {
             Some(LastUse {
@@ -101,9 +95,7 @@ impl Aws {
         id: &AccessKeyId,
     ) -> Result<(), Failure> {
         let client = self.iam(signer);
-        again(|| client.delete_access_key().access_key_id(id.as_str()).send())
-            .await
-            .map(drop)
+        again(|| client.delete_access_key().access_key_id(id.as_str()).send()).await.map(drop)
     }
 }
 

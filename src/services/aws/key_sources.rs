@@ -23,12 +23,7 @@ pub fn from_environment() -> Result<AccessKey, Fault> {
             .because("the config says `auth.key: env`, but AWS_ACCESS_KEY_ID or AWS_SECRET_ACCESS_KEY is not set")
             .fix("export both, or keep the key in the store: `sekisho key add` and `auth.key: auto`"));
     };
-    long_term(
-        &id,
-        Secret::new(secret),
-        set("AWS_SESSION_TOKEN").is_some(),
-        "the environment",
-    )
+    long_term(&id, Secret::new(secret), set("AWS_SESSION_TOKEN").is_some(), "the environment")
 }
 
 /// A profile of the shared AWS files, read by `aws-config`; never a chain, never a network call.
@@ -60,10 +55,7 @@ pub fn profile_files(home: &Path) -> [PathBuf; 2] {
     let file = |variable: &str, name: &str| {
         std::env::var_os(variable).map_or_else(|| home.join(".aws").join(name), PathBuf::from)
     };
-    [
-        file("AWS_SHARED_CREDENTIALS_FILE", "credentials"),
-        file("AWS_CONFIG_FILE", "config"),
-    ]
+    [file("AWS_SHARED_CREDENTIALS_FILE", "credentials"), file("AWS_CONFIG_FILE", "config")]
 }
 
 /// What a credential process prints.
@@ -80,17 +72,12 @@ struct Printed {
 
 /// A program that prints credential-process JSON (1Password, pass). Its stderr is the person's.
 pub async fn from_command(argv: &Argv) -> Result<AccessKey, Fault> {
-    let (program, arguments) = argv
-        .split_first()
-        .map_or(("", &[][..]), |(p, a)| (p.as_str(), a));
+    let (program, arguments) = argv.split_first().map_or(("", &[][..]), |(p, a)| (p.as_str(), a));
     let shown = sanitize(program);
     let wrong = |why: String| {
-        Fault::new(
-            Exit::Fault,
-            format!("key_command gives no access key: {shown}"),
-        )
-        .because(why)
-        .fix("run the command by hand; it prints {\"Version\": 1, \"AccessKeyId\": …}")
+        Fault::new(Exit::Fault, format!("key_command gives no access key: {shown}"))
+            .because(why)
+            .fix("run the command by hand; it prints {\"Version\": 1, \"AccessKeyId\": …}")
     };
     let child = tokio::process::Command::new(program)
         .args(arguments)
@@ -107,12 +94,8 @@ pub async fn from_command(argv: &Argv) -> Result<AccessKey, Fault> {
     if !output.status.success() {
         return Err(wrong(format!("it ended with {}", output.status)));
     }
-    let printed: Printed = serde_json::from_slice(&text).map_err(|error| {
-        wrong(format!(
-            "line {}: not credential-process JSON",
-            error.line()
-        ))
-    })?;
+    let printed: Printed = serde_json::from_slice(&text)
+        .map_err(|error| wrong(format!("line {}: not credential-process JSON", error.line())))?;
     if printed.version != 1 {
         return Err(wrong(format!("its Version is {}, not 1", printed.version)));
     }
@@ -134,13 +117,11 @@ pub fn long_term(
     has_token: bool,
     origin: &str,
 ) -> Result<AccessKey, Fault> {
-    let id = id
-        .parse::<crate::domain::ids::AccessKeyId>()
-        .map_err(|why| {
-            Fault::new(Exit::Usage, format!("{origin} holds no access key"))
-                .because(why.to_string())
-                .fix("check for hidden characters around the key id")
-        })?;
+    let id = id.parse::<crate::domain::ids::AccessKeyId>().map_err(|why| {
+        Fault::new(Exit::Usage, format!("{origin} holds no access key"))
+            .because(why.to_string())
+            .fix("check for hidden characters around the key id")
+    })?;
     if has_token || id.is_temporary() {
         return Err(not_long_term(origin));
     }

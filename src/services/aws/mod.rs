@@ -99,18 +99,11 @@ impl Aws {
     ///
     /// Fails where `AWS_CA_BUNDLE` names a file that holds no usable certificate.
     pub fn new(auth: &Auth) -> Result<Self, Fault> {
-        let plain = auth
-            .endpoint_url
-            .as_deref()
-            .is_some_and(|url| url.starts_with("http://"));
+        let plain = auth.endpoint_url.as_deref().is_some_and(|url| url.starts_with("http://"));
         Ok(Self {
             region: aws_types::region::Region::new(auth.region.to_string()),
             endpoint: auth.endpoint_url.clone(),
-            http: if plain {
-                http::plain()
-            } else {
-                http::lazy_https()?
-            },
+            http: if plain { http::plain() } else { http::lazy_https()? },
         })
     }
 
@@ -120,9 +113,8 @@ impl Aws {
         let answer = again(|| client.get_caller_identity().send()).await?;
         let arn = answer.arn().unwrap_or_default().to_owned();
         let account = answer.account().and_then(|id| id.parse().ok());
-        let user = arn
-            .split_once(":user/")
-            .and_then(|(_, path)| path.rsplit('/').next()?.parse().ok());
+        let user =
+            arn.split_once(":user/").and_then(|(_, path)| path.rsplit('/').next()?.parse().ok());
         match account {
             Some(account) => Ok(Caller { account, arn, user }),
             None => Err(Failure::garbled("sts:GetCallerIdentity")),
@@ -160,12 +152,7 @@ impl Aws {
     ) -> Result<Credentials, Failure> {
         let client = self.sts(signer);
         let scope = target.session.scope;
-        let partition = target
-            .role
-            .partition()
-            .parse()
-            .ok()
-            .and_then(|p| scope.policy_arn(p));
+        let partition = target.role.partition().parse().ok().and_then(|p| scope.policy_arn(p));
         let policies = partition.iter().chain(&target.session.policy_arns);
         let call = client
             .assume_role()
@@ -173,20 +160,18 @@ impl Aws {
             .role_session_name(name.as_str())
             .duration_seconds(seconds(life))
             .set_external_id(target.session.external_id.as_ref().map(ToString::to_string))
-            .set_source_identity(
-                target
-                    .session
-                    .source_identity
-                    .as_ref()
-                    .map(ToString::to_string),
-            )
+            .set_source_identity(target.session.source_identity.as_ref().map(ToString::to_string))
             .set_policy(target.session.policy.clone())
             .set_policy_arns(some(
                 policies.map(|arn| PolicyDescriptorType::builder().arn(arn.as_str()).build()),
             ))
-            .set_tags(some(target.session.tags.iter().filter_map(
-                |(key, value)| Tag::builder().key(key).value(value).build().ok(),
-            )));
+            .set_tags(some(
+                target
+                    .session
+                    .tags
+                    .iter()
+                    .filter_map(|(key, value)| Tag::builder().key(key).value(value).build().ok()),
+            ));
         let answer = match code {
             Some((serial, code)) => call
                 .serial_number(serial.as_str())
@@ -196,10 +181,8 @@ impl Aws {
                 .map_err(|error| Failure::of(&error).asked_with_code())?,
             None => again(|| call.clone().send()).await?,
         };
-        let assumed = answer
-            .assumed_role_user()
-            .map(|user| user.arn().to_owned())
-            .unwrap_or_default();
+        let assumed =
+            answer.assumed_role_user().map(|user| user.arn().to_owned()).unwrap_or_default();
         if !target.role.is_assumed_by(&assumed) {
             return Err(Failure::garbled("sts:AssumeRole").because(&format!(
                 "the session it gave is {assumed}, not one of {}",
@@ -217,11 +200,7 @@ impl Aws {
     ) -> Result<Vec<String>, Failure> {
         let client = self.iam(signer);
         let answer = again(|| client.list_mfa_devices().user_name(user.as_str()).send()).await?;
-        Ok(answer
-            .mfa_devices()
-            .iter()
-            .map(|device| device.serial_number().to_owned())
-            .collect())
+        Ok(answer.mfa_devices().iter().map(|device| device.serial_number().to_owned()).collect())
     }
 
     fn sts(&self, signer: Signer<'_>) -> aws_sdk_sts::Client {
@@ -263,10 +242,7 @@ where
 }
 
 fn timeouts() -> TimeoutConfig {
-    TimeoutConfig::builder()
-        .connect_timeout(CONNECT)
-        .operation_timeout(CALL)
-        .build()
+    TimeoutConfig::builder().connect_timeout(CONNECT).operation_timeout(CALL).build()
 }
 
 /// What CloudTrail and `GuardDuty` see beside the SDK's own user agent.
@@ -290,10 +266,7 @@ fn credentials(
     call: &str,
 ) -> Result<Credentials, Failure> {
     let answer = answer.ok_or_else(|| Failure::garbled(call))?;
-    let id: AccessKeyId = answer
-        .access_key_id()
-        .parse()
-        .map_err(|_| Failure::garbled(call))?;
+    let id: AccessKeyId = answer.access_key_id().parse().map_err(|_| Failure::garbled(call))?;
     let expires =
         Timestamp::from_second(answer.expiration().secs()).map_err(|_| Failure::garbled(call))?;
     Ok(Credentials {
@@ -306,11 +279,8 @@ fn credentials(
 
 /// The fault of a key that is not a long-term one.
 fn not_long_term(origin: &str) -> Fault {
-    Fault::new(
-        Exit::Usage,
-        format!("{origin} holds a session, not an access key"),
-    )
-    .because("its key id starts with ASIA, or a session token stands beside it")
-    .because("only an IAM user's long-term key can be exchanged for a code")
-    .fix("point `auth.key` at the long-term key (AKIA…)")
+    Fault::new(Exit::Usage, format!("{origin} holds a session, not an access key"))
+        .because("its key id starts with ASIA, or a session token stands beside it")
+        .because("only an IAM user's long-term key can be exchanged for a code")
+        .fix("point `auth.key` at the long-term key (AKIA…)")
 }

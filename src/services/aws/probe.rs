@@ -110,14 +110,8 @@ pub struct Prober<'a> {
 impl Aws {
     /// A prober; fails where `AWS_CA_BUNDLE` is unusable.
     pub fn prober(&self) -> Result<Prober<'_>, Fault> {
-        let plain = self
-            .endpoint
-            .as_deref()
-            .is_some_and(|url| url.starts_with("http://"));
-        Ok(Prober {
-            aws: self,
-            connector: http::connector(plain)?,
-        })
+        let plain = self.endpoint.as_deref().is_some_and(|url| url.starts_with("http://"));
+        Ok(Prober { aws: self, connector: http::connector(plain)? })
     }
 }
 
@@ -146,9 +140,7 @@ impl Prober<'_> {
     /// How far this machine's clock is ahead of AWS's, by the `Date` of any answer of STS; unsigned.
     pub async fn clock(&self) -> Result<SignedDuration, Failure> {
         let (url, _) = self.place("sts");
-        let response = self
-            .send(request("GET", &url, &[], "").ok_or_else(garbled)?)
-            .await?;
+        let response = self.send(request("GET", &url, &[], "").ok_or_else(garbled)?).await?;
         let date = response.headers().get("date").ok_or_else(garbled)?;
         let theirs = jiff::fmt::rfc2822::DateTimeParser::new()
             .parse_timestamp(date)
@@ -174,19 +166,14 @@ impl Prober<'_> {
             Ok(Err(error)) => error,
             Err(elapsed) => ConnectorError::timeout(elapsed.into()),
         };
-        Err(Failure::of(
-            &SdkError::<ErrorMetadata, _>::dispatch_failure(error),
-        ))
+        Err(Failure::of(&SdkError::<ErrorMetadata, _>::dispatch_failure(error)))
     }
 
     /// Where a service is, and the region its signature names.
     /// <https://docs.aws.amazon.com/general/latest/gr/aws-service-information.html>
     fn place(&self, service: &str) -> (String, String) {
         let region = self.aws.region.as_ref();
-        let partition = region
-            .parse()
-            .as_ref()
-            .map_or(Partition::Aws, Region::partition);
+        let partition = region.parse().as_ref().map_or(Partition::Aws, Region::partition);
         let suffix = partition.host_suffix();
         let home = match (partition, service) {
             (Partition::China, "organizations") => "cn-northwest-1".to_owned(),
@@ -231,10 +218,7 @@ impl Prober<'_> {
         let (instructions, _) = sign(signable.ok()?, &parameters).ok()?.into_parts();
         let mut request = request(wire.method, &url, &wire.headers, &wire.body)?;
         for (name, value) in instructions.headers() {
-            request
-                .headers_mut()
-                .try_insert(name.to_owned(), value.to_owned())
-                .ok()?;
+            request.headers_mut().try_insert(name.to_owned(), value.to_owned()).ok()?;
         }
         Some(request)
     }
@@ -252,16 +236,9 @@ impl<'a> Wire<'a> {
     /// A request of the JSON 1.1 protocol.
     /// <https://smithy.io/2.0/aws/protocols/aws-json-1_1-protocol.html>
     pub(super) fn json(service: &'static str, target: &'a str, body: String) -> Self {
-        let headers = vec![
-            ("content-type", "application/x-amz-json-1.1"),
-            ("x-amz-target", target),
-        ];
-        Self {
-            service,
-            method: "POST",
-            headers,
-            body,
-        }
+        let headers =
+            vec![("content-type", "application/x-amz-json-1.1"), ("x-amz-target", target)];
+        Self { service, method: "POST", headers, body }
     }
 }
 
@@ -269,12 +246,9 @@ impl Call {
     fn wire(self) -> Wire<'static> {
         let service = self.service();
         match self {
-            Self::ListBuckets => Wire {
-                service,
-                method: "GET",
-                headers: Vec::new(),
-                body: String::new(),
-            },
+            Self::ListBuckets => {
+                Wire { service, method: "GET", headers: Vec::new(), body: String::new() }
+            }
             Self::DescribeOrganization => {
                 let target = "AWSOrganizationsV20161128.DescribeOrganization";
                 Wire::json(service, target, "{}".into())
@@ -340,10 +314,8 @@ fn encode(form: &[(&str, &str)]) -> String {
             })
             .collect()
     };
-    let fields: Vec<String> = form
-        .iter()
-        .map(|(name, value)| format!("{name}={}", escape(value)))
-        .collect();
+    let fields: Vec<String> =
+        form.iter().map(|(name, value)| format!("{name}={}", escape(value))).collect();
     fields.join("&")
 }
 
@@ -363,18 +335,9 @@ fn said(body: &str) -> ErrorMetadata {
     let element = |name: &str| {
         let (_, rest) = body.split_once(&format!("<{name}>"))?;
         let (text, _) = rest.split_once(&format!("</{name}>"))?;
-        let plain = [
-            ("&lt;", "<"),
-            ("&gt;", ">"),
-            ("&quot;", "\""),
-            ("&#39;", "'"),
-            ("&amp;", "&"),
-        ];
-        Some(
-            plain
-                .iter()
-                .fold(text.to_owned(), |text, (from, to)| text.replace(from, to)),
-        )
+        let plain =
+            [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&#39;", "'"), ("&amp;", "&")];
+        Some(plain.iter().fold(text.to_owned(), |text, (from, to)| text.replace(from, to)))
     };
     if let Some(code) = element("Code") {
         error = error.code(code);
@@ -408,9 +371,6 @@ mod tests {
 
     #[test]
     fn forms_are_escaped() {
-        assert_eq!(
-            encode(&[("A", "x y/ü"), ("B", "~1")]),
-            "A=x%20y%2F%C3%BC&B=~1"
-        );
+        assert_eq!(encode(&[("A", "x y/ü"), ("B", "~1")]), "A=x%20y%2F%C3%BC&B=~1");
     }
 }

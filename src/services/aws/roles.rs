@@ -20,9 +20,7 @@ impl Aws {
     /// `sts:GetSessionToken` without a code, for 15 min: what a thief makes of a key. Never stored.
     pub async fn session_without_mfa(&self, key: &AccessKey) -> Result<Credentials, Failure> {
         let client = self.sts(Signer::Key(key));
-        let call = client
-            .get_session_token()
-            .duration_seconds(seconds(SHORTEST));
+        let call = client.get_session_token().duration_seconds(seconds(SHORTEST));
         let answer = again(|| call.clone().send()).await?;
         credentials(answer.credentials(), "sts:GetSessionToken")
     }
@@ -35,9 +33,7 @@ impl Aws {
         name: &SessionName,
     ) -> Result<(), Failure> {
         let powerless = narrowed(target, DENY_ALL);
-        self.assume_role(signer, &powerless, SHORTEST, name, None)
-            .await
-            .map(drop)
+        self.assume_role(signer, &powerless, SHORTEST, name, None).await.map(drop)
     }
 
     /// `sts:AssumeRole` for 15 min with a session policy that allows reading trust policies only.
@@ -48,8 +44,7 @@ impl Aws {
         name: &SessionName,
     ) -> Result<Credentials, Failure> {
         let reader = narrowed(target, READ_ROLES);
-        self.assume_role(Signer::Session(session), &reader, SHORTEST, name, None)
-            .await
+        self.assume_role(Signer::Session(session), &reader, SHORTEST, name, None).await
     }
 
     /// `iam:GetRole`: a role's trust policy, JSON.
@@ -60,9 +55,7 @@ impl Aws {
     ) -> Result<String, Failure> {
         let client = self.iam(Signer::Session(session));
         let answer = again(|| client.get_role().role_name(target.role.name()).send()).await?;
-        let role = answer
-            .role()
-            .filter(|role| role.arn() == target.role.as_str());
+        let role = answer.role().filter(|role| role.arn() == target.role.as_str());
         role.and_then(|role| role.assume_role_policy_document())
             .map(decode)
             .ok_or_else(|| Failure::garbled("iam:GetRole"))
@@ -83,10 +76,7 @@ impl Aws {
                 let document = role.assume_role_policy_document().map(decode);
                 (role.arn().to_owned(), document.unwrap_or_default())
             }));
-            marker = answer
-                .marker()
-                .filter(|_| answer.is_truncated())
-                .map(ToOwned::to_owned);
+            marker = answer.marker().filter(|_| answer.is_truncated()).map(ToOwned::to_owned);
             if marker.is_none() {
                 return Ok(roles);
             }
@@ -111,11 +101,7 @@ fn decode(text: &str) -> String {
     let mut out = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((&byte, after)) = rest.split_first() {
-        let hex = |at: usize| {
-            after
-                .get(at)
-                .and_then(|digit| char::from(*digit).to_digit(16))
-        };
+        let hex = |at: usize| after.get(at).and_then(|digit| char::from(*digit).to_digit(16));
         if let (b'%', Some(high), Some(low)) = (byte, hex(0), hex(1)) {
             out.push(u8::try_from(high * 16 + low).unwrap_or_default());
             rest = &after[2..];

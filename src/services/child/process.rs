@@ -37,9 +37,7 @@ fn try_exec(
     let Some((name, arguments)) = argv.split_first() else {
         return Err(Fault::new(Exit::Usage, "there is no command to run"));
     };
-    let block = environment
-        .block(inherited)
-        .map_err(|error| cannot_run(name, &error))?;
+    let block = environment.block(inherited).map_err(|error| cannot_run(name, &error))?;
     let program = find(name, block.get("PATH"))?;
     let mut command = Command::new(program);
     command.arg0(name).args(arguments).env_clear();
@@ -59,14 +57,10 @@ pub async fn run(
     let Some(name) = argv.first() else {
         return Err(Fault::new(Exit::Usage, "there is no command to run"));
     };
-    let block = environment
-        .block(inherited)
-        .map_err(|error| cannot_run(name, &error))?;
+    let block = environment.block(inherited).map_err(|error| cannot_run(name, &error))?;
     drop(environment);
     let program = find(name, block.get("PATH"))?;
-    run_block(&program, argv, block)
-        .await
-        .map_err(|error| cannot_run(name, &error))
+    run_block(&program, argv, block).await.map_err(|error| cannot_run(name, &error))
 }
 
 /// [`run`], for a program that has been found and an environment that is complete.
@@ -75,10 +69,8 @@ pub(in crate::services) async fn run_block(
     argv: &[OsString],
     block: Block,
 ) -> io::Result<Exit> {
-    let argv: Vec<CString> = argv
-        .iter()
-        .map(|argument| CString::new(argument.as_bytes()))
-        .collect::<Result<_, _>>()?;
+    let argv: Vec<CString> =
+        argv.iter().map(|argument| CString::new(argument.as_bytes())).collect::<Result<_, _>>()?;
     let terminal = Terminal::save();
     // Before the child: a signal that comes in between must not end us. Listeners, not SIG_IGN, which
     // the child would inherit.
@@ -138,11 +130,7 @@ struct Terminal {
 impl Terminal {
     /// `None` without a terminal, or where this process is in its background and has no claim to it.
     fn save() -> Option<Self> {
-        let tty = std::fs::OpenOptions::new()
-            .read(true)
-            .write(true)
-            .open("/dev/tty")
-            .ok()?;
+        let tty = std::fs::OpenOptions::new().read(true).write(true).open("/dev/tty").ok()?;
         (tcgetpgrp(&tty).ok()? == getpgrp()).then_some(())?;
         let settings = tcgetattr(&tty).ok()?;
         Some(Self { tty, settings })
@@ -183,11 +171,9 @@ pub(in crate::services) fn find(name: &OsStr, path: Option<&OsStr>) -> Result<Pa
     }
     if let Some(file) = candidates().find(|file| file.is_file()) {
         let file = sanitize(&file.to_string_lossy());
-        return Err(
-            Fault::new(Exit::CannotRun, format!("{shown} cannot be run"))
-                .because(format!("{file} is not executable"))
-                .fix(format!("chmod +x {file}")),
-        );
+        return Err(Fault::new(Exit::CannotRun, format!("{shown} cannot be run"))
+            .because(format!("{file} is not executable"))
+            .fix(format!("chmod +x {file}")));
     }
     Err(Fault::new(Exit::NotFound, format!("{shown} was not found"))
         .because("no folder of PATH holds it"))

@@ -34,9 +34,7 @@ pub fn holders() -> Vec<Running> {
     let mut tops: Vec<Running> = found
         .values()
         .filter(|(parent, running)| {
-            found
-                .get(parent)
-                .is_none_or(|(_, above)| above.target != running.target)
+            found.get(parent).is_none_or(|(_, above)| above.target != running.target)
         })
         .map(|(_, running)| running.clone())
         .collect();
@@ -56,10 +54,7 @@ fn status(pid: u32) -> Option<(u32, String)> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     let field = |name: &str| status.lines().find_map(|line| line.strip_prefix(name));
     let parent = field("PPid:")?.trim().parse().ok()?;
-    Some((
-        parent,
-        crate::domain::text::sanitize(field("Name:")?.trim()),
-    ))
+    Some((parent, crate::domain::text::sanitize(field("Name:")?.trim())))
 }
 
 #[cfg(target_os = "linux")]
@@ -68,7 +63,5 @@ fn target(pid: u32) -> Option<String> {
     let environment = zeroize::Zeroizing::new(std::fs::read(format!("/proc/{pid}/environ")).ok()?);
     let mut entries = environment.split(|byte| *byte == 0);
     let target = entries.find_map(|entry| entry.strip_prefix(b"SEKISHO_TARGET="))?;
-    Some(crate::domain::text::sanitize(&String::from_utf8_lossy(
-        target,
-    )))
+    Some(crate::domain::text::sanitize(&String::from_utf8_lossy(target)))
 }

@@ -100,17 +100,11 @@ impl Gate {
             return Some(refused);
         }
         // Browsers add these to whatever a page requests; no SDK does.
-        if parts
-            .headers
-            .keys()
-            .any(|name| name.as_str().starts_with("sec-fetch-"))
-        {
+        if parts.headers.keys().any(|name| name.as_str().starts_with("sec-fetch-")) {
             return Some(StatusCode::FORBIDDEN);
         }
         let mut tokens = parts.headers.get_all(header::AUTHORIZATION).iter();
-        let right = tokens
-            .next()
-            .is_some_and(|given| self.token.is(given.as_bytes()));
+        let right = tokens.next().is_some_and(|given| self.token.is(given.as_bytes()));
         if !right || tokens.next().is_some() {
             return Some(StatusCode::FORBIDDEN);
         }

@@ -28,11 +28,7 @@ pub(super) fn of(file: &File, metadata: &Metadata) -> Access {
     } else {
         return Access::Own;
     };
-    if keeps_no_modes(file) {
-        Access::Unknown
-    } else {
-        access
-    }
+    if keeps_no_modes(file) { Access::Unknown } else { access }
 }
 
 /// Whether the file lies on a FAT, NTFS, 9P (WSL's `/mnt/c`), SMB or FUSE file system, where modes are made up.
@@ -92,9 +88,7 @@ fn is_private_group(gid: u32, uid: u32, passwd: &str, group: &str) -> bool {
         .filter(|fields| fields.get(2).is_some_and(|g| g.parse() == Ok(gid)))
         .all(|fields| {
             let members = fields.get(3).unwrap_or(&"");
-            members
-                .split(',')
-                .all(|member| member.is_empty() || member == me)
+            members.split(',').all(|member| member.is_empty() || member == me)
         })
 }
 

@@ -49,16 +49,9 @@ pub fn load(path: &Path, paths: &Paths) -> Result<Understood, Fault> {
         return Ok(understood);
     }
     let (loaded, read_from) = files::load(path, Some(&paths.home), Strictness::Tolerant)?;
-    let warnings = loaded
-        .warnings
-        .iter()
-        .map(|complaint| sanitize(&complaint.to_string()))
-        .collect();
-    let understood = Understood {
-        config: loaded.config,
-        warnings,
-        read_from,
-    };
+    let warnings =
+        loaded.warnings.iter().map(|complaint| sanitize(&complaint.to_string())).collect();
+    let understood = Understood { config: loaded.config, warnings, read_from };
     let size: u64 = understood
         .read_from
         .files
@@ -86,10 +79,7 @@ fn cached(name: &str, path: &Path, paths: &Paths) -> Option<Understood> {
     let paths_of = |stamps: &[Stamp]| stamps.iter().map(|stamp| stamp.path().to_owned()).collect();
     Some(Understood {
         config: serde_json::from_slice(body).ok()?,
-        read_from: ReadFrom {
-            files: paths_of(&header.files),
-            folders: paths_of(&header.folders),
-        },
+        read_from: ReadFrom { files: paths_of(&header.files), folders: paths_of(&header.folders) },
         warnings: header.warnings,
     })
 }

@@ -40,31 +40,22 @@ pub fn locate(
     named: Option<&Path>,
     variable: impl Fn(&str) -> Option<OsString>,
 ) -> Result<PathBuf, Fault> {
-    let set = |name| {
-        variable(name)
-            .filter(|value| !value.is_empty())
-            .map(PathBuf::from)
-    };
+    let set = |name| variable(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     if let Some(path) = named.map(Path::to_owned).or_else(|| set("SEKISHO_CONFIG")) {
         return std::path::absolute(&path).map_err(|why| {
-            Fault::new(
-                Exit::Usage,
-                format!("the config's path cannot be used: {}", path.display()),
-            )
-            .because(why.to_string())
+            Fault::new(Exit::Usage, format!("the config's path cannot be used: {}", path.display()))
+                .because(why.to_string())
         });
     }
     // XDG Base Directory Specification: a relative path is to be ignored.
     let folder = set("XDG_CONFIG_HOME")
         .filter(|path| path.is_absolute())
         .or_else(|| set("HOME").map(|home| home.join(".config")));
-    folder
-        .map(|folder| folder.join("sekisho/config.yaml"))
-        .ok_or_else(|| {
-            Fault::new(Exit::Usage, "there is no place to look for a config")
-                .because("neither HOME nor XDG_CONFIG_HOME is set")
-                .fix("name the file: sekisho --config FILE")
-        })
+    folder.map(|folder| folder.join("sekisho/config.yaml")).ok_or_else(|| {
+        Fault::new(Exit::Usage, "there is no place to look for a config")
+            .because("neither HOME nor XDG_CONFIG_HOME is set")
+            .fix("name the file: sekisho --config FILE")
+    })
 }
 
 /// Reads the config at `path` and everything it names; `home` is what `~` means.
@@ -82,20 +73,14 @@ pub fn load(
         Access::Shared(who) => main.complain(Spot::default(), &shared(who), Some(&chmod(path))),
         Access::Unknown => main.warn(Spot::default(), access::NO_MODES, None),
     }
-    let mut from = ReadFrom {
-        files: vec![path.to_owned()],
-        folders: Vec::new(),
-    };
+    let mut from = ReadFrom { files: vec![path.to_owned()], folders: Vec::new() };
     let includes = include(&mut main, read.identity, home, &mut from);
     let named: Vec<PathBuf> = from.files.clone();
     let mut policies: HashMap<PathBuf, Result<String, String>> = HashMap::new();
     let loaded = assemble(main, includes, strictness, &mut |file, name| {
         let (path, may_leave) = (&named[file as usize], file == 0);
         let policy = policy_path(path, name, home, may_leave)?;
-        policies
-            .entry(policy)
-            .or_insert_with_key(|policy| read_policy(policy, may_leave))
-            .clone()
+        policies.entry(policy).or_insert_with_key(|policy| read_policy(policy, may_leave)).clone()
     });
     from.files.extend(policies.into_keys());
     match loaded {
@@ -106,9 +91,7 @@ pub fn load(
 
 /// Reads another program's text file, within the bounds of a config; or why it cannot be read.
 pub fn read_foreign(path: &Path) -> Result<String, String> {
-    read(path, MAX_CONFIG)
-        .map(|content| content.text)
-        .map_err(|unread| unread.why)
+    read(path, MAX_CONFIG).map(|content| content.text).map_err(|unread| unread.why)
 }
 
 /// Writes a whole config that has been made here, 0600 in a folder 0700 where they are new.
@@ -120,10 +103,7 @@ pub fn write(path: &Path, text: &str) -> Result<(), Fault> {
     assemble(main, Vec::new(), Strictness::Strict, read_policy)
         .map_err(|complaints| Complaint::fault(&complaints))?;
     if text.len() as u64 > MAX_CONFIG {
-        let what = format!(
-            "this would be a config of more than {} MiB",
-            MAX_CONFIG >> 20
-        );
+        let what = format!("this would be a config of more than {} MiB", MAX_CONFIG >> 20);
         return Err(Fault::new(Exit::Usage, what));
     }
     files::write_through(path, text.as_bytes())
@@ -195,10 +175,7 @@ fn read(path: &Path, limit: u64) -> Result<Content, Unread> {
         return Err(Unread::new(ErrorKind::IsADirectory, "it is a directory"));
     }
     if !metadata.is_file() {
-        return Err(Unread::new(
-            ErrorKind::InvalidInput,
-            "it is a pipe or device, not a file",
-        ));
+        return Err(Unread::new(ErrorKind::InvalidInput, "it is a pipe or device, not a file"));
     }
     let too_large = || {
         let why = format!("it is larger than {} KiB", limit >> 10);
@@ -209,20 +186,14 @@ fn read(path: &Path, limit: u64) -> Result<Content, Unread> {
     }
     let mut bytes = Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or(0) + 1);
     // It may have grown since.
-    (&file)
-        .take(limit + 1)
-        .read_to_end(&mut bytes)
-        .map_err(failed)?;
+    (&file).take(limit + 1).read_to_end(&mut bytes).map_err(failed)?;
     if bytes.len() as u64 > limit {
         return Err(too_large());
     }
     let text = String::from_utf8(bytes).map_err(|error| {
         let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
         let line = good.split(|b| *b == b'\n').count();
-        Unread::new(
-            ErrorKind::InvalidData,
-            format!("it is not UTF-8, first in line {line}"),
-        )
+        Unread::new(ErrorKind::InvalidData, format!("it is not UTF-8, first in line {line}"))
     })?;
     Ok(Content {
         text,
@@ -262,10 +233,8 @@ fn include(
     from: &mut ReadFrom,
 ) -> Vec<IncludedFile> {
     let base = main.path().parent().unwrap_or(Path::new("/")).to_owned();
-    let patterns: Vec<(String, Spot)> = main
-        .include()
-        .map(|(pattern, spot)| (pattern.to_owned(), spot))
-        .collect();
+    let patterns: Vec<(String, Spot)> =
+        main.include().map(|(pattern, spot)| (pattern.to_owned(), spot)).collect();
     let mut includes = Includes {
         main,
         itself,
@@ -313,10 +282,7 @@ impl Includes<'_> {
                     if mistake && expanded.is_glob {
                         continue;
                     }
-                    (
-                        format!("{} cannot be included: {why}", path.display()),
-                        mistake,
-                    )
+                    (format!("{} cannot be included: {why}", path.display()), mistake)
                 }
             };
             if mistake {
@@ -361,20 +327,13 @@ fn policy_path(
     // Through links too: where it really is counts.
     let real = |path: &Path| path.canonicalize().map_err(|why| why.to_string());
     let path = real(&folder.join(name))?;
-    if path.starts_with(real(folder)?) {
-        Ok(path)
-    } else {
-        Err(outside())
-    }
+    if path.starts_with(real(folder)?) { Ok(path) } else { Err(outside()) }
 }
 
 fn read_policy(path: &Path, is_mine: bool) -> Result<String, String> {
     match read(path, MAX_POLICY) {
         Err(unread) => Err(unread.why),
-        Ok(Content {
-            access: Access::Shared(who),
-            ..
-        }) if is_mine => Err(shared(who)),
+        Ok(Content { access: Access::Shared(who), .. }) if is_mine => Err(shared(who)),
         Ok(content) => Ok(content.text),
     }
 }
@@ -387,24 +346,15 @@ mod tests {
     fn the_config_is_named_or_where_xdg_says() {
         let at = |named: Option<&str>, set: &[(&str, &str)]| {
             let variable = |name: &str| {
-                set.iter()
-                    .find(|(n, _)| *n == name)
-                    .map(|(_, value)| OsString::from(value))
+                set.iter().find(|(n, _)| *n == name).map(|(_, value)| OsString::from(value))
             };
             locate(named.map(Path::new), variable).map(|path| path.display().to_string())
         };
         let home = ("HOME", "/h");
-        assert_eq!(
-            at(Some("/c"), &[("SEKISHO_CONFIG", "/e"), home]).unwrap(),
-            "/c"
-        );
+        assert_eq!(at(Some("/c"), &[("SEKISHO_CONFIG", "/e"), home]).unwrap(), "/c");
         assert_eq!(at(None, &[("SEKISHO_CONFIG", "/e"), home]).unwrap(), "/e");
         assert_eq!(
-            at(
-                None,
-                &[("SEKISHO_CONFIG", ""), ("XDG_CONFIG_HOME", "/x"), home]
-            )
-            .unwrap(),
+            at(None, &[("SEKISHO_CONFIG", ""), ("XDG_CONFIG_HOME", "/x"), home]).unwrap(),
             "/x/sekisho/config.yaml"
         );
         assert_eq!(

@@ -20,11 +20,8 @@ pub(super) struct Expanded {
 pub(super) fn expand(pattern: &str, base: &Path, home: Option<&Path>) -> Result<Expanded, String> {
     let pattern = base.join(with_home(pattern, home)?);
     let is_wild = |part: &Component<'_>| part.as_os_str().to_string_lossy().contains(['*', '?']);
-    let mut expanded = Expanded {
-        files: vec![PathBuf::new()],
-        folders: Vec::new(),
-        is_glob: false,
-    };
+    let mut expanded =
+        Expanded { files: vec![PathBuf::new()], folders: Vec::new(), is_glob: false };
     for part in pattern.components() {
         if !is_wild(&part) {
             for path in &mut expanded.files {
@@ -122,13 +119,7 @@ mod tests {
     #[test]
     fn globs_list_folders_and_plain_paths_stand_for_themselves() {
         let dir = tempfile::tempdir().unwrap();
-        for file in [
-            "team/b.yaml",
-            "team/a.yaml",
-            "team/.c.yaml",
-            "other/a.yaml",
-            "team/d.txt",
-        ] {
+        for file in ["team/b.yaml", "team/a.yaml", "team/.c.yaml", "other/a.yaml", "team/d.txt"] {
             let path = dir.path().join(file);
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(path, "").unwrap();
@@ -146,10 +137,7 @@ mod tests {
             found("~/team/*.yaml"),
             (texts(&["team/a.yaml", "team/b.yaml"]), texts(&["team"]))
         );
-        assert_eq!(
-            found("*/a.yaml"),
-            (texts(&["other/a.yaml", "team/a.yaml"]), texts(&[""]))
-        );
+        assert_eq!(found("*/a.yaml"), (texts(&["other/a.yaml", "team/a.yaml"]), texts(&[""])));
         assert_eq!(found("gone.yaml"), (texts(&["gone.yaml"]), vec![]));
         assert!(expand("~you/x", dir.path(), None).is_err());
     }

@@ -49,12 +49,9 @@ impl Paths {
     /// variable that is not absolute is ignored, as the specification says.
     pub fn find(env: impl Fn(&str) -> Option<OsString>, ids: Ids) -> Result<Self, Fault> {
         if ids.real != ids.effective {
-            return Err(Fault::new(
-                Exit::Usage,
-                "sekisho does not run with another user's rights",
-            )
-            .because("its file is setuid or setgid")
-            .fix("chmod ug-s \"$(command -v sekisho)\""));
+            return Err(Fault::new(Exit::Usage, "sekisho does not run with another user's rights")
+                .because("its file is setuid or setgid")
+                .fix("chmod ug-s \"$(command -v sekisho)\""));
         }
         let absolute = |name: &str| env(name).map(PathBuf::from).filter(|p| p.is_absolute());
         let Some(home) = absolute("HOME") else {
@@ -62,25 +59,15 @@ impl Paths {
                 .because("HOME is not set to an absolute path")
                 .fix("export HOME=~"));
         };
-        let through = ["SUDO_UID", "DOAS_USER"]
-            .iter()
-            .any(|name| env(name).is_some());
+        let through = ["SUDO_UID", "DOAS_USER"].iter().any(|name| env(name).is_some());
         if through && owner(&home).is_some_and(|owner| owner != ids.effective.0) {
-            return Err(Fault::new(
-                Exit::Usage,
-                "sekisho will not write into another user's home",
-            )
-            .because(format!(
-                "sudo kept HOME={}",
-                sanitize(&home.to_string_lossy())
-            ))
-            .fix("run it without sudo")
-            .fix("sudo -H sekisho …, to be that user wholly"));
+            return Err(Fault::new(Exit::Usage, "sekisho will not write into another user's home")
+                .because(format!("sudo kept HOME={}", sanitize(&home.to_string_lossy())))
+                .fix("run it without sudo")
+                .fix("sudo -H sekisho …, to be that user wholly"));
         }
         let place = |name: &str, otherwise: &str| {
-            absolute(name)
-                .unwrap_or_else(|| home.join(otherwise))
-                .join("sekisho")
+            absolute(name).unwrap_or_else(|| home.join(otherwise)).join("sekisho")
         };
         let (state, cache) = if cfg!(target_os = "macos") {
             ("Library/Application Support", "Library/Caches")
@@ -105,16 +92,11 @@ fn owner(dir: &Path) -> Option<u32> {
 mod tests {
     use super::*;
 
-    const ME: Ids = Ids {
-        real: (1000, 1000),
-        effective: (1000, 1000),
-    };
+    const ME: Ids = Ids { real: (1000, 1000), effective: (1000, 1000) };
 
     fn find(env: &[(&str, &str)], ids: Ids) -> Result<Paths, Fault> {
         let lookup = |name: &str| {
-            env.iter()
-                .find(|(key, _)| *key == name)
-                .map(|(_, value)| OsString::from(value))
+            env.iter().find(|(key, _)| *key == name).map(|(_, value)| OsString::from(value))
         };
         Paths::find(lookup, ids)
     }
@@ -132,10 +114,7 @@ mod tests {
         )
         .unwrap();
         assert_eq!(paths.config, Path::new("/etc/t/sekisho"));
-        assert_eq!(
-            paths.runtime.as_deref(),
-            Some(Path::new("/run/user/1000/sekisho"))
-        );
+        assert_eq!(paths.runtime.as_deref(), Some(Path::new("/run/user/1000/sekisho")));
         if cfg!(target_os = "linux") {
             assert_eq!(paths.cache, Path::new("/home/t/.cache/sekisho"));
             assert_eq!(paths.state, Path::new("/home/t/.local/state/sekisho"));
@@ -144,14 +123,8 @@ mod tests {
 
     #[test]
     fn borrowed_rights_are_refused() {
-        let setuid = Ids {
-            effective: (0, 1000),
-            ..ME
-        };
-        let setgid = Ids {
-            effective: (1000, 0),
-            ..ME
-        };
+        let setuid = Ids { effective: (0, 1000), ..ME };
+        let setgid = Ids { effective: (1000, 0), ..ME };
         for ids in [setuid, setgid] {
             let fault = find(&[("HOME", "/home/t")], ids).unwrap_err();
             assert_eq!(fault.exit, Exit::Usage);
@@ -161,29 +134,14 @@ mod tests {
     #[test]
     fn sudo_with_another_home_is_refused_and_with_ones_own_is_not() {
         let home = tempfile::tempdir().unwrap();
-        let env = [
-            ("HOME", home.path().to_str().unwrap()),
-            ("SUDO_UID", "1000"),
-        ];
+        let env = [("HOME", home.path().to_str().unwrap()), ("SUDO_UID", "1000")];
         let owner = owner(home.path()).unwrap();
-        let own = Ids {
-            real: (owner, 0),
-            effective: (owner, 0),
-        };
+        let own = Ids { real: (owner, 0), effective: (owner, 0) };
         assert!(find(&env, own).is_ok());
-        let other = Ids {
-            real: (owner + 1, 0),
-            effective: (owner + 1, 0),
-        };
+        let other = Ids { real: (owner + 1, 0), effective: (owner + 1, 0) };
         let fault = find(&env, other).unwrap_err();
-        assert!(
-            fault.why[0].contains(home.path().to_str().unwrap()),
-            "{fault:?}"
-        );
-        assert!(
-            find(&env[..1], other).is_ok(),
-            "a container's root may have any HOME"
-        );
+        assert!(fault.why[0].contains(home.path().to_str().unwrap()), "{fault:?}");
+        assert!(find(&env[..1], other).is_ok(), "a container's root may have any HOME");
     }
 
     #[test]

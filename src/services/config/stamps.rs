@@ -36,10 +36,7 @@ impl Stamp {
             }
             state => state,
         };
-        Self {
-            path: path.to_owned(),
-            state,
-        }
+        Self { path: path.to_owned(), state }
     }
 
     /// The file or folder.
@@ -94,12 +91,7 @@ mod tests {
         let start = SystemTime::now();
         while start.elapsed().unwrap() < Duration::from_secs(10) && stamp.holds() {
             std::fs::write(&path, "two").unwrap();
-            File::options()
-                .write(true)
-                .open(&path)
-                .unwrap()
-                .set_modified(before)
-                .unwrap();
+            File::options().write(true).open(&path).unwrap().set_modified(before).unwrap();
         }
         assert!(!stamp.holds());
     }

@@ -28,9 +28,7 @@ impl Browser {
             return Ok(Self(argv));
         }
         if set("SSH_CONNECTION").is_some() || set("SSH_TTY").is_some() {
-            return Err(nowhere(
-                "you came here over ssh, and the browser is at the other end",
-            ));
+            return Err(nowhere("you came here over ssh, and the browser is at the other end"));
         }
         let path = inherited.get("PATH");
         let programs: &[&str] = if cfg!(target_os = "macos") {
@@ -40,17 +38,10 @@ impl Browser {
         } else {
             &["xdg-open"]
         };
-        let found = programs
-            .iter()
-            .find(|name| process::find(name.as_ref(), path).is_ok());
-        found
-            .map(|name| Self(vec![(*name).to_owned(), "{url}".to_owned()]))
-            .ok_or_else(|| {
-                nowhere(&format!(
-                    "there is no {}, and BROWSER is not set",
-                    programs.join(" or ")
-                ))
-            })
+        let found = programs.iter().find(|name| process::find(name.as_ref(), path).is_ok());
+        found.map(|name| Self(vec![(*name).to_owned(), "{url}".to_owned()])).ok_or_else(|| {
+            nowhere(&format!("there is no {}, and BROWSER is not set", programs.join(" or ")))
+        })
     }
 
     /// Starts it, without credentials in its environment.
@@ -126,23 +117,14 @@ mod tests {
 
     #[test]
     fn the_persons_choice_wins_and_ssh_has_no_browser() {
-        let ssh = [
-            ("SSH_CONNECTION", "1.2.3.4 5 6.7.8.9 22"),
-            ("PATH", "/usr/bin"),
-        ];
+        let ssh = [("SSH_CONNECTION", "1.2.3.4 5 6.7.8.9 22"), ("PATH", "/usr/bin")];
         let fault = Browser::choose(None, &inherited(&ssh)).unwrap_err();
         assert!(fault.fix[0].contains("--print"));
         let own = ["my-browser".to_owned(), "{url}".to_owned()];
-        assert_eq!(
-            Browser::choose(Some(&own), &inherited(&ssh)).unwrap().0,
-            own
-        );
+        assert_eq!(Browser::choose(Some(&own), &inherited(&ssh)).unwrap().0, own);
         for (variable, words) in [
             ("firefox", vec!["firefox", "{url}"]),
-            (
-                "firefox --new-window %s:lynx",
-                vec!["firefox", "--new-window", "{url}"],
-            ),
+            ("firefox --new-window %s:lynx", vec!["firefox", "--new-window", "{url}"]),
             ("'my browser' -p", vec!["my browser", "-p", "{url}"]),
         ] {
             let chosen = Browser::choose(None, &inherited(&[("BROWSER", variable)])).unwrap();

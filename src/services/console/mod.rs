@@ -71,9 +71,7 @@ impl std::str::FromStr for Service {
         if !text.is_empty() && text.len() <= 64 && text.bytes().all(plain) {
             Ok(Self(text.to_owned()))
         } else {
-            Err(Malformed(
-                "a service is named as in the console's address: ec2, s3, iam".into(),
-            ))
+            Err(Malformed("a service is named as in the console's address: ec2, s3, iam".into()))
         }
     }
 }
@@ -116,11 +114,7 @@ impl Link {
 
     /// What the browser is given.
     pub fn address(&self) -> String {
-        format!(
-            "http://{}/{}",
-            self.shared.address,
-            self.shared.path.expose()
-        )
+        format!("http://{}/{}", self.shared.address, self.shared.path.expose())
     }
 
     /// Waits for the browser, a minute at most.
@@ -133,12 +127,7 @@ impl Link {
                     return;
                 }
                 loopback::answer(stream, |parts| std::future::ready(shared.respond(&parts))).await;
-                if shared
-                    .url
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .is_none()
-                {
+                if shared.url.lock().unwrap_or_else(PoisonError::into_inner).is_none() {
                     shared.fetched.notify_one();
                 }
             }
@@ -165,11 +154,7 @@ impl Shared {
         if !self.path.is(path.as_bytes()) {
             return loopback::status(StatusCode::NOT_FOUND);
         }
-        let url = self
-            .url
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
+        let url = self.url.lock().unwrap_or_else(PoisonError::into_inner).take();
         let location = url.and_then(|url| HeaderValue::from_str(url.expose()).ok());
         let Some(mut location) = location else {
             return loopback::status(StatusCode::GONE);
@@ -202,11 +187,9 @@ fn is_foreign(_: SocketAddr, _: SocketAddr) -> bool {
 #[cfg(target_os = "linux")]
 fn owner(table: &str, caller: SocketAddr, here: SocketAddr) -> Option<u32> {
     let hex = |address: SocketAddr| match address {
-        SocketAddr::V4(v4) => format!(
-            "{:08X}:{:04X}",
-            u32::from_le_bytes(v4.ip().octets()),
-            v4.port()
-        ),
+        SocketAddr::V4(v4) => {
+            format!("{:08X}:{:04X}", u32::from_le_bytes(v4.ip().octets()), v4.port())
+        }
         SocketAddr::V6(_) => String::new(),
     };
     let (local, remote) = (hex(caller), hex(here));

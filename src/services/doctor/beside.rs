@@ -20,11 +20,7 @@ pub(super) fn rows(setup: &Setup<'_>) -> Vec<Row> {
 pub(super) fn read(path: &Path) -> Option<String> {
     // Without NONBLOCK a FIFO would hold us up for ever.
     let flags = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
-    let file = std::fs::OpenOptions::new()
-        .read(true)
-        .custom_flags(flags)
-        .open(path)
-        .ok()?;
+    let file = std::fs::OpenOptions::new().read(true).custom_flags(flags).open(path).ok()?;
     file.metadata().ok().filter(std::fs::Metadata::is_file)?;
     let mut bytes = Vec::new();
     file.take(MOST).read_to_end(&mut bytes).ok()?;
@@ -34,16 +30,13 @@ pub(super) fn read(path: &Path) -> Option<String> {
 /// AWS's shared files, where the environment or custom has them.
 fn shared_files(setup: &Setup<'_>) -> Vec<PathBuf> {
     let home = setup.paths.ok().map(|paths| paths.home.join(".aws"));
-    [
-        ("AWS_SHARED_CREDENTIALS_FILE", "credentials"),
-        ("AWS_CONFIG_FILE", "config"),
-    ]
-    .into_iter()
-    .filter_map(|(variable, name)| {
-        let named = setup.set(variable).map(PathBuf::from);
-        named.or_else(|| Some(home.as_ref()?.join(name)))
-    })
-    .collect()
+    [("AWS_SHARED_CREDENTIALS_FILE", "credentials"), ("AWS_CONFIG_FILE", "config")]
+        .into_iter()
+        .filter_map(|(variable, name)| {
+            let named = setup.set(variable).map(PathBuf::from);
+            named.or_else(|| Some(home.as_ref()?.join(name)))
+        })
+        .collect()
 }
 
 /// The profiles of an AWS file that hold secrets: long-term keys, and sessions.
@@ -62,11 +55,7 @@ fn profiles(text: &str) -> (Vec<String>, Vec<String>) {
     for line in text.lines().map(str::trim) {
         if let Some(header) = line.strip_prefix('[') {
             let name = header.split(']').next().unwrap_or_default().trim();
-            let name = name
-                .strip_prefix("profile ")
-                .unwrap_or(name)
-                .trim()
-                .to_owned();
+            let name = name.strip_prefix("profile ").unwrap_or(name).trim().to_owned();
             close(std::mem::replace(&mut section, (name, false, false)));
         } else if let Some((name, value)) = line.split_once('=')
             && !value.trim().is_empty()
@@ -101,10 +90,7 @@ fn plain_keys(setup: &Setup<'_>) -> Row {
     Row::new(
         ID,
         Health::Warn,
-        format!(
-            "another tool writes sessions in plain text, to profile {}",
-            sessions.join(", ")
-        ),
+        format!("another tool writes sessions in plain text, to profile {}", sessions.join(", ")),
     )
     .remedy(
         "delete those profiles; `sekisho profiles` gives tools the same without secrets on disk",
@@ -118,13 +104,8 @@ fn seeds(setup: &Setup<'_>) -> Row {
         Row::new(ID, Health::Fail, format!("a TOTP seed lies beside the key: {place}"))
             .remedy("enrol a new device, delete this seed, and keep the new one on a phone or a hardware token")
     };
-    if let Some(argv) = setup
-        .settings()
-        .and_then(|config| config.auth.mfa_command.as_ref())
-        && argv
-            .iter()
-            .skip(1)
-            .any(|argument| is_seed(argument) || argument.contains("otpauth://"))
+    if let Some(argv) = setup.settings().and_then(|config| config.auth.mfa_command.as_ref())
+        && argv.iter().skip(1).any(|argument| is_seed(argument) || argument.contains("otpauth://"))
     {
         return found("an argument of mfa_command in the config".into());
     }
@@ -157,23 +138,13 @@ fn names_seed(line: &str) -> bool {
         return false;
     };
     let name = name.trim().to_ascii_lowercase();
-    let names = [
-        "totp",
-        "mfa_secret",
-        "mfa_seed",
-        "mfa_key",
-        "otp_secret",
-        "otp_seed",
-    ];
+    let names = ["totp", "mfa_secret", "mfa_seed", "mfa_key", "otp_secret", "otp_seed"];
     names.iter().any(|known| name.contains(known)) && is_seed(value.trim().trim_matches('"'))
 }
 
 /// Whether a text looks like a base32 secret of at least 80 bits (RFC 4648): no word of a language does.
 fn is_seed(text: &str) -> bool {
-    let digits: String = text
-        .chars()
-        .filter(|c| !matches!(c, ' ' | '-' | '='))
-        .collect();
+    let digits: String = text.chars().filter(|c| !matches!(c, ' ' | '-' | '=')).collect();
     let base32 = |b: u8| b.is_ascii_alphabetic() || (b'2'..=b'7').contains(&b);
     digits.len() >= 16
         && digits.bytes().all(base32)
@@ -217,19 +188,12 @@ mod tests {
         let text = "[default]\naws_access_key_id = AKIA\naws_secret_access_key = x\n\n[ profile a b ]\n\
             AWS_SECRET_ACCESS_KEY=y\naws_session_token=z\n[c]\nregion=x\n# aws_secret_access_key = q\n[d]\naws_secret_access_key =\n";
         let (keys, sessions) = profiles(text);
-        assert_eq!(
-            (keys, sessions),
-            (vec!["default".into()], vec!["a b".to_owned()])
-        );
+        assert_eq!((keys, sessions), (vec!["default".into()], vec!["a b".to_owned()]));
     }
 
     #[test]
     fn a_seed_is_told_from_words() {
-        for seed in [
-            "JBSWY3DPEHPK3PXP",
-            "jbsw y3dp ehpk 3pxp",
-            "ABCDEFGHIJKLMNOP",
-        ] {
+        for seed in ["JBSWY3DPEHPK3PXP", "jbsw y3dp ehpk 3pxp", "ABCDEFGHIJKLMNOP"] {
             assert!(is_seed(seed), "{seed}");
         }
         for word in [
@@ -242,8 +206,6 @@ mod tests {
             assert!(!is_seed(word), "{word}");
         }
         assert!(names_seed("mfa_secret = JBSWY3DPEHPK3PXP") && names_seed("x otpauth://totp/x"));
-        assert!(!names_seed(
-            "mfa_serial = arn:aws:iam::111111111111:mfa/tanaka"
-        ));
+        assert!(!names_seed("mfa_serial = arn:aws:iam::111111111111:mfa/tanaka"));
     }
 }

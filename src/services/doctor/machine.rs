@@ -35,11 +35,7 @@ fn directories(setup: &Setup<'_>) -> Row {
         Ok(paths) => paths,
         Err(fault) => return Row::fault(ID, Health::Fail, fault),
     };
-    let ours = [
-        Some(&paths.state),
-        Some(&paths.cache),
-        paths.runtime.as_ref(),
-    ];
+    let ours = [Some(&paths.state), Some(&paths.cache), paths.runtime.as_ref()];
     for path in ours.into_iter().flatten() {
         if let Err(error) = Dir::open(path) {
             return Row::fault(
@@ -57,10 +53,7 @@ fn config(setup: &Setup<'_>) -> Row {
     match setup.config {
         Err(fault) => Row::fault(ID, Health::Fail, fault),
         Ok(loaded) => match &loaded.warnings[..] {
-            [] => Row::ok(
-                ID,
-                format!("{} accounts", loaded.config.catalog.accounts().len()),
-            ),
+            [] => Row::ok(ID, format!("{} accounts", loaded.config.catalog.accounts().len())),
             [first, rest @ ..] => {
                 let more = if rest.is_empty() {
                     String::new()
@@ -76,11 +69,7 @@ fn config(setup: &Setup<'_>) -> Row {
 fn store(setup: &Setup<'_>) -> Row {
     const ID: &str = "store";
     let Some(config) = setup.settings() else {
-        return Row::new(
-            ID,
-            Health::Skipped,
-            "there is no config to say where secrets rest",
-        );
+        return Row::new(ID, Health::Skipped, "there is no config to say where secrets rest");
     };
     let wanted = config.store == StoreChoice::Keyring || config.auth.key == KeySource::Keyring;
     let unused = matches!(config.store, StoreChoice::File | StoreChoice::None);
@@ -103,11 +92,7 @@ fn sessions(setup: &Setup<'_>) -> Row {
     const REMEDY: &str =
         "let the container use keyctl (its seccomp profile), or run a Secret Service";
     let Some(sessions) = setup.sessions else {
-        return Row::new(
-            ID,
-            Health::Skipped,
-            "there is no config to say where sessions rest",
-        );
+        return Row::new(ID, Health::Skipped, "there is no config to say where sessions rest");
     };
     match sessions {
         Ok(None) => Row::ok(ID, "the config wants sessions in memory only"),
@@ -133,16 +118,11 @@ fn keyring_file(setup: &Setup<'_>) -> Row {
     let Ok(paths) = setup.paths else {
         return Row::new(ID, Health::Skipped, "there is no home directory");
     };
-    let data = setup
-        .set("XDG_DATA_HOME")
-        .map_or_else(|| paths.home.join(".local/share"), PathBuf::from);
-    let files = std::fs::read_dir(data.join("keyrings"))
-        .into_iter()
-        .flatten()
-        .flatten();
+    let data =
+        setup.set("XDG_DATA_HOME").map_or_else(|| paths.home.join(".local/share"), PathBuf::from);
+    let files = std::fs::read_dir(data.join("keyrings")).into_iter().flatten().flatten();
     let plain = files.map(|entry| entry.path()).find(|path| {
-        path.extension()
-            .is_some_and(|extension| extension == "keyring")
+        path.extension().is_some_and(|extension| extension == "keyring")
             && super::beside::read(path)
                 .is_some_and(|text| text.trim_start().starts_with("[keyring]"))
     });
@@ -160,11 +140,7 @@ fn keyring_file(setup: &Setup<'_>) -> Row {
 fn key(setup: &Setup<'_>) -> Row {
     const ID: &str = "access-key";
     let Some(config) = setup.settings() else {
-        return Row::new(
-            ID,
-            Health::Skipped,
-            "there is no config to say where the key is",
-        );
+        return Row::new(ID, Health::Skipped, "there is no config to say where the key is");
     };
     let plain = match &config.auth.key {
         KeySource::Env => Some("the environment, which every program here can read"),
@@ -175,12 +151,10 @@ fn key(setup: &Setup<'_>) -> Row {
         (None, _) => Row::new(ID, Health::Skipped, "the key was not looked for"),
         (Some(Err(fault)), _) => Row::fault(ID, Health::Fail, fault),
         (Some(Ok(id)), None) => Row::ok(ID, format!("key {} is at hand", id.short())),
-        (Some(Ok(id)), Some(place)) => Row::new(
-            ID,
-            Health::Warn,
-            format!("key {} comes from {place}", id.short()),
-        )
-        .remedy("sekisho key import, then `auth.key: auto`"),
+        (Some(Ok(id)), Some(place)) => {
+            Row::new(ID, Health::Warn, format!("key {} comes from {place}", id.short()))
+                .remedy("sekisho key import, then `auth.key: auto`")
+        }
     }
 }
 
@@ -189,9 +163,7 @@ fn stray_variables(setup: &Setup<'_>) -> Row {
     if setup.set("SEKISHO_TARGET").is_some() {
         return Row::ok(ID, "this is a sekisho shell");
     }
-    let own = setup
-        .settings()
-        .is_some_and(|config| config.auth.key == KeySource::Env);
+    let own = setup.settings().is_some_and(|config| config.auth.key == KeySource::Env);
     let is_key = |name: &str| own && matches!(name, "AWS_ACCESS_KEY_ID" | "AWS_SECRET_ACCESS_KEY");
     let stray: Vec<&str> = setup
         .env
@@ -205,26 +177,16 @@ fn stray_variables(setup: &Setup<'_>) -> Row {
     Row::new(
         ID,
         Health::Warn,
-        format!(
-            "set here, and undone in every sekisho shell: {}",
-            stray.join(", ")
-        ),
+        format!("set here, and undone in every sekisho shell: {}", stray.join(", ")),
     )
     .remedy("find where they are exported: a .profile, a direnv file, another tool's shell")
 }
 
 fn endpoint(setup: &Setup<'_>) -> Row {
     const ID: &str = "endpoint";
-    if let Some(url) = setup
-        .settings()
-        .and_then(|config| config.auth.endpoint_url.as_deref())
-    {
-        return Row::new(
-            ID,
-            Health::Warn,
-            format!("sekisho itself calls {url}, not AWS"),
-        )
-        .remedy("remove `auth.endpoint_url` from the config, unless an emulator is meant");
+    if let Some(url) = setup.settings().and_then(|config| config.auth.endpoint_url.as_deref()) {
+        return Row::new(ID, Health::Warn, format!("sekisho itself calls {url}, not AWS"))
+            .remedy("remove `auth.endpoint_url` from the config, unless an emulator is meant");
     }
     let names: Vec<&str> = setup
         .env
@@ -238,10 +200,7 @@ fn endpoint(setup: &Setup<'_>) -> Row {
     Row::new(
         ID,
         Health::Warn,
-        format!(
-            "other tools go where {} says; sekisho itself does not",
-            names.join(", ")
-        ),
+        format!("other tools go where {} says; sekisho itself does not", names.join(", ")),
     )
     .remedy("unset it unless an emulator is meant")
 }
@@ -252,11 +211,7 @@ fn proxy(setup: &Setup<'_>) -> Row {
     let Some((name, value)) = names.iter().find_map(|name| Some((name, setup.set(name)?))) else {
         return Row::ok(ID, "none");
     };
-    let url = if value.contains("://") {
-        value.to_owned()
-    } else {
-        format!("http://{value}")
-    };
+    let url = if value.contains("://") { value.to_owned() } else { format!("http://{value}") };
     if url.contains('@') {
         return Row::new(
             ID,
@@ -292,30 +247,18 @@ fn hook(setup: &Setup<'_>) -> Row {
     let home = &paths.home;
     let (files, line) = match shell.rsplit('/').next().unwrap_or_default() {
         "bash" => (
-            vec![
-                home.join(".bashrc"),
-                home.join(".bash_profile"),
-                home.join(".profile"),
-            ],
+            vec![home.join(".bashrc"), home.join(".bash_profile"), home.join(".profile")],
             "eval \"$(sekisho hook bash)\"",
         ),
         "zsh" => {
-            let folder = setup
-                .set("ZDOTDIR")
-                .map_or_else(|| home.clone(), PathBuf::from);
-            (
-                vec![folder.join(".zshrc"), folder.join(".zshenv")],
-                "eval \"$(sekisho hook zsh)\"",
-            )
+            let folder = setup.set("ZDOTDIR").map_or_else(|| home.clone(), PathBuf::from);
+            (vec![folder.join(".zshrc"), folder.join(".zshenv")], "eval \"$(sekisho hook zsh)\"")
         }
         "fish" => {
-            let config = setup
-                .set("XDG_CONFIG_HOME")
-                .map_or_else(|| home.join(".config"), PathBuf::from);
-            let more = std::fs::read_dir(config.join("fish/conf.d"))
-                .into_iter()
-                .flatten()
-                .flatten();
+            let config =
+                setup.set("XDG_CONFIG_HOME").map_or_else(|| home.join(".config"), PathBuf::from);
+            let more =
+                std::fs::read_dir(config.join("fish/conf.d")).into_iter().flatten().flatten();
             let mut files = vec![config.join("fish/config.fish")];
             files.extend(more.map(|entry| entry.path()));
             (files, "sekisho hook fish | source")
@@ -332,10 +275,7 @@ fn hook(setup: &Setup<'_>) -> Row {
     if files.iter().any(there) {
         return Row::ok(ID, "sekisho switch acts on your shells");
     }
-    let file = files
-        .first()
-        .map(|file| file.display().to_string())
-        .unwrap_or_default();
+    let file = files.first().map(|file| file.display().to_string()).unwrap_or_default();
     Row::new(
         ID,
         Health::Warn,
@@ -346,10 +286,7 @@ fn hook(setup: &Setup<'_>) -> Row {
 
 /// What the locale says about characters: `LC_ALL`, else `LC_CTYPE`, else `LANG` (POSIX).
 fn locale<'a>(setup: &'a Setup<'_>) -> &'a str {
-    ["LC_ALL", "LC_CTYPE", "LANG"]
-        .iter()
-        .find_map(|name| setup.set(name))
-        .unwrap_or_default()
+    ["LC_ALL", "LC_CTYPE", "LANG"].iter().find_map(|name| setup.set(name)).unwrap_or_default()
 }
 
 fn terminal(setup: &Setup<'_>) -> Row {
@@ -366,31 +303,19 @@ fn terminal(setup: &Setup<'_>) -> Row {
         Some(_) => {}
     }
     let locale = locale(setup);
-    let charset = locale
-        .split('.')
-        .nth(1)
-        .unwrap_or_default()
-        .to_ascii_lowercase();
+    let charset = locale.split('.').nth(1).unwrap_or_default().to_ascii_lowercase();
     if charset.starts_with("utf-8") || charset.starts_with("utf8") {
         return Row::ok(ID, format!("UTF-8 ({locale})"));
     }
-    Row::new(
-        ID,
-        Health::Warn,
-        "the locale is not UTF-8: names that are not ASCII will not show",
-    )
-    .remedy("export LANG=C.UTF-8")
+    Row::new(ID, Health::Warn, "the locale is not UTF-8: names that are not ASCII will not show")
+        .remedy("export LANG=C.UTF-8")
 }
 
 fn glyphs(setup: &Setup<'_>) -> Row {
     const ID: &str = "glyphs";
-    let symbols = setup
-        .settings()
-        .map_or(Symbols::Auto, |config| config.list.symbols);
+    let symbols = setup.settings().map_or(Symbols::Auto, |config| config.list.symbols);
     let locale = locale(setup);
-    let wide = ["ja", "zh", "ko"]
-        .iter()
-        .any(|language| locale.starts_with(language));
+    let wide = ["ja", "zh", "ko"].iter().any(|language| locale.starts_with(language));
     if symbols == Symbols::Ascii || !wide {
         return Row::ok(ID, "no glyph is of doubtful width here");
     }

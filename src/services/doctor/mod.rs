@@ -85,10 +85,7 @@ pub fn examine(setup: &Setup<'_>) -> Vec<Row> {
     let home = setup.paths.ok().map(|paths| paths.home.to_string_lossy());
     for row in &mut rows {
         row.what = redact(&row.what, home.as_deref());
-        row.remedy = row
-            .remedy
-            .as_deref()
-            .map(|text| redact(text, home.as_deref()));
+        row.remedy = row.remedy.as_deref().map(|text| redact(text, home.as_deref()));
     }
     rows
 }
@@ -115,17 +112,8 @@ pub fn text(rows: &[Row]) -> String {
         std::env::consts::ARCH
     )];
     for row in rows {
-        lines.push(format!(
-            "{:<8} {:<15} {}",
-            row.verdict.word(),
-            row.id,
-            row.what
-        ));
-        lines.extend(
-            row.remedy
-                .iter()
-                .map(|remedy| format!("{:<24} → {remedy}", "")),
-        );
+        lines.push(format!("{:<8} {:<15} {}", row.verdict.word(), row.id, row.what));
+        lines.extend(row.remedy.iter().map(|remedy| format!("{:<24} → {remedy}", "")));
     }
     lines.join("\n") + "\n"
 }
@@ -145,12 +133,7 @@ impl Health {
 
 impl Row {
     fn new(id: &'static str, verdict: Health, what: impl AsRef<str>) -> Self {
-        Self {
-            id,
-            verdict,
-            what: sanitize(what.as_ref()),
-            remedy: None,
-        }
+        Self { id, verdict, what: sanitize(what.as_ref()), remedy: None }
     }
 
     fn ok(id: &'static str, what: impl AsRef<str>) -> Self {
@@ -158,11 +141,7 @@ impl Row {
     }
 
     fn fault(id: &'static str, verdict: Health, fault: &Fault) -> Self {
-        let why = fault
-            .why
-            .first()
-            .map(|why| format!(": {why}"))
-            .unwrap_or_default();
+        let why = fault.why.first().map(|why| format!(": {why}")).unwrap_or_default();
         let row = Self::new(id, verdict, format!("{}{why}", fault.what));
         match fault.fix.first() {
             Some(fix) => row.remedy(fix),
@@ -178,10 +157,7 @@ impl Row {
 
 impl Setup<'_> {
     fn set(&self, name: &str) -> Option<&str> {
-        self.env
-            .get(name)
-            .map(String::as_str)
-            .filter(|value| !value.is_empty())
+        self.env.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 
     fn settings(&self) -> Option<&Config> {
@@ -191,9 +167,7 @@ impl Setup<'_> {
 
 /// Takes out of a text what a ticket need not tell: the home's name, account ids, key ids, passwords in URLs.
 fn redact(text: &str, home: Option<&str>) -> String {
-    let home = home
-        .map(|home| home.trim_end_matches('/'))
-        .filter(|home| !home.is_empty());
+    let home = home.map(|home| home.trim_end_matches('/')).filter(|home| !home.is_empty());
     let text = home.map_or_else(|| text.to_owned(), |home| without_home(text, home));
     let mut out = String::with_capacity(text.len());
     let mut word = String::new();
@@ -238,9 +212,7 @@ fn without_userinfo(text: &str) -> String {
     let mut parts = text.split("://");
     let mut out = parts.next().unwrap_or_default().to_owned();
     for part in parts {
-        let end = part
-            .find(|c: char| c == '/' || c.is_whitespace())
-            .unwrap_or(part.len());
+        let end = part.find(|c: char| c == '/' || c.is_whitespace()).unwrap_or(part.len());
         let (authority, rest) = part.split_at(end);
         let host = authority.rsplit('@').next().unwrap_or_default();
         out.push_str("://");

@@ -30,20 +30,13 @@ impl Online {
     ///
     /// A session with MFA is told more than the bare key, which well-guarded users deny everything.
     pub async fn ask(aws: &Aws, signer: Option<Signer<'_>>) -> Result<Self, Fault> {
-        let mut online = Self {
-            clock: aws.prober()?.clock().await,
-            caller: None,
-            devices: None,
-            keys: None,
-        };
+        let mut online =
+            Self { clock: aws.prober()?.clock().await, caller: None, devices: None, keys: None };
         let Some(signer) = signer else {
             return Ok(online);
         };
         let caller = aws.caller_identity(signer).await;
-        if let Ok(Caller {
-            user: Some(user), ..
-        }) = &caller
-        {
+        if let Ok(Caller { user: Some(user), .. }) = &caller {
             online.devices = Some(aws.mfa_devices(signer, user).await);
             online.keys = Some(aws.access_keys(signer).await);
         }
@@ -53,13 +46,7 @@ impl Online {
 }
 
 pub(super) fn rows(setup: &Setup<'_>) -> Vec<Row> {
-    vec![
-        clock(setup),
-        caller(setup),
-        key_age(setup),
-        mfa_device(setup),
-        verified(setup),
-    ]
+    vec![clock(setup), caller(setup), key_age(setup), mfa_device(setup), verified(setup)]
 }
 
 /// A row for what was not asked or not answered; `None` where there is an answer.
@@ -97,11 +84,7 @@ fn clock(setup: &Setup<'_>) -> Row {
     }
     match answer {
         Some(Ok(ahead)) if ahead.abs() > SKEW => {
-            let direction = if ahead.is_negative() {
-                "behind"
-            } else {
-                "ahead of"
-            };
+            let direction = if ahead.is_negative() { "behind" } else { "ahead of" };
             let minutes = ahead.abs().as_secs() / 60;
             Row::new(
                 ID,
@@ -157,18 +140,13 @@ fn key_age(setup: &Setup<'_>) -> Row {
         (None, Some(Ok(keys))) => keys,
         (row, _) => return row.unwrap_or_else(|| Row::new(ID, Health::Skipped, "not asked")),
     };
-    let guardrails = setup
-        .settings()
-        .and_then(|config| config.guardrails.as_ref());
+    let guardrails = setup.settings().and_then(|config| config.guardrails.as_ref());
     let limit = guardrails
         .and_then(|guardrails| SignedDuration::try_from(guardrails.max_key_age).ok())
         .unwrap_or(OLD);
     let active: Vec<&KeyAtAws> = keys.iter().filter(|key| key.active).collect();
-    let oldest = active
-        .iter()
-        .map(|key| setup.now.duration_since(key.created))
-        .max()
-        .unwrap_or_default();
+    let oldest =
+        active.iter().map(|key| setup.now.duration_since(key.created)).max().unwrap_or_default();
     let days = oldest.as_hours() / 24;
     if oldest > limit {
         Row::new(
@@ -195,17 +173,9 @@ fn mfa_device(setup: &Setup<'_>) -> Row {
         (None, Some(Ok(serials))) => serials,
         (row, _) => return row.unwrap_or_else(|| Row::new(ID, Health::Skipped, "not asked")),
     };
-    let codes: Vec<MfaSerial> = serials
-        .iter()
-        .filter_map(|serial| serial.parse().ok())
-        .collect();
-    let configured = setup
-        .settings()
-        .map(|config| &config.auth.mfa[..])
-        .unwrap_or_default();
-    let missing = configured
-        .iter()
-        .find(|device| !codes.contains(&device.serial));
+    let codes: Vec<MfaSerial> = serials.iter().filter_map(|serial| serial.parse().ok()).collect();
+    let configured = setup.settings().map(|config| &config.auth.mfa[..]).unwrap_or_default();
+    let missing = configured.iter().find(|device| !codes.contains(&device.serial));
     if serials.is_empty() {
         Row::new(ID, Health::Fail, "the user has a key and no MFA device: whoever holds the key may enrol one of their own")
             .remedy("enrol an authenticator app in the console now, then `sekisho key rotate`")
@@ -220,15 +190,9 @@ fn mfa_device(setup: &Setup<'_>) -> Row {
         Row::new(
             ID,
             Health::Fail,
-            format!(
-                "the config names a device that is not this user's: {}",
-                device.serial
-            ),
+            format!("the config names a device that is not this user's: {}", device.serial),
         )
-        .remedy(format!(
-            "put this in `auth.mfa`, or leave `mfa` out: {}",
-            codes[0]
-        ))
+        .remedy(format!("put this in `auth.mfa`, or leave `mfa` out: {}", codes[0]))
     } else {
         Row::ok(ID, format!("{} that make codes", codes.len()))
     }
@@ -241,25 +205,13 @@ fn verified(setup: &Setup<'_>) -> Row {
         return Row::new(ID, Health::Skipped, "there is no config");
     };
     let accounts = config.catalog.accounts();
-    let marks: Vec<_> = accounts
-        .iter()
-        .filter_map(|account| setup.marks.get(&account.id))
-        .collect();
-    let open = marks
-        .iter()
-        .filter(|mark| mark.verdict == Verdict::Open)
-        .count();
-    let fresh = marks
-        .iter()
-        .filter(|mark| setup.now.duration_since(mark.at) < VERIFIED)
-        .count();
+    let marks: Vec<_> =
+        accounts.iter().filter_map(|account| setup.marks.get(&account.id)).collect();
+    let open = marks.iter().filter(|mark| mark.verdict == Verdict::Open).count();
+    let fresh = marks.iter().filter(|mark| setup.now.duration_since(mark.at) < VERIFIED).count();
     if open > 0 {
-        Row::new(
-            ID,
-            Health::Fail,
-            format!("the last verification found {open} accounts OPEN"),
-        )
-        .remedy("sekisho verify")
+        Row::new(ID, Health::Fail, format!("the last verification found {open} accounts OPEN"))
+            .remedy("sekisho verify")
     } else if fresh < accounts.len() {
         let what = format!(
             "{} of {} accounts were not verified in the last 30 days",

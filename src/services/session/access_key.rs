@@ -53,10 +53,7 @@ fn refusal(error: KeyError) -> Refusal {
 
 /// Whether a config leaves its key to the store.
 pub fn is_stored(auth: &Auth) -> bool {
-    matches!(
-        auth.key,
-        KeySource::Auto | KeySource::Keyring | KeySource::File
-    )
+    matches!(auth.key, KeySource::Auto | KeySource::Keyring | KeySource::File)
 }
 
 /// The fault of a store without a key.
@@ -80,11 +77,7 @@ pub fn owner(auth: &Auth, key: &AccessKeyId, caller: Caller) -> Result<UserName,
     if caller.account != auth.account {
         return Err(Fault::new(
             Exit::Usage,
-            format!(
-                "the access key {} belongs to account {}",
-                key.short(),
-                caller.account
-            ),
+            format!("the access key {} belongs to account {}", key.short(), caller.account),
         )
         .because(format!("the config's auth account is {}", auth.account))
         .fix("give the key of the auth account's IAM user, or mend `auth.account`"));
@@ -95,12 +88,11 @@ pub fn owner(auth: &Auth, key: &AccessKeyId, caller: Caller) -> Result<UserName,
             .fix("give the long-term key of an IAM user in the auth account")
     })?;
     match &auth.user {
-        Some(named) if *named != user => Err(Fault::new(
-            Exit::Usage,
-            format!("the access key {} is {user}'s", key.short()),
-        )
-        .because(format!("the config's `auth.user` is {named}"))
-        .fix("give that user's key, or mend `auth.user`")),
+        Some(named) if *named != user => {
+            Err(Fault::new(Exit::Usage, format!("the access key {} is {user}'s", key.short()))
+                .because(format!("the config's `auth.user` is {named}"))
+                .fix("give that user's key, or mend `auth.user`"))
+        }
         _ => Ok(user),
     }
 }
@@ -128,10 +120,7 @@ impl Shelf {
             StoreChoice::Auto | StoreChoice::None => vec![KeyHome::Keychain, KeyHome::file(state)],
         };
         Self {
-            slot: Slot {
-                account: auth.account,
-                endpoint: auth.endpoint_url.clone(),
-            },
+            slot: Slot { account: auth.account, endpoint: auth.endpoint_url.clone() },
             state: state.to_owned(),
             homes,
             passphrase: RefCell::default(),
@@ -145,12 +134,11 @@ impl Shelf {
         let file = file.map_err(|error| error.fault("the access key cannot be changed"))?;
         match file.try_lock() {
             Ok(()) => Ok(Claim(file)),
-            Err(TryLockError::WouldBlock) => Err(Fault::new(
-                Exit::Fault,
-                "another sekisho is changing the access key",
-            )
-            .because("a `sekisho key` in another terminal has not ended")
-            .fix("finish or end that one, then try again")),
+            Err(TryLockError::WouldBlock) => {
+                Err(Fault::new(Exit::Fault, "another sekisho is changing the access key")
+                    .because("a `sekisho key` in another terminal has not ended")
+                    .fix("finish or end that one, then try again"))
+            }
             Err(TryLockError::Error(error)) => {
                 Err(Fault::new(Exit::Fault, "the access key cannot be changed")
                     .because(error.to_string())

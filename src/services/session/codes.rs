@@ -24,25 +24,16 @@ const MOST: u64 = 64 * 1024;
 ///
 /// It gets no `AWS_*` variable and no stdin; what it says on stderr is handed to `say`, line by line.
 pub async fn from_command(argv: &Argv, say: impl Fn(&str)) -> Result<MfaCode, Fault> {
-    let (name, arguments) = argv
-        .split_first()
-        .map_or(("", &[][..]), |(p, a)| (p.as_str(), a));
+    let (name, arguments) = argv.split_first().map_or(("", &[][..]), |(p, a)| (p.as_str(), a));
     let wrong = |why: String| {
-        Fault::new(
-            Exit::Fault,
-            format!("mfa_command gave no code: {}", sanitize(name)),
-        )
-        .because(why)
-        .fix("run the command by hand, or type the code")
+        Fault::new(Exit::Fault, format!("mfa_command gave no code: {}", sanitize(name)))
+            .because(why)
+            .fix("run the command by hand, or type the code")
     };
     let path = std::env::var_os("PATH").unwrap_or_default();
     let program = trusted_program(name, &path).map_err(&wrong)?;
     let mut command = Command::new(program);
-    command
-        .args(arguments)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
+    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command.kill_on_drop(true);
     for (variable, _) in std::env::vars_os() {
         if variable.to_string_lossy().starts_with("AWS_") {
@@ -107,25 +98,18 @@ pub(in crate::services) fn trusted_program(name: &str, path: &OsStr) -> Result<P
     let mut passed_over = None;
     for folder in std::env::split_paths(path).filter(|folder| folder.is_absolute()) {
         let file = folder.join(name);
-        if !file
-            .metadata()
-            .is_ok_and(|m| m.is_file() && m.mode() & 0o111 != 0)
-        {
+        if !file.metadata().is_ok_and(|m| m.is_file() && m.mode() & 0o111 != 0) {
             continue;
         }
-        if [&folder, &file]
-            .into_iter()
-            .all(|place| is_ours_alone(place))
-        {
+        if [&folder, &file].into_iter().all(|place| is_ours_alone(place)) {
             return Ok(file);
         }
         passed_over = Some(file);
     }
     Err(match passed_over {
-        Some(file) => format!(
-            "others can write {} or its folder",
-            sanitize(&file.to_string_lossy())
-        ),
+        Some(file) => {
+            format!("others can write {} or its folder", sanitize(&file.to_string_lossy()))
+        }
         None => "no such program on the PATH".into(),
     })
 }
@@ -170,25 +154,14 @@ mod tests {
         let path = dir.path().as_os_str();
         assert_eq!(trusted_program("token", path).unwrap(), file);
         std::fs::set_permissions(dir.path(), PermissionsExt::from_mode(0o777)).unwrap();
-        assert!(
-            trusted_program("token", path)
-                .unwrap_err()
-                .contains("others can write")
-        );
-        assert!(
-            trusted_program("./token", path)
-                .unwrap_err()
-                .contains("absolute")
-        );
+        assert!(trusted_program("token", path).unwrap_err().contains("others can write"));
+        assert!(trusted_program("./token", path).unwrap_err().contains("absolute"));
         assert!(trusted_program("nothing-here", path).is_err());
     }
 
     #[test]
     fn a_command_gives_a_code_without_aws_variables() {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let run = |script: &str| {
             let argv = vec!["/bin/sh".to_owned(), "-c".into(), script.into()];
             let said = std::cell::RefCell::new(Vec::new());

@@ -43,10 +43,7 @@ impl Diary {
     /// The diary in the state directory, for a process that does `verb`.
     pub fn new(state: &Path, verb: &str) -> Self {
         let verb = verb.split(' ').next().unwrap_or_default();
-        Self {
-            folder: state.to_owned(),
-            verb: verb.to_owned(),
-        }
+        Self { folder: state.to_owned(), verb: verb.to_owned() }
     }
 
     /// Notes a role session that was issued just now.
@@ -67,10 +64,8 @@ impl Diary {
     fn append(&self, line: &[u8]) -> Result<(), FileError> {
         let dir = Dir::create(&self.folder)?;
         let _lock = dir.lock("diary.lock")?;
-        let failed = |error: std::io::Error| FileError {
-            path: self.folder.join(FILE),
-            why: Why::Io(error),
-        };
+        let failed =
+            |error: std::io::Error| FileError { path: self.folder.join(FILE), why: Why::Io(error) };
         let mut file = dir.lock_file(FILE)?;
         if file.seek(SeekFrom::End(0)).map_err(failed)? >= FULL {
             dir.rename(FILE, OLD)?;

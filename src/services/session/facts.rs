@@ -40,19 +40,12 @@ struct Fact {
 impl Facts {
     /// The facts in a directory. Touches nothing yet.
     pub fn new(dir: &Path) -> Self {
-        Self {
-            dir: Some(dir.to_owned()),
-            ..Self::in_memory()
-        }
+        Self { dir: Some(dir.to_owned()), ..Self::in_memory() }
     }
 
     /// Facts that end with the process.
     pub fn in_memory() -> Self {
-        Self {
-            dir: None,
-            own: RefCell::default(),
-            warning: RefCell::default(),
-        }
+        Self { dir: None, own: RefCell::default(), warning: RefCell::default() }
     }
 
     /// Recalls what was remembered under a name, for 36 h.
@@ -136,9 +129,7 @@ impl Fact {
 /// A file that holds something else holds no facts.
 fn read(dir: &Dir) -> Result<Ledger, FileError> {
     let bytes = dir.read(FILE, LIMIT)?;
-    Ok(bytes
-        .and_then(|bytes| serde_json::from_slice(&bytes).ok())
-        .unwrap_or_default())
+    Ok(bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default())
 }
 
 #[cfg(test)]

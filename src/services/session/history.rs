@@ -21,20 +21,14 @@ pub struct HistoryFile {
 impl HistoryFile {
     /// The file in the state directory.
     pub fn new(paths: &Paths) -> Self {
-        Self {
-            folder: paths.state.clone(),
-        }
+        Self { folder: paths.state.clone() }
     }
 
     /// What is remembered; a missing or damaged file remembers nothing.
     pub fn read(&self) -> History {
-        let bytes = Dir::open(&self.folder)
-            .ok()
-            .flatten()
-            .and_then(|dir| dir.read(FILE, LIMIT).ok()?);
-        bytes
-            .and_then(|bytes| serde_json::from_slice(&bytes).ok())
-            .unwrap_or_default()
+        let bytes =
+            Dir::open(&self.folder).ok().flatten().and_then(|dir| dir.read(FILE, LIMIT).ok()?);
+        bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default()
     }
 
     /// Notes a deed. It only breaks ties in the list, so a failure is not worth a word.
@@ -62,15 +56,9 @@ mod tests {
         let role: RoleArn = "arn:aws:iam::222222222222:role/Developer".parse().unwrap();
         let now = Timestamp::from_second(1_800_000_000).unwrap();
         for deed in [Deed::Used, Deed::Starred, Deed::Used] {
-            HistoryFile {
-                folder: path.clone(),
-            }
-            .note(&role, deed, now);
+            HistoryFile { folder: path.clone() }.note(&role, deed, now);
         }
-        let history = HistoryFile {
-            folder: path.clone(),
-        }
-        .read();
+        let history = HistoryFile { folder: path.clone() }.read();
         assert!(history.is_starred(&role));
         assert!(history.frecency(&role, now) > 1.5);
         std::fs::write(path.join(FILE), "{damaged").unwrap();

@@ -90,17 +90,8 @@ impl Session<RoleOrigin> {
 
     /// The pass that it gives into a target: the same role, perhaps in another region than it was made for.
     pub fn into_pass(self, target: Target, notes: Vec<String>) -> Pass {
-        let Self {
-            credentials,
-            origin,
-        } = self;
-        Pass {
-            target,
-            credentials,
-            flow: origin.flow,
-            user: origin.user,
-            notes,
-        }
+        let Self { credentials, origin } = self;
+        Pass { target, credentials, flow: origin.flow, user: origin.user, notes }
     }
 
     /// How much of its life is left, and how long that was at first.
@@ -246,10 +237,7 @@ pub fn get<A: About>(vault: &Vault, id: &Name, now: Timestamp) -> Option<Session
         token: Secret::new(record.token),
         expires: record.expires,
     };
-    (credentials.expires > now).then_some(Session {
-        credentials,
-        origin: record.origin,
-    })
+    (credentials.expires > now).then_some(Session { credentials, origin: record.origin })
 }
 
 /// Every live session of a kind.

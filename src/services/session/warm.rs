@@ -56,10 +56,7 @@ impl<'a> Question<'a> {
             version: env!("CARGO_PKG_VERSION"),
             config,
             target,
-            region: overrides
-                .region
-                .as_ref()
-                .map(crate::domain::ids::Region::as_str),
+            region: overrides.region.as_ref().map(crate::domain::ids::Region::as_str),
             seconds: overrides.duration.map(|duration| duration.as_secs()),
             scope: overrides.scope.map(crate::domain::scope::Scope::name),
             variables: VARIABLES
@@ -94,12 +91,7 @@ impl Answer {
         sessions: Vec<Name>,
         compat: PromptCompat,
     ) -> Self {
-        Self {
-            stamps,
-            target,
-            sessions,
-            compat,
-        }
+        Self { stamps, target, sessions, compat }
     }
 
     /// Its session, the one that lives longest.

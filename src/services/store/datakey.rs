@@ -62,11 +62,7 @@ impl KeyPlace {
 
     /// The place with this number.
     pub fn from_byte(byte: u8) -> Option<Self> {
-        Self::AUTO
-            .iter()
-            .chain(Self::DEMO)
-            .copied()
-            .find(|place| place.byte() == byte)
+        Self::AUTO.iter().chain(Self::DEMO).copied().find(|place| place.byte() == byte)
     }
 }
 
@@ -114,9 +110,7 @@ impl DataKeys {
                 .map(|kept| unpack(&kept?, now)),
             KeyPlace::Runtime | KeyPlace::Demo => self
                 .runtime_dir(place, Dir::open)?
-                .map_or(Ok(None), |dir| {
-                    dir.read(&self.file_name(), 64).map_err(text)
-                })
+                .map_or(Ok(None), |dir| dir.read(&self.file_name(), 64).map_err(text))
                 .map(|kept| unpack(&kept?, now)),
         }
     }
@@ -167,9 +161,9 @@ impl DataKeys {
             let gone = match place {
                 KeyPlace::Kernel => kernel::revoke(&self.kernel_name()).map(drop).map_err(text),
                 KeyPlace::Keychain if !used.contains(place) => continue,
-                KeyPlace::Keychain => keychain::remove(&self.id, keychain::PROBE)
-                    .map(drop)
-                    .map_err(text),
+                KeyPlace::Keychain => {
+                    keychain::remove(&self.id, keychain::PROBE).map(drop).map_err(text)
+                }
                 KeyPlace::Runtime | KeyPlace::Demo => match self.runtime_dir(*place, Dir::open) {
                     Ok(Some(dir)) => dir.remove(&self.file_name()).map(drop).map_err(text),
                     Ok(None) => Err(NO_RUNTIME.into()),
@@ -180,11 +174,7 @@ impl DataKeys {
                 failures.extend(gone.err());
             }
         }
-        if failures.is_empty() {
-            Ok(())
-        } else {
-            Err(failures.join("; "))
-        }
+        if failures.is_empty() { Ok(()) } else { Err(failures.join("; ")) }
     }
 
     fn take_at(&self, place: KeyPlace, until: Timestamp, now: Timestamp) -> Result<Key, String> {
@@ -205,9 +195,7 @@ impl DataKeys {
             }
             KeyPlace::Runtime | KeyPlace::Demo => {
                 match self.runtime_dir(place, |dir| Dir::create(dir).map(Some))? {
-                    Some(dir) => dir
-                        .write(&self.file_name(), &pack(&key, until))
-                        .map_err(text)?,
+                    Some(dir) => dir.write(&self.file_name(), &pack(&key, until)).map_err(text)?,
                     None => return Err(NO_RUNTIME.into()),
                 }
             }

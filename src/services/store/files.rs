@@ -123,10 +123,7 @@ impl Dir {
             return Ok(dir);
         }
         let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
-        made.map_err(|error| FileError {
-            path: path.to_owned(),
-            why: error.into(),
-        })?;
+        made.map_err(|error| FileError { path: path.to_owned(), why: error.into() })?;
         Self::open(path)?.ok_or_else(|| FileError::at(path.to_owned())(Errno::NOENT))
     }
 
@@ -165,10 +162,7 @@ impl Dir {
         let mut bytes = Zeroizing::new(Vec::with_capacity(usize::try_from(size).unwrap_or(0) + 1));
         match fd.take(limit).read_to_end(&mut bytes) {
             Ok(_) => Ok(Some(bytes)),
-            Err(error) => Err(FileError {
-                path,
-                why: error.into(),
-            }),
+            Err(error) => Err(FileError { path, why: error.into() }),
         }
     }
 
@@ -177,18 +171,14 @@ impl Dir {
     /// The bytes are on the disk when this returns.
     pub fn write(&self, name: &str, bytes: &[u8]) -> Result<(), FileError> {
         let own = |file: &File| file.set_permissions(Permissions::from_mode(0o600));
-        replace(&self.fd, name, bytes, own).map_err(|error| FileError {
-            path: self.path.join(name),
-            why: error.into(),
-        })
+        replace(&self.fd, name, bytes, own)
+            .map_err(|error| FileError { path: self.path.join(name), why: error.into() })
     }
 
     /// Removes a file; whether there was one.
     pub fn remove(&self, name: &str) -> Result<bool, FileError> {
         match rustix::fs::unlinkat(&self.fd, name, AtFlags::empty()) {
-            Ok(()) => rustix::fs::fsync(&self.fd)
-                .map(|()| true)
-                .map_err(self.error(name)),
+            Ok(()) => rustix::fs::fsync(&self.fd).map(|()| true).map_err(self.error(name)),
             Err(Errno::NOENT) => Ok(false),
             Err(errno) => Err(self.error(name)(errno)),
         }
@@ -203,11 +193,7 @@ impl Dir {
     pub fn names(&self) -> Result<Vec<String>, FileError> {
         let names = self.all_names()?;
         let own = |name: &OsString| !name.as_bytes().starts_with(TEMPORARY.as_bytes());
-        Ok(names
-            .into_iter()
-            .filter(own)
-            .filter_map(|name| name.into_string().ok())
-            .collect())
+        Ok(names.into_iter().filter(own).filter_map(|name| name.into_string().ok()).collect())
     }
 
     /// Removes what killed processes left half-written more than an hour ago.

@@ -13,11 +13,7 @@ use zeroize::Zeroizing;
 use crate::domain::fault::{Exit, Fault};
 
 /// What the header and `status` call it.
-pub const LABEL: &str = if cfg!(target_os = "macos") {
-    "Keychain"
-} else {
-    "Secret Service"
-};
+pub const LABEL: &str = if cfg!(target_os = "macos") { "Keychain" } else { "Secret Service" };
 
 /// How long a keychain that needs nobody may take to answer.
 pub const PROBE: Duration = Duration::from_secs(2);
@@ -100,9 +96,7 @@ pub fn get(name: &str, limit: Duration) -> Result<Option<Zeroizing<Vec<u8>>>, Ke
 /// Writes an entry, replacing one of that name.
 pub fn set(name: &str, secret: &[u8], limit: Duration) -> Result<(), KeychainError> {
     let (name, secret) = (name.to_owned(), Zeroizing::new(secret.to_vec()));
-    within(limit, move |connected| {
-        backend::set(&name, &secret, connected)
-    })
+    within(limit, move |connected| backend::set(&name, &secret, connected))
 }
 
 /// Removes an entry; whether there was one.
@@ -205,9 +199,7 @@ mod backend {
         // Connecting unlocks nothing and asks nobody.
         let store = Store::new().map_err(|error| named(&error))?;
         connected.store(true, Ordering::Relaxed);
-        store
-            .build(SERVICE, name, None)
-            .map_err(|error| named(&error))
+        store.build(SERVICE, name, None).map_err(|error| named(&error))
     }
 
     /// The platform's errors are typed by crates we do not name, so they are told apart by their Debug text;

@@ -100,9 +100,9 @@ impl KeyFileError {
                 .fix("try again; a forgotten passphrase cannot be recovered")
                 .fix("sekisho key remove, then sekisho key add with the key itself or a new one"),
             Self::EmptyPassphrase => fault.fix("choose one that nobody guesses"),
-            Self::Damaged(_) => fault
-                .because("the disk, a sync program or an editor changed it")
-                .fix(ANEW),
+            Self::Damaged(_) => {
+                fault.because("the disk, a sync program or an editor changed it").fix(ANEW)
+            }
             Self::Future(_) => fault.fix("update sekisho: cargo install sekisho"),
             Self::Unreasonable(_) => fault.because("somebody changed its header").fix(ANEW),
             Self::File(error) => error.fault("the key file cannot be used"),
@@ -121,9 +121,7 @@ pub struct KeyFile {
 impl KeyFile {
     /// Key files in `dir`. Touches nothing yet.
     pub fn new(dir: &Path) -> Self {
-        Self {
-            dir: dir.to_owned(),
-        }
+        Self { dir: dir.to_owned() }
     }
 
     /// Opens a slot; `None` where nothing is stored.
@@ -264,11 +262,7 @@ impl Header {
             && (19 * 1024..=1024 * 1024).contains(&memory)
             && (2..=64).contains(&passes)
             && (1..=16).contains(&lanes);
-        if reasonable {
-            Ok(header)
-        } else {
-            Err(KeyFileError::Unreasonable(path.to_owned()))
-        }
+        if reasonable { Ok(header) } else { Err(KeyFileError::Unreasonable(path.to_owned())) }
     }
 
     fn number(&self, at: usize) -> u32 {
@@ -282,11 +276,7 @@ impl Header {
             .map_err(|_| Errno::INVAL)?;
         let mut key = Zeroizing::new([0; 32]);
         Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
-            .hash_password_into(
-                passphrase.expose().as_bytes(),
-                &self.0[SALT_AT..],
-                &mut *key,
-            )
+            .hash_password_into(passphrase.expose().as_bytes(), &self.0[SALT_AT..], &mut *key)
             .map_err(|_| Errno::INVAL)?;
         Ok(key)
     }

@@ -233,11 +233,7 @@ pub fn read(bytes: &[u8], slot: &Slot) -> Result<KeyEntry, KeyError> {
         return Err(KeyError::Malformed);
     }
     let key = |wire: Option<WireKey<'_>>| wire.map(from_wire).transpose();
-    Ok(KeyEntry {
-        current: key(wire.current)?,
-        spare: key(wire.spare)?,
-        stage: wire.stage,
-    })
+    Ok(KeyEntry { current: key(wire.current)?, spare: key(wire.spare)?, stage: wire.stage })
 }
 
 fn from_wire(wire: WireKey<'_>) -> Result<StoredKey, KeyError> {
@@ -255,18 +251,12 @@ mod tests {
     use super::*;
 
     fn slot(endpoint: Option<&str>) -> Slot {
-        Slot {
-            account: "111111111111".parse().unwrap(),
-            endpoint: endpoint.map(str::to_owned),
-        }
+        Slot { account: "111111111111".parse().unwrap(), endpoint: endpoint.map(str::to_owned) }
     }
 
     fn stored(id: &str, secret: &str) -> StoredKey {
         StoredKey {
-            key: AccessKey {
-                id: id.parse().unwrap(),
-                secret: Secret::new(secret.to_owned()),
-            },
+            key: AccessKey { id: id.parse().unwrap(), secret: Secret::new(secret.to_owned()) },
             created: Timestamp::from_second(1_800_000_000).unwrap(),
         }
     }
@@ -278,20 +268,14 @@ mod tests {
                 "AKIAIOSFODNN7EXAMPLE",
                 "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
             )),
-            spare: Some(stored(
-                "AKIAI44QH8DHBEXAMPLE",
-                "je7MtGbClwBF/2Zp9Utk/h3yCo8nvbEXAMPLEKEY",
-            )),
+            spare: Some(stored("AKIAI44QH8DHBEXAMPLE", "je7MtGbClwBF/2Zp9Utk/h3yCo8nvbEXAMPLEKEY")),
             stage: Some(Stage::Created),
         };
         let bytes = to_bytes(&entry, &slot(None)).unwrap();
         let back = read(&bytes, &slot(None)).unwrap();
         let current = back.current.unwrap();
         assert_eq!(current.key.id.as_str(), "AKIAIOSFODNN7EXAMPLE");
-        assert_eq!(
-            current.key.secret.expose(),
-            "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
-        );
+        assert_eq!(current.key.secret.expose(), "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY");
         assert_eq!(current.created.as_second(), 1_800_000_000);
         assert_eq!(back.spare.unwrap().key.id.as_str(), "AKIAI44QH8DHBEXAMPLE");
         assert_eq!(back.stage, Some(Stage::Created));
@@ -319,10 +303,7 @@ mod tests {
         let demo = slot(Some("http://127.0.0.1:5000"));
         let bytes = to_bytes(&entry, &demo).unwrap();
         assert!(read(&bytes, &demo).is_ok());
-        assert!(matches!(
-            read(&bytes, &slot(None)),
-            Err(KeyError::Malformed)
-        ));
+        assert!(matches!(read(&bytes, &slot(None)), Err(KeyError::Malformed)));
         assert_ne!(demo.file_name(), slot(None).file_name());
         assert_ne!(demo.name(), slot(None).name());
     }
@@ -332,10 +313,7 @@ mod tests {
         let newer = br#"{"version":2,"something":"new"}"#;
         assert!(matches!(read(newer, &slot(None)), Err(KeyError::Future)));
         for damaged in [&b"{}"[..], b"", b"\xff", br#"{"version":1}"#] {
-            assert!(matches!(
-                read(damaged, &slot(None)),
-                Err(KeyError::Malformed)
-            ));
+            assert!(matches!(read(damaged, &slot(None)), Err(KeyError::Malformed)));
         }
     }
 }

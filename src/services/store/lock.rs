@@ -102,10 +102,7 @@ pub enum Waited<T> {
 impl PromptLock {
     /// The lock of one identity, in a directory that every sekisho of this person shares.
     pub fn new(dir: &Path, identity: &Name) -> Result<Self, FileError> {
-        Ok(Self {
-            dir: Dir::create(dir)?,
-            base: format!("prompt-{}", hex(&identity[..16])),
-        })
+        Ok(Self { dir: Dir::create(dir)?, base: format!("prompt-{}", hex(&identity[..16])) })
     }
 
     /// Takes the turn if nobody has it.
@@ -163,16 +160,11 @@ impl PromptLock {
     ) -> Result<Turn, FileError> {
         let (_gate, slots) = self.slots()?;
         let newest = newest(&slots);
-        let free = slots
-            .into_iter()
-            .enumerate()
-            .find_map(|(at, slot)| match slot {
-                Slot::Free(file) => Some((at, file)),
-                Slot::Held(_) => None,
-            });
-        let order = newest
-            .as_ref()
-            .map_or(0, |holder| holder.order.saturating_add(1));
+        let free = slots.into_iter().enumerate().find_map(|(at, slot)| match slot {
+            Slot::Free(file) => Some((at, file)),
+            Slot::Held(_) => None,
+        });
+        let order = newest.as_ref().map_or(0, |holder| holder.order.saturating_add(1));
         match (newest, free) {
             (Some(holder), free) if free.is_none() || !past(&holder) => Ok(Turn::Busy(holder)),
             (_, Some((at, mut slot))) => {
@@ -209,10 +201,7 @@ impl PromptLock {
     }
 
     fn error(&self, at: usize, error: std::io::Error) -> FileError {
-        FileError {
-            path: self.dir.path().join(self.slot(at)),
-            why: Why::Io(error),
-        }
+        FileError { path: self.dir.path().join(self.slot(at)), why: Why::Io(error) }
     }
 }
 

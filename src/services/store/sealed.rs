@@ -72,10 +72,8 @@ impl Header {
 
 /// The name of a data key: tells a lost key from a damaged record, and nothing about the key.
 pub fn key_id(key: &Key) -> [u8; 8] {
-    let digest = Sha256::new()
-        .chain_update(b"sekisho data key id")
-        .chain_update(&key[..])
-        .finalize();
+    let digest =
+        Sha256::new().chain_update(b"sekisho data key id").chain_update(&key[..]).finalize();
     let mut id = [0; 8];
     id.copy_from_slice(&digest[..8]);
     id
@@ -118,15 +116,7 @@ mod tests {
 
     fn sealed(plain: &[u8]) -> Vec<u8> {
         let until = Timestamp::from_second(1_800_000_000).unwrap();
-        seal(
-            &key(1),
-            KeyPlace::Kernel,
-            Kind::RoleSession,
-            &NAME,
-            until,
-            plain,
-        )
-        .unwrap()
+        seal(&key(1), KeyPlace::Kernel, Kind::RoleSession, &NAME, until, plain).unwrap()
     }
 
     #[test]
@@ -136,10 +126,7 @@ mod tests {
             for bit in 0..8 {
                 let mut flipped = record.clone();
                 flipped[at] ^= 1 << bit;
-                assert!(
-                    open(&key(1), &NAME, &flipped).is_err(),
-                    "byte {at} bit {bit}"
-                );
+                assert!(open(&key(1), &NAME, &flipped).is_err(), "byte {at} bit {bit}");
             }
         }
     }

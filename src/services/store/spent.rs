@@ -40,10 +40,7 @@ pub enum Marked {
 impl SpentCodes {
     /// The memory in a directory that every sekisho of this person shares. Touches nothing yet.
     pub fn new(dir: &Path) -> Self {
-        Self {
-            dir: dir.to_owned(),
-            own: Mutex::default(),
-        }
+        Self { dir: dir.to_owned(), own: Mutex::default() }
     }
 
     /// Until when this code is spent, if it is; UTC.
@@ -117,10 +114,7 @@ impl Ledger {
     fn read(dir: &Dir) -> Result<Self, FileError> {
         let bytes = match dir.read(FILE, LIMIT) {
             Ok(bytes) => bytes.unwrap_or_default(),
-            Err(FileError {
-                why: Why::Io(error),
-                path,
-            }) => {
+            Err(FileError { why: Why::Io(error), path }) => {
                 let why = Why::Io(error);
                 return Err(FileError { path, why });
             }
@@ -138,10 +132,7 @@ impl Ledger {
             let (hash, at) = mark.split_first_chunk()?;
             Some((*hash, i64::from_be_bytes(at.try_into().ok()?)))
         });
-        Self {
-            salt: *salt,
-            marks: marks.collect(),
-        }
+        Self { salt: *salt, marks: marks.collect() }
     }
 
     /// The ledger as it is stored.
@@ -167,10 +158,8 @@ impl Ledger {
     fn add(&mut self, serial: &MfaSerial, code: &MfaCode, now: Timestamp) -> Result<(), FileError> {
         self.marks.retain(|(_, at)| is_recent(*at, now));
         if self.marks.is_empty() {
-            self.salt = super::random().map_err(|errno| FileError {
-                path: FILE.into(),
-                why: Why::Io(errno.into()),
-            })?;
+            self.salt = super::random()
+                .map_err(|errno| FileError { path: FILE.into(), why: Why::Io(errno.into()) })?;
         }
         self.marks.push((self.hash(serial, code), now.as_second()));
         Ok(())

@@ -100,10 +100,8 @@ impl Vault {
     /// Touches nothing yet. No places (`store: none`) means memory only.
     pub fn new(dir: &Path, places: &'static [KeyPlace], runtime: Option<&Path>) -> Self {
         Self {
-            sealed: (!places.is_empty()).then(|| Sealed {
-                dir: dir.to_owned(),
-                keys: DataKeys::new(dir, places, runtime),
-            }),
+            sealed: (!places.is_empty())
+                .then(|| Sealed { dir: dir.to_owned(), keys: DataKeys::new(dir, places, runtime) }),
             memory: Mutex::default(),
             warning: Mutex::default(),
         }
@@ -257,10 +255,7 @@ impl Sealed {
         if !is_live(header.expires, now) {
             return Ok(None);
         }
-        let key = self
-            .keys
-            .read(header.place, now)
-            .map_err(|why| ignored(&why))?;
+        let key = self.keys.read(header.place, now).map_err(|why| ignored(&why))?;
         match key.filter(|key| sealed::key_id(key) == header.key_id) {
             Some(key) => sealed::open(&key, name, &record).map(Some).map_err(unusable),
             None => Err("the key to the saved sessions is gone (a reboot, a logout --all, or its time ran out): a new code is needed".into()),
@@ -350,10 +345,8 @@ impl Sealed {
         };
         // Against a writer that has just made the key it seals with.
         let _held = dir.lock(LOCK)?;
-        let doomed: Vec<String> = headers(&dir)
-            .filter(|(.., header)| which(header))
-            .map(|(file, ..)| file)
-            .collect();
+        let doomed: Vec<String> =
+            headers(&dir).filter(|(.., header)| which(header)).map(|(file, ..)| file).collect();
         for file in doomed {
             dir.remove(&file)?;
         }

@@ -109,33 +109,26 @@ impl Journal {
 fn identity(auth: &Auth, key: &AccessKey) -> String {
     let endpoint = auth.endpoint_url.as_deref().unwrap_or_default();
     let text = format!("{}\n{}\n{endpoint}", auth.account, key.id);
-    Sha256::digest(text)
-        .iter()
-        .fold(String::new(), |mut out, byte| {
-            let _ = write!(out, "{byte:02x}");
-            out
-        })
+    Sha256::digest(text).iter().fold(String::new(), |mut out, byte| {
+        let _ = write!(out, "{byte:02x}");
+        out
+    })
 }
 
 /// Every account's last verdict, for the marks in the list; empty where none was ever written.
 pub fn marks(dir: &Dir) -> BTreeMap<AccountId, Mark> {
     let text = dir.read(MARKS, MOST).ok().flatten();
-    text.and_then(|text| serde_json::from_slice(&text).ok())
-        .unwrap_or_default()
+    text.and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default()
 }
 
 /// Writes the accounts' verdicts into the record; other accounts keep theirs.
 pub fn mark(dir: &Dir, accounts: &[AccountReport], ground: Ground) -> Result<(), FileError> {
     let _lock = dir.lock("verify.lock")?;
     let mut all = marks(dir);
-    all.extend(accounts.iter().map(|account| {
-        (
-            account.id,
-            Mark {
-                at: account.at,
-                verdict: account.verdict(ground),
-            },
-        )
-    }));
+    all.extend(
+        accounts
+            .iter()
+            .map(|account| (account.id, Mark { at: account.at, verdict: account.verdict(ground) })),
+    );
     dir.write(MARKS, &serde_json::to_vec(&all).unwrap_or_default())
 }

@@ -51,10 +51,7 @@ const CALLS: [(Guardrail, &[Call]); 3] = [
             Call::DescribeOrganization,
         ],
     ),
-    (
-        Guardrail::Writes,
-        &[Call::RunInstances, Call::CreateInternetGateway],
-    ),
+    (Guardrail::Writes, &[Call::RunInstances, Call::CreateInternetGateway]),
     (Guardrail::Federation, &[Call::FederationToken]),
 ];
 
@@ -108,10 +105,7 @@ impl Verifier<'_> {
             Some(_) => Ground::Emulated,
         };
         let user = self.caller().await?;
-        let name = user
-            .as_ref()
-            .or(self.auth.user.as_ref())
-            .map(SessionName::of);
+        let name = user.as_ref().or(self.auth.user.as_ref()).map(SessionName::of);
         let run = Run {
             verifier: self,
             prober: self.aws.prober()?,
@@ -137,8 +131,7 @@ impl Verifier<'_> {
         };
         let key = judge_user(&probes, &device, &footing);
         let mut work = self.resume(plan, ground)?;
-        self.accounts(&run, &mut work, sessions, &footing, &mut code, &progress)
-            .await;
+        self.accounts(&run, &mut work, sessions, &footing, &mut code, &progress).await;
         let accounts = self.conclude(plan, work, ground)?;
         Ok(Report {
             schema: SCHEMA,
@@ -175,10 +168,7 @@ impl Verifier<'_> {
             if self.is_old(sessions.control_expires()) {
                 sessions.control = self.control(code).await;
             }
-            let footing = Footing {
-                control: sessions.missing_control(),
-                ..footing.clone()
-            };
+            let footing = Footing { control: sessions.missing_control(), ..footing.clone() };
             let shared = RefCell::new(&mut *work);
             let worker = async || {
                 let mut first = true; // a clock that is off must not end in renewing for ever
@@ -236,14 +226,12 @@ impl Verifier<'_> {
             Err(failure) => return Err(failure.fault(Doing::Asking)),
         };
         if caller.account != self.auth.account {
-            return Err(
-                Fault::new(Exit::Usage, "the access key belongs to another account")
-                    .because(format!(
-                        "it is of {}, and the config's auth account is {}",
-                        caller.account, self.auth.account
-                    ))
-                    .fix("sekisho key status"),
-            );
+            return Err(Fault::new(Exit::Usage, "the access key belongs to another account")
+                .because(format!(
+                    "it is of {}, and the config's auth account is {}",
+                    caller.account, self.auth.account
+                ))
+                .fix("sekisho key status"));
         }
         caller.user.map(Some).ok_or_else(unnamed)
     }
@@ -255,11 +243,7 @@ impl Verifier<'_> {
     ) -> Result<Credentials, String> {
         let mut fault = None;
         while let Some((serial, digits)) = code(fault.as_ref()).await {
-            match self
-                .aws
-                .session_token(self.key, &serial, &digits, CONTROL)
-                .await
-            {
+            match self.aws.session_token(self.key, &serial, &digits, CONTROL).await {
                 Ok(session) => return Ok(session),
                 Err(failure) if matches!(failure.kind, Kind::Code | Kind::Device) => {
                     fault = Some(failure.fault(Doing::SigningIn));
@@ -290,12 +274,8 @@ impl Verifier<'_> {
             .filter(|account| account.verdict(ground).stands())
             .map(|account| (account.id, account))
             .collect();
-        let mut work = Work {
-            queue: VecDeque::new(),
-            done: Vec::new(),
-            journal,
-            total: plan.accounts.len(),
-        };
+        let mut work =
+            Work { queue: VecDeque::new(), done: Vec::new(), journal, total: plan.accounts.len() };
         for planned in &plan.accounts {
             let roles = planned.targets.iter().map(|target| &target.role);
             match finished.remove(&planned.id) {
@@ -311,10 +291,7 @@ impl Verifier<'_> {
 
 impl Work<'_> {
     fn progress(&self) -> Progress {
-        Progress {
-            done: self.done.len(),
-            total: self.total,
-        }
+        Progress { done: self.done.len(), total: self.total }
     }
 
     fn finish(&mut self, report: AccountReport) {
@@ -330,11 +307,7 @@ fn judge_user(probes: &[(Guardrail, Probe)], device: &Device, footing: &Footing)
         .iter()
         .map(|(guardrail, _)| {
             let own = probes.iter().filter(|(of, _)| of == guardrail);
-            judge_calls(
-                *guardrail,
-                own.map(|(_, probe)| probe.clone()).collect(),
-                footing,
-            )
+            judge_calls(*guardrail, own.map(|(_, probe)| probe.clone()).collect(), footing)
         })
         .collect();
     findings.push(judge_device(device, footing));
@@ -345,10 +318,7 @@ fn judge_user(probes: &[(Guardrail, Probe)], device: &Device, footing: &Footing)
 fn names_policies(probes: &[(Guardrail, Probe)]) -> bool {
     probes.iter().any(|(guardrail, probe)| {
         *guardrail == Guardrail::Federation
-            && probe
-                .outcome
-                .cause()
-                .is_some_and(|cause| *cause != Cause::Unnamed)
+            && probe.outcome.cause().is_some_and(|cause| *cause != Cause::Unnamed)
     })
 }
 

@@ -31,20 +31,13 @@ pub enum Chosen {
 impl Plan {
     /// Groups targets by account, in their order.
     pub fn new(targets: Vec<Target>, chosen: Chosen) -> Self {
-        let mut plan = Self {
-            accounts: Vec::new(),
-            left_out: Vec::new(),
-        };
+        let mut plan = Self { accounts: Vec::new(), left_out: Vec::new() };
         for target in targets {
             if chosen == Chosen::All && target.guard == Guard::Confirm {
                 plan.left_out.push(target.name());
                 continue;
             }
-            match plan
-                .accounts
-                .iter_mut()
-                .find(|account| account.id == target.id)
-            {
+            match plan.accounts.iter_mut().find(|account| account.id == target.id) {
                 Some(account) => account.targets.push(target),
                 None => plan.accounts.push(PlannedAccount {
                     name: target.account.clone(),
@@ -58,9 +51,6 @@ impl Plan {
 
     /// How many roles there are in all.
     pub(super) fn roles(&self) -> usize {
-        self.accounts
-            .iter()
-            .map(|account| account.targets.len())
-            .sum()
+        self.accounts.iter().map(|account| account.targets.len()).sum()
     }
 }

@@ -47,12 +47,7 @@ impl Run<'_> {
     /// What a thief makes of the key without a code.
     pub(super) async fn plain_session(&self) -> PlainSession {
         self.pace.turn().await;
-        match self
-            .verifier
-            .aws
-            .session_without_mfa(self.verifier.key)
-            .await
-        {
+        match self.verifier.aws.session_without_mfa(self.verifier.key).await {
             Ok(session) => PlainSession::Made(session),
             Err(failure) => match outcome(&failure) {
                 refused @ Outcome::Denied { .. } => PlainSession::Refused(refused),
@@ -105,18 +100,10 @@ impl Run<'_> {
 
     async fn devices(&self, user: &UserName) -> Device {
         self.pace.turn().await;
-        match self
-            .verifier
-            .aws
-            .mfa_devices(Signer::Key(self.verifier.key), user)
-            .await
-        {
+        match self.verifier.aws.mfa_devices(Signer::Key(self.verifier.key), user).await {
             Ok(serials) => Device::Listed {
                 all: serials.len(),
-                codes: serials
-                    .iter()
-                    .filter(|serial| serial.parse::<MfaSerial>().is_ok())
-                    .count(),
+                codes: serials.iter().filter(|serial| serial.parse::<MfaSerial>().is_ok()).count(),
             },
             Err(failure) => Device::Unknown(outcome(&failure)),
         }
@@ -167,11 +154,7 @@ impl Run<'_> {
         let entered = match &sessions.control {
             Ok(session) => {
                 self.pace.turn().await;
-                let entered = self
-                    .verifier
-                    .aws
-                    .reader(session, target, &self.session_name)
-                    .await;
+                let entered = self.verifier.aws.reader(session, target, &self.session_name).await;
                 entered.map_err(|failure| outcome(&failure))
             }
             Err(why) => Err(Outcome::undecided(why)),
@@ -190,25 +173,12 @@ impl Run<'_> {
             Ok(session) => (Outcome::Allowed, Some(session)),
             Err(outcome) => (outcome, None),
         };
-        (
-            RoleEvidence {
-                role: target.role.clone(),
-                key,
-                session,
-                control,
-                trust,
-            },
-            reader,
-        )
+        (RoleEvidence { role: target.role.clone(), key, session, control, trust }, reader)
     }
 
     async fn enter(&self, signer: Signer<'_>, target: &Target) -> Outcome {
         self.pace.turn().await;
-        let entered = self
-            .verifier
-            .aws
-            .try_role(signer, target, &self.session_name)
-            .await;
+        let entered = self.verifier.aws.try_role(signer, target, &self.session_name).await;
         entered.map_or_else(|failure| outcome(&failure), |()| Outcome::Allowed)
     }
 
@@ -221,12 +191,7 @@ impl Run<'_> {
         self.pace.turn().await;
         let roles = self.verifier.aws.trust_policies(session).await;
         let roles = roles.map_err(|failure| outcome(&failure))?;
-        let planned = |arn: &str| {
-            account
-                .targets
-                .iter()
-                .any(|target| target.role.as_str() == arn)
-        };
+        let planned = |arn: &str| account.targets.iter().any(|target| target.role.as_str() == arn);
         Ok(roles
             .into_iter()
             .filter(|(arn, _)| !planned(arn))
@@ -268,10 +233,7 @@ pub(super) struct Pace {
 
 impl Pace {
     pub(super) fn new(rate: u32) -> Self {
-        Self {
-            every: Duration::from_secs(1) / rate.max(1),
-            next: Cell::new(None),
-        }
+        Self { every: Duration::from_secs(1) / rate.max(1), next: Cell::new(None) }
     }
 
     /// Waits for one's turn.
@@ -286,11 +248,7 @@ impl Pace {
 }
 
 fn probe(by: Signed, call: &str, outcome: Outcome) -> Probe {
-    Probe {
-        by,
-        call: call.into(),
-        outcome,
-    }
+    Probe { by, call: call.into(), outcome }
 }
 
 /// IAM's own way of refusing sessions without MFA: the token is "invalid", whatever the policies say.
@@ -298,10 +256,7 @@ fn needs_mfa(call: Call, outcome: Outcome) -> Outcome {
     let iam = matches!(call, Call::ListUsers | Call::AccountSummary);
     match outcome {
         Outcome::Undecided { why } if iam && why.starts_with("InvalidClientTokenId") => {
-            Outcome::Denied {
-                code: "InvalidClientTokenId".into(),
-                cause: Cause::IamNeedsMfa,
-            }
+            Outcome::Denied { code: "InvalidClientTokenId".into(), cause: Cause::IamNeedsMfa }
         }
         other => other,
     }

@@ -22,11 +22,8 @@ pub enum Detail {
 pub fn preface(plan: &Plan, verifier: &Verifier<'_>) -> String {
     let Verifier { auth, rate, .. } = verifier;
     let (accounts, roles) = (plan.accounts.len(), plan.roles());
-    let calls: Vec<&str> = CALLS
-        .iter()
-        .flat_map(|(_, calls)| calls.iter())
-        .map(|call| call.action())
-        .collect();
+    let calls: Vec<&str> =
+        CALLS.iter().flat_map(|(_, calls)| calls.iter()).map(|call| call.action()).collect();
     let user_calls = 3 + calls.len() * 2;
     let many = user_calls + roles * 4 + accounts;
     // Interrupted, it goes on from there the next time.
@@ -85,23 +82,13 @@ pub fn report(report: &Report, auth: &Auth, detail: Detail) -> String {
             "No positive control: {why}.\nWithout one a refusal shows nothing: only open guardrails are found.\n"
         );
     }
-    let between = report
-        .detours
-        .iter()
-        .filter(|line| !line.starts_with("endpoint "));
+    let between = report.detours.iter().filter(|line| !line.starts_with("endpoint "));
     for detour in between {
         let _ = writeln!(text, "Between here and AWS: {detour}");
     }
-    let user = report
-        .user
-        .as_ref()
-        .map_or("unknown user", |user| user.as_str());
-    let _ = writeln!(
-        text,
-        "{user}, key {}, of {}",
-        report.access_key,
-        report.auth_account.dashed()
-    );
+    let user = report.user.as_ref().map_or("unknown user", |user| user.as_str());
+    let _ =
+        writeln!(text, "{user}, key {}, of {}", report.access_key, report.auth_account.dashed());
     for finding in &report.key {
         self::finding(&mut text, "  ", finding, detail);
     }
@@ -109,11 +96,7 @@ pub fn report(report: &Report, auth: &Auth, detail: Detail) -> String {
         self::account(&mut text, account, report.ground, detail);
     }
     if !report.left_out.is_empty() {
-        let _ = writeln!(
-            text,
-            "\nLeft out because guarded: {}",
-            report.left_out.join(", ")
-        );
+        let _ = writeln!(text, "\nLeft out because guarded: {}", report.left_out.join(", "));
     }
     let _ = writeln!(text, "\nNot tried:");
     for what in &report.not_tried {
@@ -126,58 +109,33 @@ pub fn report(report: &Report, auth: &Auth, detail: Detail) -> String {
 /// One line: how many accounts stand how.
 pub fn summary(report: &Report) -> String {
     let standing = |verdict| {
-        let of = report
-            .accounts
-            .iter()
-            .filter(|account| account.verdict(report.ground) == verdict);
+        let of = report.accounts.iter().filter(|account| account.verdict(report.ground) == verdict);
         of.count()
     };
-    let order = [
-        Verdict::Open,
-        Verdict::NotProved,
-        Verdict::Masked,
-        report.ground.stands(),
-    ];
+    let order = [Verdict::Open, Verdict::NotProved, Verdict::Masked, report.ground.stands()];
     let parts: Vec<String> = order
         .into_iter()
         .map(|verdict| (standing(verdict), verdict.word()))
         .filter(|(many, _)| *many > 0)
         .map(|(many, word)| format!("{many} {word}"))
         .collect();
-    let user = report
-        .key
-        .iter()
-        .map(|finding| finding.verdict)
-        .max()
-        .unwrap_or(Verdict::NotProved);
+    let user = report.key.iter().map(|finding| finding.verdict).max().unwrap_or(Verdict::NotProved);
     let accounts = count(report.accounts.len(), "account");
-    format!(
-        "The user: {}. {accounts}: {}.",
-        user.word(),
-        parts.join(", ")
-    )
+    format!("The user: {}. {accounts}: {}.", user.word(), parts.join(", "))
 }
 
 fn emulated(auth: &Auth) -> String {
-    auth.endpoint_url
-        .as_deref()
-        .map_or_else(String::new, |url| {
-            format!(
-                "EMULATED: {} answers, not AWS. What follows says nothing about AWS.\n\n",
-                sanitize(url)
-            )
-        })
+    auth.endpoint_url.as_deref().map_or_else(String::new, |url| {
+        format!(
+            "EMULATED: {} answers, not AWS. What follows says nothing about AWS.\n\n",
+            sanitize(url)
+        )
+    })
 }
 
 fn account(text: &mut String, account: &AccountReport, ground: Ground, detail: Detail) {
     let verdict = account.verdict(ground);
-    let _ = writeln!(
-        text,
-        "{}, {}: {}",
-        account.name,
-        account.id.dashed(),
-        verdict.word()
-    );
+    let _ = writeln!(text, "{}, {}: {}", account.name, account.id.dashed(), verdict.word());
     if verdict.stands() && detail == Detail::Problems {
         return;
     }

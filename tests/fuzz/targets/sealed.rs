@@ -13,12 +13,8 @@ use zeroize::Zeroizing;
 const KEY: [u8; 32] = [1; 32];
 const NAME: Name = [7; 32];
 
-const PLACES: [KeyPlace; 4] = [
-    KeyPlace::Kernel,
-    KeyPlace::Keychain,
-    KeyPlace::Runtime,
-    KeyPlace::Demo,
-];
+const PLACES: [KeyPlace; 4] =
+    [KeyPlace::Kernel, KeyPlace::Keychain, KeyPlace::Runtime, KeyPlace::Demo];
 const KINDS: [Kind; 3] = [Kind::AuthSession, Kind::RoleSession, Kind::Warm];
 
 fuzz_target!(|bytes: &[u8]| {
@@ -49,11 +45,7 @@ fn a_changed_record(input: &mut Unstructured<'_>) -> Result<()> {
     let mut name: Name = NAME;
     let mut edits = Vec::new();
     for _ in 0..input.int_in_range(0..=3)? {
-        edits.push((
-            input.arbitrary::<u8>()?,
-            input.arbitrary::<u16>()?,
-            input.arbitrary::<u8>()?,
-        ));
+        edits.push((input.arbitrary::<u8>()?, input.arbitrary::<u16>()?, input.arbitrary::<u8>()?));
     }
     let plain = input.bytes(input.len())?;
 

@@ -31,27 +31,18 @@ fn key_file(bytes: &[u8]) {
     let whole = |body: &[u8]| [body, &Sha256::digest(body)[..8]].concat();
     let path = Path::new("a.key");
     if Header::read(bytes, path).is_ok() {
-        assert!(
-            bytes == whole(&bytes[..bytes.len() - 8]),
-            "a damaged file was read"
-        );
+        assert!(bytes == whole(&bytes[..bytes.len() - 8]), "a damaged file was read");
     }
     // No fuzzer guesses a checksum, so it is given one.
     if Header::read(&whole(bytes), path).is_ok() {
         let number = |at: usize| u32::from_be_bytes(bytes[at..at + 4].try_into().unwrap());
         let cost = [number(10), number(14), number(18)];
-        assert!(
-            cost[0] <= 1 << 20 && cost[1] <= 64 && cost[2] <= 16,
-            "{cost:?}"
-        );
+        assert!(cost[0] <= 1 << 20 && cost[1] <= 64 && cost[2] <= 16, "{cost:?}");
     }
 }
 
 fn slot() -> Slot {
-    Slot {
-        account: "111111111111".parse().unwrap(),
-        endpoint: None,
-    }
+    Slot { account: "111111111111".parse().unwrap(), endpoint: None }
 }
 
 fn key_entry(bytes: &[u8]) {
@@ -65,10 +56,7 @@ fn entry_with_secret(secret: &str, created: Timestamp) {
         id: "AKIAIOSFODNN7EXAMPLE".parse().unwrap(),
         secret: Secret::new(secret.to_owned()),
     };
-    comes_back(&KeyEntry {
-        current: Some(StoredKey { key, created }),
-        ..KeyEntry::default()
-    });
+    comes_back(&KeyEntry { current: Some(StoredKey { key, created }), ..KeyEntry::default() });
 }
 
 fn comes_back(entry: &KeyEntry) {

@@ -22,33 +22,19 @@ fn a_wrong_code_is_asked_for_again_and_never_sent_twice() {
     assert!((0..=30).contains(&wait.as_secs()), "{wait}");
 
     // The same digits: refused here, with a countdown.
-    let Complaint {
-        what, next_code_at, ..
-    } = wanted(stage.issue(&dev, Some(stage.wrong_code()), PERSON))
-        .complaint
-        .unwrap();
+    let Complaint { what, next_code_at, .. } =
+        wanted(stage.issue(&dev, Some(stage.wrong_code()), PERSON)).complaint.unwrap();
     assert!(what.contains("used already"), "{what}");
     assert!(next_code_at.unwrap() > now());
     // ... in every process, as soon as this one no longer asks.
     stage.broker.rest();
-    let other = run(stage
-        .another()
-        .issue(&request(&dev, Some(stage.wrong_code()), PERSON)));
-    assert!(
-        wanted(other)
-            .complaint
-            .unwrap()
-            .what
-            .contains("used already")
-    );
+    let other = run(stage.another().issue(&request(&dev, Some(stage.wrong_code()), PERSON)));
+    assert!(wanted(other).complaint.unwrap().what.contains("used already"));
     assert_eq!(stage.wire(), [""; 0]);
 
     // Other digits: at once.
     stage.enter_with_code(&dev);
-    assert_eq!(
-        stage.wire(),
-        ["GetSessionToken 43200 s +code", "AssumeRole dev 3600 s"]
-    );
+    assert_eq!(stage.wire(), ["GetSessionToken 43200 s +code", "AssumeRole dev 3600 s"]);
 }
 
 #[test]
@@ -94,11 +80,7 @@ fn a_device_is_chosen_and_offered_first_the_next_time() {
     let dev = target(DEV, HOUR);
     let labels = || -> Vec<String> {
         let asked = wanted(stage.issue(&dev, None, PERSON));
-        asked
-            .devices
-            .into_iter()
-            .map(|device| device.label)
-            .collect()
+        asked.devices.into_iter().map(|device| device.label).collect()
     };
     assert_eq!(labels(), ["phone", "tablet"]);
     given(stage.issue(&dev, Some(stage.code(TABLET)), PERSON));
@@ -130,10 +112,7 @@ fn another_process_waits_while_one_asks() {
     });
     let heard = stage.ears.0.borrow();
     assert!(heard[0].contains("`sekisho exec dev`"), "{heard:?}");
-    assert!(
-        heard[0].ends_with("asks for the code: waiting for it"),
-        "{heard:?}"
-    );
+    assert!(heard[0].ends_with("asks for the code: waiting for it"), "{heard:?}");
 }
 
 /// A program that prints the lines of `codes`, one a run.
@@ -167,11 +146,8 @@ fn a_program_gives_the_code_and_waits_for_the_next_where_it_was_used() {
     let first = stage.emulator.code(PHONE).unwrap();
     let seed = b"12345678901234567890";
     let next = sekisho::emulator::code(seed, now() + SignedDuration::from_secs(30));
-    std::fs::write(
-        dir.path().join("codes"),
-        format!("your code: {first}\n{first}\n{next}\n"),
-    )
-    .unwrap();
+    std::fs::write(dir.path().join("codes"), format!("your code: {first}\n{first}\n{next}\n"))
+        .unwrap();
 
     stage.enter(&target(DEV, 2 * HOUR));
     assert_eq!(runs(dir.path()), 1);
@@ -194,10 +170,7 @@ fn a_program_that_fails_leaves_the_prompt_to_the_person() {
     );
     let dev = target(DEV, HOUR);
     let complaint = wanted(stage.issue(&dev, None, PERSON)).complaint.unwrap();
-    assert!(
-        complaint.what.contains("mfa_command gave no code"),
-        "{complaint:?}"
-    );
+    assert!(complaint.what.contains("mfa_command gave no code"), "{complaint:?}");
     assert!(complaint.why[0].contains("touch the key"), "{complaint:?}");
     assert_eq!(*stage.ears.0.borrow(), ["touch the key"]);
     stage.enter_with_code(&dev);
@@ -207,11 +180,7 @@ fn a_program_that_fails_leaves_the_prompt_to_the_person() {
 fn no_program_runs_where_nobody_may_be_asked() {
     let dir = tempfile::tempdir().unwrap();
     let stage = Stage::with(|_| {}, |auth| auth.mfa_command = Some(printer(dir.path())));
-    std::fs::write(
-        dir.path().join("codes"),
-        stage.emulator.code(PHONE).unwrap(),
-    )
-    .unwrap();
+    std::fs::write(dir.path().join("codes"), stage.emulator.code(PHONE).unwrap()).unwrap();
     let dev = target(DEV, HOUR);
     assert!(wanted(stage.issue(&dev, None, NOBODY)).complaint.is_none());
     assert_eq!((runs(dir.path()), stage.wire().len()), (0, 0));

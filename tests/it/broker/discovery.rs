@@ -22,10 +22,7 @@ fn user_and_devices_are_asked_for_once() {
     assert_eq!(labels, ["alice-phone", TABLET]);
 
     stage.enter_with_code(&target(DEV, HOUR));
-    assert_eq!(
-        stage.wire(),
-        ["GetSessionToken 43200 s +code", "AssumeRole dev 3600 s"]
-    );
+    assert_eq!(stage.wire(), ["GetSessionToken 43200 s +code", "AssumeRole dev 3600 s"]);
     stage.enter(&target(OTHER, HOUR));
     assert_eq!(stage.wire(), ["AssumeRole other 3600 s"]);
     assert_eq!(stage.broker.standing().user.unwrap().as_str(), "alice");
@@ -80,14 +77,8 @@ fn a_key_of_another_account_is_named_as_such() {
     );
     let fault = faulted(stage.issue(&target(DEV, HOUR), None, PERSON));
     assert_eq!(fault.exit, Exit::Usage);
-    assert!(
-        fault.what.ends_with("belongs to account 111111111111"),
-        "{fault:?}"
-    );
-    assert!(
-        !format!("{fault:?}").contains(KEY),
-        "a key is named by its end"
-    );
+    assert!(fault.what.ends_with("belongs to account 111111111111"), "{fault:?}");
+    assert!(!format!("{fault:?}").contains(KEY), "a key is named by its end");
 }
 
 #[test]
@@ -101,11 +92,7 @@ fn an_inactive_key_is_named_and_what_it_opened_still_serves() {
     stage.enter(&target(OTHER, HOUR));
 
     let (dev, code) = (target(DEV, HOUR), stage.next_code());
-    let fault = faulted(run(stage.another().issue(&request(
-        &dev,
-        Some(code),
-        PERSON,
-    ))));
+    let fault = faulted(run(stage.another().issue(&request(&dev, Some(code), PERSON))));
     assert_eq!(fault.exit, Exit::Refused);
     assert_eq!(fault.what, "AWS does not know this access key");
     assert!(fault.why[0].contains("deactivated"), "{fault:?}");

@@ -111,20 +111,8 @@ const ROWS: [Row; 26] = [
         "InternalFailure",
         "The request processing has failed because of an unknown error, exception or failure.",
     ),
-    (
-        "anything else",
-        TOKEN,
-        400,
-        "SomethingNew",
-        "A text\u{202e} that nobody\u{9b}31m has seen.",
-    ),
-    (
-        "trust policy, or no such role",
-        ROLE,
-        403,
-        "AccessDenied",
-        DENIED,
-    ),
+    ("anything else", TOKEN, 400, "SomethingNew", "A text\u{202e} that nobody\u{9b}31m has seen."),
+    ("trust policy, or no such role", ROLE, 403, "AccessDenied", DENIED),
     (
         "explicit deny of the user",
         ROLE,
@@ -160,13 +148,7 @@ const ROWS: [Row; 26] = [
         "AccessDenied",
         "User: arn:aws:iam::111111111111:user/alice is not authorized to perform: sts:AssumeRole on resource: arn:aws:iam::222222222222:role/dev/Developer because no permissions boundary allows the sts:AssumeRole action",
     ),
-    (
-        "root user",
-        ROLE,
-        403,
-        "AccessDenied",
-        "Roles may not be assumed by root accounts.",
-    ),
+    ("root user", ROLE, 403, "AccessDenied", "Roles may not be assumed by root accounts."),
     (
         "over the role's maximum",
         ROLE,
@@ -188,13 +170,7 @@ const ROWS: [Row; 26] = [
         "PackedPolicyTooLarge",
         "Packed policy consumes 137% of allotted space, please use smaller policy.",
     ),
-    (
-        "bad session policy",
-        ROLE,
-        400,
-        "MalformedPolicyDocument",
-        "Syntax errors in policy.",
-    ),
+    ("bad session policy", ROLE, 400, "MalformedPolicyDocument", "Syntax errors in policy."),
 ];
 
 /// As AWS writes it.
@@ -219,11 +195,7 @@ fn shown(row: &Row, envelope: fn(&str, &str) -> String) -> String {
     let (_, action, status, code, text) = *row;
     let stage = Stage::new();
     let body = envelope(code, text).into_bytes();
-    stage.inject(
-        action,
-        Times::UntilCleared,
-        Misbehaviour::Raw { status, body },
-    );
+    stage.inject(action, Times::UntilCleared, Misbehaviour::Raw { status, body });
     match stage.issue(&target(DEV, HOUR), Some(stage.code(PHONE)), PERSON) {
         Ok(_) => panic!("{code} opened it"),
         Err(Refusal::Fault(fault)) => {
@@ -244,11 +216,7 @@ fn shown(row: &Row, envelope: fn(&str, &str) -> String) -> String {
 
 /// No secret, no key id in full, no code, no control character.
 fn safe(fault: &Fault) {
-    let text = format!(
-        "{}{}",
-        told(fault),
-        fault.detail.as_deref().unwrap_or_default()
-    );
+    let text = format!("{}{}", told(fault), fault.detail.as_deref().unwrap_or_default());
     for forbidden in [SECRET, KEY, "123456", "\u{9b}", "\u{202e}"] {
         assert!(!text.contains(forbidden), "{forbidden:?} in {text}");
     }
@@ -271,14 +239,7 @@ fn v_shows_awss_own_words_and_request_id() {
     let stage = Stage::with(|organisation| organisation.roles.clear(), |_| {});
     let fault = faulted(stage.issue(&target(DEV, HOUR), Some(stage.code(PHONE)), PERSON));
     let detail = fault.detail.unwrap();
-    assert!(
-        detail.starts_with(&format!("AccessDenied: {DENIED}")),
-        "{detail}"
-    );
-    let id = detail
-        .rsplit_once("(request id ")
-        .unwrap()
-        .1
-        .trim_end_matches(')');
+    assert!(detail.starts_with(&format!("AccessDenied: {DENIED}")), "{detail}");
+    let id = detail.rsplit_once("(request id ").unwrap().1.trim_end_matches(')');
     assert_eq!(id.len(), 36, "{detail}");
 }

@@ -18,10 +18,7 @@ fn two_calls_at_first_one_for_each_further_account_then_none() {
     assert_eq!(stage.wire(), [""; 0], "a code is asked for before any call");
 
     let pass = stage.enter_with_code(&dev);
-    assert_eq!(
-        stage.wire(),
-        ["GetSessionToken 43200 s +code", "AssumeRole dev 3600 s"]
-    );
+    assert_eq!(stage.wire(), ["GetSessionToken 43200 s +code", "AssumeRole dev 3600 s"]);
     assert_eq!((pass.user.as_str(), pass.flow), ("alice", Flow::Shared));
     let life = pass.credentials.expires.duration_since(now());
     assert_eq!((life.as_mins() + 1) / 60, 1);
@@ -63,15 +60,9 @@ fn the_credentials_are_the_persons_in_that_account() {
         None,
         "test",
     );
-    let caller = run(sts(&stage.emulator, credentials)
-        .get_caller_identity()
-        .send())
-    .unwrap();
+    let caller = run(sts(&stage.emulator, credentials).get_caller_identity().send()).unwrap();
     assert_eq!(caller.account(), Some(DEV));
-    assert_eq!(
-        caller.arn(),
-        Some("arn:aws:sts::222222222222:assumed-role/Developer/alice")
-    );
+    assert_eq!(caller.arn(), Some("arn:aws:sts::222222222222:assumed-role/Developer/alice"));
 }
 
 #[test]
@@ -103,20 +94,14 @@ fn a_role_that_gives_less_is_stepped_down_and_remembered() {
     let long = target(DEV, 4 * HOUR);
     // The code is spent on the refusal, so the shared flow needs the next one.
     let asked = wanted(stage.issue(&long, Some(stage.code(PHONE)), PERSON));
-    assert_eq!(
-        stage.wire(),
-        ["AssumeRole dev 14400 s +code ValidationError"]
-    );
+    assert_eq!(stage.wire(), ["AssumeRole dev 14400 s +code ValidationError"]);
     assert_eq!(asked.flow, Flow::Shared);
     let complaint = asked.complaint.unwrap();
     assert!(complaint.what.contains("1h at most"), "{complaint:?}");
     assert!(complaint.next_code_at.is_some());
 
     let pass = given(stage.issue(&long, Some(stage.next_code()), PERSON));
-    assert_eq!(
-        stage.wire(),
-        ["GetSessionToken 43200 s +code", "AssumeRole dev 3600 s"]
-    );
+    assert_eq!(stage.wire(), ["GetSessionToken 43200 s +code", "AssumeRole dev 3600 s"]);
     assert_eq!((pass.flow, pass.target.duration), (Flow::Shared, HOUR));
     assert!(pass.notes[0].contains("1h at most"), "{:?}", pass.notes);
 
@@ -138,10 +123,7 @@ fn a_step_down_goes_through_a_live_auth_session_without_another_code() {
     assert!(pass.notes[0].contains("1h at most"), "{:?}", pass.notes);
     assert_eq!(
         stage.wire(),
-        [
-            "AssumeRole dev 14400 s +code ValidationError",
-            "AssumeRole dev 3600 s"
-        ]
+        ["AssumeRole dev 14400 s +code ValidationError", "AssumeRole dev 3600 s"]
     );
 }
 
@@ -158,10 +140,7 @@ fn a_deny_that_does_not_see_the_codes_call_names_the_shared_flow() {
     let fault = faulted(stage.issue(&target(DEV, 4 * HOUR), Some(stage.code(PHONE)), PERSON));
     assert_eq!(fault.exit, Exit::Refused);
     assert!(fault.why[1].contains("direct flow"), "{fault:?}");
-    assert!(
-        fault.fix[0].contains("dev/Developer --duration 1h"),
-        "{fault:?}"
-    );
+    assert!(fault.fix[0].contains("dev/Developer --duration 1h"), "{fault:?}");
     // ... which works.
     given(stage.issue(&target(DEV, HOUR), Some(stage.next_code()), PERSON));
 }
@@ -205,19 +184,13 @@ fn an_answer_for_another_role_is_refused_and_not_kept() {
             <SessionToken>canary-token</SessionToken><Expiration>2099-01-01T00:00:00Z</Expiration></Credentials>
             </AssumeRoleResult></AssumeRoleResponse>"#
         );
-        let what = Misbehaviour::Raw {
-            status: 200,
-            body: body.into_bytes(),
-        };
+        let what = Misbehaviour::Raw { status: 200, body: body.into_bytes() };
         stage.inject("AssumeRole", Times::Next(1), what);
         let fault = faulted(stage.issue(&dev, None, PERSON));
         assert_eq!(fault.what, "the answer makes no sense", "{arn}");
         assert!(!format!("{fault:?}").contains("canary"), "{fault:?}");
         assert_eq!(stage.wire().len(), 1);
     }
-    assert_ne!(
-        stage.enter(&dev).credentials.id.as_str(),
-        "ASIAANOTHERROLE00000"
-    );
+    assert_ne!(stage.enter(&dev).credentials.id.as_str(), "ASIAANOTHERROLE00000");
     assert_eq!(stage.wire(), ["AssumeRole dev 3600 s"]);
 }

@@ -21,13 +21,7 @@ struct Inputs {
 
 impl Inputs {
     fn role(&self) -> [u8; 32] {
-        role_id(
-            &self.auth,
-            &self.key,
-            &self.serial,
-            &self.target,
-            &self.name,
-        )
+        role_id(&self.auth, &self.key, &self.serial, &self.target, &self.name)
     }
 
     fn auth(&self) -> [u8; 32] {

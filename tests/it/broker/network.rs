@@ -35,11 +35,7 @@ fn a_refused_connection_gives_the_code_back() {
     offline.endpoint_url = Some(dead);
     let offline = stage.configured(&offline);
     let digits = stage.emulator.code(PHONE).unwrap();
-    let fault = faulted(run(offline.issue(&request(
-        &dev,
-        Some(code(PHONE, &digits)),
-        PERSON,
-    ))));
+    let fault = faulted(run(offline.issue(&request(&dev, Some(code(PHONE, &digits)), PERSON))));
     insta::assert_snapshot!(told(&fault), @r"
     exit 1
     what AWS cannot be reached
@@ -97,17 +93,10 @@ fn a_portal_that_answers_with_a_page_is_not_aws() {
         (200, ""),
     ] {
         let body = body.as_bytes().to_vec();
-        stage.inject(
-            "GetSessionToken",
-            Times::Next(1),
-            Misbehaviour::Raw { status, body },
-        );
+        stage.inject("GetSessionToken", Times::Next(1), Misbehaviour::Raw { status, body });
         let code = stage.next_code();
         let fault = faulted(stage.issue(&target(DEV, HOUR), Some(code), PERSON));
-        assert_eq!(
-            fault.what, "the answer makes no sense",
-            "{status}: {fault:?}"
-        );
+        assert_eq!(fault.what, "the answer makes no sense", "{status}: {fault:?}");
         assert_eq!(fault.exit, Exit::Fault);
     }
 }
@@ -124,11 +113,7 @@ fn an_answer_that_never_comes_is_given_up_after_ten_seconds() {
     why  the network drops the connection: a VPN that is off, a firewall, a proxy that is not set
     fix  check the network and HTTPS_PROXY
     ");
-    assert_eq!(
-        stage.wire().len(),
-        1,
-        "a call with a code is not tried again"
-    );
+    assert_eq!(stage.wire().len(), 1, "a call with a code is not tried again");
 }
 
 #[test]
@@ -137,15 +122,11 @@ fn a_port_that_speaks_no_tls_is_told() {
     let port = listener.local_addr().unwrap().port();
     std::thread::spawn(move || {
         for stream in listener.incoming().take(1) {
-            let _ = stream
-                .unwrap()
-                .write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n");
+            let _ = stream.unwrap().write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n");
         }
     });
-    let stage = Stage::with(
-        |_| {},
-        |auth| auth.endpoint_url = Some(format!("https://127.0.0.1:{port}")),
-    );
+    let stage =
+        Stage::with(|_| {}, |auth| auth.endpoint_url = Some(format!("https://127.0.0.1:{port}")));
     let fault = faulted(stage.issue(&target(DEV, HOUR), Some(stage.code(PHONE)), PERSON));
     insta::assert_snapshot!(told(&fault), @r"
     exit 1

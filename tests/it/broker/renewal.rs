@@ -84,18 +84,11 @@ fn an_auth_session_that_aws_no_longer_takes_is_renewed_once() {
     wanted(stage.issue(&target(OTHER, HOUR), None, PERSON));
     assert_eq!(stage.wire(), ["AssumeRole other 3600 s ExpiredToken"]);
     stage.enter_with_code(&target(OTHER, HOUR));
-    assert_eq!(
-        stage.wire(),
-        ["GetSessionToken 43200 s +code", "AssumeRole other 3600 s"]
-    );
+    assert_eq!(stage.wire(), ["GetSessionToken 43200 s +code", "AssumeRole other 3600 s"]);
 
     // With the code at hand, in one go.
     stage.emulator.advance(13 * HOUR);
-    given(stage.issue(
-        &target(OTHER, HOUR),
-        Some(stage.code(PHONE)),
-        renew(Renew::Now),
-    ));
+    given(stage.issue(&target(OTHER, HOUR), Some(stage.code(PHONE)), renew(Renew::Now)));
     assert_eq!(
         stage.wire(),
         [

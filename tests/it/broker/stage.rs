@@ -31,16 +31,10 @@ pub const OTHER: &str = "333333333333";
 pub const HOUR: Duration = Duration::from_hours(1);
 
 /// What may be asked of a cached session: the flow's own margin, and a person who can be asked.
-pub const PERSON: Terms = Terms {
-    renew: Renew::ByFlow,
-    asking: Asking::Allowed,
-};
+pub const PERSON: Terms = Terms { renew: Renew::ByFlow, asking: Asking::Allowed };
 
 /// The same, with nobody there.
-pub const NOBODY: Terms = Terms {
-    asking: Asking::Never,
-    ..PERSON
-};
+pub const NOBODY: Terms = Terms { asking: Asking::Never, ..PERSON };
 
 thread_local! {
     /// How far this test's clock is ahead. A thread runs one test.
@@ -163,9 +157,7 @@ impl Stage {
             })
             .collect();
         let digits = ["000000", "111111", "222222", "333333", "444444", "555555"];
-        let wrong = digits
-            .into_iter()
-            .find(|digits| !near.iter().any(|n| n == digits));
+        let wrong = digits.into_iter().find(|digits| !near.iter().any(|n| n == digits));
         code(PHONE, wrong.unwrap())
     }
 
@@ -214,11 +206,7 @@ impl Stage {
 
     /// Lets calls of one kind go wrong.
     pub fn inject(&self, action: &str, times: Times, what: Misbehaviour) {
-        self.emulator.inject(Injection {
-            action: Some(action.into()),
-            times,
-            what,
-        });
+        self.emulator.inject(Injection { action: Some(action.into()), times, what });
     }
 }
 
@@ -243,17 +231,11 @@ fn broker(auth: &Auth, shared: &std::path::Path, ears: &Ears) -> Broker {
 
 /// The key that a broker works with until it rests.
 pub fn lend(broker: &Broker) {
-    broker.hold(AccessKey {
-        id: KEY.parse().unwrap(),
-        secret: Secret::new(SECRET.into()),
-    });
+    broker.hold(AccessKey { id: KEY.parse().unwrap(), secret: Secret::new(SECRET.into()) });
 }
 
 pub fn device(serial: &str, label: &str) -> MfaDevice {
-    MfaDevice {
-        serial: serial.parse().unwrap(),
-        label: Some(label.into()),
-    }
+    MfaDevice { serial: serial.parse().unwrap(), label: Some(label.into()) }
 }
 
 pub fn code(serial: &str, digits: &str) -> (MfaSerial, MfaCode) {

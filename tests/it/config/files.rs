@@ -34,11 +34,7 @@ impl Folder {
     }
 
     fn load(&self) -> Result<(Loaded, ReadFrom), Fault> {
-        load(
-            &self.path("config.yaml"),
-            Some(&self.path("")),
-            Strictness::Tolerant,
-        )
+        load(&self.path("config.yaml"), Some(&self.path("")), Strictness::Tolerant)
     }
 }
 
@@ -55,13 +51,8 @@ fn includes_and_globs_are_read_once_and_remembered() {
         ("team/a.yaml", &account("a", 1)),
     ]);
     let (loaded, from) = folder.load().unwrap();
-    let names: Vec<&str> = loaded
-        .config
-        .catalog
-        .accounts()
-        .iter()
-        .map(|a| a.name.as_str())
-        .collect();
+    let names: Vec<&str> =
+        loaded.config.catalog.accounts().iter().map(|a| a.name.as_str()).collect();
     assert_eq!(names, ["a", "b"]);
     assert_eq!(
         from.files,
@@ -84,10 +75,7 @@ fn a_missing_include_and_a_loop_are_complaints_of_the_main_file() {
         ("3:41", "only ~/ is known"),
     ] {
         assert!(
-            fault
-                .why
-                .iter()
-                .any(|why| why.contains(place) && why.contains(what)),
+            fault.why.iter().any(|why| why.contains(place) && why.contains(what)),
             "{place} {what}: {:#?}",
             fault.why
         );
@@ -101,11 +89,7 @@ fn an_include_that_cannot_be_read_is_left_out() {
     std::fs::write(folder.path("bad.yaml"), b"\xff\xfe").unwrap();
     let (loaded, _) = folder.load().unwrap();
     assert_eq!(loaded.config.catalog.accounts().len(), 1);
-    assert!(
-        loaded.warnings[0].what.contains("not UTF-8"),
-        "{:?}",
-        loaded.warnings
-    );
+    assert!(loaded.warnings[0].what.contains("not UTF-8"), "{:?}", loaded.warnings);
 }
 
 #[test]
@@ -117,11 +101,7 @@ fn who_may_write_the_config_may_say_what_runs() {
     assert_eq!(folder.load().unwrap().0.warnings, []);
     folder.mode("team.yaml", 0o666);
     let (loaded, _) = folder.load().unwrap();
-    assert!(
-        loaded.warnings[0]
-            .to_string()
-            .contains("writable by everyone")
-    );
+    assert!(loaded.warnings[0].to_string().contains("writable by everyone"));
     assert!(loaded.warnings[0].to_string().contains("chmod go-w"));
     folder.mode("config.yaml", 0o602);
     let fault = folder.load().unwrap_err();
@@ -136,9 +116,7 @@ const POLICY: &str = "{\"Version\": \"2012-10-17\", \"Statement\": []}";
 fn policy_is_read(folder: &Folder) -> bool {
     folder.load().is_ok_and(|(loaded, _)| {
         let accounts = loaded.config.catalog.accounts();
-        accounts
-            .first()
-            .is_some_and(|a| a.roles[0].session.policy.is_some())
+        accounts.first().is_some_and(|a| a.roles[0].session.policy.is_some())
     })
 }
 

@@ -15,11 +15,7 @@ fn refused(text: &str) -> String {
     let start = Instant::now();
     let includes: [&str; 0] = [];
     let complaints = config(text, &includes, Strictness::Tolerant).unwrap_err();
-    assert!(
-        start.elapsed() < Duration::from_secs(20),
-        "{:?}",
-        start.elapsed()
-    );
+    assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
     assert!(complaints.len() <= 100);
     told(&complaints)
 }
@@ -31,31 +27,16 @@ fn aliases_do_not_multiply() {
         let last = format!("*a{}, ", n - 1).repeat(10);
         let _ = writeln!(bomb, "a{n}: &a{n} [{}]", last.trim_end_matches(", "));
     }
-    assert!(
-        refused(&bomb).contains("too many values, aliases"),
-        "{}",
-        refused(&bomb)
-    );
-    let wide = format!(
-        "a: &a [{}]\nb: [{}]\n",
-        "x, ".repeat(1000),
-        "*a, ".repeat(10_000)
-    );
-    assert!(
-        refused(&wide).contains("too many values, aliases"),
-        "{}",
-        refused(&wide)
-    );
+    assert!(refused(&bomb).contains("too many values, aliases"), "{}", refused(&bomb));
+    let wide = format!("a: &a [{}]\nb: [{}]\n", "x, ".repeat(1000), "*a, ".repeat(10_000));
+    assert!(refused(&wide).contains("too many values, aliases"), "{}", refused(&wide));
 }
 
 #[test]
 fn nesting_ends() {
-    for deep in [
-        "[".repeat(100_000),
-        "- ".repeat(100_000),
-        "? ".repeat(100_000),
-        "{a: ".repeat(100_000),
-    ] {
+    for deep in
+        ["[".repeat(100_000), "- ".repeat(100_000), "? ".repeat(100_000), "{a: ".repeat(100_000)]
+    {
         let said = refused(&format!("{HEAD}x: {deep}"));
         assert!(!said.is_empty());
         let said = refused(&deep);
@@ -76,10 +57,7 @@ fn too_many_keys_are_not_read() {
 
 #[test]
 fn too_many_faults_are_not_listed() {
-    let faulty = format!(
-        "{HEAD}accounts:\n{}",
-        "  - {name: a, id: x, y: z}\n".repeat(60_000)
-    );
+    let faulty = format!("{HEAD}accounts:\n{}", "  - {name: a, id: x, y: z}\n".repeat(60_000));
     assert_eq!(refused(&faulty).lines().count(), 100);
     let faulty = format!("{HEAD}browser: [{}]", "[], ".repeat(1_000));
     assert_eq!(refused(&faulty).lines().count(), 100);
@@ -114,10 +92,7 @@ fn aliases_and_merges_work_and_faults_in_them_stand_where_they_are_written() {
     assert_eq!(accounts[1].guard, sekisho::domain::guard::Guard::Warn);
     assert_eq!(accounts[2].roles, accounts[0].roles);
     let said = refused(&text.replace("2h", "20h"));
-    assert!(
-        said.lines().all(|line| line.starts_with("config.yaml:4:")),
-        "{said}"
-    );
+    assert!(said.lines().all(|line| line.starts_with("config.yaml:4:")), "{said}");
 }
 
 #[test]
@@ -150,10 +125,7 @@ fn what_is_no_text_file_is_not_read() {
 
     assert!(unread(dir.path()).contains("a directory"));
 
-    let fifo = std::process::Command::new("mkfifo")
-        .arg(path("fifo"))
-        .status()
-        .unwrap();
+    let fifo = std::process::Command::new("mkfifo").arg(path("fifo")).status().unwrap();
     assert!(fifo.success());
     assert!(unread(&path("fifo")).contains("a pipe or device"));
     assert!(unread(std::path::Path::new("/dev/zero")).contains("a pipe or device"));

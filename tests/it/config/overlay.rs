@@ -60,15 +60,9 @@ accounts:
     let loaded = loaded(&main, &[team]);
     let guard = |target: &str| {
         let catalog = &loaded.config.catalog;
-        catalog
-            .resolve(catalog.find(target).unwrap(), &Overrides::default())
-            .guard
+        catalog.resolve(catalog.find(target).unwrap(), &Overrides::default()).guard
     };
-    assert_eq!(
-        guard("a/Admin"),
-        Guard::Confirm,
-        "the main file's role list dropped the guard"
-    );
+    assert_eq!(guard("a/Admin"), Guard::Confirm, "the main file's role list dropped the guard");
     assert_eq!(guard("a/Developer"), Guard::Warn);
     assert_eq!(guard("b/Developer"), Guard::Confirm);
     assert_eq!(account(&loaded, "b").roles[0].guard, Guard::Warn);
@@ -99,11 +93,7 @@ accounts:
         ("222222222222", Some("added"))
     );
     assert_eq!(account(&loaded, "X").name.as_str(), "x");
-    assert_eq!(
-        account(&loaded, "x").guard,
-        Guard::Confirm,
-        "replacing a tag dropped its guard"
-    );
+    assert_eq!(account(&loaded, "x").guard, Guard::Confirm, "replacing a tag dropped its guard");
     assert_eq!(account(&loaded, "222222222222").name.as_str(), "mine");
     // An entry that was dropped holds no name.
     assert_eq!(account(&loaded, "free").name.as_str(), "later");
@@ -125,18 +115,9 @@ accounts: [{{name: own, id: '222222222222'}}]
     let loaded = loaded(&main, &[europe, plain]);
     let catalog = &loaded.config.catalog;
     let target = |name: &str| catalog.resolve(catalog.find(name).unwrap(), &Overrides::default());
-    assert_eq!(
-        target("own").role.as_str(),
-        "arn:aws:iam::222222222222:role/Developer"
-    );
-    assert_eq!(
-        target("theirs").role.as_str(),
-        "arn:aws-cn:iam::222222222223:role/Team"
-    );
-    assert_eq!(
-        target("plain").role.as_str(),
-        "arn:aws:iam::222222222224:role/Developer"
-    );
+    assert_eq!(target("own").role.as_str(), "arn:aws:iam::222222222222:role/Developer");
+    assert_eq!(target("theirs").role.as_str(), "arn:aws-cn:iam::222222222223:role/Team");
+    assert_eq!(target("plain").role.as_str(), "arn:aws:iam::222222222224:role/Developer");
     assert_eq!(target("plain").region.unwrap().as_str(), "us-west-2");
     assert_eq!(target("theirs").duration.as_secs(), 1800);
 }

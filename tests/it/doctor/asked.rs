@@ -17,13 +17,8 @@ const PHONE: &str = "arn:aws:iam::111111111111:mfa/phone";
 fn organisation() -> Organisation {
     let mut organisation = Organisation::new("111111111111", "999999999999");
     let mut tanaka = User::new("tanaka");
-    tanaka
-        .keys
-        .push(sekisho::emulator::AccessKey::new(KEY, "secret"));
-    tanaka.devices.push(Device::Totp {
-        serial: PHONE.into(),
-        seed: [7; 20],
-    });
+    tanaka.keys.push(sekisho::emulator::AccessKey::new(KEY, "secret"));
+    tanaka.devices.push(Device::Totp { serial: PHONE.into(), seed: [7; 20] });
     let own = r#"{"Statement":{"Effect":"Allow","Action":["iam:List*"],"Resource":"*"}}"#;
     tanaka.policies.push(Policy::inline(own).unwrap());
     organisation.users.push(tanaka);
@@ -48,18 +43,10 @@ fn asked_at(url: &str) -> Machine {
         session: Duration::from_hours(12),
         endpoint_url: Some(url.to_owned()),
     };
-    let key = AccessKey {
-        id: KEY.parse().unwrap(),
-        secret: Secret::new("secret".into()),
-    };
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
+    let key = AccessKey { id: KEY.parse().unwrap(), secret: Secret::new("secret".into()) };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let aws = Aws::new(&auth).unwrap();
-    let online = runtime
-        .block_on(Online::ask(&aws, Some(Signer::Key(&key))))
-        .unwrap();
+    let online = runtime.block_on(Online::ask(&aws, Some(Signer::Key(&key)))).unwrap();
     let mut machine = Machine::sound();
     machine.online = Some(online);
     machine
@@ -72,10 +59,7 @@ fn user(emulator: &Emulator, change: impl FnOnce(&mut User)) {
 #[test]
 fn a_sound_user_has_no_complaint() {
     let rows = asked(|_| {}).examine();
-    assert!(
-        rows.iter().all(|row| row.verdict == Health::Ok),
-        "{rows:#?}"
-    );
+    assert!(rows.iter().all(|row| row.verdict == Health::Ok), "{rows:#?}");
 }
 
 #[test]
@@ -86,11 +70,7 @@ fn an_old_key() {
         });
     });
     let row = machine.complains("key-age", Fail);
-    assert!(
-        row.what.contains("140 days old; the limit is 90"),
-        "{}",
-        row.what
-    );
+    assert!(row.what.contains("140 days old; the limit is 90"), "{}", row.what);
 }
 
 #[test]
@@ -134,11 +114,7 @@ fn a_key_that_was_deactivated() {
     let machine =
         asked(|emulator| user(emulator, |user| user.keys[0].status = KeyStatus::Inactive));
     let row = machine.complains("key-accepted", Fail);
-    assert!(
-        row.what.contains("does not know this access key"),
-        "{}",
-        row.what
-    );
+    assert!(row.what.contains("does not know this access key"), "{}", row.what);
 }
 
 #[test]
@@ -163,10 +139,7 @@ fn a_user_who_may_not_ask_is_unknown_not_sound() {
     let machine = asked(|emulator| user(emulator, |user| user.policies.clear()));
     let rows = machine.examine();
     let verdict = |id: &str| rows.iter().find(|row| row.id == id).unwrap().verdict;
-    assert_eq!(
-        (verdict("key-age"), verdict("mfa-device")),
-        (Unknown, Unknown)
-    );
+    assert_eq!((verdict("key-age"), verdict("mfa-device")), (Unknown, Unknown));
     assert_eq!(verdict("key-accepted"), Health::Ok);
 }
 
@@ -210,11 +183,8 @@ fn no_network() {
     let url = format!("http://{}", listener.local_addr().unwrap());
     drop(listener);
     let rows = asked_at(&url).examine();
-    let unknown: Vec<_> = rows
-        .iter()
-        .filter(|row| row.verdict == Unknown)
-        .map(|row| row.id)
-        .collect();
+    let unknown: Vec<_> =
+        rows.iter().filter(|row| row.verdict == Unknown).map(|row| row.id).collect();
     assert_eq!(unknown, ["clock", "key-accepted"]);
     assert!(rows.iter().all(|row| row.verdict <= Unknown), "{rows:#?}");
 }

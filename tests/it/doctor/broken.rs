@@ -13,11 +13,8 @@ fn a_sound_machine_has_no_complaint() {
     let rows = Machine::sound().examine();
     let worst = rows.iter().map(|row| row.verdict).max();
     assert_eq!(worst, Some(Health::Skipped), "{rows:#?}");
-    let skipped: Vec<_> = rows
-        .iter()
-        .filter(|row| row.verdict == Health::Skipped)
-        .map(|row| row.id)
-        .collect();
+    let skipped: Vec<_> =
+        rows.iter().filter(|row| row.verdict == Health::Skipped).map(|row| row.id).collect();
     assert_eq!(skipped, ["clock", "key-accepted", "key-age", "mfa-device"]);
 }
 
@@ -33,11 +30,7 @@ fn a_config_with_a_mistake() {
     let machine = Machine::sound();
     machine.configure("accounts:", "acounts: []\naccounts:");
     let row = machine.complains("config", Fail);
-    assert!(
-        row.what.contains("config.yaml:6") && row.what.contains("acounts"),
-        "{}",
-        row.what
-    );
+    assert!(row.what.contains("config.yaml:6") && row.what.contains("acounts"), "{}", row.what);
 }
 
 #[test]
@@ -51,10 +44,8 @@ fn a_config_that_others_may_write() {
 #[test]
 fn an_include_that_is_partly_broken() {
     let machine = Machine::sound();
-    machine.write(
-        ".config/sekisho/team.yaml",
-        "accounts:\n  - {name: x, id: \"12\", roles: [A]}\n",
-    );
+    machine
+        .write(".config/sekisho/team.yaml", "accounts:\n  - {name: x, id: \"12\", roles: [A]}\n");
     machine.configure("accounts:", "include: [team.yaml]\naccounts:");
     machine.complains("config", Warn);
 }
@@ -66,10 +57,7 @@ fn a_state_directory_that_others_may_read() {
     std::fs::create_dir_all(&state).unwrap();
     chmod(&state, 0o755);
     let row = machine.complains("directories", Fail);
-    assert_eq!(
-        row.remedy.as_deref(),
-        Some("chmod 700 ~/.local/state/sekisho")
-    );
+    assert_eq!(row.remedy.as_deref(), Some("chmod 700 ~/.local/state/sekisho"));
 }
 
 #[test]
@@ -113,31 +101,18 @@ fn sessions_whose_key_any_program_reads() {
 #[test]
 fn a_keyring_without_a_password() {
     let machine = Machine::sound();
-    machine.write(
-        ".local/share/keyrings/other.keyring",
-        "GnomeKeyring\n\r\u{0}\n\u{0}",
-    );
-    assert!(
-        machine
-            .examine()
-            .iter()
-            .all(|row| row.verdict <= Health::Skipped)
-    );
-    machine.write(
-        ".local/share/keyrings/login.keyring",
-        "[keyring]\ndisplay-name=login\n",
-    );
+    machine.write(".local/share/keyrings/other.keyring", "GnomeKeyring\n\r\u{0}\n\u{0}");
+    assert!(machine.examine().iter().all(|row| row.verdict <= Health::Skipped));
+    machine.write(".local/share/keyrings/login.keyring", "[keyring]\ndisplay-name=login\n");
     machine.complains("keyring-file", Fail);
 }
 
 #[test]
 fn no_access_key() {
     let mut machine = Machine::sound();
-    machine.key = Some(Err(Fault::new(
-        Exit::Usage,
-        "there is no access key in the store",
-    )
-    .fix("sekisho key add")));
+    machine.key = Some(Err(
+        Fault::new(Exit::Usage, "there is no access key in the store").fix("sekisho key add")
+    ));
     let row = machine.complains("access-key", Fail);
     assert_eq!(row.remedy.as_deref(), Some("sekisho key add"));
 }
@@ -145,10 +120,7 @@ fn no_access_key() {
 #[test]
 fn a_key_in_the_environment() {
     let mut machine = Machine::sound();
-    machine.configure(
-        "region: ap-northeast-1",
-        "region: ap-northeast-1\n  key: env",
-    );
+    machine.configure("region: ap-northeast-1", "region: ap-northeast-1\n  key: env");
     machine.set("AWS_ACCESS_KEY_ID", "AKIATANAKA0000000001");
     machine.set("AWS_SECRET_ACCESS_KEY", "canary");
     machine.complains("access-key", Warn);
@@ -166,12 +138,7 @@ fn stray_variables_of_another_tool() {
         row.what
     );
     machine.set("SEKISHO_TARGET", "dev-tanaka/Developer");
-    assert!(
-        machine
-            .examine()
-            .iter()
-            .all(|row| row.verdict <= Health::Skipped)
-    );
+    assert!(machine.examine().iter().all(|row| row.verdict <= Health::Skipped));
 }
 
 #[test]
@@ -224,16 +191,8 @@ fn a_shell_without_the_hook() {
         row.remedy.as_deref(),
         Some("add to ~/.config/fish/config.fish: sekisho hook fish | source")
     );
-    machine.write(
-        ".config/fish/conf.d/sekisho.fish",
-        "sekisho hook fish | source\n",
-    );
-    assert!(
-        machine
-            .examine()
-            .iter()
-            .all(|row| row.verdict <= Health::Skipped)
-    );
+    machine.write(".config/fish/conf.d/sekisho.fish", "sekisho hook fish | source\n");
+    assert!(machine.examine().iter().all(|row| row.verdict <= Health::Skipped));
 }
 
 #[test]
@@ -252,12 +211,7 @@ fn glyphs_of_doubtful_width() {
     machine.set("LANG", "ja_JP.UTF-8");
     machine.complains("glyphs", Warn);
     machine.configure("accounts:", "symbols: ascii\naccounts:");
-    assert!(
-        machine
-            .examine()
-            .iter()
-            .all(|row| row.verdict <= Health::Skipped)
-    );
+    assert!(machine.examine().iter().all(|row| row.verdict <= Health::Skipped));
 }
 
 #[test]
@@ -271,21 +225,15 @@ fn another_tools_key_in_plain_text() {
         ),
     );
     let row = machine.complains("plain-text-keys", Fail);
-    assert!(
-        row.what.contains("work") && !row.what.contains("canary"),
-        "{}",
-        row.what
-    );
+    assert!(row.what.contains("work") && !row.what.contains("canary"), "{}", row.what);
     assert!(row.remedy.unwrap().starts_with("sekisho key import work"));
 }
 
 #[test]
 fn another_tools_sessions_in_plain_text() {
     let mut machine = Machine::sound();
-    let file = machine.write(
-        "elsewhere",
-        "[x]\naws_secret_access_key = a\naws_session_token = b\n",
-    );
+    let file =
+        machine.write("elsewhere", "[x]\naws_secret_access_key = a\naws_session_token = b\n");
     machine.set("AWS_SHARED_CREDENTIALS_FILE", file.to_str().unwrap());
     machine.complains("plain-text-keys", Warn);
 }
@@ -293,24 +241,14 @@ fn another_tools_sessions_in_plain_text() {
 #[test]
 fn a_totp_seed_beside_the_key() {
     for (file, text) in [
-        (
-            ".aws/config",
-            "[profile x]\nmfa_secret = JBSWY3DPEHPK3PXP\n",
-        ),
-        (
-            ".aws/backup.txt",
-            "otpauth://totp/aws?secret=JBSWY3DPEHPK3PXP\n",
-        ),
+        (".aws/config", "[profile x]\nmfa_secret = JBSWY3DPEHPK3PXP\n"),
+        (".aws/backup.txt", "otpauth://totp/aws?secret=JBSWY3DPEHPK3PXP\n"),
         (".2fa", "aws 6 JBSWY3DPEHPK3PXP\n"),
     ] {
         let machine = Machine::sound();
         machine.write(file, text);
         let row = machine.complains("totp-seed", Fail);
-        assert!(
-            row.what.contains(file) && !row.what.contains("JBSW"),
-            "{}",
-            row.what
-        );
+        assert!(row.what.contains(file) && !row.what.contains("JBSW"), "{}", row.what);
     }
 }
 
@@ -346,10 +284,7 @@ fn one_program_for_key_and_codes() {
 #[test]
 fn accounts_that_were_never_verified_or_found_open() {
     let mut machine = Machine::sound();
-    machine
-        .marks
-        .values_mut()
-        .for_each(|mark| mark.verdict = Verdict::Open);
+    machine.marks.values_mut().for_each(|mark| mark.verdict = Verdict::Open);
     machine.complains("verified", Fail);
     machine.marks.clear();
     machine.complains("verified", Warn);

@@ -50,15 +50,9 @@ impl Machine {
             ("TERM", "xterm-256color".into()),
             ("LANG", "en_US.UTF-8".into()),
         ];
-        let mark = Mark {
-            at: Timestamp::now(),
-            verdict: Verdict::Proved,
-        };
+        let mark = Mark { at: Timestamp::now(), verdict: Verdict::Proved };
         let machine = Self {
-            env: env
-                .into_iter()
-                .map(|(name, value)| (name.to_owned(), value))
-                .collect(),
+            env: env.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
             keychain: Ok(()),
             sessions: Ok(Some(KeyPlace::Kernel)),
             key: Some(Ok("AKIATANAKA0000000001".parse().unwrap())),
@@ -115,10 +109,7 @@ impl Machine {
     /// Holds that exactly one check complains; returns it.
     pub fn complains(&self, id: &str, verdict: Health) -> Row {
         let rows = self.examine();
-        let complaints: Vec<_> = rows
-            .iter()
-            .filter(|row| row.verdict > Health::Skipped)
-            .collect();
+        let complaints: Vec<_> = rows.iter().filter(|row| row.verdict > Health::Skipped).collect();
         let [row] = complaints[..] else {
             panic!("not one complaint: {complaints:#?}");
         };
@@ -126,12 +117,9 @@ impl Machine {
         assert!(row.remedy.is_some(), "{row:#?}");
         // Fit for a ticket.
         let text = doctor::text(&rows) + &doctor::json(&rows);
-        for private in [
-            self.home.path().to_str().unwrap(),
-            "111111111111",
-            "222222222222",
-            "AKIATANAKA",
-        ] {
+        for private in
+            [self.home.path().to_str().unwrap(), "111111111111", "222222222222", "AKIATANAKA"]
+        {
             assert!(!text.contains(private), "{private} in\n{text}");
         }
         row.clone()

@@ -33,11 +33,7 @@ fn command(program: &Path, emulator: &Emulator) -> Command {
 
 fn said(output: &Output) -> String {
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(
-        output.status.success(),
-        "{text}{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
     text.trim().to_owned()
 }
 
@@ -46,10 +42,8 @@ fn script(emulator: &Emulator, text: &str) -> Option<String> {
     let python = program("python3")?;
     let code = emulator.code(PHONE).unwrap();
     let whole = format!("{PRELUDE}\n{text}");
-    let output = command(&python, emulator)
-        .args(["-c", &whole, PHONE, &code, ROLE])
-        .output()
-        .unwrap();
+    let output =
+        command(&python, emulator).args(["-c", &whole, PHONE, &code, ROLE]).output().unwrap();
     if String::from_utf8_lossy(&output.stderr).contains("No module named 'boto3'") {
         // Reported like a missing program, under its own name.
         return program("boto3").map(|_| unreachable!("a module is no program"));
@@ -311,9 +305,6 @@ fn the_aws_cli_makes_a_session() {
         "--query",
         "AssumedRoleUser.Arn",
     ]);
-    assert_eq!(
-        entered,
-        "arn:aws:sts::222222222222:assumed-role/Developer/alice"
-    );
+    assert_eq!(entered, "arn:aws:sts::222222222222:assumed-role/Developer/alice");
     assert_eq!(emulator.calls().len(), 2);
 }

@@ -9,11 +9,7 @@ use super::stage::*;
 
 fn inject(emulator: &Emulator, what: Misbehaviour) {
     let action = Some("GetSessionToken".to_owned());
-    emulator.inject(Injection {
-        action,
-        times: Times::Next(1),
-        what,
-    });
+    emulator.inject(Injection { action, times: Times::Next(1), what });
 }
 
 #[test]
@@ -50,28 +46,15 @@ fn broken_connections_spend_the_code_all_the_same() {
         let emulator = start(|_| {});
         let code = emulator.code(PHONE).unwrap();
         let call = |code: String| {
-            alice(&emulator)
-                .get_session_token()
-                .serial_number(PHONE)
-                .token_code(code)
-                .send()
+            alice(&emulator).get_session_token().serial_number(PHONE).token_code(code).send()
         };
         inject(&emulator, Misbehaviour::Reset);
         let reset = call(code.clone()).await.unwrap_err();
-        let SdkError::DispatchFailure(failure) = &reset else {
-            panic!("{reset:?}")
-        };
+        let SdkError::DispatchFailure(failure) = &reset else { panic!("{reset:?}") };
         assert!(failure.is_io(), "{failure:?}");
-        assert!(
-            format!("{failure:?}").contains("ConnectionReset"),
-            "{failure:?}"
-        );
+        assert!(format!("{failure:?}").contains("ConnectionReset"), "{failure:?}");
         assert_eq!(emulator.calls()[0].status, None);
-        assert!(
-            why(call(code).await)
-                .2
-                .contains("invalid MFA one time pass code")
-        );
+        assert!(why(call(code).await).2.contains("invalid MFA one time pass code"));
 
         inject(&emulator, Misbehaviour::Garbage);
         let garbage = alice(&emulator).get_session_token().send().await;
@@ -107,13 +90,6 @@ fn late_answers_and_none_at_all() {
         }
         emulator.clear();
         assert!(alice(&emulator).get_session_token().send().await.is_ok());
-        assert_eq!(
-            emulator
-                .calls()
-                .iter()
-                .filter(|call| call.status.is_none())
-                .count(),
-            1
-        );
+        assert_eq!(emulator.calls().iter().filter(|call| call.status.is_none()).count(), 1);
     });
 }

@@ -32,14 +32,9 @@ async fn enter(emulator: &Emulator, with: With) -> Result<(), String> {
         With::Session => plain_session(emulator).await,
         With::MfaSession => mfa_session(emulator).await,
     };
-    let mut request = client
-        .assume_role()
-        .role_arn(ROLE)
-        .role_session_name("alice");
+    let mut request = client.assume_role().role_arn(ROLE).role_session_name("alice");
     if let With::Code = with {
-        request = request
-            .serial_number(TABLET)
-            .token_code(emulator.code(TABLET).unwrap());
+        request = request.serial_number(TABLET).token_code(emulator.code(TABLET).unwrap());
     }
     match request.send().await {
         Ok(_) => Ok(()),
@@ -61,10 +56,7 @@ fn one_code_opens_the_session_and_the_session_opens_the_role() {
         assert_eq!(me.arn(), Some("arn:aws:iam::111111111111:user/alice"));
         assert!(me.user_id().unwrap().starts_with("AIDA"));
         let before = emulator.now();
-        let request = session
-            .assume_role()
-            .role_arn(ROLE)
-            .role_session_name("alice");
+        let request = session.assume_role().role_arn(ROLE).role_session_name("alice");
         let entered = request.send().await.unwrap();
         let credentials = entered.credentials().unwrap();
         assert!(credentials.access_key_id().starts_with("ASIA"));
@@ -78,10 +70,7 @@ fn one_code_opens_the_session_and_the_session_opens_the_role() {
         let me = role.get_caller_identity().send().await.unwrap();
         assert_eq!((me.arn(), me.account()), (Some(arn), Some(DEV)));
         assert_eq!(me.user_id(), Some(user.assumed_role_id()));
-        let calls = emulator
-            .calls()
-            .into_iter()
-            .map(|call| (call.action, call.with_code));
+        let calls = emulator.calls().into_iter().map(|call| (call.action, call.with_code));
         assert_eq!(
             calls.collect::<Vec<_>>(),
             [
@@ -98,23 +87,11 @@ fn one_code_opens_the_session_and_the_session_opens_the_role() {
 fn mfa_conditions_of_the_trust_policy() {
     use With::{Code, Key, MfaSession, Session};
     let cases = [
-        (
-            r#"{"Bool":{"aws:MultiFactorAuthPresent":"true"}}"#,
-            [false, true, false, true],
-        ),
+        (r#"{"Bool":{"aws:MultiFactorAuthPresent":"true"}}"#, [false, true, false, true]),
         // The two mistakes of aws-facts §2: an Allow with IfExists, a test for the key's presence.
-        (
-            r#"{"BoolIfExists":{"aws:MultiFactorAuthPresent":"true"}}"#,
-            [true, true, false, true],
-        ),
-        (
-            r#"{"Null":{"aws:TokenIssueTime":"false"}}"#,
-            [false, false, true, true],
-        ),
-        (
-            r#"{"NumericLessThan":{"aws:MultiFactorAuthAge":"900"}}"#,
-            [false, true, false, true],
-        ),
+        (r#"{"BoolIfExists":{"aws:MultiFactorAuthPresent":"true"}}"#, [true, true, false, true]),
+        (r#"{"Null":{"aws:TokenIssueTime":"false"}}"#, [false, false, true, true]),
+        (r#"{"NumericLessThan":{"aws:MultiFactorAuthAge":"900"}}"#, [false, true, false, true]),
         ("{}", [true, true, true, true]),
     ];
     run(async {
@@ -122,11 +99,7 @@ fn mfa_conditions_of_the_trust_policy() {
             let emulator = start(set_trust(condition));
             for (with, open) in [Key, Code, Session, MfaSession].into_iter().zip(opens) {
                 let expected = if open { Ok(()) } else { Err(REFUSED.into()) };
-                assert_eq!(
-                    enter(&emulator, with).await,
-                    expected,
-                    "{condition} {with:?}"
-                );
+                assert_eq!(enter(&emulator, with).await, expected, "{condition} {with:?}");
             }
         }
     });
@@ -142,13 +115,7 @@ fn the_age_of_the_mfa_is_told_by_the_emulators_clock() {
             organisation.habits.skew = Duration::from_hours(1);
         });
         let session = mfa_session(&emulator).await;
-        let enter = || {
-            session
-                .assume_role()
-                .role_arn(ROLE)
-                .role_session_name("alice")
-                .send()
-        };
+        let enter = || session.assume_role().role_arn(ROLE).role_session_name("alice").send();
         assert!(enter().await.is_ok());
         emulator.advance(Duration::from_secs(901));
         assert_eq!(why(enter().await).2, REFUSED);
@@ -166,61 +133,26 @@ fn other_conditions_and_principals_of_the_trust_policy() {
     let cases = [
         (trust(r#"{"StringEquals":{"sts:ExternalId":"blue"}}"#), true),
         (trust(r#"{"StringEquals":{"sts:ExternalId":"red"}}"#), false),
-        (
-            trust(r#"{"StringLike":{"sts:RoleSessionName":"${aws:username}"}}"#),
-            true,
-        ),
-        (
-            trust(r#"{"StringLike":{"sts:RoleSessionName":"bob"}}"#),
-            false,
-        ),
+        (trust(r#"{"StringLike":{"sts:RoleSessionName":"${aws:username}"}}"#), true),
+        (trust(r#"{"StringLike":{"sts:RoleSessionName":"bob"}}"#), false),
         (trust(r#"{"StringEquals":{"aws:username":"alice"}}"#), true),
-        (
-            trust(r#"{"StringEquals":{"aws:PrincipalTag/team":"blue"}}"#),
-            true,
-        ),
-        (
-            trust(r#"{"StringEquals":{"aws:PrincipalTag/team":"red"}}"#),
-            false,
-        ),
-        (
-            trust(r#"{"StringEquals":{"aws:PrincipalOrgID":"o-sekisho42x"}}"#),
-            true,
-        ),
-        (
-            trust(r#"{"StringNotEquals":{"aws:PrincipalOrgID":"o-sekisho42x"}}"#),
-            false,
-        ),
-        (
-            by_principal(r#""arn:aws:iam::111111111111:user/alice""#),
-            true,
-        ),
-        (
-            by_principal(r#"["arn:aws:iam::333333333333:root","111111111111"]"#),
-            true,
-        ),
+        (trust(r#"{"StringEquals":{"aws:PrincipalTag/team":"blue"}}"#), true),
+        (trust(r#"{"StringEquals":{"aws:PrincipalTag/team":"red"}}"#), false),
+        (trust(r#"{"StringEquals":{"aws:PrincipalOrgID":"o-sekisho42x"}}"#), true),
+        (trust(r#"{"StringNotEquals":{"aws:PrincipalOrgID":"o-sekisho42x"}}"#), false),
+        (by_principal(r#""arn:aws:iam::111111111111:user/alice""#), true),
+        (by_principal(r#"["arn:aws:iam::333333333333:root","111111111111"]"#), true),
         (by_principal(r#""*""#), true),
-        (
-            by_principal(r#""arn:aws:iam::111111111111:user/bob""#),
-            false,
-        ),
+        (by_principal(r#""arn:aws:iam::111111111111:user/bob""#), false),
     ];
     run(async {
         for (document, opens) in cases {
             let emulator = start(|organisation| {
-                organisation
-                    .user("alice")
-                    .unwrap()
-                    .tags
-                    .push(("Team".into(), "blue".into()));
+                organisation.user("alice").unwrap().tags.push(("Team".into(), "blue".into()));
                 organisation.role(DEV, "Developer").unwrap().trust = document.clone();
             });
             let request = alice(&emulator).assume_role().role_arn(ROLE);
-            let result = request
-                .role_session_name("alice")
-                .external_id("blue")
-                .send()
-                .await;
+            let result = request.role_session_name("alice").external_id("blue").send().await;
             if opens {
                 assert!(result.is_ok(), "{}", document.source());
             } else {
@@ -247,48 +179,25 @@ fn a_denial_names_one_policy_and_its_arn_where_it_has_one() {
         assert_eq!(enter(&emulator, With::Key).await, Ok(()));
 
         emulator.with(|organisation| {
-            organisation
-                .account(DEV)
-                .unwrap()
-                .rcps
-                .push(deny_without_mfa());
+            organisation.account(DEV).unwrap().rcps.push(deny_without_mfa());
         });
-        assert_eq!(
-            enter(&emulator, With::Key).await,
-            explicit("a resource control policy")
-        );
+        assert_eq!(enter(&emulator, With::Key).await, explicit("a resource control policy"));
         assert_eq!(enter(&emulator, With::MfaSession).await, Ok(()));
         emulator.with(|organisation| {
-            organisation
-                .account(AUTH)
-                .unwrap()
-                .scps
-                .push(deny_without_mfa());
+            organisation.account(AUTH).unwrap().scps.push(deny_without_mfa());
         });
-        assert_eq!(
-            enter(&emulator, With::Key).await,
-            explicit("a service control policy")
-        );
+        assert_eq!(enter(&emulator, With::Key).await, explicit("a service control policy"));
         // The identity-side deny masks all others.
         emulator.with(|organisation| permit(organisation, guard()));
-        assert_eq!(
-            enter(&emulator, With::Key).await,
-            explicit("an identity-based policy")
-        );
-        assert_eq!(
-            enter(&emulator, With::Session).await,
-            explicit("an identity-based policy")
-        );
+        assert_eq!(enter(&emulator, With::Key).await, explicit("an identity-based policy"));
+        assert_eq!(enter(&emulator, With::Session).await, explicit("an identity-based policy"));
 
         emulator.with(|organisation| {
             organisation.user("alice").unwrap().policies = vec![Policy::aws(QUARANTINE).unwrap()];
             organisation.account(AUTH).unwrap().scps.clear();
             organisation.account(DEV).unwrap().rcps.clear();
         });
-        assert_eq!(
-            enter(&emulator, With::Key).await,
-            Err(format!("{REFUSED}{IMPLICIT}"))
-        );
+        assert_eq!(enter(&emulator, With::Key).await, Err(format!("{REFUSED}{IMPLICIT}")));
         let refused = alice(&emulator).get_session_token().send().await;
         assert_eq!(
             why(refused).2,
@@ -324,12 +233,8 @@ fn a_role_that_is_missing_is_refused_like_one_that_is_closed() {
             "arn:aws:iam::333333333333:role/dev/Developer",
         ] {
             let session = alice(&emulator);
-            let refused = session
-                .assume_role()
-                .role_arn(arn)
-                .role_session_name("alice")
-                .send()
-                .await;
+            let refused =
+                session.assume_role().role_arn(arn).role_session_name("alice").send().await;
             let text = REFUSED.replace("arn:aws:iam::222222222222:role/dev/Developer", arn);
             assert_eq!(why(refused), (403, "AccessDenied".into(), text));
         }
@@ -343,30 +248,17 @@ fn within_one_account_trust_by_name_is_enough_and_deny_wins() {
             r#"{{"Effect":"{effect}","Principal":{{"AWS":"arn:aws:iam::{AUTH}:user/alice"}},"Action":"sts:AssumeRole"}}"#
         )
     };
-    let allowed = format!(
-        r#"{{"Version":"2012-10-17","Statement":[{}]}}"#,
-        name("Allow")
-    );
-    let denied = format!(
-        r#"{{"Version":"2012-10-17","Statement":[{},{}]}}"#,
-        name("Allow"),
-        name("Deny")
-    );
+    let allowed = format!(r#"{{"Version":"2012-10-17","Statement":[{}]}}"#, name("Allow"));
+    let denied =
+        format!(r#"{{"Version":"2012-10-17","Statement":[{},{}]}}"#, name("Allow"), name("Deny"));
     run(async {
         let emulator = start(|organisation| {
             organisation.user("alice").unwrap().policies.clear();
-            organisation
-                .roles
-                .push(Role::new(AUTH, "Home", Document::parse(&allowed).unwrap()));
+            organisation.roles.push(Role::new(AUTH, "Home", Document::parse(&allowed).unwrap()));
         });
         let home = "arn:aws:iam::111111111111:role/Home";
         let enter = || async {
-            alice(&emulator)
-                .assume_role()
-                .role_arn(home)
-                .role_session_name("alice")
-                .send()
-                .await
+            alice(&emulator).assume_role().role_arn(home).role_session_name("alice").send().await
         };
         assert!(enter().await.is_ok());
         emulator.with(|organisation| {
@@ -374,9 +266,7 @@ fn within_one_account_trust_by_name_is_enough_and_deny_wins() {
             permit(organisation, allow("*", "*"));
         });
         assert!(
-            why(enter().await)
-                .2
-                .starts_with("User: arn:aws:iam::111111111111:user/alice is not")
+            why(enter().await).2.starts_with("User: arn:aws:iam::111111111111:user/alice is not")
         );
     });
 }
@@ -388,37 +278,23 @@ fn tags_and_source_identity_need_a_yes_from_both_sides() {
             set_trust("{}")(organisation);
             organisation.user("alice").unwrap().policies = vec![allow("sts:*", "*")];
         });
-        let tag = aws_sdk_sts::types::Tag::builder()
-            .key("team")
-            .value("blue")
-            .build()
-            .unwrap();
+        let tag = aws_sdk_sts::types::Tag::builder().key("team").value("blue").build().unwrap();
         let enter = || async {
-            let request = alice(&emulator)
-                .assume_role()
-                .role_arn(ROLE)
-                .role_session_name("alice");
+            let request = alice(&emulator).assume_role().role_arn(ROLE).role_session_name("alice");
             let request = request.source_identity("alice").tags(tag.clone());
             request.send().await
         };
-        assert_eq!(
-            why(enter().await).2,
-            REFUSED.replace("AssumeRole", "TagSession")
-        );
-        let more = trust("{}").source().replace(
-            r#""sts:AssumeRole""#,
-            r#"["sts:AssumeRole","sts:TagSession"]"#,
-        );
+        assert_eq!(why(enter().await).2, REFUSED.replace("AssumeRole", "TagSession"));
+        let more = trust("{}")
+            .source()
+            .replace(r#""sts:AssumeRole""#, r#"["sts:AssumeRole","sts:TagSession"]"#);
         let set = |text: &str| {
             emulator.with(|organisation| {
                 organisation.role(DEV, "Developer").unwrap().trust = Document::parse(text).unwrap();
             });
         };
         set(&more);
-        assert_eq!(
-            why(enter().await).2,
-            REFUSED.replace("AssumeRole", "SetSourceIdentity")
-        );
+        assert_eq!(why(enter().await).2, REFUSED.replace("AssumeRole", "SetSourceIdentity"));
         set(&more.replace("sts:TagSession", "sts:*"));
         assert_eq!(enter().await.unwrap().source_identity(), Some("alice"));
     });
@@ -437,47 +313,25 @@ fn what_the_engine_does_not_know_refuses_and_is_recorded() {
 fn root_assumes_nothing_and_strangers_less() {
     run(async {
         let emulator = start(|organisation| {
-            organisation
-                .root_keys
-                .push(AccessKey::new("AKIAROOT000000000001", "root"));
+            organisation.root_keys.push(AccessKey::new("AKIAROOT000000000001", "root"));
             let mut mallory = User::new("mallory");
-            mallory
-                .keys
-                .push(AccessKey::new("AKIAMALLORY000000001", "mallory"));
+            mallory.keys.push(AccessKey::new("AKIAMALLORY000000001", "mallory"));
             organisation.users.push(mallory);
         });
         let root = sts(&emulator, key("AKIAROOT000000000001", "root"));
-        let refused = root
-            .assume_role()
-            .role_arn(ROLE)
-            .role_session_name("root")
-            .send()
-            .await;
+        let refused = root.assume_role().role_arn(ROLE).role_session_name("root").send().await;
         let text = "Roles may not be assumed by root accounts.";
         assert_eq!(why(refused), (403, "AccessDenied".into(), text.into()));
         let me = root.get_caller_identity().send().await.unwrap();
         assert_eq!(me.arn(), Some("arn:aws:iam::111111111111:root"));
         // Root's sessions last an hour at most, whatever is asked.
-        let given = root
-            .get_session_token()
-            .duration_seconds(43_200)
-            .send()
-            .await
-            .unwrap();
+        let given = root.get_session_token().duration_seconds(43_200).send().await.unwrap();
         let left = given.credentials().unwrap().expiration().secs() - emulator.now().as_second();
         assert!(left <= 3600);
 
         let mallory = sts(&emulator, key("AKIAMALLORY000000001", "mallory"));
-        let refused = mallory
-            .assume_role()
-            .role_arn(ROLE)
-            .role_session_name("x2")
-            .send()
-            .await;
-        assert_eq!(
-            why(refused).2,
-            REFUSED.replace("alice", "mallory") + IMPLICIT
-        );
+        let refused = mallory.assume_role().role_arn(ROLE).role_session_name("x2").send().await;
+        assert_eq!(why(refused).2, REFUSED.replace("alice", "mallory") + IMPLICIT);
     });
 }
 
@@ -490,15 +344,12 @@ fn sts_can_be_off_in_a_region_of_either_account() {
                 emulator.with(|organisation| organisation.account(id).unwrap().sts_off = regions);
             };
             off(vec!["eu-west-1".into()]);
-            let request = alice(&emulator)
-                .assume_role()
-                .role_arn(ROLE)
-                .role_session_name("alice");
+            let request = alice(&emulator).assume_role().role_arn(ROLE).role_session_name("alice");
             let (status, code, text) = why(request.send().await);
             assert_eq!((status, code.as_str()), (403, "RegionDisabledException"));
-            assert!(text.starts_with(&format!(
-                "STS is not activated in this region for account:{id}."
-            )));
+            assert!(
+                text.starts_with(&format!("STS is not activated in this region for account:{id}."))
+            );
             off(vec!["us-east-2".into()]);
             assert_eq!(enter(&emulator, With::Key).await, Ok(()));
         }

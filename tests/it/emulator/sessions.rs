@@ -26,16 +26,8 @@ fn invalid(text: &str) -> (u16, String, String) {
 fn serials_and_codes() {
     let cases = [
         (Some(PHONE), Some("000000"), denied(WRONG_CODE)),
-        (
-            Some("arn:aws:iam::111111111111:mfa/bob"),
-            Some("000000"),
-            denied(WRONG_SERIAL),
-        ),
-        (
-            Some("arn:aws:iam::111111111111:user/alice"),
-            Some("000000"),
-            denied(WRONG_SERIAL),
-        ),
+        (Some("arn:aws:iam::111111111111:mfa/bob"), Some("000000"), denied(WRONG_SERIAL)),
+        (Some("arn:aws:iam::111111111111:user/alice"), Some("000000"), denied(WRONG_SERIAL)),
         (Some(PASSKEY), Some("000000"), denied(WRONG_SERIAL)),
         (Some(PHONE), None, denied(ONE_OF_TWO)),
         (None, Some("000000"), denied(ONE_OF_TWO)),
@@ -73,30 +65,15 @@ fn a_code_works_once_even_where_the_call_is_refused() {
         let emulator = start(|_| {});
         let code = emulator.code(PHONE).unwrap();
         let nowhere = ROLE.replace("Developer", "Nobody");
-        let request = alice(&emulator)
-            .assume_role()
-            .role_arn(nowhere)
-            .role_session_name("alice");
+        let request = alice(&emulator).assume_role().role_arn(nowhere).role_session_name("alice");
         let refused = request.serial_number(PHONE).token_code(&code).send().await;
-        assert!(
-            why(refused)
-                .2
-                .contains("is not authorized to perform: sts:AssumeRole")
-        );
+        assert!(why(refused).2.contains("is not authorized to perform: sts:AssumeRole"));
         let request = |serial: &str, code: &str| {
-            alice(&emulator)
-                .get_session_token()
-                .serial_number(serial)
-                .token_code(code)
-                .send()
+            alice(&emulator).get_session_token().serial_number(serial).token_code(code).send()
         };
         assert_eq!(why(request(PHONE, &code).await), denied(WRONG_CODE));
         // Another device is not touched, and neither is the next code.
-        assert!(
-            request(TABLET, &emulator.code(TABLET).unwrap())
-                .await
-                .is_ok()
-        );
+        assert!(request(TABLET, &emulator.code(TABLET).unwrap()).await.is_ok());
         emulator.advance(Duration::from_secs(30));
         assert!(request(PHONE, &emulator.code(PHONE).unwrap()).await.is_ok());
         assert_eq!(why(request(PHONE, &code).await), denied(WRONG_CODE));
@@ -116,30 +93,19 @@ fn keys_and_tokens_belong_together() {
         let (id, secret) = (given.access_key_id(), given.secret_access_key());
         for (what, credentials) in [
             ("an unknown key", key("AKIANOBODY0000000001", SECRET)),
-            (
-                "a stray token",
-                mixed(KEY, SECRET, Some(given.session_token())),
-            ),
+            ("a stray token", mixed(KEY, SECRET, Some(given.session_token()))),
             ("a session without its token", mixed(id, secret, None)),
-            (
-                "a session with another's token",
-                mixed(id, secret, Some(other.session_token())),
-            ),
+            ("a session with another's token", mixed(id, secret, Some(other.session_token()))),
         ] {
-            let refused = sts(&emulator, credentials)
-                .get_caller_identity()
-                .send()
-                .await;
+            let refused = sts(&emulator, credentials).get_caller_identity().send().await;
             assert_eq!(
                 why(refused),
                 (403, "InvalidClientTokenId".into(), INVALID.into()),
                 "{what}"
             );
         }
-        let (status, code, text) = why(sts(&emulator, key(KEY, "wrong"))
-            .get_caller_identity()
-            .send()
-            .await);
+        let (status, code, text) =
+            why(sts(&emulator, key(KEY, "wrong")).get_caller_identity().send().await);
         assert_eq!((status, code.as_str()), (403, "SignatureDoesNotMatch"));
         assert_eq!(
             text,
@@ -152,13 +118,7 @@ fn keys_and_tokens_belong_together() {
             (call.status, call.error.as_deref()),
             (Some(403), Some("SignatureDoesNotMatch"))
         );
-        assert!(
-            sts(&emulator, session(Some(given)))
-                .get_caller_identity()
-                .send()
-                .await
-                .is_ok()
-        );
+        assert!(sts(&emulator, session(Some(given))).get_caller_identity().send().await.is_ok());
     });
 }
 
@@ -191,10 +151,7 @@ fn sessions_expire_by_the_emulators_clock() {
     run(async {
         let emulator = start(|organisation| organisation.habits.skew = Duration::from_hours(24));
         let request = alice(&emulator).get_session_token().duration_seconds(900);
-        let client = sts(
-            &emulator,
-            session(request.send().await.unwrap().credentials()),
-        );
+        let client = sts(&emulator, session(request.send().await.unwrap().credentials()));
         assert!(client.get_caller_identity().send().await.is_ok());
         emulator.advance(Duration::from_secs(901));
         assert_eq!(
@@ -213,10 +170,7 @@ fn a_clock_that_is_off_is_told_the_servers_time() {
     run(async {
         let emulator = start(|_| {});
         let real = emulator.now();
-        for (offset, words) in [
-            (20, "Signature expired: "),
-            (-20, "Signature not yet current: "),
-        ] {
+        for (offset, words) in [(20, "Signature expired: "), (-20, "Signature not yet current: ")] {
             emulator.set_time(real + jiff::SignedDuration::from_mins(offset));
             let (status, code, text) = why(alice(&emulator).get_caller_identity().send().await);
             assert_eq!((status, code.as_str()), (403, "SignatureDoesNotMatch"));
@@ -233,10 +187,7 @@ fn session_credentials_make_no_sessions() {
         let emulator = start(|_| {});
         let session = mfa_session(&emulator).await;
         let text = |action| denied(&format!("Cannot call {action} with session credentials"));
-        assert_eq!(
-            why(session.get_session_token().send().await),
-            text("GetSessionToken")
-        );
+        assert_eq!(why(session.get_session_token().send().await), text("GetSessionToken"));
         let refused = session.get_federation_token().name("alice").send().await;
         assert_eq!(why(refused), text("GetFederationToken"));
     });
@@ -246,13 +197,8 @@ fn session_credentials_make_no_sessions() {
 fn federation_needs_a_permission_and_opens_no_role() {
     run(async {
         let emulator = start(|_| {});
-        let federate = || async {
-            alice(&emulator)
-                .get_federation_token()
-                .name("alice")
-                .send()
-                .await
-        };
+        let federate =
+            || async { alice(&emulator).get_federation_token().name("alice").send().await };
         assert_eq!(
             why(federate().await),
             denied(
@@ -266,16 +212,9 @@ fn federation_needs_a_permission_and_opens_no_role() {
         });
         let federated = sts(&emulator, session(federate().await.unwrap().credentials()));
         let me = federated.get_caller_identity().send().await.unwrap();
-        assert_eq!(
-            me.arn(),
-            Some("arn:aws:sts::111111111111:federated-user/alice")
-        );
-        let refused = federated
-            .assume_role()
-            .role_arn(ROLE)
-            .role_session_name("alice")
-            .send()
-            .await;
+        assert_eq!(me.arn(), Some("arn:aws:sts::111111111111:federated-user/alice"));
+        let refused =
+            federated.assume_role().role_arn(ROLE).role_session_name("alice").send().await;
         assert_eq!(why(refused).1, "AccessDenied");
     });
 }
@@ -303,23 +242,12 @@ fn durations() {
             (&direct, 900, None),
             (&direct, 7200, None),
             (&direct, 7201, Some(MAX.to_owned())),
-            (
-                &direct,
-                899,
-                Some(range(899, "greater than or equal to 900")),
-            ),
-            (
-                &direct,
-                43_201,
-                Some(range(43_201, "less than or equal to 43200")),
-            ),
+            (&direct, 899, Some(range(899, "greater than or equal to 900"))),
+            (&direct, 43_201, Some(range(43_201, "less than or equal to 43200"))),
             (&chained, 3600, None),
             (&chained, 3601, Some(CHAINED.to_owned())),
         ] {
-            let request = client
-                .assume_role()
-                .role_arn(ROLE)
-                .role_session_name("alice");
+            let request = client.assume_role().role_arn(ROLE).role_session_name("alice");
             let result = request.duration_seconds(seconds).send().await;
             if let Some(text) = expected {
                 assert_eq!(why(result), invalid(&text));
@@ -329,15 +257,8 @@ fn durations() {
             let left = expires - emulator.now().as_second();
             assert!((left - i64::from(seconds)).abs() <= 2, "{seconds}: {left}");
         }
-        let refused = direct
-            .get_session_token()
-            .duration_seconds(129_601)
-            .send()
-            .await;
-        assert_eq!(
-            why(refused),
-            invalid(&range(129_601, "less than or equal to 129600"))
-        );
+        let refused = direct.get_session_token().duration_seconds(129_601).send().await;
+        assert_eq!(why(refused), invalid(&range(129_601, "less than or equal to 129600")));
     });
 }
 
@@ -354,22 +275,11 @@ fn from_role_to_role_is_chaining_too() {
             second.max_session = 7200;
             organisation.roles.push(second);
         });
-        let request = alice(&emulator)
-            .assume_role()
-            .role_arn(ROLE)
-            .role_session_name("alice");
-        let role = sts(
-            &emulator,
-            session(request.send().await.unwrap().credentials()),
-        );
+        let request = alice(&emulator).assume_role().role_arn(ROLE).role_session_name("alice");
+        let role = sts(&emulator, session(request.send().await.unwrap().credentials()));
         let enter = |seconds| {
-            let request = role
-                .assume_role()
-                .role_arn("arn:aws:iam::222222222222:role/Second");
-            request
-                .role_session_name("alice")
-                .duration_seconds(seconds)
-                .send()
+            let request = role.assume_role().role_arn("arn:aws:iam::222222222222:role/Second");
+            request.role_session_name("alice").duration_seconds(seconds).send()
         };
         assert!(enter(3600).await.is_ok());
         assert_eq!(why(enter(7200).await).1, "ValidationError");
@@ -392,12 +302,8 @@ fn parameters_are_held_to_their_patterns() {
                 "arn:aws:iam::222222222222:user/x is invalid",
             ),
         ] {
-            let refused = alice(&emulator)
-                .assume_role()
-                .role_arn(arn)
-                .role_session_name(name)
-                .send()
-                .await;
+            let refused =
+                alice(&emulator).assume_role().role_arn(arn).role_session_name(name).send().await;
             assert_eq!(why(refused), invalid(expected));
         }
     });
@@ -415,27 +321,17 @@ fn session_policies_are_read_weighed_and_counted() {
             organisation.user("alice").unwrap().policies = vec![allow("sts:*", "*")];
         });
         let client = alice(&emulator);
-        let enter = || {
-            client
-                .assume_role()
-                .role_arn(ROLE)
-                .role_session_name("alice")
-        };
+        let enter = || client.assume_role().role_arn(ROLE).role_session_name("alice");
         let small = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"*","Resource":"*"}]}"#;
         assert!(enter().policy(small).send().await.is_ok());
         assert_eq!(
             why(enter().policy("{").send().await),
-            (
-                400,
-                "MalformedPolicyDocument".into(),
-                "This policy contains invalid Json".into()
-            )
+            (400, "MalformedPolicyDocument".into(), "This policy contains invalid Json".into())
         );
         let mut request = enter().policy(small);
         for n in 0..10 {
-            let tag = aws_sdk_sts::types::Tag::builder()
-                .key(format!("k{n}"))
-                .value("v".repeat(250));
+            let tag =
+                aws_sdk_sts::types::Tag::builder().key(format!("k{n}")).value("v".repeat(250));
             request = request.tags(tag.build().unwrap());
         }
         assert_eq!(

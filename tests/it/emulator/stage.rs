@@ -28,34 +28,18 @@ pub fn organisation() -> Organisation {
     let mut alice = User::new("alice");
     alice.keys.push(AccessKey::new(KEY, SECRET));
     alice.devices = vec![
-        Device::Totp {
-            serial: PHONE.into(),
-            seed: *b"12345678901234567890",
-        },
-        Device::Totp {
-            serial: TABLET.into(),
-            seed: *b"abcdefghijklmnopqrst",
-        },
-        Device::Fido {
-            serial: PASSKEY.into(),
-        },
+        Device::Totp { serial: PHONE.into(), seed: *b"12345678901234567890" },
+        Device::Totp { serial: TABLET.into(), seed: *b"abcdefghijklmnopqrst" },
+        Device::Fido { serial: PASSKEY.into() },
     ];
-    alice
-        .policies
-        .push(allow("sts:AssumeRole", "arn:aws:iam::*:role/*"));
+    alice.policies.push(allow("sts:AssumeRole", "arn:aws:iam::*:role/*"));
     organisation.users.push(alice);
     let mut bob = User::new("bob");
     let serial = "arn:aws:iam::111111111111:mfa/bob".into();
-    bob.devices.push(Device::Totp {
-        serial,
-        seed: [7; 20],
-    });
+    bob.devices.push(Device::Totp { serial, seed: [7; 20] });
     organisation.users.push(bob);
-    let mut role = Role::new(
-        DEV,
-        "Developer",
-        trust(r#"{"Bool":{"aws:MultiFactorAuthPresent":"true"}}"#),
-    );
+    let mut role =
+        Role::new(DEV, "Developer", trust(r#"{"Bool":{"aws:MultiFactorAuthPresent":"true"}}"#));
     role.path = "/dev/".into();
     role.policies.push(allow("*", "*"));
     organisation.roles.push(role);
@@ -112,11 +96,7 @@ pub fn sts(emulator: &Emulator, credentials: Credentials) -> Client {
         .credentials_provider(credentials)
         .endpoint_url(emulator.url())
         .retry_config(RetryConfig::disabled())
-        .timeout_config(
-            TimeoutConfig::builder()
-                .operation_timeout(Duration::from_secs(5))
-                .build(),
-        )
+        .timeout_config(TimeoutConfig::builder().operation_timeout(Duration::from_secs(5)).build())
         .http_client(aws_smithy_http_client::Builder::new().build_http())
         .build();
     Client::from_conf(config)
@@ -144,12 +124,8 @@ pub fn session(credentials: Option<&aws_sdk_sts::types::Credentials>) -> Credent
 /// A GetSessionToken session, with MFA by the phone's current code.
 pub async fn mfa_session(emulator: &Emulator) -> Client {
     let code = emulator.code(PHONE).unwrap();
-    let answer = alice(emulator)
-        .get_session_token()
-        .serial_number(PHONE)
-        .token_code(code)
-        .send()
-        .await;
+    let answer =
+        alice(emulator).get_session_token().serial_number(PHONE).token_code(code).send().await;
     sts(emulator, session(answer.unwrap().credentials()))
 }
 
@@ -158,27 +134,15 @@ pub fn why<T, E>(result: Result<T, SdkError<E>>) -> (u16, String, String)
 where
     E: ProvideErrorMetadata,
 {
-    let Err(error) = result else {
-        panic!("it was let through")
-    };
-    let status = error
-        .raw_response()
-        .map_or(0, |response| response.status().as_u16());
+    let Err(error) = result else { panic!("it was let through") };
+    let status = error.raw_response().map_or(0, |response| response.status().as_u16());
     let meta = error.meta();
-    (
-        status,
-        meta.code().unwrap_or_default().into(),
-        meta.message().unwrap_or_default().into(),
-    )
+    (status, meta.code().unwrap_or_default().into(), meta.message().unwrap_or_default().into())
 }
 
 /// Runs a test's calls on a current-thread runtime.
 pub fn run<T>(future: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap()
-        .block_on(future)
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
 }
 
 /// A GetSessionToken session without MFA.

@@ -22,11 +22,7 @@ struct Signed<'a> {
 
 impl<'a> Signed<'a> {
     fn with_key(service: &'a str) -> Self {
-        Self {
-            service,
-            credentials: key(KEY, SECRET),
-            settings: SigningSettings::default(),
-        }
+        Self { service, credentials: key(KEY, SECRET), settings: SigningSettings::default() }
     }
 
     fn send(
@@ -58,14 +54,10 @@ impl<'a> Signed<'a> {
             headers.iter().copied(),
             SignableBody::Bytes(body.as_bytes()),
         );
-        let (instructions, _) = sign(signable.unwrap(), &params.into())
-            .unwrap()
-            .into_parts();
+        let (instructions, _) = sign(signable.unwrap(), &params.into()).unwrap().into_parts();
         instructions.apply_to_request_http1x(&mut request);
-        let headers = request
-            .headers()
-            .iter()
-            .map(|(name, value)| (name.as_str(), value.to_str().unwrap()));
+        let headers =
+            request.headers().iter().map(|(name, value)| (name.as_str(), value.to_str().unwrap()));
         exchange(emulator, method, path, headers, body)
     }
 }
@@ -86,9 +78,7 @@ fn exchange<'a>(
         text.extend([name, ": ", value, "\r\n"]);
     }
     let mut stream = TcpStream::connect(&host).unwrap();
-    stream
-        .write_all(format!("{text}\r\n{body}").as_bytes())
-        .unwrap();
+    stream.write_all(format!("{text}\r\n{body}").as_bytes()).unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
     answer
@@ -179,10 +169,7 @@ fn refusals_of_the_other_services() {
     let emulator = start(|_| {});
     let target = [
         ("content-type", "application/x-amz-json-1.1"),
-        (
-            "x-amz-target",
-            "AWSOrganizationsV20161128.DescribeOrganization",
-        ),
+        ("x-amz-target", "AWSOrganizationsV20161128.DescribeOrganization"),
     ];
     let body = |answer: String| constant(answer.split_once("\r\n\r\n").unwrap().1);
     let organizations =
@@ -230,11 +217,7 @@ fn every_style_of_signing_is_understood() {
         (SigningSettings::default(), temporary.clone()),
         (unsigned_token, temporary),
     ] {
-        let signed = Signed {
-            service: "sts",
-            credentials,
-            settings,
-        };
+        let signed = Signed { service: "sts", credentials, settings };
         let answer = signed.send(&emulator, "POST", "/", &FORM, who);
         assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
     }
@@ -248,28 +231,13 @@ fn every_style_of_signing_is_understood() {
 #[test]
 fn unsigned_requests_are_refused() {
     let emulator = start(|_| {});
-    let answer = exchange(
-        &emulator,
-        "POST",
-        "/",
-        FORM.into_iter(),
-        "Action=GetCallerIdentity",
-    );
+    let answer = exchange(&emulator, "POST", "/", FORM.into_iter(), "Action=GetCallerIdentity");
     assert!(answer.starts_with("HTTP/1.1 403 "), "{answer}");
-    assert!(
-        answer.contains("<Code>MissingAuthenticationToken</Code>"),
-        "{answer}"
-    );
+    assert!(answer.contains("<Code>MissingAuthenticationToken</Code>"), "{answer}");
     let broken = [("authorization", "AWS4-HMAC-SHA256 Credential")].into_iter();
     let answer = exchange(&emulator, "POST", "/", broken, "");
-    assert!(
-        answer.contains("<Code>IncompleteSignature</Code>"),
-        "{answer}"
-    );
-    assert!(
-        answer.contains("not a valid key=value pair (missing equal-sign)"),
-        "{answer}"
-    );
+    assert!(answer.contains("<Code>IncompleteSignature</Code>"), "{answer}");
+    assert!(answer.contains("not a valid key=value pair (missing equal-sign)"), "{answer}");
 }
 
 #[test]
@@ -277,10 +245,7 @@ fn answers_carry_the_emulators_time() {
     let emulator = start(|_| {});
     emulator.set_time("2031-02-03T04:05:06Z".parse().unwrap());
     let answer = exchange(&emulator, "GET", "/", std::iter::empty(), "");
-    assert!(
-        answer.contains("date: Mon, 03 Feb 2031 04:05:0"),
-        "{answer}"
-    );
+    assert!(answer.contains("date: Mon, 03 Feb 2031 04:05:0"), "{answer}");
 }
 
 #[test]
@@ -290,13 +255,7 @@ fn console_sign_in_takes_role_sessions_only() {
     let (plain, direct, chained) = run(async {
         let plain = alice(&emulator).get_session_token().send().await.unwrap();
         let enter = |client: aws_sdk_sts::Client| async move {
-            client
-                .assume_role()
-                .role_arn(ROLE)
-                .role_session_name("alice")
-                .send()
-                .await
-                .unwrap()
+            client.assume_role().role_arn(ROLE).role_session_name("alice").send().await.unwrap()
         };
         let chained = enter(sts(&emulator, session(plain.credentials()))).await;
         (
@@ -306,14 +265,8 @@ fn console_sign_in_takes_role_sessions_only() {
         )
     });
     let escape = |text: &str| {
-        let escaped = text
-            .replace('%', "%25")
-            .replace('+', "%2B")
-            .replace('&', "%26");
-        escaped
-            .replace('"', "%22")
-            .replace('{', "%7B")
-            .replace('}', "%7D")
+        let escaped = text.replace('%', "%25").replace('+', "%2B").replace('&', "%26");
+        escaped.replace('"', "%22").replace('{', "%7B").replace('}', "%7D")
     };
     let ask = |credentials: &Credentials, more: &str| {
         let session = format!(
@@ -324,18 +277,10 @@ fn console_sign_in_takes_role_sessions_only() {
         );
         let form = format!("Action=getSigninToken{more}&Session={}", escape(&session));
         let posted = exchange(&emulator, "POST", "/federation", FORM.into_iter(), &form);
-        let got = exchange(
-            &emulator,
-            "GET",
-            &format!("/federation?{form}"),
-            std::iter::empty(),
-            "",
-        );
+        let got =
+            exchange(&emulator, "GET", &format!("/federation?{form}"), std::iter::empty(), "");
         assert_eq!(posted[..15], got[..15]);
-        (
-            posted[9..12].to_owned(),
-            posted.contains("{\"SigninToken\":\""),
-        )
+        (posted[9..12].to_owned(), posted.contains("{\"SigninToken\":\""))
     };
     let (open, closed) = (("200".to_owned(), true), ("400".to_owned(), false));
     assert_eq!(ask(&direct, ""), open);

@@ -39,21 +39,12 @@ fn run(stage: &Stage, way: Way, client: &Command) -> Ran {
         }
     };
     command.arg(client.get_program()).args(client.get_args());
-    command.envs(
-        client
-            .get_envs()
-            .filter_map(|(name, value)| Some((name, value?))),
-    );
+    command.envs(client.get_envs().filter_map(|(name, value)| Some((name, value?))));
     Ran::of(&command.output().unwrap())
 }
 
 fn calls(stage: &Stage, action: &str) -> usize {
-    stage
-        .emulator
-        .calls()
-        .iter()
-        .filter(|call| call.action == action)
-        .count()
+    stage.emulator.calls().iter().filter(|call| call.action == action).count()
 }
 
 fn works(client: &Command) {
@@ -61,17 +52,8 @@ fn works(client: &Command) {
     for way in WAYS {
         let entered = calls(&stage, "AssumeRole");
         let ran = run(&stage, way, client);
-        assert_eq!(
-            (ran.code, ran.stdout.trim()),
-            (0, ARN),
-            "{way:?}: {}",
-            ran.stderr
-        );
-        assert_eq!(
-            calls(&stage, "AssumeRole"),
-            entered,
-            "{way:?}: the session was there"
-        );
+        assert_eq!((ran.code, ran.stdout.trim()), (0, ARN), "{way:?}: {}", ran.stderr);
+        assert_eq!(calls(&stage, "AssumeRole"), entered, "{way:?}: the session was there");
     }
 }
 
@@ -79,14 +61,7 @@ fn works(client: &Command) {
 fn the_aws_cli() {
     let Some(aws) = program("aws") else { return };
     let mut client = Command::new(aws);
-    client.args([
-        "sts",
-        "get-caller-identity",
-        "--query",
-        "Arn",
-        "--output",
-        "text",
-    ]);
+    client.args(["sts", "get-caller-identity", "--query", "Arn", "--output", "text"]);
     works(&client);
 }
 
@@ -96,10 +71,7 @@ fn boto3() {
         return;
     };
     let mut client = Command::new(python);
-    client.args([
-        "-c",
-        "import boto3; print(boto3.client('sts').get_caller_identity()['Arn'])",
-    ]);
+    client.args(["-c", "import boto3; print(boto3.client('sts').get_caller_identity()['Arn'])"]);
     works(&client);
 }
 
@@ -115,14 +87,11 @@ fn the_sdk_for_javascript() {
         return;
     }
     let mut client = Command::new(node);
-    client
-        .env("NODE_PATH", path)
-        .env("NODE_NO_WARNINGS", "1")
-        .args([
-            "-e",
-            "const {STSClient, GetCallerIdentityCommand} = require('@aws-sdk/client-sts');\
+    client.env("NODE_PATH", path).env("NODE_NO_WARNINGS", "1").args([
+        "-e",
+        "const {STSClient, GetCallerIdentityCommand} = require('@aws-sdk/client-sts');\
          new STSClient({}).send(new GetCallerIdentityCommand({})).then(r => console.log(r.Arn));",
-        ]);
+    ]);
     works(&client);
 }
 
@@ -136,12 +105,7 @@ fn boto3_renews_through_the_endpoint_without_a_word() {
     let script = "import boto3\nc = boto3.client('sts')\nfor _ in range(3): print(c.get_caller_identity()['Arn'])";
     let mut command = stage.sekisho(&["serve", "dev", "--duration", "15m", "--"]);
     let ran = Ran::of(&command.arg(python).args(["-c", script]).output().unwrap());
-    assert_eq!(
-        (ran.code, ran.stdout),
-        (0, format!("{ARN}\n").repeat(3)),
-        "{}",
-        ran.stderr
-    );
+    assert_eq!((ran.code, ran.stdout), (0, format!("{ARN}\n").repeat(3)), "{}", ran.stderr);
     assert_eq!(ran.stderr, "");
 }
 
@@ -163,19 +127,12 @@ fn terraforms_s3_backend() {
         return;
     };
     let stage = stage();
-    let port = std::net::TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port();
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let mut s3 = stage.program(moto);
     s3.args(["-H", "127.0.0.1", "-p", &port.to_string()]);
-    s3.stdout(std::process::Stdio::null())
-        .stderr(std::process::Stdio::null());
+    s3.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
     let mut s3 = s3.spawn().unwrap();
-    super::stage::until("moto", || {
-        std::net::TcpStream::connect(("127.0.0.1", port)).ok()
-    });
+    super::stage::until("moto", || std::net::TcpStream::connect(("127.0.0.1", port)).ok());
     let url = format!("http://127.0.0.1:{port}");
     let mut bucket = stage.program("curl");
     bucket.args(["-s", "-f", "-X", "PUT", &format!("{url}/states")]);
@@ -185,13 +142,7 @@ fn terraforms_s3_backend() {
         "terraform {\n  backend \"s3\" {\n    bucket = \"states\"\n    key = \"a\"\n    use_path_style = true\n  }\n}\n",
     );
     let mut client = Command::new(terraform);
-    client.args([
-        "-chdir=tf",
-        "init",
-        "-reconfigure",
-        "-input=false",
-        "-no-color",
-    ]);
+    client.args(["-chdir=tf", "init", "-reconfigure", "-input=false", "-no-color"]);
     client
         .env("AWS_ENDPOINT_URL_S3", &url)
         .env("CHECKPOINT_DISABLE", "1")
@@ -199,16 +150,11 @@ fn terraforms_s3_backend() {
     let ran: Vec<(Way, Ran)> = WAYS.map(|way| (way, run(&stage, way, &client))).into();
     let _ = s3.kill();
     let _ = s3.wait();
-    assert!(
-        made.status.success(),
-        "{}",
-        String::from_utf8_lossy(&made.stdout)
-    );
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stdout));
     for (way, ran) in ran {
         assert_eq!(ran.code, 0, "{way:?}: {}{}", ran.stdout, ran.stderr);
         assert!(
-            ran.stdout
-                .contains("Successfully configured the backend \"s3\""),
+            ran.stdout.contains("Successfully configured the backend \"s3\""),
             "{way:?}: {}",
             ran.stdout
         );

@@ -22,11 +22,8 @@ fn stage() -> Stage {
     let stage = Stage::new();
     stage.sign_in();
     stage.write("browser", BROWSER);
-    std::fs::set_permissions(
-        stage.path("browser"),
-        std::fs::Permissions::from_mode(0o755),
-    )
-    .unwrap();
+    std::fs::set_permissions(stage.path("browser"), std::fs::Permissions::from_mode(0o755))
+        .unwrap();
     stage
 }
 
@@ -42,34 +39,16 @@ fn the_browser_gets_a_link_that_works_once_and_no_url_is_ever_an_argument() {
     let Some(_) = program("curl") else { return };
     let stage = stage();
     let mut command = stage.sekisho(&["console", "dev", "--service", "cloudformation"]);
-    command.env(
-        "BROWSER",
-        format!("{} %s --account", stage.path("browser").display()),
-    );
-    let child = command
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let arguments = until("the browser", || {
-        std::fs::read_to_string(stage.path("arguments")).ok()
-    });
+    command.env("BROWSER", format!("{} %s --account", stage.path("browser").display()));
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let arguments = until("the browser", || std::fs::read_to_string(stage.path("arguments")).ok());
     let arguments: Vec<&str> = arguments.lines().collect();
-    let [link, "--account"] = arguments[..] else {
-        panic!("{arguments:?}")
-    };
-    let port = link
-        .strip_prefix("http://127.0.0.1:")
-        .unwrap()
-        .split('/')
-        .next()
-        .unwrap();
+    let [link, "--account"] = arguments[..] else { panic!("{arguments:?}") };
+    let port = link.strip_prefix("http://127.0.0.1:").unwrap().split('/').next().unwrap();
     // The right port is not enough, and a page that leads here is refused.
     let curl = |arguments: &[&str]| {
         let mut command = stage.program("curl");
-        command
-            .args(["-s", "-o", "/dev/null", "-w", "%{http_code}"])
-            .args(arguments);
+        command.args(["-s", "-o", "/dev/null", "-w", "%{http_code}"]).args(arguments);
         String::from_utf8(command.output().unwrap().stdout).unwrap()
     };
     assert_eq!(curl(&[&format!("http://127.0.0.1:{port}/")]), "404");
@@ -80,22 +59,17 @@ fn the_browser_gets_a_link_that_works_once_and_no_url_is_ever_an_argument() {
     let ran = Ran::of(&child.wait_with_output().unwrap());
     assert_eq!((ran.code, ran.stdout.as_str()), (0, ""), "{}", ran.stderr);
     assert!(
-        ran.stderr
-            .contains("the console of dev/Developer is open, and the console ends at "),
+        ran.stderr.contains("the console of dev/Developer is open, and the console ends at "),
         "{}",
         ran.stderr
     );
-    let fetched = until("the page", || {
-        std::fs::read_to_string(stage.path("fetched")).ok()
-    });
+    let fetched = until("the page", || std::fs::read_to_string(stage.path("fetched")).ok());
     let again = String::from_utf8(stage.read("again")).unwrap();
     assert!(!again.starts_with("303"), "the link works once: {again}");
     let (status, url) = fetched.trim().split_once(' ').unwrap();
     assert_eq!(status, "303");
-    let start = format!(
-        "{}/federation?Action=login&Issuer=sekisho&Destination=",
-        stage.emulator.url()
-    );
+    let start =
+        format!("{}/federation?Action=login&Issuer=sekisho&Destination=", stage.emulator.url());
     let rest = url.strip_prefix(&start).unwrap_or_else(|| panic!("{url}"));
     let (destination, token) = rest.split_once("&SigninToken=").unwrap();
     assert_eq!(
@@ -103,66 +77,33 @@ fn the_browser_gets_a_link_that_works_once_and_no_url_is_ever_an_argument() {
         "https%3A%2F%2Fconsole.aws.amazon.com%2Fcloudformation%2Fhome%3Fregion%3Deu-west-1"
     );
     let text = String::from_utf8_lossy(&seen);
-    assert!(
-        text.contains(link),
-        "the look at the arguments sees the browser's"
-    );
+    assert!(text.contains(link), "the look at the arguments sees the browser's");
     assert!(!text.contains("SigninToken") && !text.contains(token));
     let environment = String::from_utf8(stage.read("environment")).unwrap();
     assert!(!environment.contains("AWS_ACCESS_KEY_ID"), "{environment}");
-    let call = stage
-        .emulator
-        .calls()
-        .into_iter()
-        .find(|call| call.service == "signin")
-        .unwrap();
-    assert_eq!(
-        (call.action.as_str(), call.status),
-        ("getSigninToken", Some(200))
-    );
+    let call = stage.emulator.calls().into_iter().find(|call| call.service == "signin").unwrap();
+    assert_eq!((call.action.as_str(), call.status), ("getSigninToken", Some(200)));
 }
 
 #[test]
 fn the_url_is_printed_on_demand_in_either_flow() {
     let stage = stage();
     let shared = stage.run(&["console", "dev", "--print"]);
-    assert!(
-        shared.stderr.contains("whoever has this URL"),
-        "{}",
-        shared.stderr
-    );
+    assert!(shared.stderr.contains("whoever has this URL"), "{}", shared.stderr);
     let url = shared.said();
-    assert!(
-        url.starts_with(&stage.emulator.url()) && url.lines().count() == 1,
-        "{url}"
-    );
+    assert!(url.starts_with(&stage.emulator.url()) && url.lines().count() == 1, "{url}");
     // A code works once; the emulator's device shows the next one after its step.
     stage.emulator.advance(std::time::Duration::from_secs(30));
     let code = stage.emulator.code(PHONE).unwrap();
     let mut direct = stage.sekisho(&["console", "dev/Reader", "--print", "--mfa-code", "-"]);
-    let mut child = direct
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
+    let mut child =
+        direct.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    std::io::Write::write_all(&mut child.stdin.take().unwrap(), format!("{code}\n").as_bytes())
         .unwrap();
-    std::io::Write::write_all(
-        &mut child.stdin.take().unwrap(),
-        format!("{code}\n").as_bytes(),
-    )
-    .unwrap();
     let url = Ran::of(&child.wait_with_output().unwrap()).said();
     assert!(url.contains("region%3Dus-west-2"), "{url}");
     // The emulator refuses a SessionDuration for chained sessions, as AWS does: both passed.
-    assert_eq!(
-        stage
-            .emulator
-            .calls()
-            .iter()
-            .filter(|call| call.service == "signin")
-            .count(),
-        2
-    );
+    assert_eq!(stage.emulator.calls().iter().filter(|call| call.service == "signin").count(), 2);
 }
 
 #[test]
@@ -171,11 +112,8 @@ fn no_fault_shows_a_secret() {
     let mut document = stage.run(&["credential-process", "dev"]).said();
     document.retain(|c| c != '\n');
     let document: serde_json::Value = serde_json::from_str(&document).unwrap();
-    for misbehaviour in [
-        Misbehaviour::Reset,
-        Misbehaviour::Garbage,
-        Misbehaviour::ServerError(500),
-    ] {
+    for misbehaviour in [Misbehaviour::Reset, Misbehaviour::Garbage, Misbehaviour::ServerError(500)]
+    {
         stage.emulator.clear();
         stage.emulator.inject(Injection {
             action: Some("getSigninToken".into()),
@@ -190,11 +128,7 @@ fn no_fault_shows_a_secret() {
         );
         assert!(ran.stderr.contains("fix"), "{}", ran.stderr);
         for name in ["SecretAccessKey", "SessionToken"] {
-            assert!(
-                !ran.stderr.contains(document[name].as_str().unwrap()),
-                "{}",
-                ran.stderr
-            );
+            assert!(!ran.stderr.contains(document[name].as_str().unwrap()), "{}", ran.stderr);
         }
         assert!(
             !ran.stderr.contains("SigninToken") && !ran.stderr.contains("Session="),
@@ -225,19 +159,11 @@ fn over_ssh_and_without_a_browser_the_url_is_offered() {
     let none = run(&|command| {
         command.env("PATH", "/nonexistent");
     });
-    assert!(
-        none.code == 1 && none.stderr.contains("--print"),
-        "{}",
-        none.stderr
-    );
+    assert!(none.code == 1 && none.stderr.contains("--print"), "{}", none.stderr);
     let fails = run(&|command| {
         command.env("BROWSER", "false");
     });
-    assert!(
-        fails.code == 1 && fails.stderr.contains("--print"),
-        "{}",
-        fails.stderr
-    );
+    assert!(fails.code == 1 && fails.stderr.contains("--print"), "{}", fails.stderr);
     let wrong = stage.run(&["console", "dev", "--service", "../x"]);
     assert_eq!(wrong.code, 2);
 }

@@ -28,11 +28,7 @@ fn way(stage: &Stage, arguments: &[&str]) -> Command {
 /// Signed in, with a config that is trusted only once it is dated back.
 fn signed_in() -> Stage {
     let stage = Stage::new();
-    edit(
-        &stage,
-        "guard: confirm",
-        "guard: confirm\n    aliases: [live]",
-    );
+    edit(&stage, "guard: confirm", "guard: confirm\n    aliases: [live]");
     stage.date_config(SystemTime::now() + Duration::from_hours(1));
     stage.sign_in();
     stage
@@ -53,10 +49,7 @@ fn warm(stage: &Stage, arguments: &[&str]) -> Ran {
 fn warm_is_the_same_as_cold_and_calls_nobody() {
     let stage = signed_in();
     let cold = WAYS.map(|arguments| {
-        assert!(
-            stage.warm(&mut way(&stage, arguments)).is_none(),
-            "{arguments:?}"
-        );
+        assert!(stage.warm(&mut way(&stage, arguments)).is_none(), "{arguments:?}");
         Ran::of(&way(&stage, arguments).output().unwrap())
     });
     assert!(cold[0].stdout.contains("SEKISHO_DEPTH='2'"));
@@ -115,11 +108,7 @@ fn a_changed_config_is_seen_at_once() {
     stage.date_config(SystemTime::UNIX_EPOCH);
     let before = warm(&stage, &["env", "dev"]).said();
     assert!(before.contains("AWS_REGION='eu-west-1'"), "{before}");
-    edit(
-        &stage,
-        "defaults: {region: eu-west-1",
-        "defaults: {region: us-west-2",
-    );
+    edit(&stage, "defaults: {region: eu-west-1", "defaults: {region: us-west-2");
     let after = stage.run(&["env", "dev"]).said();
     assert!(after.contains("AWS_REGION='us-west-2'"), "{after}");
 }
@@ -153,10 +142,7 @@ fn secrets_are_masked_on_a_terminal() {
         let program = env!("CARGO_BIN_EXE_sekisho");
         builder.args(["-c", &format!("{program} {way}; echo ENDED $?; read x")]);
         let screen = Pty::spawn(builder).wait_for("ENDED 0");
-        for hint in [
-            "secrets are masked on a terminal",
-            "AWS_SECRET_ACCESS_KEY='********'",
-        ] {
+        for hint in ["secrets are masked on a terminal", "AWS_SECRET_ACCESS_KEY='********'"] {
             assert_eq!(screen.contains(hint), !shown, "{screen}");
         }
     }
@@ -189,10 +175,7 @@ fn a_renewal_changes_the_credentials_and_nothing_else() {
     // The person's own change of the region stays too, and an option wins.
     let own = refresh(Some("ap-northeast-1"), &[]);
     assert!(own.contains("AWS_REGION='ap-northeast-1'"), "{own}");
-    let asked = refresh(
-        Some("us-west-2"),
-        &["--scope", "full", "--region", "eu-west-2"],
-    );
+    let asked = refresh(Some("us-west-2"), &["--scope", "full", "--region", "eu-west-2"]);
     assert!(asked.contains("SEKISHO_SCOPE='full'"), "{asked}");
     assert!(asked.contains("AWS_REGION='eu-west-2'"), "{asked}");
     // Without one in the shell, the config's.

@@ -9,18 +9,9 @@ use crate::support::program;
 #[test]
 fn one_target_a_line_when_piped() {
     let stage = Stage::new();
-    assert_eq!(
-        stage.run(&["list"]).said(),
-        "dev/Developer\ndev/Reader\nprod/Developer\n"
-    );
-    assert_eq!(
-        stage.run(&["ls", "--filter", "tag:sandbox read"]).said(),
-        "dev/Reader\n"
-    );
-    assert_eq!(
-        stage.run(&["list", "--filter", "nothing at all"]).said(),
-        ""
-    );
+    assert_eq!(stage.run(&["list"]).said(), "dev/Developer\ndev/Reader\nprod/Developer\n");
+    assert_eq!(stage.run(&["ls", "--filter", "tag:sandbox read"]).said(), "dev/Reader\n");
+    assert_eq!(stage.run(&["list", "--filter", "nothing at all"]).said(), "");
     assert_eq!(
         stage.run(&["list", "--names"]).said(),
         "dev\ndev/Developer\ndev/Reader\nprod\nprod/Developer\n"
@@ -38,10 +29,7 @@ fn json_has_the_fields_that_help_names() {
     assert!(expires > jiff::Timestamp::now());
     let help = stage.run(&["list", "--help"]).said();
     for field in list[0].as_object().unwrap().keys() {
-        assert!(
-            help.split_whitespace().any(|word| word == field),
-            "{field} is not documented"
-        );
+        assert!(help.split_whitespace().any(|word| word == field), "{field} is not documented");
     }
     let first: Vec<String> = list[0]
         .as_object()
@@ -133,14 +121,8 @@ fn fish_completes_targets() {
     stage.write(".local/share/fish/generated_completions/none", "");
     let script = "sekisho completions fish | source; complete -C 'sekisho exec d'; complete -C 'sekisho serve pr'; \
                   complete -C 'sekisho exec dev /nowh'";
-    let ran = with_program(
-        &stage,
-        Command::new(fish).args(["--no-config", "-c", script]),
-    );
-    assert_eq!(
-        ran.said(),
-        "dev\ndev/Developer\ndev/Reader\nprod\nprod/Developer\n"
-    );
+    let ran = with_program(&stage, Command::new(fish).args(["--no-config", "-c", script]));
+    assert_eq!(ran.said(), "dev\ndev/Developer\ndev/Reader\nprod\nprod/Developer\n");
 }
 
 #[test]
@@ -158,14 +140,8 @@ fn zsh_completes_targets() {
     let ran = with_program(&stage, Command::new(zsh).args(["-f", "-c", script]));
     let said = ran.said();
     let (names, count) = said.trim_end().rsplit_once('\n').unwrap();
-    assert_eq!(
-        names,
-        "dev\ndev/Developer\ndev/Reader\nprod\nprod/Developer"
-    );
-    assert!(
-        count.parse::<u32>().unwrap() >= 6,
-        "{count} verbs complete targets"
-    );
+    assert_eq!(names, "dev\ndev/Developer\ndev/Reader\nprod\nprod/Developer");
+    assert!(count.parse::<u32>().unwrap() >= 6, "{count} verbs complete targets");
 }
 
 #[test]
@@ -174,10 +150,7 @@ fn the_manual_is_a_page() {
     let page = stage.run(&["man"]).said();
     assert!(page.contains(".TH sekisho 1"), "{page}");
     let page = stage.run(&["man", "credential-process"]).said();
-    assert!(
-        page.contains(".TH sekisho-credential-process 1") && page.contains("prompt"),
-        "{page}"
-    );
+    assert!(page.contains(".TH sekisho-credential-process 1") && page.contains("prompt"), "{page}");
     let wrong = stage.run(&["man", "nonsense"]);
     assert_eq!((wrong.code, wrong.stdout.as_str()), (2, ""));
 }
@@ -185,12 +158,8 @@ fn the_manual_is_a_page() {
 /// Runs a shell in the stage's home, with the program under test on its PATH.
 fn with_program(stage: &Stage, shell: &mut Command) -> Ran {
     let mut command = stage.program(shell.get_program());
-    let folder = std::path::Path::new(env!("CARGO_BIN_EXE_sekisho"))
-        .parent()
-        .unwrap();
+    let folder = std::path::Path::new(env!("CARGO_BIN_EXE_sekisho")).parent().unwrap();
     let path = std::env::var("PATH").unwrap();
-    command
-        .args(shell.get_args())
-        .env("PATH", format!("{}:{path}", folder.display()));
+    command.args(shell.get_args()).env("PATH", format!("{}:{path}", folder.display()));
     Ran::of(&command.output().unwrap())
 }

@@ -10,11 +10,7 @@ fn without_a_session_it_says_one_line_and_asks_nobody() {
     let ran = stage.run(&["credential-process", "dev"]);
     assert_eq!((ran.code, ran.stdout.as_str()), (4, ""));
     insta::assert_snapshot!(ran.stderr, @"sekisho: an MFA code is needed to open dev/Developer, and nobody may be asked: run `sekisho login` in a terminal first, or pipe the code: `--mfa-code -`");
-    assert!(
-        stage.emulator.calls().is_empty(),
-        "{:?}",
-        stage.emulator.calls()
-    );
+    assert!(stage.emulator.calls().is_empty(), "{:?}", stage.emulator.calls());
 }
 
 #[test]
@@ -26,15 +22,8 @@ fn prompting_without_a_terminal_says_one_line_too() {
     // A session of its own has no controlling terminal, whoever runs the test.
     let prompting = stage.sekisho(&["credential-process", "--prompt", "dev"]);
     let mut alone = stage.program(setsid);
-    alone
-        .arg("--wait")
-        .arg(prompting.get_program())
-        .args(prompting.get_args());
-    alone.envs(
-        prompting
-            .get_envs()
-            .filter_map(|(name, value)| Some((name, value?))),
-    );
+    alone.arg("--wait").arg(prompting.get_program()).args(prompting.get_args());
+    alone.envs(prompting.get_envs().filter_map(|(name, value)| Some((name, value?))));
     let ran = Ran::of(&alone.output().unwrap());
     assert_eq!((ran.code, ran.stdout.as_str()), (4, ""));
     assert_eq!(ran.stderr.lines().count(), 1, "{}", ran.stderr);
@@ -68,23 +57,11 @@ fn the_document_is_awss_own() {
     let keys: Vec<_> = document.as_object().unwrap().keys().collect();
     assert_eq!(
         keys,
-        [
-            "Version",
-            "AccessKeyId",
-            "SecretAccessKey",
-            "SessionToken",
-            "Expiration",
-            "AccountId"
-        ]
+        ["Version", "AccessKeyId", "SecretAccessKey", "SessionToken", "Expiration", "AccountId"]
     );
     assert_eq!(document["Version"], 1);
     assert_eq!(document["AccountId"], "222222222222");
-    assert!(
-        document["AccessKeyId"]
-            .as_str()
-            .unwrap()
-            .starts_with("ASIA")
-    );
+    assert!(document["AccessKeyId"].as_str().unwrap().starts_with("ASIA"));
     let expires: jiff::Timestamp = document["Expiration"].as_str().unwrap().parse().unwrap();
     let left = expires.duration_since(jiff::Timestamp::now()).as_mins();
     assert!((50..=60).contains(&left), "{left}");
@@ -100,11 +77,7 @@ fn the_document_is_awss_own() {
 fn a_short_session_is_not_renewed_at_every_call() {
     let stage = Stage::new();
     stage.sign_in();
-    let run = || {
-        stage
-            .run(&["credential-process", "dev", "--duration", "15m"])
-            .said()
-    };
+    let run = || stage.run(&["credential-process", "dev", "--duration", "15m"]).said();
     let first = run();
     assert_eq!(run(), first);
 }
@@ -127,15 +100,10 @@ fn a_guard_is_passed_by_name_only() {
     assert_eq!((ran.code, ran.stdout.as_str()), (4, ""));
     insta::assert_snapshot!(ran.stderr, @"sekisho: prod is guarded, and there is no terminal to confirm on: add `--confirm prod`");
     let ran = stage.run(&["credential-process", "prod", "--confirm", "dev"]);
-    assert_eq!(
-        (ran.code, ran.stdout.as_str(), ran.stderr.lines().count()),
-        (2, "", 1)
-    );
+    assert_eq!((ran.code, ran.stdout.as_str(), ran.stderr.lines().count()), (2, "", 1));
     for _ in 0..2 {
         // Cold, then warm: the guard stands before both.
-        stage
-            .run(&["credential-process", "prod", "--confirm", "prod"])
-            .said();
+        stage.run(&["credential-process", "prod", "--confirm", "prod"]).said();
         assert_eq!(stage.run(&["credential-process", "prod"]).code, 4);
     }
 }
@@ -143,10 +111,9 @@ fn a_guard_is_passed_by_name_only() {
 #[test]
 fn faults_are_one_line() {
     let stage = Stage::new();
-    for (arguments, code) in [
-        (["credential-process", "nobody"], 2),
-        (["credential-process", "dev/Nobody"], 2),
-    ] {
+    for (arguments, code) in
+        [(["credential-process", "nobody"], 2), (["credential-process", "dev/Nobody"], 2)]
+    {
         let ran = stage.run(&arguments);
         assert_eq!(
             (ran.code, ran.stdout.as_str(), ran.stderr.lines().count()),
@@ -157,10 +124,7 @@ fn faults_are_one_line() {
     }
     let mut broken = stage.sekisho(&["credential-process", "dev"]);
     stage.write("broken.yaml", "version: 1\nauht: {}\n");
-    let output = broken
-        .env("SEKISHO_CONFIG", stage.path("broken.yaml"))
-        .output()
-        .unwrap();
+    let output = broken.env("SEKISHO_CONFIG", stage.path("broken.yaml")).output().unwrap();
     assert_eq!(output.status.code(), Some(2));
     assert_eq!(String::from_utf8(output.stderr).unwrap().lines().count(), 1);
 }

@@ -53,11 +53,7 @@ fn the_block_is_printed_written_kept_and_removed() {
     exit 0
     sekisho: guarded targets left out: 1 (`--include-guarded` takes them in)
     ");
-    assert_eq!(
-        stage.read(".aws/config"),
-        own.as_bytes(),
-        "printing writes nothing"
-    );
+    assert_eq!(stage.read(".aws/config"), own.as_bytes(), "printing writes nothing");
     let refused = stage.run(&["profiles", "--write"]);
     // A test may have a controlling terminal; without one, nobody is asked.
     assert_ne!(refused.code, 0);
@@ -80,21 +76,13 @@ fn the_block_is_printed_written_kept_and_removed() {
     sekisho: wrote HOME/.aws/config
     ");
     let file = String::from_utf8(stage.read(".aws/config")).unwrap();
-    assert!(
-        file.starts_with(own) && !file[own.len()..].contains("[default]"),
-        "{file}"
-    );
+    assert!(file.starts_with(own) && !file[own.len()..].contains("[default]"), "{file}");
     let again = stage.run(&["profiles", "--write", "--yes"]);
     assert_eq!((again.code, again.stdout.as_str()), (0, ""));
     assert_eq!(stage.read(".aws/config"), file.as_bytes(), "idempotent");
 
-    let guarded = stage
-        .run(&["profiles", "--write", "--yes", "--include-guarded"])
-        .said();
-    assert!(
-        guarded.contains("--confirm 333333333333 333333333333/Developer"),
-        "{guarded}"
-    );
+    let guarded = stage.run(&["profiles", "--write", "--yes", "--include-guarded"]).said();
+    assert!(guarded.contains("--confirm 333333333333 333333333333/Developer"), "{guarded}");
     assert_eq!(stage.run(&["profiles", "--remove", "--yes"]).code, 0);
     assert_eq!(stage.read(".aws/config"), own.as_bytes());
 }
@@ -125,10 +113,7 @@ fn names_differ_whatever_the_accounts_are_called() {
     );
     // The role is the default one.
     let printed = stage.run(&["profiles", "--scope", "read-only"]).said();
-    let names: Vec<&str> = printed
-        .lines()
-        .filter(|line| line.starts_with('['))
-        .collect();
+    let names: Vec<&str> = printed.lines().filter(|line| line.starts_with('[')).collect();
     assert_eq!(
         names[2..],
         [
@@ -157,18 +142,7 @@ fn a_damaged_block_is_left_alone_and_a_link_is_written_through() {
     let link = stage.path("linked");
     std::os::unix::fs::symlink(stage.path("dotfiles/aws"), &link).unwrap();
     let mut command = stage.sekisho(&["profiles", "--write", "--yes"]);
-    assert!(
-        command
-            .env("AWS_CONFIG_FILE", &link)
-            .output()
-            .unwrap()
-            .status
-            .success()
-    );
+    assert!(command.env("AWS_CONFIG_FILE", &link).output().unwrap().status.success());
     assert!(link.is_symlink());
-    assert!(
-        stage
-            .read("dotfiles/aws")
-            .starts_with(b"[default]\n# >>> sekisho")
-    );
+    assert!(stage.read("dotfiles/aws").starts_with(b"[default]\n# >>> sekisho"));
 }

@@ -24,30 +24,13 @@ struct Served {
 impl Served {
     fn new(stage: &Stage) -> Self {
         let mut command = stage.sekisho(&["serve", "dev", "--", "sh", "-c", TELL]);
-        let mut child = command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
-        BufReader::new(child.stdout.as_mut().unwrap())
-            .read_line(&mut line)
-            .unwrap();
+        BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
         let (uri, token) = line.trim().split_once(' ').unwrap();
-        let address = uri
-            .strip_prefix("http://")
-            .unwrap()
-            .strip_suffix("/credentials")
-            .unwrap();
-        assert!(
-            address.starts_with("127.0.0.1:") && token.len() == 64,
-            "{line}"
-        );
-        Self {
-            address: address.to_owned(),
-            token: token.to_owned(),
-            child,
-        }
+        let address = uri.strip_prefix("http://").unwrap().strip_suffix("/credentials").unwrap();
+        assert!(address.starts_with("127.0.0.1:") && token.len() == 64, "{line}");
+        Self { address: address.to_owned(), token: token.to_owned(), child }
     }
 
     fn connect(&self) -> TcpStream {
@@ -66,9 +49,7 @@ impl Served {
     }
 
     fn request(&self, method: &str, path: &str, host: &str, headers: &str) -> String {
-        self.raw(&format!(
-            "{method} {path} HTTP/1.1\r\nHost: {host}\r\n{headers}\r\n"
-        ))
+        self.raw(&format!("{method} {path} HTTP/1.1\r\nHost: {host}\r\n{headers}\r\n"))
     }
 
     fn good(&self) -> String {
@@ -131,16 +112,11 @@ fn the_right_request_is_answered_and_no_other() {
     let keys: Vec<&String> = found.as_object().unwrap().keys().collect();
     assert_eq!(keys[..3], ["AccessKeyId", "SecretAccessKey", "Token"]);
     assert_eq!(keys[3..], ["Expiration", "AccountId"]);
-    let secrets: Vec<&str> = keys[..3]
-        .iter()
-        .map(|key| found[*key].as_str().unwrap())
-        .collect();
+    let secrets: Vec<&str> = keys[..3].iter().map(|key| found[*key].as_str().unwrap()).collect();
     let leaks = |answer: &str| secrets.iter().any(|secret| answer.contains(secret));
 
     let port = served.address.rsplit(':').next().unwrap();
-    let filled = REQUESTS
-        .replace("HERE", &served.address)
-        .replace("PORT", port);
+    let filled = REQUESTS.replace("HERE", &served.address).replace("PORT", port);
     for line in filled.trim().lines() {
         let words: Vec<&str> = line.split_whitespace().collect();
         let [status, method, path, host, ref headers @ ..] = words[..] else {
@@ -154,10 +130,7 @@ fn the_right_request_is_answered_and_no_other() {
         };
         let headers: String = headers.iter().map(header).collect();
         let answer = served.request(method, path, host, &headers);
-        assert!(
-            answer.starts_with(&format!("HTTP/1.1 {status} ")),
-            "{line}: {answer}"
-        );
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{line}: {answer}");
         assert_eq!(leaks(&answer), status == "200", "{line}: {answer}");
     }
     let token = format!("Authorization: {}\r\n", served.token);
@@ -206,25 +179,16 @@ fn those_who_wait_are_answered_by_one_call() {
     let mut served = Served::new(&stage);
     // The sealed sessions go; the auth session among them would be missed, so only dev's is taken.
     let forget = stage.path(".local/state/sekisho/sessions");
-    let roles: Vec<_> = std::fs::read_dir(&forget)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .collect();
+    let roles: Vec<_> =
+        std::fs::read_dir(&forget).unwrap().map(|entry| entry.unwrap().path()).collect();
     assert!(!roles.is_empty());
-    for path in roles
-        .iter()
-        .filter(|path| path.file_name().unwrap().to_str().unwrap().contains("role"))
+    for path in
+        roles.iter().filter(|path| path.file_name().unwrap().to_str().unwrap().contains("role"))
     {
         std::fs::remove_file(path).unwrap();
     }
-    let entered = || {
-        stage
-            .emulator
-            .calls()
-            .iter()
-            .filter(|call| call.action == "AssumeRole")
-            .count()
-    };
+    let entered =
+        || stage.emulator.calls().iter().filter(|call| call.action == "AssumeRole").count();
     let before = entered();
     stage.emulator.inject(Injection {
         action: Some("AssumeRole".into()),
@@ -281,10 +245,7 @@ fn where_a_code_is_needed_it_says_so_and_asks_nobody() {
     stage.forget();
     let answer = served.good();
     assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
-    assert!(
-        answer.contains("needs an MFA code") && answer.contains("sekisho login"),
-        "{answer}"
-    );
+    assert!(answer.contains("needs an MFA code") && answer.contains("sekisho login"), "{answer}");
     assert_eq!(served.end(), 5);
 }
 
@@ -293,18 +254,12 @@ fn the_child_has_no_static_credentials() {
     let stage = Stage::new();
     stage.sign_in();
     let ran = stage.run(&["serve", "dev", "--", "env"]).said();
-    assert!(
-        !ran.contains("AWS_ACCESS_KEY_ID") && !ran.contains("AWS_SESSION_TOKEN="),
-        "{ran}"
-    );
+    assert!(!ran.contains("AWS_ACCESS_KEY_ID") && !ran.contains("AWS_SESSION_TOKEN="), "{ran}");
     assert!(
         ran.contains("SEKISHO_TARGET=dev/Developer") && ran.contains("AWS_REGION=eu-west-1"),
         "{ran}"
     );
-    assert_eq!(
-        stage.run(&["serve", "dev", "--", "no-such-program"]).code,
-        127
-    );
+    assert_eq!(stage.run(&["serve", "dev", "--", "no-such-program"]).code, 127);
     assert_eq!(stage.run(&["serve", "prod", "--", "true"]).code, 4);
 }
 

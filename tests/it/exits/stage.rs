@@ -42,15 +42,10 @@ impl Stage {
     /// The same, with more top-level lines and more accounts (YAML, two blanks in).
     pub fn with(settings: &str, accounts: &str) -> Self {
         let emulator = start(|organisation| {
-            organisation
-                .accounts
-                .push(Account::new("333333333333", "prod"));
+            organisation.accounts.push(Account::new("333333333333", "prod"));
             for (id, name) in [("333333333333", "Developer"), ("222222222222", "Reader")] {
-                let mut role = Role::new(
-                    id,
-                    name,
-                    trust(r#"{"Bool":{"aws:MultiFactorAuthPresent":"true"}}"#),
-                );
+                let mut role =
+                    Role::new(id, name, trust(r#"{"Bool":{"aws:MultiFactorAuthPresent":"true"}}"#));
                 role.path = "/dev/".into();
                 role.max_session = 14_400;
                 role.policies.push(allow("*", "*"));
@@ -125,10 +120,7 @@ accounts:
     /// The program under test, with Alice's key.
     pub fn sekisho(&self, arguments: &[&str]) -> Command {
         let mut command = self.program(env!("CARGO_BIN_EXE_sekisho"));
-        command
-            .args(arguments)
-            .env("AWS_ACCESS_KEY_ID", KEY)
-            .env("AWS_SECRET_ACCESS_KEY", SECRET);
+        command.args(arguments).env("AWS_ACCESS_KEY_ID", KEY).env("AWS_SECRET_ACCESS_KEY", SECRET);
         command
     }
 
@@ -169,10 +161,7 @@ accounts:
     pub fn forget(&self) {
         for entry in std::fs::read_dir(self.path(".local/state/sekisho/sessions")).unwrap() {
             let name = entry.unwrap().file_name().into_string().unwrap();
-            if ["auth", "role", "warm"]
-                .iter()
-                .any(|kind| name.starts_with(kind))
-            {
+            if ["auth", "role", "warm"].iter().any(|kind| name.starts_with(kind)) {
                 std::fs::remove_file(self.path(".local/state/sekisho/sessions").join(name))
                     .unwrap();
             }
@@ -207,8 +196,7 @@ impl Ran {
     pub fn shown(&self, stage: &Stage) -> String {
         let home = stage.home().to_str().unwrap().to_owned();
         let text = format!("{}exit {}\n{}", self.stdout, self.code, self.stderr);
-        text.replace(&home, "HOME")
-            .replace(env!("CARGO_BIN_EXE_sekisho"), "/bin/sekisho")
+        text.replace(&home, "HOME").replace(env!("CARGO_BIN_EXE_sekisho"), "/bin/sekisho")
     }
 }
 

@@ -18,9 +18,7 @@ fn read(yaml: &str) -> Config {
     let main = MainFile::parse(Path::new("config.yaml"), yaml);
     let read = &mut |_, _: &str| Err("no file".to_owned());
     let loaded = assemble(main, Vec::new(), Strictness::Strict, read);
-    loaded
-        .unwrap_or_else(|complaints| panic!("{}\n{yaml}", complaints[0]))
-        .config
+    loaded.unwrap_or_else(|complaints| panic!("{}\n{yaml}", complaints[0])).config
 }
 
 /// The config made of a file, and the remarks.
@@ -28,12 +26,7 @@ fn made(text: &str, wishes: &Wishes) -> (String, Config) {
     let imported = convert(&Profiles::parse(text), wishes).unwrap();
     let yaml = imported.draft.to_string();
     let config = read(&yaml);
-    let roles: usize = config
-        .catalog
-        .accounts()
-        .iter()
-        .map(|account| account.roles.len())
-        .sum();
+    let roles: usize = config.catalog.accounts().iter().map(|account| account.roles.len()).sum();
     assert_eq!(roles, imported.taken);
     (format!("{yaml}\n{}", imported.remarks.join("\n")), config)
 }
@@ -73,12 +66,7 @@ fn another_auth_account_and_region_can_be_named() {
         region: Some("sa-east-1".parse().unwrap()),
     };
     let (_, config) = made(AWSUME, &wishes);
-    let names: Vec<&str> = config
-        .catalog
-        .accounts()
-        .iter()
-        .map(|a| a.name.as_str())
-        .collect();
+    let names: Vec<&str> = config.catalog.accounts().iter().map(|a| a.name.as_str()).collect();
     assert_eq!(names, ["other-company"]);
     assert_eq!(config.auth.account.to_string(), "999999999999");
     assert_eq!(config.auth.region.as_str(), "sa-east-1");
@@ -90,14 +78,8 @@ fn where_nothing_tells_the_auth_account_it_is_asked_for() {
     let fault = convert(&Profiles::parse(text), &Wishes::default()).unwrap_err();
     insta::assert_snapshot!(format!("{fault:#?}"));
     let tells = format!("{text}[profile key]\naws_account_id = 111111111111\n");
-    assert_eq!(
-        made(&tells, &Wishes::default()).1.auth.account.to_string(),
-        "111111111111"
-    );
-    let nothing = convert(
-        &Profiles::parse("[profile a]\nsso_session = s\n"),
-        &Wishes::default(),
-    );
+    assert_eq!(made(&tells, &Wishes::default()).1.auth.account.to_string(), "111111111111");
+    let nothing = convert(&Profiles::parse("[profile a]\nsso_session = s\n"), &Wishes::default());
     assert!(nothing.unwrap_err().why[0].contains("Identity Center"));
 }
 
@@ -116,20 +98,11 @@ fn thousands_of_profiles_become_a_config() {
     let text = format!("[default]\n{device}\n{}", profiles.join("\n"));
     let imported = convert(&Profiles::parse(&text), &Wishes::default()).unwrap();
     let config = read(&imported.draft.to_string());
-    assert_eq!(
-        config.catalog.accounts().len(),
-        19_999,
-        "`default` is one of 20,000 profiles"
-    );
+    assert_eq!(config.catalog.accounts().len(), 19_999, "`default` is one of 20,000 profiles");
     // One account with more roles than a list may have.
     let profile = |n| format!("[p{n}]\nrole_arn = arn:aws:iam::222222222222:role/R{n}\n{device}");
     let one = (0..2_000).map(profile).collect::<Vec<_>>().join("\n");
-    assert_eq!(
-        made(&one, &Wishes::default()).1.catalog.accounts()[0]
-            .roles
-            .len(),
-        1_000
-    );
+    assert_eq!(made(&one, &Wishes::default()).1.catalog.accounts()[0].roles.len(), 1_000);
 }
 
 /// Lines that are nearly an AWS config, in any order.
@@ -171,10 +144,7 @@ fn the_program_prints_a_config_that_it_takes() {
     let said = run(command, &["import", "aws-config"], "", home);
     insta::assert_snapshot!(said.whole());
     assert!(!said.whole().to_lowercase().contains("canary"));
-    assert!(
-        !home.join(".config").exists(),
-        "nothing is written without --write"
-    );
+    assert!(!home.join(".config").exists(), "nothing is written without --write");
     std::fs::write(home.join("config.yaml"), &said.stdout).unwrap();
     let check = ["config", "check", "--config", "config.yaml"];
     assert_eq!(run(sekisho(home).unwrap(), &check, "", home).code, 0);
@@ -195,30 +165,15 @@ fn the_program_writes_it_after_showing_it() {
     let path = home.join(".config/sekisho/config.yaml");
     assert!(!path.exists());
 
-    let words = [
-        "import",
-        "aws-config",
-        "--profile-file",
-        "elsewhere",
-        "--write",
-        "--yes",
-    ];
+    let words = ["import", "aws-config", "--profile-file", "elsewhere", "--write", "--yes"];
     let again = || run(sekisho(home).unwrap(), &words, "", home);
     assert_eq!(again().code, 0);
     assert_eq!((mode(&path), mode(path.parent().unwrap())), (0o600, 0o700));
     assert!(again().stderr.contains("says this already"));
     std::fs::write(&path, "version: 1\n").unwrap();
     let replaced = again();
-    assert!(
-        replaced.stdout.contains("+accounts:"),
-        "{}",
-        replaced.whole()
-    );
-    assert!(
-        std::fs::read_to_string(&path)
-            .unwrap()
-            .contains("accounts:")
-    );
+    assert!(replaced.stdout.contains("+accounts:"), "{}", replaced.whole());
+    assert!(std::fs::read_to_string(&path).unwrap().contains("accounts:"));
 }
 
 #[test]

@@ -15,10 +15,7 @@ fn a_few_answers_make_a_config() {
         ("exactly 12 digits", "1111-1111-1111"),
         ("IAM user", "tanaka"),
         ("MFA device", "arn:aws:iam::222222222222:mfa/tanaka"),
-        (
-            "belongs to account 222222222222",
-            "arn:aws:iam::111111111111:mfa/phone",
-        ),
+        ("belongs to account 222222222222", "arn:aws:iam::111111111111:mfa/phone"),
         ("[eu-west-3]", ""),
         ("a dev account", "012345678901"),
         ("[dev-tanaka]", ""),
@@ -61,10 +58,7 @@ fn without_a_terminal_the_example_is_written() {
     let path = home.join(".config/sekisho/config.yaml");
     insta::assert_snapshot!(std::fs::read_to_string(&path).unwrap());
     assert_eq!((mode(&path), mode(path.parent().unwrap())), (0o600, 0o700));
-    assert_eq!(
-        run(sekisho(home).unwrap(), &["config", "check"], "", home).code,
-        0
-    );
+    assert_eq!(run(sekisho(home).unwrap(), &["config", "check"], "", home).code, 0);
 }
 
 #[test]
@@ -79,20 +73,11 @@ fn a_config_is_never_overwritten_unasked() {
     let said = run(command, &["init", "--config", "own.yaml"], "", home);
     insta::assert_snapshot!(said.whole());
     assert_eq!(std::fs::read_to_string(&path).unwrap(), "mine");
-    let forced = run(
-        sekisho(home).unwrap(),
-        &["init", "--force", "--config", "own.yaml"],
-        "",
-        home,
-    );
+    let forced =
+        run(sekisho(home).unwrap(), &["init", "--force", "--config", "own.yaml"], "", home);
     assert_eq!(forced.code, 0, "{}", forced.whole());
     assert_eq!(mode(&path), 0o644);
-    let check = run(
-        sekisho(home).unwrap(),
-        &["config", "check", "--config", "own.yaml"],
-        "",
-        home,
-    );
+    let check = run(sekisho(home).unwrap(), &["config", "check", "--config", "own.yaml"], "", home);
     assert_eq!(check.code, 0, "{}", check.whole());
 }
 

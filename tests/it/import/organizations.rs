@@ -26,12 +26,8 @@ fn start(policy: &str) -> Emulator {
         organisation.accounts.push(account);
     }
     let mut user = User::new("tanaka");
-    user.keys
-        .push(AccessKey::new("AKIATANAKA0000000001", "secret"));
-    user.devices.push(Device::Totp {
-        serial: PHONE.into(),
-        seed: *b"12345678901234567890",
-    });
+    user.keys.push(AccessKey::new("AKIATANAKA0000000001", "secret"));
+    user.devices.push(Device::Totp { serial: PHONE.into(), seed: *b"12345678901234567890" });
     user.policies.push(Policy::inline(policy).unwrap());
     organisation.users.push(user);
     let mut role = Role::new("999999999999", "Auditor", Document::parse(TRUST).unwrap());
@@ -73,17 +69,9 @@ fn every_active_account_comes_over() {
     insta::assert_snapshot!(said.whole());
     std::fs::write(home.join("accounts.yaml"), &said.stdout).unwrap();
     let config = std::fs::read_to_string(home.join("config.yaml")).unwrap();
-    std::fs::write(
-        home.join("main.yaml"),
-        format!("include: [accounts.yaml]\n{config}"),
-    )
-    .unwrap();
-    let check = run(
-        sekisho(home).unwrap(),
-        &["config", "check", "--config", "main.yaml"],
-        "",
-        home,
-    );
+    std::fs::write(home.join("main.yaml"), format!("include: [accounts.yaml]\n{config}")).unwrap();
+    let check =
+        run(sekisho(home).unwrap(), &["config", "check", "--config", "main.yaml"], "", home);
     assert_eq!(check.code, 0, "{}", check.whole());
     assert!(check.stderr.contains("45 accounts"), "{}", check.whole());
 }

@@ -48,11 +48,7 @@ impl Harm {
             Self::FlippedByte => {
                 let mut flipped = bytes;
                 let middle = flipped.len() / 2;
-                flipped
-                    .iter_mut()
-                    .skip(middle)
-                    .take(1)
-                    .for_each(|b| *b ^= 0x10);
+                flipped.iter_mut().skip(middle).take(1).for_each(|b| *b ^= 0x10);
                 replace(&flipped);
             }
             Self::Emptied => replace(b""),
@@ -105,17 +101,11 @@ impl Snapshot {
     }
 
     fn files(&self) -> impl Iterator<Item = &PathBuf> {
-        self.0
-            .iter()
-            .filter(|(_, bytes)| bytes.is_some())
-            .map(|(path, _)| path)
+        self.0.iter().filter(|(_, bytes)| bytes.is_some()).map(|(path, _)| path)
     }
 
     fn folders(&self) -> impl Iterator<Item = &PathBuf> {
-        self.0
-            .iter()
-            .filter(|(_, bytes)| bytes.is_none())
-            .map(|(path, _)| path)
+        self.0.iter().filter(|(_, bytes)| bytes.is_none()).map(|(path, _)| path)
     }
 
     /// Brings everything back, and takes away what has come since.
@@ -152,9 +142,7 @@ impl Place {
         stage.store_key();
         // Each code works once, so AWS's clock runs ahead.
         let bears = std::time::Duration::from_hours(24);
-        stage
-            .emulator
-            .with(|organisation| organisation.habits.skew = bears);
+        stage.emulator.with(|organisation| organisation.habits.skew = bears);
         let folders = vec![stage.path(".local/state/sekisho"), stage.path("run")];
         for target in ["dev-1", "dev-2"] {
             assert!(stage.run(&["exec", target, "--", "true"]).status.success());
@@ -162,41 +150,19 @@ impl Place {
         let (theirs, elsewhere) = (stage.path("theirs"), stage.path("elsewhere"));
         fs::write(&theirs, THEIRS).unwrap();
         fs::create_dir(&elsewhere).unwrap();
-        Self {
-            whole: Snapshot::of(&folders),
-            stage,
-            folders,
-            theirs,
-            elsewhere,
-        }
+        Self { whole: Snapshot::of(&folders), stage, folders, theirs, elsewhere }
     }
 
     /// Enters an account; it must go well, or be a fault that says why.
     fn enter(&self, what: &str) {
         self.stage.next_code();
-        let mut command = self
-            .stage
-            .command(&["exec", "dev-1", "--", "/bin/sh", "-c", SHOW]);
+        let mut command = self.stage.command(&["exec", "dev-1", "--", "/bin/sh", "-c", SHOW]);
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let status = until(what, || child.try_wait().unwrap());
-        let mut output = Output {
-            status,
-            stdout: Vec::new(),
-            stderr: Vec::new(),
-        };
-        child
-            .stdout
-            .take()
-            .unwrap()
-            .read_to_end(&mut output.stdout)
-            .unwrap();
-        child
-            .stderr
-            .take()
-            .unwrap()
-            .read_to_end(&mut output.stderr)
-            .unwrap();
+        let mut output = Output { status, stdout: Vec::new(), stderr: Vec::new() };
+        child.stdout.take().unwrap().read_to_end(&mut output.stdout).unwrap();
+        child.stderr.take().unwrap().read_to_end(&mut output.stderr).unwrap();
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(!said.contains("panicked"), "{what}: {said}");
         assert!(!said.contains(SECRET), "{what}: {said}");
@@ -206,10 +172,7 @@ impl Place {
                 "dev-1/Developer in 222222222221\n",
                 "{what}"
             ),
-            Some(1) => assert!(
-                said.contains("why") && said.contains("fix"),
-                "{what}: {said}"
-            ),
+            Some(1) => assert!(said.contains("why") && said.contains("fix"), "{what}: {said}"),
             _ => panic!("{what}: {output:?}"),
         }
         assert_eq!(fs::read_to_string(&self.theirs).unwrap(), THEIRS, "{what}");
@@ -227,11 +190,7 @@ impl Place {
 #[test]
 fn harm_to_any_file_is_borne() {
     let place = Place::new();
-    assert!(
-        place.whole.files().count() > 8,
-        "{:?}",
-        place.whole.files().collect::<Vec<_>>()
-    );
+    assert!(place.whole.files().count() > 8, "{:?}", place.whole.files().collect::<Vec<_>>());
     for file in place.whole.files() {
         for harm in Harm::ALL {
             let what = format!("{harm:?}: {}", file.display());
@@ -282,20 +241,11 @@ fn an_edit_that_leaves_size_and_time_alone_is_seen() {
     until("a warm answer", || {
         let calls = stage.emulator.calls().len();
         assert_eq!(enter(), "dev-1/Developer in 222222222221\n");
-        let warm = fs::metadata(&config)
-            .unwrap()
-            .modified()
-            .unwrap()
-            .elapsed()
-            .unwrap()
-            .as_secs()
-            > 1;
+        let warm =
+            fs::metadata(&config).unwrap().modified().unwrap().elapsed().unwrap().as_secs() > 1;
         (warm && stage.emulator.calls().len() == calls).then_some(())
     });
-    let (text, before) = (
-        fs::read_to_string(&config).unwrap(),
-        fs::metadata(&config).unwrap(),
-    );
+    let (text, before) = (fs::read_to_string(&config).unwrap(), fs::metadata(&config).unwrap());
     let edited = text
         .replace("222222222221", "TWO")
         .replace("222222222222", "222222222221")

@@ -42,17 +42,11 @@ fn a_profiles_key_moves_into_the_store_and_the_rest_stays() {
     assert_eq!(pty.wait(), 0, "{}", pty.screen());
     let file = stage.path("dotfiles-credentials");
     let gone = format!("aws_access_key_id = {KEY}\naws_secret_access_key = {SECRET}\n");
-    assert_eq!(
-        fs::read_to_string(&file).unwrap(),
-        before.replace(&gone, "")
-    );
+    assert_eq!(fs::read_to_string(&file).unwrap(), before.replace(&gone, ""));
     assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o640);
     assert!(stage.path(".aws/credentials").is_symlink());
     let stored = stage.stored().unwrap().current.unwrap();
-    assert_eq!(
-        (stored.key.id.as_str(), stored.key.secret.expose()),
-        (KEY, SECRET)
-    );
+    assert_eq!((stored.key.id.as_str(), stored.key.secret.expose()), (KEY, SECRET));
     assert!(!pty.transcript().contains("CANARY"));
     assert!(!stage.path("dotfiles-credentials.sekisho-backup").exists());
 }
@@ -62,10 +56,7 @@ fn an_import_that_is_declined_or_fails_changes_nothing() {
     let stage = Stage::new(Key::File, Codes::Program);
     let before = credentials(&stage);
     let unchanged = || {
-        assert_eq!(
-            fs::read_to_string(stage.path(".aws/credentials")).unwrap(),
-            before
-        );
+        assert_eq!(fs::read_to_string(stage.path(".aws/credentials")).unwrap(), before);
         assert!(stage.stored().is_none());
     };
     let import = ["key", "import", "--profile", "work"];
@@ -124,33 +115,15 @@ fn only_a_working_key_of_the_configs_own_user_is_stored() {
     let stage = Stage::new(Key::File, Codes::Program);
     let root = sekisho::emulator::AccessKey::new("AKIAROOT000000000001", SECRET);
     let mut bob = sekisho::emulator::User::new("bob");
-    bob.keys.push(sekisho::emulator::AccessKey::new(
-        "AKIABOB0000000000001",
-        SECRET,
-    ));
+    bob.keys.push(sekisho::emulator::AccessKey::new("AKIABOB0000000000001", SECRET));
     stage.emulator.with(|organisation| {
         organisation.root_keys.push(root);
         organisation.users.push(bob);
     });
     for (id, secret, code, what) in [
-        (
-            "AKIAROOT000000000001",
-            SECRET,
-            2,
-            "the access key is not an IAM user's",
-        ),
-        (
-            "AKIABOB0000000000001",
-            SECRET,
-            2,
-            "the access key …0001 is bob's",
-        ),
-        (
-            "AKIANOBODY0000000001",
-            SECRET,
-            3,
-            "AWS does not know this access key",
-        ),
+        ("AKIAROOT000000000001", SECRET, 2, "the access key is not an IAM user's"),
+        ("AKIABOB0000000000001", SECRET, 2, "the access key …0001 is bob's"),
+        ("AKIANOBODY0000000001", SECRET, 3, "AWS does not know this access key"),
         (KEY, "CANARY-cut-off", 3, "AWS does not take the signature"),
     ] {
         let output = stage.run_with_input(&["key", "add"], &format!("{id}\n{secret}\n"));
@@ -166,9 +139,7 @@ fn another_key_is_replaced_only_where_that_is_meant() {
     let stage = Stage::new(Key::File, Codes::Program);
     stage.store_key();
     let other = sekisho::emulator::AccessKey::new("AKIATANAKA0000000002", "CANARY/other");
-    stage
-        .emulator
-        .with(|organisation| organisation.user("tanaka").unwrap().keys.push(other));
+    stage.emulator.with(|organisation| organisation.user("tanaka").unwrap().keys.push(other));
     fs::write(stage.path("key"), "AKIATANAKA0000000002\nCANARY/other\n").unwrap();
     for (answer, code, kept) in [("n", 130, KEY), ("y", 0, "AKIATANAKA0000000002")] {
         let script = format!("{BINARY} key add < key");
@@ -176,10 +147,7 @@ fn another_key_is_replaced_only_where_that_is_meant() {
         pty.wait_for("replace the stored key AKIATANAKA0000000001 by AKIATANAKA0000000002? [y/N]");
         pty.line(answer);
         assert_eq!(pty.last_words().0, code);
-        assert_eq!(
-            stage.stored().unwrap().current.unwrap().key.id.as_str(),
-            kept
-        );
+        assert_eq!(stage.stored().unwrap().current.unwrap().key.id.as_str(), kept);
     }
 }
 
@@ -195,10 +163,7 @@ fn without_a_keychain_the_key_goes_into_a_sealed_file_and_that_is_said() {
     assert_eq!(code, 0, "{said}");
     let note = "no D-Bus session bus: the key goes into a sealed file";
     assert!(said.contains(note) && !said.contains("CANARY"), "{said}");
-    assert_eq!(
-        stage.stored().unwrap().current.unwrap().key.secret.expose(),
-        SECRET
-    );
+    assert_eq!(stage.stored().unwrap().current.unwrap().key.secret.expose(), SECRET);
 }
 
 #[test]
@@ -209,15 +174,9 @@ fn a_stored_key_goes_with_its_sessions() {
     assert_eq!(run(&["login"]).0, 0);
     let (code, screen) = run(&["key", "remove", "--yes"]);
     assert_eq!(code, 0, "{screen}");
-    assert!(
-        screen.contains("the key itself stays active at AWS"),
-        "{screen}"
-    );
+    assert!(screen.contains("the key itself stays active at AWS"), "{screen}");
     assert!(stage.stored().is_none());
     let (code, screen) = run(&["exec", "dev-1", "--", "true"]);
     assert_eq!(code, 2, "{screen}");
-    assert!(
-        screen.contains("there is no access key in the store"),
-        "{screen}"
-    );
+    assert!(screen.contains("there is no access key in the store"), "{screen}");
 }

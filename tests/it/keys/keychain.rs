@@ -22,10 +22,7 @@ fn a_key_lives_rotates_and_ends_in_the_keychain() {
         {BINARY} key status && exit 99 || echo \"ended $?\" >&2"
     );
     let mut command = stage.program(bus);
-    let output = command
-        .args(["--", "bash", "-c", &script])
-        .output()
-        .unwrap();
+    let output = command.args(["--", "bash", "-c", &script]).output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{said}");
     let told = [
@@ -38,9 +35,7 @@ fn a_key_lives_rotates_and_ends_in_the_keychain() {
     ];
     let mut rest = &*said;
     for line in told {
-        let (_, after) = rest
-            .split_once(&line)
-            .unwrap_or_else(|| panic!("no {line:?}: {said}"));
+        let (_, after) = rest.split_once(&line).unwrap_or_else(|| panic!("no {line:?}: {said}"));
         rest = after;
     }
     let status = String::from_utf8_lossy(&output.stdout);

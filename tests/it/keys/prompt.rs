@@ -24,10 +24,7 @@ fn eight_processes_at_once_run_the_code_program_once() {
         let printed = String::from_utf8(output.stdout).unwrap();
         let start = format!("child dev-{n}/Developer ASIA");
         assert!(printed.starts_with(&start), "{printed}");
-        assert!(
-            printed.ends_with(&format!(" 22222222222{n}\n")),
-            "{printed}"
-        );
+        assert!(printed.ends_with(&format!(" 22222222222{n}\n")), "{printed}");
     }
     assert_eq!(stage.asked(), 1);
     assert_eq!(stage.calls("GetSessionToken"), 1);
@@ -60,11 +57,7 @@ fn eight_terminals_at_once_ask_one_person_once() {
         (asking(&terminals).len() == 1 && waiting == 7).then_some(())
     });
     let holder = asking(&terminals)[0];
-    let name = format!(
-        "`sekisho exec dev-{}` (pid {})",
-        holder + 1,
-        terminals[holder].pid()
-    );
+    let name = format!("`sekisho exec dev-{}` (pid {})", holder + 1, terminals[holder].pid());
     let code = stage.next_code();
     terminals[holder].line(&code);
     for (at, pty) in terminals.iter_mut().enumerate() {
@@ -81,9 +74,7 @@ fn a_holder_that_is_killed_gives_the_prompt_to_the_next() {
     let stage = Stage::new(Key::Env, Codes::Person);
     let mut terminals = open(&stage, 3);
     let one_asks = |terminals: &[Pty]| {
-        until("one asks", || {
-            (asking(terminals).len() == 1).then(|| asking(terminals)[0])
-        })
+        until("one asks", || (asking(terminals).len() == 1).then(|| asking(terminals)[0]))
     };
     let first = one_asks(&terminals);
     let mut dead = terminals.remove(first);

@@ -18,10 +18,7 @@ const ROTATE: [&str; 4] = ["key", "rotate", "--finish", "--yes"];
 fn finish(pty: &mut Pty) -> u32 {
     let mut typed = 0;
     until("the end of a rotation", || {
-        let asked = pty
-            .screen()
-            .matches("passphrase of the access key's file: ")
-            .count();
+        let asked = pty.screen().matches("passphrase of the access key's file: ").count();
         if asked > typed {
             typed = asked;
             pty.line(PASSPHRASE);
@@ -52,11 +49,7 @@ fn resume(stage: &Stage, when: &str) {
     stage.next_code();
     // `--finish` refuses to begin; a rotation killed before its first note has not begun.
     let begun = stage.stored().unwrap().stage.is_some() || stage.stored().unwrap().spare.is_some();
-    let arguments: &[&str] = if begun {
-        &ROTATE
-    } else {
-        &["key", "rotate", "--yes"]
-    };
+    let arguments: &[&str] = if begun { &ROTATE } else { &["key", "rotate", "--yes"] };
     let mut pty = Pty::spawn(stage.in_terminal(BINARY, arguments));
     assert_eq!(finish(&mut pty), 0, "{when}: {}", pty.screen());
     let (entry, keys) = (stage.stored().unwrap(), stage.keys());
@@ -66,10 +59,7 @@ fn resume(stage: &Stage, when: &str) {
         (keys[0].id.as_str(), &*keys[0].secret),
         (current.id.as_str(), current.secret.expose())
     );
-    assert!(
-        keys[0].status == KeyStatus::Active && keys[0].id != KEY,
-        "{when}"
-    );
+    assert!(keys[0].status == KeyStatus::Active && keys[0].id != KEY, "{when}");
     assert!(entry.spare.is_none() && entry.stage.is_none(), "{when}");
 }
 
@@ -81,10 +71,7 @@ fn a_rotation_replaces_the_key_step_by_step() {
     });
     let mut pty = Pty::spawn(stage.in_terminal(BINARY, &["key", "rotate"]));
     until("the offer to delete", || {
-        if pty
-            .screen()
-            .contains("passphrase of the access key's file: ")
-        {
+        if pty.screen().contains("passphrase of the access key's file: ") {
             pty.line(PASSPHRASE);
         }
         pty.screen().contains("delete the old key").then_some(())
@@ -113,26 +100,16 @@ fn killed_at_every_call_a_rotation_is_resumed() {
         let stage = stage();
         let strike = |times, what| {
             let action = None;
-            stage.emulator.inject(Injection {
-                action,
-                times,
-                what,
-            });
+            stage.emulator.inject(Injection { action, times, what });
         };
         if call > 1 {
-            strike(
-                Times::Next(call - 1),
-                Misbehaviour::Latency(std::time::Duration::ZERO),
-            );
+            strike(Times::Next(call - 1), Misbehaviour::Latency(std::time::Duration::ZERO));
         }
         strike(Times::Next(1), Misbehaviour::Hang);
         let mut pty = Pty::spawn(stage.in_terminal(BINARY, &["key", "rotate", "--yes"]));
         let reached = usize::try_from(call).unwrap();
         let ended = until("the call that hangs", || {
-            if pty
-                .screen()
-                .ends_with("passphrase of the access key's file:")
-            {
+            if pty.screen().ends_with("passphrase of the access key's file:") {
                 pty.line(PASSPHRASE);
             }
             let hangs = stage.emulator.calls().len() == reached;
@@ -209,10 +186,7 @@ fn two_at_once_do_not_change_the_key() {
     });
     let mut first = Pty::spawn(stage.in_terminal(BINARY, &["key", "rotate", "--yes"]));
     until("the new key at AWS", || {
-        if first
-            .screen()
-            .ends_with("passphrase of the access key's file:")
-        {
+        if first.screen().ends_with("passphrase of the access key's file:") {
             first.line(PASSPHRASE);
         }
         (stage.keys().len() == 2).then_some(())

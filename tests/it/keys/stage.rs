@@ -52,11 +52,7 @@ pub struct Stage {
 impl Stage {
     pub fn new(key: Key, codes: Codes) -> Self {
         let home = tempfile::Builder::new().prefix("home").tempdir().unwrap();
-        let stage = Self {
-            emulator: Emulator::start(organisation()).unwrap(),
-            home,
-            key,
-        };
+        let stage = Self { emulator: Emulator::start(organisation()).unwrap(), home, key };
         for folder in ["tmp", "run", ".config/sekisho", ".aws"] {
             let folder = stage.path(folder);
             fs::create_dir_all(&folder).unwrap();
@@ -78,11 +74,7 @@ impl Stage {
             Key::Keyring => "keyring",
             Key::Auto => "auto",
         };
-        let store = if self.key == Key::Auto {
-            "auto"
-        } else {
-            "file"
-        };
+        let store = if self.key == Key::Auto { "auto" } else { "file" };
         let home = self.home.path().display();
         let command = match codes {
             Codes::Program => {
@@ -184,10 +176,7 @@ impl Stage {
     }
 
     fn slot(&self) -> Slot {
-        Slot {
-            account: AUTH.parse().unwrap(),
-            endpoint: Some(self.emulator.url()),
-        }
+        Slot { account: AUTH.parse().unwrap(), endpoint: Some(self.emulator.url()) }
     }
 
     fn key_home(&self) -> KeyHome {
@@ -196,21 +185,13 @@ impl Stage {
 
     /// Puts the user's key into the sealed file.
     pub fn store_key(&self) {
-        let key = AccessKey {
-            id: KEY.parse().unwrap(),
-            secret: Secret::new(SECRET.into()),
-        };
+        let key = AccessKey { id: KEY.parse().unwrap(), secret: Secret::new(SECRET.into()) };
         let entry = KeyEntry {
-            current: Some(StoredKey {
-                key,
-                created: jiff::Timestamp::now(),
-            }),
+            current: Some(StoredKey { key, created: jiff::Timestamp::now() }),
             ..KeyEntry::default()
         };
         let mut ask = |_| Ok(Secret::new(PASSPHRASE.into()));
-        self.key_home()
-            .save(&self.slot(), &entry, &mut ask)
-            .unwrap();
+        self.key_home().save(&self.slot(), &entry, &mut ask).unwrap();
     }
 
     /// What is in the sealed file.
@@ -228,8 +209,7 @@ impl Stage {
 
     /// The user's keys at AWS.
     pub fn keys(&self) -> Vec<emulator::AccessKey> {
-        self.emulator
-            .with(|organisation| organisation.user("tanaka").unwrap().keys.clone())
+        self.emulator.with(|organisation| organisation.user("tanaka").unwrap().keys.clone())
     }
 }
 
@@ -245,10 +225,7 @@ fn organisation() -> Organisation {
     let mut organisation = Organisation::new(AUTH, "999999999999");
     let mut user = emulator::User::new("tanaka");
     user.keys.push(emulator::AccessKey::new(KEY, SECRET));
-    user.devices.push(Device::Totp {
-        serial: SERIAL.into(),
-        seed: *b"12345678901234567890",
-    });
+    user.devices.push(Device::Totp { serial: SERIAL.into(), seed: *b"12345678901234567890" });
     for policy in [
         r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":["sts:AssumeRole","iam:*AccessKey*"],"Resource":"*"}}"#,
         r#"{"Version":"2012-10-17","Statement":{"Effect":"Deny","NotAction":["sts:GetSessionToken"],"Resource":"*",
@@ -319,13 +296,7 @@ pub fn plain(stage: &Stage, text: &str) -> String {
                 && after[..after.len() - 1].parse::<u32>().is_ok();
             if is_time(after) {
                 out.push(
-                    if after.contains('-') {
-                        "YYYY-MM-DD"
-                    } else {
-                        "HH:MM"
-                    }
-                    .to_owned()
-                        + rest,
+                    if after.contains('-') { "YYYY-MM-DD" } else { "HH:MM" }.to_owned() + rest,
                 );
             } else if is_span && at > 0 && out.last().is_some_and(|last| last == "SPAN") {
                 out.pop();

@@ -50,17 +50,13 @@ impl Party {
     fn with_child(stage: &Stage, kind: Kind, child: &str) -> Self {
         let command = match kind {
             Switcher => stage.in_terminal(BINARY, &[]),
-            Exec => stage.in_terminal(
-                BINARY,
-                &["exec", kind.account(), "--", "/bin/sh", "-c", child],
-            ),
+            Exec => {
+                stage.in_terminal(BINARY, &["exec", kind.account(), "--", "/bin/sh", "-c", child])
+            }
             // Whoever calls it reads its stdout.
             Process => stage.in_terminal(
                 "/bin/sh",
-                &[
-                    "-c",
-                    &format!("exec {BINARY} {} --prompt > printed", kind.verb()),
-                ],
+                &["-c", &format!("exec {BINARY} {} --prompt > printed", kind.verb())],
             ),
         };
         let pty = Pty::spawn(command);
@@ -85,9 +81,7 @@ impl Party {
     fn text(&self) -> String {
         let screen = self.pty.screen();
         let read = |line: &'_ str| -> Vec<String> {
-            let popup = line
-                .split_once('│')
-                .and_then(|(_, rest)| rest.rsplit_once('│'));
+            let popup = line.split_once('│').and_then(|(_, rest)| rest.rsplit_once('│'));
             let line = popup.map_or(line, |(inside, _)| inside);
             line.split_whitespace().map(str::to_owned).collect()
         };
@@ -113,10 +107,7 @@ impl Party {
     /// Waits until the person was told that another one asks.
     #[track_caller]
     fn hears(&self, holder: &Self) {
-        self.reads(&format!(
-            "{} asks for the code: waiting for it",
-            holder.name()
-        ));
+        self.reads(&format!("{} asks for the code: waiting for it", holder.name()));
     }
 
     #[track_caller]
@@ -128,9 +119,7 @@ impl Party {
 
     #[track_caller]
     fn prompts(&self) {
-        until(&format!("{:?} asks", self.kind), || {
-            self.asks().then_some(())
-        });
+        until(&format!("{:?} asks", self.kind), || self.asks().then_some(()));
     }
 
     fn give(&mut self, code: &str) {
@@ -182,10 +171,7 @@ fn opens(stage: &Stage, document: &[u8], account: &str) {
         None,
         "test",
     );
-    let caller = run(sts(&stage.emulator, credentials)
-        .get_caller_identity()
-        .send())
-    .unwrap();
+    let caller = run(sts(&stage.emulator, credentials).get_caller_identity().send()).unwrap();
     let id = format!("22222222222{}", account.strip_prefix("dev-").unwrap());
     assert_eq!(caller.account(), Some(id.as_str()));
 }
@@ -243,11 +229,7 @@ fn one_code_serves_a_switcher_an_exec_and_a_credential_process() {
             party.is_served(&stage);
         }
         assert_eq!(silent(&stage), 0);
-        opens(
-            &stage,
-            &std::fs::read(stage.path("silent")).unwrap(),
-            "dev-4",
-        );
+        opens(&stage, &std::fs::read(stage.path("silent")).unwrap(), "dev-4");
         assert_eq!(stage.calls("GetSessionToken"), 1);
         assert_eq!(stage.calls("AssumeRole"), 4);
     }
@@ -358,10 +340,7 @@ fn a_prompt_that_nobody_answers_is_taken_over_and_gives_way() {
         waiter.give(&stage.next_code());
         waiter.is_served(stage);
         let prompted = waiter.pty.transcript();
-        assert!(
-            !prompted.contains("a code is exactly six digits"),
-            "{prompted}"
-        );
+        assert!(!prompted.contains("a code is exactly six digits"), "{prompted}");
     }
 
     let [(one, exec, _), (two, switcher, _), (three, stopped, _)] = &mut pairs;

@@ -12,11 +12,7 @@ fn a_day_of_login_status_and_logout() {
     insta::assert_snapshot!("login_again", shown(&["login"]));
     assert!(stage.run(&["exec", "dev-2", "--", "true"]).status.success());
     assert!(
-        stage
-            .run(&["exec", "dev-1", "--scope", "read-only", "--", "true"])
-            .status
-            .code()
-            .is_some()
+        stage.run(&["exec", "dev-1", "--scope", "read-only", "--", "true"]).status.code().is_some()
     );
     insta::assert_snapshot!("status", shown(&["status"]));
     insta::assert_snapshot!("key_status", shown(&["key", "status"]));
@@ -50,10 +46,7 @@ fn status_is_a_stable_object() {
     let role = &status["role_sessions"][0];
     assert_eq!(role["target"], "dev-1/Developer");
     assert_eq!(role["role_arn"], "arn:aws:iam::222222222221:role/Developer");
-    assert_eq!(
-        (&role["scope"], &role["flow"]),
-        (&"full".into(), &"shared".into())
-    );
+    assert_eq!((&role["scope"], &role["flow"]), (&"full".into(), &"shared".into()));
     // The emulated clock is 30 s ahead of ours.
     assert!((3500..=3700).contains(&role["seconds_left"].as_i64().unwrap()));
     assert!(role["expires"].as_str().unwrap().ends_with('Z'));
@@ -69,10 +62,7 @@ fn key_status_as_json_tells_what_aws_knows() {
     assert!(stage.run(&["login"]).status.success());
     let status = ask();
     assert_eq!(status["id"], KEY);
-    assert_eq!(
-        (&status["age_days"], &status["aws"]["active"]),
-        (&40.into(), &true.into())
-    );
+    assert_eq!((&status["age_days"], &status["aws"]["active"]), (&40.into(), &true.into()));
     assert_eq!(status["aws"]["last_used"]["service"], "sts");
     assert_eq!(stage.asked(), 1, "nobody is asked for a code");
 }
@@ -80,10 +70,9 @@ fn key_status_as_json_tells_what_aws_knows() {
 #[test]
 fn a_logout_names_the_shells_that_keep_a_session() {
     let stage = Stage::new(Key::Env, Codes::Program);
-    let shell = Pty::spawn(stage.in_terminal(
-        BINARY,
-        &["exec", "dev-3", "--", "/bin/sh", "-c", "echo ready; cat"],
-    ));
+    let shell = Pty::spawn(
+        stage.in_terminal(BINARY, &["exec", "dev-3", "--", "/bin/sh", "-c", "echo ready; cat"]),
+    );
     shell.wait_for("ready");
     let output = stage.run(&["logout"]);
     let told = String::from_utf8(output.stderr).unwrap();
@@ -120,10 +109,7 @@ fn faults_are_told_with_their_remedy() {
     let shown = |stage: &Stage, arguments: &[&str]| told(stage, &stage.run(arguments));
     insta::assert_snapshot!("login_without_a_terminal", shown(&stage, &["login"]));
     insta::assert_snapshot!("login_target", shown(&stage, &["login", "dev-1"]));
-    insta::assert_snapshot!(
-        "rotate_without_a_stored_key",
-        shown(&stage, &["key", "rotate"])
-    );
+    insta::assert_snapshot!("rotate_without_a_stored_key", shown(&stage, &["key", "rotate"]));
     insta::assert_snapshot!("add_nothing", shown(&stage, &["key", "add"]));
     insta::assert_snapshot!("import_nothing", shown(&stage, &["key", "import"]));
     insta::assert_snapshot!("logout_unknown", shown(&stage, &["logout", "dev-11"]));
@@ -142,10 +128,7 @@ fn faults_are_told_with_their_remedy() {
     stage.store_key();
     stage.forget_passphrase();
     insta::assert_snapshot!("no_one_to_give_the_passphrase", shown(&stage, &["login"]));
-    insta::assert_snapshot!(
-        "remove_without_a_terminal",
-        shown(&stage, &["key", "remove"])
-    );
+    insta::assert_snapshot!("remove_without_a_terminal", shown(&stage, &["key", "remove"]));
 }
 
 #[test]
@@ -166,10 +149,7 @@ fn a_wrong_passphrase_is_said_and_the_right_one_is_asked_once() {
     assert!(screen.contains("the passphrase is wrong"), "{screen}");
     let (code, screen) = login(PASSPHRASE);
     assert_eq!(code, 0, "{screen}");
-    assert!(
-        screen.contains("signed in as tanaka (phone) until"),
-        "{screen}"
-    );
+    assert!(screen.contains("signed in as tanaka (phone) until"), "{screen}");
     // What a live session spares is asked by `login` all the same, so that nothing asks for it later.
     stage.forget_passphrase();
     let (code, screen) = login(PASSPHRASE);
@@ -217,11 +197,7 @@ fn where_there_is_no_keychain_a_wrong_passphrase_is_what_is_told() {
     let (code, said) = pty.last_words();
     assert_eq!(code, 1, "{said}");
     assert!(said.contains("the passphrase is wrong"), "{said}");
-    assert_eq!(
-        stage.asked(),
-        0,
-        "no code is spent on a key that does not open"
-    );
+    assert_eq!(stage.asked(), 0, "no code is spent on a key that does not open");
 }
 
 /// ... whatever else is remembered of the day.
@@ -251,16 +227,12 @@ fn what_is_over_is_removed_with_the_next_login() {
     let sessions = stage.path(".local/state/sekisho/sessions");
     let count = || {
         let files = std::fs::read_dir(&sessions).unwrap();
-        files
-            .filter(|file| !file.as_ref().unwrap().path().ends_with("lock"))
-            .count()
+        files.filter(|file| !file.as_ref().unwrap().path().ends_with("lock")).count()
     };
     assert_eq!(count(), 1);
     // A record of the same file format that ended long ago, or claims so.
     let record = std::fs::read_dir(&sessions).unwrap().flatten();
-    let record = record
-        .map(|file| file.path())
-        .find(|file| !file.ends_with("lock"));
+    let record = record.map(|file| file.path()).find(|file| !file.ends_with("lock"));
     let record = record.unwrap();
     let mut bytes = std::fs::read(&record).unwrap();
     bytes[11..19].copy_from_slice(&1_000_000_000_i64.to_be_bytes());

@@ -29,20 +29,13 @@ fn every_statement_has_its_why_and_no_why_is_left_over() {
         };
         for statement in policy["Statement"].as_array().into_iter().flatten() {
             let sid = statement["Sid"].as_str().unwrap();
-            assert!(
-                sid.bytes().all(|b| b.is_ascii_alphanumeric()),
-                "AWS takes no such Sid: {sid}"
-            );
+            assert!(sid.bytes().all(|b| b.is_ascii_alphanumeric()), "AWS takes no such Sid: {sid}");
             sids.insert(sid.to_owned());
         }
     }
     let why = std::fs::read_to_string(root().join("assets/policies/WHY.md")).unwrap();
-    let explained: BTreeSet<String> = why
-        .split("**")
-        .skip(1)
-        .step_by(2)
-        .map(str::to_owned)
-        .collect();
+    let explained: BTreeSet<String> =
+        why.split("**").skip(1).step_by(2).map(str::to_owned).collect();
     assert_eq!(sids, explained);
 }
 
@@ -52,30 +45,22 @@ fn every_name_is_filled_and_every_policy_is_within_its_limit() {
         let set = set(format);
         let mut files = BTreeSet::new();
         for document in &set.files {
-            assert!(
-                !document.text.contains("{{"),
-                "{} has an unfilled name",
-                document.file
-            );
+            assert!(!document.text.contains("{{"), "{} has an unfilled name", document.file);
             assert!(
                 document.text.ends_with('\n') && files.insert(&document.file),
                 "{}",
                 document.file
             );
-            if let (Ok(policy), Some(limit)) = (
-                serde_json::from_str::<Value>(&document.text),
-                document.kind.limit(),
-            ) {
+            if let (Ok(policy), Some(limit)) =
+                (serde_json::from_str::<Value>(&document.text), document.kind.limit())
+            {
                 let length = policy.to_string().chars().count();
                 assert!(length <= limit, "{} has {length} characters", document.file);
             }
         }
         let manifest: Value = serde_json::from_str(text(&set, "manifest.json")).unwrap();
-        let listed = manifest["documents"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(|d| d["file"].as_str().unwrap());
+        let listed =
+            manifest["documents"].as_array().unwrap().iter().map(|d| d["file"].as_str().unwrap());
         let written = files
             .iter()
             .map(|file| file.as_str())
@@ -90,10 +75,7 @@ fn embedded(template: &Value, account: &str) -> BTreeSet<String> {
         match value {
             Value::Object(entries) => match entries.get("Fn::Sub").and_then(Value::as_str) {
                 Some(text) => text.replace("${AWS::AccountId}", account).into(),
-                None => entries
-                    .iter()
-                    .map(|(k, v)| (k.clone(), resolve(v, account)))
-                    .collect(),
+                None => entries.iter().map(|(k, v)| (k.clone(), resolve(v, account))).collect(),
             },
             Value::Array(items) => items.iter().map(|item| resolve(item, account)).collect(),
             other => other.clone(),
@@ -104,12 +86,12 @@ fn embedded(template: &Value, account: &str) -> BTreeSet<String> {
         Value::Object(entries) if entries.contains_key("Statement") => {
             found.insert(resolve(template, account).to_string());
         }
-        Value::Object(entries) => entries
-            .values()
-            .for_each(|value| found.extend(embedded(value, account))),
-        Value::Array(items) => items
-            .iter()
-            .for_each(|value| found.extend(embedded(value, account))),
+        Value::Object(entries) => {
+            entries.values().for_each(|value| found.extend(embedded(value, account)))
+        }
+        Value::Array(items) => {
+            items.iter().for_each(|value| found.extend(embedded(value, account)))
+        }
         _ => {}
     }
     found
@@ -118,17 +100,13 @@ fn embedded(template: &Value, account: &str) -> BTreeSet<String> {
 #[test]
 fn stacks_and_modules_carry_the_very_policies_that_were_evaluated() {
     let json = set(Format::Json);
-    let policies: Vec<_> = json
-        .files
-        .iter()
-        .filter(|document| document.kind.limit().is_some())
-        .collect();
+    let policies: Vec<_> =
+        json.files.iter().filter(|document| document.kind.limit().is_some()).collect();
     let stacks = set(Format::CloudFormation);
     let parse = |file: &str| serde_yaml::from_str::<Value>(text(&stacks, file)).unwrap();
     let organization = parse("organization.yaml");
-    let body = organization["Resources"]["SwitchRoles"]["Properties"]["TemplateBody"]
-        .as_str()
-        .unwrap();
+    let body =
+        organization["Resources"]["SwitchRoles"]["Properties"]["TemplateBody"].as_str().unwrap();
     assert_eq!(
         body,
         text(&stacks, "dev-account.yaml"),
@@ -141,20 +119,11 @@ fn stacks_and_modules_carry_the_very_policies_that_were_evaluated() {
         carried.extend(embedded(&parse("dev-account.yaml"), account));
     }
     for policy in &policies {
-        let compact = serde_json::from_str::<Value>(&policy.text)
-            .unwrap()
-            .to_string();
-        assert!(
-            carried.contains(&compact),
-            "no stack carries {}",
-            policy.file
-        );
+        let compact = serde_json::from_str::<Value>(&policy.text).unwrap().to_string();
+        assert!(carried.contains(&compact), "no stack carries {}", policy.file);
     }
     let modules = set(Format::Terraform);
-    for policy in policies
-        .iter()
-        .filter(|policy| policy.kind != Kind::TrustPolicy)
-    {
+    for policy in policies.iter().filter(|policy| policy.kind != Kind::TrustPolicy) {
         assert_eq!(text(&modules, &policy.file), policy.text);
     }
     assert_eq!(text(&modules, "organization/dev-account.yaml"), body);
@@ -186,11 +155,7 @@ fn awss_own_linter_finds_nothing() {
         .args(templates.map(|document| &document.file))
         .output()
         .unwrap();
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stdout)
-    );
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
 }
 
 #[test]
@@ -205,20 +170,14 @@ fn terraform_would_format_nothing() {
         .env("CHECKPOINT_DISABLE", "1")
         .output()
         .unwrap();
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stdout)
-    );
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
 }
 
 #[test]
 fn the_manifest_and_the_readme_read_well() {
     let set = set(Format::CloudFormation);
     insta::assert_snapshot!("policy_manifest", text(&set, "manifest.json"));
-    let (how, why) = text(&set, "README.md")
-        .split_once("## Each statement, and why")
-        .unwrap();
+    let (how, why) = text(&set, "README.md").split_once("## Each statement, and why").unwrap();
     insta::assert_snapshot!("policy_readme", how);
     assert!(why.contains("**DenyAllWithoutMfa**"));
 }

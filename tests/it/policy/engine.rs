@@ -13,10 +13,7 @@ use crate::support::program;
 /// The engine's folder, made by `tests/it/policy/install.sh`; or says aloud that the test is skipped.
 fn engine() -> Option<PathBuf> {
     let tools = root().join("target/policy-tools");
-    if tools
-        .join("node_modules/@cloud-copilot/iam-simulate")
-        .is_dir()
-    {
+    if tools.join("node_modules/@cloud-copilot/iam-simulate").is_dir() {
         return Some(tools);
     }
     assert!(
@@ -51,12 +48,7 @@ fn evaluate(set: &Documents, tools: &Path, node: &Path) -> Value {
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    child
-        .stdin
-        .take()
-        .unwrap()
-        .write_all(input.to_string().as_bytes())
-        .unwrap();
+    child.stdin.take().unwrap().write_all(input.to_string().as_bytes()).unwrap();
     let output = child.wait_with_output().unwrap();
     assert!(output.status.success(), "the engine failed");
     serde_json::from_slice(&output.stdout).unwrap()
@@ -74,10 +66,7 @@ fn an_independent_engine_agrees_with_every_row_and_feels_every_statement() {
         .iter()
         .filter(|row| row["agrees"] != true)
         .map(|row| {
-            format!(
-                "requests.txt:{}: wanted {}, got {}",
-                row["line"], row["want"], row["got"]
-            )
+            format!("requests.txt:{}: wanted {}, got {}", row["line"], row["want"], row["got"])
         })
         .collect();
     assert!(wrong.is_empty(), "{wrong:#?}");
@@ -88,13 +77,6 @@ fn an_independent_engine_agrees_with_every_row_and_feels_every_statement() {
         .map(|mutant| format!("{} without {}", mutant["file"], mutant["what"]))
         .collect();
     assert!(mutants.len() > 100, "only {} mutants", mutants.len());
-    assert!(
-        unfelt.is_empty(),
-        "no request tells whether these stand: {unfelt:#?}"
-    );
-    assert_eq!(
-        answer["unknown_actions"],
-        json!([]),
-        "AWS has no such actions"
-    );
+    assert!(unfelt.is_empty(), "no request tells whether these stand: {unfelt:#?}");
+    assert_eq!(answer["unknown_actions"], json!([]), "AWS has no such actions");
 }

@@ -14,14 +14,8 @@ use super::{account, config, role, text};
 fn a_long_list_becomes_several_policies_and_an_endless_one_a_fault() {
     let with_roles = |count: usize| {
         let mut config = config();
-        let roles = (0..count).map(|i| {
-            role(
-                &format!("Developer-of-the-team-{i:03}"),
-                "/",
-                1,
-                Scope::Full,
-            )
-        });
+        let roles =
+            (0..count).map(|i| role(&format!("Developer-of-the-team-{i:03}"), "/", 1, Scope::Full));
         config.catalog = Catalog::new(vec![account("dev", "222222222222", roles.collect())], None);
         render(&config, Format::Json)
     };
@@ -39,12 +33,7 @@ fn a_long_list_becomes_several_policies_and_an_endless_one_a_fault() {
             assert!(policy.to_string().len() <= 5120);
             policy["Statement"].as_array().unwrap().clone()
         })
-        .filter(|statement| {
-            statement["Sid"]
-                .as_str()
-                .unwrap()
-                .starts_with("ProtectSwitchRoles")
-        })
+        .filter(|statement| statement["Sid"].as_str().unwrap().starts_with("ProtectSwitchRoles"))
         .flat_map(|statement| statement["Resource"].as_array().unwrap().clone())
         .map(|arn| arn.as_str().unwrap().to_owned())
         .collect();
@@ -82,73 +71,35 @@ fn what_is_missing_or_wrong_is_named_by_its_key() {
     });
     let pattern_path = changed(|c, _| {
         c.catalog = Catalog::new(
-            vec![account(
-                "a",
-                "222222222222",
-                vec![role("Developer", "/*/", 1, Scope::Full)],
-            )],
+            vec![account("a", "222222222222", vec![role("Developer", "/*/", 1, Scope::Full)])],
             None,
         );
     });
     for (config, key) in [
         (none, "`guardrails`"),
-        (
-            changed(|_, g| g.organization = None),
-            "guardrails.organization",
-        ),
-        (
-            changed(|_, g| g.organization = Some("o-\"x".into())),
-            "guardrails.organization",
-        ),
+        (changed(|_, g| g.organization = None), "guardrails.organization"),
+        (changed(|_, g| g.organization = Some("o-\"x".into())), "guardrails.organization"),
         (changed(|_, g| g.sandbox_ou = None), "guardrails.sandbox_ou"),
-        (
-            changed(|_, g| g.management_account = None),
-            "guardrails.management_account",
-        ),
-        (
-            changed(|c, g| g.management_account = Some(c.auth.account)),
-            "auth.account",
-        ),
-        (
-            changed(|_, g| g.instance_types = vec!["t3 micro".into()]),
-            "guardrails.instance_types",
-        ),
-        (
-            changed(|_, g| g.trusted_issuers = vec!["a b".into()]),
-            "guardrails.trusted_issuers",
-        ),
+        (changed(|_, g| g.management_account = None), "guardrails.management_account"),
+        (changed(|c, g| g.management_account = Some(c.auth.account)), "auth.account"),
+        (changed(|_, g| g.instance_types = vec!["t3 micro".into()]), "guardrails.instance_types"),
+        (changed(|_, g| g.trusted_issuers = vec!["a b".into()]), "guardrails.trusted_issuers"),
         (changed(|c, _| c.catalog = Catalog::default()), "`accounts`"),
         (two_paths, "`accounts`"),
         (pattern_path, "`accounts`"),
         (exempt("role/provisioning/*"), "guardrails.exempt_roles"),
-        (
-            exempt("arn:aws-cn:iam::*:role/provisioning/*"),
-            "guardrails.exempt_roles",
-        ),
+        (exempt("arn:aws-cn:iam::*:role/provisioning/*"), "guardrails.exempt_roles"),
         (exempt("arn:aws:iam::*:user/*"), "guardrails.exempt_roles"),
         (exempt("arn:aws:iam::*:role/*"), "guardrails.exempt_roles"),
-        (
-            exempt("arn:aws:iam::*:role/Dev*"),
-            "guardrails.exempt_roles",
-        ),
-        (
-            exempt("arn:aws:iam::*:role/ops/*"),
-            "guardrails.exempt_roles",
-        ),
+        (exempt("arn:aws:iam::*:role/Dev*"), "guardrails.exempt_roles"),
+        (exempt("arn:aws:iam::*:role/ops/*"), "guardrails.exempt_roles"),
     ] {
         let faults = render(&config, Format::Json).unwrap_err();
-        assert!(
-            faults.len() == 1 && faults[0].what.contains(key),
-            "{key}: {faults:#?}"
-        );
+        assert!(faults.len() == 1 && faults[0].what.contains(key), "{key}: {faults:#?}");
     }
     let all =
         changed(|_, g| (g.organization, g.sandbox_ou, g.management_account) = (None, None, None));
-    assert_eq!(
-        render(&all, Format::Terraform).unwrap_err().len(),
-        3,
-        "all at once"
-    );
+    assert_eq!(render(&all, Format::Terraform).unwrap_err().len(), 3, "all at once");
 }
 
 #[test]
@@ -191,11 +142,7 @@ fn what_the_config_does_not_say_is_left_out_and_said() {
                 document.file
             );
             let guarded = document.kind != Kind::Readme && document.kind != Kind::Manifest;
-            assert!(
-                !guarded || !document.text.contains("WorkInTheseRegions"),
-                "{}",
-                document.file
-            );
+            assert!(!guarded || !document.text.contains("WorkInTheseRegions"), "{}", document.file);
         }
     }
     // Nobody trusted means nobody: the exceptions vanish, never the denial.
@@ -207,10 +154,7 @@ fn what_the_config_does_not_say_is_left_out_and_said() {
         json!({"aws:PrincipalOrgID": "o-a1b2c3d4e5"})
     );
     assert_eq!(
-        (
-            &rcp["Statement"][2]["Condition"],
-            &rcp["Statement"][3]["Condition"]
-        ),
+        (&rcp["Statement"][2]["Condition"], &rcp["Statement"][3]["Condition"]),
         (&Value::Null, &Value::Null)
     );
 }
@@ -239,25 +183,16 @@ fn many_accounts_get_several_budget_stacks() {
     let many = changed(|c, _| {
         let roles = vec![role("Developer", "/", 1, Scope::Full)];
         let accounts = (0..450).map(|i| {
-            account(
-                &format!("dev-{i}"),
-                &format!("{:012}", 700_000_000_000_u64 + i),
-                roles.clone(),
-            )
+            account(&format!("dev-{i}"), &format!("{:012}", 700_000_000_000_u64 + i), roles.clone())
         });
         c.catalog = Catalog::new(accounts.collect(), None);
     });
     let set = render(&many, Format::CloudFormation).unwrap();
-    let budgets: Vec<_> = set
-        .files
-        .iter()
-        .filter(|document| document.file.starts_with("budgets-"))
-        .collect();
+    let budgets: Vec<_> =
+        set.files.iter().filter(|document| document.file.starts_with("budgets-")).collect();
     assert_eq!(budgets.len(), 3);
-    let budgeted: usize = budgets
-        .iter()
-        .map(|document| document.text.matches("\"7000").count())
-        .sum();
+    let budgeted: usize =
+        budgets.iter().map(|document| document.text.matches("\"7000").count()).sum();
     assert_eq!(budgeted, 450);
     assert!(
         text(&set, "dev-account.yaml").len() < 51_200,

@@ -31,10 +31,7 @@ fn the_command_takes_this_processs_place() {
     let output = exec(&arguments, home.path());
     let stdout = String::from_utf8(output.stdout).unwrap();
     // No wrapper: the parent of the command is the test itself.
-    let expected = format!(
-        "<{}><a b><><$(id)><--help><*><{SECRET}><none>",
-        std::process::id()
-    );
+    let expected = format!("<{}><a b><><$(id)><--help><*><{SECRET}><none>", std::process::id());
     assert!(stdout.ends_with(&expected), "{stdout}");
     assert_eq!(output.status.code(), Some(7));
 }
@@ -85,12 +82,7 @@ fn child(argv: &[&str], home: &Path) -> Pty {
 #[test]
 fn a_childs_end_is_told_as_a_shell_would() {
     let home = tempfile::tempdir().unwrap();
-    for (script, code) in [
-        ("exit 0", 0),
-        ("exit 7", 7),
-        ("kill -9 $$", 137),
-        ("kill $$", 143),
-    ] {
+    for (script, code) in [("exit 0", 0), ("exit 7", 7), ("kill -9 $$", 137), ("kill $$", 143)] {
         let mut pty = child(&["sh", "-c", script], home.path());
         pty.wait_for(&format!("ENDED {code}"));
         pty.line("");
@@ -101,20 +93,15 @@ fn a_childs_end_is_told_as_a_shell_would() {
 #[test]
 fn an_interrupt_ends_the_child_alone() {
     let home = tempfile::tempdir().unwrap();
-    let mut pty = child(
-        &["sh", "-c", "echo RUN\"\"NING; exec sleep 1000"],
-        home.path(),
-    );
+    let mut pty = child(&["sh", "-c", "echo RUN\"\"NING; exec sleep 1000"], home.path());
     pty.wait_for("RUNNING");
     pty.send("\u{3}");
     pty.wait_for("ENDED 130");
     pty.line("hello");
     pty.wait_for("READ hello");
     // The same for ^\\, here as signal 3.
-    let mut pty = child(
-        &["sh", "-c", "ulimit -c 0; echo RUN\"\"NING; exec sleep 1000"],
-        home.path(),
-    );
+    let mut pty =
+        child(&["sh", "-c", "ulimit -c 0; echo RUN\"\"NING; exec sleep 1000"], home.path());
     pty.wait_for("RUNNING");
     pty.send("\u{1c}");
     pty.wait_for("ENDED 131");
@@ -167,10 +154,7 @@ fn the_parent_holds_no_secret_while_the_child_runs() {
         .collect();
     let file = home.path().join("secret");
     std::fs::write(&file, &secret).unwrap();
-    for errand in [
-        Errand::Subshell,
-        Errand::Run(vec!["sh".into(), "-c".into(), "cat".into()]),
-    ] {
+    for errand in [Errand::Subshell, Errand::Run(vec!["sh".into(), "-c".into(), "cat".into()])] {
         let Some(bash) = program("bash") else { return };
         let mut task = Task::new(&bash, home.path());
         task.errand = errand;
@@ -194,10 +178,7 @@ fn the_parent_holds_no_secret_while_the_child_runs() {
                 })
             })
         });
-        assert!(
-            contains(&memory(pty.pid()), b"SEKISHO_TEST_DRIVER"),
-            "the search sees nothing"
-        );
+        assert!(contains(&memory(pty.pid()), b"SEKISHO_TEST_DRIVER"), "the search sees nothing");
         // The child may be there an instant before its parent goes on.
         pty.wait_until("a parent without the secret", |_| {
             !contains(&memory(pty.pid()), secret.as_bytes())

@@ -119,11 +119,8 @@ fn run() {
     let mut inherited: Vec<(OsString, OsString)> = std::env::vars_os().collect();
     inherited.retain(|(name, _)| !name.to_string_lossy().starts_with("RUST"));
     let inherited: Inherited = inherited.into_iter().collect();
-    let context = Context {
-        depth: inherited.depth() + 1,
-        compat: task.compat,
-        ..Context::default()
-    };
+    let context =
+        Context { depth: inherited.depth() + 1, compat: task.compat, ..Context::default() };
     let mut pass = pass(&task.account, &task.expires);
     if let Some(file) = task.secret {
         pass.credentials.secret = Secret::new(std::fs::read_to_string(file).unwrap());
@@ -149,10 +146,7 @@ fn run() {
         runtime_dir: &task.runtime_dir,
         prefs: &prefs,
     };
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let exit = runtime
         .block_on(async {
             match task.errand {

@@ -50,10 +50,7 @@ impl Stand {
 
     /// Answers with a pass into another account, as `env` prints it.
     fn grant(&self, account: &str, expires: &str) {
-        let context = Context {
-            depth: 1,
-            ..Context::default()
-        };
+        let context = Context { depth: 1, ..Context::default() };
         let inherited = Inherited::default();
         let environment = Environment::of(pass(account, expires), &context, &inherited);
         let text = environment.render(Form::Export(self.syntax), Masking::Shown);
@@ -66,10 +63,7 @@ impl Stand {
     }
 
     fn task(&self, shell: &Path) -> Task {
-        Task {
-            sekisho: self.program(),
-            ..Task::new(shell, self.path())
-        }
+        Task { sekisho: self.program(), ..Task::new(shell, self.path()) }
     }
 }
 
@@ -132,11 +126,7 @@ fn nothing_is_evaluated_when_it_failed() {
         let mut pty = start(&stand.task(program), stand.path());
         stand.answer("touch evaluated\n", 3);
         pty.line("sekisho switch x; or true; sekisho refresh");
-        pty.line(if shell == "fish" {
-            "echo S$status"
-        } else {
-            "echo S$?"
-        });
+        pty.line(if shell == "fish" { "echo S$status" } else { "echo S$?" });
         pty.wait_for("S3");
         assert!(!stand.path().join("evaluated").exists(), "{shell}");
         pty.wait_for("[dev-tanaka/Developer]");
@@ -158,23 +148,14 @@ fn secrets_are_not_traced() {
         pty.wait_for("FIN");
         let all = pty.transcript();
         assert!(all.contains("sekisho switch traced"), "{shell}: {all}");
-        assert!(
-            !all.contains("canary") && !all.contains("FwoGZX"),
-            "{shell}: {all}"
-        );
+        assert!(!all.contains("canary") && !all.contains("FwoGZX"), "{shell}: {all}");
         // Tracing is the person's again.
-        pty.line(if shell == "fish" {
-            "set -q fish_trace; and echo ON"
-        } else {
-            "echo \"<$-\""
-        });
+        pty.line(if shell == "fish" { "set -q fish_trace; and echo ON" } else { "echo \"<$-\"" });
         if shell == "fish" {
             pty.wait_for("\nON");
         } else {
             pty.wait_until("x among the flags", |screen| {
-                screen
-                    .lines()
-                    .any(|l| l.starts_with('<') && l.contains('x'))
+                screen.lines().any(|l| l.starts_with('<') && l.contains('x'))
             });
         }
     });
@@ -183,10 +164,7 @@ fn secrets_are_not_traced() {
 #[test]
 fn nothing_is_run_while_nothing_is_due() {
     each(|shell, program, stand| {
-        let task = Task {
-            expires: in_minutes(45),
-            ..stand.task(program)
-        };
+        let task = Task { expires: in_minutes(45), ..stand.task(program) };
         let mut pty = start(&task, stand.path());
         another_prompt(&mut pty, 1);
         assert!(stand.calls().is_empty(), "{shell}");
@@ -197,10 +175,7 @@ fn nothing_is_run_while_nothing_is_due() {
 fn the_prompt_renews_silently() {
     each(|shell, program, stand| {
         stand.grant("dev-tanaka", &in_minutes(60));
-        let task = Task {
-            expires: in_minutes(-1),
-            ..stand.task(program)
-        };
+        let task = Task { expires: in_minutes(-1), ..stand.task(program) };
         let mut pty = start(&task, stand.path());
         another_prompt(&mut pty, 1);
         another_prompt(&mut pty, 2);
@@ -210,10 +185,7 @@ fn the_prompt_renews_silently() {
         let expires = in_minutes(50);
         pty.line("echo E=$AWS_CREDENTIAL_EXPIRATION");
         pty.wait_until("a later expiry", |screen| {
-            let line = screen
-                .lines()
-                .rev()
-                .find_map(|line| line.strip_prefix("E="));
+            let line = screen.lines().rev().find_map(|line| line.strip_prefix("E="));
             line.is_some_and(|seen| seen > expires.as_str())
         });
     });
@@ -222,10 +194,7 @@ fn the_prompt_renews_silently() {
 #[test]
 fn one_line_is_said_where_a_code_is_needed() {
     each(|shell, program, stand| {
-        let task = Task {
-            expires: in_minutes(-1),
-            ..stand.task(program)
-        };
+        let task = Task { expires: in_minutes(-1), ..stand.task(program) };
         let mut pty = start(&task, stand.path());
         another_prompt(&mut pty, 1);
         another_prompt(&mut pty, 2);
@@ -253,11 +222,7 @@ fn one_line_is_said_where_a_code_is_needed() {
 #[test]
 fn renewal_can_be_off() {
     each(|shell, program, stand| {
-        let task = Task {
-            expires: in_minutes(-1),
-            renew: RenewPref::Off,
-            ..stand.task(program)
-        };
+        let task = Task { expires: in_minutes(-1), renew: RenewPref::Off, ..stand.task(program) };
         let mut pty = start(&task, stand.path());
         another_prompt(&mut pty, 1);
         assert!(stand.calls().is_empty(), "{shell}");
@@ -284,10 +249,7 @@ fn a_hook_teaches_the_persons_own_shell() {
         let Some(program) = program(shell) else {
             continue;
         };
-        let kind = Hookable::ALL
-            .into_iter()
-            .find(|k| k.name() == shell)
-            .unwrap();
+        let kind = Hookable::ALL.into_iter().find(|k| k.name() == shell).unwrap();
         let prefs = ShellPrefs {
             program: None,
             renew: RenewPref::Prompt,

@@ -9,60 +9,20 @@ use crate::support::program;
 /// Rc files that make prompts in their own ways: the shell, the text, what else stands in the prompt.
 const PROMPTS: [(&str, &str, &str); 15] = [
     ("bash", "PS1='mine> '\n", "mine> "),
-    (
-        "bash",
-        "PS1='a> '; PROMPT_COMMAND='PS1=\"own> \"; '\n",
-        "own> ",
-    ),
+    ("bash", "PS1='a> '; PROMPT_COMMAND='PS1=\"own> \"; '\n", "own> "),
     ("bash", "PROMPT_COMMAND=('PS1=\"arr> \"' ':')\n", "arr> "),
-    (
-        "bash",
-        "export PROMPT_COMMAND='true;'; PS1='exp> '; set -u\n",
-        "exp> ",
-    ),
-    (
-        "bash",
-        "IFS=$'\\n'; PS1='ifs> '; alias local=false export=false shift=false\n",
-        "ifs> ",
-    ),
+    ("bash", "export PROMPT_COMMAND='true;'; PS1='exp> '; set -u\n", "exp> "),
+    ("bash", "IFS=$'\\n'; PS1='ifs> '; alias local=false export=false shift=false\n", "ifs> "),
     ("zsh", "PROMPT='mine> '\n", "mine> "),
     ("zsh", "precmd() { PROMPT='pre> ' }\n", "pre> "),
-    (
-        "zsh",
-        "f() { PROMPT='late> '; psvar=(x) }; precmd_functions=(f)\n",
-        "late> ",
-    ),
-    (
-        "zsh",
-        "setopt prompt_subst ksh_arrays sh_word_split no_unset; PROMPT='odd> '\n",
-        "odd> ",
-    ),
-    (
-        "zsh",
-        "alias -g local=false y=z T='|'; alias typeset=false; PROMPT='ali> '\n",
-        "ali> ",
-    ),
-    (
-        "fish",
-        "function fish_prompt; echo 'mine> '; end\n",
-        "mine> ",
-    ),
-    (
-        "fish",
-        "function fish_prompt; echo \"st$status> \"; end\n",
-        "st0> ",
-    ),
+    ("zsh", "f() { PROMPT='late> '; psvar=(x) }; precmd_functions=(f)\n", "late> "),
+    ("zsh", "setopt prompt_subst ksh_arrays sh_word_split no_unset; PROMPT='odd> '\n", "odd> "),
+    ("zsh", "alias -g local=false y=z T='|'; alias typeset=false; PROMPT='ali> '\n", "ali> "),
+    ("fish", "function fish_prompt; echo 'mine> '; end\n", "mine> "),
+    ("fish", "function fish_prompt; echo \"st$status> \"; end\n", "st0> "),
     ("fish", "fish_vi_key_bindings\n", "root"),
-    (
-        "zsh",
-        "alias sekisho='sekisho -v' ls='ls -x'; PROMPT='own> '\n",
-        "own> ",
-    ),
-    (
-        "bash",
-        "alias sekisho='sekisho -v' ls='ls -x'; PS1='own> '\n",
-        "own> ",
-    ),
+    ("zsh", "alias sekisho='sekisho -v' ls='ls -x'; PROMPT='own> '\n", "own> "),
+    ("bash", "alias sekisho='sekisho -v' ls='ls -x'; PS1='own> '\n", "own> "),
 ];
 
 #[test]
@@ -76,25 +36,16 @@ fn every_prompt_is_marked_once() {
         let mut pty = start(&Task::new(&program, home.path()), home.path());
         for round in 1..=3 {
             pty.line(&format!("echo round''-{round}"));
-            pty.wait_until(
-                &format!("a prompt after {round} in {shell} with {text}"),
-                |s| {
-                    let after = s.split(&format!("\nround-{round}")).nth(1).unwrap_or("");
-                    after.contains("[dev-tanaka/Developer] ") && after.contains(own.trim_end())
-                },
-            );
+            pty.wait_until(&format!("a prompt after {round} in {shell} with {text}"), |s| {
+                let after = s.split(&format!("\nround-{round}")).nth(1).unwrap_or("");
+                after.contains("[dev-tanaka/Developer] ") && after.contains(own.trim_end())
+            });
         }
         let screen = pty.screen();
-        assert!(
-            !screen.contains("Developer] [dev"),
-            "{shell} {text}: {screen}"
-        );
+        assert!(!screen.contains("Developer] [dev"), "{shell} {text}: {screen}");
         assert!(!screen.contains("not found"), "{shell} {text}: {screen}");
         assert!(!screen.contains("unbound"), "{shell} {text}: {screen}");
-        assert!(
-            !screen.contains("parameter not set"),
-            "{shell} {text}: {screen}"
-        );
+        assert!(!screen.contains("parameter not set"), "{shell} {text}: {screen}");
     }
 }
 
@@ -164,10 +115,7 @@ fn prompts_that_know_aws_vault_get_it_and_no_mark() {
         let mut pty = start(&task, home.path());
         pty.line("env | grep -c ^AWS_VAULT; echo FI''N");
         let screen = pty.wait_for("FIN");
-        assert!(
-            screen.lines().any(|line| line.trim() == "0"),
-            "{shell}: {screen}"
-        );
+        assert!(screen.lines().any(|line| line.trim() == "0"), "{shell}: {screen}");
     }
 }
 
@@ -190,19 +138,15 @@ fn zsh_finds_its_files_where_zdotdir_says() {
         pty.line("echo \"<$MINE><$ZDOTDIR>\"; env | grep -c SEKISHO_Z");
         let screen = pty.wait_for(&format!("<yes><{}>", dots.to_str().unwrap()));
         assert!(!screen.contains("no such file"), "{screen}");
-        pty.wait_until("a count", |screen| {
-            screen.lines().any(|line| line.trim() == "0")
-        });
+        pty.wait_until("a count", |screen| screen.lines().any(|line| line.trim() == "0"));
     }
 }
 
 #[test]
 fn a_nested_shell_runs_nothing_of_ours() {
     let Some(bash) = program("bash") else { return };
-    let home = home(
-        ".bashrc",
-        "export PROMPT_COMMAND='true;'\n[[ ! -e nested ]] || PS1='nested> '\n",
-    );
+    let home =
+        home(".bashrc", "export PROMPT_COMMAND='true;'\n[[ ! -e nested ]] || PS1='nested> '\n");
     let mut pty = start(&Task::new(&bash, home.path()), home.path());
     pty.line("touch nested; bash");
     pty.wait_for("nested>");

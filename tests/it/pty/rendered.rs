@@ -31,17 +31,11 @@ const AWKWARD: [&str; 12] = [
 ];
 
 fn inherited(vars: &[(&str, &str)]) -> Inherited {
-    vars.iter()
-        .map(|(name, value)| (OsString::from(name), OsString::from(value)))
-        .collect()
+    vars.iter().map(|(name, value)| (OsString::from(name), OsString::from(value))).collect()
 }
 
 fn of(extra: Vec<(String, String)>, inherited: &Inherited) -> Environment {
-    let context = Context {
-        depth: 1,
-        extra,
-        ..Context::default()
-    };
+    let context = Context { depth: 1, extra, ..Context::default() };
     Environment::of(pass("dev-tanaka", FAR), &context, inherited)
 }
 
@@ -84,11 +78,8 @@ fn evaluate(shell: &Path, vars: &[(&str, &str)], script: &str) -> Vec<(String, S
         .collect()
 }
 
-const SHELLS: [(&str, Syntax); 3] = [
-    ("bash", Syntax::Bash),
-    ("zsh", Syntax::Zsh),
-    ("fish", Syntax::Fish),
-];
+const SHELLS: [(&str, Syntax); 3] =
+    [("bash", Syntax::Bash), ("zsh", Syntax::Zsh), ("fish", Syntax::Fish)];
 
 #[test]
 fn values_come_out_byte_for_byte() {
@@ -130,10 +121,8 @@ fn a_round_trip_leaves_the_environment_as_before() {
         let set = of(Vec::new(), &inherited(&before));
         let during = evaluate(&shell, &before, shown(&set, syntax).expose());
         assert_eq!(during.len(), was.len() + set.names().count(), "{shell:?}");
-        let during: Vec<(&str, &str)> = during
-            .iter()
-            .map(|(name, value)| (name.as_str(), value.as_str()))
-            .collect();
+        let during: Vec<(&str, &str)> =
+            during.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         let unset = Environment::cleared(&[], &inherited(&during));
         let mut is = evaluate(&shell, &during, shown(&unset, syntax).expose());
         was.sort();
@@ -175,10 +164,8 @@ fn a_served_child_gets_the_endpoint_and_no_credentials() {
         ("AWS_CREDENTIAL_EXPIRATION", "x"),
         ("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", "/x"),
     ]);
-    let endpoint = Endpoint {
-        uri: "http://127.0.0.1:1/x".into(),
-        token: Secret::new(TOKEN.into()),
-    };
+    let endpoint =
+        Endpoint { uri: "http://127.0.0.1:1/x".into(), token: Secret::new(TOKEN.into()) };
     let target = pass("dev-tanaka", FAR).target;
     let environment = Environment::served(&target, endpoint, &Context::default(), &before);
     let block = environment.block(&before).unwrap();
@@ -208,17 +195,11 @@ fn masked_is_the_same_text_without_the_secrets() {
         let masked = environment.render(form, Masking::Masked);
         assert!(!masked.expose().contains(TOKEN), "{form:?}");
         assert!(!masked.expose().contains("canary"), "{form:?}");
-        assert_eq!(
-            masked.expose().lines().count(),
-            shown.expose().lines().count(),
-            "{form:?}"
-        );
+        assert_eq!(masked.expose().lines().count(), shown.expose().lines().count(), "{form:?}");
     }
     insta::assert_snapshot!(environment.render(Form::Dotenv, Masking::Masked).expose());
     insta::assert_snapshot!(
-        environment
-            .render(Form::Export(Syntax::Bash), Masking::Masked)
-            .expose()
+        environment.render(Form::Export(Syntax::Bash), Masking::Masked).expose()
     );
 }
 

@@ -9,11 +9,8 @@ use super::terminal::Pty;
 use crate::support::program;
 
 /// The shells that sekisho teaches, each with the file of a person's own.
-pub const SHELLS: [(&str, &str); 3] = [
-    ("bash", ".bashrc"),
-    ("zsh", ".zshrc"),
-    ("fish", ".config/fish/config.fish"),
-];
+pub const SHELLS: [(&str, &str); 3] =
+    [("bash", ".bashrc"), ("zsh", ".zshrc"), ("fish", ".config/fish/config.fish")];
 
 /// A home with `text` as the shell's rc file.
 pub fn home(rc: &str, text: &str) -> tempfile::TempDir {
@@ -99,10 +96,7 @@ fn start_up_files_run_first_and_lose() {
         for folder in std::fs::read_dir(home.path().join("run")).unwrap() {
             for file in std::fs::read_dir(folder.unwrap().path()).unwrap() {
                 let text = std::fs::read_to_string(file.unwrap().path()).unwrap();
-                assert!(
-                    !text.contains("canary") && !text.contains("tanaka"),
-                    "{shell}"
-                );
+                assert!(!text.contains("canary") && !text.contains("tanaka"), "{shell}");
             }
         }
     }
@@ -118,10 +112,7 @@ fn start_up_files_do_not_inherit_the_copies() {
         let home = home(rc, "env > seen\n");
         start(&Task::new(&program, home.path()), home.path());
         let seen = std::fs::read_to_string(home.path().join("seen")).unwrap();
-        assert!(
-            seen.contains("SEKISHO_TARGET=dev-tanaka/Developer"),
-            "{seen}"
-        );
+        assert!(seen.contains("SEKISHO_TARGET=dev-tanaka/Developer"), "{seen}");
         assert!(!seen.contains("__SEKISHO"), "{shell}: {seen}");
     }
 }
@@ -155,10 +146,7 @@ fn every_key_reaches_the_child() {
         pty.line("wc -c < typed; echo FI''N");
         let screen = pty.wait_for("FIN");
         let expected = (typed.len() + 1).to_string();
-        assert!(
-            screen.lines().any(|line| line.trim() == expected),
-            "{shell}: {screen}"
-        );
+        assert!(screen.lines().any(|line| line.trim() == expected), "{shell}: {screen}");
     });
 }
 
@@ -184,9 +172,7 @@ fn interrupts_and_job_control_are_the_childs() {
         pty.line("sh -c 'echo REA\"\"DY; exec cat'");
         pty.wait_for("READY");
         pty.send("stop me\r");
-        pty.wait_until("the echo of cat", |screen| {
-            screen.matches("stop me").count() == 2
-        });
+        pty.wait_until("the echo of cat", |screen| screen.matches("stop me").count() == 2);
         let before = prompts(&pty.screen());
         pty.send("\u{1a}");
         pty.wait_until("a new prompt", |screen| prompts(screen) > before);
@@ -198,9 +184,7 @@ fn interrupts_and_job_control_are_the_childs() {
         );
         let shell_group = pty.foreground();
         pty.line("fg");
-        pty.wait_until("the command in the foreground", |_| {
-            pty.foreground() != shell_group
-        });
+        pty.wait_until("the command in the foreground", |_| pty.foreground() != shell_group);
         pty.line("once more");
         pty.wait_until("the echo of the resumed cat", |screen| {
             screen.matches("once more").count() == 2
@@ -244,9 +228,7 @@ fn term_and_hup_are_passed_on() {
     for (name, sent) in [("TERM", Signal::TERM), ("HUP", Signal::HUP)] {
         let home = home(".bashrc", "");
         let mut pty = start(&Task::new(&bash, home.path()), home.path());
-        pty.line(&format!(
-            "trap 'kill %1; exit 9' {name}; sleep 1000 & echo FI''N; wait"
-        ));
+        pty.line(&format!("trap 'kill %1; exit 9' {name}; sleep 1000 & echo FI''N; wait"));
         pty.wait_for("FIN");
         signal(pty.pid(), sent);
         pty.wait_for("ENDED 9");
@@ -292,13 +274,9 @@ fn the_shell_one_comes_from_is_the_shell_one_gets() {
     pty.wait_for("ENDED 5");
     let outer = pty.pid();
     pty.send("\u{1a}");
-    pty.wait_until("the outer shell in the foreground", |_| {
-        pty.foreground() == outer
-    });
+    pty.wait_until("the outer shell in the foreground", |_| pty.foreground() == outer);
     pty.line("fg");
-    pty.wait_until("the driver in the foreground", |_| {
-        pty.foreground() != outer
-    });
+    pty.wait_until("the driver in the foreground", |_| pty.foreground() != outer);
     pty.line("hello");
     pty.wait_for("READ hello");
 }

@@ -60,11 +60,7 @@ impl Pty {
     /// Starts a command.
     pub fn spawn(command: CommandBuilder) -> Self {
         let pair = native_pty_system()
-            .openpty(PtySize {
-                rows: ROWS.get(),
-                cols: COLUMNS.get(),
-                ..PtySize::default()
-            })
+            .openpty(PtySize { rows: ROWS.get(), cols: COLUMNS.get(), ..PtySize::default() })
             .unwrap();
         let child = pair.slave.spawn_command(command).unwrap();
         drop(pair.slave);
@@ -92,12 +88,7 @@ impl Pty {
                 }
             }
         });
-        Self {
-            screen,
-            keys: pair.master.take_writer().unwrap(),
-            child,
-            master: pair.master,
-        }
+        Self { screen, keys: pair.master.take_writer().unwrap(), child, master: pair.master }
     }
 
     /// Types.
@@ -130,12 +121,7 @@ impl Pty {
                 drop(screen);
                 panic!("it never came to {what}:\n{text}");
             }
-            screen = self
-                .screen
-                .1
-                .wait_timeout(screen, left.min(POLL))
-                .unwrap()
-                .0;
+            screen = self.screen.1.wait_timeout(screen, left.min(POLL)).unwrap().0;
         }
     }
 
@@ -174,11 +160,7 @@ impl Pty {
         let mut screen = self.screen.0.lock().unwrap();
         screen.parser.screen_mut().set_size(height, width);
         drop(screen);
-        let size = PtySize {
-            rows,
-            cols: columns,
-            ..PtySize::default()
-        };
+        let size = PtySize { rows, cols: columns, ..PtySize::default() };
         self.master.resize(size).unwrap();
     }
 

@@ -17,10 +17,7 @@ pub fn catalog() -> Catalog {
     let account = |name: &str, id: &str, alias: &str, roles: &[Role], tags: &[&str]| Account {
         name: name.parse().unwrap(),
         id: id.parse().unwrap(),
-        aliases: alias
-            .split_whitespace()
-            .map(|alias| alias.parse().unwrap())
-            .collect(),
+        aliases: alias.split_whitespace().map(|alias| alias.parse().unwrap()).collect(),
         roles: roles.iter().cloned().map(Arc::new).collect(),
         region: None,
         color: None,
@@ -33,13 +30,7 @@ pub fn catalog() -> Catalog {
     let both = [developer.clone(), read_only];
     Catalog::new(
         vec![
-            account(
-                "dev-tanaka",
-                "222222222222",
-                "mine",
-                &both,
-                &["sandbox", "payments"],
-            ),
+            account("dev-tanaka", "222222222222", "mine", &both, &["sandbox", "payments"]),
             account("dev-suzuki", "012345678901", "", &both, &["sandbox"]),
             Account {
                 region: Some("us-west-2".parse().unwrap()),
@@ -52,23 +43,11 @@ pub fn catalog() -> Catalog {
                     &[],
                 )
             },
-            account(
-                "staging",
-                "444444444444",
-                "",
-                std::slice::from_ref(&developer),
-                &["shared"],
-            ),
+            account("staging", "444444444444", "", std::slice::from_ref(&developer), &["shared"]),
             Account {
                 guard: Guard::Warn,
                 color: Some(Color::Yellow),
-                ..account(
-                    "prod-web",
-                    "555555555555",
-                    "",
-                    std::slice::from_ref(&developer),
-                    &[],
-                )
+                ..account("prod-web", "555555555555", "", std::slice::from_ref(&developer), &[])
             },
             Account {
                 guard: Guard::Confirm,

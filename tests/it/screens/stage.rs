@@ -78,10 +78,7 @@ impl World {
 
     fn pass(&self, target: &Target, notes: Vec<String>) -> Pass {
         let expires = self.now().checked_add(target.duration).unwrap();
-        let live = Live {
-            expires,
-            flow: target.flow(),
-        };
+        let live = Live { expires, flow: target.flow() };
         let mut standing = self.standing.borrow_mut();
         standing.roles.insert(target.role.clone(), live);
         Pass {
@@ -102,10 +99,7 @@ impl World {
 impl Host for World {
     fn now(&self) -> Timestamp {
         let elapsed = self.clock.now.get();
-        Timestamp::from_second(START)
-            .unwrap()
-            .checked_add(elapsed)
-            .unwrap()
+        Timestamp::from_second(START).unwrap().checked_add(elapsed).unwrap()
     }
 
     async fn catalog(&self) -> Result<(Setup, Arc<Catalog>), Fault> {
@@ -134,26 +128,16 @@ impl Host for World {
 
     async fn issue(&self, request: Request) -> Result<Pass, Refusal> {
         let target = request.target.target().clone();
-        let code = request
-            .code
-            .as_ref()
-            .map_or(String::new(), |(serial, code)| {
-                format!(" with {} of {}", code.expose(), serial.short())
-            });
+        let code = request.code.as_ref().map_or(String::new(), |(serial, code)| {
+            format!(" with {} of {}", code.expose(), serial.short())
+        });
         let code = match &request.passphrase {
             Some(passphrase) => format!("{code} opened with {}", passphrase.expose()),
             None => code,
         };
         let scope = target.session.scope.name();
-        self.note(format!(
-            "issue {target} {scope} {:?}{code}",
-            request.terms.renew
-        ));
-        let mut answer = self
-            .answers
-            .borrow_mut()
-            .pop_front()
-            .expect("an answer is scripted");
+        self.note(format!("issue {target} {scope} {:?}{code}", request.terms.renew));
+        let mut answer = self.answers.borrow_mut().pop_front().expect("an answer is scripted");
         while let Answer::After(wait, then) = answer {
             self.clock.sleep(wait).await;
             answer = *then;
@@ -167,9 +151,7 @@ impl Host for World {
                 user: "tanaka".parse().unwrap(),
                 devices: [("phone", "tanaka"), ("yubikey", "tanaka-key")]
                     .map(|(label, name)| Device {
-                        serial: format!("arn:aws:iam::111111111111:mfa/{name}")
-                            .parse()
-                            .unwrap(),
+                        serial: format!("arn:aws:iam::111111111111:mfa/{name}").parse().unwrap(),
                         label: label.into(),
                     })
                     .into(),
@@ -195,9 +177,7 @@ impl Host for World {
     }
 
     fn device_code(&self, serial: &MfaSerial) -> Option<DeviceCode> {
-        self.demo_code
-            .filter(|_| serial.short() == "tanaka")
-            .map(|code| DeviceCode(code.into()))
+        self.demo_code.filter(|_| serial.short() == "tanaka").map(|code| DeviceCode(code.into()))
     }
 
     async fn sleep(&self, time: Duration) {
@@ -225,24 +205,12 @@ pub struct Stage {
 impl Stage {
     /// The usual accounts in a window of this size.
     pub fn new(width: u16, height: u16) -> Self {
-        Self::with(
-            width,
-            height,
-            setup(&UNICODE, Paint::Color),
-            History::default(),
-            catalog(),
-        )
+        Self::with(width, height, setup(&UNICODE, Paint::Color), History::default(), catalog())
     }
 
     /// The usual accounts, in ASCII and without colours.
     pub fn ascii(width: u16, height: u16) -> Self {
-        Self::with(
-            width,
-            height,
-            setup(&ASCII, Paint::Plain),
-            History::default(),
-            catalog(),
-        )
+        Self::with(width, height, setup(&ASCII, Paint::Plain), History::default(), catalog())
     }
 
     pub fn with(width: u16, height: u16, setup: Setup, history: History, catalog: Catalog) -> Self {
@@ -253,10 +221,7 @@ impl Stage {
             world: World {
                 clock: Rc::default(),
                 answers: RefCell::default(),
-                standing: RefCell::new(Standing {
-                    store: Some("keyring"),
-                    ..Standing::default()
-                }),
+                standing: RefCell::new(Standing { store: Some("keyring"), ..Standing::default() }),
                 catalog: RefCell::default(),
                 seen: RefCell::default(),
                 demo_code: None,
@@ -274,23 +239,12 @@ impl Stage {
 
     /// A live auth session, and a role session with so many minutes left.
     pub fn signed_in(self, role: &str, minutes: u64) -> Self {
-        let at = |m: u64| {
-            self.world
-                .now()
-                .checked_add(Duration::from_mins(m))
-                .unwrap()
-        };
+        let at = |m: u64| self.world.now().checked_add(Duration::from_mins(m)).unwrap();
         {
             let mut standing = self.world.standing.borrow_mut();
             standing.user = Some("tanaka".parse().unwrap());
-            standing.auth = Some(AuthStanding {
-                expires: at(702),
-                device: "phone".into(),
-            });
-            let live = Live {
-                expires: at(minutes),
-                flow: Flow::Shared,
-            };
+            standing.auth = Some(AuthStanding { expires: at(702), device: "phone".into() });
+            let live = Live { expires: at(minutes), flow: Flow::Shared };
             standing.roles.insert(role.parse().unwrap(), live);
         }
         self
@@ -300,11 +254,7 @@ impl Stage {
     /// the keys the terminal hangs up.
     pub fn keys(&mut self, keys: &str) -> Outcome {
         let clock = Rc::clone(&self.world.clock);
-        let input = Keys {
-            steps: parse(keys),
-            clock: Rc::clone(&clock),
-            until: None,
-        };
+        let input = Keys { steps: parse(keys), clock: Rc::clone(&clock), until: None };
         let run = run(&mut self.terminal, input, &mut self.model, &self.world);
         clock.run(pin!(run)).unwrap()
     }
@@ -314,9 +264,7 @@ impl Stage {
         self.keys(keys);
         // The terminal in memory does not know that a wide glyph covers two cells: draw afresh.
         self.terminal.clear().unwrap();
-        self.terminal
-            .draw(|frame| draw(frame, &self.model))
-            .unwrap();
+        self.terminal.draw(|frame| draw(frame, &self.model)).unwrap();
         self.picture()
     }
 
@@ -349,9 +297,8 @@ impl Stage {
         let buffer = self.terminal.backend().buffer();
         for y in 0..buffer.area.height {
             for x in 0..buffer.area.width {
-                let rest: String = (x..buffer.area.width)
-                    .map(|x| buffer[(x, y)].symbol())
-                    .collect();
+                let rest: String =
+                    (x..buffer.area.width).map(|x| buffer[(x, y)].symbol()).collect();
                 if rest.starts_with(text) {
                     return buffer[(x, y)].style();
                 }
@@ -387,17 +334,11 @@ fn parse(keys: &str) -> VecDeque<Step> {
         } else if let Some((width, height)) =
             word.strip_prefix("size:").and_then(|s| s.split_once('x'))
         {
-            Step::Event(Event::Resize(
-                width.parse().unwrap(),
-                height.parse().unwrap(),
-            ))
+            Step::Event(Event::Resize(width.parse().unwrap(), height.parse().unwrap()))
         } else if word == " " {
             Step::Event(event("space".parse().unwrap()))
         } else {
-            Step::Event(event(
-                word.parse()
-                    .unwrap_or_else(|_| panic!("{word:?} is not a key")),
-            ))
+            Step::Event(event(word.parse().unwrap_or_else(|_| panic!("{word:?} is not a key"))))
         });
     }
     steps
@@ -464,8 +405,7 @@ impl Clock {
         if self.now.get() >= until {
             return Poll::Ready(());
         }
-        self.next
-            .set(Some(self.next.get().map_or(until, |next| next.min(until))));
+        self.next.set(Some(self.next.get().map_or(until, |next| next.min(until))));
         Poll::Pending
     }
 
@@ -481,8 +421,7 @@ impl Clock {
             if let Poll::Ready(output) = future.as_mut().poll(&mut cx) {
                 return output;
             }
-            self.now
-                .set(self.next.get().expect("something is waited for"));
+            self.now.set(self.next.get().expect("something is waited for"));
         }
     }
 }

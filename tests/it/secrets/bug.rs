@@ -66,10 +66,7 @@ fn work_with_a_bug() {
     };
     hide_memory().unwrap();
     let core = getrlimit(Resource::Core);
-    let most = rustix::process::Rlimit {
-        current: core.maximum,
-        ..core
-    };
+    let most = rustix::process::Rlimit { current: core.maximum, ..core };
     setrlimit(Resource::Core, most).unwrap();
 
     let paths = Paths::find(|name| std::env::var_os(name), Ids::current()).unwrap();
@@ -94,18 +91,13 @@ fn work_with_a_bug() {
         target: target.clear(Confirmation::Absent).unwrap(),
         code: Some((SERIAL.parse().unwrap(), code)),
         passphrase: None,
-        terms: Terms {
-            renew: Renew::ByFlow,
-            asking: Asking::Allowed,
-        },
+        terms: Terms { renew: Renew::ByFlow, asking: Asking::Allowed },
     };
     let key = run(broker.access_key()).map(|key| Rc::downgrade(&key));
     let key = key.unwrap_or_else(|refusal| panic!("{:?}", refusal.into_fault()));
     assert_eq!(key.strong_count(), 1, "the broker holds it");
     READINGS.store(readings.parse().unwrap(), Ordering::Relaxed);
-    let ended = catch_unwind(AssertUnwindSafe(move || {
-        run(broker.issue(&request)).is_ok()
-    }));
+    let ended = catch_unwind(AssertUnwindSafe(move || run(broker.issue(&request)).is_ok()));
     READINGS.store(usize::MAX, Ordering::Relaxed);
     assert_eq!(key.strong_count(), 0, "dropping it wipes it");
     match ended {
@@ -177,9 +169,7 @@ fn a_process_that_is_aborted_in_a_call_leaves_no_core() {
     }
     day.inject("AssumeRole", Times::UntilCleared, Misbehaviour::Hang);
     let mut exec = dumping(&format!("exec setsid {BINARY} exec dev-1 -- true"));
-    until("the last call", || {
-        (day.stage.calls("AssumeRole") == 1).then_some(())
-    });
+    until("the last call", || (day.stage.calls("AssumeRole") == 1).then_some(()));
     let pid = Pid::from_child(&exec);
     kill_process(pid, Signal::ABORT).unwrap();
     let died = exec.wait().unwrap();

@@ -40,12 +40,7 @@ struct Step {
 fn steps(strace: &Path, dir: &Path) -> Vec<Step> {
     let log = dir.with_file_name("strace.log");
     let status = Command::new(strace)
-        .args([
-            "-f",
-            "-qq",
-            "-e",
-            "trace=openat,fchmod,write,fsync,renameat,unlinkat",
-        ])
+        .args(["-f", "-qq", "-e", "trace=openat,fchmod,write,fsync,renameat,unlinkat"])
         .arg("-o")
         .arg(&log)
         .arg(std::env::current_exe().unwrap())
@@ -58,14 +53,8 @@ fn steps(strace: &Path, dir: &Path) -> Vec<Step> {
         return Vec::new();
     }
     let log = fs::read_to_string(&log).unwrap();
-    let calls: Vec<(&str, &str)> = log
-        .lines()
-        .filter_map(|line| line.split_once(' '))
-        .collect();
-    let at = calls
-        .iter()
-        .position(|(_, call)| call.contains(".tmp-"))
-        .unwrap();
+    let calls: Vec<(&str, &str)> = log.lines().filter_map(|line| line.split_once(' ')).collect();
+    let at = calls.iter().position(|(_, call)| call.contains(".tmp-")).unwrap();
     let thread = calls[at].0;
     let mut steps: Vec<Step> = Vec::new();
     let mut seen: Vec<&str> = Vec::new();
@@ -99,23 +88,13 @@ fn no_death_and_no_full_disk_at_any_step_loses_the_old_file() {
         return skip("strace may not trace here");
     }
     let names: Vec<&str> = steps.iter().map(|step| step.call.as_str()).collect();
-    assert_eq!(
-        names,
-        ["openat", "fchmod", "write", "fsync", "renameat", "fsync"]
-    );
+    assert_eq!(names, ["openat", "fchmod", "write", "fsync", "renameat", "fsync"]);
 
     for injury in ["signal=KILL", "error=ENOSPC", "error=EROFS", "error=EIO"] {
         for (at, Step { call, when }) in steps.iter().enumerate() {
             ours.write("file", OLD).unwrap();
             let output = Command::new(&strace)
-                .args([
-                    "-f",
-                    "-qq",
-                    "-o",
-                    "/dev/null",
-                    "-e",
-                    &format!("trace={call}"),
-                ])
+                .args(["-f", "-qq", "-o", "/dev/null", "-e", &format!("trace={call}")])
                 .arg(format!("--inject={call}:{injury}:when={when}"))
                 .arg(std::env::current_exe().unwrap())
                 .args(again_args(WRITER))
@@ -185,13 +164,11 @@ fn a_read_only_directory_leaves_the_old_file() {
         for path in [temp.path(), dir.parent().unwrap(), &dir, &dir.join("file")] {
             chown(path, Some(65534), Some(65534)).unwrap();
         }
-        let output = again(
-            "store::files::a_read_only_directory_leaves_the_old_file",
-            dir.to_str().unwrap(),
-        )
-        .uid(65534)
-        .gid(65534)
-        .output();
+        let output =
+            again("store::files::a_read_only_directory_leaves_the_old_file", dir.to_str().unwrap())
+                .uid(65534)
+                .gid(65534)
+                .output();
         match output {
             Ok(output) => assert!(output.status.success(), "{output:?}"),
             Err(error) => skip(&format!("nobody may not run this test: {error}")),
@@ -213,14 +190,8 @@ fn a_planted_fifo_holds_nobody_up() {
     let (_temp, dir) = place();
     let ours = Dir::create(&dir).unwrap();
     let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
-    rustix::fs::mknodat(
-        rustix::fs::CWD,
-        dir.join("file"),
-        rustix::fs::FileType::Fifo,
-        mode,
-        0,
-    )
-    .unwrap();
+    rustix::fs::mknodat(rustix::fs::CWD, dir.join("file"), rustix::fs::FileType::Fifo, mode, 0)
+        .unwrap();
     assert!(matches!(ours.read("file", 100).unwrap_err().why, Why::Link));
     assert!(matches!(ours.lock("file").unwrap_err().why, Why::Link));
 }
@@ -249,10 +220,7 @@ fn a_file_linked_on_purpose_is_written_through() {
     assert!(home.join("config").is_symlink());
     assert!(!repo.join("aws").is_symlink());
     assert_eq!(fs::read(repo.join("aws")).unwrap(), NEW);
-    assert_eq!(
-        fs::metadata(repo.join("aws")).unwrap().permissions().mode() & 0o777,
-        0o640
-    );
+    assert_eq!(fs::metadata(repo.join("aws")).unwrap().permissions().mode() & 0o777, 0o640);
     assert_eq!(fs::read_dir(&repo).unwrap().count(), 1);
     if root() {
         chown(repo.join("aws"), None, Some(1234)).unwrap();
@@ -272,10 +240,7 @@ fn a_file_linked_on_purpose_is_written_through() {
 
     let fresh = temp.path().join("home/.config/new");
     write_through(&fresh, NEW).unwrap();
-    assert_eq!(
-        fs::metadata(&fresh).unwrap().permissions().mode() & 0o777,
-        0o600
-    );
+    assert_eq!(fs::metadata(&fresh).unwrap().permissions().mode() & 0o777, 0o600);
 }
 
 #[test]
@@ -285,13 +250,7 @@ fn faults_name_the_file_and_the_remedy() {
     ours.write("it's", OLD).unwrap();
     let file = dir.join("it's");
     fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
-    let fault = ours
-        .read("it's", 100)
-        .unwrap_err()
-        .fault("the session cannot be read");
-    assert!(
-        fault.why[0].ends_with("is open to other users (mode 644)"),
-        "{fault:?}"
-    );
+    let fault = ours.read("it's", 100).unwrap_err().fault("the session cannot be read");
+    assert!(fault.why[0].ends_with("is open to other users (mode 644)"), "{fault:?}");
     assert_eq!(fault.fix, [format!("chmod 600 \"{}\"", file.display())]);
 }

@@ -29,17 +29,10 @@ fn only_the_process_is_hidden_and_not_its_child() {
     }
     let limits = || {
         let text = fs::read_to_string("/proc/self/limits").unwrap();
-        text.lines()
-            .find(|line| line.contains("core"))
-            .unwrap()
-            .to_owned()
+        text.lines().find(|line| line.contains("core")).unwrap().to_owned()
     };
-    let child = || {
-        Command::new("cat")
-            .args(["/proc/self/environ", "/proc/self/limits"])
-            .output()
-            .unwrap()
-    };
+    let child =
+        || Command::new("cat").args(["/proc/self/environ", "/proc/self/limits"]).output().unwrap();
     let (before, child_before) = (limits(), child());
     assert!(fs::read("/proc/self/environ").is_ok());
     hide_memory().unwrap();

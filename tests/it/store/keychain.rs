@@ -58,28 +58,19 @@ fn probes() {
     let Some(_) = second() else { return };
     let since = Instant::now();
     let probe = keychain::probe();
-    assert!(
-        since.elapsed() < Duration::from_secs(4),
-        "a probe takes 2 s at most"
-    );
+    assert!(since.elapsed() < Duration::from_secs(4), "a probe takes 2 s at most");
     say(&format!("PROBED {probe:?}"));
     if let Err(error) = probe {
         let fault = error.fault();
         assert!(!fault.why.is_empty() && !fault.fix.is_empty(), "{fault:?}");
     }
     // A wait for the unlocking can be cancelled, and leaving the process waits for nobody.
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .build()
-        .unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     let _ = runtime.block_on(async {
         tokio::time::timeout(Duration::from_millis(100), keychain::unlock()).await
     });
     drop(runtime);
-    assert!(
-        since.elapsed() < Duration::from_secs(5),
-        "a cancelled wait is over"
-    );
+    assert!(since.elapsed() < Duration::from_secs(5), "a cancelled wait is over");
 }
 
 fn probed(output: &Output) -> String {
@@ -99,10 +90,7 @@ fn no_bus() {
     let output = again(PROBES, "here")
         .env("HOME", home.path())
         .env("XDG_RUNTIME_DIR", home.path())
-        .env(
-            "DBUS_SESSION_BUS_ADDRESS",
-            format!("unix:path={}/none", home.path().display()),
-        )
+        .env("DBUS_SESSION_BUS_ADDRESS", format!("unix:path={}/none", home.path().display()))
         .output()
         .unwrap();
     expect(&output, &KeychainError::NoBus);
@@ -166,26 +154,15 @@ fn a_daemon_that_hangs() {
 fn keeps_keys_and_data_keys() {
     const KEYCHAIN: &[KeyPlace] = &[KeyPlace::Keychain];
     let Some(home) = second() else { return };
-    let slot = Slot {
-        account: "111111111111".parse().unwrap(),
-        endpoint: None,
-    };
+    let slot = Slot { account: "111111111111".parse().unwrap(), endpoint: None };
     let key = AccessKey {
         id: "AKIAIOSFODNN7EXAMPLE".parse().unwrap(),
         secret: Secret::new("a secret".into()),
     };
     let created = at(0);
-    let entry = KeyEntry {
-        current: Some(StoredKey { key, created }),
-        ..KeyEntry::default()
-    };
+    let entry = KeyEntry { current: Some(StoredKey { key, created }), ..KeyEntry::default() };
     let mut nobody = |_| panic!("a keychain asks by itself");
-    assert!(
-        KeyHome::Keychain
-            .load(&slot, &mut nobody)
-            .unwrap()
-            .is_none()
-    );
+    assert!(KeyHome::Keychain.load(&slot, &mut nobody).unwrap().is_none());
     KeyHome::Keychain.save(&slot, &entry, &mut nobody).unwrap();
     KeyHome::Keychain.save(&slot, &entry, &mut nobody).unwrap();
     let back = KeyHome::Keychain.load(&slot, &mut nobody).unwrap().unwrap();
@@ -196,15 +173,9 @@ fn keeps_keys_and_data_keys() {
     let dir = home.join("state/sessions");
     let first = Vault::new(&dir, KEYCHAIN, None);
     first.put(Kind::AuthSession, &[1; 32], b"a session", at(3600), at(0));
-    assert_eq!(
-        (first.label(), first.take_warning()),
-        (Some("Secret Service"), None)
-    );
+    assert_eq!((first.label(), first.take_warning()), (Some("Secret Service"), None));
     let other = Vault::new(&dir, KEYCHAIN, None);
-    assert_eq!(
-        &*other.get(Kind::AuthSession, &[1; 32], at(1)).unwrap(),
-        b"a session"
-    );
+    assert_eq!(&*other.get(Kind::AuthSession, &[1; 32], at(1)).unwrap(), b"a session");
     other.forget_all().unwrap();
     assert!(first.get(Kind::AuthSession, &[1; 32], at(1)).is_none());
     say("KEPT");

@@ -15,10 +15,7 @@ use super::{at, place};
 const SECRET: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
 
 fn slot() -> Slot {
-    Slot {
-        account: "111111111111".parse().unwrap(),
-        endpoint: None,
-    }
+    Slot { account: "111111111111".parse().unwrap(), endpoint: None }
 }
 
 fn entry() -> KeyEntry {
@@ -27,10 +24,7 @@ fn entry() -> KeyEntry {
         secret: Secret::new(SECRET.into()),
     };
     let created = at(0);
-    KeyEntry {
-        current: Some(StoredKey { key, created }),
-        ..KeyEntry::default()
-    }
+    KeyEntry { current: Some(StoredKey { key, created }), ..KeyEntry::default() }
 }
 
 /// A person who types `answer`, and what they were asked.
@@ -40,10 +34,7 @@ struct Person {
 }
 
 fn person(answer: &'static str) -> Person {
-    Person {
-        answer,
-        asked: RefCell::default(),
-    }
+    Person { answer, asked: RefCell::default() }
 }
 
 impl Person {
@@ -63,14 +54,7 @@ impl Person {
 }
 
 fn secret(entry: Option<KeyEntry>) -> String {
-    entry
-        .unwrap()
-        .current
-        .unwrap()
-        .key
-        .secret
-        .expose()
-        .to_owned()
+    entry.unwrap().current.unwrap().key.secret.expose().to_owned()
 }
 
 /// A home with one key in it, whose passphrase is `correct horse`.
@@ -96,11 +80,7 @@ fn the_passphrase_is_asked_once_a_login() {
     assert_eq!(person.asked.take(), [Passphrase::New]);
     let bytes = fs::read(state.join("keys/111111111111.key")).unwrap();
     for canary in [SECRET, "AKIAIOSFODNN7EXAMPLE", "correct horse"] {
-        assert!(
-            !bytes
-                .windows(canary.len())
-                .any(|window| window == canary.as_bytes())
-        );
+        assert!(!bytes.windows(canary.len()).any(|window| window == canary.as_bytes()));
     }
 
     assert_eq!(secret(person.load(&home).unwrap()), SECRET);
@@ -128,21 +108,14 @@ fn a_wrong_passphrase_opens_and_replaces_nothing() {
     let before = fs::read(&file).unwrap();
     for answer in ["correct hors", "correct horse "] {
         let error = person(answer).load(&home).err().unwrap();
-        assert!(matches!(
-            error,
-            KeyError::File(KeyFileError::WrongPassphrase)
-        ));
+        assert!(matches!(error, KeyError::File(KeyFileError::WrongPassphrase)));
         assert_eq!(error.fault().what, "the passphrase is wrong");
         assert!(person(answer).save(&home).is_err());
     }
     let error = person("").load(&home).err().unwrap();
-    assert!(matches!(
-        error,
-        KeyError::File(KeyFileError::EmptyPassphrase)
-    ));
-    let nobody = home.load(&slot(), &mut |_| {
-        Err(Unasked::Never(Fault::new(Exit::NeedsPerson, "no terminal")))
-    });
+    assert!(matches!(error, KeyError::File(KeyFileError::EmptyPassphrase)));
+    let nobody = home
+        .load(&slot(), &mut |_| Err(Unasked::Never(Fault::new(Exit::NeedsPerson, "no terminal"))));
     assert_eq!(nobody.err().unwrap().fault().exit, Exit::NeedsPerson);
     assert_eq!(fs::read(&file).unwrap(), before);
     assert_eq!(secret(person("correct horse").load(&home).unwrap()), SECRET);
@@ -160,16 +133,10 @@ fn every_flipped_byte_and_every_truncation_is_told_from_a_wrong_passphrase() {
         let never = person("correct horse");
         let error = never.load(&home).err().unwrap();
         assert!(
-            matches!(
-                error,
-                KeyError::File(KeyFileError::Damaged(_) | KeyFileError::Future(_))
-            ),
+            matches!(error, KeyError::File(KeyFileError::Damaged(_) | KeyFileError::Future(_))),
             "{case}: {error}"
         );
-        assert!(
-            never.save(&home).is_err(),
-            "{case}: a damaged file is not overwritten"
-        );
+        assert!(never.save(&home).is_err(), "{case}: a damaged file is not overwritten");
         assert!(never.asked.take().is_empty(), "{case}");
     };
     for at in 0..good.len() {
@@ -222,19 +189,9 @@ fn a_header_that_asks_for_too_little_or_too_much_is_refused_before_anything_is_d
 fn a_file_of_another_slot_does_not_open() {
     let (_temp, state) = place();
     let home = filled(&state);
-    let other = Slot {
-        account: "222222222222".parse().unwrap(),
-        endpoint: None,
-    };
-    fs::copy(
-        state.join("keys/111111111111.key"),
-        state.join("keys/222222222222.key"),
-    )
-    .unwrap();
+    let other = Slot { account: "222222222222".parse().unwrap(), endpoint: None };
+    fs::copy(state.join("keys/111111111111.key"), state.join("keys/222222222222.key")).unwrap();
     let stolen = home.load(&other, &mut |_| Ok(Secret::new("correct horse".into())));
-    assert!(matches!(
-        stolen.err().unwrap(),
-        KeyError::File(KeyFileError::WrongPassphrase)
-    ));
+    assert!(matches!(stolen.err().unwrap(), KeyError::File(KeyFileError::WrongPassphrase)));
     home.remove(&slot()).unwrap();
 }

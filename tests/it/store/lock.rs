@@ -27,11 +27,7 @@ fn busy(turn: Turn) -> Holder {
 }
 
 fn block_on<T>(future: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .build()
-        .unwrap()
-        .block_on(future)
+    tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(future)
 }
 
 #[test]
@@ -83,9 +79,8 @@ fn a_holder_line_with_the_last_number_there_is_can_be_taken_over() {
 fn holders_that_all_sit_stopped_end_the_taking_over() {
     let (_temp, dir) = place();
     let lock = PromptLock::new(&dir, &ME).unwrap();
-    let held: Vec<Held> = (0..4)
-        .map(|i| mine(lock.take_over("pick", at(i * 10)).unwrap()))
-        .collect();
+    let held: Vec<Held> =
+        (0..4).map(|i| mine(lock.take_over("pick", at(i * 10)).unwrap())).collect();
     busy(lock.take_over("pick", at(1000)).unwrap());
     drop(held);
     mine(lock.try_take("pick", at(1001)).unwrap());
@@ -136,11 +131,8 @@ fn wants_a_session() {
     let text = match waited.unwrap() {
         Waited::Found(text) => text,
         Waited::Mine(held) => {
-            let mut log = OpenOptions::new()
-                .create(true)
-                .append(true)
-                .open(dir.join("prompts"))
-                .unwrap();
+            let mut log =
+                OpenOptions::new().create(true).append(true).open(dir.join("prompts")).unwrap();
             writeln!(log, "asked").unwrap();
             // Long enough for the others to come and wait.
             std::thread::sleep(Duration::from_millis(300));
@@ -189,23 +181,14 @@ fn a_killed_holder_releases_the_turn() {
         .spawn()
         .unwrap();
     let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    assert!(
-        lines
-            .map_while(Result::ok)
-            .any(|line| line.contains("HELD"))
-    );
+    assert!(lines.map_while(Result::ok).any(|line| line.contains("HELD")));
     let lock = PromptLock::new(&dir, &ME).unwrap();
     let holder = busy(lock.try_take("exec", Timestamp::now()).unwrap());
-    assert_eq!(
-        (holder.pid, holder.verb.as_str()),
-        (child.id(), "shell dev-tanaka")
-    );
+    assert_eq!((holder.pid, holder.verb.as_str()), (child.id(), "shell dev-tanaka"));
     child.kill().unwrap();
     child.wait().unwrap();
-    until("the turn is free", || {
-        match lock.try_take("exec", Timestamp::now()).unwrap() {
-            Turn::Mine(held) => Some(held),
-            Turn::Busy(_) => None,
-        }
+    until("the turn is free", || match lock.try_take("exec", Timestamp::now()).unwrap() {
+        Turn::Mine(held) => Some(held),
+        Turn::Busy(_) => None,
     });
 }

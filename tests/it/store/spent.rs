@@ -23,28 +23,16 @@ fn a_code_is_spent_for_ninety_seconds_and_others_are_not() {
     let here = SpentCodes::new(&dir);
     let there = SpentCodes::new(&dir);
     assert_eq!(there.is_spent(&phone(), &code("123456"), at(0)), None);
-    assert_eq!(
-        here.mark(&phone(), &code("123456"), at(0)).unwrap(),
-        Marked::Fresh
-    );
+    assert_eq!(here.mark(&phone(), &code("123456"), at(0)).unwrap(), Marked::Fresh);
     for memory in [&here, &there] {
-        assert_eq!(
-            memory.is_spent(&phone(), &code("123456"), at(89)),
-            Some(at(90))
-        );
-        assert_eq!(
-            memory.mark(&phone(), &code("123456"), at(1)).unwrap(),
-            Marked::Spent(at(90))
-        );
+        assert_eq!(memory.is_spent(&phone(), &code("123456"), at(89)), Some(at(90)));
+        assert_eq!(memory.mark(&phone(), &code("123456"), at(1)).unwrap(), Marked::Spent(at(90)));
         assert_eq!(memory.is_spent(&phone(), &code("123456"), at(90)), None);
         assert_eq!(memory.is_spent(&phone(), &code("123457"), at(1)), None);
         let tablet = "arn:aws:iam::111111111111:mfa/tablet".parse().unwrap();
         assert_eq!(memory.is_spent(&tablet, &code("123456"), at(1)), None);
     }
-    assert_eq!(
-        there.mark(&phone(), &code("123456"), at(90)).unwrap(),
-        Marked::Fresh
-    );
+    assert_eq!(there.mark(&phone(), &code("123456"), at(90)).unwrap(), Marked::Fresh);
     there.unmark(&phone(), &code("123456")).unwrap();
     assert_eq!(there.is_spent(&phone(), &code("123456"), at(91)), None);
 }
@@ -56,10 +44,7 @@ fn clocks_may_jump() {
     codes.mark(&phone(), &code("123456"), at(0)).unwrap();
     assert!(codes.is_spent(&phone(), &code("123456"), at(-30)).is_some());
     assert_eq!(codes.is_spent(&phone(), &code("123456"), at(-3600)), None);
-    assert_eq!(
-        codes.mark(&phone(), &code("123456"), at(-3600)).unwrap(),
-        Marked::Fresh
-    );
+    assert_eq!(codes.mark(&phone(), &code("123456"), at(-3600)).unwrap(), Marked::Fresh);
 }
 
 #[test]
@@ -80,19 +65,12 @@ fn of_all_who_try_one_wins_and_no_mark_is_lost() {
                 })
             })
             .collect();
-        tries
-            .into_iter()
-            .map(|attempt| attempt.join().unwrap())
-            .sum()
+        tries.into_iter().map(|attempt| attempt.join().unwrap()).sum()
     });
     assert_eq!(fresh, 1);
     let later = SpentCodes::new(&dir);
     for i in 0..8 {
-        assert!(
-            later
-                .is_spent(&phone(), &code(&format!("00000{i}")), at(1))
-                .is_some()
-        );
+        assert!(later.is_spent(&phone(), &code(&format!("00000{i}")), at(1)).is_some());
     }
 }
 
@@ -110,15 +88,8 @@ fn the_file_says_neither_code_nor_device_and_may_be_damaged() {
         fs::write(&file, &bytes[..length]).unwrap();
         let codes = SpentCodes::new(&dir);
         assert_eq!(codes.is_spent(&phone(), &code("123456"), at(1)), None);
-        assert_eq!(
-            codes.mark(&phone(), &code("123456"), at(1)).unwrap(),
-            Marked::Fresh
-        );
-        assert!(
-            SpentCodes::new(&dir)
-                .is_spent(&phone(), &code("123456"), at(2))
-                .is_some()
-        );
+        assert_eq!(codes.mark(&phone(), &code("123456"), at(1)).unwrap(), Marked::Fresh);
+        assert!(SpentCodes::new(&dir).is_spent(&phone(), &code("123456"), at(2)).is_some());
     }
 }
 
@@ -126,12 +97,6 @@ fn the_file_says_neither_code_nor_device_and_may_be_damaged() {
 fn where_nothing_can_be_written_the_process_still_remembers() {
     let codes = SpentCodes::new(Path::new("/proc/sekisho"));
     assert!(codes.mark(&phone(), &code("123456"), at(0)).is_err());
-    assert_eq!(
-        codes.is_spent(&phone(), &code("123456"), at(1)),
-        Some(at(90))
-    );
-    assert_eq!(
-        codes.mark(&phone(), &code("123456"), at(1)).unwrap(),
-        Marked::Spent(at(90))
-    );
+    assert_eq!(codes.is_spent(&phone(), &code("123456"), at(1)), Some(at(90)));
+    assert_eq!(codes.mark(&phone(), &code("123456"), at(1)).unwrap(), Marked::Spent(at(90)));
 }

@@ -61,14 +61,8 @@ fn a_session_outlives_the_process_and_lies_sealed() {
 
     let bytes = fs::read(&file).unwrap();
     assert!(!bytes.windows(16).any(|window| window == &CANARY[..16]));
-    assert_eq!(
-        fs::metadata(&file).unwrap().permissions().mode() & 0o777,
-        0o600
-    );
-    assert_eq!(
-        fs::metadata(&dir).unwrap().permissions().mode() & 0o777,
-        0o700
-    );
+    assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    assert_eq!(fs::metadata(&dir).unwrap().permissions().mode() & 0o777, 0o700);
 }
 
 #[test]
@@ -81,10 +75,7 @@ fn a_record_is_of_its_name_and_kind_only() {
     assert!(vault.get(ROLE, &[0; 32], at(1)).is_none());
     assert!(vault.get(Kind::AuthSession, &NAME, at(1)).is_none());
 
-    for stolen in [
-        format!("role-{}", "00".repeat(32)),
-        format!("auth-{}", "ab".repeat(32)),
-    ] {
+    for stolen in [format!("role-{}", "00".repeat(32)), format!("auth-{}", "ab".repeat(32))] {
         fs::copy(&file, dir.join(&stolen)).unwrap();
     }
     assert!(vault.get(ROLE, &[0; 32], at(1)).is_none());
@@ -187,10 +178,7 @@ fn what_others_could_have_written_is_not_read_and_is_replaced() {
         ),
     ];
     if root() {
-        plants.push((
-            "another user",
-            Box::new(|| chown(&file, Some(1234), None).unwrap()),
-        ));
+        plants.push(("another user", Box::new(|| chown(&file, Some(1234), None).unwrap())));
     }
     for (said, plant) in plants {
         plant();
@@ -202,10 +190,7 @@ fn what_others_could_have_written_is_not_read_and_is_replaced() {
         assert!(vault.take_warning().is_none(), "{said}");
         assert_eq!(read(&self::vault(&dir)).unwrap(), CANARY, "{said}");
     }
-    assert!(
-        !aside.is_symlink() && aside.is_file(),
-        "nothing is written through a link"
-    );
+    assert!(!aside.is_symlink() && aside.is_file(), "nothing is written through a link");
 }
 
 #[test]
@@ -250,22 +235,14 @@ fn a_lost_data_key_is_one_line_and_an_empty_cache() {
     first.forget_all().unwrap();
     assert!(!file.exists());
     assert!(read(&first).is_none());
-    assert!(
-        first.take_warning().is_none(),
-        "nothing was lost, it was forgotten"
-    );
+    assert!(first.take_warning().is_none(), "nothing was lost, it was forgotten");
 
     fs::write(&file, &bytes).unwrap();
     fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
     let second = vault(&dir);
     let _cleanup = Cleanup(&second);
     assert!(read(&second).is_none());
-    assert!(
-        second
-            .take_warning()
-            .unwrap()
-            .contains("a new code is needed")
-    );
+    assert!(second.take_warning().unwrap().contains("a new code is needed"));
     second.purge(at(1));
     assert!(!file.exists(), "said once, then gone");
 
@@ -274,12 +251,7 @@ fn a_lost_data_key_is_one_line_and_an_empty_cache() {
     fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
     second.put(Kind::AuthSession, &NAME, CANARY, at(3600), at(0));
     assert!(read(&second).is_none());
-    assert!(
-        second
-            .take_warning()
-            .unwrap()
-            .contains("a new code is needed")
-    );
+    assert!(second.take_warning().unwrap().contains("a new code is needed"));
 }
 
 #[test]
@@ -294,11 +266,7 @@ fn purging_removes_what_is_over_and_nothing_else() {
     half.set_modified(SystemTime::UNIX_EPOCH + Duration::from_hours(500_000)) // at(0)
         .unwrap();
     vault.purge(at(1));
-    assert_eq!(
-        fs::read_dir(&dir).unwrap().count(),
-        4,
-        "two records, the lock, a fresh half"
-    );
+    assert_eq!(fs::read_dir(&dir).unwrap().count(), 4, "two records, the lock, a fresh half");
     vault.purge(at(601));
     assert!(file.exists());
     assert!(vault.get(Kind::AuthSession, &NAME, at(1)).is_none());
@@ -312,9 +280,7 @@ fn without_a_kernel_keyring_the_runtime_directory_serves_if_it_is_in_memory() {
     const RUNTIME: &[KeyPlace] = &[KeyPlace::Runtime];
     let (temp, dir) = place();
     let on_disk = temp.path().join("run");
-    let shm = tempfile::Builder::new()
-        .prefix("sekisho-")
-        .tempdir_in("/dev/shm");
+    let shm = tempfile::Builder::new().prefix("sekisho-").tempdir_in("/dev/shm");
 
     let told = |runtime: Option<&Path>| {
         let vault = Vault::new(&dir, RUNTIME, runtime);
@@ -346,21 +312,14 @@ fn without_a_kernel_keyring_the_runtime_directory_serves_if_it_is_in_memory() {
     assert_eq!(told(Some(&runtime)), ("runtime directory (weaker)", None));
 
     let other = Vault::new(&dir, RUNTIME, Some(&runtime));
-    assert_eq!(
-        other.label(),
-        Some("runtime directory (weaker)"),
-        "by what is there"
-    );
+    assert_eq!(other.label(), Some("runtime directory (weaker)"), "by what is there");
     let fresh = Vault::new(&dir.join("fresh"), RUNTIME, Some(&runtime));
     assert_eq!(fresh.label(), None, "not tried yet");
     assert_eq!(read(&other).unwrap(), CANARY);
     assert!(other.get(ROLE, &NAME, at(3601)).is_none());
     let elsewhere = Vault::new(&dir, RUNTIME, None);
     let left = elsewhere.forget_all().unwrap_err();
-    assert!(
-        left.contains("no XDG_RUNTIME_DIR"),
-        "its key was not destroyed: {left}"
-    );
+    assert!(left.contains("no XDG_RUNTIME_DIR"), "its key was not destroyed: {left}");
     told(Some(&runtime));
     other.forget_all().unwrap();
     assert!(read(&other).is_none());
@@ -373,10 +332,7 @@ fn memory_only_writes_nothing() {
     assert_eq!(read(&vault).unwrap(), CANARY);
     assert_eq!(vault.list(ROLE, at(0)), [(NAME, at(3600))]);
     assert_eq!(vault.label(), Some("memory only"));
-    assert_eq!(
-        (vault.settle(at(0)), vault.label()),
-        (Ok(None), Some("memory only"))
-    );
+    assert_eq!((vault.settle(at(0)), vault.label()), (Ok(None), Some("memory only")));
     assert!(vault.remove(ROLE, &NAME).unwrap());
     assert!(read(&vault).is_none());
 }
@@ -392,10 +348,7 @@ fn a_write_that_fails_keeps_the_session_in_memory_and_says_so() {
     fs::create_dir(&file).unwrap();
     vault.put(ROLE, &NAME, CANARY, at(3600), at(0));
     let warning = vault.take_warning().unwrap();
-    assert!(
-        warning.starts_with("sessions stay in memory: "),
-        "{warning}"
-    );
+    assert!(warning.starts_with("sessions stay in memory: "), "{warning}");
     assert_eq!(read(&vault).unwrap(), CANARY);
     assert_eq!(vault.list(ROLE, at(1)), [(NAME, at(3600))]);
 }
@@ -412,15 +365,8 @@ fn the_data_key_lives_no_longer_than_the_longest_session() {
     vault.put(Kind::Warm, &NAME, CANARY, at(2), at(0));
     assert!(vault.get(ROLE, &NAME, at(0)).is_some());
     // In the kernel's time, not in the test's: it wipes the key by itself.
-    until("the kernel drops the key", || {
-        vault.get(ROLE, &NAME, at(0)).is_none().then_some(())
-    });
-    assert!(
-        vault
-            .take_warning()
-            .unwrap()
-            .contains("a new code is needed")
-    );
+    until("the kernel drops the key", || vault.get(ROLE, &NAME, at(0)).is_none().then_some(()));
+    assert!(vault.take_warning().unwrap().contains("a new code is needed"));
 }
 
 /// The second process: only reads.

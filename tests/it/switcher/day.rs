@@ -9,22 +9,14 @@ fn a_day_in_the_demo() {
     desk.open("demo");
     assert!(desk.pty.has_screen());
     desk.pty.send("suz");
-    desk.pty.wait_until("one match", |screen| {
-        screen.contains("1 / ") && screen.contains("dev-suzuki")
-    });
+    desk.pty
+        .wait_until("one match", |screen| screen.contains("1 / ") && screen.contains("dev-suzuki"));
     desk.pty.send("\r");
 
     // A wrong code: the box stays and says why.
     let screen = desk.pty.wait_for("the device shows");
-    assert!(
-        screen.contains("MFA code") && screen.contains("dev-suzuki/Developer"),
-        "{screen}"
-    );
-    let wrong = if shown_code(&screen) == "000000" {
-        "111111"
-    } else {
-        "000000"
-    };
+    assert!(screen.contains("MFA code") && screen.contains("dev-suzuki/Developer"), "{screen}");
+    let wrong = if shown_code(&screen) == "000000" { "111111" } else { "000000" };
     desk.pty.send(wrong);
     let screen = desk.pty.wait_for("AWS did not take the code");
     assert!(screen.contains("MFA code"), "{screen}");
@@ -52,15 +44,12 @@ fn a_day_in_the_demo() {
     let prompts = |screen: &str| screen.matches("[dev-suzuki/Developer]").count();
     let before = prompts(&desk.pty.screen());
     desk.pty.send("\u{3}");
-    desk.pty
-        .wait_until("a new prompt", |screen| prompts(screen) > before);
+    desk.pty.wait_until("a new prompt", |screen| prompts(screen) > before);
     desk.pty.line("echo interrup''ted $? $SEKISHO_TARGET");
     desk.pty.wait_for("interrupted 130 dev-suzuki/Developer");
     if program("aws").is_some() {
-        desk.pty
-            .line("aws sts get-caller-identity --query Arn --output text");
-        desk.pty
-            .wait_for("arn:aws:sts::244424442444:assumed-role/Developer/tanaka");
+        desk.pty.line("aws sts get-caller-identity --query Arn --output text");
+        desk.pty.wait_for("arn:aws:sts::244424442444:assumed-role/Developer/tanaka");
     }
 
     // Back in the list, where it was.
@@ -77,15 +66,12 @@ fn a_day_in_the_demo() {
     desk.pty.line("exit");
     desk.pty.wait_for("left dev-tanaka/Developer");
     desk.pty.send("\u{1b}");
-    desk.pty
-        .wait_until("an empty filter", |screen| !screen.contains("› tanaka"));
+    desk.pty.wait_until("an empty filter", |screen| !screen.contains("› tanaka"));
     desk.pty.send("\u{1b}");
     assert_eq!(desk.ended(), 0);
 
     // Nothing stays behind.
-    let left: Vec<_> = std::fs::read_dir(desk.home.path().join("tmp"))
-        .unwrap()
-        .collect();
+    let left: Vec<_> = std::fs::read_dir(desk.home.path().join("tmp")).unwrap().collect();
     assert!(left.is_empty(), "{left:?}");
 }
 
@@ -111,18 +97,10 @@ fn one_code_opens_every_account_on_the_wire_too() {
     desk.pty.send("\r");
     desk.pty.wait_for("type the account's name");
     desk.pty.send("\u{1b}");
-    desk.pty.wait_until("the list", |screen| {
-        !screen.contains("type the account's name")
-    });
+    desk.pty.wait_until("the list", |screen| !screen.contains("type the account's name"));
     desk.pty.send("\u{3}");
     assert_eq!(desk.ended(), 130);
-    let calls: Vec<_> = desk
-        .home
-        .emulator
-        .calls()
-        .into_iter()
-        .map(|call| call.action)
-        .collect();
+    let calls: Vec<_> = desk.home.emulator.calls().into_iter().map(|call| call.action).collect();
     assert_eq!(calls, ["GetSessionToken", "AssumeRole", "AssumeRole"]);
 }
 
@@ -134,8 +112,7 @@ fn a_pasted_code_fills_the_box() {
     desk.pty.wait_for("MFA code");
     let code = desk.home.code();
     let (first, second) = code.trim().split_at(3);
-    desk.pty
-        .send(&format!("\u{1b}[200~{first} {second}\r\n\u{1b}[201~"));
+    desk.pty.send(&format!("\u{1b}[200~{first} {second}\r\n\u{1b}[201~"));
     desk.inside("dev");
     assert!(desk.home.emulator.calls()[0].with_code);
 }

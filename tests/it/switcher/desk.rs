@@ -52,9 +52,8 @@ impl Desk {
     /// Starts sekisho and waits for its list.
     #[track_caller]
     pub fn open(&mut self, arguments: &str) {
-        self.pty.line(&format!(
-            "$SEKISHO {arguments}; echo EN''DED $?; stty -g > after; echo LE''FT"
-        ));
+        self.pty
+            .line(&format!("$SEKISHO {arguments}; echo EN''DED $?; stty -g > after; echo LE''FT"));
         self.pty.wait_until("the list", |screen| {
             screen.contains("ACCOUNT") && screen.contains("Esc quit")
         });
@@ -124,9 +123,5 @@ pub fn shown_code(screen: &str) -> String {
 
 /// A number in a file that a script has written.
 pub fn number(file: &Path) -> i32 {
-    std::fs::read_to_string(file)
-        .unwrap()
-        .trim()
-        .parse()
-        .unwrap()
+    std::fs::read_to_string(file).unwrap().trim().parse().unwrap()
 }

@@ -16,8 +16,7 @@ fn quitting_and_cancelling() {
     desk.pty.send("\u{1b}");
     assert_eq!(desk.ended(), 0);
     desk.pty.line("clear");
-    desk.pty
-        .wait_until("a clear screen", |screen| !screen.contains("LEFT"));
+    desk.pty.wait_until("a clear screen", |screen| !screen.contains("LEFT"));
     desk.open("");
     desk.pty.send("\u{3}");
     assert_eq!(desk.ended(), 130);
@@ -31,9 +30,7 @@ fn signals() {
             desk.open(verb);
             signal(desk.pty.foreground(), sent);
             assert_eq!(desk.ended(), code, "{verb}");
-            let left = std::fs::read_dir(desk.home.path().join("tmp"))
-                .unwrap()
-                .count();
+            let left = std::fs::read_dir(desk.home.path().join("tmp")).unwrap().count();
             assert_eq!(left, 0, "{verb}");
         }
     }
@@ -42,17 +39,14 @@ fn signals() {
 #[test]
 fn a_fault_goes_back_to_the_list() {
     let Some(mut desk) = Desk::new() else { return };
-    desk.home
-        .emulator
-        .with(|organisation| organisation.roles.clear());
+    desk.home.emulator.with(|organisation| organisation.roles.clear());
     desk.open("");
     desk.choose("dev");
     desk.give_code();
     let screen = desk.pty.wait_for("AWS refused to open dev/Developer");
     assert!(screen.contains("what to do"), "{screen}");
     desk.pty.send("\u{1b}");
-    desk.pty
-        .wait_until("the list", |screen| !screen.contains("what to do"));
+    desk.pty.wait_until("the list", |screen| !screen.contains("what to do"));
     desk.pty.send("\u{3}");
     assert_eq!(desk.ended(), 130);
 }
@@ -171,19 +165,13 @@ fn stopped_and_continued() {
 fn a_window_of_any_size() {
     let Some(mut desk) = Desk::new() else { return };
     desk.open("");
-    for (columns, rows, shown) in [
-        (30, 6, "dev"),
-        (10, 3, "window"),
-        (1, 1, ""),
-        (200, 60, "ACCOUNT"),
-        (10, 3, "window"),
-    ] {
+    for (columns, rows, shown) in
+        [(30, 6, "dev"), (10, 3, "window"), (1, 1, ""), (200, 60, "ACCOUNT"), (10, 3, "window")]
+    {
         desk.pty.resize(columns, rows);
         desk.pty.wait_until(shown, |screen| {
             screen.contains(shown)
-                && screen
-                    .lines()
-                    .all(|line| line.len() <= 4 * usize::from(columns))
+                && screen.lines().all(|line| line.len() <= 4 * usize::from(columns))
         });
     }
     // Whatever is drawn, keys work.

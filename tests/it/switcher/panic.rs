@@ -48,10 +48,7 @@ impl Host for Buggy {
 #[ignore = "started by the test below, in a terminal of its own"]
 fn list_with_a_bug() {
     if std::env::var_os("SEKISHO_TEST_PANIC").is_some() {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let _ = runtime.block_on(pick(&mut Stage::new(100, 30).model, &Buggy));
     }
 }
@@ -60,27 +57,17 @@ fn list_with_a_bug() {
 fn a_panic_gives_the_terminal_back_first() {
     let home = tempfile::tempdir().unwrap();
     let mut program = command(std::env::current_exe().unwrap(), home.path());
-    program.args([
-        "--exact",
-        "switcher::panic::list_with_a_bug",
-        "--ignored",
-        "--nocapture",
-    ]);
+    program.args(["--exact", "switcher::panic::list_with_a_bug", "--ignored", "--nocapture"]);
     program.env("SEKISHO_TEST_PANIC", "1");
     let mut pty = Pty::spawn(program);
     pty.wait_for("ACCOUNT");
     assert!(pty.has_screen());
     pty.send("\r");
     // On the main screen, where it stays readable.
-    pty.wait_until("a report", |screen| {
-        screen.contains("a bug") && !screen.contains("ACCOUNT")
-    });
+    pty.wait_until("a report", |screen| screen.contains("a bug") && !screen.contains("ACCOUNT"));
     assert_ne!(pty.wait(), 0);
     assert!(!pty.has_screen() && pty.has_cursor());
     let transcript = pty.transcript();
     let restored = transcript.find("\u{1b}[?1049l").unwrap();
-    assert!(
-        restored < transcript.find("a bug").unwrap(),
-        "{transcript:?}"
-    );
+    assert!(restored < transcript.find("a bug").unwrap(), "{transcript:?}");
 }

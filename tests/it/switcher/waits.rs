@@ -29,9 +29,7 @@ fn esc_cancels_a_hanging_call_at_once() {
     desk.home.emulator.clear();
 
     // AWS may have seen the code: it is not sent again. (An Enter soon after a sixth digit is a habit.)
-    desk.until("a second later", || {
-        asked.elapsed() > Duration::from_secs(1)
-    });
+    desk.until("a second later", || asked.elapsed() > Duration::from_secs(1));
     desk.pty.send("\r");
     desk.pty.wait_for("MFA code");
     desk.pty.send(code.trim());

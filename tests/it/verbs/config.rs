@@ -87,16 +87,6 @@ fn a_config_may_be_named() {
             "echo $SEKISHO_CONFIG",
         ])
         .unwrap();
-    assert_eq!(
-        (said.stdout.as_str(), said.code),
-        ("~/other.yaml\n", 0),
-        "{}",
-        said.stderr
-    );
-    assert_eq!(
-        home.run(&["--config", "none.yaml", "config", "check"])
-            .unwrap()
-            .code,
-        2
-    );
+    assert_eq!((said.stdout.as_str(), said.code), ("~/other.yaml\n", 0), "{}", said.stderr);
+    assert_eq!(home.run(&["--config", "none.yaml", "config", "check"]).unwrap().code, 2);
 }

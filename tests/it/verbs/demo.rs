@@ -59,10 +59,7 @@ fn untouched(home: &Path) {
 fn kernel_knows(folder: &Path) -> bool {
     let sessions = folder.join("state/sessions");
     let digest = Sha256::digest(sessions.as_os_str().as_encoded_bytes());
-    let name: Vec<String> = digest[..8]
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let name: Vec<String> = digest[..8].iter().map(|byte| format!("{byte:02x}")).collect();
     let name = name.concat();
     std::fs::read_to_string("/proc/keys").is_ok_and(|keys| keys.contains(&name))
 }
@@ -76,10 +73,8 @@ struct Served {
 
 impl Served {
     fn start(home: &Path) -> Option<Self> {
-        let mut child = command(home, &["demo", "--serve"])?
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut child =
+            command(home, &["demo", "--serve"])?.stdout(Stdio::piped()).spawn().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let descriptor = lines
             .map_while(Result::ok)
@@ -88,11 +83,7 @@ impl Served {
         let text = std::fs::read(&descriptor).unwrap();
         let known: serde_json::Value = serde_json::from_slice(&text).unwrap();
         let seed = serde_json::from_value(known["seeds"][0][1].clone()).unwrap();
-        Some(Self {
-            child,
-            descriptor,
-            seed,
-        })
+        Some(Self { child, descriptor, seed })
     }
 
     /// A verb where nobody gives a code; `None` where it was not answered by the warm path.
@@ -124,11 +115,7 @@ impl Served {
         drop(stdin);
         let output = child.wait_with_output().unwrap();
         let text = |bytes| String::from_utf8(bytes).unwrap();
-        (
-            output.status.code().unwrap(),
-            text(output.stdout),
-            text(output.stderr),
-        )
+        (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
     }
 }
 
@@ -195,48 +182,20 @@ fn a_served_demo_is_reached_from_another_terminal_and_leaves_nothing() {
     let (code, stdout, stderr) =
         served.run(home.path(), &["exec", "dev-tanaka", "--", "sh", "-c", show]);
     assert_eq!(code, 0, "{stderr}");
-    assert!(
-        stdout.starts_with("dev-tanaka/Developer http://127.0.0.1:"),
-        "{stdout}"
-    );
+    assert!(stdout.starts_with("dev-tanaka/Developer http://127.0.0.1:"), "{stdout}");
     // A second account, no code: nobody is there to give one.
     let mut second = command(home.path(), &["exec", "dev-suzuki", "--", "true"]).unwrap();
-    let second = second
-        .env("SEKISHO_DEMO", &served.descriptor)
-        .output()
-        .unwrap();
-    assert_eq!(
-        second.status.code(),
-        Some(0),
-        "{}",
-        String::from_utf8_lossy(&second.stderr)
-    );
-    assert!(
-        !kernel_knows(&folder),
-        "a demo's data key stays in its folder"
-    );
+    let second = second.env("SEKISHO_DEMO", &served.descriptor).output().unwrap();
+    assert_eq!(second.status.code(), Some(0), "{}", String::from_utf8_lossy(&second.stderr));
+    assert!(!kernel_knows(&folder), "a demo's data key stays in its folder");
     if let Some(aws) = program("aws") {
-        let identity = [
-            "sts",
-            "get-caller-identity",
-            "--query",
-            "Arn",
-            "--output",
-            "text",
-        ];
+        let identity = ["sts", "get-caller-identity", "--query", "Arn", "--output", "text"];
         let (code, stdout, stderr) = served.run(
             home.path(),
-            &[
-                &["exec", "dev-tanaka", "--", aws.to_str().unwrap()],
-                &identity[..],
-            ]
-            .concat(),
+            &[&["exec", "dev-tanaka", "--", aws.to_str().unwrap()], &identity[..]].concat(),
         );
         assert_eq!(code, 0, "{stderr}");
-        assert_eq!(
-            stdout.trim(),
-            "arn:aws:sts::222222222222:assumed-role/Developer/tanaka"
-        );
+        assert_eq!(stdout.trim(), "arn:aws:sts::222222222222:assumed-role/Developer/tanaka");
         let _ = std::fs::remove_dir_all(home.path().join(".aws"));
     }
 
@@ -252,10 +211,7 @@ fn a_served_demo_has_a_warm_path_that_needs_no_organisation() {
         return;
     };
     let verbs = [
-        (
-            &["exec", "dev-tanaka", "--", "env"][..],
-            "AWS_SESSION_TOKEN=",
-        ),
+        (&["exec", "dev-tanaka", "--", "env"][..], "AWS_SESSION_TOKEN="),
         (&["credential-process", "dev-tanaka"], "\"SessionToken\":"),
         (&["env", "dev-tanaka"], "export AWS_SESSION_TOKEN="),
     ];

@@ -47,14 +47,7 @@ fn the_child_gets_the_whole_contract() {
 #[test]
 fn options_reach_aws_and_the_child() {
     let home = Home::new();
-    let options = [
-        "--region",
-        "us-west-2",
-        "--duration",
-        "30m",
-        "--scope",
-        "read-only",
-    ];
+    let options = ["--region", "us-west-2", "--duration", "30m", "--scope", "read-only"];
     let Some(said) = in_dev(&home, &options, SHOW) else {
         return;
     };
@@ -79,10 +72,7 @@ fn options_reach_aws_and_the_child() {
     let said = in_dev(&home, &["--duration", "2h"], "true").unwrap();
     assert_eq!(said.code, 0, "{}", said.stderr);
     let calls = home.emulator.calls();
-    assert_eq!(
-        (calls.len(), calls[2].seconds, calls[2].with_code),
-        (3, Some(7200), true)
-    );
+    assert_eq!((calls.len(), calls[2].seconds, calls[2].with_code), (3, Some(7200), true));
 }
 
 #[test]
@@ -162,12 +152,8 @@ fn nobody_to_ask_is_4() {
 #[test]
 fn a_code_on_stdin_is_taken_or_refused() {
     let home = Home::new();
-    let run = |stdin: &str| {
-        home.feed(
-            &["--mfa-code", "-", "exec", "dev", "--", "echo", "in"],
-            stdin,
-        )
-    };
+    let run =
+        |stdin: &str| home.feed(&["--mfa-code", "-", "exec", "dev", "--", "echo", "in"], stdin);
     let Some(said) = run("") else { return };
     assert_eq!(said.code, 2, "{}", said.stderr);
     assert_eq!(run("12345\n").unwrap().code, 2);
@@ -224,20 +210,14 @@ fn a_guarded_account_wants_its_name() {
     assert!(home.emulator.calls().is_empty(), "no call before the guard");
     for name in ["prod", "live", "333333333333", "3333-3333-3333"] {
         let said = run(&["--confirm", name]).unwrap();
-        assert_eq!(
-            (said.code, said.stdout.as_str()),
-            (0, "in\n"),
-            "{name}: {}",
-            said.stderr
-        );
+        assert_eq!((said.code, said.stdout.as_str()), (0, "in\n"), "{name}: {}", said.stderr);
     }
 }
 
 #[test]
 fn aws_refuses_is_3_and_v_says_what_it_said() {
     let home = Home::new();
-    home.emulator
-        .with(|organisation| organisation.roles.clear());
+    home.emulator.with(|organisation| organisation.roles.clear());
     let Some(said) = in_dev(&home, &[], "true") else {
         return;
     };
@@ -255,11 +235,7 @@ fn aws_refuses_is_3_and_v_says_what_it_said() {
     let code = home.code();
     let said = in_dev(&home, &["-vv"], "true").unwrap();
     assert_eq!(said.code, 3);
-    assert!(
-        said.stderr.contains("AccessDenied: User:"),
-        "{}",
-        said.stderr
-    );
+    assert!(said.stderr.contains("AccessDenied: User:"), "{}", said.stderr);
     assert!(said.stderr.contains("request id"), "{}", said.stderr);
     for secret in [SECRET, code.trim()] {
         assert!(!said.stderr.contains(secret), "{}", said.stderr);
@@ -272,11 +248,8 @@ fn a_session_in_the_environment_is_no_key() {
     let Some(mut command) = home.command(&["exec", "dev", "--", "true"]) else {
         return;
     };
-    let output = command
-        .env("AWS_SESSION_TOKEN", "canary-token")
-        .stdin(Stdio::null())
-        .output()
-        .unwrap();
+    let output =
+        command.env("AWS_SESSION_TOKEN", "canary-token").stdin(Stdio::null()).output().unwrap();
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(2), "{stderr}");
     assert!(
@@ -300,9 +273,5 @@ fn the_servers_are_out_of_reach_is_1() {
         return;
     };
     assert_eq!(said.code, 1, "{}", said.stderr);
-    assert!(
-        said.stderr.contains("AWS cannot be reached"),
-        "{}",
-        said.stderr
-    );
+    assert!(said.stderr.contains("AWS cannot be reached"), "{}", said.stderr);
 }

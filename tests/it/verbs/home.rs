@@ -36,10 +36,7 @@ impl Home {
     /// With more keys of the config, at its top.
     pub fn with(more: &str) -> Self {
         let emulator = stage::start(organise);
-        let home = Self {
-            dir: tempfile::tempdir().unwrap(),
-            emulator,
-        };
+        let home = Self { dir: tempfile::tempdir().unwrap(), emulator };
         home.write(&format!(
             r#"version: 1
 {more}
@@ -81,10 +78,7 @@ accounts:
 
     /// The variables of Alice's key.
     pub fn key() -> [(&'static str, &'static str); 2] {
-        [
-            ("AWS_ACCESS_KEY_ID", KEY),
-            ("AWS_SECRET_ACCESS_KEY", SECRET),
-        ]
+        [("AWS_ACCESS_KEY_ID", KEY), ("AWS_SECRET_ACCESS_KEY", SECRET)]
     }
 
     /// What the phone shows, as a line for stdin.
@@ -153,10 +147,7 @@ accounts:
 impl Said {
     /// Both streams and the code, for a snapshot.
     pub fn whole(&self) -> String {
-        format!(
-            "exit {}\n── stdout\n{}── stderr\n{}",
-            self.code, self.stdout, self.stderr
-        )
+        format!("exit {}\n── stdout\n{}── stderr\n{}", self.code, self.stdout, self.stderr)
     }
 }
 

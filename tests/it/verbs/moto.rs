@@ -50,24 +50,11 @@ fn both_flows_on_moto() {
     let home = Home::new();
     let config = home.path().join(".config/sekisho/config.yaml");
     let text = std::fs::read_to_string(&config).unwrap();
-    home.write(&text.replace(
-        &home.emulator.url(),
-        &format!("http://127.0.0.1:{}", moto.port),
-    ));
+    home.write(&text.replace(&home.emulator.url(), &format!("http://127.0.0.1:{}", moto.port)));
     let show = "echo $AWS_ACCOUNT_ID $SEKISHO_TARGET; test -n \"$AWS_SESSION_TOKEN\"";
     for (duration, code) in [("1h", "123456\n"), ("2h", "654321\n")] {
-        let arguments = [
-            "--mfa-code",
-            "-",
-            "--duration",
-            duration,
-            "exec",
-            "dev",
-            "--",
-            "sh",
-            "-c",
-            show,
-        ];
+        let arguments =
+            ["--mfa-code", "-", "--duration", duration, "exec", "dev", "--", "sh", "-c", show];
         let Some(said) = home.feed(&arguments, code) else {
             return;
         };

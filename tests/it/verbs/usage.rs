@@ -15,24 +15,12 @@ fn help_is_data_and_names_every_verb() {
     };
     assert_eq!((said.code, said.stderr.as_str()), (0, ""));
     for verb in CommandLine::command().get_subcommands() {
-        let about = verb
-            .get_about()
-            .map(ToString::to_string)
-            .unwrap_or_default();
-        assert!(
-            about.len() > 10,
-            "{} says nothing about itself",
-            verb.get_name()
-        );
+        let about = verb.get_about().map(ToString::to_string).unwrap_or_default();
+        assert!(about.len() > 10, "{} says nothing about itself", verb.get_name());
         let start = format!("\n  {} ", verb.get_name());
         assert!(said.stdout.contains(&start), "{start} in {}", said.stdout);
         let help = home.run(&[verb.get_name(), "--help"]).unwrap();
-        assert_eq!(
-            (help.code, help.stderr.as_str()),
-            (0, ""),
-            "{}",
-            verb.get_name()
-        );
+        assert_eq!((help.code, help.stderr.as_str()), (0, ""), "{}", verb.get_name());
         assert!(help.stdout.starts_with(&about), "{}", help.stdout);
     }
     let options = said.stdout.split_once("Common options:").unwrap().1;
@@ -56,10 +44,7 @@ fn the_version_is_data() {
     let Some(said) = Home::new().run(&["--version"]) else {
         return;
     };
-    assert_eq!(
-        said.stdout,
-        format!("sekisho {}\n", env!("CARGO_PKG_VERSION"))
-    );
+    assert_eq!(said.stdout, format!("sekisho {}\n", env!("CARGO_PKG_VERSION")));
     assert_eq!(said.code, 0);
 }
 
@@ -135,11 +120,7 @@ fn a_reader_that_goes_away_is_no_fault() {
     };
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
-    let output = command
-        .stdin(Stdio::null())
-        .stdout(writer)
-        .output()
-        .unwrap();
+    let output = command.stdin(Stdio::null()).stdout(writer).output().unwrap();
     assert_eq!(String::from_utf8_lossy(&output.stderr), "");
     assert_eq!(output.status.code(), Some(0));
 }
@@ -159,14 +140,8 @@ fn colours_only_where_they_are_wanted() {
         return;
     }
     assert_eq!(colours(&["exec", "nobody"], false), Some(false));
-    assert_eq!(
-        colours(&["--color", "always", "exec", "nobody"], false),
-        Some(true)
-    );
-    assert_eq!(
-        colours(&["--color", "never", "exec", "nobody"], false),
-        Some(false)
-    );
+    assert_eq!(colours(&["--color", "always", "exec", "nobody"], false), Some(true));
+    assert_eq!(colours(&["--color", "never", "exec", "nobody"], false), Some(false));
 }
 
 #[test]
@@ -175,9 +150,5 @@ fn the_list_wants_a_terminal() {
         return;
     };
     assert_eq!(said.code, 4, "{}", said.stderr);
-    assert!(
-        said.stderr.contains("sekisho exec TARGET"),
-        "{}",
-        said.stderr
-    );
+    assert!(said.stderr.contains("sekisho exec TARGET"), "{}", said.stderr);
 }

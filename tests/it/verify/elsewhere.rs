@@ -19,10 +19,7 @@ use crate::support::program;
 
 fn verify_at(url: &str, account: &str) -> (Report, String) {
     let auth = auth(url, account);
-    let (aws, key) = (
-        Aws::new(&auth).unwrap(),
-        key("AKIAIOSFODNN7EXAMPLE", SECRET),
-    );
+    let (aws, key) = (Aws::new(&auth).unwrap(), key("AKIAIOSFODNN7EXAMPLE", SECRET));
     let verifier = Verifier {
         aws: &aws,
         auth: &auth,
@@ -67,11 +64,7 @@ fn an_endpoint_that_refuses_everything_is_never_called_proved() {
         }
     });
     let (report, text) = verify_at(&url, AUTH);
-    assert!(
-        report
-            .findings()
-            .all(|finding| finding.verdict == Verdict::NotProved)
-    );
+    assert!(report.findings().all(|finding| finding.verdict == Verdict::NotProved));
     assert_eq!(report.exit(), Exit::Undecided);
     assert!(text.starts_with("EMULATED: http://127.0.0.1:"), "{text}");
     assert!(!text.replace("not proved", "").contains("proved"), "{text}");
@@ -91,27 +84,17 @@ struct Moto {
 impl Moto {
     fn start() -> Option<Self> {
         let server = program("moto_server")?;
-        let port = TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap()
-            .port();
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let child = Command::new(server)
             .args(["-H", "127.0.0.1", "-p", &port.to_string()])
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        let moto = Self {
-            child,
-            url: format!("http://127.0.0.1:{port}"),
-        };
+        let moto = Self { child, url: format!("http://127.0.0.1:{port}") };
         let since = Instant::now();
         while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
-            assert!(
-                since.elapsed() < Duration::from_mins(1),
-                "moto does not start"
-            );
+            assert!(since.elapsed() < Duration::from_mins(1), "moto does not start");
             std::thread::yield_now();
         }
         Some(moto)

@@ -44,11 +44,7 @@ fn guard(organisation: &mut Organisation, text: &str) {
 fn allow(organisation: &mut Organisation, action: &str) {
     let text =
         format!(r#"{{"Statement":{{"Effect":"Allow","Action":"{action}","Resource":"*"}}}}"#);
-    organisation
-        .user("tanaka")
-        .unwrap()
-        .policies
-        .push(inline(&text));
+    organisation.user("tanaka").unwrap().policies.push(inline(&text));
 }
 
 fn without_guard(organisation: &mut Organisation) {
@@ -73,13 +69,7 @@ fn a_missing_user_guard_is_found() {
     opened(
         "no guard, an RCP stands",
         without_guard,
-        &[
-            (Reads, Open),
-            (Writes, Open),
-            (Federation, Open),
-            (User, Masked),
-            (Organization, Held),
-        ],
+        &[(Reads, Open), (Writes, Open), (Federation, Open), (User, Masked), (Organization, Held)],
     );
     opened(
         "no guard, only the trust policy stands",
@@ -100,10 +90,7 @@ fn a_missing_user_guard_is_found() {
 #[test]
 fn guards_that_look_right_and_are_not_are_found() {
     let with = |condition: &str| {
-        GUARD.replace(
-            r#""BoolIfExists":{"aws:MultiFactorAuthPresent":"false"}"#,
-            condition,
-        )
+        GUARD.replace(r#""BoolIfExists":{"aws:MultiFactorAuthPresent":"false"}"#, condition)
     };
     let everything = [
         (Reads, Open),
@@ -115,10 +102,7 @@ fn guards_that_look_right_and_are_not_are_found() {
     opened(
         "Bool lets the bare key pass",
         |organisation| {
-            guard(
-                organisation,
-                &with(r#""Bool":{"aws:MultiFactorAuthPresent":"false"}"#),
-            );
+            guard(organisation, &with(r#""Bool":{"aws:MultiFactorAuthPresent":"false"}"#));
             without_rcp(organisation);
         },
         &everything,
@@ -126,28 +110,17 @@ fn guards_that_look_right_and_are_not_are_found() {
     opened(
         "Null lets a session without MFA pass",
         |organisation| {
-            guard(
-                organisation,
-                &with(r#""Null":{"aws:MultiFactorAuthPresent":"true"}"#),
-            );
+            guard(organisation, &with(r#""Null":{"aws:MultiFactorAuthPresent":"true"}"#));
             without_rcp(organisation);
         },
-        &[
-            (Reads, Open),
-            (Writes, Open),
-            (User, Open),
-            (Organization, NotProved),
-        ],
+        &[(Reads, Open), (Writes, Open), (User, Open), (Organization, NotProved)],
     );
 }
 
 #[test]
 fn a_call_that_the_guard_spares_is_found() {
     let sparing = |action: &str| {
-        GUARD.replace(
-            r#""iam:ListMFADevices""#,
-            &format!(r#""iam:ListMFADevices","{action}""#),
-        )
+        GUARD.replace(r#""iam:ListMFADevices""#, &format!(r#""iam:ListMFADevices","{action}""#))
     };
     for (action, guardrail) in [
         ("s3:ListAllMyBuckets", Reads),
@@ -179,26 +152,15 @@ fn a_trust_policy_without_mfa_is_found_behind_closed_guards() {
         r#"{"BoolIfExists":{"aws:MultiFactorAuthPresent":"true"}}"#,
         r#"{"Null":{"aws:MultiFactorAuthPresent":"false"}}"#,
     ] {
-        opened(
-            condition,
-            |organisation| set_trust(organisation, condition),
-            &[(Trust, Open)],
-        );
+        opened(condition, |organisation| set_trust(organisation, condition), &[(Trust, Open)]);
     }
     opened(
         "not understood",
         |organisation| {
-            let text = trust(MFA)
-                .source()
-                .replace("\"Sid\"", "\"Comment\":\"x\",\"Sid\"");
+            let text = trust(MFA).source().replace("\"Sid\"", "\"Comment\":\"x\",\"Sid\"");
             organisation.role(DEV, "Developer").unwrap().trust = Document::parse(&text).unwrap();
         },
-        &[
-            (Trust, NotProved),
-            (User, NotProved),
-            (Organization, NotProved),
-            (BackDoors, NotProved),
-        ],
+        &[(Trust, NotProved), (User, NotProved), (Organization, NotProved), (BackDoors, NotProved)],
     );
 }
 
@@ -244,11 +206,7 @@ fn back_doors_are_found() {
     assert_eq!(verdicts(&report)[&BackDoors], Open);
     let evidence = &report.accounts[0].back_doors.evidence;
     assert_eq!(evidence.len(), 1);
-    assert!(
-        evidence[0].to_string().contains("role/old/Legacy"),
-        "{}",
-        evidence[0]
-    );
+    assert!(evidence[0].to_string().contains("role/old/Legacy"), "{}", evidence[0]);
 }
 
 #[test]
@@ -264,17 +222,9 @@ fn a_user_without_a_device_is_found() {
 #[test]
 fn a_trust_policy_that_may_not_be_read_is_masked_or_shown_by_the_refusals() {
     let blind = |organisation: &mut Organisation| {
-        organisation
-            .role(DEV, "Developer")
-            .unwrap()
-            .policies
-            .clear();
+        organisation.role(DEV, "Developer").unwrap().policies.clear();
     };
-    opened(
-        "cannot be read",
-        blind,
-        &[(Trust, Masked), (BackDoors, NotProved)],
-    );
+    opened("cannot be read", blind, &[(Trust, Masked), (BackDoors, NotProved)]);
     opened(
         "cannot be read, but nothing else refuses",
         |organisation| {
@@ -298,12 +248,7 @@ fn a_role_that_does_not_exist_is_not_proved() {
     opened(
         "no such role",
         |organisation| organisation.roles.clear(),
-        &[
-            (User, NotProved),
-            (Trust, NotProved),
-            (Organization, NotProved),
-            (BackDoors, NotProved),
-        ],
+        &[(User, NotProved), (Trust, NotProved), (Organization, NotProved), (BackDoors, NotProved)],
     );
 }
 

@@ -31,19 +31,14 @@ fn the_documents_of_policy_hold() {
     let (loaded, _) = files::load(&file, None, Strictness::Strict).unwrap();
     let documents = render(&loaded.config, Format::Json).unwrap();
     let texts = |kind: Kind| {
-        let of = documents
-            .files
-            .iter()
-            .filter(move |document| document.kind == kind);
+        let of = documents.files.iter().filter(move |document| document.kind == kind);
         of.map(|document| document.text.as_str())
     };
     let change = |organisation: &mut Organisation| {
         let tanaka = organisation.user("tanaka").unwrap();
         tanaka.tags = vec![("sekisho-accounts".into(), DEV.into())];
-        tanaka.policies = texts(Kind::GroupPolicy)
-            .chain(texts(Kind::ManagedPolicy))
-            .map(inline)
-            .collect();
+        tanaka.policies =
+            texts(Kind::GroupPolicy).chain(texts(Kind::ManagedPolicy)).map(inline).collect();
         assert!(tanaka.policies.len() > 1, "guard and switch");
         let dev = organisation.account(DEV).unwrap();
         dev.rcps = texts(Kind::ResourceControlPolicy).map(inline).collect();
@@ -63,16 +58,7 @@ fn the_documents_of_policy_hold() {
         (Organization, Masked),
         (BackDoors, Held),
     ];
-    assert_eq!(
-        verdicts(&report),
-        expected.into_iter().collect(),
-        "{}",
-        report.json()
-    );
-    let unknown: Vec<String> = emulator
-        .calls()
-        .into_iter()
-        .flat_map(|call| call.unknown)
-        .collect();
+    assert_eq!(verdicts(&report), expected.into_iter().collect(), "{}", report.json());
+    let unknown: Vec<String> = emulator.calls().into_iter().flat_map(|call| call.unknown).collect();
     assert!(unknown.is_empty(), "{unknown:?}");
 }

@@ -43,11 +43,7 @@ fn it_changes_nothing_asks_for_one_code_and_enters_powerless() {
     assert_eq!(calls.iter().filter(|call| call.with_code).count(), 1);
     let entries = calls.iter().filter(|call| call.action == "AssumeRole");
     assert!(entries.clone().all(|call| call.seconds == Some(900)));
-    assert_eq!(
-        entries.count(),
-        3,
-        "the key, the session without MFA, the control"
-    );
+    assert_eq!(entries.count(), 3, "the key, the session without MFA, the control");
     for call in calls
         .iter()
         .filter(|call| ["RunInstances", "GetFederationToken"].contains(&call.action.as_str()))
@@ -63,22 +59,12 @@ fn guarded_targets_are_left_out_unless_named() {
         target("dev-tanaka", DEV, Guard::Warn),
         target("prod", "333333333333", Guard::Confirm),
     ];
-    let report = run(verify_in(
-        &emulator,
-        &Plan::new(targets.clone(), Chosen::All),
-        None,
-        |_| {},
-    ))
-    .unwrap();
+    let report =
+        run(verify_in(&emulator, &Plan::new(targets.clone(), Chosen::All), None, |_| {})).unwrap();
     assert_eq!(report.left_out, ["prod/Developer"]);
     assert_eq!(report.accounts.len(), 1);
-    let report = run(verify_in(
-        &emulator,
-        &Plan::new(targets, Chosen::ByName),
-        None,
-        |_| {},
-    ))
-    .unwrap();
+    let report =
+        run(verify_in(&emulator, &Plan::new(targets, Chosen::ByName), None, |_| {})).unwrap();
     assert!(report.left_out.is_empty());
     assert_eq!(report.accounts.len(), 2);
 }
@@ -98,27 +84,14 @@ fn a_code_that_is_not_taken_is_asked_for_again() {
     };
     let faults = RefCell::new(Vec::new());
     let ask = async |fault: Option<&Fault>| {
-        faults
-            .borrow_mut()
-            .push(fault.map(|fault| fault.what.clone()));
+        faults.borrow_mut().push(fault.map(|fault| fault.what.clone()));
         let right = code(&emulator)?;
-        let wrong = if right.1.expose() == "000000" {
-            "000001"
-        } else {
-            "000000"
-        };
-        Some(if fault.is_none() {
-            (right.0, MfaCode::parse(wrong).unwrap())
-        } else {
-            right
-        })
+        let wrong = if right.1.expose() == "000000" { "000001" } else { "000000" };
+        Some(if fault.is_none() { (right.0, MfaCode::parse(wrong).unwrap()) } else { right })
     };
     let report = run(verifier.run(&plan(), ask, |_| {})).unwrap();
     assert_eq!(report.control_missing, None);
-    assert_eq!(
-        faults.into_inner(),
-        [None, Some("AWS did not take the code".into())]
-    );
+    assert_eq!(faults.into_inner(), [None, Some("AWS did not take the code".into())]);
 }
 
 #[test]
@@ -150,16 +123,9 @@ fn throttling_and_a_network_that_fails_prove_nothing() {
     assert_eq!(verdicts(&report)[&Writes], Verdict::NotProved);
     let report = verify(&injected("AssumeRole", Misbehaviour::Reset));
     let verdicts = verdicts(&report);
-    assert_eq!(
-        (verdicts[&User], verdicts[&Trust]),
-        (Verdict::NotProved, Verdict::NotProved)
-    );
+    assert_eq!((verdicts[&User], verdicts[&Trust]), (Verdict::NotProved, Verdict::NotProved));
     let report = verify(&injected("AssumeRole", Misbehaviour::Garbage));
-    assert!(
-        report.accounts[0]
-            .findings()
-            .all(|finding| finding.verdict == Verdict::NotProved)
-    );
+    assert!(report.accounts[0].findings().all(|finding| finding.verdict == Verdict::NotProved));
 }
 
 /// Forty accounts, one of them open.
@@ -171,9 +137,7 @@ fn many() -> (Emulator, Plan) {
         }
         organisation.role(&ids[7], "Developer").unwrap().trust = trust("{}");
     });
-    let targets = ids
-        .iter()
-        .map(|id| target(&format!("dev-{id}"), id, Guard::None));
+    let targets = ids.iter().map(|id| target(&format!("dev-{id}"), id, Guard::None));
     (emulator, Plan::new(targets.collect(), Chosen::All))
 }
 
@@ -230,11 +194,7 @@ fn a_run_that_was_cut_off_goes_on_where_it_was() {
     let again: BTreeSet<String> = entered(&emulator).drain(before..).collect();
     assert_eq!(again.len(), 40 - done.get() + 1);
     assert_eq!(report.accounts.len(), 40);
-    let names: Vec<String> = report
-        .accounts
-        .iter()
-        .map(|account| account.id.to_string())
-        .collect();
+    let names: Vec<String> = report.accounts.iter().map(|account| account.id.to_string()).collect();
     assert!(names.is_sorted(), "in the config's order");
     assert_eq!(report.exit(), Exit::Open);
 
@@ -246,13 +206,7 @@ fn a_run_that_was_cut_off_goes_on_where_it_was() {
         .map(|(id, _)| id.to_string())
         .collect();
     assert_eq!(open, ["300000000007"]);
-    assert_eq!(
-        marks
-            .values()
-            .filter(|mark| mark.verdict == Verdict::Held)
-            .count(),
-        39
-    );
+    assert_eq!(marks.values().filter(|mark| mark.verdict == Verdict::Held).count(), 39);
 
     // A complete run leaves nothing to take over.
     next_code();
@@ -267,10 +221,7 @@ fn another_keys_journal_is_not_taken_over() {
     let home = tempfile::tempdir().unwrap();
     let state = Dir::create(&home.path().join("state")).unwrap();
     state
-        .write(
-            "verify.journal",
-            b"{\"run\":\"other\",\"at\":\"2026-01-01T00:00:00Z\"}\n",
-        )
+        .write("verify.journal", b"{\"run\":\"other\",\"at\":\"2026-01-01T00:00:00Z\"}\n")
         .unwrap();
     let first = Cell::new(usize::MAX);
     let progress =
@@ -291,18 +242,9 @@ fn what_a_person_reads() {
     });
     let auth = auth(&emulator.url(), AUTH);
     let (aws, key) = (Aws::new(&auth).unwrap(), key(KEY, SECRET));
-    let verifier = Verifier {
-        aws: &aws,
-        auth: &auth,
-        key: &key,
-        state: None,
-        rate: 20,
-        now: &Timestamp::now,
-    };
-    insta::assert_snapshot!(
-        "verify_preface",
-        shown(&text::preface(&plan(), &verifier), &emulator)
-    );
+    let verifier =
+        Verifier { aws: &aws, auth: &auth, key: &key, state: None, rate: 20, now: &Timestamp::now };
+    insta::assert_snapshot!("verify_preface", shown(&text::preface(&plan(), &verifier), &emulator));
     let many = (0..5_000).map(|n| target(&format!("dev-{n}"), &format!("{n:012}"), Guard::None));
     let long = text::preface(&Plan::new(many.collect(), Chosen::All), &verifier);
     assert!(

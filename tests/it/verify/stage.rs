@@ -52,21 +52,15 @@ pub fn add_account(organisation: &mut Organisation, id: &str, name: &str) {
     account.rcps.push(Policy::managed(arn, RCP).unwrap());
     organisation.accounts.push(account);
     let mut role = Role::new(id, "Developer", trust(MFA));
-    role.policies
-        .push(Policy::aws("arn:aws:iam::aws:policy/AdministratorAccess").unwrap());
+    role.policies.push(Policy::aws("arn:aws:iam::aws:policy/AdministratorAccess").unwrap());
     organisation.roles.push(role);
 }
 
 pub fn organisation() -> Organisation {
     let mut organisation = Organisation::new(AUTH, "999999999999");
     let mut tanaka = User::new("tanaka");
-    tanaka
-        .keys
-        .push(sekisho::emulator::AccessKey::new(KEY, SECRET));
-    tanaka.devices.push(Device::Totp {
-        serial: PHONE.into(),
-        seed: *b"12345678901234567890",
-    });
+    tanaka.keys.push(sekisho::emulator::AccessKey::new(KEY, SECRET));
+    tanaka.devices.push(Device::Totp { serial: PHONE.into(), seed: *b"12345678901234567890" });
     tanaka.policies = vec![inline(GUARD), inline(ENTER)];
     organisation.users.push(tanaka);
     add_account(&mut organisation, DEV, "dev-tanaka");
@@ -93,10 +87,7 @@ pub fn auth(url: &str, account: &str) -> Auth {
 }
 
 pub fn key(id: &str, secret: &str) -> AccessKey {
-    AccessKey {
-        id: id.parse().unwrap(),
-        secret: Secret::new(secret.to_owned()),
-    }
+    AccessKey { id: id.parse().unwrap(), secret: Secret::new(secret.to_owned()) }
 }
 
 pub fn target(account: &str, id: &str, guard: Guard) -> Target {
@@ -118,11 +109,7 @@ pub fn plan() -> Plan {
 }
 
 pub fn run<T>(future: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap()
-        .block_on(future)
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
 }
 
 pub type Code = Option<(MfaSerial, MfaCode)>;
@@ -150,11 +137,7 @@ pub async fn verify_in(
         now: &Timestamp::now,
     };
     let ask = async |fault: Option<&Fault>| {
-        if fault.is_some() {
-            None
-        } else {
-            code(emulator)
-        }
+        if fault.is_some() { None } else { code(emulator) }
     };
     verifier.run(plan, ask, progress).await
 }
@@ -165,8 +148,5 @@ pub fn verify(emulator: &Emulator) -> Report {
 
 /// The verdict on each guardrail.
 pub fn verdicts(report: &Report) -> BTreeMap<Guardrail, Verdict> {
-    report
-        .findings()
-        .map(|finding| (finding.guardrail, finding.verdict))
-        .collect()
+    report.findings().map(|finding| (finding.guardrail, finding.verdict)).collect()
 }

@@ -45,21 +45,13 @@ pub async fn keep(context: &Context, key: AccessKey, yes: bool) -> Result<(), Fa
         Err(error) => return Err(error.fault()),
     };
     let old = found.as_ref().and_then(|(_, entry)| entry.current.as_ref());
-    if found
-        .as_ref()
-        .is_some_and(|(_, entry)| entry.spare.is_some())
-    {
-        return Err(
-            Fault::new(Exit::Usage, "a rotation of the stored key is under way")
-                .because("its other key would be lost")
-                .fix("sekisho key rotate --finish"),
-        );
+    if found.as_ref().is_some_and(|(_, entry)| entry.spare.is_some()) {
+        return Err(Fault::new(Exit::Usage, "a rotation of the stored key is under way")
+            .because("its other key would be lost")
+            .fix("sekisho key rotate --finish"));
     }
     if let Some(old) = old.filter(|old| old.key.id != key.id && !yes) {
-        prompt::confirm(&format!(
-            "replace the stored key {} by {}?",
-            old.key.id, key.id
-        ))?;
+        prompt::confirm(&format!("replace the stored key {} by {}?", old.key.id, key.id))?;
     }
     let user = prove(context, &key).await?;
     let home = if let Some((home, _)) = &found {
@@ -73,17 +65,11 @@ pub async fn keep(context: &Context, key: AccessKey, yes: bool) -> Result<(), Fa
     };
     let id = key.id.clone();
     let entry = KeyEntry {
-        current: Some(StoredKey {
-            key,
-            created: Timestamp::now(),
-        }),
+        current: Some(StoredKey { key, created: Timestamp::now() }),
         ..KeyEntry::default()
     };
     shelf.save(home, &entry, person)?;
-    let gone = [
-        old.map(|old| old.key.id.clone()),
-        context.broker().known_key(),
-    ];
+    let gone = [old.map(|old| old.key.id.clone()), context.broker().known_key()];
     for gone in gone.into_iter().flatten() {
         context.broker().forget_key(&gone);
     }
@@ -105,10 +91,9 @@ async fn prove(context: &Context, key: &AccessKey) -> Result<Option<UserName>, F
     match answer {
         Ok(caller) => owner(auth, &key.id, caller).map(Some),
         Err(failure) if failure.kind == Kind::Unreachable => {
-            context.out.warn(&format!(
-                "the key was not tried out: {}",
-                failure.fault(Doing::Asking).what
-            ));
+            context
+                .out
+                .warn(&format!("the key was not tried out: {}", failure.fault(Doing::Asking).what));
             Ok(None)
         }
         Err(failure) => Err(failure.fault(Doing::Asking)),

@@ -16,9 +16,7 @@ pub fn run(
     yes: bool,
 ) -> Result<Exit, Fault> {
     let out = context.out;
-    let named = std::env::var("AWS_PROFILE")
-        .ok()
-        .filter(|name| !name.is_empty());
+    let named = std::env::var("AWS_PROFILE").ok().filter(|name| !name.is_empty());
     let profile = profile.or(named.as_deref()).unwrap_or("default");
     let file = CredentialsFile::read(CredentialsFile::locate(&context.paths().home))?;
     let found = file.find(profile)?;

@@ -19,11 +19,9 @@ pub fn run(context: &Context, what: &KeyVerb) -> Result<Exit, Fault> {
     };
     match what {
         KeyVerb::Add { yes } => add::run(context, *yes),
-        KeyVerb::Import {
-            profile,
-            backup,
-            yes,
-        } => import::run(context, profile.as_deref(), *backup, *yes),
+        KeyVerb::Import { profile, backup, yes } => {
+            import::run(context, profile.as_deref(), *backup, *yes)
+        }
         KeyVerb::Rotate { finish, yes } => rotate::run(context, *finish, *yes),
         KeyVerb::Remove { yes } => remove(context, *yes),
         KeyVerb::Status { json } => status::run(context, *json),
@@ -51,10 +49,7 @@ fn remove(context: &Context, yes: bool) -> Result<Exit, Fault> {
         broker.forget_key(key);
     }
     let name = known.map_or_else(|| "the access key".to_owned(), |key| key.to_string());
-    out.say(&format!(
-        "removed {name} from {}, and forgot its sessions here",
-        homes.join(" and ")
-    ));
+    out.say(&format!("removed {name} from {}, and forgot its sessions here", homes.join(" and ")));
     out.say(
         "the key itself stays active at AWS: delete it in the IAM console, Security credentials",
     );

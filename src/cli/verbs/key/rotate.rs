@@ -101,9 +101,7 @@ impl Rotation<'_> {
                     };
                     self.iam(call).await?;
                     self.save(Done::Deactivated)?;
-                    out.say(&format!(
-                        "{id} is inactive at AWS; its sessions are forgotten here"
-                    ));
+                    out.say(&format!("{id} is inactive at AWS; its sessions are forgotten here"));
                 }
                 Step::ProveAgain => {
                     self.prove(self.entry.current.as_ref()).await?;
@@ -120,10 +118,8 @@ impl Rotation<'_> {
                     return Ok(Exit::Done);
                 }
                 Step::Forget => {
-                    let done = !matches!(
-                        self.entry.stage,
-                        Some(Stage::Creating { .. } | Stage::Created)
-                    );
+                    let done =
+                        !matches!(self.entry.stage, Some(Stage::Creating { .. } | Stage::Created));
                     let gone = self.entry.spare.as_ref().map(|gone| gone.key.id.clone());
                     self.save(Done::Deleted)?;
                     if let Some(gone) = gone {
@@ -151,15 +147,12 @@ impl Rotation<'_> {
         let made = made.await?;
         let id = made.key.id.clone();
         self.save(Done::Created(made))?;
-        self.context
-            .out
-            .say(&format!("AWS made {id}; it is stored beside the old one"));
+        self.context.out.say(&format!("AWS made {id}; it is stored beside the old one"));
         Ok(())
     }
 
     async fn delete(&mut self, id: &AccessKeyId) -> Result<(), Fault> {
-        self.iam(async |aws, signer| aws.delete_access_key(signer, id).await)
-            .await
+        self.iam(async |aws, signer| aws.delete_access_key(signer, id).await).await
     }
 
     /// Waits until AWS knows a key.
@@ -187,8 +180,7 @@ impl Rotation<'_> {
 
     fn save(&mut self, done: Done) -> Result<(), Fault> {
         record(&mut self.entry, done);
-        self.shelf
-            .save(self.home, &self.entry, self.context.person())
+        self.shelf.save(self.home, &self.entry, self.context.person())
     }
 
     /// A call to IAM, with a fresh code behind it: once more with another one, where AWS does not take the

@@ -53,9 +53,7 @@ pub fn run(context: &Context, json: bool) -> Result<Exit, Fault> {
     } else {
         context.out.data(&status.for_people());
         if status.aws.is_none() {
-            context
-                .out
-                .say("AWS was not asked: sign in first (`sekisho login`)");
+            context.out.say("AWS was not asked: sign in first (`sekisho login`)");
         }
     }
     let most = context.config().guardrails.as_ref().map(|g| g.max_key_age);
@@ -109,9 +107,7 @@ async fn ask_aws(context: &Context, id: &AccessKeyId) -> Option<AtAws> {
     let keys = match aws.access_keys(signer).await {
         Ok(keys) => keys,
         Err(failure) => {
-            context
-                .out
-                .log(&format!("iam:ListAccessKeys: {}", failure.message));
+            context.out.log(&format!("iam:ListAccessKeys: {}", failure.message));
             return None;
         }
     };

@@ -48,18 +48,13 @@ impl Block {
     pub fn variables(&self) -> impl Iterator<Item = (&OsStr, &OsStr)> {
         self.0.iter().filter_map(|entry| {
             let mut parts = entry.as_bytes().splitn(2, |byte| *byte == b'=');
-            Some((
-                OsStr::from_bytes(parts.next()?),
-                OsStr::from_bytes(parts.next()?),
-            ))
+            Some((OsStr::from_bytes(parts.next()?), OsStr::from_bytes(parts.next()?)))
         })
     }
 
     /// The value of a variable.
     pub fn get(&self, name: &str) -> Option<&OsStr> {
-        self.variables()
-            .find(|(known, _)| *known == name)
-            .map(|(_, value)| value)
+        self.variables().find(|(known, _)| *known == name).map(|(_, value)| value)
     }
 }
 

@@ -73,10 +73,7 @@ impl Inherited {
 
     /// The value a program would see: the first of several.
     pub fn get(&self, name: &str) -> Option<&OsStr> {
-        self.0
-            .iter()
-            .find(|(n, _)| n == name)
-            .map(|(_, value)| value.as_os_str())
+        self.0.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_os_str())
     }
 
     /// The value of a variable, where it can be understood.
@@ -161,15 +158,8 @@ impl Value {
 impl Environment {
     /// The environment that carries a pass's credentials.
     pub fn of(pass: Pass, context: &Context, inherited: &Inherited) -> Self {
-        let Pass {
-            target,
-            credentials,
-            ..
-        } = pass;
-        let expires = credentials
-            .expires
-            .strftime("%Y-%m-%dT%H:%M:%SZ")
-            .to_string();
+        let Pass { target, credentials, .. } = pass;
+        let expires = credentials.expires.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
         let mut set = vec![
             open("AWS_ACCESS_KEY_ID", credentials.id.as_str()),
             hidden("AWS_SECRET_ACCESS_KEY", credentials.secret),
@@ -198,18 +188,14 @@ impl Environment {
 
     /// The environment of a program that gets no pass, but what `extra` says.
     pub fn without_pass(extra: Vec<(String, String)>, inherited: &Inherited) -> Self {
-        let context = Context {
-            extra,
-            ..Context::default()
-        };
+        let context = Context { extra, ..Context::default() };
         Self::plan(Vec::new(), &context, inherited)
     }
 
     /// The environment that is nobody's (`env --unset`); `kept` are names to leave alone (the demo's).
     pub fn cleared(kept: &[(String, String)], inherited: &Inherited) -> Self {
         let mut plan = Self::plan(Vec::new(), &Context::default(), inherited);
-        plan.remove
-            .retain(|name| kept.iter().all(|(kept, _)| kept != name));
+        plan.remove.retain(|name| kept.iter().all(|(kept, _)| kept != name));
         plan
     }
 
@@ -247,9 +233,7 @@ impl Environment {
         let mut seen: HashSet<&[u8]> = self.names().map(str::as_bytes).collect();
         for (name, value) in &inherited.0 {
             let gone = is_identity(&name.to_string_lossy())
-                || name
-                    .to_str()
-                    .is_some_and(|name| self.remove.iter().any(|r| r == name));
+                || name.to_str().is_some_and(|name| self.remove.iter().any(|r| r == name));
             if !gone && seen.insert(name.as_bytes()) {
                 block.push(name.as_bytes(), value.as_bytes())?;
             }
@@ -301,29 +285,19 @@ fn describe(target: &Target, context: &Context) -> Vec<Variable> {
 }
 
 fn open(name: &str, value: impl Into<String>) -> Variable {
-    Variable {
-        name: name.to_owned(),
-        value: Value::Open(value.into()),
-    }
+    Variable { name: name.to_owned(), value: Value::Open(value.into()) }
 }
 
 fn hidden(name: &str, secret: Secret) -> Variable {
-    Variable {
-        name: name.to_owned(),
-        value: Value::Hidden(secret),
-    }
+    Variable { name: name.to_owned(), value: Value::Hidden(secret) }
 }
 
 /// Whether the table holds a name, in any mixture of cases.
 fn is_identity(name: &str) -> bool {
-    IDENTITY
-        .iter()
-        .any(|pattern| match pattern.strip_suffix('*') {
-            Some(start) => name
-                .get(..start.len())
-                .is_some_and(|head| head.eq_ignore_ascii_case(start)),
-            None => name.eq_ignore_ascii_case(pattern),
-        })
+    IDENTITY.iter().any(|pattern| match pattern.strip_suffix('*') {
+        Some(start) => name.get(..start.len()).is_some_and(|head| head.eq_ignore_ascii_case(start)),
+        None => name.eq_ignore_ascii_case(pattern),
+    })
 }
 
 #[cfg(test)]
@@ -331,9 +305,7 @@ mod tests {
     use super::*;
 
     fn inherited(vars: &[(&str, &str)]) -> Inherited {
-        vars.iter()
-            .map(|(name, value)| (name.into(), value.into()))
-            .collect()
+        vars.iter().map(|(name, value)| (name.into(), value.into())).collect()
     }
 
     fn plan(context: &Context, inherited: &Inherited) -> Environment {
@@ -343,9 +315,7 @@ mod tests {
     fn child(environment: &Environment, inherited: &Inherited) -> Vec<String> {
         let block = environment.block(inherited).unwrap();
         let entries = block.entries().iter();
-        entries
-            .map(|entry| entry.to_str().unwrap().to_owned())
-            .collect()
+        entries.map(|entry| entry.to_str().unwrap().to_owned()).collect()
     }
 
     #[test]
@@ -412,19 +382,11 @@ mod tests {
             ("SEKISHO_DEMO".to_owned(), "1".to_owned()),
         ];
         let inherited = inherited(&[("NO_PROXY", "corp"), ("SEKISHO_DEMO", "1")]);
-        let context = Context {
-            extra: extra.clone(),
-            ..Context::default()
-        };
+        let context = Context { extra: extra.clone(), ..Context::default() };
         let entries = child(&plan(&context, &inherited), &inherited);
         assert_eq!(entries[1..], ["NO_PROXY=127.0.0.1", "SEKISHO_DEMO=1"]);
         let cleared = Environment::cleared(&extra, &inherited);
         assert!(cleared.remove.iter().all(|name| name != "SEKISHO_DEMO"));
-        assert!(
-            cleared
-                .remove
-                .iter()
-                .any(|name| name == "AWS_SESSION_TOKEN")
-        );
+        assert!(cleared.remove.iter().any(|name| name == "AWS_SESSION_TOKEN"));
     }
 }

@@ -24,13 +24,7 @@ pub enum Syntax {
 
 impl Syntax {
     /// Every language, in the order help lists them.
-    pub const ALL: [Self; 5] = [
-        Self::Bash,
-        Self::Zsh,
-        Self::Fish,
-        Self::PowerShell,
-        Self::Nu,
-    ];
+    pub const ALL: [Self; 5] = [Self::Bash, Self::Zsh, Self::Fish, Self::PowerShell, Self::Nu];
 
     /// The name in `--shell`.
     pub const fn name(self) -> &'static str {
@@ -82,17 +76,10 @@ impl Environment {
                 (variable.name.as_str(), value)
             })
             .collect();
-        let remove: Vec<&str> = self
-            .remove
-            .iter()
-            .map(String::as_str)
-            .filter(|name| is_identifier(name))
-            .collect();
+        let remove: Vec<&str> =
+            self.remove.iter().map(String::as_str).filter(|name| is_identifier(name)).collect();
         // Six bytes for one is the worst that quoting does, so the text never moves and leaves a copy.
-        let most = set
-            .iter()
-            .map(|(name, value)| name.len() + 6 * value.len() + 32)
-            .sum::<usize>();
+        let most = set.iter().map(|(name, value)| name.len() + 6 * value.len() + 32).sum::<usize>();
         let mut text = Zeroizing::new(String::with_capacity(most + 64 * remove.len() + 256));
         match form {
             Form::Export(syntax) => {
@@ -312,10 +299,7 @@ mod tests {
         assert_eq!(line("wJalr/X+U=="), "A=wJalr/X+U==\n");
         assert_eq!(line(""), "A=''\n");
         assert_eq!(line("開発 $HOME #1"), "A='開発 $HOME #1'\n");
-        assert_eq!(
-            line(AWKWARD),
-            "A=\"it's \\\"\\$(touch x)\\\" \\`id\\` %n \\\\ 田中’\\nend\"\n"
-        );
+        assert_eq!(line(AWKWARD), "A=\"it's \\\"\\$(touch x)\\\" \\`id\\` %n \\\\ 田中’\\nend\"\n");
     }
 
     #[test]
@@ -328,14 +312,7 @@ mod tests {
 
     #[test]
     fn names_that_are_code_are_not_said() {
-        for name in [
-            "AWSUME_X;id",
-            "GRANTED_$(id)",
-            "",
-            "1A",
-            "A B",
-            "GRANTED_田",
-        ] {
+        for name in ["AWSUME_X;id", "GRANTED_$(id)", "", "1A", "A B", "GRANTED_田"] {
             assert!(!is_identifier(name), "{name}");
         }
         assert!(is_identifier("AWS_CONTAINER_CREDENTIALS_FULL_URI"));

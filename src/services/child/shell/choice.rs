@@ -99,10 +99,7 @@ struct Process {
 fn look_up(pid: Pid) -> Option<Process> {
     let folder = PathBuf::from(format!("/proc/{}", pid.as_raw_nonzero()));
     let status = fs::read_to_string(folder.join("status")).ok()?;
-    let parent = status
-        .lines()
-        .find_map(|line| line.strip_prefix("PPid:"))?
-        .trim();
+    let parent = status.lines().find_map(|line| line.strip_prefix("PPid:"))?.trim();
     let arguments = fs::read(folder.join("cmdline")).unwrap_or_default();
     Some(Process {
         // Another user's is unreadable: no shell of ours.
@@ -130,11 +127,7 @@ fn look_up(pid: Pid) -> Option<Process> {
     // A login shell calls itself `-zsh`, without a folder.
     let named = family(&program).map(|name| Path::new("/bin").join(name));
     Some(Process {
-        program: if program.is_absolute() {
-            program
-        } else {
-            named?
-        },
+        program: if program.is_absolute() { program } else { named? },
         arguments: column("command=")?.split(' ').map(str::to_owned).collect(),
         parent: Pid::from_raw(column("ppid=")?.parse().ok()?),
     })
@@ -160,31 +153,18 @@ mod tests {
             let arguments: Vec<String> = line.split(' ').map(str::to_owned).collect();
             is_interactive(&arguments)
         };
-        for line in [
-            "-zsh",
-            "bash",
-            "bash --login",
-            "bash --rcfile x -i",
-            "zsh -l",
-            "fish -i -C x",
-        ] {
+        for line in ["-zsh", "bash", "bash --login", "bash --rcfile x -i", "zsh -l", "fish -i -C x"]
+        {
             assert!(interactive(line), "{line}");
         }
-        for line in [
-            "bash script.sh",
-            "sh -c sekisho",
-            "bash -ec x",
-            "fish --command x",
-        ] {
+        for line in ["bash script.sh", "sh -c sekisho", "bash -ec x", "fish --command x"] {
             assert!(!interactive(line), "{line}");
         }
     }
 
     #[test]
     fn the_shell_asked_for_must_be_there() {
-        let path = [("PATH".into(), "/nonexistent".into())]
-            .into_iter()
-            .collect();
+        let path = [("PATH".into(), "/nonexistent".into())].into_iter().collect();
         let fault = Shell::choose(Some("zsh"), &path).unwrap_err();
         assert_eq!(fault.exit, Exit::NotFound);
         let fault = Shell::choose(Some("/etc/passwd"), &path).unwrap_err();
@@ -194,13 +174,7 @@ mod tests {
     #[test]
     fn nologin_is_no_shell() {
         assert!(is_shell(Path::new("/bin/sh")));
-        for program in [
-            "/usr/sbin/nologin",
-            "/bin/false",
-            "sh",
-            "",
-            "/nonexistent/zsh",
-        ] {
+        for program in ["/usr/sbin/nologin", "/bin/false", "sh", "", "/nonexistent/zsh"] {
             assert!(!is_shell(Path::new(program)), "{program}");
         }
     }

@@ -86,9 +86,7 @@ impl Default for CommandName {
 impl std::str::FromStr for CommandName {
     type Err = Malformed;
     fn from_str(text: &str) -> Result<Self, Malformed> {
-        let plain = text
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
+        let plain = text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
         if plain && text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') {
             Ok(Self(text.into()))
         } else {
@@ -202,21 +200,16 @@ impl Subshell<'_> {
         let hook = hook(shell, &CommandName::default(), self.prefs);
         let quoted = IDENTITY.map(|pattern| format!("'{pattern}'")).join(" ");
         let files = match shell {
-            Hookable::Bash => vec![(
-                "bashrc",
-                format!("__sekisho_identity=({quoted})\n{RC_BASH}{hook}"),
-            )],
+            Hookable::Bash => {
+                vec![("bashrc", format!("__sekisho_identity=({quoted})\n{RC_BASH}{hook}"))]
+            }
             Hookable::Zsh => vec![
                 (".zshenv", ENV_ZSH.to_owned()),
-                (
-                    ".zshrc",
-                    format!("typeset -ga __sekisho_identity=({quoted})\n{RC_ZSH}{hook}"),
-                ),
+                (".zshrc", format!("typeset -ga __sekisho_identity=({quoted})\n{RC_ZSH}{hook}")),
             ],
-            Hookable::Fish => vec![(
-                "init.fish",
-                format!("set -g __sekisho_identity {quoted}\n{RC_FISH}{hook}"),
-            )],
+            Hookable::Fish => {
+                vec![("init.fish", format!("set -g __sekisho_identity {quoted}\n{RC_FISH}{hook}"))]
+            }
         };
         let mut hash = Sha256::new();
         for (_, text) in &files {
@@ -224,9 +217,7 @@ impl Subshell<'_> {
         }
         let name = hash.finalize()[..8]
             .iter()
-            .fold(format!("{}-", shell.name()), |name, byte| {
-                format!("{name}{byte:02x}")
-            });
+            .fold(format!("{}-", shell.name()), |name, byte| format!("{name}{byte:02x}"));
         let folder = self.runtime_dir.join(name);
         match DirBuilder::new().mode(0o700).create(&folder) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),

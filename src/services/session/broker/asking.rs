@@ -34,10 +34,11 @@ pub(super) struct Want<'a> {
 impl Want<'_> {
     /// Wants a person to give the code; `complaint` says why the last one did not do.
     pub fn refusal(&self, complaint: Option<Complaint>) -> Refusal {
-        let devices = self.who.devices.iter().map(|(serial, label)| Device {
-            serial: serial.clone(),
-            label: label.clone(),
-        });
+        let devices = self
+            .who
+            .devices
+            .iter()
+            .map(|(serial, label)| Device { serial: serial.clone(), label: label.clone() });
         Refusal::Code(CodeWanted {
             user: self.who.user.clone(),
             devices: devices.collect(),
@@ -58,9 +59,7 @@ pub(super) struct Turn {
 
 impl Turn {
     fn is_superseded(&self) -> bool {
-        self.lock
-            .superseded(&self.held)
-            .is_ok_and(|holder| holder.is_some())
+        self.lock.superseded(&self.held).is_ok_and(|holder| holder.is_some())
     }
 }
 
@@ -81,9 +80,7 @@ impl Broker {
         since: Timestamp,
     ) -> Option<Session<AuthOrigin>> {
         let unlocked = |error: FileError| {
-            self.person.hear(&format!(
-                "other sekisho processes may ask for a code too: {error}"
-            ));
+            self.person.hear(&format!("other sekisho processes may ask for a code too: {error}"));
         };
         let lock = PromptLock::new(&self.shared, &sessions::who_id(&self.auth));
         let lock = lock.map_err(unlocked).ok()?;
@@ -96,23 +93,10 @@ impl Broker {
         }
         let mut told = None;
         let tell = |holder: &Holder| self.tell(holder, &mut told);
-        match lock
-            .wait(
-                &self.verb,
-                self.clock,
-                || self.live_auth_session(who, since),
-                tell,
-            )
-            .await
-        {
+        match lock.wait(&self.verb, self.clock, || self.live_auth_session(who, since), tell).await {
             Ok(Waited::Found(session)) => Some(session),
             Ok(Waited::Mine(held)) => {
-                *self.turn.borrow_mut() = Some(Turn {
-                    lock,
-                    held,
-                    who: who.clone(),
-                    since,
-                });
+                *self.turn.borrow_mut() = Some(Turn { lock, held, who: who.clone(), since });
                 None
             }
             Err(error) => {
@@ -138,11 +122,7 @@ impl Broker {
                 format!("{name} asks for the code: waiting for it")
             });
         }
-        if ripe && self.person.wants_the_prompt() {
-            Wish::TakeOver
-        } else {
-            Wish::Wait
-        }
+        if ripe && self.person.wants_the_prompt() { Wish::TakeOver } else { Wish::Wait }
     }
 
     /// What a call that carries a code takes: the access key, then a code that has not been used.
@@ -193,18 +173,13 @@ impl Broker {
         for waited in [false, true] {
             let hear = |line: &str| self.person.hear(line);
             let code = codes::from_command(argv, hear).await.map_err(|fault| {
-                wanted(Some(Complaint {
-                    what: fault.what,
-                    why: fault.why,
-                    next_code_at: None,
-                }))
+                wanted(Some(Complaint { what: fault.what, why: fault.why, next_code_at: None }))
             })?;
             if self.spend(serial, &code).is_none() {
                 return Ok((serial.clone(), code));
             }
             if !waited {
-                self.person
-                    .hear("the code was used already: waiting for the next one");
+                self.person.hear("the code was used already: waiting for the next one");
                 self.until(self.next_step()).await;
             }
         }

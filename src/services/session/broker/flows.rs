@@ -24,10 +24,7 @@ impl Broker {
             Some(most) if target.duration.as_secs() > most => {
                 let note =
                     format!("{target} gives sessions of 1h at most; going on in the shared flow");
-                let lowered = Target {
-                    duration: Duration::from_secs(most),
-                    ..target.clone()
-                };
+                let lowered = Target { duration: Duration::from_secs(most), ..target.clone() };
                 (lowered, vec![note])
             }
             _ => (target.clone(), Vec::new()),
@@ -47,17 +44,11 @@ impl Broker {
         loop {
             let auth = self.auth_session(who, code, asking, Timestamp::MIN).await?;
             let signer = Signer::Session(&auth.credentials);
-            let answer = self
-                .aws()?
-                .assume_role(signer, target, target.duration, name, None)
-                .await;
+            let answer = self.aws()?.assume_role(signer, target, target.duration, name, None).await;
             match answer {
                 Ok(credentials) => {
                     let origin = self.origin(who, target, Flow::Shared);
-                    let session = Session {
-                        credentials,
-                        origin,
-                    };
+                    let session = Session { credentials, origin };
                     return Ok((session, auth.origin.serial));
                 }
                 // What was cached is dead at AWS: an expired session, or a key that was replaced.
@@ -90,26 +81,16 @@ impl Broker {
             flow: Flow::Direct,
             until: now + SignedDuration::try_from(target.duration).unwrap_or_default(),
         };
-        let (key, code) = self
-            .key_and_code(&want, request.code.as_ref(), request.terms.asking)
-            .await?;
+        let (key, code) =
+            self.key_and_code(&want, request.code.as_ref(), request.terms.asking).await?;
         let answer = self
             .aws()?
-            .assume_role(
-                Signer::Key(&key),
-                target,
-                target.duration,
-                name,
-                Some((&code.0, &code.1)),
-            )
+            .assume_role(Signer::Key(&key), target, target.duration, name, Some((&code.0, &code.1)))
             .await;
         match answer {
             Ok(credentials) => {
                 let origin = self.origin(who, target, Flow::Direct);
-                let session = Session {
-                    credentials,
-                    origin,
-                };
+                let session = Session { credentials, origin };
                 Ok((session, code.0))
             }
             Err(failure) if failure.kind == Kind::OverMaximum => {
@@ -158,10 +139,7 @@ impl Broker {
             until: now + SignedDuration::try_from(self.auth.session).unwrap_or_default(),
         };
         let (key, code) = self.key_and_code(&want, code, asking).await?;
-        let answer = self
-            .aws()?
-            .session_token(&key, &code.0, &code.1, self.auth.session)
-            .await;
+        let answer = self.aws()?.session_token(&key, &code.0, &code.1, self.auth.session).await;
         let credentials =
             answer.map_err(|failure| self.refuse_code(&want, &failure, Doing::SigningIn, &code))?;
         let (serial, _) = code;
@@ -174,10 +152,7 @@ impl Broker {
             obtained: now,
         };
         self.prefer(who, &origin.serial);
-        let session = Session {
-            credentials,
-            origin,
-        };
+        let session = Session { credentials, origin };
         let id = sessions::auth_id(&self.auth, &who.key, &session.origin.serial);
         sessions::put(&self.vault, &id, &session, now);
         // Once a day or so, and somebody has waited for a code anyway.

@@ -28,30 +28,18 @@ impl Broker {
         let devices = if self.auth.mfa.is_empty() {
             self.ask_devices(&user).await?
         } else {
-            let label = |d: &MfaDevice| {
-                d.label
-                    .clone()
-                    .unwrap_or_else(|| d.serial.short().to_owned())
-            };
-            self.auth
-                .mfa
-                .iter()
-                .map(|device| (device.serial.clone(), label(device)))
-                .collect()
+            let label =
+                |d: &MfaDevice| d.label.clone().unwrap_or_else(|| d.serial.short().to_owned());
+            self.auth.mfa.iter().map(|device| (device.serial.clone(), label(device))).collect()
         };
-        let who = Who {
-            key: key_id,
-            user,
-            devices,
-        };
+        let who = Who { key: key_id, user, devices };
         let id = sessions::who_id(&self.auth);
         self.facts.remember(&id, &who, (self.clock)());
         Ok(who)
     }
 
     pub(super) fn known(&self) -> Option<Who> {
-        self.facts
-            .recall(&sessions::who_id(&self.auth), (self.clock)())
+        self.facts.recall(&sessions::who_id(&self.auth), (self.clock)())
     }
 
     /// Puts the device that gave the last good code first.
@@ -75,11 +63,8 @@ impl Broker {
     async fn ask_devices(&self, user: &UserName) -> Result<Vec<(MfaSerial, String)>, Refusal> {
         let key = self.key().await?;
         let add = "name the device in the config: `auth: {mfa: [{serial: arn:aws:iam::…:mfa/…}]}`";
-        let serials = self
-            .aws()?
-            .mfa_devices(Signer::Key(&key), user)
-            .await
-            .map_err(|failure| {
+        let serials =
+            self.aws()?.mfa_devices(Signer::Key(&key), user).await.map_err(|failure| {
                 let fault = failure.fault(Doing::Asking);
                 if matches!(failure.kind, Kind::Denied | Kind::IdentityDeny) {
                     Fault::new(Exit::Refused, "AWS does not say which MFA devices you have")
@@ -89,10 +74,8 @@ impl Broker {
                     fault
                 }
             })?;
-        let (usable, refused): (Vec<_>, Vec<_>) = serials
-            .iter()
-            .map(|serial| serial.parse::<MfaSerial>())
-            .partition(Result::is_ok);
+        let (usable, refused): (Vec<_>, Vec<_>) =
+            serials.iter().map(|serial| serial.parse::<MfaSerial>()).partition(Result::is_ok);
         let devices: Vec<_> = usable
             .into_iter()
             .flatten()

@@ -125,10 +125,7 @@ impl Broker {
         };
         let entered = match target.flow() {
             Flow::Shared => self.enter_shared(&who, &target, &name, request).await,
-            Flow::Direct => {
-                self.enter_direct(&who, &target, &name, request, &mut notes)
-                    .await
-            }
+            Flow::Direct => self.enter_direct(&who, &target, &name, request, &mut notes).await,
         };
         match (entered, cached) {
             // Nobody can be asked, but what is there still serves a while.
@@ -157,9 +154,7 @@ impl Broker {
         asking: Asking,
     ) -> Result<Timestamp, Refusal> {
         let who = self.who().await?;
-        let session = self
-            .auth_session(&who, code, asking, Timestamp::MIN)
-            .await?;
+        let session = self.auth_session(&who, code, asking, Timestamp::MIN).await?;
         self.turn.take();
         Ok(session.credentials.expires)
     }
@@ -209,9 +204,7 @@ impl Broker {
         asking: Asking,
     ) -> Result<Vec<Member>, Refusal> {
         let who = self.who().await?;
-        let session = self
-            .auth_session(&who, code, asking, Timestamp::MIN)
-            .await?;
+        let session = self.auth_session(&who, code, asking, Timestamp::MIN).await?;
         self.turn.take();
         let signer = Signer::Session(&session.credentials);
         Ok(self.aws()?.members(signer).await?)
@@ -238,10 +231,7 @@ impl Broker {
 
     /// Notes a new role session in the diary. What to tell the person where that fails.
     fn note(&self, origin: &RoleOrigin) -> Option<String> {
-        let noted = self
-            .diary
-            .as_ref()?
-            .note(&origin.target, origin.flow, (self.clock)());
+        let noted = self.diary.as_ref()?.note(&origin.target, origin.flow, (self.clock)());
         let error = noted.err()?;
         Some(format!("this session is not in the diary: {error}"))
     }

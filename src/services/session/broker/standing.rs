@@ -21,42 +21,25 @@ impl Broker {
         let now = (self.clock)();
         let store = self.vault.label();
         let Some(who) = self.known() else {
-            return Standing {
-                user: self.auth.user.clone(),
-                store,
-                ..Standing::default()
-            };
+            return Standing { user: self.auth.user.clone(), store, ..Standing::default() };
         };
-        let auth = self
-            .live_auth_session(&who, Timestamp::MIN)
-            .map(|session| AuthStanding {
-                expires: session.credentials.expires,
-                device: session.origin.device,
-            });
+        let auth = self.live_auth_session(&who, Timestamp::MIN).map(|session| AuthStanding {
+            expires: session.credentials.expires,
+            device: session.origin.device,
+        });
         let mut roles: HashMap<RoleArn, Live> = HashMap::new();
         for (name, session) in sessions::all::<RoleOrigin>(&self.vault, now) {
             let (origin, expires) = (session.origin, session.credentials.expires);
-            if self
-                .names_for(&who, &origin.target)
-                .all(|ours| ours != name)
-            {
+            if self.names_for(&who, &origin.target).all(|ours| ours != name) {
                 continue; // another key's, endpoint's or config's
             }
-            let live = Live {
-                expires,
-                flow: origin.flow,
-            };
+            let live = Live { expires, flow: origin.flow };
             let longest = roles.entry(origin.target.role).or_insert(live);
             if longest.expires < expires {
                 *longest = live;
             }
         }
-        Standing {
-            user: Some(who.user),
-            auth,
-            roles,
-            store,
-        }
+        Standing { user: Some(who.user), auth, roles, store }
     }
 
     /// Forgets a role's sessions here. They stay valid at AWS until they expire.
@@ -77,10 +60,7 @@ impl Broker {
     pub fn live_roles(&self) -> Vec<(Target, Live)> {
         let sessions = sessions::all::<RoleOrigin>(&self.vault, (self.clock)());
         let live = sessions.into_iter().map(|(_, session)| {
-            let live = Live {
-                expires: session.credentials.expires,
-                flow: session.origin.flow,
-            };
+            let live = Live { expires: session.credentials.expires, flow: session.origin.flow };
             (session.origin.target, live)
         });
         live.collect()
@@ -109,9 +89,7 @@ impl Broker {
 
     /// Where a target's sessions lie in the vault, one name for each device. Reads the cache only.
     pub fn names(&self, target: &Target) -> Vec<Name> {
-        self.known()
-            .map(|who| self.names_for(&who, target).collect())
-            .unwrap_or_default()
+        self.known().map(|who| self.names_for(&who, target).collect()).unwrap_or_default()
     }
 
     fn names_for(&self, who: &Who, target: &Target) -> impl Iterator<Item = Name> {
