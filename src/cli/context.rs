@@ -265,8 +265,11 @@ pub fn overrides(common: &Common, inherited: &Inherited) -> Overrides {
 
 /// The config that was named by option or variable, absolute.
 pub fn named_config(common: &Common, inherited: &Inherited) -> Option<PathBuf> {
-    let named = common.config.as_deref().map(Path::to_owned);
-    let named = named.or_else(|| inherited.get("SEKISHO_CONFIG").map(PathBuf::from));
+    let named = common
+        .config
+        .as_deref()
+        .map(Path::to_owned)
+        .or_else(|| inherited.get("SEKISHO_CONFIG").map(PathBuf::from));
     named.and_then(|path| std::path::absolute(path).ok())
 }
 

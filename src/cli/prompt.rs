@@ -70,12 +70,12 @@ impl Codes {
                 Ok(Some((first.serial.clone(), code)))
             }
             Self::Terminal { world, patience } => {
-                let terminal = patience.map_or_else(Terminal::open, Terminal::open_for);
-                let mut terminal = terminal.ok_or_else(|| {
-                    nobody(format!(
-                        "an MFA code is needed {purpose}, and there is no terminal to ask on"
-                    ))
-                })?;
+                let mut terminal =
+                    patience.map_or_else(Terminal::open, Terminal::open_for).ok_or_else(|| {
+                        nobody(format!(
+                            "an MFA code is needed {purpose}, and there is no terminal to ask on"
+                        ))
+                    })?;
                 ask_code(&mut terminal, world, wanted, first, purpose, needless)
             }
         }

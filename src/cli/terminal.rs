@@ -40,8 +40,11 @@ impl Terminal {
         let mut ready = [PollFd::new(&self.screen, PollFlags::IN)];
         loop {
             let left = self.until.map(|until| until.saturating_duration_since(Instant::now()));
-            let nap = left.into_iter().chain(needless.map(|_| LOOK)).min();
-            let nap = nap.and_then(|nap| Timespec::try_from(nap).ok());
+            let nap = left
+                .into_iter()
+                .chain(needless.map(|_| LOOK))
+                .min()
+                .and_then(|nap| Timespec::try_from(nap).ok());
             match poll(&mut ready, nap.as_ref()) {
                 Ok(0) if needless.is_some_and(|needless| needless()) => return Ok(false),
                 Ok(0) if left.is_some_and(|left| left.is_zero()) => {

@@ -29,8 +29,7 @@ pub struct Profile {
 /// What stands between the marks for some profiles.
 pub fn body(profiles: &[Profile]) -> String {
     let section = |profile: &Profile| {
-        let region = profile.region.as_ref();
-        let region = region.map(|region| format!("region = {region}\n"));
+        let region = profile.region.as_ref().map(|region| format!("region = {region}\n"));
         format!(
             "[profile {}]\ncredential_process = {}\n{}",
             profile.name,
@@ -57,8 +56,8 @@ pub fn names(targets: &[Target]) -> Vec<String> {
             name = format!("{name}-{}", target.id);
         }
         let numbered = (2..).map(|number| format!("{name}-{number}"));
-        let mut free = std::iter::once(name.clone()).chain(numbered);
-        let free = free.find(|name| taken.insert(name.clone()));
+        let free =
+            std::iter::once(name.clone()).chain(numbered).find(|name| taken.insert(name.clone()));
         free.unwrap_or_default()
     };
     targets.iter().map(name).collect()

@@ -118,8 +118,11 @@ impl State {
     ) -> Result<String, Refusal> {
         let id = fields.get("AccessKeyId").unwrap_or_default();
         let users = &self.organisation.users;
-        let owner = users.iter().find(|user| user.keys.iter().any(|key| key.id == id));
-        let owner = owner.map(|user| user.name.clone()).unwrap_or_default();
+        let owner = users
+            .iter()
+            .find(|user| user.keys.iter().any(|key| key.id == id))
+            .map(|user| user.name.clone())
+            .unwrap_or_default();
         let arn = self.organisation.user_arn(&owner);
         self.may(caller, "iam:GetAccessKeyLastUsed", &arn)?;
         let key = self.key(&owner, id)?;

@@ -322,12 +322,11 @@ fn failed(model: &Model, fault: &Fault, room: u16) -> Popup {
 fn help(model: &Model, top: u16, room: u16) -> Popup {
     let theme = model.setup.theme;
     let rows = TABLE.iter().map(|binding| {
-        let keys = model.setup.keymap.keys(binding.action);
-        let keys: Vec<String> = keys.map(|key| key.to_string()).collect();
+        let keys: Vec<String> =
+            model.setup.keymap.keys(binding.action).map(|key| key.to_string()).collect();
         (format!("{:<14} ", keys.join(" ")), binding.help)
     });
-    let filters = FILTERS.iter();
-    let filters = filters.map(|(word, says)| (format!("{word:<14} "), *says));
+    let filters = FILTERS.iter().map(|(word, says)| (format!("{word:<14} "), *says));
     let lines = rows
         .chain(filters)
         .skip(top.into())

@@ -230,8 +230,8 @@ fn footer_line(model: &Model, window: u16) -> Line<'static> {
     });
     let hints: Vec<(String, &str, bool)> = hints.collect();
     let taken = |key: &str, label: &str| width(key) + 1 + width(label) + 3;
-    let needed = hints.iter().filter(|hint| hint.2);
-    let needed: usize = needed.map(|(key, label, _)| taken(key, label)).sum();
+    let needed: usize =
+        hints.iter().filter(|hint| hint.2).map(|(key, label, _)| taken(key, label)).sum();
     // One column before the first hint; the three behind the last one may be missing.
     let mut room = (usize::from(window) + 2).saturating_sub(needed);
     let mut spans: Vec<Span<'static>> = vec![" ".into()];

@@ -54,8 +54,9 @@ pub fn run(world: &World, common: Common, query: &str, out: Out) -> Result<Exit,
                     (pass.target.name(), context.run_shell(*pass, None).await)
                 }
                 Choice::Enter(Door::Console, pass) => {
-                    let told = open_console(context, &pass).await;
-                    let told = told.unwrap_or_else(|fault| fault.in_a_line());
+                    let told = open_console(context, &pass)
+                        .await
+                        .unwrap_or_else(|fault| fault.in_a_line());
                     switcher.model.say(told);
                     continue;
                 }

@@ -94,8 +94,8 @@ impl Assembly<'_> {
         let mut regions: Vec<(u32, Option<Region>)> = Vec::new();
         for entry in entries {
             let file = entry.id.mark.file;
-            let region = self.default(file, |defaults| defaults.region.as_ref());
-            let region = region.map(|at| at.value.clone());
+            let region =
+                self.default(file, |defaults| defaults.region.as_ref()).map(|at| at.value.clone());
             let Some((account, origin)) = self.account(entry) else {
                 continue;
             };

@@ -111,8 +111,8 @@ fn reads_as_other_id(folded: &str, own: AccountId) -> bool {
 impl Entry {
     /// The name, then the aliases, each with its place.
     fn names(&self) -> impl Iterator<Item = (&Name, Mark)> {
-        let aliases = self.aliases.iter();
-        let aliases = aliases.flat_map(|at| at.value.iter().map(|alias| (alias, at.mark)));
+        let aliases =
+            self.aliases.iter().flat_map(|at| at.value.iter().map(|alias| (alias, at.mark)));
         self.name.iter().map(|at| (&at.value, at.mark)).chain(aliases)
     }
 

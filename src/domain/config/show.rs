@@ -53,8 +53,7 @@ pub fn render(loaded: &Loaded) -> String {
     page.head(0, "accounts");
     let accounts = config.catalog.accounts().iter().zip(&origins.accounts);
     for ((account, from), position) in accounts.zip(0..) {
-        let region = account.region.as_ref();
-        let region = region.or_else(|| config.catalog.default_region(position));
+        let region = account.region.as_ref().or_else(|| config.catalog.default_region(position));
         page.account(account, region, from);
     }
     page.text
@@ -93,8 +92,8 @@ impl Page<'_> {
 
     /// A setting of the main file: absent means default.
     fn setting(&mut self, depth: usize, dotted: &str, value: &str) {
-        let origin = self.origins.settings.get(dotted);
-        let origin = origin.map_or(Origin::BuiltIn, |mark| Origin::File(*mark));
+        let origin =
+            self.origins.settings.get(dotted).map_or(Origin::BuiltIn, |mark| Origin::File(*mark));
         let key = dotted.rsplit('.').next().unwrap_or(dotted);
         self.line(depth, key, value, origin);
     }
@@ -203,8 +202,12 @@ fn auth(page: &mut Page<'_>, auth: &Auth) {
         page.head(1, "mfa");
     }
     for device in &auth.mfa {
-        let label = device.label.as_deref().map(plain);
-        let label = label.map(|label| format!(", label: {label}")).unwrap_or_default();
+        let label = device
+            .label
+            .as_deref()
+            .map(plain)
+            .map(|label| format!(", label: {label}"))
+            .unwrap_or_default();
         let mark = page.origins.settings.get(&format!("auth.mfa.{}", device.serial));
         let origin = mark.map_or(Origin::BuiltIn, |mark| Origin::File(*mark));
         page.line(2, "- {serial", &format!("{}{label}}}", device.serial), origin);

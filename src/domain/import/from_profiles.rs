@@ -73,12 +73,12 @@ pub fn convert(profiles: &Profiles, wishes: &Wishes) -> Result<Imported, Fault> 
             .fix("name the account your IAM user lives in: sekisho import aws-config --account 111111111111")
     })?;
     candidates.retain(|candidate| import.is_entered_from(account, candidate));
-    let partition = most(candidates.iter().map(|candidate| candidate.partition));
-    let partition = partition.ok_or_else(|| {
-        Fault::new(Exit::Usage, format!("no profile is entered from {account}"))
-            .because("the mfa_serial of every role profile belongs to another account")
-            .fix("without --account, the one that most profiles name is taken")
-    })?;
+    let partition =
+        most(candidates.iter().map(|candidate| candidate.partition)).ok_or_else(|| {
+            Fault::new(Exit::Usage, format!("no profile is entered from {account}"))
+                .because("the mfa_serial of every role profile belongs to another account")
+                .fix("without --account, the one that most profiles name is taken")
+        })?;
     candidates.retain(|candidate| {
         let is_here = candidate.partition == partition;
         if !is_here {
@@ -144,8 +144,8 @@ impl<'a> Import<'a> {
             })
         };
         way(profile)?;
-        let arn = profile.get(Key::RoleArn).ok_or(Remark::NoRole)?;
-        let arn: RoleArn = arn.parse().map_err(|_| Remark::NoArn)?;
+        let arn: RoleArn =
+            profile.get(Key::RoleArn).ok_or(Remark::NoRole)?.parse().map_err(|_| Remark::NoArn)?;
         let partition = arn.partition().parse().map_err(|_| Remark::NoArn)?;
         // A source that is not in the file lies among the credentials, with a key of its own.
         let source_name = profiles.inherited(profile, Key::SourceProfile);

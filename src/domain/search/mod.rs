@@ -132,8 +132,7 @@ impl Search {
         for row in catalog.rows() {
             let (account, role) = catalog.row(row);
             if row.role == 0 {
-                let own = account.tags.iter();
-                let own = own.map(|tag| tags.intern(&mut seen[0], tag)).collect();
+                let own = account.tags.iter().map(|tag| tags.intern(&mut seen[0], tag)).collect();
                 accounts.push(Entry::new(account, own, rows.len()));
             }
             let region = catalog.region(row);

@@ -73,8 +73,9 @@ impl Aws {
     ) -> Result<Secret, Fault> {
         let request = request(site, session, life).ok_or_else(|| garbled(None))?;
         let connector = http::connector(site.sign_in.starts_with("http://"))?;
-        let sent = tokio::time::timeout(CALL, connector.call(request)).await;
-        let sent = sent.unwrap_or_else(|elapsed| Err(ConnectorError::timeout(elapsed.into())));
+        let sent = tokio::time::timeout(CALL, connector.call(request))
+            .await
+            .unwrap_or_else(|elapsed| Err(ConnectorError::timeout(elapsed.into())));
         let mut response = sent.map_err(|error| {
             let error = SdkError::<ErrorMetadata, _>::dispatch_failure(error);
             Failure::of(&error).fault(Doing::Asking)
@@ -126,8 +127,8 @@ fn request(site: &Site, session: &Credentials, life: Option<Duration>) -> Option
 
 /// Whether a URL's host is AWS's own in that partition: an STS endpoint in one's VPC signs nobody in.
 fn is_of(partition: Partition, url: &str) -> bool {
-    let host = url.split("://").nth(1).unwrap_or_default();
-    let host = host.split(['/', ':']).next().unwrap_or_default();
+    let host =
+        url.split("://").nth(1).unwrap_or_default().split(['/', ':']).next().unwrap_or_default();
     host.ends_with(&format!(".{}", partition.host_suffix()))
 }
 

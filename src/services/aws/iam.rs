@@ -59,8 +59,12 @@ impl Aws {
     /// `iam:CreateAccessKey` for the signer's own user.
     pub async fn create_access_key(&self, signer: Signer<'_>) -> Result<StoredKey, Failure> {
         let garbled = || Failure::garbled("iam:CreateAccessKey");
-        let answer = self.iam(signer).create_access_key().send().await;
-        let answer = answer.map_err(|error| Failure::of(&error))?;
+        let answer = self
+            .iam(signer)
+            .create_access_key()
+            .send()
+            .await
+            .map_err(|error| Failure::of(&error))?;
         let made = answer.access_key().ok_or_else(garbled)?;
         Ok(StoredKey {
             key: AccessKey {

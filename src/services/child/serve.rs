@@ -136,8 +136,10 @@ fn told(issued: Result<Secret, Fault>) -> Told {
     match issued {
         Ok(document) => (StatusCode::OK, Bytes::from_owner(Document(document))),
         Err(fault) => {
-            let message = std::iter::once(fault.what).chain(fault.fix.into_iter().take(1));
-            let message = message.collect::<Vec<_>>().join(": ");
+            let message = std::iter::once(fault.what)
+                .chain(fault.fix.into_iter().take(1))
+                .collect::<Vec<_>>()
+                .join(": ");
             let body = json!({"Code": "NoCredentials", "Message": message}).to_string();
             (StatusCode::SERVICE_UNAVAILABLE, body.into())
         }

@@ -130,8 +130,9 @@ impl Shelf {
     /// Claims the right to change the stored key: of two rotations at once, one would store over the other's new
     /// key and have the old one deactivated.
     pub fn claim(&self) -> Result<Claim, Fault> {
-        let file = Dir::create(&self.state).and_then(|dir| dir.lock_file("keys.lock"));
-        let file = file.map_err(|error| error.fault("the access key cannot be changed"))?;
+        let file = Dir::create(&self.state)
+            .and_then(|dir| dir.lock_file("keys.lock"))
+            .map_err(|error| error.fault("the access key cannot be changed"))?;
         match file.try_lock() {
             Ok(()) => Ok(Claim(file)),
             Err(TryLockError::WouldBlock) => {

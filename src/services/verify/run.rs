@@ -189,8 +189,8 @@ impl Run<'_> {
         session: &Credentials,
     ) -> Result<Vec<(String, trust::Reading)>, Outcome> {
         self.pace.turn().await;
-        let roles = self.verifier.aws.trust_policies(session).await;
-        let roles = roles.map_err(|failure| outcome(&failure))?;
+        let roles =
+            self.verifier.aws.trust_policies(session).await.map_err(|failure| outcome(&failure))?;
         let planned = |arn: &str| account.targets.iter().any(|target| target.role.as_str() == arn);
         Ok(roles
             .into_iter()

@@ -108,8 +108,7 @@ proptest! {
             );
         }
         let no_includes: [&str; 0] = [];
-        let loaded = config(&text, &no_includes, Strictness::Strict).map_err(|c| told(&c));
-        let loaded = loaded.map_err(TestCaseError::fail)?;
+        let loaded = config(&text, &no_includes, Strictness::Strict).map_err(|c| told(&c)).map_err(TestCaseError::fail)?;
         let read = loaded.config.catalog.accounts();
         prop_assert_eq!(read.len(), accounts.len());
         for (read, (name, (id, guard, minutes, note))) in read.iter().zip(&accounts) {

@@ -91,8 +91,8 @@ impl Machine {
     pub fn examine(&self) -> Vec<Row> {
         let paths = Paths::find(|name| self.env.get(name).map(Into::into), Ids::current());
         let config = self.path(".config/sekisho/config.yaml");
-        let loaded = files::load(&config, Some(self.home.path()), Strictness::Tolerant);
-        let loaded = loaded.map(|(loaded, _)| loaded);
+        let loaded = files::load(&config, Some(self.home.path()), Strictness::Tolerant)
+            .map(|(loaded, _)| loaded);
         doctor::examine(&Setup {
             env: &self.env,
             paths: paths.as_ref(),

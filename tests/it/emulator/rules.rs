@@ -280,8 +280,12 @@ fn tags_and_source_identity_need_a_yes_from_both_sides() {
         });
         let tag = aws_sdk_sts::types::Tag::builder().key("team").value("blue").build().unwrap();
         let enter = || async {
-            let request = alice(&emulator).assume_role().role_arn(ROLE).role_session_name("alice");
-            let request = request.source_identity("alice").tags(tag.clone());
+            let request = alice(&emulator)
+                .assume_role()
+                .role_arn(ROLE)
+                .role_session_name("alice")
+                .source_identity("alice")
+                .tags(tag.clone());
             request.send().await
         };
         assert_eq!(why(enter().await).2, REFUSED.replace("AssumeRole", "TagSession"));

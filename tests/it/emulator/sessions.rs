@@ -51,8 +51,8 @@ fn serials_and_codes() {
     run(async {
         let emulator = start(|_| {});
         for (serial, code, expected) in cases {
-            let request = alice(&emulator).get_session_token();
-            let request = request.set_serial_number(serial.map(Into::into));
+            let request =
+                alice(&emulator).get_session_token().set_serial_number(serial.map(Into::into));
             let refused = request.set_token_code(code.map(Into::into)).send().await;
             assert_eq!(why(refused), expected, "{serial:?} {code:?}");
         }

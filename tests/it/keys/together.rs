@@ -208,8 +208,7 @@ fn one_code_serves_a_switcher_an_exec_and_a_credential_process() {
             parties[0].want();
             parties[0].prompts();
         }
-        let others = [Switcher, Exec, Process].into_iter();
-        let others = others.filter(|kind| Some(*kind) != first);
+        let others = [Switcher, Exec, Process].into_iter().filter(|kind| Some(*kind) != first);
         parties.extend(others.map(|kind| Party::start(&stage, kind)));
         for party in &mut parties[usize::from(first.is_some())..] {
             party.want();

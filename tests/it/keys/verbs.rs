@@ -231,9 +231,12 @@ fn what_is_over_is_removed_with_the_next_login() {
     };
     assert_eq!(count(), 1);
     // A record of the same file format that ended long ago, or claims so.
-    let record = std::fs::read_dir(&sessions).unwrap().flatten();
-    let record = record.map(|file| file.path()).find(|file| !file.ends_with("lock"));
-    let record = record.unwrap();
+    let record = std::fs::read_dir(&sessions)
+        .unwrap()
+        .flatten()
+        .map(|file| file.path())
+        .find(|file| !file.ends_with("lock"))
+        .unwrap();
     let mut bytes = std::fs::read(&record).unwrap();
     bytes[11..19].copy_from_slice(&1_000_000_000_i64.to_be_bytes());
     let old = sessions.join(format!("auth-{}", "ab".repeat(32)));

@@ -63,10 +63,10 @@ fn what_is_missing_or_wrong_is_named_by_its_key() {
     let mut none = config();
     none.guardrails = None;
     let two_paths = changed(|c, _| {
-        let accounts = [("a", "222222222222", "/"), ("b", "333333333333", "/x/")];
-        let accounts = accounts.map(|(name, id, path)| {
-            account(name, id, vec![role("Developer", path, 1, Scope::Full)])
-        });
+        let accounts =
+            [("a", "222222222222", "/"), ("b", "333333333333", "/x/")].map(|(name, id, path)| {
+                account(name, id, vec![role("Developer", path, 1, Scope::Full)])
+            });
         c.catalog = Catalog::new(accounts.to_vec(), None);
     });
     let pattern_path = changed(|c, _| {

@@ -93,8 +93,9 @@ fn work_with_a_bug() {
         passphrase: None,
         terms: Terms { renew: Renew::ByFlow, asking: Asking::Allowed },
     };
-    let key = run(broker.access_key()).map(|key| Rc::downgrade(&key));
-    let key = key.unwrap_or_else(|refusal| panic!("{:?}", refusal.into_fault()));
+    let key = run(broker.access_key())
+        .map(|key| Rc::downgrade(&key))
+        .unwrap_or_else(|refusal| panic!("{:?}", refusal.into_fault()));
     assert_eq!(key.strong_count(), 1, "the broker holds it");
     READINGS.store(readings.parse().unwrap(), Ordering::Relaxed);
     let ended = catch_unwind(AssertUnwindSafe(move || run(broker.issue(&request)).is_ok()));

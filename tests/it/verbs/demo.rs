@@ -91,8 +91,7 @@ impl Served {
         let sessions = self.descriptor.with_file_name("state").join("sessions");
         let before = kept_answers(&sessions);
         let mut command = command(home, arguments).unwrap();
-        let output = command.env("SEKISHO_DEMO", &self.descriptor).output();
-        let output = output.unwrap();
+        let output = command.env("SEKISHO_DEMO", &self.descriptor).output().unwrap();
         let stderr = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{arguments:?}: {stderr}");
         let is_warm = !before.is_empty() && kept_answers(&sessions) == before;

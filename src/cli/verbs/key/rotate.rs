@@ -32,8 +32,7 @@ pub fn run(context: &Context, finish: bool, yes: bool) -> Result<Exit, Fault> {
     }
     let shelf = context.shelf();
     block_on(async {
-        let found = shelf.find(context.person()).await;
-        let found = found.map_err(|error| error.fault())?;
+        let found = shelf.find(context.person()).await.map_err(|error| error.fault())?;
         let (home, entry) = found.ok_or_else(|| nothing_stored(auth))?;
         let rotation = Rotation {
             context,
@@ -68,8 +67,7 @@ impl Rotation<'_> {
             {
                 self.context.broker().forget_key(&old.key.id);
             }
-            let listed = self.iam(async |aws, signer| aws.access_keys(signer).await);
-            let listed = listed.await?;
+            let listed = self.iam(async |aws, signer| aws.access_keys(signer).await).await?;
             let step = next(&self.entry, &listed).map_err(|hindrance| hindrance.fault())?;
             out.log(&format!("rotation: {step:?}"));
             match step {
@@ -143,8 +141,7 @@ impl Rotation<'_> {
 
     async fn create(&mut self) -> Result<(), Fault> {
         self.save(Done::Intended(Timestamp::now()))?;
-        let made = self.iam(async |aws, signer| aws.create_access_key(signer).await);
-        let made = made.await?;
+        let made = self.iam(async |aws, signer| aws.create_access_key(signer).await).await?;
         let id = made.key.id.clone();
         self.save(Done::Created(made))?;
         self.context.out.say(&format!("AWS made {id}; it is stored beside the old one"));

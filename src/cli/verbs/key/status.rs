@@ -100,8 +100,7 @@ async fn status(context: &Context) -> Result<Status, Fault> {
 /// What AWS says of a key, where a live auth session lets us ask.
 async fn ask_aws(context: &Context, id: &AccessKeyId) -> Option<AtAws> {
     let day = jiff::SignedDuration::from_hours(36);
-    let session = context.broker().fresh_session(day, None, Asking::Never);
-    let session = session.await.ok()?;
+    let session = context.broker().fresh_session(day, None, Asking::Never).await.ok()?;
     let aws = Aws::new(&context.config().auth).ok()?;
     let signer = Signer::Session(&session);
     let keys = match aws.access_keys(signer).await {

@@ -82,8 +82,8 @@ impl Broker {
         let unlocked = |error: FileError| {
             self.person.hear(&format!("other sekisho processes may ask for a code too: {error}"));
         };
-        let lock = PromptLock::new(&self.shared, &sessions::who_id(&self.auth));
-        let lock = lock.map_err(unlocked).ok()?;
+        let lock =
+            PromptLock::new(&self.shared, &sessions::who_id(&self.auth)).map_err(unlocked).ok()?;
         let mine = self.turn.borrow_mut().take();
         if let Some(turn) = mine
             && !turn.is_superseded()
