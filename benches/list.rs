@@ -16,9 +16,9 @@ use sekisho::domain::config::Order;
 use sekisho::domain::guard::Guard;
 use sekisho::domain::history::History;
 use sekisho::domain::ids::RolePath;
-use sekisho::domain::keys::{Key, Keymap};
+use sekisho::domain::keymap::{Key, Keymap};
 use sekisho::domain::search::Search;
-use sekisho::ui::model::{Model, Msg, Setup};
+use sekisho::ui::model::{Model, Msg, SwitcherSetup};
 use sekisho::ui::theme::{Paint, Theme, UNICODE};
 use sekisho::ui::{draw, update};
 
@@ -82,7 +82,7 @@ fn catalog() -> Arc<Catalog> {
 }
 
 fn model(catalog: &Arc<Catalog>) -> Model {
-    let setup = Setup {
+    let setup = SwitcherSetup {
         auth_account: Some("111111111111".parse().unwrap()),
         detours: Vec::new(),
         warnings: Vec::new(),
@@ -108,7 +108,7 @@ fn sweep(model: &mut Model, terminal: &mut Terminal<TestBackend>) -> Vec<(Durati
         let letters = query.chars().map(|c| Key {
             ctrl: false,
             alt: false,
-            code: sekisho::domain::keys::KeyCode::Char(c),
+            code: sekisho::domain::keymap::KeyCode::Char(c),
         });
         let typed = query.chars().count();
         for (n, key) in letters.chain(std::iter::repeat_n(backspace, typed)).enumerate() {

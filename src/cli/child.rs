@@ -3,7 +3,7 @@
 use crate::domain::config::{PromptCompat, RenewPref};
 use crate::domain::fault::{Exit, Fault};
 use crate::domain::guard::{Cleared, Confirmation};
-use crate::domain::pass::{Asking, Pass, Refusal, Renew, Request, Terms};
+use crate::domain::pass::{Asking, NotIssued, Pass, Renew, Request, Terms};
 use crate::domain::secret::Secret;
 use crate::services::child::environment::{self, Environment, Inherited};
 use crate::services::child::export;
@@ -39,7 +39,7 @@ impl Context {
             return self.serve(pass, child).await;
         }
         let environment = self.environment(pass, self.inherited().depth() + 1);
-        self.broker().rest();
+        self.broker().release_secrets();
         let exit = child(environment).await;
         self.lend_demo_key()?;
         exit
@@ -69,9 +69,9 @@ impl Context {
         let environment =
             Environment::served(&pass.target, server.endpoint(), &told, self.inherited());
         drop(pass);
-        self.broker().rest();
+        self.broker().release_secrets();
         // The terminal is the child's: nobody is asked, and one line says when somebody should be.
-        let _away = self.bench().leave();
+        let _away = self.user().detach();
         let mut said = false;
         let issue = async || {
             let issued = self.renewed(&cleared).await;
@@ -104,13 +104,13 @@ impl Context {
             },
         };
         let issued = self.broker().issue(&request).await;
-        self.broker().rest();
+        self.broker().release_secrets();
         match issued {
             Ok(pass) => Ok(export::for_container(&pass)),
-            Err(refusal @ (Refusal::Fault(_) | Refusal::Passphrase(_))) => {
+            Err(refusal @ (NotIssued::Fault(_) | NotIssued::Passphrase(_))) => {
                 Err(refusal.into_fault())
             }
-            Err(Refusal::Code(_)) => {
+            Err(NotIssued::Code(_)) => {
                 let name = cleared.target();
                 Err(Fault::new(
                     Exit::NeedsPerson,
@@ -124,7 +124,7 @@ impl Context {
     /// Becomes a command. Returns only where that failed.
     pub fn become_command(&self, pass: Pass, command: &[std::ffi::OsString]) -> Fault {
         let environment = self.environment(pass, self.inherited().depth() + 1);
-        self.broker().rest();
+        self.broker().release_secrets();
         process::exec(&environment, self.inherited(), command)
     }
 

@@ -10,23 +10,23 @@ use crate::domain::account::{Overrides, Target, UnknownTarget};
 use crate::domain::config::{Config, KeySource, StoreChoice};
 use crate::domain::fault::{Exit, Fault};
 use crate::domain::guard::Cleared;
-use crate::domain::pass::{Pass, Refusal, Renew, Terms};
+use crate::domain::pass::{NotIssued, Pass, Renew, Terms};
 use crate::domain::secret::AccessKey;
 use crate::domain::text::sanitize;
 use crate::services::aws;
 use crate::services::child::environment::Inherited;
-use crate::services::config::cache::Understood;
+use crate::services::config::cache::LoadedConfig;
 use crate::services::config::files::ReadFrom;
 use crate::services::config::paths::Paths;
 use crate::services::config::stamps::Stamp;
-use crate::services::session::access_key::Shelf;
-use crate::services::session::broker::{Broker, Means};
+use crate::services::session::access_key::KeyStore;
+use crate::services::session::broker::{Broker, BrokerDeps};
 use crate::services::session::diary::Diary;
 use crate::services::session::facts::Facts;
-use crate::services::session::interaction::Person;
+use crate::services::session::interaction::Interaction;
 
 use super::args::Common;
-use super::bench::Bench;
+use super::interaction::UserInteraction;
 use super::out::Out;
 use super::prompt::{self, Codes};
 use super::warm;
@@ -43,7 +43,7 @@ pub struct Context {
     warnings: Vec<String>,
     broker: Broker,
     inherited: Inherited,
-    bench: Rc<Bench>,
+    user: Rc<UserInteraction>,
     /// The config's file and everything else it was read from.
     read_from: ReadFrom,
 }
@@ -63,11 +63,11 @@ impl Context {
         verb: &str,
         out: Out,
         paths: Paths,
-        understood: Understood,
+        understood: LoadedConfig,
     ) -> Result<Self, Fault> {
-        let Understood { config, warnings, read_from } = understood;
-        let bench = Rc::new(Bench::new(out));
-        let means = Means {
+        let LoadedConfig { config, warnings, read_from } = understood;
+        let user = Rc::new(UserInteraction::new(out));
+        let deps = BrokerDeps {
             vault: world.vault(config.store, &paths),
             facts: match config.store {
                 StoreChoice::None => Facts::in_memory(),
@@ -77,10 +77,10 @@ impl Context {
             shared: paths.state.clone(),
             verb: verb.to_owned(),
             diary: config.audit.then(|| Diary::new(&paths.state, verb)),
-            person: Box::new(Rc::clone(&bench)),
+            interaction: Box::new(Rc::clone(&user)),
             clock: Timestamp::now,
         };
-        let broker = Broker::new(config.auth.clone(), means);
+        let broker = Broker::new(config.auth.clone(), deps);
         let inherited = Inherited::current();
         let context = Self {
             out,
@@ -91,7 +91,7 @@ impl Context {
             warnings,
             broker,
             inherited,
-            bench,
+            user,
             read_from,
         };
         context.lend_demo_key()?;
@@ -139,8 +139,8 @@ impl Context {
     }
 
     /// Where the person waits.
-    pub fn bench(&self) -> &Bench {
-        &self.bench
+    pub fn user(&self) -> &UserInteraction {
+        &self.user
     }
 
     /// The access key where it can be had without asking a person; `None` where it is sealed.
@@ -151,7 +151,7 @@ impl Context {
             return None;
         }
         let key = block_on(self.broker.access_key()).ok()?;
-        Some(key.map_err(Refusal::into_fault))
+        Some(key.map_err(NotIssued::into_fault))
     }
 
     /// What stands between sekisho and AWS's own hosts, one line each.
@@ -175,13 +175,13 @@ impl Context {
     }
 
     /// The person who waits there, as the services know them.
-    pub fn person(&self) -> &dyn Person {
-        &self.bench
+    pub fn interaction(&self) -> &dyn Interaction {
+        &self.user
     }
 
     /// Where the config's access key may lie in the store.
-    pub fn shelf(&self) -> Shelf {
-        Shelf::new(&self.config.auth, self.config.store, &self.paths.state)
+    pub fn key_store(&self) -> KeyStore {
+        KeyStore::new(&self.config.auth, self.config.store, &self.paths.state)
     }
 
     /// What the command line changes about every target.
@@ -247,7 +247,7 @@ impl Context {
     /// The demo's key comes from the demo, however often it is wiped.
     pub(super) fn lend_demo_key(&self) -> Result<(), Fault> {
         if let Some(demo) = self.world.demo() {
-            self.broker.hold(demo.key()?);
+            self.broker.preload_key(demo.key()?);
         }
         Ok(())
     }

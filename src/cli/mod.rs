@@ -1,11 +1,11 @@
 //! The command line: joins the switcher and the services, one file a verb.
 
 pub mod args;
-mod bench;
 mod child;
 mod columns;
 mod context;
 mod diff;
+mod interaction;
 pub mod out;
 mod prompt;
 mod terminal;
@@ -40,7 +40,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
     let line = match CommandLine::try_parse_from(&arguments) {
         Ok(line) => line,
-        Err(error) => return misread(&error, &arguments),
+        Err(error) => return usage_error(&error, &arguments),
     };
     let out = Out::new(&line.common);
     if let Err(error) = hidden {
@@ -121,7 +121,7 @@ fn run_in(world: &World, line: CommandLine, out: Out) -> Result<Exit, Fault> {
 }
 
 /// Explains a command line that cannot be read.
-fn misread(error: &clap::Error, arguments: &[OsString]) -> Exit {
+fn usage_error(error: &clap::Error, arguments: &[OsString]) -> Exit {
     let out = Out::new(&args::Common::default());
     let word = arguments
         .iter()
@@ -132,7 +132,7 @@ fn misread(error: &clap::Error, arguments: &[OsString]) -> Exit {
         Some(word) if error.kind() == ErrorKind::InvalidSubcommand => {
             out.fault(&unknown_verb(&word))
         }
-        _ => out.misread(error),
+        _ => out.usage_error(error),
     }
 }
 

@@ -37,7 +37,7 @@ impl Out {
     }
 
     /// Writes data to stdout, with no newline of its own.
-    pub fn data(self, text: &str) {
+    pub fn print(self, text: &str) {
         // A reader that went away is not our fault.
         let _ = std::io::stdout().lock().write_all(text.as_bytes());
     }
@@ -50,26 +50,26 @@ impl Out {
     }
 
     /// Tells a person one line.
-    pub fn say(self, line: &str) {
+    pub fn info(self, line: &str) {
         let _ = writeln!(std::io::stderr().lock(), "sekisho: {line}");
     }
 
     /// Shows a person whole lines: a table, a diff.
-    pub fn tell(self, lines: &str) {
+    pub fn eprint(self, lines: &str) {
         let _ = std::io::stderr().lock().write_all(lines.as_bytes());
     }
 
     /// Writes one JSON object to stdout.
     pub fn json(self, object: &impl serde::Serialize) {
         if let Ok(text) = serde_json::to_string_pretty(object) {
-            self.data(&format!("{text}\n"));
+            self.print(&format!("{text}\n"));
         }
     }
 
     /// Tells a person what they asked to hear with `-v`.
-    pub fn log(self, line: &str) {
+    pub fn debug(self, line: &str) {
         if self.verbose > 0 {
-            self.say(line);
+            self.info(line);
         }
     }
 
@@ -106,20 +106,20 @@ impl Out {
     /// Tells a fault in one line, for the programs that show or log our stderr. Returns how to end.
     pub fn fault_line(self, fault: &Fault) -> Exit {
         let more = fault.fix.first().or(fault.why.first());
-        self.say(
+        self.info(
             &more.map_or_else(|| fault.what.clone(), |more| format!("{}: {more}", fault.what)),
         );
         if let Some(detail) = &fault.detail {
-            self.log(&format!("aws: {detail}"));
+            self.debug(&format!("aws: {detail}"));
         }
         fault.exit
     }
 
     /// Explains a command line that cannot be read; help and version are data.
-    pub fn misread(self, error: &clap::Error) -> Exit {
+    pub fn usage_error(self, error: &clap::Error) -> Exit {
         let text = error.render();
         if !error.use_stderr() {
-            self.data(&text.to_string());
+            self.print(&text.to_string());
             return Exit::Done;
         }
         let text = if self.color { text.ansi().to_string() } else { text.to_string() };

@@ -9,7 +9,9 @@ use crate::domain::fault::{Exit, Fault};
 use crate::domain::guard::{Cleared, Confirmation, Unconfirmed};
 use crate::domain::ids::MfaSerial;
 use crate::domain::import::organization::Member;
-use crate::domain::pass::{Asking, CodeWanted, Complaint, Device, Pass, Refusal, Request, Terms};
+use crate::domain::pass::{
+    Asking, CodeDevice, CodeRejection, CodeWanted, NotIssued, Pass, Request, Terms,
+};
 use crate::domain::secret::{Credentials, MfaCode, Secret};
 use crate::domain::text::sanitize;
 use crate::services::session::broker::Broker;
@@ -57,8 +59,8 @@ impl Codes {
         let first =
             wanted.devices.first().ok_or_else(|| nobody("no device gives a code".into()))?;
         match self {
-            Self::Nobody => Err(match &wanted.complaint {
-                Some(complaint) => not_taken(complaint),
+            Self::Nobody => Err(match &wanted.rejection {
+                Some(rejection) => not_taken(rejection),
                 None => nobody(format!("an MFA code is needed {purpose}, and nobody may be asked")),
             }),
             Self::Stdin => {
@@ -83,9 +85,9 @@ impl Codes {
 }
 
 /// The fault of a code that was given beforehand and is of no use.
-fn not_taken(complaint: &Complaint) -> Fault {
-    let mut fault = Fault::new(Exit::Refused, &complaint.what);
-    fault.why.clone_from(&complaint.why);
+fn not_taken(rejection: &CodeRejection) -> Fault {
+    let mut fault = Fault::new(Exit::Refused, &rejection.what);
+    fault.why.clone_from(&rejection.why);
     fault.fix("wait for the device's next code and give that one")
 }
 
@@ -107,13 +109,13 @@ fn ask_code(
     terminal: &mut Terminal,
     world: &World,
     wanted: &CodeWanted,
-    first: &Device,
+    first: &CodeDevice,
     purpose: &str,
     needless: &dyn Fn() -> bool,
 ) -> Result<Option<(MfaSerial, MfaCode)>, Fault> {
-    if let Some(complaint) = &wanted.complaint {
-        terminal.say(&format!("sekisho: {}", complaint.what));
-        if let Some(why) = complaint.why.first() {
+    if let Some(rejection) = &wanted.rejection {
+        terminal.say(&format!("sekisho: {}", rejection.what));
+        if let Some(why) = rejection.why.first() {
             terminal.say(&format!("         {why}"));
         }
     }
@@ -259,13 +261,13 @@ async fn with_codes<T>(
     broker: &Broker,
     purpose: &str,
     codes: &mut Codes,
-    call: impl AsyncFn(Option<(MfaSerial, MfaCode)>) -> Result<T, Refusal>,
+    call: impl AsyncFn(Option<(MfaSerial, MfaCode)>) -> Result<T, NotIssued>,
 ) -> Result<T, Fault> {
     let mut code = None;
     loop {
         match call(code.take()).await {
             Ok(answer) => return Ok(answer),
-            Err(Refusal::Code(wanted)) => {
+            Err(NotIssued::Code(wanted)) => {
                 code = codes.next(&wanted, purpose, &|| broker.is_overtaken())?;
             }
             Err(refusal) => return Err(refusal.into_fault()),

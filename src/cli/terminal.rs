@@ -106,8 +106,8 @@ impl Terminal {
     }
 
     fn hidden_line(&mut self) -> Result<Secret, Fault> {
-        const MOST: usize = 1024; // never grows, so leaves no copy
-        let mut bytes = Zeroizing::new(Vec::with_capacity(MOST));
+        const MAX_LINE_BYTES: usize = 1024; // never grows, so leaves no copy
+        let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_LINE_BYTES));
         let mut key = [0];
         loop {
             match self.lines.read(&mut key) {
@@ -119,7 +119,7 @@ impl Terminal {
                 0x03 | 0x04 => return Err(cancelled()),
                 0x15 => bytes.clear(), // ^U
                 0x08 | 0x7F => while bytes.pop().is_some_and(|byte| byte & 0xC0 == 0x80) {},
-                byte if byte >= b' ' && bytes.len() < MOST => bytes.push(byte),
+                byte if byte >= b' ' && bytes.len() < MAX_LINE_BYTES => bytes.push(byte),
                 _ => {}
             }
         }

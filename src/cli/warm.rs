@@ -8,7 +8,7 @@ use crate::domain::config::{PromptCompat, StoreChoice};
 use crate::domain::guard::Confirmation;
 use crate::domain::pass::{Pass, Renew};
 use crate::services::child::environment::{Environment, Inherited};
-use crate::services::session::warm::{Answer, Question};
+use crate::services::session::warm::{WarmAnswer, WarmRequest};
 
 use super::args::Common;
 use super::child;
@@ -30,7 +30,7 @@ pub fn pass(
     let overrides = context::overrides(common, inherited);
     let config = config_path(world, common)?;
     let now = Timestamp::now();
-    let answer = Question::new(&config, name, &overrides).answer(&vault, now)?;
+    let answer = WarmRequest::new(&config, name, &overrides).answer(&vault, now)?;
     let session = answer.session(&vault, now).filter(|session| session.is_fresh(renew, now))?;
     let confirmation = common.confirm.as_deref().map_or(Confirmation::Absent, Confirmation::Typed);
     let compat = answer.compat;
@@ -51,12 +51,12 @@ pub fn environment(
     Some(child::environment(world, common, inherited, compat, pass, depth))
 }
 
-/// Keeps the answer to a question for the next time.
+/// Keeps the answer to a request for the next time.
 pub fn keep(context: &Context, name: &str, pass: &Pass) {
     let Some(config) = config_path(context.world(), context.common()) else {
         return;
     };
-    let answer = Answer::new(
+    let answer = WarmAnswer::new(
         context.stamps(),
         pass.target.clone(),
         context.broker().names(&pass.target),
@@ -64,7 +64,7 @@ pub fn keep(context: &Context, name: &str, pass: &Pass) {
     );
     let overrides = context.overrides();
     let vault = context.broker().vault();
-    Question::new(&config, name, &overrides).keep(
+    WarmRequest::new(&config, name, &overrides).keep(
         vault,
         &answer,
         pass.credentials.expires,

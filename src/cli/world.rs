@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use crate::domain::config::StoreChoice;
 use crate::domain::fault::Fault;
-use crate::services::config::cache::{self, Understood};
+use crate::services::config::cache::{self, LoadedConfig};
 use crate::services::config::files::{self, ReadFrom};
 use crate::services::config::paths::{Ids, Paths};
 use crate::services::store::datakey::KeyPlace;
@@ -58,14 +58,14 @@ impl World {
     }
 
     /// Reads the config, from its file or from the demo, and what its included files complain about.
-    pub fn read_config(&self, common: &Common, paths: &Paths) -> Result<Understood, Fault> {
+    pub fn read_config(&self, common: &Common, paths: &Paths) -> Result<LoadedConfig, Fault> {
         let Self::Demo(demo) = self else {
             return cache::load(&config_path(common)?, paths);
         };
         let named = common.config.as_deref().or(demo.config());
         let mut understood = match named {
             Some(path) => cache::load(&files::locate(Some(path), |_| None)?, paths)?,
-            None => Understood {
+            None => LoadedConfig {
                 config: super::verbs::demo::example()?.config,
                 warnings: Vec::new(),
                 read_from: ReadFrom::default(),

@@ -11,7 +11,7 @@ use super::ids::RoleArn;
 /// How long until a use counts half.
 const HALF_LIFE: Duration = Duration::from_hours(14 * 24);
 /// How many roles are remembered; the stalest go first.
-const MOST: usize = 1_000;
+const MAX_ENTRIES: usize = 1_000;
 /// No count goes beyond this, whatever a damaged file says.
 const CEILING: f64 = 1e6;
 
@@ -32,7 +32,7 @@ struct Usage {
 
 /// One thing to remember about a role.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Deed {
+pub enum HistoryEvent {
     /// It was entered.
     Used,
     /// It was given a star.
@@ -50,16 +50,16 @@ impl Usage {
 }
 
 impl History {
-    /// Notes a deed.
-    pub fn note(&mut self, role: &RoleArn, deed: Deed, now: Timestamp) {
-        match deed {
-            Deed::Starred => {
+    /// Notes an event.
+    pub fn note(&mut self, role: &RoleArn, event: HistoryEvent, now: Timestamp) {
+        match event {
+            HistoryEvent::Starred => {
                 self.stars.insert(role.clone());
             }
-            Deed::Unstarred => {
+            HistoryEvent::Unstarred => {
                 self.stars.remove(role);
             }
-            Deed::Used => {
+            HistoryEvent::Used => {
                 let count = self.frecency(role, now) + 1.0;
                 self.uses.insert(role.clone(), Usage { count, last: now });
                 self.prune(now);
@@ -68,7 +68,7 @@ impl History {
     }
 
     fn prune(&mut self, now: Timestamp) {
-        while self.uses.len() > MOST {
+        while self.uses.len() > MAX_ENTRIES {
             let stalest = self
                 .uses
                 .iter()
@@ -119,25 +119,25 @@ mod tests {
     fn a_star_comes_before_any_use_and_lately_before_long_ago() {
         let mut history = History::default();
         for _ in 0..5 {
-            history.note(&role(1), Deed::Used, day(0));
+            history.note(&role(1), HistoryEvent::Used, day(0));
         }
-        history.note(&role(2), Deed::Used, day(59));
-        history.note(&role(3), Deed::Starred, day(59));
+        history.note(&role(2), HistoryEvent::Used, day(59));
+        history.note(&role(3), HistoryEvent::Starred, day(59));
         assert_eq!(history.favourites(day(0)), [role(3), role(1), role(2)]);
         // Five uses 60 days ago weigh 5 / 2^(60/14), about a quarter of one.
         assert!((history.frecency(&role(1), day(60)) - 0.256).abs() < 0.01);
         assert_eq!(history.favourites(day(60)), [role(3), role(2), role(1)]);
-        history.note(&role(3), Deed::Unstarred, day(60));
+        history.note(&role(3), HistoryEvent::Unstarred, day(60));
         assert_eq!(history.favourites(day(60)), [role(2), role(1)]);
     }
 
     #[test]
     fn it_is_bounded_and_survives_a_wild_file_and_a_clock_that_went_back() {
         let mut history = History::default();
-        for n in 0..=MOST {
-            history.note(&role(n), Deed::Used, day(i64::try_from(n).unwrap()));
+        for n in 0..=MAX_ENTRIES {
+            history.note(&role(n), HistoryEvent::Used, day(i64::try_from(n).unwrap()));
         }
-        assert_eq!(history.uses.len(), MOST);
+        assert_eq!(history.uses.len(), MAX_ENTRIES);
         assert!(!history.uses.contains_key(&role(0)), "the stalest is gone");
         let json = r#"{"uses":{"arn:aws:iam::000000000001:role/Developer":
             {"count":1e300,"last":"2030-01-01T00:00:00Z"}},"later":1}"#;

@@ -10,7 +10,7 @@ pub mod guard;
 pub mod history;
 pub mod ids;
 pub mod import;
-pub mod keys;
+pub mod keymap;
 pub mod pass;
 pub mod policy;
 pub mod profiles;

@@ -1,4 +1,4 @@
-//! What the screens and the broker say to each other: `Request → Result<Pass, Refusal>`.
+//! What the screens and the broker say to each other: `Request → Result<Pass, NotIssued>`.
 
 use std::collections::HashMap;
 
@@ -12,7 +12,7 @@ use super::secret::{Credentials, MfaCode, Secret};
 
 /// A device that makes codes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Device {
+pub struct CodeDevice {
     /// What STS takes as `SerialNumber`.
     pub serial: MfaSerial,
     /// What the person calls it.
@@ -75,7 +75,7 @@ pub struct Pass {
 }
 
 /// Why there is no pass.
-pub enum Refusal {
+pub enum NotIssued {
     /// A person must give a code.
     Code(CodeWanted),
     /// A person must give the passphrase of the sealed key file; the fault says what was wrong with the last one.
@@ -84,7 +84,7 @@ pub enum Refusal {
     Fault(Fault),
 }
 
-impl Refusal {
+impl NotIssued {
     /// The fault of a refusal where nobody can give what is wanted.
     pub fn into_fault(self) -> Fault {
         match self {
@@ -101,7 +101,7 @@ impl Refusal {
     }
 }
 
-impl From<Fault> for Refusal {
+impl From<Fault> for NotIssued {
     fn from(fault: Fault) -> Self {
         Self::Fault(fault)
     }
@@ -113,18 +113,18 @@ pub struct CodeWanted {
     /// Whose devices they are.
     pub user: UserName,
     /// The devices to choose from, the last used first; never empty.
-    pub devices: Vec<Device>,
+    pub devices: Vec<CodeDevice>,
     /// The flow the code is for.
     pub flow: Flow,
     /// Until when what it opens will last, reckoned from now, UTC.
     pub until: Timestamp,
     /// Why the last code was not taken.
-    pub complaint: Option<Complaint>,
+    pub rejection: Option<CodeRejection>,
 }
 
 /// Why a code was not taken. The box stays open.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Complaint {
+pub struct CodeRejection {
     /// What happened, in one line.
     pub what: String,
     /// The likely causes, the likeliest first.
@@ -135,11 +135,11 @@ pub struct Complaint {
 
 /// What is live right now, as the list shows it.
 #[derive(Debug, Clone, Default)]
-pub struct Standing {
+pub struct SessionStatus {
     /// Whose key it is; unknown before the first call.
     pub user: Option<UserName>,
     /// The auth session.
-    pub auth: Option<AuthStanding>,
+    pub auth: Option<AuthStatus>,
     /// Role sessions by role; the one that lives longest where there are several.
     pub roles: HashMap<RoleArn, Live>,
     /// Where sessions rest, as the header and `status` name it; `None` before the first one.
@@ -148,7 +148,7 @@ pub struct Standing {
 
 /// A live auth session.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AuthStanding {
+pub struct AuthStatus {
     /// AWS's `Expiration`, UTC.
     pub expires: Timestamp,
     /// The device that gave the code.

@@ -4,7 +4,7 @@
 //! there. At every moment one of the stored keys is active at AWS:
 //!
 //! ```text
-//! Create ─ ProveNew ─(swap)─ Deactivate ─ ProveAgain ─ Delete
+//! Create ─ ProveNew ─(swap)─ Deactivate ─ ReverifyNewKey ─ Delete
 //! ```
 
 use jiff::{SignedDuration, Timestamp};
@@ -12,10 +12,29 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::fault::{Exit, Fault};
 use crate::domain::ids::AccessKeyId;
-use crate::services::store::keys::{KeyEntry, StoredKey};
+use crate::domain::secret::AccessKey;
 
 /// How far AWS's clock and ours may differ when a lost key is told by its age; `SigV4` bears no more either.
 const SKEW: SignedDuration = SignedDuration::from_mins(5);
+
+/// One access key as it is stored.
+pub struct StoredKey {
+    /// The key.
+    pub key: AccessKey,
+    /// When AWS made it, or when it was added where that is not known; UTC.
+    pub created: Timestamp,
+}
+
+/// Everything stored for a slot, written whole: a rotation's journal is never at odds with its keys.
+#[derive(Default)]
+pub struct KeyEntry {
+    /// The key in use.
+    pub current: Option<StoredKey>,
+    /// A rotation's other key: the new one until it is proved, then the old one until it is deleted.
+    pub spare: Option<StoredKey>,
+    /// How far a rotation has come.
+    pub stage: Option<Stage>,
+}
 
 /// How far a rotation has come: the journal, stored with the keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,7 +52,8 @@ pub enum Stage {
     /// The old key is inactive at AWS.
     Deactivated,
     /// The new key has answered since: the old one may be deleted.
-    Settled,
+    #[serde(rename = "settled")]
+    ReadyToDelete,
 }
 
 /// An access key as `iam:ListAccessKeys` tells of it.
@@ -59,7 +79,7 @@ pub enum Step {
     /// `iam:UpdateAccessKey` to inactive; forget the sessions made with it.
     Deactivate(AccessKeyId),
     /// `sts:GetCallerIdentity` with the current key.
-    ProveAgain,
+    ReverifyNewKey,
     /// `iam:DeleteAccessKey`, on `--finish` or once the person says so.
     Delete(AccessKeyId),
     /// The other key is gone at AWS already: record [`Done::Deleted`].
@@ -87,7 +107,7 @@ pub enum Done {
 
 /// Why a rotation cannot begin or go on.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Hindrance {
+pub enum RotationBlocked {
     /// There is no key to rotate.
     NothingStored,
     /// The stored key is not among the user's active keys.
@@ -96,7 +116,7 @@ pub enum Hindrance {
     NotOurs(AccessKeyId),
 }
 
-impl Hindrance {
+impl RotationBlocked {
     /// The three lines for a person.
     pub fn fault(&self) -> Fault {
         match self {
@@ -119,10 +139,10 @@ impl Hindrance {
 }
 
 /// The next step of the rotation that `entry` is in, or that begins.
-pub fn next(entry: &KeyEntry, at_aws: &[KeyAtAws]) -> Result<Step, Hindrance> {
+pub fn next(entry: &KeyEntry, at_aws: &[KeyAtAws]) -> Result<Step, RotationBlocked> {
     let listed = |stored: &StoredKey| at_aws.iter().find(|key| key.id == stored.key.id);
     let Some(current) = &entry.current else {
-        return Err(Hindrance::NothingStored);
+        return Err(RotationBlocked::NothingStored);
     };
     let (stage, spare) = match (entry.stage, &entry.spare) {
         (Some(stage), Some(spare)) => (stage, spare),
@@ -137,14 +157,14 @@ pub fn next(entry: &KeyEntry, at_aws: &[KeyAtAws]) -> Result<Step, Hindrance> {
         return if other.active {
             Ok(Step::GoBack)
         } else {
-            Err(Hindrance::NotListed(current.key.id.clone()))
+            Err(RotationBlocked::NotListed(current.key.id.clone()))
         };
     }
     Ok(match stage {
         Stage::Creating { .. } | Stage::Created => Step::ProveNew,
         Stage::Swapped => Step::Deactivate(other.id.clone()),
-        Stage::Deactivated => Step::ProveAgain,
-        Stage::Settled => Step::Delete(other.id.clone()),
+        Stage::Deactivated => Step::ReverifyNewKey,
+        Stage::ReadyToDelete => Step::Delete(other.id.clone()),
     })
 }
 
@@ -152,10 +172,10 @@ fn begin(
     current: &StoredKey,
     stage: Option<Stage>,
     at_aws: &[KeyAtAws],
-) -> Result<Step, Hindrance> {
+) -> Result<Step, RotationBlocked> {
     let id = &current.key.id;
     if !at_aws.iter().any(|key| key.id == *id) {
-        return Err(Hindrance::NotListed(id.clone()));
+        return Err(RotationBlocked::NotListed(id.clone()));
     }
     match at_aws.iter().find(|key| key.id != *id) {
         None => Ok(Step::Create),
@@ -165,7 +185,7 @@ fn begin(
             {
                 Ok(Step::DeleteLost(second.id.clone()))
             }
-            _ => Err(Hindrance::NotOurs(second.id.clone())),
+            _ => Err(RotationBlocked::NotOurs(second.id.clone())),
         },
     }
 }
@@ -179,7 +199,7 @@ pub fn record(entry: &mut KeyEntry, done: Done) {
             entry.stage = Some(Stage::Created);
         }
         Done::Proved if entry.stage == Some(Stage::Deactivated) => {
-            entry.stage = Some(Stage::Settled);
+            entry.stage = Some(Stage::ReadyToDelete);
         }
         Done::Proved => {
             std::mem::swap(&mut entry.current, &mut entry.spare);
@@ -302,7 +322,7 @@ mod tests {
                         })?;
                         self.save(&mut entry, Done::Deactivated)?;
                     }
-                    Step::ProveAgain => {
+                    Step::ReverifyNewKey => {
                         let current = entry.current.as_ref().unwrap().key.id.clone();
                         assert!(self.aws.iter().any(|key| key.active && key.id == current));
                         self.save(&mut entry, Done::Proved)?;
@@ -351,11 +371,11 @@ mod tests {
         let asked = Some(Stage::Creating { since: at(0) });
         for (stage, created) in [(None, 0), (asked, -86_400), (asked, 86_400)] {
             let told = next(&entry(stage), &[key(0, -9_000_000), key(7, created)]);
-            assert_eq!(told, Err(Hindrance::NotOurs(id(7))));
+            assert_eq!(told, Err(RotationBlocked::NotOurs(id(7))));
         }
         let told = next(&entry(None), &[key(7, 0)]);
-        assert_eq!(told, Err(Hindrance::NotListed(id(0))));
-        assert_eq!(next(&KeyEntry::default(), &[]), Err(Hindrance::NothingStored));
+        assert_eq!(told, Err(RotationBlocked::NotListed(id(0))));
+        assert_eq!(next(&KeyEntry::default(), &[]), Err(RotationBlocked::NothingStored));
     }
 
     #[test]
@@ -379,12 +399,12 @@ mod tests {
             stage: Some(Stage::Swapped),
         };
         let key = |number, active| KeyAtAws { id: id(number), active, created: at(0) };
-        for stage in [Stage::Swapped, Stage::Deactivated, Stage::Settled] {
+        for stage in [Stage::Swapped, Stage::Deactivated, Stage::ReadyToDelete] {
             entry.stage = Some(stage);
             for aws in [&[key(0, true)][..], &[key(0, true), key(1, false)]] {
                 assert_eq!(next(&entry, aws), Ok(Step::GoBack));
             }
-            assert_eq!(next(&entry, &[key(0, false)]), Err(Hindrance::NotListed(id(1))));
+            assert_eq!(next(&entry, &[key(0, false)]), Err(RotationBlocked::NotListed(id(1))));
         }
         record(&mut entry, Done::WentBack);
         assert_eq!(entry.current.as_ref().unwrap().key.id, id(0));

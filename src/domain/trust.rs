@@ -45,7 +45,7 @@ pub struct Hole {
 
 /// Who asks to be let in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Caller {
+enum ModelCaller {
     Key,
     SessionWithoutMfa,
     SessionWithMfa,
@@ -76,7 +76,7 @@ pub fn read(document: &str, auth: AccountId) -> Reading {
         Err(why) => return unclear(why),
     };
     let mut doubt = None;
-    for caller in [Caller::Key, Caller::SessionWithoutMfa] {
+    for caller in [ModelCaller::Key, ModelCaller::SessionWithoutMfa] {
         if denied(&statements, caller, auth) {
             continue;
         }
@@ -93,7 +93,7 @@ pub fn read(document: &str, auth: AccountId) -> Reading {
                     return Reading::Open(Hole {
                         statement: sanitize(&statement.name),
                         principal: sanitize(principal),
-                        bare_key: caller == Caller::Key,
+                        bare_key: caller == ModelCaller::Key,
                     });
                 }
             }
@@ -102,7 +102,7 @@ pub fn read(document: &str, auth: AccountId) -> Reading {
     if let Some(why) = doubt {
         return unclear(why);
     }
-    let with_mfa = Caller::SessionWithMfa;
+    let with_mfa = ModelCaller::SessionWithMfa;
     let lets_in = |statement: &Statement| {
         statement.allows
             && !matches!(statement.principals, Principals::Nobody)
@@ -116,7 +116,7 @@ pub fn read(document: &str, auth: AccountId) -> Reading {
 }
 
 /// Whether a Deny is sure to strike the caller, whoever it is in particular.
-fn denied(statements: &[Statement], caller: Caller, auth: AccountId) -> bool {
+fn denied(statements: &[Statement], caller: ModelCaller, auth: AccountId) -> bool {
     statements.iter().any(|statement| {
         !statement.allows
             && matches!(statement.principals, Principals::Every(_))
@@ -193,7 +193,7 @@ impl Statement {
         Ok(about.then(|| Self { name: name.to_owned(), allows, principals, conditions }))
     }
 
-    fn holds(&self, caller: Caller, auth: AccountId) -> Holds {
+    fn holds(&self, caller: ModelCaller, auth: AccountId) -> Holds {
         let mut all = Holds::Always;
         for condition in &self.conditions {
             match (condition.holds(caller, auth), &all) {

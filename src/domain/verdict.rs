@@ -17,14 +17,14 @@ use serde::{Deserialize, Serialize};
 
 use super::trust::Reading;
 
-pub use calls::{Device, judge_calls, judge_device};
+pub use calls::{DeviceEvidence, judge_calls, judge_device};
 pub use outcome::{Cause, Outcome, PolicyType};
 pub use role::{RoleEvidence, judge_back_doors, judge_role};
 
 /// Who answers the probes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Ground {
+pub enum Against {
     /// AWS's own hosts.
     Aws,
     /// Something that a config's `endpoint_url` names. Nothing is proved there.
@@ -37,8 +37,9 @@ pub enum Ground {
 pub enum Verdict {
     /// It stands: AWS named it, or its document was read.
     Proved,
-    /// As `Proved`, but on emulated ground, where nothing is proved.
-    Held,
+    /// As `Proved`, but on an emulator, where nothing is proved.
+    #[serde(rename = "held")]
+    HoldsOnEmulator,
     /// Another guardrail refused first, so this one could not be seen.
     Masked,
     /// It could not be decided.
@@ -71,9 +72,9 @@ pub enum Guardrail {
 
 /// What all judging of one run rests on.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Footing {
+pub struct RunContext {
     /// Who answers.
-    pub ground: Ground,
+    pub against: Against,
     /// The positive control: why there is none, if so. Without it no refusal proves anything.
     pub control: Result<(), String>,
     /// Whether AWS names the policies of this user's side in refusals of STS.
@@ -140,12 +141,12 @@ pub enum Signed {
     SessionWithMfa,
 }
 
-impl Ground {
+impl Against {
     /// The verdict for what stands.
     pub const fn stands(self) -> Verdict {
         match self {
             Self::Aws => Verdict::Proved,
-            Self::Emulated => Verdict::Held,
+            Self::Emulated => Verdict::HoldsOnEmulator,
         }
     }
 }
@@ -155,7 +156,7 @@ impl Verdict {
     pub const fn word(self) -> &'static str {
         match self {
             Self::Proved => "proved",
-            Self::Held => "held",
+            Self::HoldsOnEmulator => "held",
             Self::Masked => "masked",
             Self::NotProved => "not proved",
             Self::Open => "OPEN",
@@ -164,7 +165,7 @@ impl Verdict {
 
     /// Whether it says that the guardrail stands.
     pub const fn stands(self) -> bool {
-        matches!(self, Self::Proved | Self::Held)
+        matches!(self, Self::Proved | Self::HoldsOnEmulator)
     }
 }
 

@@ -3,23 +3,23 @@
 use jiff::Timestamp;
 
 use super::organisation::{KeyStatus, LastUsed, Organisation, Policy};
-use super::state::{Holder, Session, State, unique_id};
-use super::wire::{Inbound, Refusal};
+use super::state::{Holder, IssuedSession, State, unique_id};
+use super::wire::{AwsError, Inbound};
 
 /// The one who signed.
 #[derive(Debug)]
 pub(super) struct Caller {
     pub holder: Holder,
     /// Absent where it was a long-term key.
-    pub session: Option<Session>,
+    pub session: Option<IssuedSession>,
     pub region: String,
 }
 
 impl State {
     /// Finds the signer and checks the signature, the token and the expiry.
-    pub(super) fn authenticate(&mut self, inbound: &Inbound) -> Result<Caller, Refusal> {
+    pub(super) fn authenticate(&mut self, inbound: &Inbound) -> Result<Caller, AwsError> {
         let now = self.now();
-        let signature = inbound.signature.as_ref().ok_or_else(Refusal::invalid_token)?;
+        let signature = inbound.signature.as_ref().ok_or_else(AwsError::invalid_token)?;
         let token =
             inbound.parts.headers.get("x-amz-security-token").and_then(|value| value.to_str().ok());
         let (secret, holder, session) = match token {
@@ -32,19 +32,19 @@ impl State {
                     .sessions
                     .iter()
                     .find(|session| session.id == signature.key && session.token == token)
-                    .ok_or_else(Refusal::invalid_token)?
+                    .ok_or_else(AwsError::invalid_token)?
                     .clone();
                 if let Holder::User(user) | Holder::Federated { user, .. } = &session.holder {
-                    self.organisation.find_user(user).ok_or_else(Refusal::invalid_token)?;
+                    self.organisation.find_user(user).ok_or_else(AwsError::invalid_token)?;
                 }
                 (session.secret.clone(), session.holder.clone(), Some(session))
             }
         };
-        let window = self.organisation.habits.skew;
+        let window = self.organisation.quirks.skew;
         signature.verify(&inbound.parts, &inbound.body, &secret, now, window)?;
         if session.as_ref().is_some_and(|session| session.expires <= now) {
             let text = "The security token included in the request is expired";
-            return Err(Refusal::new(403, "ExpiredToken", text));
+            return Err(AwsError::new(403, "ExpiredToken", text));
         }
         let caller = Caller { holder, session, region: signature.region.clone() };
         if let Some(key) = self.organisation.keys_mut().find(|key| key.id == signature.key) {
@@ -52,14 +52,14 @@ impl State {
             key.last_used = Some(LastUsed { at: now, service, region });
         }
         if inbound.service == "iam" && caller.is_kept_from_iam() {
-            return Err(Refusal::invalid_token());
+            return Err(AwsError::invalid_token());
         }
         Ok(caller)
     }
 
-    fn long_term_key(&self, id: &str, now: Timestamp) -> Result<(Holder, String), Refusal> {
+    fn long_term_key(&self, id: &str, now: Timestamp) -> Result<(Holder, String), AwsError> {
         let organisation = &self.organisation;
-        let delay = organisation.habits.key_propagation;
+        let delay = organisation.quirks.key_propagation;
         let users = organisation
             .users
             .iter()
@@ -74,7 +74,7 @@ impl State {
                 key.id == id && key.status == KeyStatus::Active && known
             })
             .map(|(holder, key)| (holder, key.secret.clone()))
-            .ok_or_else(Refusal::invalid_token)
+            .ok_or_else(AwsError::invalid_token)
     }
 }
 

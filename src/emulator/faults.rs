@@ -1,8 +1,8 @@
-//! Misbehaviour on demand.
+//! Faults on demand.
 
 use std::time::Duration;
 
-use super::wire::{Answer, Refusal};
+use super::wire::{AwsError, Reply};
 
 /// What goes wrong, at which calls, how often.
 #[derive(Debug, Clone)]
@@ -12,7 +12,7 @@ pub struct Injection {
     /// How often.
     pub times: Times,
     /// What.
-    pub what: Misbehaviour,
+    pub what: FaultInjection,
 }
 
 /// How often an injection strikes.
@@ -26,7 +26,7 @@ pub enum Times {
 
 /// What can go wrong.
 #[derive(Debug, Clone)]
-pub enum Misbehaviour {
+pub enum FaultInjection {
     /// The answer comes late.
     Latency(Duration),
     /// The call is acted on (a code is spent), then the connection is reset.
@@ -62,7 +62,7 @@ impl Injections {
     }
 
     /// The fault for a call, used up where it is counted.
-    pub(super) fn strike(&mut self, action: &str) -> Option<Misbehaviour> {
+    pub(super) fn strike(&mut self, action: &str) -> Option<FaultInjection> {
         let at = self.0.iter().position(|injection| {
             injection.times != Times::Next(0)
                 && injection.action.as_deref().is_none_or(|wanted| wanted == action)
@@ -79,17 +79,17 @@ impl Injections {
     }
 }
 
-impl Misbehaviour {
+impl FaultInjection {
     /// What is answered instead of acting on the call; `None` where it is acted on.
-    pub(super) fn instead(&self) -> Option<Result<Answer, Refusal>> {
-        let raw = |status, body| Answer { status, content_type: "text/xml", body };
+    pub(super) fn instead(&self) -> Option<Result<Reply, AwsError>> {
+        let raw = |status, body| Reply { status, content_type: "text/xml", body };
         Some(match self {
             Self::Latency(_) | Self::Reset | Self::Hang => return None,
-            Self::Throttle => Err(Refusal::throttled()),
+            Self::Throttle => Err(AwsError::throttled()),
             Self::ServerError(503) => {
-                Err(Refusal::new(503, "ServiceUnavailable", "Service Unavailable"))
+                Err(AwsError::new(503, "ServiceUnavailable", "Service Unavailable"))
             }
-            Self::ServerError(status) => Err(Refusal::new(
+            Self::ServerError(status) => Err(AwsError::new(
                 *status,
                 "InternalFailure",
                 "The request processing has failed because of an unknown error, exception or failure.",
@@ -110,11 +110,11 @@ mod tests {
         let mut push = |action: Option<&str>, times, fault| {
             injections.push(Injection { action: action.map(Into::into), times, what: fault });
         };
-        push(Some("AssumeRole"), Times::Next(1), Misbehaviour::Throttle);
-        push(None, Times::UntilCleared, Misbehaviour::Hang);
-        assert!(matches!(injections.strike("GetSessionToken"), Some(Misbehaviour::Hang)));
-        assert!(matches!(injections.strike("AssumeRole"), Some(Misbehaviour::Throttle)));
-        assert!(matches!(injections.strike("AssumeRole"), Some(Misbehaviour::Hang)));
+        push(Some("AssumeRole"), Times::Next(1), FaultInjection::Throttle);
+        push(None, Times::UntilCleared, FaultInjection::Hang);
+        assert!(matches!(injections.strike("GetSessionToken"), Some(FaultInjection::Hang)));
+        assert!(matches!(injections.strike("AssumeRole"), Some(FaultInjection::Throttle)));
+        assert!(matches!(injections.strike("AssumeRole"), Some(FaultInjection::Hang)));
         injections.clear();
         assert!(injections.strike("AssumeRole").is_none());
     }

@@ -6,12 +6,12 @@ use super::caller::Caller;
 use super::encoding::{element, nest, percent_encode};
 use super::organisation::{AccessKey, KeyStatus, Role};
 use super::policy::Keys;
-use super::rules::{Deed, Grant};
+use super::rules::{Grant, RequestedAction};
 use super::state::{BASE64, Holder, KEY_ID, State, random, unique_id};
-use super::wire::{Fields, Inbound, Refusal};
+use super::wire::{AwsError, Fields, Inbound};
 
 impl State {
-    pub(super) fn iam(&mut self, inbound: &Inbound, caller: &Caller) -> Result<String, Refusal> {
+    pub(super) fn iam(&mut self, inbound: &Inbound, caller: &Caller) -> Result<String, AwsError> {
         let fields = &inbound.fields;
         match inbound.action.as_str() {
             "GetUser" => self.get_user(fields, caller),
@@ -25,13 +25,16 @@ impl State {
             "GetRole" => self.get_role(fields, caller),
             "ListRoles" => self.list_roles(fields, caller),
             "GetAccountSummary" => self.get_account_summary(caller),
-            _ => Err(Refusal::unknown_action(inbound)),
+            _ => Err(AwsError::unknown_action(inbound)),
         }
     }
 
-    fn may(&mut self, caller: &Caller, action: &str, resource: &str) -> Result<(), Refusal> {
+    fn may(&mut self, caller: &Caller, action: &str, resource: &str) -> Result<(), AwsError> {
         let (grant, keys) = (Grant::Identity, Keys::new());
-        self.authorise(caller, &Deed { action, resource, grant, keys, code_passed: false })
+        self.authorise(
+            caller,
+            &RequestedAction { action, resource, grant, keys, code_passed: false },
+        )
     }
 
     /// The user a request is about: the named one, else the caller; and whether the caller may.
@@ -40,13 +43,13 @@ impl State {
         fields: &Fields,
         caller: &Caller,
         action: &str,
-    ) -> Result<String, Refusal> {
+    ) -> Result<String, AwsError> {
         let name = match (fields.get("UserName"), &caller.holder) {
             (Some(name), _) => name.to_owned(),
             (None, Holder::User(name)) => name.clone(),
             (None, _) => {
                 let text = "Must specify userName when calling with non-User credentials";
-                return Err(Refusal::new(400, "ValidationError", text));
+                return Err(AwsError::new(400, "ValidationError", text));
             }
         };
         // The users live in the auth account; a role elsewhere sees its own account's: none.
@@ -72,12 +75,12 @@ impl State {
         )
     }
 
-    fn get_user(&mut self, fields: &Fields, caller: &Caller) -> Result<String, Refusal> {
+    fn get_user(&mut self, fields: &Fields, caller: &Caller) -> Result<String, AwsError> {
         let name = self.subject(fields, caller, "iam:GetUser")?;
         Ok(self.user_element("User", &name))
     }
 
-    fn list_users(&mut self, caller: &Caller) -> Result<String, Refusal> {
+    fn list_users(&mut self, caller: &Caller) -> Result<String, AwsError> {
         let account = caller.account(&self.organisation);
         let all = format!("arn:{}:iam::{account}:user/", self.organisation.partition);
         self.may(caller, "iam:ListUsers", &all)?;
@@ -86,7 +89,7 @@ impl State {
         Ok(nest("Users", &members) + &element("IsTruncated", false))
     }
 
-    fn list_mfa_devices(&mut self, fields: &Fields, caller: &Caller) -> Result<String, Refusal> {
+    fn list_mfa_devices(&mut self, fields: &Fields, caller: &Caller) -> Result<String, AwsError> {
         let name = self.subject(fields, caller, "iam:ListMFADevices")?;
         let devices = self.organisation.find_user(&name).map_or(&[][..], |user| &user.devices);
         let members: String = devices
@@ -103,7 +106,7 @@ impl State {
         Ok(nest("MFADevices", &members) + &element("IsTruncated", false))
     }
 
-    fn list_access_keys(&mut self, fields: &Fields, caller: &Caller) -> Result<String, Refusal> {
+    fn list_access_keys(&mut self, fields: &Fields, caller: &Caller) -> Result<String, AwsError> {
         let name = self.subject(fields, caller, "iam:ListAccessKeys")?;
         let keys = self.organisation.find_user(&name).map_or(&[][..], |user| &user.keys);
         let members: String =
@@ -115,7 +118,7 @@ impl State {
         &mut self,
         fields: &Fields,
         caller: &Caller,
-    ) -> Result<String, Refusal> {
+    ) -> Result<String, AwsError> {
         let id = fields.get("AccessKeyId").unwrap_or_default();
         let users = &self.organisation.users;
         let owner = users
@@ -137,21 +140,21 @@ impl State {
         Ok(element("UserName", &owner) + &nest("AccessKeyLastUsed", &used))
     }
 
-    fn create_access_key(&mut self, fields: &Fields, caller: &Caller) -> Result<String, Refusal> {
+    fn create_access_key(&mut self, fields: &Fields, caller: &Caller) -> Result<String, AwsError> {
         let name = self.subject(fields, caller, "iam:CreateAccessKey")?;
         let now = self.now();
         let mut key = AccessKey::new(&random("AKIA", KEY_ID, 16)?, &random("", BASE64, 40)?);
         key.created = now;
         let Some(user) = self.organisation.user(&name).filter(|user| user.keys.len() < 2) else {
             let text = "Cannot exceed quota for AccessKeysPerUser: 2";
-            return Err(Refusal::new(409, "LimitExceeded", text));
+            return Err(AwsError::new(409, "LimitExceeded", text));
         };
         let body = key_elements(&name, &key) + &element("SecretAccessKey", &key.secret);
         user.keys.push(key);
         Ok(nest("AccessKey", &body))
     }
 
-    fn update_access_key(&mut self, fields: &Fields, caller: &Caller) -> Result<String, Refusal> {
+    fn update_access_key(&mut self, fields: &Fields, caller: &Caller) -> Result<String, AwsError> {
         let name = self.subject(fields, caller, "iam:UpdateAccessKey")?;
         let status = match fields.get("Status") {
             Some("Active") => KeyStatus::Active,
@@ -162,14 +165,14 @@ impl State {
                      Member must satisfy enum value set: [Active, Inactive]",
                     other.unwrap_or_default()
                 );
-                return Err(Refusal::new(400, "ValidationError", text));
+                return Err(AwsError::new(400, "ValidationError", text));
             }
         };
         self.key(&name, fields.get("AccessKeyId").unwrap_or_default())?.status = status;
         Ok(String::new())
     }
 
-    fn delete_access_key(&mut self, fields: &Fields, caller: &Caller) -> Result<String, Refusal> {
+    fn delete_access_key(&mut self, fields: &Fields, caller: &Caller) -> Result<String, AwsError> {
         let name = self.subject(fields, caller, "iam:DeleteAccessKey")?;
         let id = fields.get("AccessKeyId").unwrap_or_default();
         self.key(&name, id)?;
@@ -179,12 +182,12 @@ impl State {
         Ok(String::new())
     }
 
-    fn key(&mut self, user: &str, id: &str) -> Result<&mut AccessKey, Refusal> {
+    fn key(&mut self, user: &str, id: &str) -> Result<&mut AccessKey, AwsError> {
         let keys = self.organisation.user(user).into_iter().flat_map(|user| &mut user.keys);
         keys.into_iter().find(|key| key.id == id).ok_or_else(|| missing("Access Key", "id", id))
     }
 
-    fn get_role(&mut self, fields: &Fields, caller: &Caller) -> Result<String, Refusal> {
+    fn get_role(&mut self, fields: &Fields, caller: &Caller) -> Result<String, AwsError> {
         let name = fields.get("RoleName").unwrap_or_default();
         let account = caller.account(&self.organisation);
         let role = self.organisation.role(&account, name).cloned();
@@ -197,7 +200,7 @@ impl State {
         Ok(nest("Role", &role_elements(&role, &arn)))
     }
 
-    fn list_roles(&mut self, fields: &Fields, caller: &Caller) -> Result<String, Refusal> {
+    fn list_roles(&mut self, fields: &Fields, caller: &Caller) -> Result<String, AwsError> {
         let account = caller.account(&self.organisation);
         let prefix = fields.get("PathPrefix").unwrap_or("/");
         let arn = format!("arn:{}:iam::{account}:role{prefix}", self.organisation.partition);
@@ -218,7 +221,7 @@ impl State {
             + &marker.map_or_else(String::new, |marker| element("Marker", marker)))
     }
 
-    fn get_account_summary(&mut self, caller: &Caller) -> Result<String, Refusal> {
+    fn get_account_summary(&mut self, caller: &Caller) -> Result<String, AwsError> {
         self.may(caller, "iam:GetAccountSummary", "*")?;
         let organisation = &self.organisation;
         let account = caller.account(organisation);
@@ -242,8 +245,8 @@ impl State {
 /// When everything that has no date of its own was made.
 pub(super) const FOUNDED: &str = "2026-01-05T09:00:00Z";
 
-fn missing(what: &str, by: &str, value: &str) -> Refusal {
-    Refusal::new(404, "NoSuchEntity", format!("The {what} with {by} {value} cannot be found."))
+fn missing(what: &str, by: &str, value: &str) -> AwsError {
+    AwsError::new(404, "NoSuchEntity", format!("The {what} with {by} {value} cannot be found."))
 }
 
 fn seconds(at: Timestamp) -> String {

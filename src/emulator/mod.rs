@@ -33,9 +33,9 @@ use jiff::Timestamp;
 use tokio::sync::oneshot;
 
 pub use authenticator::code;
-pub use faults::{Injection, Misbehaviour, Times};
+pub use faults::{FaultInjection, Injection, Times};
 pub use organisation::{
-    AccessKey, Account, AccountStatus, Device, DirectMfa, Habits, KeyStatus, LastUsed,
+    AccessKey, Account, AccountStatus, AwsQuirks, DirectMfa, EmulatedDevice, KeyStatus, LastUsed,
     Organisation, Policy, Role, User,
 };
 pub use policy::{Document, Malformed};

@@ -26,12 +26,12 @@ pub struct Organisation {
     /// The roles of all accounts.
     pub roles: Vec<Role>,
     /// Where AWS leaves room.
-    pub habits: Habits,
+    pub quirks: AwsQuirks,
 }
 
 /// Behaviour of AWS that differs between services, regions or years.
 #[derive(Debug, Clone)]
-pub struct Habits {
+pub struct AwsQuirks {
     /// How far a signature's time may lie from the clock: 5 or 15 min.
     pub skew: Duration,
     /// How long a new access key is not known yet.
@@ -89,7 +89,7 @@ pub struct User {
     /// Long-term keys, at most two.
     pub keys: Vec<AccessKey>,
     /// MFA devices, at most eight.
-    pub devices: Vec<Device>,
+    pub devices: Vec<EmulatedDevice>,
     /// Identity policies, inline and attached.
     pub policies: Vec<Policy>,
     /// IAM tags, seen as `aws:PrincipalTag/…`.
@@ -133,7 +133,7 @@ pub struct LastUsed {
 
 /// An MFA device.
 #[derive(Debug, Clone)]
-pub enum Device {
+pub enum EmulatedDevice {
     /// Makes codes of six digits (RFC 6238, SHA-1, 30 s).
     Totp {
         /// `arn:aws:iam::ID:mfa/NAME`, or a hardware serial.
@@ -186,7 +186,7 @@ impl Organisation {
             users: Vec::new(),
             root_keys: Vec::new(),
             roles: Vec::new(),
-            habits: Habits {
+            quirks: AwsQuirks {
                 skew: Duration::from_mins(15),
                 key_propagation: Duration::ZERO,
                 direct_mfa: DirectMfa::Everywhere,
@@ -277,7 +277,7 @@ impl AccessKey {
     }
 }
 
-impl Device {
+impl EmulatedDevice {
     /// What STS takes as `SerialNumber`.
     pub fn serial(&self) -> &str {
         match self {

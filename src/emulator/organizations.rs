@@ -6,9 +6,9 @@ use super::caller::Caller;
 use super::iam::page;
 use super::organisation::{Account, AccountStatus, Organisation};
 use super::policy::Keys;
-use super::rules::{Deed, Grant};
+use super::rules::{Grant, RequestedAction};
 use super::state::{State, unit_id};
-use super::wire::{Inbound, Refusal};
+use super::wire::{AwsError, Inbound};
 
 /// When accounts joined, seconds since 1970.
 const JOINED: i64 = 1_767_603_600;
@@ -18,16 +18,17 @@ impl State {
         &mut self,
         inbound: &Inbound,
         caller: &Caller,
-    ) -> Result<String, Refusal> {
+    ) -> Result<String, AwsError> {
         let action = format!("organizations:{}", inbound.action);
         let (grant, keys) = (Grant::Identity, Keys::new());
-        let deed = Deed { action: &action, resource: "*", grant, keys, code_passed: false };
-        self.authorise(caller, &deed)?;
+        let requested =
+            RequestedAction { action: &action, resource: "*", grant, keys, code_passed: false };
+        self.authorise(caller, &requested)?;
         let organisation = &self.organisation;
         let account = caller.account(organisation);
         let may_list = account == organisation.management || account == organisation.auth;
         if inbound.action != "DescribeOrganization" && !may_list {
-            return Err(Refusal::denied("You don't have permissions to access this resource."));
+            return Err(AwsError::denied("You don't have permissions to access this resource."));
         }
         let field = |name| inbound.fields.get(name).unwrap_or_default();
         let paged = |name: &str, all: Vec<Value>| {
@@ -70,13 +71,13 @@ impl State {
                     account.tags.iter().map(|(key, value)| json!({ "Key": key, "Value": value }));
                 paged("Tags", tags.collect())
             }
-            _ => return Err(Refusal::unknown_action(inbound)),
+            _ => return Err(AwsError::unknown_action(inbound)),
         };
         Ok(answer.to_string())
     }
 }
 
-fn missing(what: &str) -> Refusal {
+fn missing(what: &str) -> AwsError {
     let (code, message) = match what {
         "Child" => ("ChildNotFoundException", "You specified a child that doesn't exist."),
         "Parent" => ("ParentNotFoundException", "You specified a parent that doesn't exist."),
@@ -86,7 +87,7 @@ fn missing(what: &str) -> Refusal {
             "You specified an organizational unit that doesn't exist.",
         ),
     };
-    Refusal::new(400, code, message)
+    AwsError::new(400, code, message)
 }
 
 impl Organisation {
@@ -163,7 +164,7 @@ impl Organisation {
         }
     }
 
-    fn parent(&self, child: &str) -> Result<Value, Refusal> {
+    fn parent(&self, child: &str) -> Result<Value, AwsError> {
         if let Some(account) = self.find_account(child) {
             return Ok(self.container(&account.units));
         }
@@ -173,7 +174,7 @@ impl Organisation {
         Ok(self.container(&path[..path.len() - 1]))
     }
 
-    fn units_under(&self, parent: &str) -> Result<Vec<Value>, Refusal> {
+    fn units_under(&self, parent: &str) -> Result<Vec<Value>, AwsError> {
         let units = self.units();
         let above = match units.iter().find(|path| self.unit(path) == parent) {
             Some(path) => path.as_slice(),

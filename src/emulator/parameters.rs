@@ -4,7 +4,7 @@
 
 use super::organisation::Policy;
 use super::policy::{Document, Keys};
-use super::wire::{Fields, Refusal};
+use super::wire::{AwsError, Fields};
 
 /// What a text may look like.
 #[derive(Clone, Copy)]
@@ -43,7 +43,7 @@ pub(super) struct RoleRequest<'a> {
 
 impl<'a> RoleRequest<'a> {
     /// Reads and checks them.
-    pub(super) fn read(fields: &'a Fields) -> Result<Self, Refusal> {
+    pub(super) fn read(fields: &'a Fields) -> Result<Self, AwsError> {
         let mut check = Check::default();
         let seconds = check.seconds(fields, 43_200)?;
         let arn = check.text(fields, "RoleArn", ROLE_ARN);
@@ -96,8 +96,8 @@ impl<'a> RoleRequest<'a> {
 }
 
 /// A `ValidationError`.
-pub(super) fn invalid(message: impl Into<String>) -> Refusal {
-    Refusal::new(400, "ValidationError", message)
+pub(super) fn invalid(message: impl Into<String>) -> AwsError {
+    AwsError::new(400, "ValidationError", message)
 }
 
 /// The session policies of a request, as they came.
@@ -112,7 +112,7 @@ impl<'a> SessionPolicies<'a> {
         Self { inline, arns: fields.list("PolicyArns", ".arn").collect() }
     }
 
-    pub(super) fn parse(&self) -> Result<Option<Vec<Policy>>, Refusal> {
+    pub(super) fn parse(&self) -> Result<Option<Vec<Policy>>, AwsError> {
         if self.inline.is_none() && self.arns.is_empty() {
             return Ok(None);
         }
@@ -120,14 +120,14 @@ impl<'a> SessionPolicies<'a> {
             self.arns.iter().filter_map(|arn| Policy::aws(arn)).collect();
         if let Some(text) = self.inline {
             let document = Document::parse(text)
-                .map_err(|why| Refusal::new(400, "MalformedPolicyDocument", why.to_string()))?;
+                .map_err(|why| AwsError::new(400, "MalformedPolicyDocument", why.to_string()))?;
             policies.push(Policy { arn: None, document });
         }
         Ok(Some(policies))
     }
 
     /// The percentage of the packed limit that policies and tags use; AWS's own packing is not public.
-    pub(super) fn packed(&self, tags: &[(String, String)]) -> Result<Option<usize>, Refusal> {
+    pub(super) fn packed(&self, tags: &[(String, String)]) -> Result<Option<usize>, AwsError> {
         let bytes = self.inline.map_or(0, str::len)
             + self.arns.iter().map(|arn| arn.len()).sum::<usize>()
             + tags.iter().map(|(key, value)| key.len() + value.len()).sum::<usize>();
@@ -135,7 +135,7 @@ impl<'a> SessionPolicies<'a> {
         match percent {
             0 => Ok(None),
             1..=100 => Ok(Some(percent)),
-            _ => Err(Refusal::new(
+            _ => Err(AwsError::new(
                 400,
                 "PackedPolicyTooLarge",
                 format!(
@@ -215,13 +215,13 @@ impl Check {
         (serial, code)
     }
 
-    pub(super) fn seconds(&mut self, fields: &Fields, most: u32) -> Result<Option<u32>, Refusal> {
+    pub(super) fn seconds(&mut self, fields: &Fields, most: u32) -> Result<Option<u32>, AwsError> {
         let Some(text) = fields.get("DurationSeconds") else {
             return Ok(None);
         };
         let seconds: u32 = text
             .parse()
-            .map_err(|_| Refusal::new(400, "MalformedInput", "Could not parse DurationSeconds"))?;
+            .map_err(|_| AwsError::new(400, "MalformedInput", "Could not parse DurationSeconds"))?;
         if seconds < 900 {
             self.fails(
                 text,
@@ -239,7 +239,7 @@ impl Check {
         Ok(Some(seconds))
     }
 
-    pub(super) fn done(self) -> Result<(), Refusal> {
+    pub(super) fn done(self) -> Result<(), AwsError> {
         let errors = match self.0.len() {
             0 => return Ok(()),
             1 => "1 validation error".to_owned(),

@@ -62,7 +62,7 @@ pub(super) type Keys = BTreeMap<String, Vec<String>>;
 
 /// What a request asks of a policy.
 #[derive(Debug)]
-pub(super) struct Question<'a> {
+pub(super) struct PolicyRequest<'a> {
     pub action: &'a str,
     pub resource: &'a str,
     pub keys: &'a Keys,
@@ -73,7 +73,7 @@ pub(super) struct Question<'a> {
 
 /// What one document says.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Opinion {
+pub(super) struct PolicyDecision {
     pub denies: bool,
     pub allows: bool,
     /// It allows the caller by name, not only the caller's account.
@@ -107,12 +107,12 @@ impl Document {
         &self.source
     }
 
-    pub(super) fn opinion(&self, question: &Question) -> Opinion {
-        let mut opinion = Opinion::default();
+    pub(super) fn decision(&self, question: &PolicyRequest) -> PolicyDecision {
+        let mut decision = PolicyDecision::default();
         for statement in &self.statements {
-            statement.weigh(question, self.variables, &mut opinion);
+            statement.weigh(question, self.variables, &mut decision);
         }
-        opinion
+        decision
     }
 }
 
@@ -167,7 +167,7 @@ impl Statement {
         })
     }
 
-    fn weigh(&self, question: &Question, variables: bool, opinion: &mut Opinion) {
+    fn weigh(&self, question: &PolicyRequest, variables: bool, decision: &mut PolicyDecision) {
         let value = |text: &str| {
             if variables { substitute(text, question.keys) } else { text.to_owned() }
         };
@@ -195,14 +195,14 @@ impl Statement {
             }
         }
         match self.effect {
-            Effect::Deny => opinion.denies = true,
+            Effect::Deny => decision.denies = true,
             Effect::Allow if unknown.is_empty() => {
-                opinion.allows = true;
-                opinion.by_name |= by_name;
+                decision.allows = true;
+                decision.by_name |= by_name;
             }
             Effect::Allow => {}
         }
-        opinion.unknown.append(&mut unknown);
+        decision.unknown.append(&mut unknown);
     }
 }
 
@@ -227,7 +227,7 @@ impl Principals {
 }
 
 /// Whether a principal names the caller: by name (`Some(true)`), by account (`Some(false)`), or not.
-fn names_caller(name: &str, question: &Question) -> Option<bool> {
+fn names_caller(name: &str, question: &PolicyRequest) -> Option<bool> {
     if question.arns.iter().any(|arn| arn == name) {
         return Some(true);
     }
@@ -258,12 +258,12 @@ mod tests {
     const ALICE: &str = "arn:aws:iam::111111111111:user/alice";
     const ROLE: &str = "arn:aws:iam::222222222222:role/Developer";
 
-    fn ask(document: &str, action: &str, resource: &str, keys: &[(&str, &str)]) -> Opinion {
+    fn ask(document: &str, action: &str, resource: &str, keys: &[(&str, &str)]) -> PolicyDecision {
         let keys: Keys = keys
             .iter()
             .map(|(key, value)| (key.to_ascii_lowercase(), vec![(*value).to_owned()]))
             .collect();
-        Document::parse(document).unwrap().opinion(&Question {
+        Document::parse(document).unwrap().decision(&PolicyRequest {
             action,
             resource,
             keys: &keys,
@@ -272,7 +272,7 @@ mod tests {
         })
     }
 
-    fn trust(principal: &str, condition: &str, keys: &[(&str, &str)]) -> Opinion {
+    fn trust(principal: &str, condition: &str, keys: &[(&str, &str)]) -> PolicyDecision {
         let document = format!(
             r#"{{"Version":"2012-10-17","Statement":{{"Effect":"Allow","Principal":{principal},
                 "Action":"sts:AssumeRole","Condition":{condition}}}}}"#
@@ -292,21 +292,21 @@ mod tests {
             (r#"{"AWS":"arn:aws:iam::333333333333:root"}"#, false, false),
             (r#"{"Service":"ec2.amazonaws.com"}"#, false, false),
         ] {
-            let opinion = trust(principal, "{}", &[]);
-            assert_eq!((opinion.allows, opinion.by_name), (allows, by_name), "{principal}");
+            let decision = trust(principal, "{}", &[]);
+            assert_eq!((decision.allows, decision.by_name), (allows, by_name), "{principal}");
         }
     }
 
     #[test]
     fn a_deny_wins_over_an_allow() {
-        let opinion = ask(
+        let decision = ask(
             r#"{"Statement":[{"Effect":"Allow","Action":"*","Resource":"*"},
                 {"Effect":"Deny","NotAction":["sts:GetSessionToken"],"Resource":"*"}]}"#,
             "sts:AssumeRole",
             ROLE,
             &[],
         );
-        assert!(opinion.denies && opinion.allows);
+        assert!(decision.denies && decision.allows);
     }
 
     #[test]

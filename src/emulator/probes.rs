@@ -3,12 +3,12 @@
 use super::caller::Caller;
 use super::encoding::{element, nest};
 use super::policy::Keys;
-use super::rules::{Deed, Grant};
+use super::rules::{Grant, RequestedAction};
 use super::state::State;
-use super::wire::{Inbound, Refusal};
+use super::wire::{AwsError, Inbound};
 
 impl State {
-    pub(super) fn ec2(&mut self, inbound: &Inbound, caller: &Caller) -> Result<String, Refusal> {
+    pub(super) fn ec2(&mut self, inbound: &Inbound, caller: &Caller) -> Result<String, AwsError> {
         let (action, account) = (inbound.action.as_str(), caller.account(&self.organisation));
         let (resource, keys) = match action {
             "DescribeRegions" => ("*".to_owned(), Keys::new()),
@@ -20,23 +20,23 @@ impl State {
                     Keys::from([("ec2:instancetype".to_owned(), vec![kind])]),
                 )
             }
-            _ => return Err(Refusal::unknown_action(inbound)),
+            _ => return Err(AwsError::unknown_action(inbound)),
         };
-        let deed = Deed {
+        let requested = RequestedAction {
             action: &inbound.permission(),
             resource: &resource,
             grant: Grant::Identity,
             keys,
             code_passed: false,
         };
-        self.authorise(caller, &deed)?;
+        self.authorise(caller, &requested)?;
         if inbound.fields.get("DryRun") == Some("true") {
             let text = "Request would have succeeded, but DryRun flag is set.";
-            return Err(Refusal::new(412, "DryRunOperation", text));
+            return Err(AwsError::new(412, "DryRunOperation", text));
         }
         if action == "RunInstances" {
             let text = "The emulated organisation starts no instances: send DryRun=true.";
-            return Err(Refusal::new(400, "UnsupportedOperation", text));
+            return Err(AwsError::new(400, "UnsupportedOperation", text));
         }
         let region = |name: &str| {
             nest(
@@ -50,19 +50,19 @@ impl State {
         Ok(nest("regionInfo", &regions))
     }
 
-    pub(super) fn s3(&mut self, inbound: &Inbound, caller: &Caller) -> Result<String, Refusal> {
+    pub(super) fn s3(&mut self, inbound: &Inbound, caller: &Caller) -> Result<String, AwsError> {
         if inbound.parts.method != http::Method::GET || inbound.parts.uri.path() != "/" {
             let text = "A header you provided implies functionality that is not implemented.";
-            return Err(Refusal::new(501, "NotImplemented", text));
+            return Err(AwsError::new(501, "NotImplemented", text));
         }
-        let deed = Deed {
+        let requested = RequestedAction {
             action: "s3:ListAllMyBuckets",
             resource: &format!("arn:{}:s3:::*", self.organisation.partition),
             grant: Grant::Identity,
             keys: Keys::new(),
             code_passed: false,
         };
-        self.authorise(caller, &deed)?;
+        self.authorise(caller, &requested)?;
         Ok(nest("Owner", &element("ID", caller.account(&self.organisation))) + &nest("Buckets", ""))
     }
 }

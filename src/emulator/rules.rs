@@ -5,13 +5,13 @@
 
 use super::caller::Caller;
 use super::organisation::{Account, DirectMfa, Policy, Role};
-use super::policy::{Keys, Opinion, Question};
+use super::policy::{Keys, PolicyDecision, PolicyRequest};
 use super::state::{Holder, State};
-use super::wire::Refusal;
+use super::wire::AwsError;
 
 /// What the caller wants to do.
 #[derive(Debug)]
-pub(super) struct Deed<'a> {
+pub(super) struct RequestedAction<'a> {
     pub action: &'a str,
     pub resource: &'a str,
     pub grant: Grant<'a>,
@@ -34,44 +34,50 @@ pub(super) enum Grant<'a> {
     NoSuchRole,
 }
 
-/// What every kind of policy says to one deed.
-struct Hearing {
-    own: Opinions,
+/// What every kind of policy says to one request.
+struct Evaluation {
+    own: PolicyDecisions,
     /// Absent where the session was not narrowed.
-    session: Option<Opinions>,
-    service_control: Opinions,
-    resource_control: Opinions,
-    trust: Opinion,
-    /// The deed touches the caller's own account.
+    session: Option<PolicyDecisions>,
+    service_control: PolicyDecisions,
+    resource_control: PolicyDecisions,
+    trust: PolicyDecision,
+    /// The request touches the caller's own account.
     at_home: bool,
 }
 
 impl State {
-    /// Whether all policies that bear on the deed let it pass.
-    pub(super) fn authorise(&mut self, caller: &Caller, deed: &Deed) -> Result<(), Refusal> {
+    /// Whether all policies that bear on the request let it pass.
+    pub(super) fn authorise(
+        &mut self,
+        caller: &Caller,
+        requested: &RequestedAction,
+    ) -> Result<(), AwsError> {
         if let Holder::Root = caller.holder {
             return Ok(());
         }
-        let hearing = self.hear(caller, deed);
-        let verdict = hearing.verdict(deed).map_err(|suffix| {
-            let (arn, Deed { action, resource, .. }) = (caller.arn(&self.organisation), deed);
-            Refusal::denied(format!(
+        let evaluation = self.hear(caller, requested);
+        let verdict = evaluation.verdict(requested).map_err(|suffix| {
+            let (arn, RequestedAction { action, resource, .. }) =
+                (caller.arn(&self.organisation), requested);
+            AwsError::denied(format!(
                 "User: {arn} is not authorized to perform: {action} on resource: {resource}{suffix}"
             ))
         });
-        self.unknown.append(&mut hearing.unknown());
+        self.unknown.append(&mut evaluation.unknown());
         verdict
     }
 
-    fn hear(&self, caller: &Caller, deed: &Deed) -> Hearing {
+    fn hear(&self, caller: &Caller, requested: &RequestedAction) -> Evaluation {
         let organisation = &self.organisation;
         let home = caller.account(organisation);
-        let away = deed.resource.split(':').nth(4).filter(|id| !id.is_empty()).unwrap_or(&home);
-        let (own_keys, role_keys) = self.request_keys(caller, deed, away);
+        let away =
+            requested.resource.split(':').nth(4).filter(|id| !id.is_empty()).unwrap_or(&home);
+        let (own_keys, role_keys) = self.request_keys(caller, requested, away);
         let arns = caller.arns(organisation);
-        let question = |keys| Question {
-            action: deed.action,
-            resource: deed.resource,
+        let question = |keys| PolicyRequest {
+            action: requested.action,
+            resource: requested.resource,
             keys,
             arns: &arns,
             account: &home,
@@ -83,29 +89,35 @@ impl State {
         };
         let narrowed = caller.session.as_ref().and_then(|session| session.policies.as_ref());
         // Of the services here, resource control policies know STS (roles) and S3.
-        let controlled = deed.action.starts_with("s3:") || deed.grant.is_role();
+        let controlled = requested.action.starts_with("s3:") || requested.grant.is_role();
         let resource_control = bound(away, |account| &account.rcps).filter(|_| controlled);
-        Hearing {
-            own: Opinions::of(caller.policies(organisation), &question(&own_keys)),
-            session: narrowed.map(|policies| Opinions::of(policies.iter(), &question(&own_keys))),
-            service_control: Opinions::of(
+        Evaluation {
+            own: PolicyDecisions::of(caller.policies(organisation), &question(&own_keys)),
+            session: narrowed
+                .map(|policies| PolicyDecisions::of(policies.iter(), &question(&own_keys))),
+            service_control: PolicyDecisions::of(
                 bound(&home, |account| &account.scps),
                 &question(&own_keys),
             ),
-            resource_control: Opinions::of(resource_control, &question(&role_keys)),
-            trust: match deed.grant {
-                Grant::Trust(role) => role.trust.opinion(&question(&role_keys)),
-                _ => Opinion::default(),
+            resource_control: PolicyDecisions::of(resource_control, &question(&role_keys)),
+            trust: match requested.grant {
+                Grant::Trust(role) => role.trust.decision(&question(&role_keys)),
+                _ => PolicyDecision::default(),
             },
             at_home: home == away,
         }
     }
 
     /// The condition keys as the caller's side sees them, and as the role's side does.
-    fn request_keys(&self, caller: &Caller, deed: &Deed, away: &str) -> (Keys, Keys) {
+    fn request_keys(
+        &self,
+        caller: &Caller,
+        requested: &RequestedAction,
+        away: &str,
+    ) -> (Keys, Keys) {
         let organisation = &self.organisation;
         let now = self.now();
-        let mut keys = deed.keys.clone();
+        let mut keys = requested.keys.clone();
         let mut set = |key: &str, value: String| keys.insert(key.to_owned(), vec![value]);
         set("aws:currenttime", now.to_string());
         set("aws:epochtime", now.as_second().to_string());
@@ -149,42 +161,43 @@ impl State {
             set("aws:multifactorauthage", now.duration_since(at).as_secs().to_string());
         }
         let mut fresh = keys.clone();
-        if deed.code_passed {
+        if requested.code_passed {
             fresh.insert("aws:multifactorauthpresent".into(), vec!["true".into()]);
             fresh.insert("aws:multifactorauthage".into(), vec!["0".into()]);
         }
-        match organisation.habits.direct_mfa {
+        match organisation.quirks.direct_mfa {
             DirectMfa::Everywhere => (fresh.clone(), fresh),
             DirectMfa::RoleOnly => (keys, fresh),
         }
     }
 }
 
-impl Hearing {
+impl Evaluation {
     /// Pass, or the end of AWS's sentence: one kind of policy is named even where several refuse.
-    fn verdict(&self, deed: &Deed) -> Result<(), String> {
+    fn verdict(&self, requested: &RequestedAction) -> Result<(), String> {
         let denials = [
             (Some(&self.own), "an identity-based policy"),
             (self.session.as_ref(), "a session policy"),
             (Some(&self.service_control), "a service control policy"),
             (Some(&self.resource_control), "a resource control policy"),
         ];
-        for (opinions, kind) in denials {
-            if let Some(Denial(arn)) = opinions.and_then(|opinions| opinions.denial.as_ref()) {
+        for (decisions, kind) in denials {
+            if let Some(Denial(arn)) = decisions.and_then(|decisions| decisions.denial.as_ref()) {
                 let arn = arn.as_ref().map_or_else(String::new, |arn| format!(": {arn}"));
                 return Err(format!(" with an explicit deny in {kind}{arn}"));
             }
         }
-        let allows = |opinions: &Opinions, kind: &str| {
-            let silence = || format!(" because no {kind} policy allows the {} action", deed.action);
-            opinions.allows.then_some(()).ok_or_else(silence)
+        let allows = |decisions: &PolicyDecisions, kind: &str| {
+            let silence =
+                || format!(" because no {kind} policy allows the {} action", requested.action);
+            decisions.allows.then_some(()).ok_or_else(silence)
         };
         let by_name = self.at_home && self.trust.by_name;
-        if !matches!(deed.grant, Grant::Nobody) && !by_name {
+        if !matches!(requested.grant, Grant::Nobody) && !by_name {
             allows(&self.own, "identity-based")?;
             self.session.as_ref().map_or(Ok(()), |session| allows(session, "session"))?;
         }
-        if deed.grant.is_role() && (self.trust.denies || !self.trust.allows) {
+        if requested.grant.is_role() && (self.trust.denies || !self.trust.allows) {
             // AWS tells a stranger neither why nor whether the role exists.
             return Err(String::new());
         }
@@ -212,22 +225,22 @@ struct Denial(Option<String>);
 
 /// What several policies of one kind say together.
 #[derive(Debug, Default)]
-struct Opinions {
+struct PolicyDecisions {
     allows: bool,
     denial: Option<Denial>,
     unknown: Vec<String>,
 }
 
-impl Opinions {
-    fn of<'a>(policies: impl Iterator<Item = &'a Policy>, question: &Question) -> Self {
+impl PolicyDecisions {
+    fn of<'a>(policies: impl Iterator<Item = &'a Policy>, question: &PolicyRequest) -> Self {
         let mut all = Self::default();
         for policy in policies {
-            let mut opinion = policy.document.opinion(question);
-            all.allows |= opinion.allows;
-            if opinion.denies && all.denial.is_none() {
+            let mut decision = policy.document.decision(question);
+            all.allows |= decision.allows;
+            if decision.denies && all.denial.is_none() {
                 all.denial = Some(Denial(policy.arn.clone()));
             }
-            all.unknown.append(&mut opinion.unknown);
+            all.unknown.append(&mut decision.unknown);
         }
         all
     }

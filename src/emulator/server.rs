@@ -1,4 +1,4 @@
-//! HTTP/1.1 on loopback: bytes to [`Inbound`], [`Answer`] to bytes, and the faults in between.
+//! HTTP/1.1 on loopback: bytes to [`Inbound`], [`Reply`] to bytes, and the faults in between.
 
 use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
@@ -13,13 +13,13 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 
-use super::faults::Misbehaviour;
+use super::faults::FaultInjection;
 use super::state::{State, request_id};
-use super::wire::{Answer, Inbound, Refusal, SIGN_IN};
+use super::wire::{AwsError, Inbound, Reply, SIGN_IN};
 use super::{Call, lock};
 
 /// No request here is near this size.
-const MOST_BYTES: usize = 256 * 1024;
+const MAX_REQUEST_BYTES: usize = 256 * 1024;
 
 /// The connection is to be reset.
 #[derive(Debug, thiserror::Error)]
@@ -68,23 +68,27 @@ async fn respond(
     state: Arc<Mutex<State>>,
 ) -> Result<Response<Full<Bytes>>, Reset> {
     let (parts, body) = request.into_parts();
-    let body =
-        Limited::new(body, MOST_BYTES).collect().await.map_err(|_| Reset)?.to_bytes().to_vec();
+    let body = Limited::new(body, MAX_REQUEST_BYTES)
+        .collect()
+        .await
+        .map_err(|_| Reset)?
+        .to_bytes()
+        .to_vec();
     let (response, fault) = {
         let mut state = lock(&state);
         let (answer, id, fault) = state.answer(Inbound::read(parts, body));
         (response(&answer, &id, &state), fault)
     };
     match fault {
-        Some(Misbehaviour::Reset) => return Err(Reset),
-        Some(Misbehaviour::Hang) => std::future::pending().await,
-        Some(Misbehaviour::Latency(delay)) => tokio::time::sleep(delay).await,
+        Some(FaultInjection::Reset) => return Err(Reset),
+        Some(FaultInjection::Hang) => std::future::pending().await,
+        Some(FaultInjection::Latency(delay)) => tokio::time::sleep(delay).await,
         _ => {}
     }
     Ok(response)
 }
 
-fn response(answer: &Answer, request_id: &str, state: &State) -> Response<Full<Bytes>> {
+fn response(answer: &Reply, request_id: &str, state: &State) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::new(Bytes::from(answer.body.clone())));
     *response.status_mut() = http::StatusCode::from_u16(answer.status).unwrap_or_default();
     let date = state.now().strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
@@ -102,13 +106,13 @@ impl State {
     /// Acts on a request, or on the fault that strikes it, and writes it down.
     fn answer(
         &mut self,
-        inbound: Result<Inbound, Refusal>,
-    ) -> (Answer, String, Option<Misbehaviour>) {
+        inbound: Result<Inbound, AwsError>,
+    ) -> (Reply, String, Option<FaultInjection>) {
         let id = request_id();
         let inbound = match inbound {
             Ok(inbound) => inbound,
             Err(refusal) => {
-                let (answer, code) = Answer::new("sts", "", Err(refusal), &id);
+                let (answer, code) = Reply::new("sts", "", Err(refusal), &id);
                 self.calls.push(Call {
                     status: Some(answer.status),
                     error: code.map(Into::into),
@@ -118,13 +122,13 @@ impl State {
             }
         };
         let fault = self.injections.strike(&inbound.action);
-        let wrap = |result| Answer::new(&inbound.service, &inbound.action, result, &id);
-        let (answer, code) = match fault.as_ref().and_then(Misbehaviour::instead) {
+        let wrap = |result| Reply::new(&inbound.service, &inbound.action, result, &id);
+        let (answer, code) = match fault.as_ref().and_then(FaultInjection::instead) {
             Some(Ok(raw)) => (raw, None),
             Some(Err(refusal)) => wrap(Err(refusal)),
             None => wrap(self.act(&inbound)),
         };
-        let lost = matches!(fault, Some(Misbehaviour::Reset | Misbehaviour::Hang));
+        let lost = matches!(fault, Some(FaultInjection::Reset | FaultInjection::Hang));
         self.calls.push(Call {
             key: inbound.signature.as_ref().map(|signature| signature.key.clone()),
             status: (!lost).then_some(answer.status),
@@ -139,7 +143,7 @@ impl State {
         (answer, id, fault)
     }
 
-    fn act(&mut self, inbound: &Inbound) -> Result<String, Refusal> {
+    fn act(&mut self, inbound: &Inbound) -> Result<String, AwsError> {
         if inbound.service == SIGN_IN {
             return self.sign_in(inbound);
         }
@@ -150,7 +154,7 @@ impl State {
             "organizations" => self.organizations(inbound, &caller),
             "ec2" => self.ec2(inbound, &caller),
             "s3" => self.s3(inbound, &caller),
-            _ => Err(Refusal::unknown_action(inbound)),
+            _ => Err(AwsError::unknown_action(inbound)),
         }
     }
 }

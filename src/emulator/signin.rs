@@ -5,11 +5,11 @@
 use serde_json::{Value, json};
 
 use super::state::{BASE64, Holder, State, random};
-use super::wire::{Inbound, Refusal};
+use super::wire::{AwsError, Inbound};
 
 impl State {
-    pub(super) fn sign_in(&mut self, inbound: &Inbound) -> Result<String, Refusal> {
-        let invalid = |what: &str| Refusal::new(400, "ValidationError", what);
+    pub(super) fn sign_in(&mut self, inbound: &Inbound) -> Result<String, AwsError> {
+        let invalid = |what: &str| AwsError::new(400, "ValidationError", what);
         if inbound.action != "getSigninToken" {
             return Err(invalid("Action is not emulated"));
         }

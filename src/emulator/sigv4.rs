@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
 use super::encoding::{percent_decode, percent_encode};
-use super::wire::Refusal;
+use super::wire::AwsError;
 
 /// The `Authorization` header and the time of a signed request.
 #[derive(Debug)]
@@ -31,16 +31,16 @@ const FORMAT: &str = "%Y%m%dT%H%M%SZ";
 
 impl Signature {
     /// Reads the header.
-    pub(super) fn read(parts: &Parts) -> Result<Self, Refusal> {
+    pub(super) fn read(parts: &Parts) -> Result<Self, AwsError> {
         let header = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());
         let authorization = header("authorization").ok_or_else(|| {
-            Refusal::new(
+            AwsError::new(
                 403,
                 "MissingAuthenticationToken",
                 "Request is missing Authentication Token",
             )
         })?;
-        let incomplete = |what: String| Refusal::new(400, "IncompleteSignature", what);
+        let incomplete = |what: String| AwsError::new(400, "IncompleteSignature", what);
         let fields = authorization.strip_prefix("AWS4-HMAC-SHA256 ").ok_or_else(|| {
             incomplete("Unsupported AWS 'algorithm': only AWS4-HMAC-SHA256 is known".into())
         })?;
@@ -97,8 +97,8 @@ impl Signature {
         secret: &str,
         now: Timestamp,
         window: Duration,
-    ) -> Result<(), Refusal> {
-        let refuse = |what: String| Err(Refusal::new(403, "SignatureDoesNotMatch", what));
+    ) -> Result<(), AwsError> {
+        let refuse = |what: String| Err(AwsError::new(403, "SignatureDoesNotMatch", what));
         let show = |time: Timestamp| time.strftime(FORMAT).to_string();
         let (minutes, time) = (window.as_secs() / 60, show(self.time));
         if self.time < now - window {
@@ -146,7 +146,7 @@ impl Signature {
         )
     }
 
-    fn canonical(&self, parts: &Parts, body: &[u8]) -> Result<String, Refusal> {
+    fn canonical(&self, parts: &Parts, body: &[u8]) -> Result<String, AwsError> {
         // Every service but S3 signs the path encoded once more than it travels.
         let path = match self.service.as_str() {
             "s3" => parts.uri.path().to_owned(),
@@ -182,7 +182,7 @@ impl Signature {
         let payload = match claimed {
             Some("UNSIGNED-PAYLOAD") => "UNSIGNED-PAYLOAD".to_owned(),
             Some(claimed) if claimed != actual => {
-                return Err(Refusal::new(
+                return Err(AwsError::new(
                     400,
                     "XAmzContentSHA256Mismatch",
                     "The provided 'x-amz-content-sha256' header does not match what was computed.",

@@ -9,13 +9,13 @@ use super::Call;
 use super::authenticator::SpentCodes;
 use super::faults::Injections;
 use super::organisation::{Organisation, Policy};
-use super::wire::Refusal;
+use super::wire::AwsError;
 
 /// Everything behind the wire.
 #[derive(Debug)]
 pub(super) struct State {
     pub organisation: Organisation,
-    pub sessions: Vec<Session>,
+    pub sessions: Vec<IssuedSession>,
     pub spent: SpentCodes,
     pub calls: Vec<Call>,
     pub injections: Injections,
@@ -47,7 +47,7 @@ pub(super) struct RoleSession {
 
 /// Temporary credentials.
 #[derive(Debug, Clone)]
-pub(super) struct Session {
+pub(super) struct IssuedSession {
     pub id: String,
     pub secret: String,
     pub token: String,
@@ -92,9 +92,9 @@ impl State {
         seconds: u32,
         mfa: Option<Timestamp>,
         policies: Option<Vec<Policy>>,
-    ) -> Result<Session, Refusal> {
+    ) -> Result<IssuedSession, AwsError> {
         let issued = self.now();
-        let session = Session {
+        let session = IssuedSession {
             id: random("ASIA", KEY_ID, 16)?,
             secret: random("", BASE64, 40)?,
             // The real ones begin like this and are a few hundred characters long.
@@ -117,10 +117,10 @@ pub(super) const BASE64: &[u8] =
     b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 /// A random name from an alphabet of a power of two.
-pub(super) fn random(prefix: &str, alphabet: &[u8], length: usize) -> Result<String, Refusal> {
+pub(super) fn random(prefix: &str, alphabet: &[u8], length: usize) -> Result<String, AwsError> {
     let mut bytes = vec![0; length];
     getrandom::fill(&mut bytes).map_err(|_| {
-        Refusal::new(500, "InternalFailure", "The system has no randomness to give.")
+        AwsError::new(500, "InternalFailure", "The system has no randomness to give.")
     })?;
     Ok(spell(prefix, alphabet, &bytes))
 }

@@ -5,24 +5,24 @@ use jiff::Timestamp;
 use super::authenticator;
 use super::caller::{Caller, assumed_role_arn};
 use super::encoding::{element, nest};
-use super::organisation::Device;
+use super::organisation::EmulatedDevice;
 use super::parameters::{Check, FEDERATED_NAME, RoleRequest, SessionPolicies, invalid};
 use super::policy::Keys;
-use super::rules::{Deed, Grant};
-use super::state::{Holder, RoleSession, Session, State, unique_id};
-use super::wire::{Fields, Inbound, Refusal};
+use super::rules::{Grant, RequestedAction};
+use super::state::{Holder, IssuedSession, RoleSession, State, unique_id};
+use super::wire::{AwsError, Fields, Inbound};
 
 const HOUR: u32 = 3600;
 
 impl State {
-    pub(super) fn sts(&mut self, inbound: &Inbound, caller: &Caller) -> Result<String, Refusal> {
+    pub(super) fn sts(&mut self, inbound: &Inbound, caller: &Caller) -> Result<String, AwsError> {
         self.region_is_on(&caller.account(&self.organisation), &caller.region)?;
         match inbound.action.as_str() {
             "GetCallerIdentity" => Ok(self.get_caller_identity(caller)),
             "GetSessionToken" => self.get_session_token(&inbound.fields, caller),
             "AssumeRole" => self.assume_role(&inbound.fields, caller),
             "GetFederationToken" => self.get_federation_token(&inbound.fields, caller),
-            _ => Err(Refusal::unknown_action(inbound)),
+            _ => Err(AwsError::unknown_action(inbound)),
         }
     }
 
@@ -34,18 +34,18 @@ impl State {
             + &element("Account", caller.account(organisation))
     }
 
-    fn get_session_token(&mut self, fields: &Fields, caller: &Caller) -> Result<String, Refusal> {
+    fn get_session_token(&mut self, fields: &Fields, caller: &Caller) -> Result<String, AwsError> {
         let mut check = Check::default();
         let seconds = check.seconds(fields, 129_600)?.unwrap_or(43_200);
         let code = check.mfa(fields);
         check.done()?;
         if caller.session.is_some() {
-            return Err(Refusal::denied("Cannot call GetSessionToken with session credentials"));
+            return Err(AwsError::denied("Cannot call GetSessionToken with session credentials"));
         }
         let passed = self.pass_mfa(caller, code)?;
         self.authorise(
             caller,
-            &Deed {
+            &RequestedAction {
                 action: "sts:GetSessionToken",
                 resource: "*",
                 grant: Grant::Nobody,
@@ -62,12 +62,12 @@ impl State {
         Ok(credentials(&session))
     }
 
-    fn assume_role(&mut self, fields: &Fields, caller: &Caller) -> Result<String, Refusal> {
+    fn assume_role(&mut self, fields: &Fields, caller: &Caller) -> Result<String, AwsError> {
         let request = RoleRequest::read(fields)?;
         let RoleRequest { arn, name, tags, source, .. } = &request;
         let policies = request.policies.parse()?;
         if let Holder::Root = caller.holder {
-            return Err(Refusal::denied("Roles may not be assumed by root accounts."));
+            return Err(AwsError::denied("Roles may not be assumed by root accounts."));
         }
         let code_passed = self.pass_mfa(caller, request.mfa)?;
         self.region_is_on(arn.split(':').nth(4).unwrap_or_default(), &caller.region)?;
@@ -83,7 +83,10 @@ impl State {
         for action in needed.into_iter().flatten() {
             let grant = role.as_ref().map_or(Grant::NoSuchRole, Grant::Trust);
             let keys = request.keys();
-            self.authorise(caller, &Deed { action, resource: arn, grant, keys, code_passed })?;
+            self.authorise(
+                caller,
+                &RequestedAction { action, resource: arn, grant, keys, code_passed },
+            )?;
         }
 
         let chained = caller.session.is_some();
@@ -121,7 +124,7 @@ impl State {
         &mut self,
         fields: &Fields,
         caller: &Caller,
-    ) -> Result<String, Refusal> {
+    ) -> Result<String, AwsError> {
         let mut check = Check::default();
         let seconds = check.seconds(fields, 129_600)?.unwrap_or(43_200);
         let name = check.text(fields, "Name", FEDERATED_NAME);
@@ -129,7 +132,9 @@ impl State {
         let policies = SessionPolicies::read(fields, &mut check);
         check.done()?;
         let (Holder::User(user), None) = (&caller.holder, &caller.session) else {
-            return Err(Refusal::denied("Cannot call GetFederationToken with session credentials"));
+            return Err(AwsError::denied(
+                "Cannot call GetFederationToken with session credentials",
+            ));
         };
         let (name, organisation) = (name.unwrap_or_default().to_owned(), &self.organisation);
         let arn = format!(
@@ -138,7 +143,7 @@ impl State {
         );
         self.authorise(
             caller,
-            &Deed {
+            &RequestedAction {
                 action: "sts:GetFederationToken",
                 resource: &arn,
                 grant: Grant::Identity,
@@ -160,9 +165,9 @@ impl State {
         &mut self,
         caller: &Caller,
         mfa: (Option<&str>, Option<&str>),
-    ) -> Result<bool, Refusal> {
+    ) -> Result<bool, AwsError> {
         let denied =
-            |what| Err(Refusal::denied(format!("MultiFactorAuthentication failed, {what}")));
+            |what| Err(AwsError::denied(format!("MultiFactorAuthentication failed, {what}")));
         let (serial, code) = match mfa {
             (None, None) => return Ok(false),
             (Some(serial), Some(code)) => (serial, code),
@@ -175,7 +180,7 @@ impl State {
             _ => None,
         };
         let device = devices.unwrap_or_default().iter().find(|device| device.serial() == serial);
-        let Some(Device::Totp { seed, .. }) = device else {
+        let Some(EmulatedDevice::Totp { seed, .. }) = device else {
             return denied(
                 "unable to validate MFA code.  Please verify your MFA serial number is valid and associated with this user.",
             );
@@ -184,12 +189,12 @@ impl State {
         if self.spent.take(serial, seed, code, now) {
             return Ok(true);
         }
-        Err(Refusal::denied(
+        Err(AwsError::denied(
             "MultiFactorAuthentication failed with invalid MFA one time pass code.",
         ))
     }
 
-    fn region_is_on(&self, account: &str, region: &str) -> Result<(), Refusal> {
+    fn region_is_on(&self, account: &str, region: &str) -> Result<(), AwsError> {
         let off = self
             .organisation
             .find_account(account)
@@ -201,7 +206,7 @@ impl State {
             "STS is not activated in this region for account:{account}. Your account administrator can activate \
              STS in this region using the IAM Console."
         );
-        Err(Refusal::new(403, "RegionDisabledException", text))
+        Err(AwsError::new(403, "RegionDisabledException", text))
     }
 
     /// The code a device shows now.
@@ -209,7 +214,7 @@ impl State {
         let now: Timestamp = self.now();
         self.organisation.users.iter().flat_map(|user| &user.devices).find_map(
             |device| match device {
-                Device::Totp { serial: own, seed } if own == serial => {
+                EmulatedDevice::Totp { serial: own, seed } if own == serial => {
                     Some(authenticator::code(seed, now))
                 }
                 _ => None,
@@ -218,7 +223,7 @@ impl State {
     }
 }
 
-fn credentials(session: &Session) -> String {
+fn credentials(session: &IssuedSession) -> String {
     nest(
         "Credentials",
         &(element("AccessKeyId", &session.id)

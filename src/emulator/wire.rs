@@ -23,7 +23,7 @@ pub(super) struct Fields(Vec<(String, String)>);
 
 /// An answer that is not a success. Codes are those of STS; other services translate them.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Refusal {
+pub(super) struct AwsError {
     pub status: u16,
     pub code: &'static str,
     pub message: String,
@@ -31,7 +31,7 @@ pub(super) struct Refusal {
 
 /// What goes back.
 #[derive(Debug, Clone)]
-pub(super) struct Answer {
+pub(super) struct Reply {
     pub status: u16,
     pub content_type: &'static str,
     pub body: Vec<u8>,
@@ -52,7 +52,7 @@ pub(super) const SIGN_IN: &str = "signin";
 
 impl Inbound {
     /// Finds service and action: by path for sign-in, else by the signature's scope.
-    pub(super) fn read(parts: Parts, body: Vec<u8>) -> Result<Self, Refusal> {
+    pub(super) fn read(parts: Parts, body: Vec<u8>) -> Result<Self, AwsError> {
         let mut fields = Fields::form(parts.uri.query().unwrap_or_default());
         let text = String::from_utf8_lossy(&body);
         if parts.uri.path() == "/federation" {
@@ -136,7 +136,7 @@ impl Fields {
     }
 }
 
-impl Refusal {
+impl AwsError {
     pub(super) fn new(status: u16, code: &'static str, message: impl Into<String>) -> Self {
         Self { status, code, message: message.into() }
     }
@@ -218,12 +218,12 @@ impl Dialect {
     }
 }
 
-impl Answer {
+impl Reply {
     /// Puts a service's result, or its refusal, into the service's envelope; the code comes back with it.
     pub(super) fn new(
         service: &str,
         action: &str,
-        result: Result<String, Refusal>,
+        result: Result<String, AwsError>,
         request_id: &str,
     ) -> (Self, Option<&'static str>) {
         let dialect = Dialect::of(service);
@@ -260,8 +260,8 @@ impl Answer {
         Self { status: 200, content_type: dialect.content_type(), body: body.into_bytes() }
     }
 
-    fn failure(dialect: Dialect, refusal: &Refusal, request_id: &str) -> Self {
-        let Refusal { status, code, message } = refusal;
+    fn failure(dialect: Dialect, refusal: &AwsError, request_id: &str) -> Self {
+        let AwsError { status, code, message } = refusal;
         let text = escape(message);
         let body = match dialect {
             Dialect::Query(namespace) => {
@@ -320,7 +320,7 @@ mod tests {
     #[test]
     fn refusals_in_every_dialect() {
         let say = |service| {
-            let answer = Answer::new(service, "X", Err(Refusal::invalid_token()), "id").0;
+            let answer = Reply::new(service, "X", Err(AwsError::invalid_token()), "id").0;
             (answer.status, String::from_utf8(answer.body).unwrap())
         };
         let expected = "<ErrorResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\">\n  <Error>\n    <Type>Sender</Type>\n    \

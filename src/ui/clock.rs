@@ -73,7 +73,7 @@ pub fn next_change(model: &Model) -> Option<Duration> {
         }
         Mode::Browse | Mode::Confirm { .. } | Mode::Fault(_) | Mode::Help { .. } => {}
     }
-    let auth = model.standing.auth.iter().map(|auth| auth.expires);
+    let auth = model.status.auth.iter().map(|auth| auth.expires);
     let rows = model.visible().filter_map(|row| model.live(row)).map(|live| live.expires);
     auth.chain(rows)
         .map(|expires| seconds_left(expires, now))

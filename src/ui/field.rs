@@ -4,12 +4,12 @@ use unicode_segmentation::UnicodeSegmentation;
 use zeroize::Zeroizing;
 
 use super::fit::width;
-use crate::domain::keys::{Key, KeyCode};
+use crate::domain::keymap::{Key, KeyCode};
 use crate::domain::secret::{MfaCode, Secret, digit};
 use crate::domain::text::is_deceptive;
 
 /// No field holds more bytes: a filter or a name is short, a stray paste is not.
-const MOST: usize = 1_024;
+const MAX_BYTES: usize = 1_024;
 
 /// One line of text with a cursor.
 #[derive(Debug, Clone, Default)]
@@ -39,7 +39,7 @@ impl Field {
             .map(|c| if c == '\t' { ' ' } else { c })
             .filter(|c| !is_deceptive(*c))
             .collect();
-        if self.text.len() + text.len() <= MOST {
+        if self.text.len() + text.len() <= MAX_BYTES {
             self.text.insert_str(self.at, &text);
             self.at += text.len();
             self.settle();
@@ -152,7 +152,7 @@ pub struct Hidden(Zeroizing<String>);
 impl Default for Hidden {
     /// Empty, and large enough never to grow: growing would leave an unwiped copy behind.
     fn default() -> Self {
-        Self(Zeroizing::new(String::with_capacity(MOST)))
+        Self(Zeroizing::new(String::with_capacity(MAX_BYTES)))
     }
 }
 
@@ -170,7 +170,7 @@ impl Hidden {
     /// Takes what was typed or pasted, up to the end of its line.
     pub fn insert(&mut self, text: &str) {
         let line = text.split(['\r', '\n']).next().unwrap_or_default();
-        if self.0.len() + line.len() <= MOST {
+        if self.0.len() + line.len() <= MAX_BYTES {
             self.0.push_str(line);
         }
     }
@@ -220,7 +220,7 @@ mod tests {
     #[test]
     fn a_paste_is_one_visible_line() {
         assert_eq!(Field::new("dev\r\n\u{1b}[31m\ttan\u{202e}").text(), "dev[31m tan");
-        assert_eq!(Field::new(&"x".repeat(MOST + 1)).text(), "");
+        assert_eq!(Field::new(&"x".repeat(MAX_BYTES + 1)).text(), "");
     }
 
     #[test]
@@ -244,7 +244,7 @@ mod tests {
         assert_eq!(hidden.len(), 6);
         assert_eq!(hidden.take().expose(), "wörd 関");
         assert!(hidden.is_empty());
-        hidden.insert(&"x".repeat(MOST + 1));
+        hidden.insert(&"x".repeat(MAX_BYTES + 1));
         assert!(hidden.is_empty());
     }
 

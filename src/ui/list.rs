@@ -41,10 +41,10 @@ fn joined(margin: Span<'static>, cells: [Vec<Span<'static>>; 5]) -> Line<'static
     Line::from(spans)
 }
 
-/// A text cut or padded to its column, the lit letters in their own style.
+/// A text cut or padded to its column, the matched letters in their own style.
 fn cell(
     text: &str,
-    lit: &[usize],
+    highlight: &[usize],
     column: u16,
     style: Style,
     lit_style: Style,
@@ -57,7 +57,7 @@ fn cell(
     let shown = truncate(text, column, ellipsis);
     let mut spans: Vec<Span<'static>> = Vec::new();
     for (at, grapheme) in shown.grapheme_indices(true) {
-        let style = if lit.contains(&at) && text[at..].starts_with(grapheme) {
+        let style = if highlight.contains(&at) && text[at..].starts_with(grapheme) {
             style.patch(lit_style)
         } else {
             style
@@ -95,13 +95,13 @@ fn row_line(model: &Model, columns: Columns, row: TargetRef, selected: bool) -> 
     let (theme, glyphs) = (model.setup.theme, model.setup.theme.glyphs);
     let catalog = model.search.catalog();
     let (account, role) = catalog.row(row);
-    let lit = model.search.lit(row);
+    let highlight = model.search.highlight(row);
     let base = if selected { theme.selected() } else { Style::new() };
-    let text = |text: &str, lit: &[usize], column, style: Style| {
-        cell(text, lit, column, style, theme.lit(), glyphs.ellipsis)
+    let text = |text: &str, highlight: &[usize], column, style: Style| {
+        cell(text, highlight, column, style, theme.highlight(), glyphs.ellipsis)
     };
     // `2222-2222-2222`: a dash after the fourth and the eighth digit.
-    let id_lit: Vec<usize> = lit.id.iter().map(|digit| digit + digit / 4).collect();
+    let id_lit: Vec<usize> = highlight.id.iter().map(|digit| digit + digit / 4).collect();
     let (session, session_style) = match model.live(row) {
         None => (glyphs.none.to_owned(), base),
         Some(live) => {
@@ -121,13 +121,13 @@ fn row_line(model: &Model, columns: Columns, row: TargetRef, selected: bool) -> 
     let cells = [
         text(
             account.name.as_str(),
-            &lit.name,
+            &highlight.name,
             columns.name,
             base.patch(theme.account(account.color)),
         ),
         text(&account.id.dashed(), &id_lit, columns.id, base),
-        text(&role_text(role.name.as_str(), model.scope(row)), &lit.role, columns.role, base),
-        text(region, &lit.region, columns.region, base),
+        text(&role_text(role.name.as_str(), model.scope(row)), &highlight.role, columns.role, base),
+        text(region, &highlight.region, columns.region, base),
         text(&session, &[], columns.session, session_style),
     ];
     let starred = model.history.is_starred(&catalog.role_arn(row));

@@ -7,26 +7,26 @@
 //!   ▌ dev-tanaka     2222-2222-2222   Developer   ap-northeast-1   ● 47m               search, clock
 //!   ─────────────────────────────────────────────────────────────────────────
 //!     arn:aws:iam::222222222222:role/Developer · shared, 1h · sandbox
-//!   ⏎ shell   ^O console   ^Y copy command   ? help   Esc quit                          domain::keys
+//!   ⏎ shell   ^O console   ^Y copy command   ? help   Esc quit                          domain::keymap
 //! ```
 //!
-//! `model` says what there is; `update` what happens, with `errand` for the way from a row to a pass;
-//! `view` what is seen, with `list` for the rows, `popup` for what stands over them, `slim` for tiny
+//! `model` says what there is; `update` what happens, with `switch` for the way from a row to a pass;
+//! `view` what is seen, with `list` for the rows, `popup` for what stands over them, `compact` for tiny
 //! windows; `theme` how it looks; `screen` owns the terminal, `input` hears it. The loop below is the only asynchronous
 //! part.
 
 pub mod clock;
-mod errand;
+mod compact;
 pub mod field;
 pub mod fit;
 mod input;
-pub mod keys;
+pub mod key_events;
 pub mod layout;
 mod list;
 pub mod model;
 mod popup;
 pub mod screen;
-mod slim;
+mod switch_request;
 pub mod theme;
 mod update;
 mod view;
@@ -45,10 +45,10 @@ use ratatui::backend::Backend;
 
 use crate::domain::account::{Catalog, Target};
 use crate::domain::fault::Fault;
-use crate::domain::history::Deed;
+use crate::domain::history::HistoryEvent;
 use crate::domain::ids::{MfaSerial, RoleArn};
-use crate::domain::pass::{Pass, Refusal, Request, Standing};
-use model::{DeviceCode, Effect, Mode, Model, Msg, Outcome, Setup};
+use crate::domain::pass::{NotIssued, Pass, Request, SessionStatus};
+use model::{DeviceCode, Effect, Mode, Model, Msg, Outcome, SwitcherSetup};
 
 pub use screen::pick;
 pub use update::update;
@@ -66,10 +66,10 @@ pub trait Host {
 
     /// Gets the accounts and what the config says of the list; asked once, and only by a model that was
     /// made without them.
-    fn catalog(&self) -> impl Future<Output = Result<(Setup, Arc<Catalog>), Fault>>;
+    fn catalog(&self) -> impl Future<Output = Result<(SwitcherSetup, Arc<Catalog>), Fault>>;
 
     /// Gets a pass. Dropping the future cancels it.
-    fn issue(&self, request: Request) -> impl Future<Output = Result<Pass, Refusal>>;
+    fn issue(&self, request: Request) -> impl Future<Output = Result<Pass, NotIssued>>;
 
     /// What is going on while a pass is being got, e.g. that another process asks for the code.
     fn news(&self) -> Option<String> {
@@ -89,13 +89,13 @@ pub trait Host {
     }
 
     /// What is live now.
-    fn standing(&self) -> Standing;
+    fn status(&self) -> SessionStatus;
 
     /// Forgets a target's role session here.
     fn forget(&self, target: &Target);
 
     /// Remembers what was used or starred.
-    fn remember(&self, role: &RoleArn, deed: Deed);
+    fn remember(&self, role: &RoleArn, event: HistoryEvent);
 
     /// The code that a device shows now, where the device is the demo's own.
     fn device_code(&self, serial: &MfaSerial) -> Option<DeviceCode>;
@@ -128,7 +128,7 @@ where
 {
     let size = terminal.size().map_err(io::Error::other)?;
     let opened = Msg::Opened { size: (size.width, size.height) };
-    update(model, host.now(), Msg::Stands(host.standing()));
+    update(model, host.now(), Msg::StatusChanged(host.status()));
     let mut effect = update(model, host.now(), opened);
     let mut work: Option<Work<'_>> = None;
     // Until the input pauses for the first time, its keys were typed before the terminal was raw.
@@ -148,9 +148,9 @@ where
             Effect::GiveUp => host.give_up(),
             Effect::Forget(target) => {
                 host.forget(&target);
-                update(model, host.now(), Msg::Stands(host.standing()));
+                update(model, host.now(), Msg::StatusChanged(host.status()));
             }
-            Effect::Remember(role, deed) => host.remember(&role, deed),
+            Effect::Remember(role, event) => host.remember(&role, event),
             Effect::Copy(text) => host.copy(&text)?,
             Effect::Suspend => {
                 host.suspend()?;
@@ -160,7 +160,7 @@ where
             }
             Effect::Leave(outcome) => {
                 if let Outcome::Enter(_, pass) = &outcome {
-                    host.remember(&pass.target.role, Deed::Used);
+                    host.remember(&pass.target.role, HistoryEvent::Used);
                 }
                 return Ok(outcome);
             }
@@ -182,7 +182,7 @@ where
             biased;
             answer = ready(&mut work) => {
                 work = None;
-                update(model, host.now(), Msg::Stands(host.standing()));
+                update(model, host.now(), Msg::StatusChanged(host.status()));
                 Some(answer)
             }
             event = next(&mut input, &mut typed_ahead) => match event {
@@ -233,8 +233,8 @@ async fn passed(host: &impl Host, nap: Option<Duration>) {
 /// What an event of the terminal says.
 fn message(event: Event, typed_ahead: bool) -> Option<Msg> {
     match event {
-        Event::Key(event) => keys::key(event)
-            .map(|key| Msg::Key(if typed_ahead { keys::typed_ahead(key) } else { key })),
+        Event::Key(event) => key_events::key(event)
+            .map(|key| Msg::Key(if typed_ahead { key_events::typed_ahead(key) } else { key })),
         Event::Paste(text) => Some(Msg::Pasted(text)),
         Event::Resize(width, height) => Some(Msg::Resized(width, height)),
         Event::FocusGained | Event::FocusLost | Event::Mouse(_) => None,

@@ -12,16 +12,16 @@ use crate::domain::account::{Catalog, Overrides, Target, TargetRef};
 use crate::domain::config::Order;
 use crate::domain::fault::Fault;
 use crate::domain::guard::{Cleared, Guard, Unconfirmed};
-use crate::domain::history::{Deed, History};
+use crate::domain::history::{History, HistoryEvent};
 use crate::domain::ids::{AccountId, MfaSerial, RoleArn};
-use crate::domain::keys::{Key, Keymap};
-use crate::domain::pass::{CodeWanted, Device, Live, Pass, Refusal, Request, Standing};
+use crate::domain::keymap::{Key, Keymap};
+use crate::domain::pass::{CodeDevice, CodeWanted, Live, NotIssued, Pass, Request, SessionStatus};
 use crate::domain::scope::Scope;
 use crate::domain::search::Search;
-use crate::domain::verdict::report::Mark;
+use crate::domain::verdict::report::VerifiedMark;
 
 /// What does not change while the switcher is open.
-pub struct Setup {
+pub struct SwitcherSetup {
     /// The account with the IAM users; unknown until the config is read.
     pub auth_account: Option<AccountId>,
     /// A non-AWS endpoint, a proxy, a custom CA: what stands between the person and AWS.
@@ -39,7 +39,7 @@ pub struct Setup {
     /// The order of rows that match equally.
     pub order: Order,
     /// What `verify` last found, by account.
-    pub verified: BTreeMap<AccountId, Mark>,
+    pub verified: BTreeMap<AccountId, VerifiedMark>,
     /// Colours and glyphs.
     pub theme: Theme,
 }
@@ -47,7 +47,7 @@ pub struct Setup {
 /// The switcher's whole state. Its owner keeps it between two subshells, so that the list comes back
 /// where it was.
 pub struct Model {
-    pub(super) setup: Setup,
+    pub(super) setup: SwitcherSetup,
     pub(super) history: History,
     pub(super) search: Search,
     pub(super) widest: Widest,
@@ -59,7 +59,7 @@ pub struct Model {
     pub(super) top: usize,
     /// What `^T` chose, by row.
     pub(super) scopes: HashMap<TargetRef, Scope>,
-    pub(super) standing: Standing,
+    pub(super) status: SessionStatus,
     pub(super) now: Timestamp,
     /// The window's columns and lines.
     pub(super) size: (u16, u16),
@@ -84,7 +84,7 @@ pub enum Mode {
         /// Where to.
         target: Target,
         /// What for.
-        purpose: Purpose,
+        intent: Intent,
         /// What is typed.
         field: Field,
         /// Why what was typed did not do.
@@ -93,7 +93,7 @@ pub enum Mode {
     /// The passphrase of the sealed key file is wanted.
     Passphrase {
         /// What the key is for.
-        errand: Errand,
+        switch: SwitchRequest,
         /// What is typed.
         typed: Hidden,
         /// Why what was typed did not do.
@@ -104,7 +104,7 @@ pub enum Mode {
     /// A request is on its way. The loop holds a future if and only if this or `Loading` is the mode.
     Waiting {
         /// What was asked.
-        errand: Errand,
+        switch: SwitchRequest,
         /// The device whose code went with it.
         device: Option<MfaSerial>,
         /// Since when.
@@ -125,16 +125,16 @@ pub enum Mode {
 
 /// Why a pass is wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Purpose {
+pub enum Intent {
     /// To go there.
-    Enter(Door),
+    Enter(OpenIn),
     /// To have a fresh session (`^R`).
     Renew,
 }
 
 /// The way into an account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Door {
+pub enum OpenIn {
     /// A subshell.
     Shell,
     /// The web console.
@@ -143,17 +143,17 @@ pub enum Door {
 
 /// A pass that is wanted, its guard passed.
 #[derive(Debug, Clone)]
-pub struct Errand {
+pub struct SwitchRequest {
     /// Where to.
     pub target: Cleared,
     /// What for.
-    pub purpose: Purpose,
+    pub intent: Intent,
 }
 
 /// The code box.
 pub struct CodeBox {
     /// What the code is for.
-    pub errand: Errand,
+    pub switch: SwitchRequest,
     /// Who is asked, and why again.
     pub wanted: CodeWanted,
     /// Which of the devices.
@@ -168,7 +168,7 @@ pub struct CodeBox {
 
 impl CodeBox {
     /// The device whose code is asked for.
-    pub fn device(&self) -> Option<&Device> {
+    pub fn device(&self) -> Option<&CodeDevice> {
         self.wanted.devices.get(self.device)
     }
 }
@@ -195,11 +195,11 @@ pub enum Msg {
     /// The code that is asked for is no longer needed here.
     Overtaken,
     /// What is live has changed, or may have.
-    Stands(Standing),
+    StatusChanged(SessionStatus),
     /// The catalog is there, or cannot be.
-    Loaded(Result<Box<(Setup, Arc<Catalog>)>, Fault>),
+    Loaded(Result<Box<(SwitcherSetup, Arc<Catalog>)>, Fault>),
     /// The request was answered.
-    Issued(Box<Result<Pass, Refusal>>),
+    Issued(Box<Result<Pass, NotIssued>>),
 }
 
 /// What the loop shall do about it.
@@ -216,8 +216,8 @@ pub enum Effect {
     GiveUp,
     /// Forget a role session.
     Forget(Target),
-    /// Remember a deed.
-    Remember(RoleArn, Deed),
+    /// Remember an event.
+    Remember(RoleArn, HistoryEvent),
     /// Put text into the terminal's clipboard.
     Copy(String),
     /// Stop, as a job of the shell.
@@ -234,8 +234,8 @@ pub enum Outcome {
     Cancelled,
     /// There is nothing to choose from.
     Failed(Fault),
-    /// Through a door, with a pass.
-    Enter(Door, Box<Pass>),
+    /// Through a subshell or console, with a pass.
+    Enter(OpenIn, Box<Pass>),
     /// A signal (TERM, HUP, INT) ended it: exit 128 + its number.
     Signalled(u8),
 }
@@ -245,7 +245,7 @@ impl Model {
     /// that takes the place of this one.
     ///
     /// `query` is the list's first filter.
-    pub fn new(setup: Setup, history: History, query: &str) -> Self {
+    pub fn new(setup: SwitcherSetup, history: History, query: &str) -> Self {
         Self {
             search: Search::new(Arc::default(), &[]),
             widest: Widest::default(),
@@ -253,7 +253,7 @@ impl Model {
             cursor: None,
             top: 0,
             scopes: HashMap::new(),
-            standing: Standing::default(),
+            status: SessionStatus::default(),
             now: Timestamp::UNIX_EPOCH,
             size: (0, 0),
             notice: None,
@@ -305,11 +305,11 @@ impl Model {
 
     /// A row's live session.
     pub(super) fn live(&self, row: TargetRef) -> Option<Live> {
-        if self.standing.roles.is_empty() {
+        if self.status.roles.is_empty() {
             return None;
         }
         let arn = self.search.catalog().role_arn(row);
-        let live = self.standing.roles.get(&arn).copied();
+        let live = self.status.roles.get(&arn).copied();
         live.filter(|live| live.expires > self.now)
     }
 

@@ -7,16 +7,16 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Clear};
 
 use super::clock::{left, seconds_left, step_left};
+use super::compact::{OneLineField, dots};
 use super::field::{Field, Hidden};
 use super::fit::{truncate, width, wrap};
-use super::model::{CodeBox, Mode, Model, Purpose};
-use super::slim::{Slim, dots};
+use super::model::{CodeBox, Intent, Mode, Model};
 use super::theme::GUARD;
 use super::view::elapsed;
 use crate::domain::account::{Flow, Target};
 use crate::domain::fault::Fault;
 use crate::domain::guard::{Guard, Unconfirmed};
-use crate::domain::keys::{FILTERS, TABLE};
+use crate::domain::keymap::{FILTERS, TABLE};
 use crate::domain::text::sanitize;
 
 /// The widest a popup gets, borders included.
@@ -43,28 +43,28 @@ pub fn draw(frame: &mut Frame<'_>, model: &Model) {
         Mode::Code(code_box) => {
             let popup = code(model, code_box, room);
             if !fits(&popup) {
-                return Slim::of_code(model, code_box).draw(frame, model);
+                return OneLineField::of_code(model, code_box).draw(frame, model);
             }
             popup
         }
-        Mode::Passphrase { errand, typed, refused } => {
+        Mode::Passphrase { switch, typed, refused } => {
             let refused = refused.as_ref();
-            let popup = passphrase(model, errand.target.target(), typed, refused, room);
+            let popup = passphrase(model, switch.target.target(), typed, refused, room);
             if !fits(&popup) {
-                let slim = Slim::of_passphrase(model, typed, refused, area.width);
-                return slim.draw(frame, model);
+                let compact = OneLineField::of_passphrase(model, typed, refused, area.width);
+                return compact.draw(frame, model);
             }
             popup
         }
         Mode::Confirm { target, field, refused, .. } => {
             let popup = confirm(model, target, field, *refused, room);
             if !fits(&popup) {
-                return Slim::of_confirm(target, field, area.width).draw(frame, model);
+                return OneLineField::of_confirm(target, field, area.width).draw(frame, model);
             }
             popup
         }
-        Mode::Waiting { errand, since, news, .. } => {
-            let mut popup = waiting(model, errand.target.target(), errand.purpose, *since, room);
+        Mode::Waiting { switch, since, news, .. } => {
+            let mut popup = waiting(model, switch.target.target(), switch.intent, *since, room);
             if let Some(news) = news {
                 text(&mut popup.lines, news, room, model.setup.theme.warning());
             }
@@ -139,7 +139,7 @@ fn heading(model: &Model, target: &Target, room: u16) -> Vec<Line<'static>> {
 fn code(model: &Model, code_box: &CodeBox, room: u16) -> Popup {
     let theme = model.setup.theme;
     let wanted = &code_box.wanted;
-    let mut lines = heading(model, code_box.errand.target.target(), room);
+    let mut lines = heading(model, code_box.switch.target.target(), room);
     let device = code_box.device().map_or("", |device| &device.label);
     let devices = match wanted.devices.len() {
         0 | 1 => String::new(),
@@ -170,15 +170,15 @@ fn code(model: &Model, code_box: &CodeBox, room: u16) -> Popup {
     lines.push(Line::default());
     if let Some(hint) = code_box.hint {
         text(&mut lines, hint, room, theme.warning());
-    } else if let Some(complaint) = &wanted.complaint {
-        text(&mut lines, &complaint.what, room, theme.danger());
-        for why in &complaint.why {
+    } else if let Some(rejection) = &wanted.rejection {
+        text(&mut lines, &rejection.what, room, theme.danger());
+        for why in &rejection.why {
             text(&mut lines, &format!("{} {why}", theme.glyphs.dot), room, Style::new());
         }
     }
-    let complaint = wanted.complaint.as_ref();
-    let wait = complaint
-        .and_then(|complaint| complaint.next_code_at)
+    let rejection = wanted.rejection.as_ref();
+    let wait = rejection
+        .and_then(|rejection| rejection.next_code_at)
         .map(|then| seconds_left(then, model.now));
     let step = step_left(model.now);
     match (&code_box.shown, wait) {
@@ -285,14 +285,14 @@ fn passphrase(
 fn waiting(
     model: &Model,
     target: &Target,
-    purpose: Purpose,
+    intent: Intent,
     since: jiff::Timestamp,
     room: u16,
 ) -> Popup {
     let mut lines = heading(model, target, room);
-    let doing = match purpose {
-        Purpose::Enter(_) => "asking for a session",
-        Purpose::Renew => "asking for a fresh session",
+    let doing = match intent {
+        Intent::Enter(_) => "asking for a session",
+        Intent::Renew => "asking for a fresh session",
     };
     let says = format!("{doing}, {}; Esc cancels", elapsed(model, since));
     text(&mut lines, &says, room, Style::new());

@@ -128,7 +128,7 @@ impl Theme {
     }
 
     /// Letters that the filter matched.
-    pub fn lit(self) -> Style {
+    pub fn highlight(self) -> Style {
         self.style(Color::Cyan, Modifier::BOLD | Modifier::UNDERLINED)
     }
 

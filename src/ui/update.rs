@@ -7,15 +7,15 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::clock;
-use super::keys::{ENTER, typed_ahead};
+use super::key_events::{ENTER, typed_ahead};
 use super::layout::Widest;
-use super::model::{Door, Effect, Mode, Model, Msg, Outcome, Purpose};
+use super::model::{Effect, Intent, Mode, Model, Msg, OpenIn, Outcome};
 use crate::domain::account::Catalog;
 use crate::domain::config::Order;
 use crate::domain::guard::Guard;
-use crate::domain::history::Deed;
+use crate::domain::history::HistoryEvent;
 use crate::domain::ids::RoleArn;
-use crate::domain::keys::{Action, FILTERS, Key, KeyCode, TABLE};
+use crate::domain::keymap::{Action, FILTERS, Key, KeyCode, TABLE};
 use crate::domain::scope::Scope;
 use crate::domain::search::Search;
 use crate::domain::secret::MfaCode;
@@ -36,8 +36,8 @@ pub fn update(model: &mut Model, now: Timestamp, msg: Msg) -> Effect {
         }
         Msg::Tick => Effect::None,
         Msg::Overtaken => model.overtaken(),
-        Msg::Stands(standing) => {
-            model.standing = standing;
+        Msg::StatusChanged(status) => {
+            model.status = status;
             Effect::None
         }
         Msg::Loaded(Ok(loaded)) => {
@@ -199,9 +199,9 @@ impl Model {
     fn key_in_list(&mut self, key: Key, action: Option<Action>) -> Effect {
         let page = usize::from(self.heights().list).max(1);
         match action {
-            Some(Action::Shell) => return self.want(Purpose::Enter(Door::Shell)),
-            Some(Action::Console) => return self.want(Purpose::Enter(Door::Console)),
-            Some(Action::Renew) => return self.want(Purpose::Renew),
+            Some(Action::Shell) => return self.want(Intent::Enter(OpenIn::Shell)),
+            Some(Action::Console) => return self.want(Intent::Enter(OpenIn::Console)),
+            Some(Action::Renew) => return self.want(Intent::Renew),
             Some(Action::Copy) => return self.copy(),
             Some(Action::Star) => return self.star(),
             Some(Action::Forget) => return self.forget(),
@@ -282,11 +282,15 @@ impl Model {
             return Effect::None;
         };
         let role = self.search.catalog().role_arn(row);
-        let deed = if self.history.is_starred(&role) { Deed::Unstarred } else { Deed::Starred };
-        self.history.note(&role, deed, self.now);
+        let event = if self.history.is_starred(&role) {
+            HistoryEvent::Unstarred
+        } else {
+            HistoryEvent::Starred
+        };
+        self.history.note(&role, event, self.now);
         self.search.rank(&self.favourites());
         self.cursor = self.search.position(row);
-        Effect::Remember(role, deed)
+        Effect::Remember(role, event)
     }
 
     fn forget(&mut self) -> Effect {

@@ -11,18 +11,18 @@ use super::layout::{Columns, SMALLEST};
 use super::list::{draw_list, title_line};
 use super::model::{Mode, Model};
 use super::theme::GUARD;
-use super::{popup, slim};
+use super::{compact, popup};
 use crate::domain::duration::show_duration;
 use crate::domain::guard::Guard;
 use crate::domain::ids::Name;
-use crate::domain::keys::{Action, KeyCode, TABLE};
+use crate::domain::keymap::{Action, KeyCode, TABLE};
 use crate::domain::text::sanitize;
 
 /// Draws the whole screen.
 pub fn draw(frame: &mut Frame<'_>, model: &Model) {
     let area = frame.area();
     if area.width < SMALLEST.0 || area.height < SMALLEST.1 {
-        return slim::draw_tiny(frame, model);
+        return compact::draw_tiny(frame, model);
     }
     let heights = model.heights();
     let parts = [
@@ -51,13 +51,13 @@ pub fn draw(frame: &mut Frame<'_>, model: &Model) {
 
 fn header_line(model: &Model, window: u16) -> Line<'static> {
     let (setup, theme, glyphs) = (&model.setup, model.setup.theme, model.setup.theme.glyphs);
-    let user = model.standing.user.as_ref();
+    let user = model.status.user.as_ref();
     let account = setup.auth_account.map(|account| account.dashed());
     let who = match (user, account) {
         (Some(user), Some(account)) => format!("{user} @ {account}"),
         (_, account) => account.unwrap_or_default(),
     };
-    let auth = model.standing.auth.as_ref().filter(|auth| auth.expires > model.now);
+    let auth = model.status.auth.as_ref().filter(|auth| auth.expires > model.now);
     let (mfa, style, device) = match auth {
         Some(auth) => {
             let (glyph, style) = match Life::of(auth.expires, model.now) {
@@ -69,7 +69,7 @@ fn header_line(model: &Model, window: u16) -> Line<'static> {
         }
         None => (format!("MFA {}", glyphs.none), Style::new(), String::new()),
     };
-    let store = model.standing.store.unwrap_or_default();
+    let store = model.status.store.unwrap_or_default();
     let nested = match setup.depth {
         0 => String::new(),
         depth => format!("nested {depth}   "),

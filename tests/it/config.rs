@@ -9,7 +9,7 @@ mod properties;
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use sekisho::domain::config::{Complaint, IncludedFile, Loaded, MainFile, Strictness, assemble};
+use sekisho::domain::config::{Diagnostic, IncludedFile, Loaded, MainFile, Strictness, assemble};
 
 const EXAMPLE: &str = include_str!("../../config.example.yaml");
 
@@ -18,7 +18,7 @@ fn config(
     main: &str,
     includes: &[impl AsRef<str>],
     strictness: Strictness,
-) -> Result<Loaded, Vec<Complaint>> {
+) -> Result<Loaded, Vec<Diagnostic>> {
     let includes = (1..).zip(includes).map(|(number, text)| {
         let path = format!("team{number}.yaml");
         IncludedFile::parse(Path::new(&path), number, text.as_ref())
@@ -34,7 +34,7 @@ fn loaded(main: &str, includes: &[&str]) -> Loaded {
     config(main, includes, Strictness::Tolerant).map_err(|complaints| told(&complaints)).unwrap()
 }
 
-fn told(complaints: &[Complaint]) -> String {
+fn told(complaints: &[Diagnostic]) -> String {
     let lines: Vec<String> = complaints.iter().map(ToString::to_string).collect();
     lines.join("\n")
 }

@@ -25,7 +25,7 @@ const HOMES: [(&str, &[&str]); 8] = [
 
 /// Where a secret's text may be looked at: on its way to AWS, into a child's environment, into the sealed store, to the
 /// browser, to stdout.
-const DOORS: [&str; 12] = [
+const SECRET_READERS: [&str; 12] = [
     "services/aws/mod.rs",
     "services/aws/federation.rs",
     "services/child/environment/mod.rs",
@@ -34,7 +34,7 @@ const DOORS: [&str; 12] = [
     "services/child/serve.rs",
     "services/session/sessions.rs",
     "services/store/keyfile.rs",
-    "services/store/keys.rs",
+    "services/store/access_keys.rs",
     "services/store/spent.rs",
     "services/console/mod.rs",
     "cli/out.rs",
@@ -107,13 +107,13 @@ fn secrets_are_looked_at_in_a_countable_few_places() {
         let (_, code) = files.iter().find(|(name, _)| name == file).unwrap();
         code.contains(".expose()")
     };
-    let doors: Vec<&str> =
+    let readers: Vec<&str> =
         files.iter().map(|(file, _)| file.as_str()).filter(|file| looks(file)).collect();
-    for file in &doors {
-        assert!(DOORS.contains(file), "{file} looks at a secret");
+    for file in &readers {
+        assert!(SECRET_READERS.contains(file), "{file} looks at a secret");
     }
-    for door in DOORS {
-        assert!(doors.contains(&door), "{door} no longer does");
+    for reader in SECRET_READERS {
+        assert!(readers.contains(&reader), "{reader} no longer does");
     }
 }
 

@@ -6,7 +6,7 @@ mod clients;
 mod config;
 mod doctor;
 mod emulator;
-mod exits;
+mod exports;
 mod import;
 mod keys;
 mod layers;

@@ -48,7 +48,7 @@ fn config() -> Config {
     let developer = || role("Developer", "/", 1, Scope::Full);
     let mut admin = role("Admin", "/ops/", 4, Scope::Full);
     let tags = &mut Arc::make_mut(&mut admin).session.tags;
-    tags.insert("purpose".into(), "operations".into());
+    tags.insert("intent".into(), "operations".into());
     let accounts = vec![
         account("dev-tanaka", "222222222222", vec![developer(), admin]),
         account(

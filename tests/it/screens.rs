@@ -13,19 +13,19 @@ use proptest::prelude::*;
 use ratatui::style::{Color, Modifier};
 use sekisho::domain::account::{Catalog, Flow};
 use sekisho::domain::fault::{Exit, Fault};
-use sekisho::domain::history::{Deed, History};
-use sekisho::domain::keys::TABLE;
-use sekisho::domain::pass::Complaint;
+use sekisho::domain::history::{History, HistoryEvent};
+use sekisho::domain::keymap::TABLE;
+use sekisho::domain::pass::CodeRejection;
 use sekisho::domain::verdict::Verdict;
-use sekisho::domain::verdict::report::Mark;
-use sekisho::ui::model::{Door, Model, Outcome};
+use sekisho::domain::verdict::report::VerifiedMark;
+use sekisho::ui::model::{Model, OpenIn, Outcome};
 use sekisho::ui::theme::{ASCII, Paint, UNICODE};
 use stage::{Answer, START, Stage};
 
 const TANAKA: &str = "arn:aws:iam::222222222222:role/Developer";
 
-fn wrong_code() -> Complaint {
-    Complaint {
+fn wrong_code() -> CodeRejection {
+    CodeRejection {
         what: "AWS did not take the code".into(),
         why: vec![
             "it was mistyped".into(),
@@ -81,7 +81,7 @@ fn a_code_opens_the_door() {
         Answer::Pass,
     ]);
     let outcome = stage.keys("tan dev<enter><tab>123456<tab><paste:654 321>");
-    let Outcome::Enter(Door::Shell, pass) = outcome else {
+    let Outcome::Enter(OpenIn::Shell, pass) = outcome else {
         panic!("the door is open");
     };
     assert_eq!(pass.target.name(), "dev-tanaka/Developer");
@@ -119,7 +119,7 @@ fn a_passphrase_is_typed_unseen_and_opens_the_key_before_any_code() {
 
     let mut stage = Stage::new(92, 20).answers(answers());
     let outcome = stage.keys("tan dev<enter>x<ctrl-u>a?b<enter><paste:cor rect\\n><enter>123456");
-    assert!(matches!(outcome, Outcome::Enter(Door::Shell, _)));
+    assert!(matches!(outcome, Outcome::Enter(OpenIn::Shell, _)));
     assert_eq!(
         stage.seen(),
         [
@@ -211,7 +211,7 @@ fn a_guarded_target_wants_its_name() {
     for name in ["prod-payments", "PROD-PAY", "666666666666", "6666-6666-6666"] {
         let mut stage = Stage::new(80, 18).answers([Answer::Pass]);
         let outcome = stage.keys(&format!("prod-pay<enter>{name}<enter>"));
-        assert!(matches!(outcome, Outcome::Enter(Door::Shell, _)), "{name}");
+        assert!(matches!(outcome, Outcome::Enter(OpenIn::Shell, _)), "{name}");
     }
     let mut stage = Stage::new(80, 18);
     let shown = stage.shows("prod-web");
@@ -224,7 +224,7 @@ fn only_a_typed_filter_puts_the_cursor_on_a_guarded_row() {
     let now = Timestamp::from_second(START).unwrap();
     let mut history = History::default();
     let prod = "arn:aws:iam::666666666666:role/Admin".parse().unwrap();
-    history.note(&prod, Deed::Starred, now);
+    history.note(&prod, HistoryEvent::Starred, now);
     let mut stage = Stage::with(80, 18, setup(&UNICODE, Paint::Color), history, catalog());
     let shown = stage.shows("");
     assert!(shown.contains("★ !prod-payments"), "the star leads\n{shown}");
@@ -256,7 +256,7 @@ fn the_other_keys_of_the_list() {
     let mut stage = Stage::new(92, 18).answers([Answer::Pass]);
     assert_snapshot!("scope", stage.shows("<ctrl-t>"));
     let outcome = stage.keys("<ctrl-o>");
-    assert!(matches!(outcome, Outcome::Enter(Door::Console, _)));
+    assert!(matches!(outcome, Outcome::Enter(OpenIn::Console, _)));
     stage.shows("<ctrl-y>");
     stage.shows("<ctrl-t><ctrl-y>");
     let shown = stage.shows("<down><ctrl-s>");
@@ -420,13 +420,13 @@ fn a_countdown_moves_by_itself() {
 
 #[test]
 fn colour_never_carries_meaning_alone() {
-    for (paint, lit, danger) in
+    for (paint, highlight, danger) in
         [(Paint::Color, Color::Cyan, Color::Red), (Paint::Plain, Color::Reset, Color::Reset)]
     {
         let mut stage = Stage::with(92, 18, setup(&UNICODE, paint), History::default(), catalog());
         stage.shows("prod-w");
         let matched = stage.style_of("prod-web ");
-        assert_eq!(matched.fg, Some(lit));
+        assert_eq!(matched.fg, Some(highlight));
         assert!(matched.add_modifier.contains(Modifier::UNDERLINED | Modifier::BOLD));
         assert_eq!(stage.style_of("! prod-web is").fg, Some(danger));
         let buffer = stage.terminal.backend().buffer();
@@ -462,7 +462,7 @@ fn ascii_draws_no_ambiguous_glyph() {
             )
             .signed_in(TANAKA, 47);
             stage.world.answers.borrow_mut().extend(answers.iter().map(|answer| match answer {
-                Answer::Code(flow, complaint) => Answer::Code(*flow, complaint.clone()),
+                Answer::Code(flow, rejection) => Answer::Code(*flow, rejection.clone()),
                 Answer::Fault(fault) => Answer::Fault(fault.clone()),
                 Answer::Passphrase(refused) => Answer::Passphrase(refused.clone()),
                 _ => Answer::Hang,
@@ -585,7 +585,7 @@ fn a_code_box_gives_way_to_the_process_that_asks_now() {
     let mut stage = Stage::new(92, 18).answers([Answer::Code(Flow::Shared, None), Answer::Pass]);
     stage.world.overtaken = true;
     let outcome = stage.keys("tan dev<enter>12<wait:3>");
-    assert!(matches!(outcome, Outcome::Enter(Door::Shell, _)));
+    assert!(matches!(outcome, Outcome::Enter(OpenIn::Shell, _)));
     let issue = "issue dev-tanaka/Developer full ByFlow";
     assert_eq!(stage.seen()[..2], [issue, issue]);
 }
@@ -594,7 +594,7 @@ fn a_code_box_gives_way_to_the_process_that_asks_now() {
 fn the_last_verification_stands_in_the_details() {
     let mut setup = setup(&UNICODE, Paint::Color);
     let at = Timestamp::from_second(START - 3 * 86_400).unwrap();
-    let mark = Mark { at, verdict: Verdict::Open };
+    let mark = VerifiedMark { at, verdict: Verdict::Open };
     setup.verified.insert("222222222222".parse().unwrap(), mark);
     let mut stage = Stage::with(110, 20, setup, History::default(), catalog());
     let shown = stage.shows("tanaka");

@@ -7,7 +7,7 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Output;
 
-use sekisho::emulator::{Injection, Misbehaviour, Times};
+use sekisho::emulator::{FaultInjection, Injection, Times};
 
 use crate::keys::stage::{BINARY, Codes, KEY, Key, PASSPHRASE, SECRET, Stage, until};
 use crate::pty::terminal::Pty;
@@ -195,9 +195,11 @@ impl Day {
 
     /// Wrong answers, no answers, refusals.
     fn misfortunes(&mut self) {
-        for (n, what) in
-            (4..).zip([Misbehaviour::Garbage, Misbehaviour::Reset, Misbehaviour::ServerError(500)])
-        {
+        for (n, what) in (4..).zip([
+            FaultInjection::Garbage,
+            FaultInjection::Reset,
+            FaultInjection::ServerError(500),
+        ]) {
             self.inject("AssumeRole", Times::UntilCleared, what);
             let output = self.run(&["exec", "-vv", &format!("dev-{n}"), "--", "true"]);
             assert!(!output.status.success());
@@ -211,7 +213,7 @@ impl Day {
 
     fn rotation_is_killed_and_resumed(&mut self) {
         let rotate = ["-vv", "key", "rotate", "--yes"];
-        self.inject("CreateAccessKey", Times::Next(1), Misbehaviour::Hang);
+        self.inject("CreateAccessKey", Times::Next(1), FaultInjection::Hang);
         let mut rotation = Pty::spawn(self.stage.in_terminal(BINARY, &rotate));
         until("the new key at AWS", || (self.stage.keys().len() == 2).then_some(()));
         self.learn_keys();
@@ -226,7 +228,7 @@ impl Day {
         assert_eq!(self.in_terminal(&["login", "-vv"], &[]), 0);
     }
 
-    fn inject(&self, action: &str, times: Times, what: Misbehaviour) {
+    fn inject(&self, action: &str, times: Times, what: FaultInjection) {
         let action = Some(action.to_owned());
         self.stage.emulator.inject(Injection { action, times, what });
     }

@@ -1,9 +1,9 @@
 //! The whole program in a real terminal, under a real shell.
 
 mod day;
-mod desk;
 mod ends;
 mod panic;
+mod switcher_pty;
 mod waits;
 
-pub use desk::shown_code;
+pub use switcher_pty::shown_code;

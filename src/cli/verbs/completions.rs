@@ -35,7 +35,7 @@ pub fn completions(shell: Hookable, out: Out) -> Exit {
     };
     aot::generate(clap_shell, &mut command, "sekisho", &mut script);
     let script = String::from_utf8_lossy(&script);
-    out.data(&match shell {
+    out.print(&match shell {
         Hookable::Bash => format!("{script}\n{}", filled(BASH, "|")),
         // Before the script: its last lines run it.
         Hookable::Zsh => format!(
@@ -64,7 +64,7 @@ pub fn man(verb: Option<&str>, out: Out) -> Result<Exit, Fault> {
     let mut page = Vec::new();
     // Into memory: cannot fail.
     let _ = clap_mangen::Man::new(command).render(&mut page);
-    out.data(&String::from_utf8_lossy(&page));
+    out.print(&String::from_utf8_lossy(&page));
     Ok(Exit::Done)
 }
 

@@ -26,8 +26,8 @@ pub fn run(common: &Common, world: &World, what: ConfigVerb, out: Out) -> Result
         out.warn(&warning.to_string());
     }
     match what {
-        ConfigVerb::Show => out.data(&show::render(&loaded)),
-        ConfigVerb::Check => out.say(&format!(
+        ConfigVerb::Show => out.print(&show::render(&loaded)),
+        ConfigVerb::Check => out.info(&format!(
             "the config is sound: {} accounts",
             loaded.config.catalog.accounts().len()
         )),

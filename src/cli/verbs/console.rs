@@ -20,7 +20,7 @@ pub fn run(context: &Context, arguments: &ConsoleArgs) -> Result<Exit, Fault> {
     if arguments.print {
         let pass = context.pass(&arguments.target)?;
         let (url, ends) = block_on(url(context, &pass, service))??;
-        context.out.say(&format!(
+        context.out.info(&format!(
             "whoever has this URL is signed in; it works for 15 minutes, and {}",
             until(ends)
         ));
@@ -32,7 +32,7 @@ pub fn run(context: &Context, arguments: &ConsoleArgs) -> Result<Exit, Fault> {
     let browser = browser(context)?;
     let pass = context.pass(&arguments.target)?;
     let told = block_on(open(context, &browser, &pass, service))??;
-    context.out.say(&told);
+    context.out.info(&told);
     Ok(Exit::Done)
 }
 

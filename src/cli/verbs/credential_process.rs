@@ -52,7 +52,7 @@ fn issue(
 ) -> Result<Pass, Fault> {
     let verb = format!("credential-process {target}");
     let context = Context::open(world.clone(), common, &verb, out)?;
-    let _away = (!prompt).then(|| context.bench().leave());
+    let _away = (!prompt).then(|| context.user().detach());
     let (limit, codes) = if context.common().mfa_code.is_some() {
         (SILENT, Codes::Stdin)
     } else if prompt {
@@ -71,7 +71,7 @@ fn issue(
             .unwrap_or_else(|_| Err(too_late(limit)))
     })??;
     for note in &pass.notes {
-        out.log(note);
+        out.debug(note);
     }
     Ok(pass)
 }

@@ -12,12 +12,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::account::{Catalog, Role};
 use crate::domain::config::{
-    Auth, Complaint, Config, Loaded, MainFile, StoreChoice, Strictness, assemble,
+    Auth, Config, Diagnostic, Loaded, MainFile, StoreChoice, Strictness, assemble,
 };
 use crate::domain::fault::{Exit, Fault};
 use crate::domain::ids::{AccountId, MfaSerial};
 use crate::domain::secret::{AccessKey, Secret};
-use crate::emulator::{self, Device, Document, Emulator, Organisation};
+use crate::emulator::{self, Document, EmulatedDevice, Emulator, Organisation};
 use crate::services::child::environment::{Environment, Inherited};
 use crate::services::child::process;
 use crate::services::config::files;
@@ -193,7 +193,7 @@ fn organisation(
     user.keys = vec![emulator::AccessKey::new(key_id, secret)];
     user.devices = seeds
         .iter()
-        .map(|(serial, seed)| Device::Totp { serial: serial.as_str().into(), seed: *seed })
+        .map(|(serial, seed)| EmulatedDevice::Totp { serial: serial.as_str().into(), seed: *seed })
         .collect();
     user.policies = [ALLOW_SWITCH, DENY_WITHOUT_MFA]
         .iter()
@@ -253,7 +253,7 @@ fn trust(auth: AccountId, user: &str, role: &Role) -> String {
 pub fn run(serve: bool, verb: Vec<OsString>, common: Common, out: Out) -> Result<Exit, Fault> {
     if serve {
         let demo = start(&common)?;
-        out.data(&demo.directions());
+        out.print(&demo.directions());
         return context::block_on(until_interrupted());
     }
     let world = World::of_environment()?;
@@ -265,7 +265,7 @@ pub fn run(serve: bool, verb: Vec<OsString>, common: Common, out: Out) -> Result
         Ok(line) => {
             crate::cli::run_in(&world, CommandLine { common: line.common.or(common), ..line }, out)
         }
-        Err(error) => Ok(out.misread(&error)),
+        Err(error) => Ok(out.usage_error(&error)),
     }
 }
 
@@ -295,7 +295,7 @@ pub fn example() -> Result<Loaded, Fault> {
     let main = MainFile::parse(Path::new("config.example.yaml"), EXAMPLE);
     let read = &mut |_, _: &str| Err("the example reads no other file".to_owned());
     assemble(main, Vec::new(), Strictness::Strict, read)
-        .map_err(|complaints| Complaint::fault(&complaints))
+        .map_err(|diagnostics| Diagnostic::fault(&diagnostics))
 }
 
 async fn until_interrupted() -> Exit {

@@ -8,7 +8,7 @@ use crate::domain::config::Strictness;
 use crate::domain::fault::{Exit, Fault};
 use crate::services::aws::{Aws, Signer};
 use crate::services::config::files;
-use crate::services::doctor::{self, Health, Online, Setup};
+use crate::services::doctor::{self, DoctorInput, Health, Online};
 use crate::services::store::files::Dir;
 use crate::services::store::keychain;
 use crate::services::verify;
@@ -48,7 +48,7 @@ pub fn run(world: &World, common: &Common, arguments: DoctorArgs, out: Out) -> R
     let sessions =
         context.as_ref().map(|context| context.broker().vault().settle(Timestamp::now()));
     let marks = paths.as_ref().ok().and_then(|paths| Dir::open(&paths.state).ok().flatten());
-    let rows = doctor::examine(&Setup {
+    let rows = doctor::examine(&DoctorInput {
         env: &env,
         paths: paths.as_ref(),
         config: loaded.as_ref(),
@@ -61,7 +61,7 @@ pub fn run(world: &World, common: &Common, arguments: DoctorArgs, out: Out) -> R
         marks: &marks.map(|dir| verify::marks(&dir)).unwrap_or_default(),
         now: Timestamp::now(),
     });
-    out.data(&if arguments.json { doctor::json(&rows) } else { doctor::text(&rows) });
+    out.print(&if arguments.json { doctor::json(&rows) } else { doctor::text(&rows) });
     let worst = rows.iter().map(|row| row.verdict).max();
     Ok(if worst == Some(Health::Fail) { Exit::Fault } else { Exit::Done })
 }

@@ -7,7 +7,7 @@ use std::io::IsTerminal;
 use crate::domain::account::Overrides;
 use crate::domain::fault::{Exit, Fault};
 use crate::domain::guard::Confirmation;
-use crate::domain::pass::{Asking, Refusal, Renew, Request, Terms};
+use crate::domain::pass::{Asking, NotIssued, Renew, Request, Terms};
 use crate::services::child::environment::{Environment, Form, Inherited, Masking, Syntax};
 use crate::services::child::shell::{Hookable, Shell};
 
@@ -90,8 +90,8 @@ pub fn refresh(context: &Context, hook: Option<Hookable>, quiet: bool) -> Result
         let request = Request { target: cleared, code: None, passphrase: None, terms };
         match block_on(context.broker().issue(&request))? {
             Ok(pass) => pass,
-            Err(Refusal::Code(_) | Refusal::Passphrase(_)) => return Ok(Exit::NeedsPerson),
-            Err(Refusal::Fault(fault)) => return Ok(fault.exit),
+            Err(NotIssued::Code(_) | NotIssued::Passphrase(_)) => return Ok(Exit::NeedsPerson),
+            Err(NotIssued::Fault(fault)) => return Ok(fault.exit),
         }
     } else {
         let terms = Terms { renew: Renew::Now, asking: Asking::Allowed };
@@ -130,7 +130,7 @@ fn print_code(out: Out, environment: &Environment, shell: Hookable) -> Result<Ex
 
 fn print(out: Out, environment: &Environment, form: Form, masking: Masking) -> Result<Exit, Fault> {
     if masking == Masking::Masked {
-        out.say("secrets are masked on a terminal; `--show` shows them, `eval \"$(sekisho env …)\"` sets them");
+        out.info("secrets are masked on a terminal; `--show` shows them, `eval \"$(sekisho env …)\"` sets them");
     }
     out.secret(&environment.render(form, masking)).map_err(|error| {
         Fault::new(Exit::Fault, "the environment could not be written").because(error.to_string())

@@ -13,6 +13,6 @@ use crate::cli::world::World;
 pub fn run(world: &World, common: Common, shell: Hookable, name: &CommandName, out: Out) -> Exit {
     let config = Context::open(world.clone(), common, "hook", out).ok();
     let prefs = config.map_or_else(ShellPrefs::default, |context| context.config().shell.clone());
-    out.data(&hook(shell, name, &prefs));
+    out.print(&hook(shell, name, &prefs));
     Exit::Done
 }

@@ -52,11 +52,11 @@ pub fn profiles(
         count(imported.taken, "role")
     );
     if !arguments.write {
-        out.data(&yaml);
-        out.say(&format!("{summary}; --write makes it the config"));
+        out.print(&yaml);
+        out.info(&format!("{summary}; --write makes it the config"));
         return Ok(Exit::Done);
     }
-    out.say(&summary);
+    out.info(&summary);
     write(common, &yaml, arguments.yes, out)
 }
 
@@ -75,10 +75,10 @@ fn write(common: &Common, yaml: &str, yes: bool, out: Out) -> Result<Exit, Fault
     };
     let difference = diff::unified(&before, yaml, &path.to_string_lossy());
     if difference.is_empty() {
-        out.say(&format!("{shown} says this already"));
+        out.info(&format!("{shown} says this already"));
         return Ok(Exit::Done);
     }
-    out.data(&difference);
+    out.print(&difference);
     if !yes {
         prompt::confirm(&if is_there {
             format!("replace the whole of {shown}?")
@@ -87,8 +87,8 @@ fn write(common: &Common, yaml: &str, yes: bool, out: Out) -> Result<Exit, Fault
         })?;
     }
     files::write(&path, yaml)?;
-    out.say(&format!("wrote {shown}"));
-    out.say("next: sekisho key import takes the access key out of ~/.aws/credentials; sekisho key add asks for it");
+    out.info(&format!("wrote {shown}"));
+    out.info("next: sekisho key import takes the access key out of ~/.aws/credentials; sekisho key add asks for it");
     Ok(Exit::Done)
 }
 
@@ -107,7 +107,7 @@ pub fn organizations(context: &Context, arguments: OrganizationsArgs) -> Result<
     draft.heading = vec![
         "The organisation's active accounts, by `sekisho import organizations`. For `include:` in sekisho's config.".into(),
     ];
-    context.out.data(&draft.to_string());
+    context.out.print(&draft.to_string());
     for remark in &remarks {
         context.out.warn(remark);
     }
@@ -115,13 +115,13 @@ pub fn organizations(context: &Context, arguments: OrganizationsArgs) -> Result<
         1 => "1 account".to_owned(),
         n => format!("{n} accounts"),
     };
-    context.out.say(&if has_role {
+    context.out.info(&if has_role {
         accounts
     } else {
         format!("{accounts}; their roles are those of the config's `defaults`")
     });
     context
         .out
-        .say("next: keep this as a file and name it in the config: include: [accounts.yaml]");
+        .info("next: keep this as a file and name it in the config: include: [accounts.yaml]");
     Ok(Exit::Done)
 }

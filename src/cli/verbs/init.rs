@@ -48,13 +48,13 @@ pub fn run(
     if let Some(mut terminal) = Terminal::open() {
         let draft = questions(&mut terminal, common, &world.paths()?.home)?;
         files::write(&path, &draft.to_string())?;
-        out.say(&format!("wrote {shown}"));
+        out.info(&format!("wrote {shown}"));
     } else {
         files::write(&path, &skeleton())?;
-        out.say(&format!("wrote {shown}"));
-        out.say("nobody could be asked, so its ids and names are examples: put in your own");
+        out.info(&format!("wrote {shown}"));
+        out.info("nobody could be asked, so its ids and names are examples: put in your own");
     }
-    out.say("next: sekisho key add");
+    out.info("next: sekisho key add");
     Ok(Exit::Done)
 }
 

@@ -47,7 +47,7 @@ struct Entry<'a> {
 pub fn run(context: &Context, arguments: &ListArgs) -> Exit {
     let catalog = &context.config().catalog;
     if arguments.names {
-        context.out.data(&names(catalog));
+        context.out.print(&names(catalog));
         return Exit::Done;
     }
     for warning in context.warnings() {
@@ -67,7 +67,7 @@ pub fn run(context: &Context, arguments: &ListArgs) -> Exit {
         let name = |row: &TargetRef| format!("{}\n", target_name(catalog, *row));
         rows.iter().map(name).collect()
     };
-    context.out.data(&text);
+    context.out.print(&text);
     Exit::Done
 }
 
@@ -93,12 +93,12 @@ fn found(catalog: &Catalog, query: &str) -> Vec<TargetRef> {
 
 fn entries<'a>(context: &'a Context, rows: &[TargetRef]) -> Vec<Entry<'a>> {
     let catalog = &context.config().catalog;
-    let (standing, overrides) = (context.broker().standing(), context.overrides());
+    let (status, overrides) = (context.broker().status(), context.overrides());
     rows.iter()
         .map(|row| {
             let (account, role) = catalog.row(*row);
             let target = catalog.resolve(*row, &overrides);
-            let live = standing.roles.get(&target.role);
+            let live = status.roles.get(&target.role);
             Entry {
                 target: target.name(),
                 account: account.name.as_str(),
@@ -121,12 +121,12 @@ fn entries<'a>(context: &'a Context, rows: &[TargetRef]) -> Vec<Entry<'a>> {
 
 fn table(context: &Context, rows: &[TargetRef]) -> String {
     let catalog = &context.config().catalog;
-    let (standing, overrides) = (context.broker().standing(), context.overrides());
+    let (status, overrides) = (context.broker().status(), context.overrides());
     let now = Timestamp::now();
     let head = ["ACCOUNT", "ID", "ROLE", "REGION", "SESSION"].map(str::to_owned);
     let body = rows.iter().map(|row| {
         let target = catalog.resolve(*row, &overrides);
-        let live = standing.roles.get(&target.role);
+        let live = status.roles.get(&target.role);
         [
             target.account.to_string(),
             target.id.dashed(),

@@ -24,7 +24,7 @@ pub fn run(context: &Context, target: Option<&str>) -> Result<Exit, Fault> {
             .fix("set `store: auto`, or open a target: `sekisho shell TARGET`"));
     }
     let broker = context.broker();
-    let before = broker.standing().auth;
+    let before = broker.status().auth;
     let until = block_on(prompt::sign_in(broker, &mut context.codes()))??;
     let already = before.is_some_and(|auth| auth.expires == until);
     if already && access_key::is_stored(&context.config().auth) {
@@ -33,15 +33,15 @@ pub fn run(context: &Context, target: Option<&str>) -> Result<Exit, Fault> {
             context.out.warn(&refusal.into_fault().what);
         }
     }
-    let standing = broker.standing();
+    let status = broker.status();
     if let Some(warning) = broker.vault().take_warning() {
         return Err(Fault::new(Exit::Fault, "AWS gave a session, but it could not be kept")
             .because(warning)
             .fix("sekisho doctor"));
     }
-    let user = standing.user.map(|user| user.to_string());
-    let device = standing.auth.map(|auth| auth.device);
-    context.out.say(&format!(
+    let user = status.user.map(|user| user.to_string());
+    let device = status.auth.map(|auth| auth.device);
+    context.out.info(&format!(
         "{} as {} ({}) until {}, {} left",
         if already { "already signed in" } else { "signed in" },
         user.unwrap_or_default(),

@@ -24,7 +24,7 @@ pub enum What<'a> {
 /// Forgets, and tells the truth about it.
 pub fn run(context: &Context, what: &What<'_>) -> Result<Exit, Fault> {
     let broker = context.broker();
-    let (standing, before) = (broker.standing(), broker.live_roles());
+    let (status, before) = (broker.status(), broker.live_roles());
     match what {
         What::Ours => broker.sign_out(),
         What::Target(name) => broker.forget(&context.target(name)?),
@@ -34,15 +34,15 @@ pub fn run(context: &Context, what: &What<'_>) -> Result<Exit, Fault> {
                     .because(sanitize(&why))
                     .fix("sekisho logout --all, once more")
             })?;
-            context.shelf().forget_passphrase();
+            context.key_store().forget_passphrase();
         }
     }
-    let (after, kept) = (broker.standing(), broker.live_roles());
+    let (after, kept) = (broker.status(), broker.live_roles());
     let now = Timestamp::now();
     let running = running::holders();
     let mut rows = Vec::new();
-    if let (Some(auth), None) = (&standing.auth, &after.auth) {
-        let user = standing.user.map(|user| format!(" of {user}"));
+    if let (Some(auth), None) = (&status.auth, &after.auth) {
+        let user = status.user.map(|user| format!(" of {user}"));
         rows.push([
             format!("  auth session{}", user.unwrap_or_default()),
             format!("until {}", when(auth.expires)),
@@ -61,12 +61,14 @@ pub fn run(context: &Context, what: &What<'_>) -> Result<Exit, Fault> {
         ]);
     }
     if rows.is_empty() {
-        context.out.say("there was no session to forget");
+        context.out.info("there was no session to forget");
         return Ok(Exit::Done);
     }
-    context.out.say("forgotten here; at AWS they stay valid until then, for whoever holds a copy:");
-    context.out.tell(&align(&rows));
-    context.out.say("to end a role's sessions at AWS now: IAM console, the role, Revoke sessions");
+    context
+        .out
+        .info("forgotten here; at AWS they stay valid until then, for whoever holds a copy:");
+    context.out.eprint(&align(&rows));
+    context.out.info("to end a role's sessions at AWS now: IAM console, the role, Revoke sessions");
     Ok(Exit::Done)
 }
 

@@ -11,15 +11,15 @@ use tokio::sync::oneshot;
 use crate::domain::account::{Catalog, Overrides, Target};
 use crate::domain::config::{AfterShell, Order, Symbols};
 use crate::domain::fault::{Exit, Fault};
-use crate::domain::history::Deed;
+use crate::domain::history::HistoryEvent;
 use crate::domain::ids::{MfaSerial, RoleArn};
-use crate::domain::keys::Keymap;
-use crate::domain::pass::{Pass, Refusal, Request, Standing};
-use crate::services::config::cache::{self, Understood};
+use crate::domain::keymap::Keymap;
+use crate::domain::pass::{NotIssued, Pass, Request, SessionStatus};
+use crate::services::config::cache::{self, LoadedConfig};
 use crate::services::session::history::HistoryFile;
 use crate::services::store::files::Dir;
 use crate::services::verify;
-use crate::ui::model::{DeviceCode, Door, Model, Outcome, Setup};
+use crate::ui::model::{DeviceCode, Model, OpenIn, Outcome, SwitcherSetup};
 use crate::ui::theme::{Glyphs, Paint, Theme};
 use crate::ui::{self, Host, screen};
 
@@ -42,7 +42,7 @@ pub fn run(world: &World, common: Common, query: &str, out: Out) -> Result<Exit,
         if let Ok(read) = early {
             opening.finish(read, &opened)?;
         }
-        let mut switcher = Switcher::new(Held::Opening(&opened, &opening), query)?;
+        let mut switcher = Switcher::new(ConfigState::Opening(&opened, &opening), query)?;
         loop {
             let choice = switcher.choose().await?;
             let Some(context) = opened.get() else {
@@ -50,10 +50,10 @@ pub fn run(world: &World, common: Common, query: &str, out: Out) -> Result<Exit,
             };
             let (name, exit) = match choice {
                 Choice::Left(exit) => return Ok(exit),
-                Choice::Enter(Door::Shell, pass) => {
+                Choice::Enter(OpenIn::Shell, pass) => {
                     (pass.target.name(), context.run_shell(*pass, None).await)
                 }
-                Choice::Enter(Door::Console, pass) => {
+                Choice::Enter(OpenIn::Console, pass) => {
                     let told = open_console(context, &pass)
                         .await
                         .unwrap_or_else(|fault| fault.in_a_line());
@@ -77,14 +77,14 @@ pub fn run(world: &World, common: Common, query: &str, out: Out) -> Result<Exit,
 /// Opens a target's console; a line stands on the terminal while the browser is on its way.
 async fn open_console(context: &Context, pass: &Pass) -> Result<String, Fault> {
     let browser = console::browser(context)?;
-    context.out.say(&format!("opening the console of {}", pass.target));
+    context.out.info(&format!("opening the console of {}", pass.target));
     console::open(context, &browser, pass, None).await
 }
 
 /// Opens the list once, for a pass or the way it was left.
 pub fn choose(context: &Context) -> Result<Result<Pass, Exit>, Fault> {
     block_on(async {
-        let mut switcher = Switcher::new(Held::Open(context), "")?;
+        let mut switcher = Switcher::new(ConfigState::Open(context), "")?;
         Ok(match switcher.choose().await? {
             Choice::Left(Exit::Done) => Err(Exit::Cancelled),
             Choice::Left(exit) => Err(exit),
@@ -94,7 +94,7 @@ pub fn choose(context: &Context) -> Result<Result<Pass, Exit>, Fault> {
 }
 
 /// The answer of a thread that reads the config.
-type Reading = oneshot::Receiver<Result<Understood, Fault>>;
+type Reading = oneshot::Receiver<Result<LoadedConfig, Fault>>;
 
 /// Reads the config on a thread of its own, so that a frame can be drawn meanwhile.
 fn read_aside(world: &World, common: &Common) -> Result<Reading, Fault> {
@@ -127,7 +127,7 @@ struct Opening<'a> {
 impl Opening<'_> {
     fn finish(
         &self,
-        read: Result<Result<Understood, Fault>, oneshot::error::RecvError>,
+        read: Result<Result<LoadedConfig, Fault>, oneshot::error::RecvError>,
         opened: &OnceCell<Context>,
     ) -> Result<(), Fault> {
         let understood =
@@ -142,12 +142,12 @@ impl Opening<'_> {
 }
 
 /// A context that is there, or on its way.
-enum Held<'a> {
+enum ConfigState<'a> {
     Open(&'a Context),
     Opening(&'a OnceCell<Context>, &'a Opening<'a>),
 }
 
-impl Held<'_> {
+impl ConfigState<'_> {
     fn get(&self) -> Option<&Context> {
         match self {
             Self::Open(context) => Some(context),
@@ -159,13 +159,13 @@ impl Held<'_> {
 /// The list, kept between two subshells.
 struct Switcher<'a> {
     model: Model,
-    host: Outside<'a>,
+    host: SwitcherHost<'a>,
 }
 
 /// What came of showing the list.
 enum Choice {
     Left(Exit),
-    Enter(Door, Box<Pass>),
+    Enter(OpenIn, Box<Pass>),
 }
 
 impl Choice {
@@ -178,7 +178,7 @@ impl Choice {
 }
 
 impl<'a> Switcher<'a> {
-    fn new(held: Held<'a>, query: &str) -> Result<Self, Fault> {
+    fn new(held: ConfigState<'a>, query: &str) -> Result<Self, Fault> {
         let ready = |context: &Context| {
             let (setup, catalog) = setup(context)?;
             let history = HistoryFile::new(context.paths()).read();
@@ -186,8 +186,8 @@ impl<'a> Switcher<'a> {
             Ok(Model::new(setup, history, query).with_catalog(catalog, Timestamp::now()))
         };
         let model = match &held {
-            Held::Open(context) => ready(context)?,
-            Held::Opening(opened, opening) => {
+            ConfigState::Open(context) => ready(context)?,
+            ConfigState::Opening(opened, opening) => {
                 if let Some(context) = opened.get() {
                     ready(context)?
                 } else {
@@ -196,38 +196,38 @@ impl<'a> Switcher<'a> {
                 }
             }
         };
-        Ok(Self { model, host: Outside { held } })
+        Ok(Self { model, host: SwitcherHost { held } })
     }
 
     async fn choose(&mut self) -> Result<Choice, Fault> {
         let outcome =
             ui::pick(&mut self.model, &self.host).await.map_err(|error| no_screen(&error))?;
         if let Some(context) = self.host.held.get() {
-            context.broker().rest();
+            context.broker().release_secrets();
         }
         Ok(match outcome {
             Outcome::Quit => Choice::Left(Exit::Done),
             Outcome::Cancelled => Choice::Left(Exit::Cancelled),
             Outcome::Signalled(signal) => Choice::Left(Exit::Child(128 + signal)),
             Outcome::Failed(fault) => return Err(fault),
-            Outcome::Enter(door, pass) => {
+            Outcome::Enter(open_in, pass) => {
                 for note in &pass.notes {
                     if let Some(context) = self.host.held.get() {
                         context.out.warn(note);
                     }
                 }
-                Choice::Enter(door, pass)
+                Choice::Enter(open_in, pass)
             }
         })
     }
 }
 
-fn setup(context: &Context) -> Result<(Setup, Arc<Catalog>), Fault> {
+fn setup(context: &Context) -> Result<(SwitcherSetup, Arc<Catalog>), Fault> {
     let config = context.config();
     let keymap = Keymap::new(&config.list.keys).map_err(|why| {
         Fault::new(Exit::Usage, "the config's keys do not work").because(why.to_string())
     })?;
-    let setup = Setup {
+    let setup = SwitcherSetup {
         auth_account: Some(config.auth.account),
         detours: context.detours(),
         warnings: context.warnings().to_vec(),
@@ -247,8 +247,8 @@ fn setup(context: &Context) -> Result<(Setup, Arc<Catalog>), Fault> {
 }
 
 /// What can be shown before the config is read.
-fn unread_setup(out: Out) -> Setup {
-    Setup {
+fn unread_setup(out: Out) -> SwitcherSetup {
+    SwitcherSetup {
         auth_account: None,
         detours: Vec::new(),
         warnings: Vec::new(),
@@ -281,17 +281,17 @@ fn no_screen(error: &std::io::Error) -> Fault {
 }
 
 /// The world outside the switcher.
-struct Outside<'a> {
-    held: Held<'a>,
+struct SwitcherHost<'a> {
+    held: ConfigState<'a>,
 }
 
-impl Host for Outside<'_> {
+impl Host for SwitcherHost<'_> {
     fn now(&self) -> Timestamp {
         Timestamp::now()
     }
 
-    async fn catalog(&self) -> Result<(Setup, Arc<Catalog>), Fault> {
-        if let Held::Opening(opened, opening) = &self.held {
+    async fn catalog(&self) -> Result<(SwitcherSetup, Arc<Catalog>), Fault> {
+        if let ConfigState::Opening(opened, opening) = &self.held {
             let reading = opening.reading.borrow_mut().take();
             if let Some(reading) = reading {
                 opening.finish(reading.await, opened)?;
@@ -300,26 +300,26 @@ impl Host for Outside<'_> {
         self.held.get().map_or_else(|| Err(not_read()), setup)
     }
 
-    async fn issue(&self, request: Request) -> Result<Pass, Refusal> {
+    async fn issue(&self, request: Request) -> Result<Pass, NotIssued> {
         let context = self.held.get().ok_or_else(not_read)?;
-        context.bench().face_the_screen();
+        context.user().attach_tui();
         context.lend_demo_key()?;
         context.broker().issue(&request).await
     }
 
     fn news(&self) -> Option<String> {
-        self.held.get()?.bench().last_line()
+        self.held.get()?.user().last_line()
     }
 
     fn ask_here(&self) {
         if let Some(context) = self.held.get() {
-            context.bench().ask_here();
+            context.user().request_takeover();
         }
     }
 
     fn give_up(&self) {
         if let Some(context) = self.held.get() {
-            context.broker().rest();
+            context.broker().release_secrets();
         }
     }
 
@@ -328,8 +328,8 @@ impl Host for Outside<'_> {
         context.is_some_and(|context| context.broker().is_overtaken())
     }
 
-    fn standing(&self) -> Standing {
-        self.held.get().map(|context| context.broker().standing()).unwrap_or_default()
+    fn status(&self) -> SessionStatus {
+        self.held.get().map(|context| context.broker().status()).unwrap_or_default()
     }
 
     fn forget(&self, target: &Target) {
@@ -338,9 +338,9 @@ impl Host for Outside<'_> {
         }
     }
 
-    fn remember(&self, role: &RoleArn, deed: Deed) {
+    fn remember(&self, role: &RoleArn, event: HistoryEvent) {
         if let Some(context) = self.held.get() {
-            HistoryFile::new(context.paths()).note(role, deed, Timestamp::now());
+            HistoryFile::new(context.paths()).note(role, event, Timestamp::now());
         }
     }
 

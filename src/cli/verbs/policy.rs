@@ -32,7 +32,7 @@ pub fn run(context: &Context, arguments: &PolicyArgs) -> Result<Exit, Fault> {
     } else {
         for document in &documents.files {
             let heading = format!("{} → {}", document.file, document.target);
-            context.out.data(&format!("# {heading}\n{}\n\n", document.text.trim_end()));
+            context.out.print(&format!("# {heading}\n{}\n\n", document.text.trim_end()));
         }
         Ok(Exit::Done)
     }
@@ -58,12 +58,12 @@ fn write(
         };
         let difference = diff::unified(&before, &document.text, &document.file);
         if !difference.is_empty() {
-            context.out.data(&difference);
+            context.out.print(&difference);
             changed.push(document);
         }
     }
     if changed.is_empty() {
-        context.out.say("every document is up to date");
+        context.out.info("every document is up to date");
         return Ok(Exit::Done);
     }
     let count = changed.len();
@@ -86,7 +86,7 @@ fn write(
     }
     context
         .out
-        .say(&format!("wrote {count} files; README.md there says in which order to deploy them"));
+        .info(&format!("wrote {count} files; README.md there says in which order to deploy them"));
     Ok(Exit::Done)
 }
 

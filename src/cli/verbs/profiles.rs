@@ -31,24 +31,24 @@ pub fn run(context: &Context, arguments: &ProfilesArgs) -> Result<Exit, Fault> {
         }
     }
     if !arguments.write && !arguments.remove {
-        context.out.data(&body.unwrap_or_default());
+        context.out.print(&body.unwrap_or_default());
         return Ok(Exit::Done);
     }
     let shown = sanitize(&config.to_string_lossy());
     let before = String::from_utf8_lossy(parts.body().unwrap_or_default());
     let difference = diff::unified(&before, body.as_deref().unwrap_or_default(), &shown);
     if difference.is_empty() {
-        context.out.say(&format!("{shown} is up to date"));
+        context.out.info(&format!("{shown} is up to date"));
         return Ok(Exit::Done);
     }
-    context.out.data(&difference);
+    context.out.print(&difference);
     if !arguments.yes {
         prompt::confirm(&format!("write this to {shown}?"))?;
     }
     let after = body.map_or_else(|| parts.without(), |body| parts.with(&body));
     write_through(&config, &after)
         .map_err(|error| error.fault(format!("{shown} cannot be written")))?;
-    context.out.say(&format!("wrote {shown}"));
+    context.out.info(&format!("wrote {shown}"));
     Ok(Exit::Done)
 }
 
@@ -86,9 +86,9 @@ fn wanted(context: &Context, arguments: &ProfilesArgs) -> Result<Vec<Profile>, F
         targets.partition(|target| target.guard == Guard::Confirm && !arguments.include_guarded);
     if !guarded.is_empty() {
         let count = guarded.len();
-        context
-            .out
-            .say(&format!("guarded targets left out: {count} (`--include-guarded` takes them in)"));
+        context.out.info(&format!(
+            "guarded targets left out: {count} (`--include-guarded` takes them in)"
+        ));
     }
     let command = command(context)?;
     let profile = |(target, name): (&Target, String)| {

@@ -67,19 +67,19 @@ pub fn run(context: &Context, json: bool) -> Exit {
     if json {
         context.out.json(&status);
     } else {
-        context.out.data(&status.for_people(&context.config().auth.key, now));
+        context.out.print(&status.for_people(&context.config().auth.key, now));
     }
     Exit::Done
 }
 
 fn status(context: &Context, now: Timestamp) -> Status {
     let (auth, broker) = (&context.config().auth, context.broker());
-    let standing = broker.standing();
+    let status = broker.status();
     let mut role_sessions: Vec<RoleSession> = broker
         .live_roles()
         .into_iter()
         // The vault is shared with other configs.
-        .filter(|(target, _)| standing.roles.contains_key(&target.role))
+        .filter(|(target, _)| status.roles.contains_key(&target.role))
         .map(|(target, live)| RoleSession {
             target: target.name(),
             role_arn: target.role.as_str().to_owned(),
@@ -93,7 +93,7 @@ fn status(context: &Context, now: Timestamp) -> Status {
     Status {
         version: 1,
         auth_account: auth.account,
-        user: standing.user,
+        user: status.user,
         key: match &auth.key {
             KeySource::Auto => "auto".into(),
             KeySource::Keyring => "keyring".into(),
@@ -102,9 +102,9 @@ fn status(context: &Context, now: Timestamp) -> Status {
             KeySource::Profile(name) => format!("profile:{name}"),
             KeySource::Command(_) => "command".into(),
         },
-        sessions: standing.store,
+        sessions: status.store,
         detours: aws::detours(auth),
-        auth_session: standing.auth.map(|auth| AuthSession {
+        auth_session: status.auth.map(|auth| AuthSession {
             expires: auth.expires,
             seconds_left: clock::seconds_left(auth.expires, now),
             device: auth.device,

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use crate::domain::account::Target;
 use crate::domain::fault::{Exit, Fault};
 use crate::domain::ids::MfaSerial;
-use crate::domain::pass::Refusal;
+use crate::domain::pass::NotIssued;
 use crate::domain::secret::MfaCode;
 use crate::services::aws::Aws;
 use crate::services::store::files::Dir;
@@ -25,7 +25,7 @@ pub fn run(context: &Context, arguments: &VerifyArgs) -> Result<Exit, Fault> {
     let state = Dir::create(&context.paths().state)
         .map_err(|error| error.fault("the verification could not be kept"))?;
     block_on(async {
-        let key = context.broker().access_key().await.map_err(Refusal::into_fault)?;
+        let key = context.broker().access_key().await.map_err(NotIssued::into_fault)?;
         let auth = &context.config().auth;
         let aws = Aws::new(auth)?;
         let verifier = Verifier {
@@ -37,7 +37,7 @@ pub fn run(context: &Context, arguments: &VerifyArgs) -> Result<Exit, Fault> {
             now: &Timestamp::now,
         };
         if !arguments.json {
-            context.out.data(&text::preface(&plan, &verifier));
+            context.out.print(&text::preface(&plan, &verifier));
         }
         if !arguments.yes {
             prompt::confirm("go on?")?;
@@ -51,7 +51,7 @@ pub fn run(context: &Context, arguments: &VerifyArgs) -> Result<Exit, Fault> {
         .await?;
         context.out.progress("");
         let detail = if arguments.all { Detail::All } else { Detail::Problems };
-        context.out.data(&if arguments.json {
+        context.out.print(&if arguments.json {
             report.json()
         } else {
             text::report(&report, auth, detail)
@@ -89,7 +89,7 @@ async fn control_code(
         };
         let asked = match refusal {
             // A code of its own: nobody else's serves.
-            Refusal::Code(wanted) => codes.next(&wanted, "for the positive control", &|| false),
+            NotIssued::Code(wanted) => codes.next(&wanted, "for the positive control", &|| false),
             refusal => Err(refusal.into_fault()),
         };
         match asked {

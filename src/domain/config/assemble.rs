@@ -7,12 +7,15 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::diagnostics::{Diagnostics, Strictness};
 use super::entry::{Defaults, Entry, IncludedFile};
-use super::ledger::{Ledger, Strictness};
 use super::reader::quoted;
 use super::role::{Policy, RoleEntry, session_policy};
 use super::settings::MainFile;
-use super::{AccountOrigins, At, Complaint, Config, Loaded, Mark, Origin, Origins, RoleOrigins};
+use super::{
+    AccountProvenance, At, Config, Diagnostic, Loaded, Provenance, Provenances, RoleProvenance,
+    SourceRef,
+};
 use super::{join, settings::Settings};
 use crate::domain::account::{Account, Catalog, Flow, Role, SessionOptions};
 use crate::domain::guard::Guard;
@@ -28,33 +31,33 @@ pub fn assemble(
     includes: Vec<IncludedFile>,
     strictness: Strictness,
     read_policy: &mut ReadPolicy<'_>,
-) -> Result<Loaded, Vec<Complaint>> {
+) -> Result<Loaded, Vec<Diagnostic>> {
     let has_includes = main.include().next().is_some();
-    let mut ledger = Ledger::new(strictness, main.listed.path, main.listed.complaints);
-    ledger.warn_all(main.warnings);
+    let mut diagnostics = Diagnostics::new(strictness, main.listed.path, main.listed.diagnostics);
+    diagnostics.warn_all(main.warnings);
     let mut defaults = vec![main.listed.defaults];
     let mut included = Vec::new();
     for IncludedFile(file) in includes {
-        ledger.files.push(file.path);
-        ledger.warn_all(file.complaints);
+        diagnostics.files.push(file.path);
+        diagnostics.warn_all(file.diagnostics);
         defaults.push(file.defaults);
         included.push(file.entries);
     }
     let included = included.into_iter().flatten();
-    let entries = join::joined(&mut ledger, main.listed.entries, included);
-    let entries = join::named(&mut ledger, entries);
+    let entries = join::joined(&mut diagnostics, main.listed.entries, included);
+    let entries = join::named(&mut diagnostics, entries);
     let mut assembly = Assembly {
-        ledger,
+        diagnostics,
         defaults,
         has_includes,
-        floors: Floors::new(main.settings.as_ref()),
+        floors: GuardFloors::new(main.settings.as_ref()),
         roles: HashMap::new(),
         read_policy,
     };
     let (catalog, accounts) = assembly.catalog(entries);
-    assembly.floors.check(&mut assembly.ledger, &catalog);
-    let (files, warnings) = assembly.ledger.close()?;
-    // A setting is missing only where a complaint says so.
+    assembly.floors.check(&mut assembly.diagnostics, &catalog);
+    let (files, warnings) = assembly.diagnostics.close()?;
+    // A setting is missing only where a diagnostic says so.
     let settings = main.settings.ok_or_else(Vec::new)?;
     Ok(Loaded {
         config: Config {
@@ -68,17 +71,21 @@ pub fn assemble(
             guardrails: settings.guardrails,
         },
         warnings,
-        origins: Origins { files, settings: main.origins.into_iter().collect(), accounts },
+        provenances: Provenances {
+            files,
+            settings: main.provenances.into_iter().collect(),
+            accounts,
+        },
     })
 }
 
 struct Assembly<'f> {
-    ledger: Ledger,
+    diagnostics: Diagnostics,
     /// By file.
     defaults: Vec<Defaults>,
     /// Whether the main file includes others, there or not.
     has_includes: bool,
-    floors: Floors,
+    floors: GuardFloors,
     /// Roles without session options, which thousands of accounts share.
     roles: HashMap<SharedRole, Arc<Role>>,
     read_policy: &'f mut ReadPolicy<'f>,
@@ -88,24 +95,24 @@ type SharedRole = (RoleName, RolePath, Duration, Option<Region>, Guard);
 
 impl Assembly<'_> {
     /// The catalog, and where its values come from.
-    fn catalog(&mut self, entries: Vec<Entry>) -> (Catalog, Vec<AccountOrigins>) {
+    fn catalog(&mut self, entries: Vec<Entry>) -> (Catalog, Vec<AccountProvenance>) {
         let mut accounts = Vec::with_capacity(entries.len());
-        let mut origins = Vec::with_capacity(entries.len());
+        let mut provenances = Vec::with_capacity(entries.len());
         let mut regions: Vec<(u32, Option<Region>)> = Vec::new();
         for entry in entries {
-            let file = entry.id.mark.file;
+            let file = entry.id.source.file;
             let region =
                 self.default(file, |defaults| defaults.region.as_ref()).map(|at| at.value.clone());
-            let Some((account, origin)) = self.account(entry) else {
+            let Some((account, provenance)) = self.account(entry) else {
                 continue;
             };
             if regions.last().is_none_or(|(_, last)| *last != region) {
                 regions.push((u32::try_from(accounts.len()).unwrap_or(u32::MAX), region));
             }
             accounts.push(account);
-            origins.push(origin);
+            provenances.push(provenance);
         }
-        (Catalog::joined(accounts, regions), origins)
+        (Catalog::joined(accounts, regions), provenances)
     }
 
     /// What a file's defaults say, else the main file's.
@@ -113,8 +120,8 @@ impl Assembly<'_> {
         pick(&self.defaults[file as usize]).or_else(|| pick(&self.defaults[0]))
     }
 
-    fn account(&mut self, entry: Entry) -> Option<(Account, AccountOrigins)> {
-        let file = entry.id.mark.file;
+    fn account(&mut self, entry: Entry) -> Option<(Account, AccountProvenance)> {
+        let file = entry.id.source.file;
         let Some(name) = entry.name else {
             self.incomplete(entry.id, "`name` is missing", "add name: NAME");
             return None;
@@ -127,11 +134,11 @@ impl Assembly<'_> {
         };
         let default = self.default(file, |defaults| defaults.region.as_ref());
         let region = match (&entry.region, default) {
-            (None, Some(default)) => Origin::Defaults(default.mark),
-            (own, _) => Origin::of(own.as_ref()),
+            (None, Some(default)) => Provenance::Defaults(default.source),
+            (own, _) => Provenance::of(own.as_ref()),
         };
-        let mut guard = Raised::default();
-        guard.by(entry.guard.map(|at| (at.value, Origin::File(at.mark))));
+        let mut guard = EffectiveGuard::default();
+        guard.by(entry.guard.map(|at| (at.value, Provenance::File(at.source))));
         let tags = entry.tags.iter().flat_map(|tags| &tags.value);
         for tag in tags.chain(&entry.replaced_tags) {
             guard.by(self.floors.of(tag));
@@ -142,15 +149,15 @@ impl Assembly<'_> {
         if roles.len() < count {
             return None;
         }
-        let origins = AccountOrigins {
-            name: Origin::File(name.mark),
-            id: Origin::File(entry.id.mark),
-            aliases: Origin::of(entry.aliases.as_ref()),
+        let provenances = AccountProvenance {
+            name: Provenance::File(name.source),
+            id: Provenance::File(entry.id.source),
+            aliases: Provenance::of(entry.aliases.as_ref()),
             region,
-            color: Origin::of(entry.color.as_ref()),
-            guard: guard.origin,
-            tags: Origin::of(entry.tags.as_ref()),
-            note: Origin::of(entry.note.as_ref()),
+            color: Provenance::of(entry.color.as_ref()),
+            guard: guard.provenance,
+            tags: Provenance::of(entry.tags.as_ref()),
+            note: Provenance::of(entry.note.as_ref()),
             roles: role_origins,
         };
         let account = Account {
@@ -164,30 +171,30 @@ impl Assembly<'_> {
             tags: entry.tags.map(|at| at.value).unwrap_or_default(),
             note: entry.note.map(|at| at.value),
         };
-        Some((account, origins))
+        Some((account, provenances))
     }
 
     /// An entry that lacks something. Where files are included, a main file's entry may be an overlay
     /// whose account was removed there: that must not stop anybody.
     fn incomplete(&mut self, id: At<AccountId>, what: &str, fix: &str) {
-        if id.mark.file == 0 && self.has_includes {
+        if id.source.file == 0 && self.has_includes {
             let what = format!("no included file has {}, and {what} here", id.value);
-            self.ledger.warn(id.mark, what, Some(fix));
+            self.diagnostics.warn(id.source, what, Some(fix));
         } else {
-            self.ledger.fault(id.mark, what, Some(fix));
+            self.diagnostics.fault(id.source, what, Some(fix));
         }
     }
 
-    fn role(&mut self, entry: RoleEntry) -> Option<(Arc<Role>, RoleOrigins)> {
+    fn role(&mut self, entry: RoleEntry) -> Option<(Arc<Role>, RoleProvenance)> {
         let more = entry.more.map(|more| *more).unwrap_or_default();
-        let default = self.default(entry.mark.file, |defaults| defaults.duration.as_ref());
+        let default = self.default(entry.source.file, |defaults| defaults.duration.as_ref());
         let (duration, duration_origin) = match (more.duration, default) {
-            (Some(own), _) => (own.value, Origin::File(own.mark)),
-            (None, Some(default)) => (default.value, Origin::Defaults(default.mark)),
-            (None, None) => (Flow::SHARED_MAX, Origin::BuiltIn),
+            (Some(own), _) => (own.value, Provenance::File(own.source)),
+            (None, Some(default)) => (default.value, Provenance::Defaults(default.source)),
+            (None, None) => (Flow::SHARED_MAX, Provenance::BuiltIn),
         };
-        let mut guard = Raised::default();
-        guard.by(more.guard.map(|at| (at.value, Origin::File(at.mark))));
+        let mut guard = EffectiveGuard::default();
+        guard.by(more.guard.map(|at| (at.value, Provenance::File(at.source))));
         guard.by(self.floors.of(entry.name.as_str()));
         let mut session = more.session;
         if let Some(policy) = more.policy {
@@ -201,13 +208,13 @@ impl Assembly<'_> {
             guard: guard.guard,
             session,
         };
-        let origins = RoleOrigins {
-            role: Origin::File(entry.mark),
+        let provenances = RoleProvenance {
+            role: Provenance::File(entry.source),
             duration: duration_origin,
-            guard: guard.origin,
+            guard: guard.provenance,
             rest: more.places,
         };
-        Some((self.shared(role), origins))
+        Some((self.shared(role), provenances))
     }
 
     fn shared(&mut self, role: Role) -> Arc<Role> {
@@ -225,11 +232,11 @@ impl Assembly<'_> {
             Policy::Inline(json) => return Some(json),
             Policy::File(name) => name,
         };
-        match (self.read_policy)(policy.mark.file, &name).and_then(|json| session_policy(&json)) {
+        match (self.read_policy)(policy.source.file, &name).and_then(|json| session_policy(&json)) {
             Ok(json) => Some(json),
             Err(why) => {
                 let what = format!("{}: {why}", quoted(&name));
-                self.ledger.fault(policy.mark, what, None);
+                self.diagnostics.fault(policy.source, what, None);
                 None
             }
         }
@@ -237,20 +244,20 @@ impl Assembly<'_> {
 }
 
 /// The config's `min_guard`: what tags and roles are guarded by at least.
-struct Floors {
+struct GuardFloors {
     /// By folded word; where two words fold to one, the strictest.
     by_word: HashMap<String, At<Guard>>,
     /// The folded words that met a tag or role.
     met: HashSet<String>,
     /// As they are written.
-    words: Vec<(String, Mark)>,
+    words: Vec<(String, SourceRef)>,
 }
 
-impl Floors {
+impl GuardFloors {
     fn new(settings: Option<&Settings>) -> Self {
         let mut new = Self { by_word: HashMap::new(), met: HashSet::new(), words: Vec::new() };
         for (word, guard) in settings.iter().flat_map(|settings| &settings.min_guard) {
-            new.words.push((word.clone(), guard.mark));
+            new.words.push((word.clone(), guard.source));
             let floor = new.by_word.entry(fold(word)).or_insert(*guard);
             if guard.value > floor.value {
                 *floor = *guard;
@@ -260,20 +267,20 @@ impl Floors {
     }
 
     /// The guard that a tag or role wants.
-    fn of(&mut self, word: &str) -> Option<(Guard, Origin)> {
+    fn of(&mut self, word: &str) -> Option<(Guard, Provenance)> {
         if self.by_word.is_empty() {
             return None;
         }
         let word = fold(word);
         let floor = self.by_word.get(&word)?;
         self.met.insert(word);
-        Some((floor.value, Origin::MinGuard(floor.mark)))
+        Some((floor.value, Provenance::MinGuard(floor.source)))
     }
 
     /// A word that meets nothing guards nothing: likely a typing error.
-    fn check(&self, ledger: &mut Ledger, catalog: &Catalog) {
-        let unmet = |(word, _): &&(String, Mark)| !self.met.contains(&fold(word));
-        for (word, mark) in self.words.iter().filter(unmet) {
+    fn check(&self, diagnostics: &mut Diagnostics, catalog: &Catalog) {
+        let unmet = |(word, _): &&(String, SourceRef)| !self.met.contains(&fold(word));
+        for (word, source) in self.words.iter().filter(unmet) {
             let mut words: HashSet<&str> = HashSet::new();
             for account in catalog.accounts() {
                 words.extend(account.tags.iter().map(|tag| &**tag));
@@ -282,28 +289,28 @@ impl Floors {
             let near = nearest(word, words);
             let fix = near.first().map(|near| format!("did you mean `{near}`?"));
             let what = format!("no account has the tag, and none the role, {}", quoted(word));
-            ledger.warn(*mark, what, fix.as_deref());
+            diagnostics.warn(*source, what, fix.as_deref());
         }
     }
 }
 
 /// A guard that only ever gets stricter, and what made it so.
 #[derive(Default)]
-struct Raised {
+struct EffectiveGuard {
     guard: Guard,
-    origin: Origin,
+    provenance: Provenance,
 }
 
-impl Raised {
-    fn by(&mut self, other: Option<(Guard, Origin)>) {
-        if let Some((guard, origin)) = other.filter(|(guard, _)| *guard > self.guard) {
-            *self = Self { guard, origin };
+impl EffectiveGuard {
+    fn by(&mut self, other: Option<(Guard, Provenance)>) {
+        if let Some((guard, provenance)) = other.filter(|(guard, _)| *guard > self.guard) {
+            *self = Self { guard, provenance };
         }
     }
 }
 
-impl Origin {
+impl Provenance {
     fn of<T>(at: Option<&At<T>>) -> Self {
-        at.map_or(Self::BuiltIn, |at| Self::File(at.mark))
+        at.map_or(Self::BuiltIn, |at| Self::File(at.source))
     }
 }

@@ -210,7 +210,7 @@ mod tests {
         let main = MainFile::parse(Path::new("config.yaml"), text);
         let loaded =
             assemble(main, Vec::new(), Strictness::Strict, &mut |_, _| Err("no file".into()));
-        loaded.unwrap_or_else(|complaints| panic!("{}\n{text}", complaints[0])).config
+        loaded.unwrap_or_else(|diagnostics| panic!("{}\n{text}", diagnostics[0])).config
     }
 
     fn draft(accounts: Vec<DraftAccount>) -> Draft {

@@ -11,7 +11,7 @@ use super::fields::Fields;
 use super::reader::{Reader, quoted};
 use super::role::{RoleEntry, roles};
 use super::tree::{self, Item, Node};
-use super::{At, Complaint, Spot};
+use super::{At, Diagnostic, Pos};
 use crate::domain::account::Color;
 use crate::domain::guard::Guard;
 use crate::domain::ids::{AccountId, Name, Region};
@@ -91,7 +91,7 @@ pub(super) struct Listed {
     pub(super) path: PathBuf,
     pub(super) defaults: Defaults,
     pub(super) entries: Vec<Entry>,
-    pub(super) complaints: Vec<Complaint>,
+    pub(super) diagnostics: Vec<Diagnostic>,
 }
 
 /// The most accounts of one file.
@@ -106,7 +106,7 @@ impl IncludedFile {
     pub fn parse(path: &Path, number: u32, text: &str) -> Self {
         let mut reader = Reader::new(path, number, text);
         let (pairs, entries) = read_entries(&mut reader, text);
-        let mut top = Fields::of(&mut reader, &pairs, Spot { line: 1, column: 1 });
+        let mut top = Fields::of(&mut reader, &pairs, Pos { line: 1, column: 1 });
         let defaults = take_defaults(&mut top, &mut reader);
         take_accounts(&mut top, &mut reader);
         // Harmless, and often copied.
@@ -120,7 +120,7 @@ impl IncludedFile {
             path: path.to_owned(),
             defaults,
             entries,
-            complaints: reader.into_complaints(),
+            diagnostics: reader.into_diagnostics(),
         })
     }
 
@@ -134,10 +134,10 @@ impl IncludedFile {
         self.0.entries.is_empty()
     }
 
-    /// Adds a complaint about the file as a whole.
+    /// Adds a diagnostic about the file as a whole.
     pub fn complain(&mut self, what: &str, fix: Option<&str>) {
-        let complaint = Complaint::new(&self.0.path, Spot::default(), what, fix);
-        self.0.complaints.push(complaint);
+        let diagnostic = Diagnostic::new(&self.0.path, Pos::default(), what, fix);
+        self.0.diagnostics.push(diagnostic);
     }
 }
 
@@ -155,7 +155,7 @@ pub(super) fn read_entries(reader: &mut Reader<'_>, text: &str) -> (Vec<(Item, I
         ControlFlow::Continue(())
     });
     if let Some(broken) = broken.filter(|_| !reader.is_full()) {
-        reader.broken(broken.spot, &broken.why);
+        reader.broken(broken.pos, &broken.why);
     }
     (pairs, entries)
 }
@@ -165,7 +165,7 @@ pub(super) fn take_accounts(top: &mut Fields<'_>, reader: &mut Reader<'_>) {
     if let Some(item) = top.take("accounts")
         && !matches!(item.node, Node::List(_))
     {
-        reader.fault(item.spot, "`accounts` is a list", Some("begin each account with `- `"));
+        reader.fault(item.pos, "`accounts` is a list", Some("begin each account with `- `"));
     }
 }
 
@@ -231,7 +231,7 @@ fn flag(reader: &mut Reader<'_>, item: &Item) -> Option<bool> {
         "false" | "off" | "no" => Some(false),
         _ => {
             let what = format!("{} is neither true nor false", quoted(&text));
-            reader.fault(item.spot, what, None);
+            reader.fault(item.pos, what, None);
             None
         }
     }
@@ -247,7 +247,7 @@ pub(super) fn account_id(reader: &mut Reader<'_>, item: &Item) -> Option<Account
                 None => "write the 12 digits in quotes, e.g. \"012345678901\"".to_owned(),
             };
             let what = format!("{}: an account id is exactly 12 digits", quoted(&text));
-            reader.fault(item.spot, what, Some(&fix));
+            reader.fault(item.pos, what, Some(&fix));
         })
         .ok()
 }

@@ -4,15 +4,15 @@ use std::borrow::Cow;
 
 use super::reader::{Reader, quoted};
 use super::tree::{Item, Node};
-use super::{At, Spot};
+use super::{At, Pos};
 use crate::domain::text::nearest;
 
 /// The keys of one mapping, taken one by one; what is left at the end is unknown.
 pub(super) struct Fields<'i> {
-    pairs: Vec<(Cow<'i, str>, Spot, Option<&'i Item>)>,
+    pairs: Vec<(Cow<'i, str>, Pos, Option<&'i Item>)>,
     known: Vec<&'static str>,
     /// Where the mapping begins.
-    pub(super) spot: Spot,
+    pub(super) pos: Pos,
     /// The dotted key of the mapping, where its values' places are kept for `config show`.
     section: Option<&'static str>,
 }
@@ -25,30 +25,26 @@ impl<'i> Fields<'i> {
         what: &str,
     ) -> Option<Self> {
         let Node::Map(pairs) = &item.node else {
-            reader.fault(item.spot, format_args!("{what} is keys and values"), None);
+            reader.fault(item.pos, format_args!("{what} is keys and values"), None);
             return None;
         };
-        Some(Self::of(reader, pairs, item.spot))
+        Some(Self::of(reader, pairs, item.pos))
     }
 
-    /// The pairs of a mapping that begins at `spot`.
-    pub(super) fn of<'t: 'i>(
-        reader: &mut Reader<'t>,
-        pairs: &'i [(Item, Item)],
-        spot: Spot,
-    ) -> Self {
+    /// The pairs of a mapping that begins at `pos`.
+    pub(super) fn of<'t: 'i>(reader: &mut Reader<'t>, pairs: &'i [(Item, Item)], pos: Pos) -> Self {
         let mut fields =
-            Self { pairs: Vec::with_capacity(pairs.len()), known: Vec::new(), spot, section: None };
+            Self { pairs: Vec::with_capacity(pairs.len()), known: Vec::new(), pos, section: None };
         for (key, value) in pairs {
             let Some(name) = reader.text(key) else {
                 continue;
             };
             if let Some((_, first, _)) = fields.pairs.iter().find(|(known, ..)| *known == name) {
                 let what = format!("{} is here twice, first in line {}", quoted(&name), first.line);
-                reader.fault(key.spot, what, Some("keep one of them"));
+                reader.fault(key.pos, what, Some("keep one of them"));
                 continue;
             }
-            fields.pairs.push((name, key.spot, Some(value)));
+            fields.pairs.push((name, key.pos, Some(value)));
         }
         fields
     }
@@ -60,8 +56,8 @@ impl<'i> Fields<'i> {
     }
 
     /// The pairs themselves, where the keys are the person's own.
-    pub(super) fn into_pairs(self) -> Vec<((Cow<'i, str>, Spot), &'i Item)> {
-        let pair = |(name, spot, item): (_, _, Option<_>)| Some(((name, spot), item?));
+    pub(super) fn into_pairs(self) -> Vec<((Cow<'i, str>, Pos), &'i Item)> {
+        let pair = |(name, pos, item): (_, _, Option<_>)| Some(((name, pos), item?));
         self.pairs.into_iter().filter_map(pair).collect()
     }
 
@@ -86,12 +82,12 @@ impl<'i> Fields<'i> {
         read: impl FnOnce(&mut Reader<'t>, &'i Item) -> Option<T>,
     ) -> Option<At<T>> {
         let item = self.take(key)?;
-        let mark = reader.mark(item.spot);
+        let source = reader.source(item.pos);
         if let Some(section) = self.section {
             let dot = if section.is_empty() { "" } else { "." };
-            reader.settings.push((format!("{section}{dot}{key}"), mark));
+            reader.settings.push((format!("{section}{dot}{key}"), source));
         }
-        read(reader, item).map(|value| At { value, mark })
+        read(reader, item).map(|value| At { value, source })
     }
 
     /// The same for a key that must be there; `example` shows how.
@@ -104,7 +100,7 @@ impl<'i> Fields<'i> {
     ) -> Option<At<T>> {
         if !self.has(key) && !reader.cut_short {
             let fix = format!("add {key}: {example}");
-            reader.fault(self.spot, format_args!("`{key}` is missing"), Some(&fix));
+            reader.fault(self.pos, format_args!("`{key}` is missing"), Some(&fix));
         }
         self.get(reader, key, read)
     }
@@ -112,16 +108,16 @@ impl<'i> Fields<'i> {
     /// Ticks off a key that has no place here, saying so. Like an unknown key, it is ignored.
     pub(super) fn refuse(&mut self, reader: &mut Reader<'_>, key: &'static str, why: &str) {
         let pair = self.pairs.iter_mut().find(|(name, ..)| name == key);
-        if let Some((_, spot, item @ Some(_))) = pair {
+        if let Some((_, pos, item @ Some(_))) = pair {
             *item = None;
-            reader.note(*spot, why, None);
+            reader.note(*pos, why, None);
         }
     }
 
     /// Notes what is left: unknown keys, each with the nearest known one. They are ignored in an
     /// included file, so they do not count as faults.
     pub(super) fn close(self, reader: &mut Reader<'_>) {
-        for (name, spot, item) in &self.pairs {
+        for (name, pos, item) in &self.pairs {
             if item.is_none() {
                 continue;
             }
@@ -137,7 +133,7 @@ impl<'i> Fields<'i> {
                     .map(|near| format!("did you mean `{near}`?"))
             };
             let what = format!("unknown key {}", quoted(name));
-            reader.note(*spot, &what, fix.as_deref());
+            reader.note(*pos, &what, fix.as_deref());
         }
     }
 }

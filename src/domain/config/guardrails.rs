@@ -22,7 +22,7 @@ pub(super) fn guardrails<'i>(reader: &mut Reader<'i>, item: &'i Item) -> Option<
             if fits(&text) {
                 return Some(text);
             }
-            reader.fault(item.spot, format_args!("{}: {what}", quoted(&text)), None);
+            reader.fault(item.pos, format_args!("{}: {what}", quoted(&text)), None);
             None
         }
     };
@@ -67,7 +67,7 @@ fn dollars(reader: &mut Reader<'_>, item: &Item) -> Option<u32> {
         Ok(dollars) if dollars > 0 => Some(dollars),
         _ => {
             let what = format!("{} is no whole number of US dollars", quoted(&text));
-            reader.fault(item.spot, what, None);
+            reader.fault(item.pos, what, None);
             None
         }
     }

@@ -2,43 +2,43 @@
 
 use std::collections::HashMap;
 
+use super::diagnostics::Diagnostics;
 use super::entry::Entry;
-use super::ledger::Ledger;
 use super::reader::quoted;
 use super::role::RoleEntry;
-use super::{At, Mark};
+use super::{At, SourceRef};
 use crate::domain::guard::Guard;
 use crate::domain::ids::{AccountId, Name};
 use crate::domain::text::fold;
 
 /// Every account once: the main file's own, then each included file's with the main file's overlay.
 pub(super) fn joined(
-    ledger: &mut Ledger,
+    diagnostics: &mut Diagnostics,
     main: Vec<Entry>,
     included: impl Iterator<Item = Entry>,
 ) -> Vec<Entry> {
     let mut own: Vec<Option<Entry>> = Vec::with_capacity(main.len());
-    let mut by_id: HashMap<AccountId, (usize, Mark)> = HashMap::new();
+    let mut by_id: HashMap<AccountId, (usize, SourceRef)> = HashMap::new();
     for entry in main {
-        let At { value: id, mark } = entry.id;
+        let At { value: id, source } = entry.id;
         if let Some((_, first)) = by_id.get(&id) {
-            let what = format!("the account {id} is already in line {}", first.spot.line);
-            ledger.fault(mark, what, Some("keep one of them"));
+            let what = format!("the account {id} is already in line {}", first.pos.line);
+            diagnostics.fault(source, what, Some("keep one of them"));
             continue;
         }
-        by_id.insert(id, (own.len(), mark));
+        by_id.insert(id, (own.len(), source));
         own.push(Some(entry));
     }
     let mut rest = Vec::new();
-    let mut seen: HashMap<AccountId, Mark> = HashMap::new();
+    let mut seen: HashMap<AccountId, SourceRef> = HashMap::new();
     for entry in included {
-        let At { value: id, mark } = entry.id;
+        let At { value: id, source } = entry.id;
         if let Some(first) = seen.get(&id) {
-            let what = format!("the account {id} is already in {}", ledger.place(*first));
-            ledger.fault(mark, what, Some("keep one of them"));
+            let what = format!("the account {id} is already in {}", diagnostics.place(*first));
+            diagnostics.fault(source, what, Some("keep one of them"));
             continue;
         }
-        seen.insert(id, mark);
+        seen.insert(id, source);
         rest.push(match by_id.get(&id).and_then(|(i, _)| own[*i].take()) {
             Some(overlay) => overlay.over(entry),
             None => entry,
@@ -52,20 +52,20 @@ pub(super) fn joined(
 
 /// The entries whose names are theirs alone. The main file's names come first, so that no included
 /// file can take one.
-pub(super) fn named(ledger: &mut Ledger, entries: Vec<Entry>) -> Vec<Entry> {
+pub(super) fn named(diagnostics: &mut Diagnostics, entries: Vec<Entry>) -> Vec<Entry> {
     let mut names = Names::default();
     for entry in &entries {
-        names.claim(ledger, entry, |mark| mark.file == 0);
+        names.claim(diagnostics, entry, |source| source.file == 0);
     }
     entries
         .into_iter()
         .filter_map(|mut entry| {
-            if names.claim(ledger, &entry, |mark| mark.file != 0) {
+            if names.claim(diagnostics, &entry, |source| source.file != 0) {
                 return Some(entry);
             }
             // What the main file names stays, without the aliases that an included file added.
-            entry.aliases = entry.aliases.filter(|aliases| aliases.mark.file == 0);
-            let is_named_here = entry.name.as_ref().is_some_and(|name| name.mark.file == 0);
+            entry.aliases = entry.aliases.filter(|aliases| aliases.source.file == 0);
+            let is_named_here = entry.name.as_ref().is_some_and(|name| name.source.file == 0);
             is_named_here.then_some(entry)
         })
         .collect()
@@ -73,27 +73,32 @@ pub(super) fn named(ledger: &mut Ledger, entries: Vec<Entry>) -> Vec<Entry> {
 
 /// Who has which folded name.
 #[derive(Default)]
-struct Names(HashMap<String, Mark>);
+struct Names(HashMap<String, SourceRef>);
 
 impl Names {
     /// Claims those of an entry's names that stand where `here` says: all of them, or none.
-    fn claim(&mut self, ledger: &mut Ledger, entry: &Entry, here: impl Fn(Mark) -> bool) -> bool {
-        let mut claimed: HashMap<String, Mark> = HashMap::new();
+    fn claim(
+        &mut self,
+        diagnostics: &mut Diagnostics,
+        entry: &Entry,
+        here: impl Fn(SourceRef) -> bool,
+    ) -> bool {
+        let mut claimed: HashMap<String, SourceRef> = HashMap::new();
         let mut is_free = true;
-        for (name, mark) in entry.names().filter(|(_, mark)| here(*mark)) {
+        for (name, source) in entry.names().filter(|(_, source)| here(*source)) {
             let folded = fold(name.as_str());
             let taken = self.0.get(&folded).or_else(|| claimed.get(&folded));
             let (what, fix) = if reads_as_other_id(&folded, entry.id.value) {
                 ("reads as another account's id".to_owned(), None)
             } else if let Some(first) = taken {
                 let fix = "names and aliases are unique, whatever their case and width";
-                (format!("is taken by {}", ledger.place(*first)), Some(fix))
+                (format!("is taken by {}", diagnostics.place(*first)), Some(fix))
             } else {
-                claimed.insert(folded, mark);
+                claimed.insert(folded, source);
                 continue;
             };
             is_free = false;
-            ledger.fault(mark, format!("the name {} {what}", quoted(name.as_str())), fix);
+            diagnostics.fault(source, format!("the name {} {what}", quoted(name.as_str())), fix);
         }
         if is_free {
             self.0.extend(claimed);
@@ -110,10 +115,10 @@ fn reads_as_other_id(folded: &str, own: AccountId) -> bool {
 
 impl Entry {
     /// The name, then the aliases, each with its place.
-    fn names(&self) -> impl Iterator<Item = (&Name, Mark)> {
+    fn names(&self) -> impl Iterator<Item = (&Name, SourceRef)> {
         let aliases =
-            self.aliases.iter().flat_map(|at| at.value.iter().map(|alias| (alias, at.mark)));
-        self.name.iter().map(|at| (&at.value, at.mark)).chain(aliases)
+            self.aliases.iter().flat_map(|at| at.value.iter().map(|alias| (alias, at.source)));
+        self.name.iter().map(|at| (&at.value, at.source)).chain(aliases)
     }
 
     /// The main file's entry laid over an included one of the same id: the main file wins, but no

@@ -4,13 +4,13 @@
 //! and `role` know the keys, `join` and `assemble` make one of the files, `show` tells what came of it.
 
 mod assemble;
-mod complaint;
+mod diagnostic;
+mod diagnostics;
 pub mod draft;
 mod entry;
 mod fields;
 mod guardrails;
 mod join;
-mod ledger;
 mod reader;
 mod role;
 mod settings;
@@ -18,9 +18,9 @@ pub mod show;
 mod tree;
 
 pub use assemble::{ReadPolicy, assemble};
-pub use complaint::{Complaint, Place, Spot};
+pub use diagnostic::{Diagnostic, Location, Pos};
+pub use diagnostics::Strictness;
 pub use entry::{IncludedFile, MAX_ACCOUNTS};
-pub use ledger::Strictness;
 pub use settings::MainFile;
 
 use std::collections::BTreeMap;
@@ -250,77 +250,77 @@ pub struct Loaded {
     /// What holds.
     pub config: Config,
     /// What was left out of it, and why.
-    pub warnings: Vec<Complaint>,
+    pub warnings: Vec<Diagnostic>,
     /// Where it comes from.
-    pub origins: Origins,
+    pub provenances: Provenances,
 }
 
 /// Where every value of a config comes from, for `config show`.
 #[derive(Debug, Default)]
-pub struct Origins {
-    /// The files, the main one first; a [`Mark`] holds a position in this list.
+pub struct Provenances {
+    /// The files, the main one first; a [`SourceRef`] holds a position in this list.
     pub files: Vec<PathBuf>,
     /// Settings by dotted key, e.g. `auth.key`; what is absent is a default.
-    pub settings: BTreeMap<String, Mark>,
+    pub settings: BTreeMap<String, SourceRef>,
     /// The accounts, in the catalog's order.
-    pub accounts: Vec<AccountOrigins>,
+    pub accounts: Vec<AccountProvenance>,
 }
 
 /// Where a value of an account or role comes from.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Origin {
+pub enum Provenance {
     /// Nothing says anything.
     #[default]
     BuiltIn,
     /// It stands there.
-    File(Mark),
+    File(SourceRef),
     /// A file's `defaults` say so.
-    Defaults(Mark),
+    Defaults(SourceRef),
     /// `min_guard` raised it.
-    MinGuard(Mark),
+    MinGuard(SourceRef),
 }
 
 /// Where the values of one account come from.
 #[derive(Debug)]
 #[expect(missing_docs, reason = "the fields are the account's")]
-pub struct AccountOrigins {
-    pub name: Origin,
-    pub id: Origin,
-    pub aliases: Origin,
-    pub region: Origin,
-    pub color: Origin,
-    pub guard: Origin,
-    pub tags: Origin,
-    pub note: Origin,
+pub struct AccountProvenance {
+    pub name: Provenance,
+    pub id: Provenance,
+    pub aliases: Provenance,
+    pub region: Provenance,
+    pub color: Provenance,
+    pub guard: Provenance,
+    pub tags: Provenance,
+    pub note: Provenance,
     /// The roles, in their order.
-    pub roles: Vec<RoleOrigins>,
+    pub roles: Vec<RoleProvenance>,
 }
 
 /// Where the values of one role come from.
 #[derive(Debug)]
-pub struct RoleOrigins {
+pub struct RoleProvenance {
     /// The role itself, and what it says of itself.
-    pub role: Origin,
+    pub role: Provenance,
     /// Its duration.
-    pub duration: Origin,
+    pub duration: Provenance,
     /// Its guard.
-    pub guard: Origin,
+    pub guard: Provenance,
     /// Where the rest of its long form stands, by key.
-    pub rest: Vec<(&'static str, Mark)>,
+    pub rest: Vec<(&'static str, SourceRef)>,
 }
 
 /// A place in one of a config's files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Mark {
-    /// The file's position in [`Origins::files`].
+pub struct SourceRef {
+    /// The file's position in [`Provenances::files`].
     pub file: u32,
     /// Where in it.
-    pub spot: Spot,
+    pub pos: Pos,
 }
 
 /// A value and where it stands.
 #[derive(Debug, Clone, Copy)]
 struct At<T> {
     value: T,
-    mark: Mark,
+    source: SourceRef,
 }

@@ -15,9 +15,9 @@ use serde::Deserialize;
 use serde::de::IntoDeserializer;
 use serde::de::value::{Error as NoSuchWord, StrDeserializer};
 
-use super::complaint::MAX_COMPLAINTS;
+use super::diagnostic::MAX_DIAGNOSTICS;
 use super::tree::{Item, Node};
-use super::{Complaint, Mark, Spot};
+use super::{Diagnostic, Pos, SourceRef};
 use crate::domain::duration::{parse_duration, show_duration};
 use crate::domain::ids::{Malformed, Region, RoleName};
 use crate::domain::text::{is_deceptive, nearest};
@@ -30,15 +30,15 @@ pub(super) struct Reader<'t> {
     /// The file's text.
     text: &'t str,
     path: &'t Path,
-    /// The file's number in every [`Mark`].
+    /// The file's number in every [`SourceRef`].
     file: u32,
-    complaints: Vec<Complaint>,
+    diagnostics: Vec<Diagnostic>,
     /// How many faults there were; unknown keys are none.
     faults: usize,
     /// Whether the file was not read to its end: then nothing is called missing.
     pub(super) cut_short: bool,
     /// Where the settings stand, by dotted key. The main file's only.
-    pub(super) settings: Vec<(String, Mark)>,
+    pub(super) settings: Vec<(String, SourceRef)>,
     // Words that a long config repeats share their text.
     regions: HashMap<Box<str>, Region>,
     roles: HashMap<Box<str>, RoleName>,
@@ -51,7 +51,7 @@ impl<'t> Reader<'t> {
             text,
             path,
             file,
-            complaints: Vec::new(),
+            diagnostics: Vec::new(),
             faults: 0,
             cut_short: false,
             settings: Vec::new(),
@@ -61,35 +61,35 @@ impl<'t> Reader<'t> {
         }
     }
 
-    pub(super) fn mark(&self, spot: Spot) -> Mark {
-        Mark { file: self.file, spot }
+    pub(super) fn source(&self, pos: Pos) -> SourceRef {
+        SourceRef { file: self.file, pos }
     }
 
     /// Notes a fault: what is wrong, and how to mend it.
-    pub(super) fn fault(&mut self, spot: Spot, what: impl Display, fix: Option<&str>) {
+    pub(super) fn fault(&mut self, pos: Pos, what: impl Display, fix: Option<&str>) {
         self.faults += 1;
-        self.note(spot, &what.to_string(), fix);
+        self.note(pos, &what.to_string(), fix);
     }
 
     /// Notes that the rest of the file was not read.
-    pub(super) fn broken(&mut self, spot: Spot, why: &str) {
+    pub(super) fn broken(&mut self, pos: Pos, why: &str) {
         self.cut_short = true;
         let conflict = self.text.lines().any(|line| line.starts_with("<<<<<<< "));
         let fix = conflict.then_some("this looks like a merge conflict; resolve it first");
-        self.fault(spot, why, fix);
+        self.fault(pos, why, fix);
     }
 
     /// Notes what is ignored.
-    pub(super) fn note(&mut self, spot: Spot, what: &str, fix: Option<&str>) {
+    pub(super) fn note(&mut self, pos: Pos, what: &str, fix: Option<&str>) {
         if self.is_full() {
             return;
         }
-        self.complaints.push(Complaint::new(self.path, spot, what, fix));
+        self.diagnostics.push(Diagnostic::new(self.path, pos, what, fix));
     }
 
     /// Whether so much is wrong that the rest need not be read.
     pub(super) fn is_full(&self) -> bool {
-        self.complaints.len() >= MAX_COMPLAINTS
+        self.diagnostics.len() >= MAX_DIAGNOSTICS
     }
 
     /// How many faults there were up to now: an entry during which it grew is dropped.
@@ -97,8 +97,8 @@ impl<'t> Reader<'t> {
         self.faults
     }
 
-    pub(super) fn into_complaints(self) -> Vec<Complaint> {
-        self.complaints
+    pub(super) fn into_diagnostics(self) -> Vec<Diagnostic> {
+        self.diagnostics
     }
 
     /// The item's text; numbers and booleans count as they are written.
@@ -113,7 +113,7 @@ impl<'t> Reader<'t> {
             Node::List(_) => "a list",
             Node::Map(_) => "keys",
         };
-        self.fault(item.spot, format_args!("one word or text belongs here, not {found}"), None);
+        self.fault(item.pos, format_args!("one word or text belongs here, not {found}"), None);
         None
     }
 
@@ -131,7 +131,7 @@ impl<'t> Reader<'t> {
             }
             None => return Some(text),
         };
-        self.fault(item.spot, fault, None);
+        self.fault(item.pos, fault, None);
         None
     }
 
@@ -139,7 +139,7 @@ impl<'t> Reader<'t> {
     pub(super) fn parsed<T: FromStr<Err = Malformed>>(&mut self, item: &Item) -> Option<T> {
         let text = self.text(item)?;
         text.parse()
-            .map_err(|why| self.fault(item.spot, format_args!("{}: {why}", quoted(&text)), None))
+            .map_err(|why| self.fault(item.pos, format_args!("{}: {why}", quoted(&text)), None))
             .ok()
     }
 
@@ -189,7 +189,7 @@ impl<'t> Reader<'t> {
             Err(wrong) => {
                 let seconds = text.parse().ok().map(Duration::from_secs);
                 let fix = seconds.map(|d| format!("write {}", show_duration(d)));
-                self.fault(item.spot, format_args!("{}: {wrong}", quoted(&text)), fix.as_deref());
+                self.fault(item.pos, format_args!("{}: {wrong}", quoted(&text)), fix.as_deref());
                 return None;
             }
         };
@@ -199,7 +199,7 @@ impl<'t> Reader<'t> {
         let (least, most) = (show_duration(*range.start()), show_duration(*range.end()));
         let near = duration.clamp(*range.start(), *range.end());
         self.fault(
-            item.spot,
+            item.pos,
             format_args!("{} is not within {least} to {most}{why}", quoted(&text)),
             Some(&format!("write {}", show_duration(near))),
         );
@@ -220,7 +220,7 @@ impl<'t> Reader<'t> {
         let near = nearest(&text, words.iter().copied());
         let fix = near.first().map(|word| format!("did you mean {word}?"));
         self.fault(
-            item.spot,
+            item.pos,
             format_args!("{} is none of {}", quoted(&text), words.join(", ")),
             fix.as_deref(),
         );
@@ -250,13 +250,13 @@ impl<'t> Reader<'t> {
                 values.into_iter().collect()
             }
             Node::Map(_) => {
-                self.fault(item.spot, "a list belongs here, not keys", None);
+                self.fault(item.pos, "a list belongs here, not keys", None);
                 None
             }
             Node::Null | Node::Bare | Node::Text(_) => {
                 let text = self.text(item)?;
                 self.fault(
-                    item.spot,
+                    item.pos,
                     "a list belongs here, not one word",
                     Some(&format!("write [{text}]")),
                 );
@@ -271,12 +271,12 @@ impl<'t> Reader<'t> {
             let words = shlex::split(line).unwrap_or_default();
             let fix = format!("write [{}]", words.join(", "));
             let fix = (!words.is_empty()).then_some(fix.as_str());
-            self.fault(item.spot, "a command is a list of its words; no shell reads it", fix);
+            self.fault(item.pos, "a command is a list of its words; no shell reads it", fix);
             return None;
         }
         let argv = self.list(item, |reader, word| reader.text(word).map(Cow::into_owned))?;
         if argv.first().is_none_or(String::is_empty) || argv.iter().any(|a| a.contains('\0')) {
-            self.fault(item.spot, "a command begins with its program", None);
+            self.fault(item.pos, "a command begins with its program", None);
             return None;
         }
         Some(argv)

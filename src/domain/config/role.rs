@@ -7,7 +7,7 @@ use super::entry::guard;
 use super::fields::Fields;
 use super::reader::{Reader, quoted};
 use super::tree::{Item, Node};
-use super::{At, Mark};
+use super::{At, SourceRef};
 use crate::domain::account::SessionOptions;
 use crate::domain::guard::Guard;
 use crate::domain::ids::{Region, RoleName, RolePath};
@@ -20,7 +20,7 @@ const HOUR: Duration = Duration::from_hours(1);
 #[derive(Debug, Clone)]
 pub(super) struct RoleEntry {
     pub(super) name: RoleName,
-    pub(super) mark: Mark,
+    pub(super) source: SourceRef,
     /// The long form, which few roles need.
     pub(super) more: Option<Box<RoleDetails>>,
 }
@@ -36,7 +36,7 @@ pub(super) struct RoleDetails {
     pub(super) session: SessionOptions,
     pub(super) policy: Option<At<Policy>>,
     /// Where the keys stand that keep no place of their own.
-    pub(super) places: Vec<(&'static str, Mark)>,
+    pub(super) places: Vec<(&'static str, SourceRef)>,
 }
 
 /// An inline session policy, or where it is.
@@ -52,13 +52,13 @@ pub(super) enum Policy {
 pub(super) fn roles(reader: &mut Reader<'_>, item: &Item) -> Option<Vec<RoleEntry>> {
     let roles = reader.list(item, role)?;
     if roles.is_empty() {
-        reader.fault(item.spot, "an account has at least one role", None);
+        reader.fault(item.pos, "an account has at least one role", None);
         return None;
     }
     for (i, role) in roles.iter().enumerate() {
         if roles[..i].iter().any(|other| other.name == role.name) {
             let what = format!("the role {} is here twice", quoted(role.name.as_str()));
-            reader.fault(role.mark.spot, what, Some("keep one of them"));
+            reader.fault(role.source.pos, what, Some("keep one of them"));
             return None;
         }
     }
@@ -66,10 +66,10 @@ pub(super) fn roles(reader: &mut Reader<'_>, item: &Item) -> Option<Vec<RoleEntr
 }
 
 fn role(reader: &mut Reader<'_>, item: &Item) -> Option<RoleEntry> {
-    let mark = reader.mark(item.spot);
+    let source = reader.source(item.pos);
     if !matches!(item.node, Node::Map(_)) {
         let name = reader.role_name(item)?;
-        return Some(RoleEntry { name, mark, more: None });
+        return Some(RoleEntry { name, source, more: None });
     }
     let before = reader.faults();
     let mut fields = Fields::open(reader, item, "a role")?;
@@ -80,7 +80,7 @@ fn role(reader: &mut Reader<'_>, item: &Item) -> Option<RoleEntry> {
     });
     let guard = fields.get(reader, "guard", guard);
     let policy = fields.get(reader, "policy", policy);
-    places.extend(policy.as_ref().map(|at| ("policy", at.mark)));
+    places.extend(policy.as_ref().map(|at| ("policy", at.source)));
     let mut placed = Placed { fields: &mut fields, reader, places: &mut places };
     let path = placed.get("path", Reader::parsed);
     let region = placed.get("region", Reader::region);
@@ -98,14 +98,14 @@ fn role(reader: &mut Reader<'_>, item: &Item) -> Option<RoleEntry> {
     let managed = session.policy_arns.len() + usize::from(session.scope != Scope::Full);
     if managed > 10 {
         reader.fault(
-            item.spot,
+            item.pos,
             format_args!("{managed} managed session policies, the scope's included; AWS takes 10"),
             None,
         );
     }
     (reader.faults() == before).then_some(RoleEntry {
         name: name?.value,
-        mark,
+        source,
         more: Some(Box::new(RoleDetails {
             path,
             duration,
@@ -122,7 +122,7 @@ fn role(reader: &mut Reader<'_>, item: &Item) -> Option<RoleEntry> {
 struct Placed<'f, 'i, 't> {
     fields: &'f mut Fields<'i>,
     reader: &'f mut Reader<'t>,
-    places: &'f mut Vec<(&'static str, Mark)>,
+    places: &'f mut Vec<(&'static str, SourceRef)>,
 }
 
 impl<'i, 't> Placed<'_, 'i, 't> {
@@ -132,7 +132,7 @@ impl<'i, 't> Placed<'_, 'i, 't> {
         read: impl FnOnce(&mut Reader<'t>, &'i Item) -> Option<T>,
     ) -> Option<T> {
         let at = self.fields.get(self.reader, key, read)?;
-        self.places.push((key, at.mark));
+        self.places.push((key, at.source));
         Some(at.value)
     }
 }
@@ -144,7 +144,7 @@ fn scope(reader: &mut Reader<'_>, item: &Item) -> Option<Scope> {
 /// Session tags within the limits of AWS STS (API reference, `Tag`).
 fn session_tags(reader: &mut Reader<'_>, item: &Item) -> Option<BTreeMap<String, String>> {
     let Node::Map(pairs) = &item.node else {
-        reader.fault(item.spot, "session tags are keys and values", Some("write {key: value}"));
+        reader.fault(item.pos, "session tags are keys and values", Some("write {key: value}"));
         return None;
     };
     let before = reader.faults();
@@ -155,21 +155,21 @@ fn session_tags(reader: &mut Reader<'_>, item: &Item) -> Option<BTreeMap<String,
         };
         if !(1..=128).contains(&name.chars().count()) || !name.chars().all(is_tag_char) {
             reader.fault(
-                key.spot,
+                key.pos,
                 "a session tag's key is 1 to 128 letters, digits, spaces and _.:/=+-@",
                 None,
             );
         } else if name.to_ascii_lowercase().starts_with("aws:") {
-            reader.fault(key.spot, "a session tag's key cannot start with aws:", None);
+            reader.fault(key.pos, "a session tag's key cannot start with aws:", None);
         } else if text.chars().count() > 256 || !text.chars().all(is_tag_char) {
             reader.fault(
-                value.spot,
+                value.pos,
                 "a session tag's value is at most 256 letters, digits, spaces and _.:/=+-@",
                 None,
             );
         } else if tags.keys().any(|other: &String| other.eq_ignore_ascii_case(&name)) {
             reader.fault(
-                key.spot,
+                key.pos,
                 format_args!("the session tag {} is here twice", quoted(&name)),
                 None,
             );
@@ -178,7 +178,7 @@ fn session_tags(reader: &mut Reader<'_>, item: &Item) -> Option<BTreeMap<String,
         }
     }
     if tags.len() > 50 {
-        reader.fault(item.spot, "AWS takes at most 50 session tags", None);
+        reader.fault(item.pos, "AWS takes at most 50 session tags", None);
     }
     (reader.faults() == before).then_some(tags)
 }
@@ -201,7 +201,7 @@ fn policy(reader: &mut Reader<'_>, item: &Item) -> Option<Policy> {
     match session_policy(&json) {
         Ok(policy) => Some(Policy::Inline(policy)),
         Err(why) => {
-            reader.fault(item.spot, why, None);
+            reader.fault(item.pos, why, None);
             None
         }
     }

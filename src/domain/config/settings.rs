@@ -10,12 +10,12 @@ use super::fields::Fields;
 use super::reader::{Reader, quoted};
 use super::tree::{Item, Node};
 use super::{
-    At, Auth, Complaint, Guardrails, KeySource, ListPrefs, Mark, MfaDevice, ShellPrefs, Spot,
+    At, Auth, Diagnostic, Guardrails, KeySource, ListPrefs, MfaDevice, Pos, ShellPrefs, SourceRef,
     StoreChoice,
 };
 use crate::domain::guard::Guard;
 use crate::domain::ids::{AccountId, Malformed, MfaSerial};
-use crate::domain::keys::{Action, Key, Keymap};
+use crate::domain::keymap::{Action, Key, Keymap};
 
 const MINUTE: Duration = Duration::from_mins(1);
 const HOUR: Duration = Duration::from_hours(1);
@@ -24,10 +24,10 @@ const HOUR: Duration = Duration::from_hours(1);
 #[derive(Debug)]
 pub struct MainFile {
     pub(super) listed: Listed,
-    /// `None` where a value without which nothing goes is missing or faulty; a complaint says which.
+    /// `None` where a value without which nothing goes is missing or faulty; a diagnostic says which.
     pub(super) settings: Option<Settings>,
-    pub(super) origins: Vec<(String, Mark)>,
-    pub(super) warnings: Vec<Complaint>,
+    pub(super) provenances: Vec<(String, SourceRef)>,
+    pub(super) warnings: Vec<Diagnostic>,
     include: Vec<At<String>>,
 }
 
@@ -49,14 +49,14 @@ impl MainFile {
     pub fn parse(path: &Path, text: &str) -> Self {
         let mut reader = Reader::new(path, 0, text);
         let (pairs, entries) = entry::read_entries(&mut reader, text);
-        let mut top = Fields::of(&mut reader, &pairs, Spot { line: 1, column: 1 }).in_section("");
+        let mut top = Fields::of(&mut reader, &pairs, Pos { line: 1, column: 1 }).in_section("");
         let defaults = entry::take_defaults(&mut top, &mut reader);
         entry::take_accounts(&mut top, &mut reader);
         let include = top
             .get(&mut reader, "include", |reader, item| {
                 reader.list(item, |reader, item| {
-                    let mark = reader.mark(item.spot);
-                    reader.line(item).map(|value| At { value, mark })
+                    let source = reader.source(item.pos);
+                    reader.line(item).map(|value| At { value, source })
                 })
             })
             .map(|include| include.value)
@@ -65,14 +65,14 @@ impl MainFile {
         top.close(&mut reader);
         Self {
             settings,
-            origins: std::mem::take(&mut reader.settings),
+            provenances: std::mem::take(&mut reader.settings),
             warnings: Vec::new(),
             include,
             listed: Listed {
                 path: path.to_owned(),
                 defaults,
                 entries,
-                complaints: reader.into_complaints(),
+                diagnostics: reader.into_diagnostics(),
             },
         }
     }
@@ -83,19 +83,19 @@ impl MainFile {
     }
 
     /// The files and globs to include, each with its place.
-    pub fn include(&self) -> impl Iterator<Item = (&str, Spot)> {
-        self.include.iter().map(|at| (at.value.as_str(), at.mark.spot))
+    pub fn include(&self) -> impl Iterator<Item = (&str, Pos)> {
+        self.include.iter().map(|at| (at.value.as_str(), at.source.pos))
     }
 
-    /// Adds a complaint about a place in the file.
-    pub fn complain(&mut self, spot: Spot, what: &str, fix: Option<&str>) {
-        let complaint = Complaint::new(&self.listed.path, spot, what, fix);
-        self.listed.complaints.push(complaint);
+    /// Adds a diagnostic about a place in the file.
+    pub fn complain(&mut self, pos: Pos, what: &str, fix: Option<&str>) {
+        let diagnostic = Diagnostic::new(&self.listed.path, pos, what, fix);
+        self.listed.diagnostics.push(diagnostic);
     }
 
     /// Adds a warning about a place in the file.
-    pub fn warn(&mut self, spot: Spot, what: &str, fix: Option<&str>) {
-        self.warnings.push(Complaint::new(&self.listed.path, spot, what, fix));
+    pub fn warn(&mut self, pos: Pos, what: &str, fix: Option<&str>) {
+        self.warnings.push(Diagnostic::new(&self.listed.path, pos, what, fix));
     }
 }
 
@@ -109,7 +109,7 @@ fn settings<'i>(
         if version != "1" {
             let fix = "write version: 1, or install the sekisho that this config was made for";
             let what = format!("{}: this sekisho knows version 1", quoted(&version));
-            reader.fault(item.spot, what, Some(fix));
+            reader.fault(item.pos, what, Some(fix));
         }
         Some(())
     });
@@ -152,7 +152,7 @@ fn auth<'i>(reader: &mut Reader<'i>, item: &'i Item, defaults: &entry::Defaults)
         && key.value != KeySource::Auto
     {
         reader.fault(
-            command.mark.spot,
+            command.source.pos,
             "`key_command` and `key` name two sources for one key",
             Some("remove one of them"),
         );
@@ -162,7 +162,7 @@ fn auth<'i>(reader: &mut Reader<'i>, item: &'i Item, defaults: &entry::Defaults)
         for (i, device) in devices.iter().enumerate() {
             if devices[..i].iter().any(|d| d.serial == device.serial) {
                 let what = format!("the device {} is here twice", quoted(device.serial.as_str()));
-                reader.fault(item.spot, what, Some("keep one of them"));
+                reader.fault(item.pos, what, Some("keep one of them"));
             }
         }
         Some(devices)
@@ -171,7 +171,7 @@ fn auth<'i>(reader: &mut Reader<'i>, item: &'i Item, defaults: &entry::Defaults)
     let region = match &defaults.region {
         // One region for everything is what most have; `auth.region` is for the others.
         Some(default) if !fields.has("region") => {
-            reader.settings.push(("auth.region".into(), default.mark));
+            reader.settings.push(("auth.region".into(), default.source));
             fields.take("region");
             Some(default.clone())
         }
@@ -202,7 +202,7 @@ fn key_source(reader: &mut Reader<'_>, item: &Item) -> Option<KeySource> {
     match text.strip_prefix("profile:") {
         Some("") => {
             let fix = Some("write profile:NAME");
-            reader.fault(item.spot, "which profile?", fix);
+            reader.fault(item.pos, "which profile?", fix);
             None
         }
         Some(profile) => {
@@ -235,9 +235,9 @@ fn device(
         fields.close(reader);
         (serial?, value(label))
     } else {
-        let mark = reader.mark(item.spot);
+        let source = reader.source(item.pos);
         let value = reader.parsed(item)?;
-        (At { value, mark }, None)
+        (At { value, source }, None)
     };
     let serial: At<MfaSerial> = serial;
     let owner = serial.value.as_str().split(':').nth(4);
@@ -245,10 +245,10 @@ fn device(
         && owner != account.value.to_string()
     {
         let what = format!("this device belongs to {owner}; the auth account is {}", account.value);
-        reader.fault(serial.mark.spot, what, None);
+        reader.fault(serial.source.pos, what, None);
         return None;
     }
-    reader.settings.push((format!("auth.mfa.{}", serial.value), serial.mark));
+    reader.settings.push((format!("auth.mfa.{}", serial.value), serial.source));
     Some(MfaDevice { serial: serial.value, label })
 }
 
@@ -280,7 +280,7 @@ fn endpoint(reader: &mut Reader<'_>, item: &Item) -> Option<String> {
             }
         }
     };
-    reader.fault(item.spot, fault, None);
+    reader.fault(item.pos, fault, None);
     None
 }
 
@@ -325,13 +325,13 @@ fn list_prefs<'i>(top: &mut Fields<'i>, reader: &mut Reader<'i>) -> ListPrefs {
 fn keys(reader: &mut Reader<'_>, item: &Item) -> Option<BTreeMap<String, Vec<String>>> {
     let before = reader.faults();
     let mut chosen = BTreeMap::new();
-    for ((name, spot), value) in Fields::open(reader, item, "`keys`")?.into_pairs() {
-        let action: Option<Action> = checked(reader, spot, &name, Action::from_str);
+    for ((name, pos), value) in Fields::open(reader, item, "`keys`")?.into_pairs() {
+        let action: Option<Action> = checked(reader, pos, &name, Action::from_str);
         let keys = reader.list(value, |reader, item| {
             let text = reader.text(item)?;
-            let key: Key = checked(reader, item.spot, &text, Key::from_str)?;
+            let key: Key = checked(reader, item.pos, &text, Key::from_str)?;
             if let Some(action) = action {
-                checked(reader, item.spot, &text, |_| Keymap::check(key, action))?;
+                checked(reader, item.pos, &text, |_| Keymap::check(key, action))?;
             }
             Some(text.into_owned())
         });
@@ -342,15 +342,15 @@ fn keys(reader: &mut Reader<'_>, item: &Item) -> Option<BTreeMap<String, Vec<Str
     if reader.faults() > before {
         return None;
     }
-    checked(reader, item.spot, "keys", |_| Keymap::new(&chosen))?;
+    checked(reader, item.pos, "keys", |_| Keymap::new(&chosen))?;
     Some(chosen)
 }
 
 fn min_guard(reader: &mut Reader<'_>, item: &Item) -> Option<Vec<(String, At<Guard>)>> {
     let mut all = Vec::new();
     for ((name, _), item) in Fields::open(reader, item, "`min_guard`")?.into_pairs() {
-        let mark = reader.mark(item.spot);
-        let guard = guard(reader, item).map(|value| At { value, mark });
+        let source = reader.source(item.pos);
+        let guard = guard(reader, item).map(|value| At { value, source });
         all.extend(guard.map(|guard| (name.into_owned(), guard)));
     }
     Some(all)
@@ -358,13 +358,11 @@ fn min_guard(reader: &mut Reader<'_>, item: &Item) -> Option<Vec<(String, At<Gua
 
 fn checked<T>(
     reader: &mut Reader<'_>,
-    spot: Spot,
+    pos: Pos,
     text: &str,
     check: impl FnOnce(&str) -> Result<T, Malformed>,
 ) -> Option<T> {
-    check(text)
-        .map_err(|why| reader.fault(spot, format_args!("{}: {why}", quoted(text)), None))
-        .ok()
+    check(text).map_err(|why| reader.fault(pos, format_args!("{}: {why}", quoted(text)), None)).ok()
 }
 
 /// The browser's command; `auto` is none.
@@ -377,6 +375,6 @@ fn browser(reader: &mut Reader<'_>, item: &Item) -> Option<Vec<String>> {
         return Some(argv);
     }
     let fix = Some("add \"{url}\" to its words");
-    reader.fault(item.spot, "the browser is not told what to open", fix);
+    reader.fault(item.pos, "the browser is not told what to open", fix);
     None
 }

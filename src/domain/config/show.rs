@@ -1,4 +1,4 @@
-//! The effective config as a person reads it: YAML-like lines, each value with its origin.
+//! The effective config as a person reads it: YAML-like lines, each value with its provenance.
 
 use std::fmt::Write as _;
 
@@ -6,7 +6,8 @@ use serde::Serialize;
 use unicode_width::UnicodeWidthStr as _;
 
 use super::{
-    AccountOrigins, Auth, Guardrails, KeySource, Loaded, Mark, Origin, Origins, RoleOrigins,
+    AccountProvenance, Auth, Guardrails, KeySource, Loaded, Provenance, Provenances,
+    RoleProvenance, SourceRef,
 };
 use crate::domain::account::{Account, Role};
 use crate::domain::duration::show_duration;
@@ -15,15 +16,17 @@ use crate::domain::ids::{Name, PolicyArn, Region, RolePath};
 use crate::domain::scope::Scope;
 use crate::domain::text::{is_deceptive, sanitize};
 
-/// The column of the origins, where the values leave room.
+/// The column of the provenances, where the values leave room.
 const ORIGIN_COLUMN: usize = 52;
 
 /// The effective config, each value with where it comes from: `file:line`, default, or `min_guard`.
 pub fn render(loaded: &Loaded) -> String {
-    let (config, origins) = (&loaded.config, &loaded.origins);
-    let mut page = Page { origins, text: String::new() };
-    for (file, what) in
-        origins.files.iter().zip(std::iter::once("main file").chain(std::iter::repeat("included")))
+    let (config, provenances) = (&loaded.config, &loaded.provenances);
+    let mut page = Page { provenances, text: String::new() };
+    for (file, what) in provenances
+        .files
+        .iter()
+        .zip(std::iter::once("main file").chain(std::iter::repeat("included")))
     {
         let _ = writeln!(page.text, "# {what}: {}", sanitize(&file.to_string_lossy()));
     }
@@ -51,7 +54,7 @@ pub fn render(loaded: &Loaded) -> String {
         guardrails(&mut page, rails);
     }
     page.head(0, "accounts");
-    let accounts = config.catalog.accounts().iter().zip(&origins.accounts);
+    let accounts = config.catalog.accounts().iter().zip(&provenances.accounts);
     for ((account, from), position) in accounts.zip(0..) {
         let region = account.region.as_ref().or_else(|| config.catalog.default_region(position));
         page.account(account, region, from);
@@ -59,11 +62,11 @@ pub fn render(loaded: &Loaded) -> String {
     page.text
 }
 
-/// What `config check` says of a config without complaints.
+/// What `config check` says of a config without diagnostics.
 pub fn verdict(loaded: &Loaded) -> String {
     let (accounts, targets) =
         (loaded.config.catalog.accounts().len(), loaded.config.catalog.rows().count());
-    let files = loaded.origins.files.len();
+    let files = loaded.provenances.files.len();
     let count = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
     format!(
         "nothing is wrong: {}, {}, {}",
@@ -74,7 +77,7 @@ pub fn verdict(loaded: &Loaded) -> String {
 }
 
 struct Page<'o> {
-    origins: &'o Origins,
+    provenances: &'o Provenances,
     text: String,
 }
 
@@ -83,37 +86,40 @@ impl Page<'_> {
         let _ = writeln!(self.text, "{:1$}{key}:", "", depth * 2);
     }
 
-    fn line(&mut self, depth: usize, key: &str, value: &str, origin: Origin) {
+    fn line(&mut self, depth: usize, key: &str, value: &str, provenance: Provenance) {
         let line = format!("{:1$}{key}: {value}", "", depth * 2);
         let pad = ORIGIN_COLUMN.saturating_sub(line.width());
-        let origin = self.origin(origin);
-        let _ = writeln!(self.text, "{line}{:pad$}  # {origin}", "");
+        let provenance = self.provenance(provenance);
+        let _ = writeln!(self.text, "{line}{:pad$}  # {provenance}", "");
     }
 
     /// A setting of the main file: absent means default.
     fn setting(&mut self, depth: usize, dotted: &str, value: &str) {
-        let origin =
-            self.origins.settings.get(dotted).map_or(Origin::BuiltIn, |mark| Origin::File(*mark));
+        let provenance = self
+            .provenances
+            .settings
+            .get(dotted)
+            .map_or(Provenance::BuiltIn, |source| Provenance::File(*source));
         let key = dotted.rsplit('.').next().unwrap_or(dotted);
-        self.line(depth, key, value, origin);
+        self.line(depth, key, value, provenance);
     }
 
-    fn place(&self, mark: Mark) -> String {
-        let file = self.origins.files.get(mark.file as usize);
+    fn place(&self, source: SourceRef) -> String {
+        let file = self.provenances.files.get(source.file as usize);
         let file = file.map(|file| sanitize(&file.to_string_lossy())).unwrap_or_default();
-        format!("{file}:{}", mark.spot.line)
+        format!("{file}:{}", source.pos.line)
     }
 
-    fn origin(&self, origin: Origin) -> String {
-        match origin {
-            Origin::BuiltIn => "default".to_owned(),
-            Origin::File(mark) => self.place(mark),
-            Origin::Defaults(mark) => format!("defaults {}", self.place(mark)),
-            Origin::MinGuard(mark) => format!("min_guard {}", self.place(mark)),
+    fn provenance(&self, provenance: Provenance) -> String {
+        match provenance {
+            Provenance::BuiltIn => "default".to_owned(),
+            Provenance::File(source) => self.place(source),
+            Provenance::Defaults(source) => format!("defaults {}", self.place(source)),
+            Provenance::MinGuard(source) => format!("min_guard {}", self.place(source)),
         }
     }
 
-    fn account(&mut self, account: &Account, region: Option<&Region>, from: &AccountOrigins) {
+    fn account(&mut self, account: &Account, region: Option<&Region>, from: &AccountProvenance) {
         self.line(1, "- name", &plain(account.name.as_str()), from.name);
         self.line(2, "id", &format!("\"{}\"", account.id), from.id);
         if !account.aliases.is_empty() {
@@ -141,10 +147,10 @@ impl Page<'_> {
         }
     }
 
-    fn role(&mut self, role: &Role, from: &RoleOrigins) {
+    fn role(&mut self, role: &Role, from: &RoleProvenance) {
         let rest = |key| {
             let place = from.rest.iter().find(|(name, _)| *name == key);
-            place.map_or(from.role, |(_, mark)| Origin::File(*mark))
+            place.map_or(from.role, |(_, source)| Provenance::File(*source))
         };
         self.line(3, "- name", &plain(role.name.as_str()), from.role);
         if role.path != RolePath::root() {
@@ -208,9 +214,9 @@ fn auth(page: &mut Page<'_>, auth: &Auth) {
             .map(plain)
             .map(|label| format!(", label: {label}"))
             .unwrap_or_default();
-        let mark = page.origins.settings.get(&format!("auth.mfa.{}", device.serial));
-        let origin = mark.map_or(Origin::BuiltIn, |mark| Origin::File(*mark));
-        page.line(2, "- {serial", &format!("{}{label}}}", device.serial), origin);
+        let source = page.provenances.settings.get(&format!("auth.mfa.{}", device.serial));
+        let provenance = source.map_or(Provenance::BuiltIn, |source| Provenance::File(*source));
+        page.line(2, "- {serial", &format!("{}{label}}}", device.serial), provenance);
     }
     if let Some(argv) = &auth.mfa_command {
         page.setting(1, "auth.mfa_command", &list(argv));

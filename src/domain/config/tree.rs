@@ -12,10 +12,11 @@ use serde::{Deserialize, de};
 use serde_yaml::budget::BudgetBreach;
 use serde_yaml::options::DuplicateKeyPolicy;
 use serde_yaml::{
-    Budget, Error, Location, MessageFormatter, Options, Spanned, UserMessageFormatter,
+    Budget, Error, Location as YamlLocation, MessageFormatter, Options, Spanned,
+    UserMessageFormatter,
 };
 
-use super::Spot;
+use super::Pos;
 
 /// The most keys of one mapping.
 const MAX_KEYS: usize = 256;
@@ -30,7 +31,7 @@ pub(super) type Sink<'f> = dyn FnMut(Item) -> ControlFlow<&'static str> + 'f;
 #[derive(Debug)]
 pub(super) struct Item {
     pub(super) node: Node,
-    pub(super) spot: Spot,
+    pub(super) pos: Pos,
     /// Where the value's own characters begin in the file, and how many bytes they are.
     raw: (usize, usize),
 }
@@ -57,12 +58,12 @@ impl Item {
 
     /// An empty value in the same place.
     fn here(&self) -> Self {
-        Self { node: Node::Null, spot: self.spot, raw: (0, 0) }
+        Self { node: Node::Null, pos: self.pos, raw: (0, 0) }
     }
 }
 
-impl From<Location> for Spot {
-    fn from(location: Location) -> Self {
+impl From<YamlLocation> for Pos {
+    fn from(location: YamlLocation) -> Self {
         let narrow = |n: u64| u32::try_from(n).unwrap_or(u32::MAX);
         Self { line: narrow(location.line()), column: narrow(location.column()) }
     }
@@ -71,7 +72,7 @@ impl From<Location> for Spot {
 /// What ended the reading of a file before its end.
 #[derive(Debug)]
 pub(super) struct Broken {
-    pub(super) spot: Spot,
+    pub(super) pos: Pos,
     pub(super) why: String,
 }
 
@@ -84,7 +85,7 @@ pub(super) fn read(text: &str, account: &mut Sink<'_>) -> (Vec<(Item, Item)>, Op
         yaml.deserialize_any(top)
     });
     let broken = outcome.err().map(|error| Broken {
-        spot: error.location().map_or(Spot { line: 1, column: 1 }, Spot::from),
+        pos: error.location().map_or(Pos { line: 1, column: 1 }, Pos::from),
         why: why(&error),
     });
     (pairs, broken)
@@ -237,7 +238,7 @@ impl<'de> Deserialize<'de> for Item {
         let narrow = |n: Option<u64>| n.and_then(|n| usize::try_from(n).ok()).unwrap_or(0);
         Ok(Self {
             node: spanned.value,
-            spot: spanned.defined.into(),
+            pos: spanned.defined.into(),
             raw: (narrow(span.byte_offset()), narrow(span.byte_len())),
         })
     }

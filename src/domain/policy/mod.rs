@@ -48,7 +48,7 @@ impl Format {
 /// What a document is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Kind {
+pub enum PolicyKind {
     /// A customer managed IAM policy.
     ManagedPolicy,
     /// A group's only inline policy: AWS's limit is for all of them together.
@@ -81,7 +81,7 @@ pub struct Document {
     /// Its path below the folder of the set, with `/` between the parts.
     pub file: String,
     /// What it is.
-    pub kind: Kind,
+    pub kind: PolicyKind,
     /// What it is deployed to: an account, a unit, a group or a role.
     pub target: String,
     /// Its whole text.

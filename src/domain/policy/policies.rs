@@ -6,7 +6,7 @@ use super::input::Inputs;
 use super::roles::SwitchRole;
 use super::size::{length, policy, split};
 use super::template::{Statement, Values};
-use super::{Document, Kind};
+use super::{Document, PolicyKind};
 use crate::domain::fault::{Exit, Fault};
 
 /// CloudFormation's word for the account that a stack is in.
@@ -21,7 +21,7 @@ const RCPS_PER_TARGET: usize = 4;
 /// One policy, within its limit.
 pub(super) struct Policy {
     pub(super) name: String,
-    pub(super) kind: Kind,
+    pub(super) kind: PolicyKind,
     pub(super) statements: Vec<Statement>,
 }
 
@@ -86,10 +86,10 @@ impl Policies {
         let self_service = values.statements(asset!("auth-account/self-service.json"));
         let brake = guardrails.monthly_budget_usd.map(|_| {
             let statements = values.statements(asset!("organization/scp-brake.json"));
-            whole("brake", Kind::ServiceControlPolicy, statements)
+            whole("brake", PolicyKind::ServiceControlPolicy, statements)
         });
         let switch = values.statements(asset!("auth-account/switch.json"));
-        let switch = whole("switch", Kind::GroupPolicy, switch);
+        let switch = whole("switch", PolicyKind::GroupPolicy, switch);
         let roles = inputs.roles.iter();
         let trust: Vec<Policy> = roles.map(|role| trust(role, &values, THIS_ACCOUNT)).collect();
 
@@ -107,12 +107,12 @@ impl Policies {
             fitted
         };
         let own = vec![("users", users), ("self-service", self_service)];
-        let managed = fit(Kind::ManagedPolicy, own, MANAGED_PER_GROUP);
-        let auth = fit(Kind::ServiceControlPolicy, vec![("users", auth)], SCPS_PER_TARGET);
+        let managed = fit(PolicyKind::ManagedPolicy, own, MANAGED_PER_GROUP);
+        let auth = fit(PolicyKind::ServiceControlPolicy, vec![("users", auth)], SCPS_PER_TARGET);
         let scps = vec![("identity", identity), ("places", places), ("spending", spending)];
-        let mut sandbox = fit(Kind::ServiceControlPolicy, scps, SCPS_PER_TARGET);
+        let mut sandbox = fit(PolicyKind::ServiceControlPolicy, scps, SCPS_PER_TARGET);
         let rcps = vec![("entrance", entrance)];
-        sandbox.extend(fit(Kind::ResourceControlPolicy, rcps, RCPS_PER_TARGET));
+        sandbox.extend(fit(PolicyKind::ResourceControlPolicy, rcps, RCPS_PER_TARGET));
         if !faults.is_empty() {
             return Err(faults);
         }
@@ -164,17 +164,17 @@ pub(super) fn trust(role: &SwitchRole, values: &Values, account: &str) -> Policy
         .one("account", account)
         .many("external_id", &external_id)
         .many("session_actions", &role.session_actions);
-    whole(&role.name, Kind::TrustPolicy, values.statements(asset!("dev-account/trust.json")))
+    whole(&role.name, PolicyKind::TrustPolicy, values.statements(asset!("dev-account/trust.json")))
 }
 
-fn whole(name: &str, kind: Kind, statements: Vec<Statement>) -> Policy {
+fn whole(name: &str, kind: PolicyKind, statements: Vec<Statement>) -> Policy {
     Policy { name: name.into(), kind, statements }
 }
 
 /// One policy where the statements fit, several with numbers where they do not.
 fn fitted(
     name: &str,
-    kind: Kind,
+    kind: PolicyKind,
     statements: Vec<Statement>,
     faults: &mut Vec<Fault>,
 ) -> Vec<Policy> {

@@ -7,7 +7,7 @@ use super::policies::{Policies, Policy, THIS_ACCOUNT, pretty, too_long, trust, v
 use super::roles::{SwitchRole, logical_id};
 use super::size::policy;
 use super::template::Scope;
-use super::{Document, Documents, Format, Kind};
+use super::{Document, Documents, Format, PolicyKind};
 use crate::domain::config::Config;
 use crate::domain::fault::Fault;
 
@@ -61,7 +61,7 @@ impl Policies {
         files.push(self.switch.document("auth-account/switch.json".into(), &group));
         files.push(Document {
             file: "auth-account/config-rules.json".into(),
-            kind: Kind::ConfigRules,
+            kind: PolicyKind::ConfigRules,
             target: inputs.auth_account.to_string(),
             text: pretty(&self.config_rules) + "\n",
         });
@@ -72,7 +72,7 @@ impl Policies {
     fn control_policies(&self, inputs: &Inputs<'_>) -> Vec<Document> {
         let sandbox = self.sandbox.iter().map(|policy| {
             let folder = match policy.kind {
-                Kind::ResourceControlPolicy => "rcp-sandbox",
+                PolicyKind::ResourceControlPolicy => "rcp-sandbox",
                 _ => "scp-sandbox",
             };
             policy.document(format!("organization/{folder}/{}.json", policy.name), inputs.unit)
@@ -95,7 +95,7 @@ impl Policies {
         let organization = scope.clone().text("dev_account", &dev_account.text);
         let template = |file: &str, target: &str, text: String| Document {
             file: file.into(),
-            kind: Kind::StackTemplate,
+            kind: PolicyKind::StackTemplate,
             target: target.into(),
             text,
         };
@@ -132,7 +132,7 @@ impl Policies {
         let scope = self.scope(inputs);
         let module = |file: &str, target: String, text: String| Document {
             file: file.into(),
-            kind: Kind::TerraformModule,
+            kind: PolicyKind::TerraformModule,
             target,
             text,
         };
@@ -154,7 +154,7 @@ impl Policies {
         if self.brake.is_some() {
             files.push(Document {
                 file: "organization/accounts.json".into(),
-                kind: Kind::Data,
+                kind: PolicyKind::Data,
                 target: inputs.management.to_string(),
                 text: pretty(&json!(inputs.accounts)) + "\n",
             });
@@ -166,7 +166,7 @@ impl Policies {
     fn dev_account(&self, inputs: &Inputs<'_>) -> Document {
         Document {
             file: "dev-account.yaml".into(),
-            kind: Kind::StackSetTemplate,
+            kind: PolicyKind::StackSetTemplate,
             target: inputs.unit.into(),
             text: self.scope(inputs).render(asset!("cloudformation/dev-account.yaml")),
         }
@@ -226,7 +226,7 @@ impl Policies {
 /// A policy as a section of a template.
 fn block(policy: &Policy, id: String, name: &str) -> Scope {
     let kind = match policy.kind {
-        Kind::ResourceControlPolicy => "RESOURCE_CONTROL_POLICY",
+        PolicyKind::ResourceControlPolicy => "RESOURCE_CONTROL_POLICY",
         _ => "SERVICE_CONTROL_POLICY",
     };
     Scope::default()
@@ -251,7 +251,7 @@ fn names(inputs: &Inputs<'_>) -> Scope {
 fn check_template(file: &Document) -> Result<(), Vec<Fault>> {
     let length = file.text.chars().count();
     match file.kind {
-        Kind::StackSetTemplate if Some(length) > file.kind.limit() => Err(vec![too_long(
+        PolicyKind::StackSetTemplate if Some(length) > file.kind.limit() => Err(vec![too_long(
             &file.file,
             length,
             "characters",
@@ -285,7 +285,7 @@ fn manifest(files: &[Document], inputs: &Inputs<'_>, format: Format) -> Document
     });
     Document {
         file: "manifest.json".into(),
-        kind: Kind::Manifest,
+        kind: PolicyKind::Manifest,
         target: String::new(),
         text: pretty(&manifest) + "\n",
     }
@@ -328,7 +328,7 @@ fn readme(inputs: &Inputs<'_>, format: Format) -> Document {
         .section("terraform", only(Format::Terraform));
     Document {
         file: "README.md".into(),
-        kind: Kind::Readme,
+        kind: PolicyKind::Readme,
         target: String::new(),
         text: scope.render(asset!("README.md")),
     }

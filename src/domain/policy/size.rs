@@ -2,10 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::Kind;
+use super::PolicyKind;
 use super::template::Statement;
 
-impl Kind {
+impl PolicyKind {
     /// The most characters AWS takes, white space left out; `None` where no limit can be met.
     ///
     /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html>,

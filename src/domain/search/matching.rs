@@ -17,7 +17,7 @@ pub(super) enum Tier {
 
 /// What kind of text matched; it settles which of two equal tiers is better.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Kind {
+pub(super) enum MatchKind {
     Label,
     Role,
     Alias,
@@ -25,7 +25,7 @@ pub(super) enum Kind {
 }
 
 impl Tier {
-    pub(super) fn score(self, kind: Kind) -> Score {
+    pub(super) fn score(self, kind: MatchKind) -> Score {
         ((self as Score) << 10) | kind as Score
     }
 }

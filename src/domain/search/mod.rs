@@ -5,7 +5,7 @@
 //! ties. Fast at 30,000 rows because a longer query searches only the survivors of the shorter one,
 //! roles, tags and regions are scored once a word, and the fuzzy matcher sees only what is left.
 
-mod lit;
+mod highlight;
 mod matching;
 
 use std::collections::HashMap;
@@ -17,9 +17,9 @@ use fuzzy_matcher::skim::SkimMatcherV2;
 use super::account::{Account, Catalog, TargetRef};
 use super::ids::{AccountId, RoleArn};
 use super::text::fold;
-pub use lit::Lit;
+pub use highlight::Highlight;
 use matching::{
-    Field, Kind, Letters, Score, Tier, Word, in_id, is_subsequence, narrows, whole, words,
+    Field, Letters, MatchKind, Score, Tier, Word, in_id, is_subsequence, narrows, whole, words,
 };
 
 /// How many earlier queries are kept for going back a letter.
@@ -256,9 +256,10 @@ impl Search {
         // Tags and regions match whole pieces only: `test` is spread over `northeast`.
         let label = |text: &Text| {
             whole(&text.folded, &text.original, &word.text)
-                .map_or(0, |(tier, _)| tier.score(Kind::Label))
+                .map_or(0, |(tier, _)| tier.score(MatchKind::Label))
         };
-        let role = |text: &Text| self.score(&text.folded, &text.original, &word.text, Kind::Role);
+        let role =
+            |text: &Text| self.score(&text.folded, &text.original, &word.text, MatchKind::Role);
         Scored {
             word,
             roles: when([Field::Any, Field::Role], &self.roles, &role),
@@ -277,19 +278,19 @@ impl Search {
         }
         if entry.letters.contains(word.letters) {
             let account = &self.catalog.accounts()[account as usize];
-            let kinds = std::iter::once(Kind::Name).chain(std::iter::repeat(Kind::Alias));
+            let kinds = std::iter::once(MatchKind::Name).chain(std::iter::repeat(MatchKind::Alias));
             for ((name, folded), kind) in account.names().zip(&entry.names).zip(kinds) {
                 best = best.max(self.score(folded, name.as_str(), &word.text, kind));
             }
         }
         if let Some(digits) = &word.digits {
             let found = in_id(entry.id(), digits);
-            best = best.max(found.map_or(0, |(tier, _)| tier.score(Kind::Alias)));
+            best = best.max(found.map_or(0, |(tier, _)| tier.score(MatchKind::Alias)));
         }
         best
     }
 
-    fn score(&self, text: &str, original: &str, word: &str, kind: Kind) -> Score {
+    fn score(&self, text: &str, original: &str, word: &str, kind: MatchKind) -> Score {
         if let Some((tier, _)) = whole(text, original, word) {
             return tier.score(kind);
         }

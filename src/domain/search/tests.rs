@@ -140,22 +140,22 @@ fn favourites_break_ties_and_nothing_more() {
 #[test]
 fn the_matched_letters_are_those_that_are_shown() {
     let mut search = team();
-    let mut lit = |query: &str, row| {
+    let mut highlight = |query: &str, row| {
         search.filter(query);
-        search.lit(row)
+        search.highlight(row)
     };
     let first = TargetRef { account: 0, role: 0 };
     let third = TargetRef { account: 2, role: 0 };
-    let name = |name: Vec<usize>| Lit { name, ..Lit::default() };
-    assert_eq!(lit("tan", first), name(vec![4, 5, 6]));
-    assert_eq!(lit("dtk", first), name(vec![0, 4, 8]), "fuzzy");
-    assert_eq!(lit("田", third), name(vec![7]), "byte offsets");
-    assert_eq!(lit("2222", first).id, [0, 1, 2, 3]);
-    assert_eq!(lit("2-3332", third).id, [0, 1, 2, 3, 4]);
-    assert_eq!(lit("role:dev", first).role, [0, 1, 2]);
-    assert_eq!(lit("north", first).region, [3, 4, 5, 6, 7]);
-    assert_eq!(lit("mine", first), Lit::default(), "aliases are not in the list");
-    assert_eq!(lit("", first), Lit::default());
+    let name = |name: Vec<usize>| Highlight { name, ..Highlight::default() };
+    assert_eq!(highlight("tan", first), name(vec![4, 5, 6]));
+    assert_eq!(highlight("dtk", first), name(vec![0, 4, 8]), "fuzzy");
+    assert_eq!(highlight("田", third), name(vec![7]), "byte offsets");
+    assert_eq!(highlight("2222", first).id, [0, 1, 2, 3]);
+    assert_eq!(highlight("2-3332", third).id, [0, 1, 2, 3, 4]);
+    assert_eq!(highlight("role:dev", first).role, [0, 1, 2]);
+    assert_eq!(highlight("north", first).region, [3, 4, 5, 6, 7]);
+    assert_eq!(highlight("mine", first), Highlight::default(), "aliases are not in the list");
+    assert_eq!(highlight("", first), Highlight::default());
 }
 
 /// Words that often match one another, so that narrowing has something to go wrong with.
@@ -194,8 +194,8 @@ proptest! {
                     let row = typed.hit(at).unwrap();
                     prop_assert_eq!(typed.position(row), Some(at));
                     let (account, _) = catalog.row(row);
-                    let lit = typed.lit(row);
-                    prop_assert!(lit.name.iter().all(|at| account.name.as_str().is_char_boundary(*at)));
+                    let highlight = typed.highlight(row);
+                    prop_assert!(highlight.name.iter().all(|at| account.name.as_str().is_char_boundary(*at)));
                 }
             }
         }

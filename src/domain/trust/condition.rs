@@ -2,7 +2,7 @@
 
 use crate::domain::ids::AccountId;
 
-use super::Caller;
+use super::ModelCaller;
 
 /// Whether a condition, or a whole statement, holds for a caller.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,7 +68,7 @@ impl Condition {
     }
 
     /// Whether it holds for a user of the auth account who calls in some way.
-    pub(super) fn holds(&self, caller: Caller, auth: AccountId) -> Holds {
+    pub(super) fn holds(&self, caller: ModelCaller, auth: AccountId) -> Holds {
         let sure = |yes: bool| if yes { Holds::Always } else { Holds::Never };
         let wants = |text: &str| self.values.iter().any(|value| value.eq_ignore_ascii_case(text));
         let Operator { test, negated, absent } = self.operator;
@@ -146,13 +146,13 @@ fn is_mfa(key: &str) -> bool {
 }
 
 /// The condition keys that tell the three callers apart, and those that no user's request has.
-fn fact<'a>(key: &str, caller: Caller, account: &'a str) -> Fact<'a> {
+fn fact<'a>(key: &str, caller: ModelCaller, account: &'a str) -> Fact<'a> {
     match (key, caller) {
-        ("aws:multifactorauthpresent", Caller::SessionWithoutMfa)
+        ("aws:multifactorauthpresent", ModelCaller::SessionWithoutMfa)
         | ("aws:principalisawsservice" | "aws:viaawsservice", _) => Fact::Is("false"),
-        ("aws:multifactorauthpresent", Caller::SessionWithMfa) => Fact::Is("true"),
-        ("aws:multifactorauthage", Caller::SessionWithMfa)
-        | ("aws:tokenissuetime", Caller::SessionWithoutMfa | Caller::SessionWithMfa)
+        ("aws:multifactorauthpresent", ModelCaller::SessionWithMfa) => Fact::Is("true"),
+        ("aws:multifactorauthage", ModelCaller::SessionWithMfa)
+        | ("aws:tokenissuetime", ModelCaller::SessionWithoutMfa | ModelCaller::SessionWithMfa)
         | ("aws:principalarn" | "aws:username" | "aws:userid", _) => Fact::Some,
         (
             "aws:multifactorauthpresent"

@@ -1,7 +1,7 @@
 //! Judges the calls of the user itself: what the key may do in its own account.
 
 use super::{
-    Cause, Evidence, Finding, Footing, Guardrail, Outcome, Probe, Quarantine, Signed, Verdict,
+    Cause, Evidence, Finding, Guardrail, Outcome, Probe, Quarantine, RunContext, Signed, Verdict,
     worst,
 };
 
@@ -17,7 +17,7 @@ const QUARANTINED: [&str; 5] = [
 
 /// What is known of the user's MFA devices.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Device {
+pub enum DeviceEvidence {
     /// AWS took a code from one.
     TookCode,
     /// AWS lists so many, of which so many make codes.
@@ -32,12 +32,12 @@ pub enum Device {
 }
 
 /// Judges calls that must be refused without MFA, by whoever signed them.
-pub fn judge_calls(guardrail: Guardrail, probes: Vec<Probe>, footing: &Footing) -> Finding {
+pub fn judge_calls(guardrail: Guardrail, probes: Vec<Probe>, basis: &RunContext) -> Finding {
     let sets = [Signed::Key, Signed::SessionWithoutMfa]
         .into_iter()
         .map(|by| probes.iter().filter(|probe| probe.by == by).collect())
         .filter(|set: &Vec<&Probe>| !set.is_empty());
-    let (verdict, because) = worst(sets.map(|set| judge_set(&set, footing)));
+    let (verdict, because) = worst(sets.map(|set| judge_set(&set, basis)));
     Finding {
         guardrail,
         verdict,
@@ -47,7 +47,7 @@ pub fn judge_calls(guardrail: Guardrail, probes: Vec<Probe>, footing: &Footing) 
     }
 }
 
-fn judge_set(probes: &[&Probe], footing: &Footing) -> (Verdict, String) {
+fn judge_set(probes: &[&Probe], basis: &RunContext) -> (Verdict, String) {
     let names = |set: &[&Probe]| {
         let calls: Vec<&str> = set.iter().map(|probe| probe.call.as_str()).collect();
         calls.join(", ")
@@ -60,14 +60,14 @@ fn judge_set(probes: &[&Probe], footing: &Footing) -> (Verdict, String) {
         let why = format!("AWS lets the {} call {}", first.by.name(), names(&allowed));
         return (Verdict::Open, why);
     }
-    if let Err(why) = &footing.control {
+    if let Err(why) = &basis.control {
         return (Verdict::NotProved, format!("there is no positive control: {why}"));
     }
     let cause_is =
         |probe: &Probe, test: fn(&Cause) -> bool| probe.outcome.cause().is_some_and(test);
     let quarantined = |probe: &Probe| {
         cause_is(probe, Cause::is_quarantine)
-            || footing.quarantine == Some(Quarantine::Suspected)
+            || basis.quarantine == Some(Quarantine::Suspected)
                 && QUARANTINED.contains(&probe.call.as_str())
     };
     let denied = pick(&|probe| cause_is(probe, Cause::is_own_deny) && !quarantined(probe));
@@ -91,28 +91,28 @@ fn judge_set(probes: &[&Probe], footing: &Footing) -> (Verdict, String) {
             Verdict::NotProved,
             format!("the deny spares {}, which only no policy allows", names(&lacking)),
         ),
-        ([_, ..], [], []) => (footing.ground.stands(), "refused, and AWS names the deny".into()),
+        ([_, ..], [], []) => (basis.against.stands(), "refused, and AWS names the deny".into()),
     }
 }
 
 /// Judges whether a thief who holds the key could enrol a device of their own.
-pub fn judge_device(device: &Device, footing: &Footing) -> Finding {
+pub fn judge_device(device: &DeviceEvidence, basis: &RunContext) -> Finding {
     let (verdict, because) = match device {
-        Device::TookCode => (footing.ground.stands(), "AWS took a code of the user's device".into()),
-        Device::Listed { all: 0, .. } => (
+        DeviceEvidence::TookCode => (basis.against.stands(), "AWS took a code of the user's device".into()),
+        DeviceEvidence::Listed { all: 0, .. } => (
             Verdict::Open,
             "the user has no MFA device: whoever holds the key may enrol one, and then passes every guardrail"
                 .into(),
         ),
-        Device::Listed { codes: 0, .. } => (
+        DeviceEvidence::Listed { codes: 0, .. } => (
             Verdict::NotProved,
             "the user's only devices are security keys, which API calls cannot use".into(),
         ),
-        Device::Listed { codes, .. } => (
+        DeviceEvidence::Listed { codes, .. } => (
             Verdict::NotProved,
             format!("AWS lists {codes} that make codes, but none was tried"),
         ),
-        Device::Unknown(outcome) => (Verdict::NotProved, format!("iam:ListMFADevices: {outcome}")),
+        DeviceEvidence::Unknown(outcome) => (Verdict::NotProved, format!("iam:ListMFADevices: {outcome}")),
     };
     Finding {
         guardrail: Guardrail::Device,
@@ -125,7 +125,7 @@ pub fn judge_device(device: &Device, footing: &Footing) -> Finding {
 
 fn remedy(guardrail: Guardrail, verdict: Verdict) -> Option<String> {
     let text = match (verdict, guardrail) {
-        (Verdict::Proved | Verdict::Held, _) => return None,
+        (Verdict::Proved | Verdict::HoldsOnEmulator, _) => return None,
         (Verdict::Open, Guardrail::Device) => {
             "enrol an authenticator app in the console now, and rotate the key: `sekisho key rotate`"
         }

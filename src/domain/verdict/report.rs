@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::domain::fault::Exit;
 use crate::domain::ids::{AccountId, Name, RoleArn, UserName};
 
-use super::{Evidence, Finding, Ground, Guardrail, Quarantine, Verdict};
+use super::{Against, Evidence, Finding, Guardrail, Quarantine, Verdict};
 
 /// The meaning of the report's fields.
 pub const SCHEMA: u32 = 1;
@@ -16,8 +16,9 @@ pub const SCHEMA: u32 = 1;
 pub struct Report {
     /// [`SCHEMA`].
     pub schema: u32,
-    /// Who answered. On emulated ground nothing is proved.
-    pub ground: Ground,
+    /// Who answered. On an emulator nothing is proved.
+    #[serde(rename = "ground")]
+    pub against: Against,
     /// When the run began, UTC.
     pub at: Timestamp,
     /// The account with the IAM users.
@@ -68,7 +69,7 @@ pub struct RoleReport {
 
 /// What the switcher shows of an account's last verification.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Mark {
+pub struct VerifiedMark {
     /// When, UTC.
     pub at: Timestamp,
     /// The account's verdict as a whole.
@@ -96,10 +97,10 @@ impl RoleReport {
     }
 
     /// The worst finding; what is masked counts as standing behind a trust policy that was read.
-    fn verdict(&self, ground: Ground) -> Verdict {
+    fn verdict(&self, against: Against) -> Verdict {
         let excused = self.trust_is_read();
         let verdicts = self.findings.iter().map(|finding| match finding.verdict {
-            Verdict::Masked if excused => ground.stands(),
+            Verdict::Masked if excused => against.stands(),
             verdict => verdict,
         });
         verdicts.max().unwrap_or(Verdict::NotProved)
@@ -110,8 +111,8 @@ impl AccountReport {
     /// The account's verdict as a whole: its worst finding.
     ///
     /// Masked guardrails count as standing where the trust policy was read and is sound.
-    pub fn verdict(&self, ground: Ground) -> Verdict {
-        let roles = self.roles.iter().map(|role| role.verdict(ground));
+    pub fn verdict(&self, against: Against) -> Verdict {
+        let roles = self.roles.iter().map(|role| role.verdict(against));
         roles.max().unwrap_or(Verdict::NotProved).max(self.back_doors.verdict)
     }
 
@@ -126,19 +127,19 @@ impl Report {
     /// The worst verdict of all.
     pub fn verdict(&self) -> Verdict {
         let key = self.key.iter().map(|finding| finding.verdict);
-        let accounts = self.accounts.iter().map(|account| account.verdict(self.ground));
+        let accounts = self.accounts.iter().map(|account| account.verdict(self.against));
         key.chain(accounts)
             .chain(self.accounts.is_empty().then_some(Verdict::NotProved))
             .max()
             .unwrap_or(Verdict::NotProved)
     }
 
-    /// How the program ends: proved, an open guardrail, or undecided. Emulated ground never proves anything.
+    /// How the program ends: proved, an open guardrail, or undecided. An emulator never proves anything.
     pub fn exit(&self) -> Exit {
         match self.verdict() {
             Verdict::Proved => Exit::Done,
             Verdict::Open => Exit::Open,
-            Verdict::Held | Verdict::Masked | Verdict::NotProved => Exit::Undecided,
+            Verdict::HoldsOnEmulator | Verdict::Masked | Verdict::NotProved => Exit::Undecided,
         }
     }
 
@@ -147,7 +148,7 @@ impl Report {
         let mut value = serde_json::to_value(self).unwrap_or_default();
         value["verdict"] = serde_json::json!(self.verdict());
         for (n, account) in self.accounts.iter().enumerate() {
-            value["accounts"][n]["verdict"] = serde_json::json!(account.verdict(self.ground));
+            value["accounts"][n]["verdict"] = serde_json::json!(account.verdict(self.against));
         }
         format!("{value:#}")
     }
@@ -168,7 +169,7 @@ mod tests {
         Finding { guardrail, verdict, because: String::new(), evidence, remedy: None }
     }
 
-    fn report(ground: Ground, user: Verdict, trust: Verdict, read: bool) -> Report {
+    fn report(against: Against, user: Verdict, trust: Verdict, read: bool) -> Report {
         let role: RoleArn = "arn:aws:iam::222222222222:role/Developer".parse().unwrap();
         let evidence = Evidence::TrustPolicy { role: role.to_string(), reading: Reading::AsksMfa };
         let findings = vec![
@@ -178,7 +179,7 @@ mod tests {
         ];
         Report {
             schema: SCHEMA,
-            ground,
+            against,
             at: Timestamp::UNIX_EPOCH,
             auth_account: "111111111111".parse().unwrap(),
             user: None,
@@ -186,13 +187,13 @@ mod tests {
             detours: Vec::new(),
             control_missing: None,
             quarantine: None,
-            key: vec![finding(Guardrail::Reads, ground.stands(), Vec::new())],
+            key: vec![finding(Guardrail::Reads, against.stands(), Vec::new())],
             accounts: vec![AccountReport {
                 name: "dev".parse().unwrap(),
                 id: "222222222222".parse().unwrap(),
                 at: Timestamp::UNIX_EPOCH,
                 roles: vec![RoleReport { role, findings }],
-                back_doors: finding(Guardrail::BackDoors, ground.stands(), Vec::new()),
+                back_doors: finding(Guardrail::BackDoors, against.stands(), Vec::new()),
             }],
             left_out: Vec::new(),
             not_tried: NOT_TRIED.to_vec(),
@@ -201,31 +202,31 @@ mod tests {
 
     #[test]
     fn masked_is_good_enough_only_behind_a_trust_policy_that_was_read() {
-        use Verdict::{Held, Masked, NotProved, Open, Proved};
-        for (ground, user, trust, read, exit) in [
-            (Ground::Aws, Proved, Proved, true, Exit::Done),
-            (Ground::Aws, Masked, Proved, true, Exit::Done),
-            (Ground::Aws, Proved, Proved, false, Exit::Undecided),
-            (Ground::Aws, Proved, Masked, false, Exit::Undecided),
-            (Ground::Aws, Proved, NotProved, true, Exit::Undecided),
-            (Ground::Aws, Open, Proved, true, Exit::Open),
-            (Ground::Emulated, Held, Held, true, Exit::Undecided),
+        use Verdict::{HoldsOnEmulator, Masked, NotProved, Open, Proved};
+        for (against, user, trust, read, exit) in [
+            (Against::Aws, Proved, Proved, true, Exit::Done),
+            (Against::Aws, Masked, Proved, true, Exit::Done),
+            (Against::Aws, Proved, Proved, false, Exit::Undecided),
+            (Against::Aws, Proved, Masked, false, Exit::Undecided),
+            (Against::Aws, Proved, NotProved, true, Exit::Undecided),
+            (Against::Aws, Open, Proved, true, Exit::Open),
+            (Against::Emulated, HoldsOnEmulator, HoldsOnEmulator, true, Exit::Undecided),
         ] {
-            let report = report(ground, user, trust, read);
-            assert_eq!(report.exit(), exit, "{ground:?} {user:?} {trust:?} {read}");
+            let report = report(against, user, trust, read);
+            assert_eq!(report.exit(), exit, "{against:?} {user:?} {trust:?} {read}");
         }
     }
 
     #[test]
     fn a_report_without_accounts_proves_nothing() {
-        let mut report = report(Ground::Aws, Verdict::Proved, Verdict::Proved, true);
+        let mut report = report(Against::Aws, Verdict::Proved, Verdict::Proved, true);
         report.accounts.clear();
         assert_eq!(report.exit(), Exit::Undecided);
     }
 
     #[test]
     fn the_json_is_what_scripts_read() {
-        let mut report = report(Ground::Aws, Verdict::Open, Verdict::Proved, true);
+        let mut report = report(Against::Aws, Verdict::Open, Verdict::Proved, true);
         let message =
             "x with an explicit deny in an identity-based policy: arn:aws:iam::1:policy/p";
         let outcomes = [

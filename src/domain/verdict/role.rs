@@ -4,7 +4,7 @@ use crate::domain::ids::RoleArn;
 use crate::domain::trust::Reading;
 
 use super::{
-    Cause, Evidence, Finding, Footing, Guardrail, Outcome, PolicyType, Probe, Signed, Verdict,
+    Cause, Evidence, Finding, Guardrail, Outcome, PolicyType, Probe, RunContext, Signed, Verdict,
     worst,
 };
 
@@ -24,13 +24,13 @@ pub struct RoleEvidence {
 }
 
 /// How one refusal without MFA bears on a guardrail.
-type Weigh = fn(&Cause, &Footing) -> (Verdict, &'static str);
+type Weigh = fn(&Cause, &RunContext) -> (Verdict, &'static str);
 
 /// Judges the three guardrails before a role.
-pub fn judge_role(seen: &RoleEvidence, footing: &Footing) -> [Finding; 3] {
-    let user = seen.weigh(footing, by_user);
-    let organization = seen.weigh(footing, by_organization);
-    let trust = seen.trust(footing);
+pub fn judge_role(seen: &RoleEvidence, basis: &RunContext) -> [Finding; 3] {
+    let user = seen.weigh(basis, by_user);
+    let organization = seen.weigh(basis, by_organization);
+    let trust = seen.trust(basis);
     [(Guardrail::User, user), (Guardrail::Trust, trust), (Guardrail::Organization, organization)]
         .map(|(guardrail, (verdict, because))| Finding {
             guardrail,
@@ -41,14 +41,14 @@ pub fn judge_role(seen: &RoleEvidence, footing: &Footing) -> [Finding; 3] {
         })
 }
 
-fn by_user(cause: &Cause, footing: &Footing) -> (Verdict, &'static str) {
-    let stands = footing.ground.stands();
+fn by_user(cause: &Cause, basis: &RunContext) -> (Verdict, &'static str) {
+    let stands = basis.against.stands();
     match cause {
         deny if deny.is_own_deny() => (stands, "refused, and AWS names a deny of the user's side"),
         lack if lack.is_own_lack() => {
             (stands, "no policy of the user allows it without a code, and with one it is allowed")
         }
-        Cause::Unnamed if footing.names_policies => (
+        Cause::Unnamed if basis.names_policies => (
             Verdict::Open,
             "AWS names a deny of the user's side where there is one, and named none: only the role's side refused",
         ),
@@ -57,10 +57,10 @@ fn by_user(cause: &Cause, footing: &Footing) -> (Verdict, &'static str) {
     }
 }
 
-fn by_organization(cause: &Cause, footing: &Footing) -> (Verdict, &'static str) {
+fn by_organization(cause: &Cause, basis: &RunContext) -> (Verdict, &'static str) {
     match cause {
         Cause::ExplicitDeny { policy_type: PolicyType::ResourceControl, .. } => {
-            (footing.ground.stands(), "refused, and AWS names a resource control policy")
+            (basis.against.stands(), "refused, and AWS names a resource control policy")
         }
         Cause::Unnamed => (Verdict::NotProved, "AWS named no resource control policy"),
         _ => (Verdict::Masked, "the user's side refused first"),
@@ -76,12 +76,12 @@ impl RoleEvidence {
     }
 
     /// What every guardrail shares: an entry without MFA, a missing control, an outcome that says nothing.
-    fn before_weighing(&self, footing: &Footing) -> Option<(Verdict, String)> {
+    fn before_weighing(&self, basis: &RunContext) -> Option<(Verdict, String)> {
         if let Some((by, _)) = self.without_mfa().find(|(_, outcome)| **outcome == Outcome::Allowed)
         {
             return Some((Verdict::Open, format!("AWS let the {} in", by.name())));
         }
-        if let Err(why) = &footing.control {
+        if let Err(why) = &basis.control {
             return Some((Verdict::NotProved, format!("there is no positive control: {why}")));
         }
         if self.control != Outcome::Allowed {
@@ -92,25 +92,25 @@ impl RoleEvidence {
         None
     }
 
-    fn weigh(&self, footing: &Footing, weigh: Weigh) -> (Verdict, String) {
-        if let Some(verdict) = self.before_weighing(footing) {
+    fn weigh(&self, basis: &RunContext, weigh: Weigh) -> (Verdict, String) {
+        if let Some(verdict) = self.before_weighing(basis) {
             return verdict;
         }
         worst(self.without_mfa().map(|(by, outcome)| match outcome.cause() {
             Some(cause) => {
-                let (verdict, why) = weigh(cause, footing);
+                let (verdict, why) = weigh(cause, basis);
                 (verdict, format!("{}: {why}", by.name()))
             }
             None => (Verdict::NotProved, format!("{}: {outcome}", by.name())),
         }))
     }
 
-    fn trust(&self, footing: &Footing) -> (Verdict, String) {
+    fn trust(&self, basis: &RunContext) -> (Verdict, String) {
         let read = |verdict, why: &str| (verdict, why.to_owned());
         let entered = self.without_mfa().any(|(_, outcome)| *outcome == Outcome::Allowed);
         match &self.trust {
             _ if entered => self
-                .before_weighing(footing)
+                .before_weighing(basis)
                 .unwrap_or_else(|| read(Verdict::Open, "entered without MFA")),
             Ok(Reading::Open(hole)) => (
                 Verdict::Open,
@@ -119,9 +119,7 @@ impl RoleEvidence {
                     hole.statement, hole.principal
                 ),
             ),
-            Ok(Reading::AsksMfa) => {
-                read(footing.ground.stands(), "read: every way in asks for MFA")
-            }
+            Ok(Reading::AsksMfa) => read(basis.against.stands(), "read: every way in asks for MFA"),
             Ok(Reading::Closed) => read(
                 Verdict::NotProved,
                 "read: it lets none of the users in, and yet a code opens the role",
@@ -129,23 +127,22 @@ impl RoleEvidence {
             Ok(Reading::Unclear { why }) => {
                 (Verdict::NotProved, format!("it cannot be fully interpreted: {why}"))
             }
-            Err(unread) => match self.before_weighing(footing) {
+            Err(unread) => match self.before_weighing(basis) {
                 Some(verdict) => verdict,
-                None => self.trust_unread(unread, footing),
+                None => self.trust_unread(unread, basis),
             },
         }
     }
 
     /// The trust policy by the refusals alone: only one that nothing else explains speaks for it.
-    fn trust_unread(&self, unread: &Outcome, footing: &Footing) -> (Verdict, String) {
+    fn trust_unread(&self, unread: &Outcome, basis: &RunContext) -> (Verdict, String) {
         let all =
             |test: &dyn Fn(&Outcome) -> bool| self.without_mfa().all(|(_, outcome)| test(outcome));
         if !all(&|outcome| outcome.cause().is_some()) {
             (Verdict::NotProved, format!("not read ({unread}), and the probes are undecided"))
-        } else if footing.names_policies && all(&|outcome| outcome.cause() == Some(&Cause::Unnamed))
-        {
+        } else if basis.names_policies && all(&|outcome| outcome.cause() == Some(&Cause::Unnamed)) {
             (
-                footing.ground.stands(),
+                basis.against.stands(),
                 "refused without a code, opened with one, and no other policy is named".into(),
             )
         } else {
@@ -173,7 +170,7 @@ impl RoleEvidence {
 /// Judges the account's other roles: those that let the auth account's users in without MFA.
 pub fn judge_back_doors(
     roles: Result<Vec<(String, Reading)>, Outcome>,
-    footing: &Footing,
+    basis: &RunContext,
 ) -> Finding {
     let finding = |verdict, because: String, evidence| Finding {
         guardrail: Guardrail::BackDoors,
@@ -201,7 +198,7 @@ pub fn judge_back_doors(
     let unclear = of(|reading| matches!(reading, Reading::Unclear { .. }));
     match (open.len(), unclear.len()) {
         (0, 0) => finding(
-            footing.ground.stands(),
+            basis.against.stands(),
             format!("none of the account's {many} other roles lets the users in without MFA"),
             Vec::new(),
         ),
@@ -222,7 +219,7 @@ pub fn judge_back_doors(
 
 fn remedy(guardrail: Guardrail, verdict: Verdict) -> Option<String> {
     let text = match (verdict, guardrail) {
-        (Verdict::Proved | Verdict::Held, _) => return None,
+        (Verdict::Proved | Verdict::HoldsOnEmulator, _) => return None,
         (Verdict::Open, Guardrail::User) => {
             "deny every user everything without MFA (BoolIfExists): `sekisho policy --write DIR`, auth account"
         }

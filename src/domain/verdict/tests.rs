@@ -17,8 +17,8 @@ fn rcp() -> Outcome {
     )
 }
 
-fn footing() -> Footing {
-    Footing { ground: Ground::Aws, control: Ok(()), names_policies: true, quarantine: None }
+fn run() -> RunContext {
+    RunContext { against: Against::Aws, control: Ok(()), names_policies: true, quarantine: None }
 }
 
 fn hole() -> Reading {
@@ -30,7 +30,7 @@ fn role(
     key: Outcome,
     session: Option<Outcome>,
     trust: Result<Reading, Outcome>,
-    footing: &Footing,
+    basis: &RunContext,
 ) -> [Verdict; 3] {
     let seen = RoleEvidence {
         role: "arn:aws:iam::222222222222:role/Developer".parse().unwrap(),
@@ -39,16 +39,16 @@ fn role(
         control: Outcome::Allowed,
         trust,
     };
-    judge_role(&seen, footing).map(|finding| finding.verdict)
+    judge_role(&seen, basis).map(|finding| finding.verdict)
 }
 
-fn calls(outcomes: &[(Signed, &str, Outcome)], footing: &Footing) -> Verdict {
+fn calls(outcomes: &[(Signed, &str, Outcome)], basis: &RunContext) -> Verdict {
     let probes = outcomes.iter().map(|(by, call, outcome)| Probe {
         by: *by,
         call: (*call).into(),
         outcome: outcome.clone(),
     });
-    judge_calls(Guardrail::Reads, probes.collect(), footing).verdict
+    judge_calls(Guardrail::Reads, probes.collect(), basis).verdict
 }
 
 #[test]
@@ -155,31 +155,34 @@ fn a_role_is_judged_guardrail_by_guardrail() {
         (identity(), Some(identity()), Ok(Reading::Closed), [Proved, NotProved, Masked]),
     ] {
         let shown = format!("{key} / {session:?} / {trust:?}");
-        assert_eq!(role(key, session, trust, &footing()), verdicts, "{shown}");
+        assert_eq!(role(key, session, trust, &run()), verdicts, "{shown}");
     }
 }
 
 #[test]
 fn a_refusal_without_a_name_proves_nothing_where_aws_names_none() {
-    let footing = Footing { names_policies: false, ..footing() };
+    let run = RunContext { names_policies: false, ..run() };
     assert_eq!(
-        role(denied(""), Some(denied("")), Err(denied("")), &footing),
+        role(denied(""), Some(denied("")), Err(denied("")), &run),
         [Verdict::NotProved, Verdict::Masked, Verdict::NotProved]
     );
 }
 
 #[test]
 fn without_the_control_nothing_is_proved_and_open_stays_open() {
-    let footing = Footing { control: Err("no code was given".into()), ..footing() };
-    assert_eq!(role(identity(), None, Err(denied("")), &footing), [Verdict::NotProved; 3]);
-    assert_eq!(role(Outcome::Allowed, None, Err(denied("")), &footing), [Verdict::Open; 3]);
-    assert_eq!(calls(&[(Signed::Key, "iam:ListUsers", identity())], &footing), Verdict::NotProved);
-    assert_eq!(calls(&[(Signed::Key, "iam:ListUsers", Outcome::Allowed)], &footing), Verdict::Open);
+    let run = RunContext { control: Err("no code was given".into()), ..run() };
+    assert_eq!(role(identity(), None, Err(denied("")), &run), [Verdict::NotProved; 3]);
+    assert_eq!(role(Outcome::Allowed, None, Err(denied("")), &run), [Verdict::Open; 3]);
+    assert_eq!(calls(&[(Signed::Key, "iam:ListUsers", identity())], &run), Verdict::NotProved);
+    assert_eq!(calls(&[(Signed::Key, "iam:ListUsers", Outcome::Allowed)], &run), Verdict::Open);
     assert_eq!(
-        judge_device(&Device::Listed { all: 1, codes: 1 }, &footing).verdict,
+        judge_device(&DeviceEvidence::Listed { all: 1, codes: 1 }, &run).verdict,
         Verdict::NotProved
     );
-    assert_eq!(judge_device(&Device::Listed { all: 0, codes: 0 }, &footing).verdict, Verdict::Open);
+    assert_eq!(
+        judge_device(&DeviceEvidence::Listed { all: 0, codes: 0 }, &run).verdict,
+        Verdict::Open
+    );
 }
 
 #[test]
@@ -191,7 +194,7 @@ fn a_role_that_a_code_does_not_open_is_not_proved() {
         control: denied(""),
         trust: Err(Outcome::undecided("not entered")),
     };
-    let verdicts = judge_role(&seen, &footing()).map(|finding| finding.verdict);
+    let verdicts = judge_role(&seen, &run()).map(|finding| finding.verdict);
     assert_eq!(verdicts, [Verdict::NotProved; 3]);
 }
 
@@ -222,7 +225,7 @@ fn calls_are_judged_by_what_denies_them() {
         (vec![session(needs_mfa())], Verdict::NotProved),
         (vec![], Verdict::NotProved),
     ] {
-        assert_eq!(calls(&seen, &footing()), verdict, "{seen:?}");
+        assert_eq!(calls(&seen, &run()), verdict, "{seen:?}");
     }
 }
 
@@ -234,23 +237,26 @@ fn the_quarantine_masks_what_it_denies() {
     assert!(named.cause().unwrap().is_quarantine());
     let buckets = |outcome: &Outcome| (Signed::Key, "s3:ListAllMyBuckets", outcome.clone());
     let regions = |outcome: &Outcome| (Signed::Key, "ec2:DescribeRegions", outcome.clone());
-    let quarantined = |how| Footing { quarantine: Some(how), ..footing() };
-    let footing = quarantined(Quarantine::Named);
-    assert_eq!(calls(&[buckets(&named)], &footing), Verdict::Masked);
-    assert_eq!(calls(&[buckets(&named), regions(&identity())], &footing), Verdict::Proved);
-    let footing = quarantined(Quarantine::Suspected);
-    assert_eq!(calls(&[buckets(&identity())], &footing), Verdict::Masked);
+    let quarantined = |how| RunContext { quarantine: Some(how), ..run() };
+    let run = quarantined(Quarantine::Named);
+    assert_eq!(calls(&[buckets(&named)], &run), Verdict::Masked);
+    assert_eq!(calls(&[buckets(&named), regions(&identity())], &run), Verdict::Proved);
+    let run = quarantined(Quarantine::Suspected);
+    assert_eq!(calls(&[buckets(&identity())], &run), Verdict::Masked);
 }
 
 #[test]
 fn nothing_is_proved_on_emulated_ground() {
-    let footing = Footing { ground: Ground::Emulated, ..footing() };
-    let verdicts = role(identity(), None, Ok(Reading::AsksMfa), &footing);
-    assert_eq!(verdicts, [Verdict::Held, Verdict::Held, Verdict::Masked]);
-    assert_eq!(calls(&[(Signed::Key, "iam:ListUsers", identity())], &footing), Verdict::Held);
-    assert_eq!(judge_device(&Device::TookCode, &footing).verdict, Verdict::Held);
-    let back_doors = judge_back_doors(Ok(vec![]), &footing);
-    assert_eq!(back_doors.verdict, Verdict::Held);
+    let run = RunContext { against: Against::Emulated, ..run() };
+    let verdicts = role(identity(), None, Ok(Reading::AsksMfa), &run);
+    assert_eq!(verdicts, [Verdict::HoldsOnEmulator, Verdict::HoldsOnEmulator, Verdict::Masked]);
+    assert_eq!(
+        calls(&[(Signed::Key, "iam:ListUsers", identity())], &run),
+        Verdict::HoldsOnEmulator
+    );
+    assert_eq!(judge_device(&DeviceEvidence::TookCode, &run).verdict, Verdict::HoldsOnEmulator);
+    let back_doors = judge_back_doors(Ok(vec![]), &run);
+    assert_eq!(back_doors.verdict, Verdict::HoldsOnEmulator);
 }
 
 #[test]
@@ -260,13 +266,13 @@ fn back_doors_are_named() {
         Ok(named.collect())
     };
     let unclear = Reading::Unclear { why: "?".into() };
-    let open = judge_back_doors(roles(&[Reading::Closed, hole(), unclear.clone()]), &footing());
+    let open = judge_back_doors(roles(&[Reading::Closed, hole(), unclear.clone()]), &run());
     assert_eq!((open.verdict, open.evidence.len()), (Verdict::Open, 1));
     assert_eq!(
         open.evidence[0].to_string(),
         "trust policy of role-1: statement Enter lets a bare key of * in"
     );
-    let doubt = judge_back_doors(roles(&[Reading::AsksMfa, unclear]), &footing());
+    let doubt = judge_back_doors(roles(&[Reading::AsksMfa, unclear]), &run());
     assert_eq!((doubt.verdict, doubt.evidence.len()), (Verdict::NotProved, 1));
-    assert_eq!(judge_back_doors(Err(denied("")), &footing()).verdict, Verdict::NotProved);
+    assert_eq!(judge_back_doors(Err(denied("")), &run()).verdict, Verdict::NotProved);
 }

@@ -17,7 +17,7 @@ use crate::domain::text::{sanitize, without_codes};
 
 /// What kind of failure it is, as far as the broker acts on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum FailureKind {
     /// The code is wrong or was used before: AWS gives both the same text.
     Code,
     /// The serial is nobody's, or another user's.
@@ -56,7 +56,7 @@ pub enum Kind {
 #[derive(Debug, Clone)]
 pub struct Failure {
     /// What the broker acts on.
-    pub kind: Kind,
+    pub kind: FailureKind,
     /// AWS's error code, e.g. `AccessDenied`.
     pub code: Option<String>,
     /// AWS's message, or the network's, sanitized.
@@ -110,14 +110,14 @@ impl Failure {
             (SdkError::ServiceError(_) | SdkError::ResponseError(_), _)
                 if status.is_some_and(|status| status >= 500 || status == 429) =>
             {
-                Kind::Busy
+                FailureKind::Busy
             }
-            (SdkError::ServiceError(_) | SdkError::ResponseError(_), _) => Kind::Garbled,
-            _ => Kind::Unreachable,
+            (SdkError::ServiceError(_) | SdkError::ResponseError(_), _) => FailureKind::Garbled,
+            _ => FailureKind::Unreachable,
         };
         Self {
-            kind: if kind == Kind::Other && status.is_some_and(|s| s >= 500) {
-                Kind::Busy
+            kind: if kind == FailureKind::Other && status.is_some_and(|s| s >= 500) {
+                FailureKind::Busy
             } else {
                 kind
             },
@@ -125,7 +125,7 @@ impl Failure {
             request_id: header("x-amzn-requestid")
                 .or_else(|| header("x-amz-request-id"))
                 .map(|id| sanitize(&id)),
-            unsent: kind == Kind::Unreachable && is_connect(error),
+            unsent: kind == FailureKind::Unreachable && is_connect(error),
             code,
             message,
             status,
@@ -135,7 +135,7 @@ impl Failure {
     /// An answer that makes no sense.
     pub(super) fn garbled(call: &str) -> Self {
         Self {
-            kind: Kind::Garbled,
+            kind: FailureKind::Garbled,
             code: None,
             message: format!("the answer to {call} makes no sense"),
             skew: None,
@@ -165,46 +165,46 @@ impl Failure {
     /// The fault for a person.
     pub fn fault(&self, doing: Doing<'_>) -> Fault {
         let fault = match self.kind {
-            Kind::Code => Fault::new(Exit::Refused, "AWS did not take the code")
+            FailureKind::Code => Fault::new(Exit::Refused, "AWS did not take the code")
                 .because("it was used before, or its 30 seconds were over: each code works once")
                 .because("it came from another device than the one named")
                 .because("the device's clock is off")
                 .fix("wait for the next code and try again"),
-            Kind::Device => Fault::new(Exit::Refused, "AWS does not know the MFA device for this user")
+            FailureKind::Device => Fault::new(Exit::Refused, "AWS does not know the MFA device for this user")
                 .because("the serial in the config is not this user's: a device's name need not be the user's")
                 .because("the device was removed or replaced")
                 .fix("compare `auth.mfa` with the console's Security credentials page; `sekisho doctor` lists your devices"),
-            Kind::OverMaximum | Kind::OverChained => {
+            FailureKind::OverMaximum | FailureKind::OverChained => {
                 Fault::new(Exit::Refused, "AWS does not give a session this long")
                     .because("the role's maximum session duration is lower")
                     .fix("ask for less, e.g. `--duration 1h`, or raise the role's MaxSessionDuration")
             }
-            Kind::IdentityDeny | Kind::Denied => self.denied(doing),
-            Kind::Expired => Fault::new(Exit::Refused, "the session has expired")
+            FailureKind::IdentityDeny | FailureKind::Denied => self.denied(doing),
+            FailureKind::Expired => Fault::new(Exit::Refused, "the session has expired")
                 .because("AWS no longer takes the credentials that were cached")
                 .fix("try again: a new session is made"),
-            Kind::Unknown => Fault::new(Exit::Refused, "AWS does not know this access key")
+            FailureKind::Unknown => Fault::new(Exit::Refused, "AWS does not know this access key")
                 .because("the key was deactivated, deleted or rotated")
                 .because("AWS deactivated it after it leaked: look for a case in the console")
                 .because("it belongs to another partition (China, GovCloud) than the region")
                 .fix("check the key in the IAM console, then `sekisho key add`"),
-            Kind::Signature => self.signature(),
-            Kind::NotAKey => Fault::new(Exit::Usage, "a session was given where an access key is needed")
+            FailureKind::Signature => self.signature(),
+            FailureKind::NotAKey => Fault::new(Exit::Usage, "a session was given where an access key is needed")
                 .because("AWS_SESSION_TOKEN or a profile's session was taken for the key")
                 .fix("point `auth.key` at the IAM user's long-term key (AKIA…)"),
-            Kind::RegionOff => Fault::new(Exit::Refused, "STS is switched off in this region")
+            FailureKind::RegionOff => Fault::new(Exit::Refused, "STS is switched off in this region")
                 .because("the account's administrator deactivated it, or the region is opt-in")
                 .fix("set `auth.region` to a region that is on, or activate STS in the IAM console's account settings"),
-            Kind::Policy => self.policy(),
-            Kind::Busy => Fault::new(Exit::Fault, "AWS is busy or failing")
+            FailureKind::Policy => self.policy(),
+            FailureKind::Busy => Fault::new(Exit::Fault, "AWS is busy or failing")
                 .because(self.said())
                 .fix("try again in a moment; https://health.aws.amazon.com tells of outages"),
-            Kind::Unreachable => self.unreachable(),
-            Kind::Garbled => Fault::new(Exit::Fault, "the answer makes no sense")
+            FailureKind::Unreachable => self.unreachable(),
+            FailureKind::Garbled => Fault::new(Exit::Fault, "the answer makes no sense")
                 .because(self.message.clone())
                 .because("something between here and AWS answered instead: a proxy, a captive portal, an emulator")
                 .fix("check `auth.endpoint_url`, HTTPS_PROXY and the network"),
-            Kind::Other => Fault::new(Exit::Refused, "AWS refused").because(self.said()).fix(
+            FailureKind::Other => Fault::new(Exit::Refused, "AWS refused").because(self.said()).fix(
                 "`-v` shows AWS's code and request id; `sekisho doctor` looks for the usual causes",
             ),
         };
@@ -353,37 +353,37 @@ impl Failure {
     }
 }
 
-fn classify(code: &str, message: &str) -> Kind {
+fn classify(code: &str, message: &str) -> FailureKind {
     match code {
         "AccessDenied" | "AccessDeniedException" | "UnauthorizedOperation" => {
             if message
                 .starts_with("MultiFactorAuthentication failed with invalid MFA one time pass code")
             {
-                Kind::Code
+                FailureKind::Code
             } else if message.starts_with("MultiFactorAuthentication failed") {
-                Kind::Device
+                FailureKind::Device
             } else if message.starts_with("Cannot call GetSessionToken with session credentials") {
-                Kind::NotAKey
+                FailureKind::NotAKey
             } else if message.contains("explicit deny in an identity-based policy") {
-                Kind::IdentityDeny
+                FailureKind::IdentityDeny
             } else {
-                Kind::Denied
+                FailureKind::Denied
             }
         }
         "ValidationError" if message.contains("exceeds the MaxSessionDuration") => {
-            Kind::OverMaximum
+            FailureKind::OverMaximum
         }
-        "ValidationError" if message.contains("1 hour session limit") => Kind::OverChained,
-        "ExpiredToken" | "ExpiredTokenException" | "RequestExpired" => Kind::Expired,
+        "ValidationError" if message.contains("1 hour session limit") => FailureKind::OverChained,
+        "ExpiredToken" | "ExpiredTokenException" | "RequestExpired" => FailureKind::Expired,
         "InvalidClientTokenId"
         | "UnrecognizedClientException"
         | "AuthFailure"
-        | "InvalidAccessKeyId" => Kind::Unknown,
+        | "InvalidAccessKeyId" => FailureKind::Unknown,
         "SignatureDoesNotMatch" | "InvalidSignatureException" | "IncompleteSignature" => {
-            Kind::Signature
+            FailureKind::Signature
         }
-        "RegionDisabledException" => Kind::RegionOff,
-        "PackedPolicyTooLarge" | "MalformedPolicyDocument" => Kind::Policy,
+        "RegionDisabledException" => FailureKind::RegionOff,
+        "PackedPolicyTooLarge" | "MalformedPolicyDocument" => FailureKind::Policy,
         "Throttling"
         | "ThrottlingException"
         | "RequestThrottled"
@@ -394,8 +394,8 @@ fn classify(code: &str, message: &str) -> Kind {
         | "PriorRequestNotComplete"
         | "ServiceUnavailable"
         | "InternalFailure"
-        | "InternalError" => Kind::Busy,
-        _ => Kind::Other,
+        | "InternalError" => FailureKind::Busy,
+        _ => FailureKind::Other,
     }
 }
 
@@ -492,25 +492,25 @@ mod tests {
             (
                 "AccessDenied",
                 "MultiFactorAuthentication failed with invalid MFA one time pass code. ",
-                Kind::Code,
+                FailureKind::Code,
             ),
             (
                 "AccessDenied",
                 "MultiFactorAuthentication failed, unable to validate MFA code.  Please verify",
-                Kind::Device,
+                FailureKind::Device,
             ),
             (
                 "AccessDenied",
                 "User: x is not authorized to perform: sts:AssumeRole on resource: y",
-                Kind::Denied,
+                FailureKind::Denied,
             ),
             (
                 "ExpiredToken",
                 "The security token included in the request is expired",
-                Kind::Expired,
+                FailureKind::Expired,
             ),
-            ("Throttling", "Rate exceeded", Kind::Busy),
-            ("SomethingNew", "", Kind::Other),
+            ("Throttling", "Rate exceeded", FailureKind::Busy),
+            ("SomethingNew", "", FailureKind::Other),
         ] {
             assert_eq!(classify(code, message), kind, "{code} {message}");
         }

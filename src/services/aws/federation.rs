@@ -24,7 +24,7 @@ use crate::services::console::Site;
 const ROOM: usize = 32 * 1024;
 
 #[derive(Serialize)]
-struct Session<'a> {
+struct FederationSession<'a> {
     #[serde(rename = "sessionId")]
     id: &'a str,
     #[serde(rename = "sessionKey")]
@@ -101,7 +101,7 @@ impl Aws {
 
 fn request(site: &Site, session: &Credentials, life: Option<Duration>) -> Option<HttpRequest> {
     let mut text = Zeroizing::new(Vec::with_capacity(ROOM));
-    let session = Session {
+    let session = FederationSession {
         id: session.id.as_str(),
         key: session.secret.expose(),
         token: session.token.expose(),
@@ -113,7 +113,7 @@ fn request(site: &Site, session: &Credentials, life: Option<Duration>) -> Option
         form.push_str("&SessionDuration=");
         form.push_str(&life.as_secs().to_string());
     }
-    form.push_str("&Session=");
+    form.push_str("&FederationSession=");
     form_encoded(std::str::from_utf8(&text).ok()?, &mut form);
     let mut request = HttpRequest::new(SdkBody::from(form));
     request.set_method("POST").ok()?;

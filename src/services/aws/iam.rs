@@ -7,8 +7,8 @@ use jiff::Timestamp;
 
 use crate::domain::ids::AccessKeyId;
 use crate::domain::rotation::KeyAtAws;
+use crate::domain::rotation::StoredKey;
 use crate::domain::secret::{AccessKey, Secret};
-use crate::services::store::keys::StoredKey;
 
 use super::{Aws, Failure, Signer, again};
 

@@ -36,7 +36,7 @@ use crate::domain::fault::{Exit, Fault};
 use crate::domain::ids::{AccessKeyId, AccountId, MfaSerial, SessionName, UserName};
 use crate::domain::secret::{AccessKey, Credentials, MfaCode, Secret};
 
-pub use failure::{Doing, Failure, Kind};
+pub use failure::{Doing, Failure, FailureKind};
 pub use http::{detours, read_ca_bundle};
 pub use iam::LastUse;
 pub use key_sources::{from_command, from_environment, from_profile, long_term, profile_files};
@@ -78,7 +78,7 @@ impl Signer<'_> {
 
 /// Who a call came from, as `sts:GetCallerIdentity` tells.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Caller {
+pub struct CallerIdentity {
     /// The account.
     pub account: AccountId,
     /// The whole ARN.
@@ -108,7 +108,7 @@ impl Aws {
     }
 
     /// `sts:GetCallerIdentity`: which nobody can be denied.
-    pub async fn caller_identity(&self, signer: Signer<'_>) -> Result<Caller, Failure> {
+    pub async fn caller_identity(&self, signer: Signer<'_>) -> Result<CallerIdentity, Failure> {
         let client = self.sts(signer);
         let answer = again(|| client.get_caller_identity().send()).await?;
         let arn = answer.arn().unwrap_or_default().to_owned();
@@ -116,7 +116,7 @@ impl Aws {
         let user =
             arn.split_once(":user/").and_then(|(_, path)| path.rsplit('/').next()?.parse().ok());
         match account {
-            Some(account) => Ok(Caller { account, arn, user }),
+            Some(account) => Ok(CallerIdentity { account, arn, user }),
             None => Err(Failure::garbled("sts:GetCallerIdentity")),
         }
     }
@@ -234,7 +234,7 @@ where
 {
     for pause in PAUSES {
         match call().await.map_err(|error| Failure::of(&error)) {
-            Err(failure) if failure.kind == Kind::Busy => tokio::time::sleep(pause).await,
+            Err(failure) if failure.kind == FailureKind::Busy => tokio::time::sleep(pause).await,
             done => return done,
         }
     }

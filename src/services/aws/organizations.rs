@@ -10,11 +10,11 @@ use crate::domain::ids::AccountId;
 use crate::domain::import::organization::Member;
 
 use super::probe::{Prober, Wire, text};
-use super::{Aws, Doing, Failure, Kind, Signer};
+use super::{Aws, Doing, Failure, FailureKind, Signer};
 
 const LIST: &str = "AWSOrganizationsV20161128.ListAccounts";
 /// How much of one page is read, in bytes; AWS's have twenty accounts.
-const MOST: usize = 1 << 20;
+const MAX_RESPONSE_BYTES: usize = 1 << 20;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -72,7 +72,7 @@ async fn page(
     let wire = Wire::json("organizations", LIST, body.to_string());
     let mut response = prober.patiently(signer, &wire).await?;
     let garbled = || Failure::garbled("organizations:ListAccounts");
-    let text = text(&mut response, MOST).await.ok_or_else(garbled)?;
+    let text = text(&mut response, MAX_RESPONSE_BYTES).await.ok_or_else(garbled)?;
     serde_json::from_slice(&text).map_err(|_| garbled())
 }
 
@@ -92,7 +92,7 @@ fn refused(failure: &Failure) -> Fault {
     let through =
         "or list through a role of the management account that is in your config: --via TARGET";
     match (failure.kind, failure.code.as_deref()) {
-        (Kind::Denied | Kind::IdentityDeny, _) => Fault::new(
+        (FailureKind::Denied | FailureKind::IdentityDeny, _) => Fault::new(
             Exit::Refused,
             "AWS does not let you list the organisation's accounts",
         )

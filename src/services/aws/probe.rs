@@ -21,10 +21,10 @@ use crate::domain::fault::Fault;
 use crate::domain::ids::{Partition, Region};
 
 use super::{Aws, CALL, Failure, PAUSES, Signer, http};
-use crate::services::aws::failure::Kind;
+use crate::services::aws::failure::FailureKind;
 
 /// How much of a refusal is read: AWS's are a few hundred bytes.
-const MOST: usize = 64 * 1024;
+const MAX_RESPONSE_BYTES: usize = 64 * 1024;
 
 /// A call that a bare key must not be able to make.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -130,7 +130,9 @@ impl Prober<'_> {
     ) -> Result<HttpResponse, Failure> {
         for pause in PAUSES {
             match self.once(signer, wire).await {
-                Err(failure) if failure.kind == Kind::Busy => tokio::time::sleep(pause).await,
+                Err(failure) if failure.kind == FailureKind::Busy => {
+                    tokio::time::sleep(pause).await
+                }
                 done => return done,
             }
         }
@@ -154,7 +156,7 @@ impl Prober<'_> {
         if response.status().is_success() {
             return Ok(response);
         }
-        let text = text(&mut response, MOST).await.unwrap_or_default();
+        let text = text(&mut response, MAX_RESPONSE_BYTES).await.unwrap_or_default();
         let error = said(&String::from_utf8_lossy(&text));
         Err(Failure::of(&SdkError::service_error(error, response)))
     }

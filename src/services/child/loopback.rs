@@ -20,7 +20,7 @@ use tokio::sync::Semaphore;
 use crate::domain::secret::Secret;
 
 /// So many connections at a time; others wait in the system's queue.
-const MOST: usize = 128;
+const MAX_CONNECTIONS: usize = 128;
 /// How long a request may take to arrive.
 const HEAD: Duration = Duration::from_secs(5);
 /// How long a connection may last, answer included: longer than AWS may take.
@@ -29,7 +29,7 @@ const WHOLE: Duration = Duration::from_secs(40);
 const LONGEST: usize = 16 * 1024;
 
 /// What goes back.
-pub type Answer = Response<Full<Bytes>>;
+pub type HttpResponse = Response<Full<Bytes>>;
 
 /// A port of 127.0.0.1 that is ours.
 pub struct Port {
@@ -55,7 +55,7 @@ impl Port {
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        let permits = Arc::new(Semaphore::new(MOST));
+        let permits = Arc::new(Semaphore::new(MAX_CONNECTIONS));
         loop {
             let permit = Arc::clone(&permits).acquire_owned().await;
             match self.listener.accept().await {
@@ -76,7 +76,7 @@ impl Port {
 /// Answers the one request of a connection and closes it. A body is never read.
 pub async fn answer<F>(stream: TcpStream, respond: impl Fn(Parts) -> F)
 where
-    F: Future<Output = Answer>,
+    F: Future<Output = HttpResponse>,
 {
     let _ = stream.set_nodelay(true);
     let service = service_fn(|request: Request<Incoming>| {
@@ -124,7 +124,7 @@ pub fn token() -> io::Result<Secret> {
 }
 
 /// A bare answer that nobody keeps.
-pub fn status(status: StatusCode) -> Answer {
+pub fn status(status: StatusCode) -> HttpResponse {
     let mut answer = Response::new(Full::default());
     *answer.status_mut() = status;
     let headers = answer.headers_mut();

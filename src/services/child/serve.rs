@@ -16,7 +16,7 @@ use serde_json::json;
 use tokio::sync::{mpsc, oneshot};
 
 use super::environment::Endpoint;
-use super::loopback::{self, Answer, Port};
+use super::loopback::{self, HttpResponse, Port};
 use crate::domain::fault::Fault;
 use crate::domain::secret::Secret;
 
@@ -116,7 +116,7 @@ async fn respond(
     parts: Parts,
     gate: Arc<Gate>,
     ask: mpsc::Sender<oneshot::Sender<Told>>,
-) -> Answer {
+) -> HttpResponse {
     if let Some(refused) = gate.refusal(&parts) {
         return loopback::status(refused);
     }

@@ -23,7 +23,7 @@ const WORTH_IT: u64 = 128 * 1024;
 const LIMIT: u64 = 256 * 1024 * 1024;
 
 /// A config, what its included files complain about, and what it was read from.
-pub struct Understood {
+pub struct LoadedConfig {
     /// The config.
     pub config: Config,
     /// One line each.
@@ -43,15 +43,15 @@ struct Header {
 }
 
 /// Loads the config at a path, from the cache where nothing has changed.
-pub fn load(path: &Path, paths: &Paths) -> Result<Understood, Fault> {
+pub fn load(path: &Path, paths: &Paths) -> Result<LoadedConfig, Fault> {
     let name = format!("config-{}", short_hash(path));
     if let Some(understood) = cached(&name, path, paths) {
         return Ok(understood);
     }
     let (loaded, read_from) = files::load(path, Some(&paths.home), Strictness::Tolerant)?;
     let warnings =
-        loaded.warnings.iter().map(|complaint| sanitize(&complaint.to_string())).collect();
-    let understood = Understood { config: loaded.config, warnings, read_from };
+        loaded.warnings.iter().map(|diagnostic| sanitize(&diagnostic.to_string())).collect();
+    let understood = LoadedConfig { config: loaded.config, warnings, read_from };
     let size: u64 = understood
         .read_from
         .files
@@ -65,7 +65,7 @@ pub fn load(path: &Path, paths: &Paths) -> Result<Understood, Fault> {
     Ok(understood)
 }
 
-fn cached(name: &str, path: &Path, paths: &Paths) -> Option<Understood> {
+fn cached(name: &str, path: &Path, paths: &Paths) -> Option<LoadedConfig> {
     let bytes = Dir::open(&paths.cache).ok()??.read(name, LIMIT).ok()??;
     let end = bytes.iter().position(|byte| *byte == b'\n')?;
     let (header, body) = bytes.split_at(end);
@@ -77,14 +77,14 @@ fn cached(name: &str, path: &Path, paths: &Paths) -> Option<Understood> {
         return None;
     }
     let paths_of = |stamps: &[Stamp]| stamps.iter().map(|stamp| stamp.path().to_owned()).collect();
-    Some(Understood {
+    Some(LoadedConfig {
         config: serde_json::from_slice(body).ok()?,
         read_from: ReadFrom { files: paths_of(&header.files), folders: paths_of(&header.folders) },
         warnings: header.warnings,
     })
 }
 
-fn keep(name: &str, path: &Path, paths: &Paths, understood: &Understood) -> Option<()> {
+fn keep(name: &str, path: &Path, paths: &Paths, understood: &LoadedConfig) -> Option<()> {
     let now = Timestamp::now();
     let stamp = |paths: &[PathBuf]| paths.iter().map(|path| Stamp::of(path, now)).collect();
     let header = Header {

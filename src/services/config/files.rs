@@ -12,7 +12,7 @@ use rustix::fs::OFlags;
 use super::access::{self, Access};
 use super::glob::{self, Expanded};
 use crate::domain::config::{
-    Complaint, IncludedFile, Loaded, MAX_ACCOUNTS, MainFile, Spot, Strictness, assemble,
+    Diagnostic, IncludedFile, Loaded, MAX_ACCOUNTS, MainFile, Pos, Strictness, assemble,
 };
 use crate::domain::fault::{Exit, Fault};
 use crate::services::store::files;
@@ -60,7 +60,7 @@ pub fn locate(
 
 /// Reads the config at `path` and everything it names; `home` is what `~` means.
 ///
-/// Fails with every complaint at once, or with why the main file cannot be read.
+/// Fails with every diagnostic at once, or with why the main file cannot be read.
 pub fn load(
     path: &Path,
     home: Option<&Path>,
@@ -70,8 +70,8 @@ pub fn load(
     let mut main = MainFile::parse(path, &read.text);
     match read.access {
         Access::Own => {}
-        Access::Shared(who) => main.complain(Spot::default(), &shared(who), Some(&chmod(path))),
-        Access::Unknown => main.warn(Spot::default(), access::NO_MODES, None),
+        Access::Shared(who) => main.complain(Pos::default(), &shared(who), Some(&chmod(path))),
+        Access::Unknown => main.warn(Pos::default(), access::NO_MODES, None),
     }
     let mut from = ReadFrom { files: vec![path.to_owned()], folders: Vec::new() };
     let includes = include(&mut main, read.identity, home, &mut from);
@@ -85,7 +85,7 @@ pub fn load(
     from.files.extend(policies.into_keys());
     match loaded {
         Ok(loaded) => Ok((loaded, from)),
-        Err(complaints) => Err(Complaint::fault(&complaints)),
+        Err(diagnostics) => Err(Diagnostic::fault(&diagnostics)),
     }
 }
 
@@ -101,7 +101,7 @@ pub fn write(path: &Path, text: &str) -> Result<(), Fault> {
     let main = MainFile::parse(path, text);
     let read_policy = &mut |_, _: &str| Err("it is not written yet".to_owned());
     assemble(main, Vec::new(), Strictness::Strict, read_policy)
-        .map_err(|complaints| Complaint::fault(&complaints))?;
+        .map_err(|diagnostics| Diagnostic::fault(&diagnostics))?;
     if text.len() as u64 > MAX_CONFIG {
         let what = format!("this would be a config of more than {} MiB", MAX_CONFIG >> 20);
         return Err(Fault::new(Exit::Usage, what));
@@ -233,8 +233,8 @@ fn include(
     from: &mut ReadFrom,
 ) -> Vec<IncludedFile> {
     let base = main.path().parent().unwrap_or(Path::new("/")).to_owned();
-    let patterns: Vec<(String, Spot)> =
-        main.include().map(|(pattern, spot)| (pattern.to_owned(), spot)).collect();
+    let patterns: Vec<(String, Pos)> =
+        main.include().map(|(pattern, pos)| (pattern.to_owned(), pos)).collect();
     let mut includes = Includes {
         main,
         itself,
@@ -244,12 +244,12 @@ fn include(
         bytes: MAX_CONFIG,
         accounts: MAX_ACCOUNTS,
     };
-    for (pattern, spot) in patterns {
+    for (pattern, pos) in patterns {
         match glob::expand(&pattern, &base, home) {
-            Ok(expanded) => includes.pattern(&pattern, spot, expanded),
+            Ok(expanded) => includes.pattern(&pattern, pos, expanded),
             Err(why) => {
                 let what = format!("`{pattern}` cannot be included: {why}");
-                includes.main.complain(spot, &what, None);
+                includes.main.complain(pos, &what, None);
             }
         }
     }
@@ -257,16 +257,16 @@ fn include(
 }
 
 impl Includes<'_> {
-    fn pattern(&mut self, pattern: &str, spot: Spot, expanded: Expanded) {
+    fn pattern(&mut self, pattern: &str, pos: Pos, expanded: Expanded) {
         self.from.folders.extend(expanded.folders);
         if expanded.files.is_empty() {
             let what = format!("`{pattern}` matches no file");
-            self.main.warn(spot, &what, None);
+            self.main.warn(pos, &what, None);
         }
         for path in expanded.files {
             if self.accounts == 0 || self.files.len() == MAX_INCLUDES {
                 let what = format!("`{pattern}`: too much is included; the rest was left out");
-                self.main.warn(spot, &what, None);
+                self.main.warn(pos, &what, None);
                 return;
             }
             let (what, mistake) = match read(&path, self.bytes) {
@@ -286,9 +286,9 @@ impl Includes<'_> {
                 }
             };
             if mistake {
-                self.main.complain(spot, &what, None);
+                self.main.complain(pos, &what, None);
             } else {
-                self.main.warn(spot, &what, None);
+                self.main.warn(pos, &what, None);
             }
         }
     }

@@ -14,7 +14,7 @@ use std::time::Duration;
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use tokio::sync::Notify;
 
-use super::child::loopback::{self, Answer, Port};
+use super::child::loopback::{self, HttpResponse, Port};
 use crate::domain::ids::{Malformed, Region};
 use crate::domain::secret::Secret;
 use crate::domain::text::form_encoded;
@@ -141,7 +141,7 @@ impl Link {
 }
 
 impl Shared {
-    fn respond(&self, parts: &http::request::Parts) -> Answer {
+    fn respond(&self, parts: &http::request::Parts) -> HttpResponse {
         if let Some(refused) = loopback::refusal(parts, self.address) {
             return loopback::status(refused);
         }

@@ -7,12 +7,12 @@ use std::path::{Path, PathBuf};
 use crate::domain::config::{Argv, KeySource};
 use crate::services::session::codes::trusted_program;
 
-use super::{Health, Row, Setup};
+use super::{DoctorInput, Health, Row};
 
 /// How much of a file is looked at.
-const MOST: u64 = 1 << 20;
+const MAX_FILE_BYTES: u64 = 1 << 20;
 
-pub(super) fn rows(setup: &Setup<'_>) -> Vec<Row> {
+pub(super) fn rows(setup: &DoctorInput<'_>) -> Vec<Row> {
     vec![plain_keys(setup), seeds(setup), mfa_command(setup)]
 }
 
@@ -23,12 +23,12 @@ pub(super) fn read(path: &Path) -> Option<String> {
     let file = std::fs::OpenOptions::new().read(true).custom_flags(flags).open(path).ok()?;
     file.metadata().ok().filter(std::fs::Metadata::is_file)?;
     let mut bytes = Vec::new();
-    file.take(MOST).read_to_end(&mut bytes).ok()?;
+    file.take(MAX_FILE_BYTES).read_to_end(&mut bytes).ok()?;
     Some(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 /// AWS's shared files, where the environment or custom has them.
-fn shared_files(setup: &Setup<'_>) -> Vec<PathBuf> {
+fn shared_files(setup: &DoctorInput<'_>) -> Vec<PathBuf> {
     let home = setup.paths.ok().map(|paths| paths.home.join(".aws"));
     [("AWS_SHARED_CREDENTIALS_FILE", "credentials"), ("AWS_CONFIG_FILE", "config")]
         .into_iter()
@@ -71,7 +71,7 @@ fn profiles(text: &str) -> (Vec<String>, Vec<String>) {
     (keys, sessions)
 }
 
-fn plain_keys(setup: &Setup<'_>) -> Row {
+fn plain_keys(setup: &DoctorInput<'_>) -> Row {
     const ID: &str = "plain-text-keys";
     let (mut keys, mut sessions) = (Vec::new(), Vec::new());
     for file in shared_files(setup) {
@@ -98,7 +98,7 @@ fn plain_keys(setup: &Setup<'_>) -> Row {
 }
 
 /// A seed makes codes for ever: beside the key it turns two factors into one.
-fn seeds(setup: &Setup<'_>) -> Row {
+fn seeds(setup: &DoctorInput<'_>) -> Row {
     const ID: &str = "totp-seed";
     let found = |place: String| {
         Row::new(ID, Health::Fail, format!("a TOTP seed lies beside the key: {place}"))
@@ -152,7 +152,7 @@ fn is_seed(text: &str) -> bool {
             || digits.bytes().all(|b| b.is_ascii_uppercase()))
 }
 
-fn mfa_command(setup: &Setup<'_>) -> Row {
+fn mfa_command(setup: &DoctorInput<'_>) -> Row {
     const ID: &str = "mfa-command";
     let auth = setup.settings().map(|config| &config.auth);
     let Some((auth, argv)) = auth.and_then(|auth| Some((auth, auth.mfa_command.as_ref()?))) else {

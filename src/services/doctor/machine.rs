@@ -9,9 +9,9 @@ use crate::services::store::datakey::KeyPlace;
 use crate::services::store::files::Dir;
 use crate::services::store::keychain::{self, KeychainError};
 
-use super::{Health, Row, Setup};
+use super::{DoctorInput, Health, Row};
 
-pub(super) fn rows(setup: &Setup<'_>) -> Vec<Row> {
+pub(super) fn rows(setup: &DoctorInput<'_>) -> Vec<Row> {
     vec![
         directories(setup),
         config(setup),
@@ -29,7 +29,7 @@ pub(super) fn rows(setup: &Setup<'_>) -> Vec<Row> {
     ]
 }
 
-fn directories(setup: &Setup<'_>) -> Row {
+fn directories(setup: &DoctorInput<'_>) -> Row {
     const ID: &str = "directories";
     let paths = match setup.paths {
         Ok(paths) => paths,
@@ -48,7 +48,7 @@ fn directories(setup: &Setup<'_>) -> Row {
     Row::ok(ID, "sekisho's own directories are closed to others")
 }
 
-fn config(setup: &Setup<'_>) -> Row {
+fn config(setup: &DoctorInput<'_>) -> Row {
     const ID: &str = "config";
     match setup.config {
         Err(fault) => Row::fault(ID, Health::Fail, fault),
@@ -66,7 +66,7 @@ fn config(setup: &Setup<'_>) -> Row {
     }
 }
 
-fn store(setup: &Setup<'_>) -> Row {
+fn store(setup: &DoctorInput<'_>) -> Row {
     const ID: &str = "store";
     let Some(config) = setup.settings() else {
         return Row::new(ID, Health::Skipped, "there is no config to say where secrets rest");
@@ -87,7 +87,7 @@ fn store(setup: &Setup<'_>) -> Row {
     }
 }
 
-fn sessions(setup: &Setup<'_>) -> Row {
+fn sessions(setup: &DoctorInput<'_>) -> Row {
     const ID: &str = "sessions";
     const REMEDY: &str =
         "let the container use keyctl (its seccomp profile), or run a Secret Service";
@@ -113,7 +113,7 @@ fn sessions(setup: &Setup<'_>) -> Row {
 }
 
 /// GNOME's keyring writes in plain text where its password is empty.
-fn keyring_file(setup: &Setup<'_>) -> Row {
+fn keyring_file(setup: &DoctorInput<'_>) -> Row {
     const ID: &str = "keyring-file";
     let Ok(paths) = setup.paths else {
         return Row::new(ID, Health::Skipped, "there is no home directory");
@@ -137,7 +137,7 @@ fn keyring_file(setup: &Setup<'_>) -> Row {
     }
 }
 
-fn key(setup: &Setup<'_>) -> Row {
+fn key(setup: &DoctorInput<'_>) -> Row {
     const ID: &str = "access-key";
     let Some(config) = setup.settings() else {
         return Row::new(ID, Health::Skipped, "there is no config to say where the key is");
@@ -158,7 +158,7 @@ fn key(setup: &Setup<'_>) -> Row {
     }
 }
 
-fn stray_variables(setup: &Setup<'_>) -> Row {
+fn stray_variables(setup: &DoctorInput<'_>) -> Row {
     const ID: &str = "environment";
     if setup.set("SEKISHO_TARGET").is_some() {
         return Row::ok(ID, "this is a sekisho shell");
@@ -182,7 +182,7 @@ fn stray_variables(setup: &Setup<'_>) -> Row {
     .remedy("find where they are exported: a .profile, a direnv file, another tool's shell")
 }
 
-fn endpoint(setup: &Setup<'_>) -> Row {
+fn endpoint(setup: &DoctorInput<'_>) -> Row {
     const ID: &str = "endpoint";
     if let Some(url) = setup.settings().and_then(|config| config.auth.endpoint_url.as_deref()) {
         return Row::new(ID, Health::Warn, format!("sekisho itself calls {url}, not AWS"))
@@ -205,7 +205,7 @@ fn endpoint(setup: &Setup<'_>) -> Row {
     .remedy("unset it unless an emulator is meant")
 }
 
-fn proxy(setup: &Setup<'_>) -> Row {
+fn proxy(setup: &DoctorInput<'_>) -> Row {
     const ID: &str = "proxy";
     let names = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
     let Some((name, value)) = names.iter().find_map(|name| Some((name, setup.set(name)?))) else {
@@ -225,7 +225,7 @@ fn proxy(setup: &Setup<'_>) -> Row {
     Row::ok(ID, format!("{name} is {url}"))
 }
 
-fn ca_bundle(setup: &Setup<'_>) -> Row {
+fn ca_bundle(setup: &DoctorInput<'_>) -> Row {
     const ID: &str = "ca-bundle";
     match setup.set("AWS_CA_BUNDLE") {
         None => Row::ok(ID, "the system's certificates"),
@@ -236,7 +236,7 @@ fn ca_bundle(setup: &Setup<'_>) -> Row {
     }
 }
 
-fn hook(setup: &Setup<'_>) -> Row {
+fn hook(setup: &DoctorInput<'_>) -> Row {
     const ID: &str = "hook";
     if setup.set("SEKISHO_DEPTH").is_some() {
         return Row::ok(ID, "this is a sekisho shell, which has it");
@@ -285,11 +285,11 @@ fn hook(setup: &Setup<'_>) -> Row {
 }
 
 /// What the locale says about characters: `LC_ALL`, else `LC_CTYPE`, else `LANG` (POSIX).
-fn locale<'a>(setup: &'a Setup<'_>) -> &'a str {
+fn locale<'a>(setup: &'a DoctorInput<'_>) -> &'a str {
     ["LC_ALL", "LC_CTYPE", "LANG"].iter().find_map(|name| setup.set(name)).unwrap_or_default()
 }
 
-fn terminal(setup: &Setup<'_>) -> Row {
+fn terminal(setup: &DoctorInput<'_>) -> Row {
     const ID: &str = "terminal";
     match setup.set("TERM") {
         None | Some("dumb") => {
@@ -311,7 +311,7 @@ fn terminal(setup: &Setup<'_>) -> Row {
         .remedy("export LANG=C.UTF-8")
 }
 
-fn glyphs(setup: &Setup<'_>) -> Row {
+fn glyphs(setup: &DoctorInput<'_>) -> Row {
     const ID: &str = "glyphs";
     let symbols = setup.settings().map_or(Symbols::Auto, |config| config.list.symbols);
     let locale = locale(setup);

@@ -1,6 +1,6 @@
 //! Looks for what commonly goes wrong, and for what weakens the promise. Offline as far as it can.
 //!
-//! Everything looked at comes in as a [`Setup`]; only files under its directories are read. What comes out is
+//! Everything looked at comes in as a [`DoctorInput`]; only files under its directories are read. What comes out is
 //! redacted, so that it can be pasted into a ticket.
 
 mod beside;
@@ -16,7 +16,7 @@ use crate::domain::config::{Config, Loaded};
 use crate::domain::fault::Fault;
 use crate::domain::ids::{AccessKeyId, AccountId};
 use crate::domain::text::sanitize;
-use crate::domain::verdict::report::Mark;
+use crate::domain::verdict::report::VerifiedMark;
 
 use super::config::paths::Paths;
 use super::store::datakey::KeyPlace;
@@ -55,7 +55,7 @@ pub enum Health {
 }
 
 /// The set-up that is examined.
-pub struct Setup<'a> {
+pub struct DoctorInput<'a> {
     /// The environment.
     pub env: &'a BTreeMap<String, String>,
     /// Where sekisho's directories are.
@@ -72,13 +72,13 @@ pub struct Setup<'a> {
     /// What AWS answered; `None` offline.
     pub online: Option<&'a Online>,
     /// Every account's last verification.
-    pub marks: &'a BTreeMap<AccountId, Mark>,
+    pub marks: &'a BTreeMap<AccountId, VerifiedMark>,
     /// The time, UTC.
     pub now: Timestamp,
 }
 
 /// Examines a set-up, check by check, always in the same order.
-pub fn examine(setup: &Setup<'_>) -> Vec<Row> {
+pub fn examine(setup: &DoctorInput<'_>) -> Vec<Row> {
     let mut rows = machine::rows(setup);
     rows.extend(beside::rows(setup));
     rows.extend(online::rows(setup));
@@ -155,7 +155,7 @@ impl Row {
     }
 }
 
-impl Setup<'_> {
+impl DoctorInput<'_> {
     fn set(&self, name: &str) -> Option<&str> {
         self.env.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }

@@ -6,9 +6,9 @@ use crate::domain::fault::Fault;
 use crate::domain::ids::MfaSerial;
 use crate::domain::rotation::KeyAtAws;
 use crate::domain::verdict::Verdict;
-use crate::services::aws::{Aws, Caller, Doing, Failure, Kind, Signer};
+use crate::services::aws::{Aws, CallerIdentity, Doing, Failure, FailureKind, Signer};
 
-use super::{Health, Row, Setup};
+use super::{DoctorInput, Health, Row};
 
 /// How far the clock may be off before AWS refuses some requests: it allows 5 or 15 min.
 const SKEW: SignedDuration = SignedDuration::from_mins(4);
@@ -20,7 +20,7 @@ const VERIFIED: SignedDuration = SignedDuration::from_hours(30 * 24);
 /// What AWS answered. A question is `None` where it could not even be asked.
 pub struct Online {
     clock: Result<SignedDuration, Failure>,
-    caller: Option<Result<Caller, Failure>>,
+    caller: Option<Result<CallerIdentity, Failure>>,
     devices: Option<Result<Vec<String>, Failure>>,
     keys: Option<Result<Vec<KeyAtAws>, Failure>>,
 }
@@ -36,7 +36,7 @@ impl Online {
             return Ok(online);
         };
         let caller = aws.caller_identity(signer).await;
-        if let Ok(Caller { user: Some(user), .. }) = &caller {
+        if let Ok(CallerIdentity { user: Some(user), .. }) = &caller {
             online.devices = Some(aws.mfa_devices(signer, user).await);
             online.keys = Some(aws.access_keys(signer).await);
         }
@@ -45,14 +45,14 @@ impl Online {
     }
 }
 
-pub(super) fn rows(setup: &Setup<'_>) -> Vec<Row> {
+pub(super) fn rows(setup: &DoctorInput<'_>) -> Vec<Row> {
     vec![clock(setup), caller(setup), key_age(setup), mfa_device(setup), verified(setup)]
 }
 
 /// A row for what was not asked or not answered; `None` where there is an answer.
 fn unanswered<T>(
     id: &'static str,
-    setup: &Setup<'_>,
+    setup: &DoctorInput<'_>,
     answer: Option<&Result<T, Failure>>,
 ) -> Option<Row> {
     match answer {
@@ -60,7 +60,7 @@ fn unanswered<T>(
         None => Some(Row::new(id, Health::Skipped, "there is no key to ask with")),
         Some(Ok(_)) => None,
         Some(Err(failure)) => {
-            let denied = matches!(failure.kind, Kind::Denied | Kind::IdentityDeny);
+            let denied = matches!(failure.kind, FailureKind::Denied | FailureKind::IdentityDeny);
             let fault = failure.fault(Doing::Asking);
             Some(if denied {
                 Row::new(
@@ -76,7 +76,7 @@ fn unanswered<T>(
     }
 }
 
-fn clock(setup: &Setup<'_>) -> Row {
+fn clock(setup: &DoctorInput<'_>) -> Row {
     const ID: &str = "clock";
     let answer = setup.online.map(|online| &online.clock);
     if let Some(row) = unanswered(ID, setup, answer) {
@@ -97,14 +97,18 @@ fn clock(setup: &Setup<'_>) -> Row {
     }
 }
 
-fn caller(setup: &Setup<'_>) -> Row {
+fn caller(setup: &DoctorInput<'_>) -> Row {
     const ID: &str = "key-accepted";
     let answer = setup.online.and_then(|online| online.caller.as_ref());
     match answer {
         Some(Err(failure)) => {
             let known = matches!(
                 failure.kind,
-                Kind::Unknown | Kind::Signature | Kind::RegionOff | Kind::NotAKey | Kind::Expired
+                FailureKind::Unknown
+                    | FailureKind::Signature
+                    | FailureKind::RegionOff
+                    | FailureKind::NotAKey
+                    | FailureKind::Expired
             );
             let verdict = if known { Health::Fail } else { Health::Unknown };
             Row::fault(ID, verdict, &failure.fault(Doing::Asking))
@@ -133,7 +137,7 @@ fn caller(setup: &Setup<'_>) -> Row {
     }
 }
 
-fn key_age(setup: &Setup<'_>) -> Row {
+fn key_age(setup: &DoctorInput<'_>) -> Row {
     const ID: &str = "key-age";
     let answer = setup.online.and_then(|online| online.keys.as_ref());
     let keys = match (unanswered(ID, setup, answer), answer) {
@@ -166,7 +170,7 @@ fn key_age(setup: &Setup<'_>) -> Row {
     }
 }
 
-fn mfa_device(setup: &Setup<'_>) -> Row {
+fn mfa_device(setup: &DoctorInput<'_>) -> Row {
     const ID: &str = "mfa-device";
     let answer = setup.online.and_then(|online| online.devices.as_ref());
     let serials = match (unanswered(ID, setup, answer), answer) {
@@ -199,7 +203,7 @@ fn mfa_device(setup: &Setup<'_>) -> Row {
 }
 
 /// Whether `sekisho verify` has looked lately, and what it found.
-fn verified(setup: &Setup<'_>) -> Row {
+fn verified(setup: &DoctorInput<'_>) -> Row {
     const ID: &str = "verified";
     let Some(config) = setup.settings() else {
         return Row::new(ID, Health::Skipped, "there is no config");

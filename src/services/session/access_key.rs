@@ -1,4 +1,4 @@
-//! The access key, wherever the config says it is; and the shelf in the store where it may lie.
+//! The access key, wherever the config says it is; and the place in the store where it may lie.
 
 use std::cell::RefCell;
 use std::fs::{File, TryLockError};
@@ -7,33 +7,34 @@ use std::path::{Path, PathBuf};
 use crate::domain::config::{Auth, KeySource, StoreChoice};
 use crate::domain::fault::{Exit, Fault};
 use crate::domain::ids::{AccessKeyId, UserName};
-use crate::domain::pass::Refusal;
+use crate::domain::pass::NotIssued;
 use crate::domain::secret::{AccessKey, Secret};
 use crate::domain::text::sanitize;
 
-use super::interaction::Person;
-use crate::services::aws::{self, Caller};
+use super::interaction::Interaction;
+use crate::domain::rotation::KeyEntry;
+use crate::services::aws::{self, CallerIdentity};
+use crate::services::store::access_keys::{KeyError, KeyHome, Slot};
 use crate::services::store::files::Dir;
 use crate::services::store::keychain::{self, KeychainError};
 use crate::services::store::keyfile::{KeyFileError, Passphrase, Unasked};
-use crate::services::store::keys::{KeyEntry, KeyError, KeyHome, Slot};
 
 /// Loads the access key that a config names; `passphrase` opens a sealed file without asking.
 pub async fn load(
     auth: &Auth,
     store: StoreChoice,
     state: &Path,
-    person: &dyn Person,
+    interaction: &dyn Interaction,
     passphrase: Option<&Secret>,
-) -> Result<AccessKey, Refusal> {
+) -> Result<AccessKey, NotIssued> {
     match &auth.key {
         KeySource::Env => Ok(aws::from_environment()?),
         KeySource::Profile(name) => Ok(aws::from_profile(name).await?),
         KeySource::Command(argv) => Ok(aws::from_command(argv).await?),
         KeySource::Auto | KeySource::Keyring | KeySource::File => {
-            let shelf = Shelf::new(auth, store, state);
-            shelf.passphrase.replace(passphrase.map(Secret::copy));
-            let found = shelf.find(person).await.map_err(refusal)?;
+            let key_store = KeyStore::new(auth, store, state);
+            key_store.passphrase.replace(passphrase.map(Secret::copy));
+            let found = key_store.find(interaction).await.map_err(refusal)?;
             let current = found.and_then(|(_, entry)| entry.current);
             Ok(current.ok_or_else(|| nothing_stored(auth))?.key)
         }
@@ -41,11 +42,11 @@ pub async fn load(
 }
 
 /// What a key that cannot be read means: a passphrase may help, or it is a fault.
-fn refusal(error: KeyError) -> Refusal {
+fn refusal(error: KeyError) -> NotIssued {
     match error {
-        KeyError::File(KeyFileError::Unasked(Unasked::NotYet)) => Refusal::Passphrase(None),
+        KeyError::File(KeyFileError::Unasked(Unasked::NotYet)) => NotIssued::Passphrase(None),
         KeyError::File(KeyFileError::WrongPassphrase | KeyFileError::EmptyPassphrase) => {
-            Refusal::Passphrase(Some(error.fault()))
+            NotIssued::Passphrase(Some(error.fault()))
         }
         error => error.fault().into(),
     }
@@ -73,7 +74,7 @@ pub fn nothing_stored(auth: &Auth) -> Fault {
 }
 
 /// Holds a caller against the config: the key must be an IAM user's, of the auth account.
-pub fn owner(auth: &Auth, key: &AccessKeyId, caller: Caller) -> Result<UserName, Fault> {
+pub fn owner(auth: &Auth, key: &AccessKeyId, caller: CallerIdentity) -> Result<UserName, Fault> {
     if caller.account != auth.account {
         return Err(Fault::new(
             Exit::Usage,
@@ -98,15 +99,15 @@ pub fn owner(auth: &Auth, key: &AccessKeyId, caller: Caller) -> Result<UserName,
 }
 
 /// A config's place in the store: the homes its key may have, and the passphrase for as long as this lives.
-pub struct Shelf {
+pub struct KeyStore {
     slot: Slot,
     state: PathBuf,
     homes: Vec<KeyHome>,
     passphrase: RefCell<Option<Secret>>,
 }
 
-impl Shelf {
-    /// The shelf of a config. Touches nothing yet.
+impl KeyStore {
+    /// The key store of a config. Touches nothing yet.
     pub fn new(auth: &Auth, store: StoreChoice, state: &Path) -> Self {
         // What the config says of the key is nearer than what it says of the store.
         let store = match &auth.key {
@@ -152,11 +153,11 @@ impl Shelf {
     /// of several failures, the file's: it is there, where a keychain may never have been.
     pub async fn find(
         &self,
-        person: &dyn Person,
+        interaction: &dyn Interaction,
     ) -> Result<Option<(&KeyHome, KeyEntry)>, KeyError> {
         let mut failed = None;
         for home in &self.homes {
-            match self.look(home, person).await {
+            match self.look(home, interaction).await {
                 Ok(Some(entry)) if entry.current.is_some() => return Ok(Some((home, entry))),
                 Ok(_) => {}
                 Err(error) => failed = Some(error),
@@ -166,12 +167,15 @@ impl Shelf {
     }
 
     /// The best home that takes keys now, tried by writing; and why a better one was passed over.
-    pub async fn choose(&self, person: &dyn Person) -> Result<(&KeyHome, Option<String>), Fault> {
+    pub async fn choose(
+        &self,
+        interaction: &dyn Interaction,
+    ) -> Result<(&KeyHome, Option<String>), Fault> {
         let mut refused: Option<KeyError> = None;
         for home in &self.homes {
             let mut tried = home.probe();
             if let Err(KeyError::Keychain(KeychainError::Waiting)) = tried {
-                tried = unlock(person).await;
+                tried = unlock(interaction).await;
             }
             match tried {
                 Ok(()) => return Ok((home, refused.map(|error| error.to_string()))),
@@ -185,8 +189,13 @@ impl Shelf {
     }
 
     /// Stores an entry whole, or leaves the old one.
-    pub fn save(&self, home: &KeyHome, entry: &KeyEntry, person: &dyn Person) -> Result<(), Fault> {
-        home.save(&self.slot, entry, &mut |which| self.ask(which, person))
+    pub fn save(
+        &self,
+        home: &KeyHome,
+        entry: &KeyEntry,
+        interaction: &dyn Interaction,
+    ) -> Result<(), Fault> {
+        home.save(&self.slot, entry, &mut |which| self.ask(which, interaction))
             .map_err(|error| error.fault())
     }
 
@@ -219,12 +228,12 @@ impl Shelf {
     async fn look(
         &self,
         home: &KeyHome,
-        person: &dyn Person,
+        interaction: &dyn Interaction,
     ) -> Result<Option<KeyEntry>, KeyError> {
-        let load = || home.load(&self.slot, &mut |which| self.ask(which, person));
+        let load = || home.load(&self.slot, &mut |which| self.ask(which, interaction));
         match load() {
             Err(KeyError::Keychain(KeychainError::Waiting)) => {
-                unlock(person).await?;
+                unlock(interaction).await?;
                 load()
             }
             Err(error @ KeyError::File(KeyFileError::WrongPassphrase)) => {
@@ -236,11 +245,11 @@ impl Shelf {
     }
 
     /// Where the kernel cannot remember the passphrase, one verb still asks for it once.
-    fn ask(&self, which: Passphrase, person: &dyn Person) -> Result<Secret, Unasked> {
+    fn ask(&self, which: Passphrase, interaction: &dyn Interaction) -> Result<Secret, Unasked> {
         if let Some(known) = self.passphrase.borrow().as_ref() {
             return Ok(known.copy());
         }
-        let given = person.passphrase(which)?;
+        let given = interaction.passphrase(which)?;
         *self.passphrase.borrow_mut() = Some(given.copy());
         Ok(given)
     }
@@ -250,7 +259,7 @@ impl Shelf {
 pub struct Claim(#[expect(dead_code, reason = "holds the lock")] File);
 
 /// Waits for a person to unlock the keychain. Dropping the future ends the wait.
-async fn unlock(person: &dyn Person) -> Result<(), KeyError> {
-    person.hear("the keychain waits to be unlocked: its window asks for a password");
+async fn unlock(interaction: &dyn Interaction) -> Result<(), KeyError> {
+    interaction.notify("the keychain waits to be unlocked: its window asks for a password");
     Ok(keychain::unlock().await?)
 }

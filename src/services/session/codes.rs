@@ -18,7 +18,7 @@ use crate::domain::text::sanitize;
 /// How long the program may take: long enough to touch a security key.
 const LIMIT: Duration = Duration::from_secs(30);
 /// How much it may print.
-const MOST: u64 = 64 * 1024;
+const MAX_OUTPUT_BYTES: u64 = 64 * 1024;
 
 /// Runs the program and takes the first stand-alone six digits of its stdout.
 ///
@@ -61,14 +61,14 @@ pub async fn from_command(argv: &Argv, say: impl Fn(&str)) -> Result<MfaCode, Fa
 async fn read(stream: Option<impl AsyncRead + Unpin>) -> Zeroizing<String> {
     let mut bytes = Zeroizing::new(Vec::with_capacity(4096));
     if let Some(stream) = stream {
-        let _ = stream.take(MOST).read_to_end(&mut bytes).await;
+        let _ = stream.take(MAX_OUTPUT_BYTES).read_to_end(&mut bytes).await;
     }
     Zeroizing::new(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 /// Hands each line on and returns the last one.
 async fn tell(stream: Option<impl AsyncRead + Unpin>, say: impl Fn(&str)) -> Option<String> {
-    let mut lines = BufReader::new(stream?.take(MOST)).lines();
+    let mut lines = BufReader::new(stream?.take(MAX_OUTPUT_BYTES)).lines();
     let mut last = None;
     while let Ok(Some(line)) = lines.next_line().await {
         let line = sanitize(&line);

@@ -21,7 +21,7 @@ const LIMIT: u64 = 1024 * 1024;
 /// How long a fact holds: AWS may be told otherwise in the meantime, by a new phone or an admin.
 const HOLDS: SignedDuration = SignedDuration::from_hours(36);
 
-/// The facts, shared by every sekisho of this person.
+/// The facts, shared by every sekisho of this user.
 pub struct Facts {
     dir: Option<PathBuf>,
     /// What this process learned: holds even where the disk takes nothing.

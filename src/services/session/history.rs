@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use jiff::Timestamp;
 
-use crate::domain::history::{Deed, History};
+use crate::domain::history::{History, HistoryEvent};
 use crate::domain::ids::RoleArn;
 
 use crate::services::config::paths::Paths;
@@ -31,16 +31,21 @@ impl HistoryFile {
         bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default()
     }
 
-    /// Notes a deed. It only breaks ties in the list, so a failure is not worth a word.
-    pub fn note(&self, role: &RoleArn, deed: Deed, now: Timestamp) {
-        let _ = self.try_note(role, deed, now);
+    /// Notes an event. It only breaks ties in the list, so a failure is not worth a word.
+    pub fn note(&self, role: &RoleArn, event: HistoryEvent, now: Timestamp) {
+        let _ = self.try_note(role, event, now);
     }
 
-    fn try_note(&self, role: &RoleArn, deed: Deed, now: Timestamp) -> Result<(), FileError> {
+    fn try_note(
+        &self,
+        role: &RoleArn,
+        event: HistoryEvent,
+        now: Timestamp,
+    ) -> Result<(), FileError> {
         let dir = Dir::create(&self.folder)?;
         let _lock = dir.lock("history.lock")?;
         let mut history = self.read();
-        history.note(role, deed, now);
+        history.note(role, event, now);
         dir.write(FILE, &serde_json::to_vec(&history).unwrap_or_default())
     }
 }
@@ -55,8 +60,8 @@ mod tests {
         let path = folder.path().join("state");
         let role: RoleArn = "arn:aws:iam::222222222222:role/Developer".parse().unwrap();
         let now = Timestamp::from_second(1_800_000_000).unwrap();
-        for deed in [Deed::Used, Deed::Starred, Deed::Used] {
-            HistoryFile { folder: path.clone() }.note(&role, deed, now);
+        for event in [HistoryEvent::Used, HistoryEvent::Starred, HistoryEvent::Used] {
+            HistoryFile { folder: path.clone() }.note(&role, event, now);
         }
         let history = HistoryFile { folder: path.clone() }.read();
         assert!(history.is_starred(&role));

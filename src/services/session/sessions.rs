@@ -16,7 +16,7 @@ use crate::domain::ids::{AccessKeyId, MfaSerial, SessionName, UserName};
 use crate::domain::pass::{Pass, Renew};
 use crate::domain::secret::{Credentials, Secret};
 
-use crate::services::store::vault::{Kind, Name, Vault};
+use crate::services::store::vault::{Name, RecordKind, Vault};
 
 /// A session that cannot be renewed without a person still serves while it has this much left.
 pub const LAST_MARGIN: Duration = Duration::from_mins(5);
@@ -24,7 +24,7 @@ pub const LAST_MARGIN: Duration = Duration::from_mins(5);
 /// What a cached session was made from, beside the secrets.
 pub trait About: Serialize + for<'de> Deserialize<'de> {
     /// Where such sessions stand in the vault.
-    const KIND: Kind;
+    const KIND: RecordKind;
 }
 
 /// An auth session's origin.
@@ -58,22 +58,22 @@ pub struct RoleOrigin {
 }
 
 impl About for AuthOrigin {
-    const KIND: Kind = Kind::AuthSession;
+    const KIND: RecordKind = RecordKind::AuthSession;
 }
 
 impl About for RoleOrigin {
-    const KIND: Kind = Kind::RoleSession;
+    const KIND: RecordKind = RecordKind::RoleSession;
 }
 
 /// A live session and where it came from.
-pub struct Session<A> {
+pub struct CachedSession<A> {
     /// The secrets.
     pub credentials: Credentials,
     /// Everything else.
     pub origin: A,
 }
 
-impl Session<RoleOrigin> {
+impl CachedSession<RoleOrigin> {
     /// Whether it lives long enough not to be renewed.
     pub fn is_fresh(&self, renew: Renew, now: Timestamp) -> bool {
         let (left, whole) = self.life(now);
@@ -212,7 +212,7 @@ struct Record<T, A> {
 }
 
 /// Writes a session down. This is the one place where its secrets become bytes; they are sealed next.
-pub fn put<A: About>(vault: &Vault, id: &Name, session: &Session<A>, now: Timestamp) {
+pub fn put<A: About>(vault: &Vault, id: &Name, session: &CachedSession<A>, now: Timestamp) {
     let credentials = &session.credentials;
     let record = Record {
         id: credentials.id.clone(),
@@ -228,7 +228,7 @@ pub fn put<A: About>(vault: &Vault, id: &Name, session: &Session<A>, now: Timest
 }
 
 /// Reads a session that has not expired.
-pub fn get<A: About>(vault: &Vault, id: &Name, now: Timestamp) -> Option<Session<A>> {
+pub fn get<A: About>(vault: &Vault, id: &Name, now: Timestamp) -> Option<CachedSession<A>> {
     let bytes = vault.get(A::KIND, id, now)?;
     let record: Record<String, A> = serde_json::from_slice(&bytes).ok()?;
     let credentials = Credentials {
@@ -237,11 +237,11 @@ pub fn get<A: About>(vault: &Vault, id: &Name, now: Timestamp) -> Option<Session
         token: Secret::new(record.token),
         expires: record.expires,
     };
-    (credentials.expires > now).then_some(Session { credentials, origin: record.origin })
+    (credentials.expires > now).then_some(CachedSession { credentials, origin: record.origin })
 }
 
 /// Every live session of a kind.
-pub fn all<A: About>(vault: &Vault, now: Timestamp) -> Vec<(Name, Session<A>)> {
+pub fn all<A: About>(vault: &Vault, now: Timestamp) -> Vec<(Name, CachedSession<A>)> {
     vault
         .list(A::KIND, now)
         .into_iter()
@@ -253,12 +253,12 @@ pub fn all<A: About>(vault: &Vault, now: Timestamp) -> Vec<(Name, Session<A>)> {
 pub fn forget_made_with(vault: &Vault, key: &AccessKeyId, now: Timestamp) {
     for (id, session) in all::<AuthOrigin>(vault, now) {
         if session.origin.key == *key {
-            let _ = vault.remove(Kind::AuthSession, &id);
+            let _ = vault.remove(RecordKind::AuthSession, &id);
         }
     }
     for (id, session) in all::<RoleOrigin>(vault, now) {
         if session.origin.key == *key {
-            let _ = vault.remove(Kind::RoleSession, &id);
+            let _ = vault.remove(RecordKind::RoleSession, &id);
         }
     }
 }

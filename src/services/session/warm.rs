@@ -1,4 +1,4 @@
-//! The warm path: the same question was answered before, nothing it was answered from has changed, and
+//! The warm path: the same request was answered before, nothing it was answered from has changed, and
 //! the session still lives. No YAML is read, no runtime started, no AWS client built.
 
 use std::path::Path;
@@ -10,12 +10,12 @@ use sha2::{Digest, Sha256};
 use crate::domain::account::{Overrides, Target};
 use crate::domain::config::PromptCompat;
 
-use super::sessions::{self, RoleOrigin, Session};
+use super::sessions::{self, CachedSession, RoleOrigin};
 use crate::services::config::stamps::Stamp;
 use crate::services::store::hex;
-use crate::services::store::vault::{Kind, Name, Vault};
+use crate::services::store::vault::{Name, RecordKind, Vault};
 
-/// The variables that change an answer. Their values are part of the question.
+/// The variables that change an answer. Their values are part of the request.
 const VARIABLES: [&str; 6] = [
     "AWS_REGION",
     "SEKISHO_REGION",
@@ -27,7 +27,7 @@ const VARIABLES: [&str; 6] = [
 
 /// What was asked: everything an answer depends on, but for the files.
 #[derive(Serialize)]
-pub struct Question<'a> {
+pub struct WarmRequest<'a> {
     version: &'static str,
     config: &'a Path,
     target: &'a str,
@@ -39,7 +39,7 @@ pub struct Question<'a> {
 
 /// The answer that was given.
 #[derive(Serialize, Deserialize)]
-pub struct Answer {
+pub struct WarmAnswer {
     stamps: Vec<Stamp>,
     /// The target with everything decided; its guard is asked again.
     pub target: Target,
@@ -49,8 +49,8 @@ pub struct Answer {
     pub compat: PromptCompat,
 }
 
-impl<'a> Question<'a> {
-    /// The question of a target by its name, as it was typed.
+impl<'a> WarmRequest<'a> {
+    /// The request of a target by its name, as it was typed.
     pub fn new(config: &'a Path, target: &'a str, overrides: &'a Overrides) -> Self {
         Self {
             version: env!("CARGO_PKG_VERSION"),
@@ -69,21 +69,21 @@ impl<'a> Question<'a> {
     }
 
     /// The answer that was given before, if it still holds.
-    pub fn answer(&self, vault: &Vault, now: Timestamp) -> Option<Answer> {
-        let bytes = vault.get(Kind::Warm, &self.name(), now)?;
-        let answer: Answer = serde_json::from_slice(&bytes).ok()?;
+    pub fn answer(&self, vault: &Vault, now: Timestamp) -> Option<WarmAnswer> {
+        let bytes = vault.get(RecordKind::Warm, &self.name(), now)?;
+        let answer: WarmAnswer = serde_json::from_slice(&bytes).ok()?;
         answer.stamps.iter().all(Stamp::holds).then_some(answer)
     }
 
     /// Keeps an answer for the next time, as long as its session lives.
-    pub fn keep(&self, vault: &Vault, answer: &Answer, expires: Timestamp, now: Timestamp) {
+    pub fn keep(&self, vault: &Vault, answer: &WarmAnswer, expires: Timestamp, now: Timestamp) {
         if let Ok(bytes) = serde_json::to_vec(answer) {
-            vault.put(Kind::Warm, &self.name(), &bytes, expires, now);
+            vault.put(RecordKind::Warm, &self.name(), &bytes, expires, now);
         }
     }
 }
 
-impl Answer {
+impl WarmAnswer {
     /// An answer, and the files it comes from.
     pub fn new(
         stamps: Vec<Stamp>,
@@ -95,11 +95,11 @@ impl Answer {
     }
 
     /// Its session, the one that lives longest.
-    pub fn session(&self, vault: &Vault, now: Timestamp) -> Option<Session<RoleOrigin>> {
+    pub fn session(&self, vault: &Vault, now: Timestamp) -> Option<CachedSession<RoleOrigin>> {
         self.sessions
             .iter()
             .filter_map(|name| sessions::get(vault, name, now))
-            .max_by_key(|session: &Session<RoleOrigin>| session.credentials.expires)
+            .max_by_key(|session: &CachedSession<RoleOrigin>| session.credentials.expires)
     }
 }
 

@@ -34,7 +34,7 @@ pub struct PromptLock {
 
 /// Who prompts now.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Holder {
+pub struct LockHolder {
     /// Its process.
     pub pid: u32,
     /// When it began, UTC.
@@ -44,7 +44,7 @@ pub struct Holder {
     order: u64,
 }
 
-impl Holder {
+impl LockHolder {
     /// Reads what a holder wrote about itself; a line that cannot be read is an unknown holder, long since there.
     pub fn read(line: &[u8]) -> Self {
         let line = String::from_utf8_lossy(line);
@@ -69,22 +69,22 @@ impl Holder {
 }
 
 /// The right to prompt, held until dropped, or until the process dies.
-pub struct Held {
+pub struct PromptGuard {
     order: u64,
     _slot: File,
 }
 
 /// The answer to a try.
-pub enum Turn {
+pub enum LockAttempt {
     /// It is this process's turn.
-    Mine(Held),
+    Mine(PromptGuard),
     /// Another process prompts.
-    Busy(Holder),
+    Busy(LockHolder),
 }
 
 /// What a waiter wants after it has seen who prompts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Wish {
+pub enum WaiterChoice {
     /// Go on waiting.
     Wait,
     /// Prompt here, as soon as that is allowed.
@@ -92,11 +92,11 @@ pub enum Wish {
 }
 
 /// How a wait ends.
-pub enum Waited<T> {
+pub enum WaitOutcome<T> {
     /// The holder got what was needed.
     Found(T),
     /// It is this process's turn, and nothing has been found.
-    Mine(Held),
+    Mine(PromptGuard),
 }
 
 impl PromptLock {
@@ -106,17 +106,17 @@ impl PromptLock {
     }
 
     /// Takes the turn if nobody has it.
-    pub fn try_take(&self, verb: &str, now: Timestamp) -> Result<Turn, FileError> {
+    pub fn try_take(&self, verb: &str, now: Timestamp) -> Result<LockAttempt, FileError> {
         self.take(verb, now, |_| false)
     }
 
     /// Takes the turn if nobody has it, or if whoever has it prompts for 10 s already.
-    pub fn take_over(&self, verb: &str, now: Timestamp) -> Result<Turn, FileError> {
+    pub fn take_over(&self, verb: &str, now: Timestamp) -> Result<LockAttempt, FileError> {
         self.take(verb, now, |holder| holder.may_be_taken_over(now))
     }
 
     /// Who has taken the prompt over from `held`. Its prompt should close, and wait.
-    pub fn superseded(&self, held: &Held) -> Result<Option<Holder>, FileError> {
+    pub fn superseded(&self, held: &PromptGuard) -> Result<Option<LockHolder>, FileError> {
         let (_gate, slots) = self.slots()?;
         Ok(newest(&slots).filter(|holder| holder.order > held.order))
     }
@@ -130,22 +130,22 @@ impl PromptLock {
         verb: &str,
         clock: impl Fn() -> Timestamp,
         mut look: impl FnMut() -> Option<T>,
-        mut tell: impl FnMut(&Holder) -> Wish,
-    ) -> Result<Waited<T>, FileError> {
+        mut tell: impl FnMut(&LockHolder) -> WaiterChoice,
+    ) -> Result<WaitOutcome<T>, FileError> {
         let mut pause = SHORTEST_PAUSE;
         loop {
             let mut turn = self.try_take(verb, clock())?;
             // In this order: the result is stored before the turn is given back.
             if let Some(found) = look() {
-                return Ok(Waited::Found(found));
+                return Ok(WaitOutcome::Found(found));
             }
-            if let Turn::Busy(holder) = &turn
-                && tell(holder) == Wish::TakeOver
+            if let LockAttempt::Busy(holder) = &turn
+                && tell(holder) == WaiterChoice::TakeOver
             {
                 turn = self.take_over(verb, clock())?;
             }
-            if let Turn::Mine(held) = turn {
-                return Ok(Waited::Mine(held));
+            if let LockAttempt::Mine(held) = turn {
+                return Ok(WaitOutcome::Mine(held));
             }
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
@@ -156,17 +156,19 @@ impl PromptLock {
         &self,
         verb: &str,
         now: Timestamp,
-        past: impl FnOnce(&Holder) -> bool,
-    ) -> Result<Turn, FileError> {
+        past: impl FnOnce(&LockHolder) -> bool,
+    ) -> Result<LockAttempt, FileError> {
         let (_gate, slots) = self.slots()?;
         let newest = newest(&slots);
         let free = slots.into_iter().enumerate().find_map(|(at, slot)| match slot {
             Slot::Free(file) => Some((at, file)),
-            Slot::Held(_) => None,
+            Slot::PromptGuard(_) => None,
         });
         let order = newest.as_ref().map_or(0, |holder| holder.order.saturating_add(1));
         match (newest, free) {
-            (Some(holder), free) if free.is_none() || !past(&holder) => Ok(Turn::Busy(holder)),
+            (Some(holder), free) if free.is_none() || !past(&holder) => {
+                Ok(LockAttempt::Busy(holder))
+            }
             (_, Some((at, mut slot))) => {
                 let pid = std::process::id();
                 let line = format!("{order} {pid} {} {verb}\n", now.as_second());
@@ -174,7 +176,7 @@ impl PromptLock {
                     .and_then(|()| slot.rewind())
                     .and_then(|()| slot.write_all(line.as_bytes()))
                     .map_err(|error| self.error(at, error))?;
-                Ok(Turn::Mine(Held { order, _slot: slot }))
+                Ok(LockAttempt::Mine(PromptGuard { order, _slot: slot }))
             }
             (_, None) => Err(self.error(0, std::io::ErrorKind::ResourceBusy.into())),
         }
@@ -188,7 +190,7 @@ impl PromptLock {
                 let mut file = self.dir.lock_file(&self.slot(at))?;
                 match file.try_lock() {
                     Ok(()) => Ok(Slot::Free(file)),
-                    Err(TryLockError::WouldBlock) => Ok(Slot::Held(holder(&mut file))),
+                    Err(TryLockError::WouldBlock) => Ok(Slot::PromptGuard(holder(&mut file))),
                     Err(TryLockError::Error(error)) => Err(self.error(at, error)),
                 }
             })
@@ -207,19 +209,19 @@ impl PromptLock {
 
 enum Slot {
     Free(File),
-    Held(Holder),
+    PromptGuard(LockHolder),
 }
 
-fn newest(slots: &[Slot]) -> Option<Holder> {
+fn newest(slots: &[Slot]) -> Option<LockHolder> {
     let holders = slots.iter().filter_map(|slot| match slot {
-        Slot::Held(holder) => Some(holder),
+        Slot::PromptGuard(holder) => Some(holder),
         Slot::Free(_) => None,
     });
     holders.max_by_key(|holder| holder.order).cloned()
 }
 
-fn holder(file: &mut File) -> Holder {
+fn holder(file: &mut File) -> LockHolder {
     let mut line = Vec::new();
     let _ = file.take(512).read_to_end(&mut line);
-    Holder::read(&line)
+    LockHolder::read(&line)
 }

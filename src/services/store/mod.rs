@@ -8,13 +8,13 @@
 //! lock, spent         between processes ── files
 //! ```
 
+pub mod access_keys;
 mod cipher;
 pub mod datakey;
 pub mod files;
 mod kernel;
 pub mod keychain;
 pub mod keyfile;
-pub mod keys;
 pub mod lock;
 pub mod process_memory;
 pub mod sealed;

@@ -16,7 +16,7 @@ use zeroize::Zeroizing;
 use super::cipher;
 use super::datakey::KeyPlace;
 use super::kernel::Key;
-use super::vault::{Kind, Name};
+use super::vault::{Name, RecordKind};
 
 const MAGIC: &[u8; 8] = b"sekisho\0";
 const VERSION: u8 = 1;
@@ -28,7 +28,7 @@ pub struct Header {
     /// Where the data key lay when the record was sealed.
     pub place: KeyPlace,
     /// What the record is.
-    pub kind: Kind,
+    pub kind: RecordKind,
     /// When it is over, UTC.
     pub expires: Timestamp,
     /// Which data key sealed it.
@@ -62,7 +62,7 @@ impl Header {
         let (key_id, _) = rest.split_first_chunk().ok_or(Unsealable::Damaged)?;
         Ok(Self {
             place: KeyPlace::from_byte(record[9]).ok_or(Unsealable::Damaged)?,
-            kind: Kind::from_byte(record[10]).ok_or(Unsealable::Damaged)?,
+            kind: RecordKind::from_byte(record[10]).ok_or(Unsealable::Damaged)?,
             expires: Timestamp::from_second(i64::from_be_bytes(*expires))
                 .map_err(|_| Unsealable::Damaged)?,
             key_id: *key_id,
@@ -83,7 +83,7 @@ pub fn key_id(key: &Key) -> [u8; 8] {
 pub fn seal(
     key: &Key,
     place: KeyPlace,
-    kind: Kind,
+    kind: RecordKind,
     name: &Name,
     expires: Timestamp,
     plain: &[u8],
@@ -116,7 +116,7 @@ mod tests {
 
     fn sealed(plain: &[u8]) -> Vec<u8> {
         let until = Timestamp::from_second(1_800_000_000).unwrap();
-        seal(&key(1), KeyPlace::Kernel, Kind::RoleSession, &NAME, until, plain).unwrap()
+        seal(&key(1), KeyPlace::Kernel, RecordKind::RoleSession, &NAME, until, plain).unwrap()
     }
 
     #[test]
@@ -164,7 +164,7 @@ mod tests {
             prop_assume!(name != other && secret != other);
             let key = Zeroizing::new(secret);
             let until = Timestamp::from_second(seconds).unwrap();
-            let record = seal(&key, KeyPlace::Runtime, Kind::AuthSession, &name, until, &plain).unwrap();
+            let record = seal(&key, KeyPlace::Runtime, RecordKind::AuthSession, &name, until, &plain).unwrap();
             let header = Header::read(&record).unwrap();
             prop_assert_eq!((header.expires, header.key_id), (until, key_id(&key)));
             prop_assert_eq!(&open(&key, &name, &record).unwrap()[..], &plain[..]);

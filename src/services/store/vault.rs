@@ -32,7 +32,7 @@ const IN_MEMORY: &str = "sessions stay in memory";
 
 /// What a record is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Kind {
+pub enum RecordKind {
     /// An auth session.
     AuthSession,
     /// A role session.
@@ -41,7 +41,7 @@ pub enum Kind {
     Warm,
 }
 
-impl Kind {
+impl RecordKind {
     const ALL: [Self; 3] = [Self::AuthSession, Self::RoleSession, Self::Warm];
 
     /// Its number in a sealed record.
@@ -80,7 +80,7 @@ impl Kind {
 /// The sessions at rest.
 pub struct Vault {
     sealed: Option<Sealed>,
-    memory: Mutex<HashMap<(Kind, Name), Kept>>,
+    memory: Mutex<HashMap<(RecordKind, Name), Kept>>,
     warning: Mutex<Option<String>>,
 }
 
@@ -136,7 +136,7 @@ impl Vault {
     }
 
     /// Reads a live record. A record that cannot be used is not there, and `take_warning` says why.
-    pub fn get(&self, kind: Kind, name: &Name, now: Timestamp) -> Option<Zeroizing<Vec<u8>>> {
+    pub fn get(&self, kind: RecordKind, name: &Name, now: Timestamp) -> Option<Zeroizing<Vec<u8>>> {
         if let Some(kept) = guard(&self.memory).get(&(kind, *name))
             && is_live(kept.expires, now)
         {
@@ -154,7 +154,14 @@ impl Vault {
     /// Keeps a record until `expires` (36 h at most), replacing one of that name.
     ///
     /// Where it cannot be sealed and written it stays in memory, and `take_warning` says so.
-    pub fn put(&self, kind: Kind, name: &Name, plain: &[u8], expires: Timestamp, now: Timestamp) {
+    pub fn put(
+        &self,
+        kind: RecordKind,
+        name: &Name,
+        plain: &[u8],
+        expires: Timestamp,
+        now: Timestamp,
+    ) {
         let expires = expires.min(now.checked_add(LONGEST).unwrap_or(now));
         let id = (kind, *name);
         if let Some(sealed) = &self.sealed {
@@ -171,7 +178,7 @@ impl Vault {
     }
 
     /// Forgets a record; whether there was one.
-    pub fn remove(&self, kind: Kind, name: &Name) -> Result<bool, FileError> {
+    pub fn remove(&self, kind: RecordKind, name: &Name) -> Result<bool, FileError> {
         let in_memory = guard(&self.memory).remove(&(kind, *name)).is_some();
         let on_disk = match &self.sealed {
             Some(sealed) => match Dir::open_inside(&sealed.dir)? {
@@ -184,7 +191,7 @@ impl Vault {
     }
 
     /// The live records of a kind and when each ends, in no order.
-    pub fn list(&self, kind: Kind, now: Timestamp) -> Vec<(Name, Timestamp)> {
+    pub fn list(&self, kind: RecordKind, now: Timestamp) -> Vec<(Name, Timestamp)> {
         let mut found: HashMap<Name, Timestamp> = HashMap::new();
         if let Some(sealed) = &self.sealed
             && let Ok(Some(dir)) = Dir::open_inside(&sealed.dir)
@@ -234,7 +241,7 @@ impl Vault {
 impl Sealed {
     fn get(
         &self,
-        kind: Kind,
+        kind: RecordKind,
         name: &Name,
         now: Timestamp,
     ) -> Result<Option<Zeroizing<Vec<u8>>>, String> {
@@ -264,7 +271,7 @@ impl Sealed {
 
     fn put(
         &self,
-        kind: Kind,
+        kind: RecordKind,
         name: &Name,
         plain: &[u8],
         expires: Timestamp,
@@ -358,7 +365,7 @@ impl Sealed {
 fn headers(dir: &Dir) -> impl Iterator<Item = (String, Name, Header)> {
     let names = dir.names().unwrap_or_default();
     names.into_iter().filter_map(|file| {
-        let (kind, name) = Kind::parse(&file)?;
+        let (kind, name) = RecordKind::parse(&file)?;
         let record = dir.read(&file, LIMIT).ok()??;
         let header = Header::read(&record).ok()?;
         (header.kind == kind).then_some((file, name, header))

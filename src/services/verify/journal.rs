@@ -12,8 +12,8 @@ use sha2::{Digest, Sha256};
 use crate::domain::config::Auth;
 use crate::domain::ids::AccountId;
 use crate::domain::secret::AccessKey;
-use crate::domain::verdict::Ground;
-use crate::domain::verdict::report::{AccountReport, Mark};
+use crate::domain::verdict::Against;
+use crate::domain::verdict::report::{AccountReport, VerifiedMark};
 use crate::services::store::files::{Dir, FileError};
 
 /// One JSON document a line: a header, then finished accounts.
@@ -23,7 +23,7 @@ const MARKS: &str = "verify.json";
 /// A run that was cut off longer ago is begun anew.
 const FRESH: SignedDuration = SignedDuration::from_hours(12);
 /// More than 10,000 accounts with a few roles each take.
-const MOST: u64 = 256 << 20;
+const MAX_FILE_BYTES: u64 = 256 << 20;
 
 /// The first line of a journal: the run it belongs to.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -83,7 +83,7 @@ impl Journal {
 
     fn read(&mut self, run: &str, now: Timestamp) -> Option<Vec<AccountReport>> {
         let mut text = String::new();
-        (&self.file).take(MOST).read_to_string(&mut text).ok()?;
+        (&self.file).take(MAX_FILE_BYTES).read_to_string(&mut text).ok()?;
         let mut lines = text.split_inclusive('\n');
         let header: Header = serde_json::from_str(lines.next()?).ok()?;
         let age = now.duration_since(header.at);
@@ -116,19 +116,17 @@ fn identity(auth: &Auth, key: &AccessKey) -> String {
 }
 
 /// Every account's last verdict, for the marks in the list; empty where none was ever written.
-pub fn marks(dir: &Dir) -> BTreeMap<AccountId, Mark> {
-    let text = dir.read(MARKS, MOST).ok().flatten();
+pub fn marks(dir: &Dir) -> BTreeMap<AccountId, VerifiedMark> {
+    let text = dir.read(MARKS, MAX_FILE_BYTES).ok().flatten();
     text.and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default()
 }
 
 /// Writes the accounts' verdicts into the record; other accounts keep theirs.
-pub fn mark(dir: &Dir, accounts: &[AccountReport], ground: Ground) -> Result<(), FileError> {
+pub fn mark(dir: &Dir, accounts: &[AccountReport], against: Against) -> Result<(), FileError> {
     let _lock = dir.lock("verify.lock")?;
     let mut all = marks(dir);
-    all.extend(
-        accounts
-            .iter()
-            .map(|account| (account.id, Mark { at: account.at, verdict: account.verdict(ground) })),
-    );
+    all.extend(accounts.iter().map(|account| {
+        (account.id, VerifiedMark { at: account.at, verdict: account.verdict(against) })
+    }));
     dir.write(MARKS, &serde_json::to_vec(&all).unwrap_or_default())
 }

@@ -21,11 +21,11 @@ use crate::domain::ids::{AccountId, MfaSerial, SessionName, UserName};
 use crate::domain::secret::{AccessKey, Credentials, MfaCode};
 use crate::domain::verdict::report::{AccountReport, NOT_TRIED, Report, SCHEMA};
 use crate::domain::verdict::{
-    Cause, Device, Finding, Footing, Ground, Guardrail, Probe, Quarantine, judge_calls,
+    Against, Cause, DeviceEvidence, Finding, Guardrail, Probe, Quarantine, RunContext, judge_calls,
     judge_device,
 };
 
-use super::aws::{self, Aws, Call, Doing, Kind, Signer};
+use super::aws::{self, Aws, Call, Doing, FailureKind, Signer};
 use super::store::files::Dir;
 use journal::Journal;
 use plan::PlannedAccount;
@@ -100,9 +100,9 @@ impl Verifier<'_> {
         progress: impl Fn(Progress),
     ) -> Result<Report, Fault> {
         let at = (self.now)();
-        let ground = match self.auth.endpoint_url {
-            None => Ground::Aws,
-            Some(_) => Ground::Emulated,
+        let against = match self.auth.endpoint_url {
+            None => Against::Aws,
+            Some(_) => Against::Emulated,
         };
         let user = self.caller().await?;
         let name = user.as_ref().or(self.auth.user.as_ref()).map(SessionName::of);
@@ -123,26 +123,26 @@ impl Verifier<'_> {
             },
         };
         let (probes, device) = run.user_probes(&sessions, user.as_ref()).await;
-        let footing = Footing {
-            ground,
+        let basis = RunContext {
+            against,
             control: sessions.missing_control(),
             names_policies: names_policies(&probes),
             quarantine: quarantine(&probes, &sessions.plain),
         };
-        let key = judge_user(&probes, &device, &footing);
-        let mut work = self.resume(plan, ground)?;
-        self.accounts(&run, &mut work, sessions, &footing, &mut code, &progress).await;
-        let accounts = self.conclude(plan, work, ground)?;
+        let key = judge_user(&probes, &device, &basis);
+        let mut work = self.resume(plan, against)?;
+        self.accounts(&run, &mut work, sessions, &basis, &mut code, &progress).await;
+        let accounts = self.conclude(plan, work, against)?;
         Ok(Report {
             schema: SCHEMA,
-            ground,
+            against,
             at,
             auth_account: self.auth.account,
             user,
             access_key: self.key.id.short(),
             detours: aws::detours(self.auth),
-            control_missing: footing.control.err(),
-            quarantine: footing.quarantine,
+            control_missing: basis.control.err(),
+            quarantine: basis.quarantine,
             key,
             accounts,
             left_out: plan.left_out.clone(),
@@ -156,7 +156,7 @@ impl Verifier<'_> {
         run: &Run<'_>,
         work: &mut Work<'_>,
         mut sessions: Sessions,
-        footing: &Footing,
+        basis: &RunContext,
         code: &mut impl AsyncFnMut(Option<&Fault>) -> Option<(MfaSerial, MfaCode)>,
         progress: &impl Fn(Progress),
     ) {
@@ -168,7 +168,7 @@ impl Verifier<'_> {
             if self.is_old(sessions.control_expires()) {
                 sessions.control = self.control(code).await;
             }
-            let footing = Footing { control: sessions.missing_control(), ..footing.clone() };
+            let basis = RunContext { control: sessions.missing_control(), ..basis.clone() };
             let shared = RefCell::new(&mut *work);
             let worker = async || {
                 let mut first = true; // a clock that is off must not end in renewing for ever
@@ -180,7 +180,7 @@ impl Verifier<'_> {
                     let Some(account) = next else {
                         break;
                     };
-                    let report = run.account(account, &sessions, &footing).await;
+                    let report = run.account(account, &sessions, &basis).await;
                     shared.borrow_mut().finish(report);
                     progress(shared.borrow().progress());
                 }
@@ -194,13 +194,13 @@ impl Verifier<'_> {
         &self,
         plan: &Plan,
         work: Work<'_>,
-        ground: Ground,
+        against: Against,
     ) -> Result<Vec<AccountReport>, Fault> {
         let mut accounts = work.done;
         let place = |id| plan.accounts.iter().position(|planned| planned.id == id);
         accounts.sort_by_cached_key(|account| place(account.id));
         if let Some(state) = self.state {
-            mark(state, &accounts, ground)
+            mark(state, &accounts, against)
                 .map_err(|error| error.fault("the verdicts could not be recorded"))?;
         }
         if let Some(journal) = work.journal {
@@ -220,7 +220,9 @@ impl Verifier<'_> {
     async fn caller(&self) -> Result<Option<UserName>, Fault> {
         let caller = match self.aws.caller_identity(Signer::Key(self.key)).await {
             Ok(caller) => caller,
-            Err(failure) if matches!(failure.kind, Kind::Denied | Kind::IdentityDeny) => {
+            Err(failure)
+                if matches!(failure.kind, FailureKind::Denied | FailureKind::IdentityDeny) =>
+            {
                 return Ok(None);
             }
             Err(failure) => return Err(failure.fault(Doing::Asking)),
@@ -245,7 +247,7 @@ impl Verifier<'_> {
         while let Some((serial, digits)) = code(fault.as_ref()).await {
             match self.aws.session_token(self.key, &serial, &digits, CONTROL).await {
                 Ok(session) => return Ok(session),
-                Err(failure) if matches!(failure.kind, Kind::Code | Kind::Device) => {
+                Err(failure) if matches!(failure.kind, FailureKind::Code | FailureKind::Device) => {
                     fault = Some(failure.fault(Doing::SigningIn));
                 }
                 Err(failure) => return Err(outcome(&failure).to_string()),
@@ -255,7 +257,7 @@ impl Verifier<'_> {
     }
 
     /// What is to be done: everything but the accounts that stood when an earlier run was cut off.
-    fn resume<'p>(&self, plan: &'p Plan, ground: Ground) -> Result<Work<'p>, Fault> {
+    fn resume<'p>(&self, plan: &'p Plan, against: Against) -> Result<Work<'p>, Fault> {
         let (journal, finished) = match self.state {
             None => (None, Vec::new()),
             Some(state) => {
@@ -271,7 +273,7 @@ impl Verifier<'_> {
         };
         let mut finished: HashMap<AccountId, AccountReport> = finished
             .into_iter()
-            .filter(|account| account.verdict(ground).stands())
+            .filter(|account| account.verdict(against).stands())
             .map(|account| (account.id, account))
             .collect();
         let mut work =
@@ -302,15 +304,19 @@ impl Work<'_> {
     }
 }
 
-fn judge_user(probes: &[(Guardrail, Probe)], device: &Device, footing: &Footing) -> Vec<Finding> {
+fn judge_user(
+    probes: &[(Guardrail, Probe)],
+    device: &DeviceEvidence,
+    run: &RunContext,
+) -> Vec<Finding> {
     let mut findings: Vec<_> = CALLS
         .iter()
         .map(|(guardrail, _)| {
             let own = probes.iter().filter(|(of, _)| of == guardrail);
-            judge_calls(*guardrail, own.map(|(_, probe)| probe.clone()).collect(), footing)
+            judge_calls(*guardrail, own.map(|(_, probe)| probe.clone()).collect(), run)
         })
         .collect();
-    findings.push(judge_device(device, footing));
+    findings.push(judge_device(device, run));
     findings
 }
 

@@ -13,10 +13,10 @@ use crate::domain::text::sanitize;
 use crate::domain::trust;
 use crate::domain::verdict::report::{AccountReport, RoleReport};
 use crate::domain::verdict::{
-    Cause, Device, Footing, Guardrail, Outcome, Probe, RoleEvidence, Signed, judge_back_doors,
-    judge_role,
+    Cause, DeviceEvidence, Guardrail, Outcome, Probe, RoleEvidence, RunContext, Signed,
+    judge_back_doors, judge_role,
 };
-use crate::services::aws::{Call, Failure, Kind, Prober, Signer};
+use crate::services::aws::{Call, Failure, FailureKind, Prober, Signer};
 
 use super::{CALLS, PlannedAccount, Verifier};
 
@@ -61,7 +61,7 @@ impl Run<'_> {
         &self,
         sessions: &Sessions,
         user: Option<&UserName>,
-    ) -> (Vec<(Guardrail, Probe)>, Device) {
+    ) -> (Vec<(Guardrail, Probe)>, DeviceEvidence) {
         let mut probes = Vec::new();
         for (guardrail, calls) in CALLS {
             for call in calls {
@@ -85,8 +85,8 @@ impl Run<'_> {
             }
         }
         let device = match (&sessions.control, user) {
-            (Ok(_), _) => Device::TookCode,
-            (Err(_), None) => Device::Unknown(Outcome::undecided("the user is not known")),
+            (Ok(_), _) => DeviceEvidence::TookCode,
+            (Err(_), None) => DeviceEvidence::Unknown(Outcome::undecided("the user is not known")),
             (Err(_), Some(user)) => self.devices(user).await,
         };
         (probes, device)
@@ -98,14 +98,14 @@ impl Run<'_> {
         answer.map_or_else(|failure| outcome(&failure), |()| Outcome::Allowed)
     }
 
-    async fn devices(&self, user: &UserName) -> Device {
+    async fn devices(&self, user: &UserName) -> DeviceEvidence {
         self.pace.turn().await;
         match self.verifier.aws.mfa_devices(Signer::Key(self.verifier.key), user).await {
-            Ok(serials) => Device::Listed {
+            Ok(serials) => DeviceEvidence::Listed {
                 all: serials.len(),
                 codes: serials.iter().filter(|serial| serial.parse::<MfaSerial>().is_ok()).count(),
             },
-            Err(failure) => Device::Unknown(outcome(&failure)),
+            Err(failure) => DeviceEvidence::Unknown(outcome(&failure)),
         }
     }
 
@@ -114,7 +114,7 @@ impl Run<'_> {
         &self,
         account: &PlannedAccount,
         sessions: &Sessions,
-        footing: &Footing,
+        basis: &RunContext,
     ) -> AccountReport {
         let mut roles = Vec::new();
         let mut reader = None;
@@ -123,7 +123,7 @@ impl Run<'_> {
             reader = reader.or(session);
             roles.push(RoleReport {
                 role: target.role.clone(),
-                findings: judge_role(&seen, footing).into(),
+                findings: judge_role(&seen, basis).into(),
             });
         }
         let others = match reader {
@@ -135,7 +135,7 @@ impl Run<'_> {
             id: account.id,
             at: (self.verifier.now)(),
             roles,
-            back_doors: judge_back_doors(others, footing),
+            back_doors: judge_back_doors(others, basis),
         }
     }
 
@@ -265,7 +265,7 @@ fn needs_mfa(call: Call, outcome: Outcome) -> Outcome {
 /// What a failure says about permission.
 pub(super) fn outcome(failure: &Failure) -> Outcome {
     match (failure.kind, &failure.code) {
-        (Kind::Busy | Kind::Unreachable | Kind::Garbled, _) | (_, None) => {
+        (FailureKind::Busy | FailureKind::Unreachable | FailureKind::Garbled, _) | (_, None) => {
             Outcome::undecided(&failure.message)
         }
         (_, Some(code)) => Outcome::refused(code, &failure.message),

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use crate::domain::config::Auth;
 use crate::domain::text::sanitize;
 use crate::domain::verdict::report::{AccountReport, Report};
-use crate::domain::verdict::{Finding, Ground, Quarantine, Verdict};
+use crate::domain::verdict::{Against, Finding, Quarantine, Verdict};
 
 use super::{CALLS, Plan, Verifier};
 
@@ -93,7 +93,7 @@ pub fn report(report: &Report, auth: &Auth, detail: Detail) -> String {
         self::finding(&mut text, "  ", finding, detail);
     }
     for account in &report.accounts {
-        self::account(&mut text, account, report.ground, detail);
+        self::account(&mut text, account, report.against, detail);
     }
     if !report.left_out.is_empty() {
         let _ = writeln!(text, "\nLeft out because guarded: {}", report.left_out.join(", "));
@@ -109,10 +109,11 @@ pub fn report(report: &Report, auth: &Auth, detail: Detail) -> String {
 /// One line: how many accounts stand how.
 pub fn summary(report: &Report) -> String {
     let standing = |verdict| {
-        let of = report.accounts.iter().filter(|account| account.verdict(report.ground) == verdict);
+        let of =
+            report.accounts.iter().filter(|account| account.verdict(report.against) == verdict);
         of.count()
     };
-    let order = [Verdict::Open, Verdict::NotProved, Verdict::Masked, report.ground.stands()];
+    let order = [Verdict::Open, Verdict::NotProved, Verdict::Masked, report.against.stands()];
     let parts: Vec<String> = order
         .into_iter()
         .map(|verdict| (standing(verdict), verdict.word()))
@@ -133,8 +134,8 @@ fn emulated(auth: &Auth) -> String {
     })
 }
 
-fn account(text: &mut String, account: &AccountReport, ground: Ground, detail: Detail) {
-    let verdict = account.verdict(ground);
+fn account(text: &mut String, account: &AccountReport, against: Against, detail: Detail) {
+    let verdict = account.verdict(against);
     let _ = writeln!(text, "{}, {}: {}", account.name, account.id.dashed(), verdict.word());
     if verdict.stands() && detail == Detail::Problems {
         return;

@@ -7,7 +7,7 @@ use libfuzzer_sys::arbitrary::{Result, Unstructured};
 use libfuzzer_sys::fuzz_target;
 use sekisho::services::store::datakey::KeyPlace;
 use sekisho::services::store::sealed::{Header, key_id, open, seal};
-use sekisho::services::store::vault::{Kind, Name};
+use sekisho::services::store::vault::{Name, RecordKind};
 use zeroize::Zeroizing;
 
 const KEY: [u8; 32] = [1; 32];
@@ -15,7 +15,7 @@ const NAME: Name = [7; 32];
 
 const PLACES: [KeyPlace; 4] =
     [KeyPlace::Kernel, KeyPlace::Keychain, KeyPlace::Runtime, KeyPlace::Demo];
-const KINDS: [Kind; 3] = [Kind::AuthSession, Kind::RoleSession, Kind::Warm];
+const KINDS: [RecordKind; 3] = [RecordKind::AuthSession, RecordKind::RoleSession, RecordKind::Warm];
 
 fuzz_target!(|bytes: &[u8]| {
     any_bytes(bytes);

@@ -7,11 +7,12 @@ use std::path::Path;
 use jiff::{SignedDuration, Timestamp};
 use libfuzzer_sys::fuzz_target;
 use sekisho::domain::ids::MfaSerial;
+use sekisho::domain::rotation::{KeyEntry, StoredKey};
 use sekisho::domain::secret::{AccessKey, MfaCode, Secret};
 use sekisho::domain::text::sanitize;
+use sekisho::services::store::access_keys::Slot;
 use sekisho::services::store::keyfile::Header;
-use sekisho::services::store::keys::{KeyEntry, Slot, StoredKey};
-use sekisho::services::store::lock::Holder;
+use sekisho::services::store::lock::LockHolder;
 use sekisho::services::store::spent::Ledger;
 use sekisho::services::store::{datakey, keys};
 use sha2::{Digest, Sha256};
@@ -96,7 +97,7 @@ fn data_key(bytes: &[u8], now: Timestamp) {
 }
 
 fn holder(bytes: &[u8], now: Timestamp) {
-    let holder = Holder::read(bytes);
+    let holder = LockHolder::read(bytes);
     assert_eq!(holder.verb, sanitize(&holder.verb), "unfit for a screen");
     let _ = holder.may_be_taken_over(now);
 }

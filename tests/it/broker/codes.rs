@@ -4,8 +4,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use jiff::SignedDuration;
-use sekisho::domain::pass::Complaint;
-use sekisho::emulator::{Misbehaviour, Times};
+use sekisho::domain::pass::CodeRejection;
+use sekisho::emulator::{FaultInjection, Times};
 
 use super::stage::*;
 
@@ -15,21 +15,21 @@ fn a_wrong_code_is_asked_for_again_and_never_sent_twice() {
     let dev = target(DEV, HOUR);
     let asked = wanted(stage.issue(&dev, Some(stage.wrong_code()), PERSON));
     assert_eq!(stage.wire(), ["GetSessionToken 43200 s +code AccessDenied"]);
-    let complaint = asked.complaint.unwrap();
-    assert_eq!(complaint.what, "AWS did not take the code");
-    assert!(complaint.why.len() > 1);
-    let wait = complaint.next_code_at.unwrap().duration_since(now());
+    let rejection = asked.rejection.unwrap();
+    assert_eq!(rejection.what, "AWS did not take the code");
+    assert!(rejection.why.len() > 1);
+    let wait = rejection.next_code_at.unwrap().duration_since(now());
     assert!((0..=30).contains(&wait.as_secs()), "{wait}");
 
     // The same digits: refused here, with a countdown.
-    let Complaint { what, next_code_at, .. } =
-        wanted(stage.issue(&dev, Some(stage.wrong_code()), PERSON)).complaint.unwrap();
+    let CodeRejection { what, next_code_at, .. } =
+        wanted(stage.issue(&dev, Some(stage.wrong_code()), PERSON)).rejection.unwrap();
     assert!(what.contains("used already"), "{what}");
     assert!(next_code_at.unwrap() > now());
     // ... in every process, as soon as this one no longer asks.
-    stage.broker.rest();
+    stage.broker.release_secrets();
     let other = run(stage.another().issue(&request(&dev, Some(stage.wrong_code()), PERSON)));
-    assert!(wanted(other).complaint.unwrap().what.contains("used already"));
+    assert!(wanted(other).rejection.unwrap().what.contains("used already"));
     assert_eq!(stage.wire(), [""; 0]);
 
     // Other digits: at once.
@@ -52,7 +52,7 @@ fn a_used_code_may_be_tried_again_after_90_seconds() {
 fn a_call_that_was_given_up_keeps_its_code_spent() {
     let stage = Stage::new();
     let dev = target(DEV, HOUR);
-    stage.inject("GetSessionToken", Times::UntilCleared, Misbehaviour::Hang);
+    stage.inject("GetSessionToken", Times::UntilCleared, FaultInjection::Hang);
     let request = request(&dev, Some(stage.code(PHONE)), PERSON);
     run(async {
         let arrived = async {
@@ -69,7 +69,7 @@ fn a_call_that_was_given_up_keeps_its_code_spent() {
     stage.emulator.clear();
     stage.wire();
     let asked = wanted(stage.issue(&dev, request.code, PERSON));
-    assert!(asked.complaint.unwrap().what.contains("used already"));
+    assert!(asked.rejection.unwrap().what.contains("used already"));
     assert_eq!(stage.wire(), [""; 0]);
     given(stage.issue(&dev, Some(stage.next_code()), PERSON));
 }
@@ -84,7 +84,7 @@ fn a_device_is_chosen_and_offered_first_the_next_time() {
     };
     assert_eq!(labels(), ["phone", "tablet"]);
     given(stage.issue(&dev, Some(stage.code(TABLET)), PERSON));
-    assert_eq!(stage.broker.standing().auth.unwrap().device, "tablet");
+    assert_eq!(stage.broker.status().auth.unwrap().device, "tablet");
     stage.enter(&target(OTHER, HOUR));
     stage.pass(13 * 60);
     assert_eq!(labels(), ["tablet", "phone"]);
@@ -102,11 +102,11 @@ fn another_process_waits_while_one_asks() {
             while stage.ears.0.borrow().is_empty() {
                 tokio::task::yield_now().await;
             }
-            stage.broker.rest();
+            stage.broker.release_secrets();
             std::future::pending::<()>().await;
         };
         tokio::select! {
-            answer = other.issue(&request) => assert!(wanted(answer).complaint.is_none()),
+            answer = other.issue(&request) => assert!(wanted(answer).rejection.is_none()),
             () = told => {}
         }
     });
@@ -169,9 +169,9 @@ fn a_program_that_fails_leaves_the_prompt_to_the_person() {
         },
     );
     let dev = target(DEV, HOUR);
-    let complaint = wanted(stage.issue(&dev, None, PERSON)).complaint.unwrap();
-    assert!(complaint.what.contains("mfa_command gave no code"), "{complaint:?}");
-    assert!(complaint.why[0].contains("touch the key"), "{complaint:?}");
+    let rejection = wanted(stage.issue(&dev, None, PERSON)).rejection.unwrap();
+    assert!(rejection.what.contains("mfa_command gave no code"), "{rejection:?}");
+    assert!(rejection.why[0].contains("touch the key"), "{rejection:?}");
     assert_eq!(*stage.ears.0.borrow(), ["touch the key"]);
     stage.enter_with_code(&dev);
 }
@@ -182,7 +182,7 @@ fn no_program_runs_where_nobody_may_be_asked() {
     let stage = Stage::with(|_| {}, |auth| auth.mfa_command = Some(printer(dir.path())));
     std::fs::write(dir.path().join("codes"), stage.emulator.code(PHONE).unwrap()).unwrap();
     let dev = target(DEV, HOUR);
-    assert!(wanted(stage.issue(&dev, None, NOBODY)).complaint.is_none());
+    assert!(wanted(stage.issue(&dev, None, NOBODY)).rejection.is_none());
     assert_eq!((runs(dir.path()), stage.wire().len()), (0, 0));
     stage.enter(&dev);
     assert_eq!(runs(dir.path()), 1);

@@ -1,7 +1,7 @@
 //! What AWS is asked about the key: whose it is, which devices there are.
 
 use sekisho::domain::fault::Exit;
-use sekisho::emulator::{Device, KeyStatus};
+use sekisho::emulator::{EmulatedDevice, KeyStatus};
 
 use super::stage::*;
 
@@ -25,7 +25,7 @@ fn user_and_devices_are_asked_for_once() {
     assert_eq!(stage.wire(), ["GetSessionToken 43200 s +code", "AssumeRole dev 3600 s"]);
     stage.enter(&target(OTHER, HOUR));
     assert_eq!(stage.wire(), ["AssumeRole other 3600 s"]);
-    assert_eq!(stage.broker.standing().user.unwrap().as_str(), "alice");
+    assert_eq!(stage.broker.status().user.unwrap().as_str(), "alice");
 }
 
 #[test]
@@ -34,7 +34,7 @@ fn a_user_with_nothing_but_a_passkey_is_told_why() {
         |organisation| {
             permit(organisation, allow("iam:ListMFADevices", "*"));
             let serial = PASSKEY.into();
-            organisation.user("alice").unwrap().devices = vec![Device::Fido { serial }];
+            organisation.user("alice").unwrap().devices = vec![EmulatedDevice::Fido { serial }];
         },
         |auth| auth.mfa = Vec::new(),
     );

@@ -4,8 +4,8 @@
 //! and public issue threads.
 
 use sekisho::domain::fault::Fault;
-use sekisho::domain::pass::Refusal;
-use sekisho::emulator::{Misbehaviour, Times};
+use sekisho::domain::pass::NotIssued;
+use sekisho::emulator::{FaultInjection, Times};
 
 use super::network::told;
 use super::stage::*;
@@ -195,22 +195,22 @@ fn shown(row: &Row, envelope: fn(&str, &str) -> String) -> String {
     let (_, action, status, code, text) = *row;
     let stage = Stage::new();
     let body = envelope(code, text).into_bytes();
-    stage.inject(action, Times::UntilCleared, Misbehaviour::Raw { status, body });
+    stage.inject(action, Times::UntilCleared, FaultInjection::Raw { status, body });
     match stage.issue(&target(DEV, HOUR), Some(stage.code(PHONE)), PERSON) {
         Ok(_) => panic!("{code} opened it"),
-        Err(Refusal::Fault(fault)) => {
+        Err(NotIssued::Fault(fault)) => {
             safe(&fault);
             told(&fault)
         }
-        Err(Refusal::Code(wanted)) => {
-            let complaint = wanted.complaint.unwrap();
-            let mut text = format!("the box stays open\nwhat {}\n", complaint.what);
-            for why in &complaint.why {
+        Err(NotIssued::Code(wanted)) => {
+            let rejection = wanted.rejection.unwrap();
+            let mut text = format!("the box stays open\nwhat {}\n", rejection.what);
+            for why in &rejection.why {
                 text.push_str(&format!("why  {why}\n"));
             }
             text
         }
-        Err(Refusal::Passphrase(_)) => panic!("{code} asks for a passphrase"),
+        Err(NotIssued::Passphrase(_)) => panic!("{code} asks for a passphrase"),
     }
 }
 

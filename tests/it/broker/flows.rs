@@ -3,7 +3,7 @@
 use sekisho::domain::account::{Flow, Target};
 use sekisho::domain::fault::Exit;
 use sekisho::domain::guard::Guard;
-use sekisho::emulator::{DirectMfa, Misbehaviour, Times};
+use sekisho::emulator::{DirectMfa, FaultInjection, Times};
 
 use super::stage::*;
 
@@ -13,7 +13,7 @@ fn two_calls_at_first_one_for_each_further_account_then_none() {
     let (dev, other) = (target(DEV, HOUR), target(OTHER, HOUR));
     let asked = wanted(stage.issue(&dev, None, PERSON));
     assert_eq!(asked.user.as_str(), "alice");
-    assert_eq!((asked.flow, asked.complaint), (Flow::Shared, None));
+    assert_eq!((asked.flow, asked.rejection), (Flow::Shared, None));
     assert_eq!(asked.until.duration_since(now()).as_hours(), 11);
     assert_eq!(stage.wire(), [""; 0], "a code is asked for before any call");
 
@@ -96,9 +96,9 @@ fn a_role_that_gives_less_is_stepped_down_and_remembered() {
     let asked = wanted(stage.issue(&long, Some(stage.code(PHONE)), PERSON));
     assert_eq!(stage.wire(), ["AssumeRole dev 14400 s +code ValidationError"]);
     assert_eq!(asked.flow, Flow::Shared);
-    let complaint = asked.complaint.unwrap();
-    assert!(complaint.what.contains("1h at most"), "{complaint:?}");
-    assert!(complaint.next_code_at.is_some());
+    let rejection = asked.rejection.unwrap();
+    assert!(rejection.what.contains("1h at most"), "{rejection:?}");
+    assert!(rejection.next_code_at.is_some());
 
     let pass = given(stage.issue(&long, Some(stage.next_code()), PERSON));
     assert_eq!(stage.wire(), ["GetSessionToken 43200 s +code", "AssumeRole dev 3600 s"]);
@@ -131,7 +131,7 @@ fn a_step_down_goes_through_a_live_auth_session_without_another_code() {
 fn a_deny_that_does_not_see_the_codes_call_names_the_shared_flow() {
     let stage = Stage::with(
         |organisation| {
-            organisation.habits.direct_mfa = DirectMfa::RoleOnly;
+            organisation.quirks.direct_mfa = DirectMfa::RoleOnly;
             permit(organisation, guard());
             organisation.role(DEV, "Developer").unwrap().max_session = 4 * 3600;
         },
@@ -148,12 +148,12 @@ fn a_deny_that_does_not_see_the_codes_call_names_the_shared_flow() {
 #[test]
 fn throttles_are_tried_again_only_where_no_code_is_carried() {
     let stage = Stage::new();
-    stage.inject("GetSessionToken", Times::Next(1), Misbehaviour::Throttle);
+    stage.inject("GetSessionToken", Times::Next(1), FaultInjection::Throttle);
     let fault = faulted(stage.issue(&target(DEV, HOUR), Some(stage.code(PHONE)), PERSON));
     assert_eq!(fault.exit, Exit::Fault);
     assert_eq!(stage.wire(), ["GetSessionToken 43200 s +code Throttling"]);
 
-    stage.inject("AssumeRole", Times::Next(1), Misbehaviour::ServerError(503));
+    stage.inject("AssumeRole", Times::Next(1), FaultInjection::ServerError(503));
     given(stage.issue(&target(DEV, HOUR), Some(stage.next_code()), PERSON));
     assert_eq!(
         stage.wire(),
@@ -184,7 +184,7 @@ fn an_answer_for_another_role_is_refused_and_not_kept() {
             <SessionToken>canary-token</SessionToken><Expiration>2099-01-01T00:00:00Z</Expiration></Credentials>
             </AssumeRoleResult></AssumeRoleResponse>"#
         );
-        let what = Misbehaviour::Raw { status: 200, body: body.into_bytes() };
+        let what = FaultInjection::Raw { status: 200, body: body.into_bytes() };
         stage.inject("AssumeRole", Times::Next(1), what);
         let fault = faulted(stage.issue(&dev, None, PERSON));
         assert_eq!(fault.what, "the answer makes no sense", "{arn}");

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::net::{Ipv4Addr, TcpListener};
 
 use sekisho::domain::fault::{Exit, Fault};
-use sekisho::emulator::{Misbehaviour, Times};
+use sekisho::emulator::{FaultInjection, Times};
 
 use super::stage::*;
 
@@ -51,7 +51,7 @@ fn a_reset_keeps_the_code_spent() {
     let stage = Stage::new();
     let dev = target(DEV, HOUR);
     let digits = stage.emulator.code(PHONE).unwrap();
-    stage.inject("GetSessionToken", Times::Next(1), Misbehaviour::Reset);
+    stage.inject("GetSessionToken", Times::Next(1), FaultInjection::Reset);
     let fault = faulted(stage.issue(&dev, Some(code(PHONE, &digits)), PERSON));
     insta::assert_snapshot!(told(&fault), @r"
     exit 1
@@ -69,7 +69,7 @@ fn garbage_is_told_without_being_shown() {
     let stage = Stage::new();
     let dev = target(DEV, HOUR);
     let digits = stage.emulator.code(PHONE).unwrap();
-    stage.inject("GetSessionToken", Times::Next(1), Misbehaviour::Garbage);
+    stage.inject("GetSessionToken", Times::Next(1), FaultInjection::Garbage);
     let fault = faulted(stage.issue(&dev, Some(code(PHONE, &digits)), PERSON));
     insta::assert_snapshot!(told(&fault), @r"
     exit 1
@@ -93,7 +93,7 @@ fn a_portal_that_answers_with_a_page_is_not_aws() {
         (200, ""),
     ] {
         let body = body.as_bytes().to_vec();
-        stage.inject("GetSessionToken", Times::Next(1), Misbehaviour::Raw { status, body });
+        stage.inject("GetSessionToken", Times::Next(1), FaultInjection::Raw { status, body });
         let code = stage.next_code();
         let fault = faulted(stage.issue(&target(DEV, HOUR), Some(code), PERSON));
         assert_eq!(fault.what, "the answer makes no sense", "{status}: {fault:?}");
@@ -104,7 +104,7 @@ fn a_portal_that_answers_with_a_page_is_not_aws() {
 #[test]
 fn an_answer_that_never_comes_is_given_up_after_ten_seconds() {
     let stage = Stage::new();
-    stage.inject("GetSessionToken", Times::UntilCleared, Misbehaviour::Hang);
+    stage.inject("GetSessionToken", Times::UntilCleared, FaultInjection::Hang);
     let fault = faulted(stage.issue(&target(DEV, HOUR), Some(stage.code(PHONE)), PERSON));
     insta::assert_snapshot!(told(&fault), @r"
     exit 1

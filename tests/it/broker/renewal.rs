@@ -107,7 +107,7 @@ fn a_session_that_is_forgotten_here_is_got_again() {
     stage.enter(&target(OTHER, HOUR));
     stage.wire();
     stage.broker.forget(&dev);
-    assert_eq!(stage.broker.standing().roles.len(), 1);
+    assert_eq!(stage.broker.status().roles.len(), 1);
     assert_ne!(stage.enter(&dev).credentials.id, first.credentials.id);
     assert_eq!(stage.wire(), ["AssumeRole dev 3600 s"]);
 }

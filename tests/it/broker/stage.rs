@@ -10,14 +10,14 @@ use sekisho::domain::config::{Auth, KeySource, MfaDevice, StoreChoice};
 use sekisho::domain::fault::Fault;
 use sekisho::domain::guard::{Confirmation, Guard};
 use sekisho::domain::ids::{MfaSerial, Partition, RoleArn};
-use sekisho::domain::pass::{Asking, CodeWanted, Pass, Refusal, Renew, Request, Terms};
+use sekisho::domain::pass::{Asking, CodeWanted, NotIssued, Pass, Renew, Request, Terms};
 use sekisho::domain::secret::{AccessKey, MfaCode, Secret};
 use sekisho::emulator::{
-    Account, Call, Emulator, Injection, Misbehaviour, Organisation, Role, Times,
+    Account, Call, Emulator, FaultInjection, Injection, Organisation, Role, Times,
 };
-use sekisho::services::session::broker::{Broker, Means};
+use sekisho::services::session::broker::{Broker, BrokerDeps};
 use sekisho::services::session::facts::Facts;
-use sekisho::services::session::interaction::Person;
+use sekisho::services::session::interaction::Interaction;
 use sekisho::services::store::keyfile::{Passphrase, Unasked};
 use sekisho::services::store::vault::Vault;
 
@@ -55,12 +55,12 @@ pub fn move_clock(by: SignedDuration) {
 #[derive(Clone, Default)]
 pub struct Ears(pub Rc<RefCell<Vec<String>>>);
 
-impl Person for Ears {
-    fn hear(&self, line: &str) {
+impl Interaction for Ears {
+    fn notify(&self, line: &str) {
         self.0.borrow_mut().push(line.to_owned());
     }
 
-    fn is_there(&self) -> bool {
+    fn is_available(&self) -> bool {
         true
     }
 
@@ -68,7 +68,7 @@ impl Person for Ears {
         panic!("no test has a sealed key file")
     }
 
-    fn wants_the_prompt(&self) -> bool {
+    fn takeover_requested(&self) -> bool {
         false
     }
 }
@@ -96,7 +96,7 @@ impl Stage {
     ) -> Self {
         AHEAD.set(SignedDuration::ZERO);
         let emulator = crate::emulator::stage::start(|organisation| {
-            organisation.habits.skew = Duration::from_hours(48);
+            organisation.quirks.skew = Duration::from_hours(48);
             organisation.accounts.push(Account::new(OTHER, "other"));
             let mut role = Role::new(
                 OTHER,
@@ -130,7 +130,7 @@ impl Stage {
         }
     }
 
-    /// Another process of the same person: it shares the folder, and has no session.
+    /// Another process of the same interaction: it shares the folder, and has no session.
     pub fn another(&self) -> Broker {
         self.configured(&self.auth)
     }
@@ -167,7 +167,7 @@ impl Stage {
         target: &Target,
         code: Option<(MfaSerial, MfaCode)>,
         terms: Terms,
-    ) -> Result<Pass, Refusal> {
+    ) -> Result<Pass, NotIssued> {
         lend(&self.broker);
         run(self.broker.issue(&request(target, code, terms)))
     }
@@ -205,7 +205,7 @@ impl Stage {
     }
 
     /// Lets calls of one kind go wrong.
-    pub fn inject(&self, action: &str, times: Times, what: Misbehaviour) {
+    pub fn inject(&self, action: &str, times: Times, what: FaultInjection) {
         self.emulator.inject(Injection { action: Some(action.into()), times, what });
     }
 }
@@ -214,13 +214,13 @@ impl Stage {
 fn broker(auth: &Auth, shared: &std::path::Path, ears: &Ears) -> Broker {
     let broker = Broker::new(
         auth.clone(),
-        Means {
+        BrokerDeps {
             vault: Vault::in_memory(),
             facts: Facts::in_memory(),
             store: StoreChoice::None,
             shared: shared.to_owned(),
             verb: "exec dev".into(),
-            person: Box::new(ears.clone()),
+            interaction: Box::new(ears.clone()),
             diary: None,
             clock: now,
         },
@@ -231,7 +231,7 @@ fn broker(auth: &Auth, shared: &std::path::Path, ears: &Ears) -> Broker {
 
 /// The key that a broker works with until it rests.
 pub fn lend(broker: &Broker) {
-    broker.hold(AccessKey { id: KEY.parse().unwrap(), secret: Secret::new(SECRET.into()) });
+    broker.preload_key(AccessKey { id: KEY.parse().unwrap(), secret: Secret::new(SECRET.into()) });
 }
 
 pub fn device(serial: &str, label: &str) -> MfaDevice {
@@ -275,32 +275,32 @@ pub fn request(target: &Target, code: Option<(MfaSerial, MfaCode)>, terms: Terms
 
 /// The pass that must have been given.
 #[track_caller]
-pub fn given(answer: Result<Pass, Refusal>) -> Pass {
+pub fn given(answer: Result<Pass, NotIssued>) -> Pass {
     match answer {
         Ok(pass) => pass,
-        Err(Refusal::Code(wanted)) => panic!("{wanted:?}"),
+        Err(NotIssued::Code(wanted)) => panic!("{wanted:?}"),
         Err(refusal) => panic!("{:?}", refusal.into_fault()),
     }
 }
 
 /// The code that must have been wanted.
 #[track_caller]
-pub fn wanted(answer: Result<Pass, Refusal>) -> CodeWanted {
+pub fn wanted(answer: Result<Pass, NotIssued>) -> CodeWanted {
     match answer {
         Ok(pass) => panic!("a pass into {}", pass.target),
-        Err(Refusal::Code(wanted)) => wanted,
+        Err(NotIssued::Code(wanted)) => wanted,
         Err(refusal) => panic!("{:?}", refusal.into_fault()),
     }
 }
 
 /// The fault that must have happened.
 #[track_caller]
-pub fn faulted(answer: Result<Pass, Refusal>) -> Fault {
+pub fn faulted(answer: Result<Pass, NotIssued>) -> Fault {
     match answer {
         Ok(pass) => panic!("a pass into {}", pass.target),
-        Err(Refusal::Code(wanted)) => panic!("{wanted:?}"),
-        Err(Refusal::Fault(fault)) => fault,
-        Err(Refusal::Passphrase(_)) => panic!("a passphrase was wanted"),
+        Err(NotIssued::Code(wanted)) => panic!("{wanted:?}"),
+        Err(NotIssued::Fault(fault)) => fault,
+        Err(NotIssued::Passphrase(_)) => panic!("a passphrase was wanted"),
     }
 }
 

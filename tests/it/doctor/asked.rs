@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sekisho::domain::config::{Auth, KeySource};
 use sekisho::domain::secret::{AccessKey, Secret};
-use sekisho::emulator::{Device, Emulator, KeyStatus, Organisation, Policy, User};
+use sekisho::emulator::{EmulatedDevice, Emulator, KeyStatus, Organisation, Policy, User};
 use sekisho::services::aws::{Aws, Signer};
 use sekisho::services::doctor::Health::{self, Fail, Unknown, Warn};
 use sekisho::services::doctor::Online;
@@ -18,7 +18,7 @@ fn organisation() -> Organisation {
     let mut organisation = Organisation::new("111111111111", "999999999999");
     let mut tanaka = User::new("tanaka");
     tanaka.keys.push(sekisho::emulator::AccessKey::new(KEY, "secret"));
-    tanaka.devices.push(Device::Totp { serial: PHONE.into(), seed: [7; 20] });
+    tanaka.devices.push(EmulatedDevice::Totp { serial: PHONE.into(), seed: [7; 20] });
     let own = r#"{"Statement":{"Effect":"Allow","Action":["iam:List*"],"Resource":"*"}}"#;
     tanaka.policies.push(Policy::inline(own).unwrap());
     organisation.users.push(tanaka);
@@ -92,7 +92,7 @@ fn only_security_keys() {
     let serial = "arn:aws:iam::111111111111:u2f/user/tanaka/key-ABC".to_owned();
     let machine = asked(|emulator| {
         user(emulator, |user| {
-            user.devices = vec![Device::Fido { serial }];
+            user.devices = vec![EmulatedDevice::Fido { serial }];
         });
     });
     let row = machine.complains("mfa-device", Fail);

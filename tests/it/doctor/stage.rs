@@ -9,10 +9,10 @@ use sekisho::domain::config::Strictness;
 use sekisho::domain::fault::Fault;
 use sekisho::domain::ids::{AccessKeyId, AccountId};
 use sekisho::domain::verdict::Verdict;
-use sekisho::domain::verdict::report::Mark;
+use sekisho::domain::verdict::report::VerifiedMark;
 use sekisho::services::config::files;
 use sekisho::services::config::paths::{Ids, Paths};
-use sekisho::services::doctor::{self, Health, Online, Row, Setup};
+use sekisho::services::doctor::{self, DoctorInput, Health, Online, Row};
 use sekisho::services::store::datakey::KeyPlace;
 use sekisho::services::store::keychain::KeychainError;
 
@@ -34,7 +34,7 @@ pub struct Machine {
     pub sessions: Result<Option<KeyPlace>, String>,
     pub key: Option<Result<AccessKeyId, Fault>>,
     pub online: Option<Online>,
-    pub marks: BTreeMap<AccountId, Mark>,
+    pub marks: BTreeMap<AccountId, VerifiedMark>,
     home: tempfile::TempDir,
 }
 
@@ -50,7 +50,7 @@ impl Machine {
             ("TERM", "xterm-256color".into()),
             ("LANG", "en_US.UTF-8".into()),
         ];
-        let mark = Mark { at: Timestamp::now(), verdict: Verdict::Proved };
+        let mark = VerifiedMark { at: Timestamp::now(), verdict: Verdict::Proved };
         let machine = Self {
             env: env.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
             keychain: Ok(()),
@@ -93,7 +93,7 @@ impl Machine {
         let config = self.path(".config/sekisho/config.yaml");
         let loaded = files::load(&config, Some(self.home.path()), Strictness::Tolerant)
             .map(|(loaded, _)| loaded);
-        doctor::examine(&Setup {
+        doctor::examine(&DoctorInput {
             env: &self.env,
             paths: paths.as_ref(),
             config: loaded.as_ref(),

@@ -1,13 +1,13 @@
-//! Misbehaviour on demand, as the real SDK meets it.
+//! Faults on demand, as the real SDK meets it.
 
 use std::time::Duration;
 
 use aws_sdk_sts::error::SdkError;
-use sekisho::emulator::{Emulator, Injection, Misbehaviour, Times};
+use sekisho::emulator::{Emulator, FaultInjection, Injection, Times};
 
 use super::stage::*;
 
-fn inject(emulator: &Emulator, what: Misbehaviour) {
+fn inject(emulator: &Emulator, what: FaultInjection) {
     let action = Some("GetSessionToken".to_owned());
     emulator.inject(Injection { action, times: Times::Next(1), what });
 }
@@ -17,11 +17,11 @@ fn refusals_on_demand_come_once_and_are_recorded() {
     run(async {
         let emulator = start(|_| {});
         for (what, status, code) in [
-            (Misbehaviour::Throttle, 400, "Throttling"),
-            (Misbehaviour::ServerError(500), 500, "InternalFailure"),
-            (Misbehaviour::ServerError(503), 503, "ServiceUnavailable"),
+            (FaultInjection::Throttle, 400, "Throttling"),
+            (FaultInjection::ServerError(500), 500, "InternalFailure"),
+            (FaultInjection::ServerError(503), 503, "ServiceUnavailable"),
             (
-                Misbehaviour::Raw {
+                FaultInjection::Raw {
                     status: 418,
                     body: b"<ErrorResponse><Error><Code>Odd</Code></Error></ErrorResponse>"
                         .to_vec(),
@@ -48,7 +48,7 @@ fn broken_connections_spend_the_code_all_the_same() {
         let call = |code: String| {
             alice(&emulator).get_session_token().serial_number(PHONE).token_code(code).send()
         };
-        inject(&emulator, Misbehaviour::Reset);
+        inject(&emulator, FaultInjection::Reset);
         let reset = call(code.clone()).await.unwrap_err();
         let SdkError::DispatchFailure(failure) = &reset else { panic!("{reset:?}") };
         assert!(failure.is_io(), "{failure:?}");
@@ -56,7 +56,7 @@ fn broken_connections_spend_the_code_all_the_same() {
         assert_eq!(emulator.calls()[0].status, None);
         assert!(why(call(code).await).2.contains("invalid MFA one time pass code"));
 
-        inject(&emulator, Misbehaviour::Garbage);
+        inject(&emulator, FaultInjection::Garbage);
         let garbage = alice(&emulator).get_session_token().send().await;
         // An HTTP 200 that does not parse: the SDK reports an error without a code.
         assert_eq!(why(garbage), (200, String::new(), String::new()));
@@ -67,7 +67,7 @@ fn broken_connections_spend_the_code_all_the_same() {
 fn late_answers_and_none_at_all() {
     run(async {
         let emulator = start(|_| {});
-        inject(&emulator, Misbehaviour::Latency(Duration::from_millis(50)));
+        inject(&emulator, FaultInjection::Latency(Duration::from_millis(50)));
         let asked = std::time::Instant::now();
         assert!(alice(&emulator).get_session_token().send().await.is_ok());
         assert!(asked.elapsed() >= Duration::from_millis(50));
@@ -75,7 +75,7 @@ fn late_answers_and_none_at_all() {
         emulator.inject(Injection {
             action: None,
             times: Times::UntilCleared,
-            what: Misbehaviour::Hang,
+            what: FaultInjection::Hang,
         });
         let before = emulator.calls().len();
         let client = alice(&emulator);

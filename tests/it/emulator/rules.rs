@@ -112,7 +112,7 @@ fn the_age_of_the_mfa_is_told_by_the_emulators_clock() {
         // Beyond the signature's window, so that only the age can refuse.
         let emulator = start(|organisation| {
             set_trust(condition)(organisation);
-            organisation.habits.skew = Duration::from_hours(1);
+            organisation.quirks.skew = Duration::from_hours(1);
         });
         let session = mfa_session(&emulator).await;
         let enter = || session.assume_role().role_arn(ROLE).role_session_name("alice").send();
@@ -217,7 +217,7 @@ fn a_code_in_the_call_may_or_may_not_satisfy_the_identity_guard() {
         let emulator = start(|organisation| permit(organisation, guard()));
         assert_eq!(enter(&emulator, With::Code).await, Ok(()));
         emulator.advance(Duration::from_mins(1));
-        emulator.with(|organisation| organisation.habits.direct_mfa = DirectMfa::RoleOnly);
+        emulator.with(|organisation| organisation.quirks.direct_mfa = DirectMfa::RoleOnly);
         let refused = format!("{REFUSED} with an explicit deny in an identity-based policy");
         assert_eq!(enter(&emulator, With::Code).await, Err(refused));
     });

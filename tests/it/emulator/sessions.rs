@@ -137,7 +137,7 @@ fn a_key_that_is_inactive_or_too_new_is_unknown() {
         assert!(call().await.is_ok());
         let now = emulator.now();
         emulator.with(|organisation| {
-            organisation.habits.key_propagation = Duration::from_secs(10);
+            organisation.quirks.key_propagation = Duration::from_secs(10);
             organisation.user("alice").unwrap().keys[0].created = now;
         });
         assert_eq!(why(call().await).1, "InvalidClientTokenId");
@@ -149,7 +149,7 @@ fn a_key_that_is_inactive_or_too_new_is_unknown() {
 #[test]
 fn sessions_expire_by_the_emulators_clock() {
     run(async {
-        let emulator = start(|organisation| organisation.habits.skew = Duration::from_hours(24));
+        let emulator = start(|organisation| organisation.quirks.skew = Duration::from_hours(24));
         let request = alice(&emulator).get_session_token().duration_seconds(900);
         let client = sts(&emulator, session(request.send().await.unwrap().credentials()));
         assert!(client.get_caller_identity().send().await.is_ok());

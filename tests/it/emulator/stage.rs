@@ -9,7 +9,7 @@ use aws_sdk_sts::config::timeout::TimeoutConfig;
 use aws_sdk_sts::config::{BehaviorVersion, Region};
 use aws_sdk_sts::error::{ProvideErrorMetadata, SdkError};
 use sekisho::emulator::{
-    AccessKey, Account, Device, Document, Emulator, Organisation, Policy, Role, User,
+    AccessKey, Account, Document, EmulatedDevice, Emulator, Organisation, Policy, Role, User,
 };
 
 pub const AUTH: &str = "111111111111";
@@ -28,15 +28,15 @@ pub fn organisation() -> Organisation {
     let mut alice = User::new("alice");
     alice.keys.push(AccessKey::new(KEY, SECRET));
     alice.devices = vec![
-        Device::Totp { serial: PHONE.into(), seed: *b"12345678901234567890" },
-        Device::Totp { serial: TABLET.into(), seed: *b"abcdefghijklmnopqrst" },
-        Device::Fido { serial: PASSKEY.into() },
+        EmulatedDevice::Totp { serial: PHONE.into(), seed: *b"12345678901234567890" },
+        EmulatedDevice::Totp { serial: TABLET.into(), seed: *b"abcdefghijklmnopqrst" },
+        EmulatedDevice::Fido { serial: PASSKEY.into() },
     ];
     alice.policies.push(allow("sts:AssumeRole", "arn:aws:iam::*:role/*"));
     organisation.users.push(alice);
     let mut bob = User::new("bob");
     let serial = "arn:aws:iam::111111111111:mfa/bob".into();
-    bob.devices.push(Device::Totp { serial, seed: [7; 20] });
+    bob.devices.push(EmulatedDevice::Totp { serial, seed: [7; 20] });
     organisation.users.push(bob);
     let mut role =
         Role::new(DEV, "Developer", trust(r#"{"Bool":{"aws:MultiFactorAuthPresent":"true"}}"#));

@@ -4,7 +4,8 @@ use std::path::Path;
 use std::process::Command;
 
 use sekisho::emulator::{
-    AccessKey, Account, AccountStatus, Device, Document, Emulator, Organisation, Policy, Role, User,
+    AccessKey, Account, AccountStatus, Document, EmulatedDevice, Emulator, Organisation, Policy,
+    Role, User,
 };
 
 use super::{Said, run, sekisho};
@@ -27,7 +28,8 @@ fn start(policy: &str) -> Emulator {
     }
     let mut user = User::new("tanaka");
     user.keys.push(AccessKey::new("AKIATANAKA0000000001", "secret"));
-    user.devices.push(Device::Totp { serial: PHONE.into(), seed: *b"12345678901234567890" });
+    user.devices
+        .push(EmulatedDevice::Totp { serial: PHONE.into(), seed: *b"12345678901234567890" });
     user.policies.push(Policy::inline(policy).unwrap());
     organisation.users.push(user);
     let mut role = Role::new("999999999999", "Auditor", Document::parse(TRUST).unwrap());

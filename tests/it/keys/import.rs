@@ -19,7 +19,7 @@ fn credentials(stage: &Stage) -> String {
          aws_secret_access_key = CANARY/other\n\n[work]\nregion = eu-west-1\naws_access_key_id = {KEY}\n\
          aws_secret_access_key = {SECRET}\noutput = json\n"
     );
-    // Linked on purpose, and readable by the group.
+    // Linked on intent, and readable by the group.
     let file = stage.path("dotfiles-credentials");
     fs::write(&file, &text).unwrap();
     fs::set_permissions(&file, PermissionsExt::from_mode(0o640)).unwrap();

@@ -1,6 +1,6 @@
 //! A rotation that is killed everywhere, and never leaves the person without a working key.
 
-use sekisho::emulator::{Injection, KeyStatus, Misbehaviour, Times};
+use sekisho::emulator::{FaultInjection, Injection, KeyStatus, Times};
 
 use super::stage::{BINARY, Codes, KEY, Key, PASSPHRASE, Stage, kill, until};
 use crate::pty::terminal::Pty;
@@ -67,7 +67,7 @@ fn resume(stage: &Stage, when: &str) {
 fn a_rotation_replaces_the_key_step_by_step() {
     let stage = stage();
     stage.emulator.with(|organisation| {
-        organisation.habits.key_propagation = std::time::Duration::from_secs(1);
+        organisation.quirks.key_propagation = std::time::Duration::from_secs(1);
     });
     let mut pty = Pty::spawn(stage.in_terminal(BINARY, &["key", "rotate"]));
     until("the offer to delete", || {
@@ -103,9 +103,9 @@ fn killed_at_every_call_a_rotation_is_resumed() {
             stage.emulator.inject(Injection { action, times, what });
         };
         if call > 1 {
-            strike(Times::Next(call - 1), Misbehaviour::Latency(std::time::Duration::ZERO));
+            strike(Times::Next(call - 1), FaultInjection::Latency(std::time::Duration::ZERO));
         }
-        strike(Times::Next(1), Misbehaviour::Hang);
+        strike(Times::Next(1), FaultInjection::Hang);
         let mut pty = Pty::spawn(stage.in_terminal(BINARY, &["key", "rotate", "--yes"]));
         let reached = usize::try_from(call).unwrap();
         let ended = until("the call that hangs", || {
@@ -182,7 +182,7 @@ fn two_at_once_do_not_change_the_key() {
     stage.emulator.inject(Injection {
         action: Some("CreateAccessKey".into()),
         times: Times::Next(1),
-        what: Misbehaviour::Hang,
+        what: FaultInjection::Hang,
     });
     let mut first = Pty::spawn(stage.in_terminal(BINARY, &["key", "rotate", "--yes"]));
     until("the new key at AWS", || {

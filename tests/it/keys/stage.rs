@@ -8,9 +8,12 @@ use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use portable_pty::CommandBuilder;
+use sekisho::domain::rotation::{KeyEntry, StoredKey};
 use sekisho::domain::secret::{AccessKey, Secret};
-use sekisho::emulator::{self, Account, Device, Document, Emulator, Organisation, Policy, Role};
-use sekisho::services::store::keys::{KeyEntry, KeyHome, Slot, StoredKey};
+use sekisho::emulator::{
+    self, Account, Document, EmulatedDevice, Emulator, Organisation, Policy, Role,
+};
+use sekisho::services::store::access_keys::{KeyHome, Slot};
 
 use crate::pty::terminal;
 
@@ -225,7 +228,8 @@ fn organisation() -> Organisation {
     let mut organisation = Organisation::new(AUTH, "999999999999");
     let mut user = emulator::User::new("tanaka");
     user.keys.push(emulator::AccessKey::new(KEY, SECRET));
-    user.devices.push(Device::Totp { serial: SERIAL.into(), seed: *b"12345678901234567890" });
+    user.devices
+        .push(EmulatedDevice::Totp { serial: SERIAL.into(), seed: *b"12345678901234567890" });
     for policy in [
         r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":["sts:AssumeRole","iam:*AccessKey*"],"Resource":"*"}}"#,
         r#"{"Version":"2012-10-17","Statement":{"Effect":"Deny","NotAction":["sts:GetSessionToken"],"Resource":"*",

@@ -3,7 +3,7 @@
 use aws_credential_types::Credentials;
 
 use rustix::process::{Pid, Signal, kill_process};
-use sekisho::emulator::{Injection, Misbehaviour, Times};
+use sekisho::emulator::{FaultInjection, Injection, Times};
 
 use super::stage::{BINARY, Codes, Key, Stage, kill, until};
 use crate::emulator::stage::{run, sts};
@@ -13,14 +13,14 @@ const SHOW: &str = "echo child $SEKISHO_TARGET $AWS_ACCESS_KEY_ID $AWS_ACCOUNT_I
 
 /// A kind of process that may ask for a code. Each wants an account of its own.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Kind {
+enum RecordKind {
     Switcher,
     Exec,
     Process,
 }
-use Kind::{Exec, Process, Switcher};
+use RecordKind::{Exec, Process, Switcher};
 
-impl Kind {
+impl RecordKind {
     fn account(self) -> &'static str {
         match self {
             Switcher => "dev-1",
@@ -41,13 +41,13 @@ impl Kind {
 
 /// A process in a terminal of its own.
 struct Party {
-    kind: Kind,
+    kind: RecordKind,
     pty: Pty,
 }
 
 impl Party {
     /// Starts it, with `child` as what an `exec` runs.
-    fn with_child(stage: &Stage, kind: Kind, child: &str) -> Self {
+    fn with_child(stage: &Stage, kind: RecordKind, child: &str) -> Self {
         let command = match kind {
             Switcher => stage.in_terminal(BINARY, &[]),
             Exec => {
@@ -63,7 +63,7 @@ impl Party {
         Self { kind, pty }
     }
 
-    fn start(stage: &Stage, kind: Kind) -> Self {
+    fn start(stage: &Stage, kind: RecordKind) -> Self {
         Self::with_child(stage, kind, SHOW)
     }
 
@@ -292,7 +292,7 @@ fn a_switcher_that_shows_a_fault_holds_nobody_up() {
     stage.emulator.inject(Injection {
         action: Some("GetSessionToken".to_owned()),
         times: Times::Next(1),
-        what: Misbehaviour::Garbage,
+        what: FaultInjection::Garbage,
     });
     let mut switcher = Party::start(&stage, Switcher);
     switcher.want();

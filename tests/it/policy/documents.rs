@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::process::Command;
 
-use sekisho::domain::policy::{Documents, Format, Kind};
+use sekisho::domain::policy::{Documents, Format, PolicyKind};
 use serde_json::Value;
 
 use super::{root, set, text};
@@ -123,7 +123,7 @@ fn stacks_and_modules_carry_the_very_policies_that_were_evaluated() {
         assert!(carried.contains(&compact), "no stack carries {}", policy.file);
     }
     let modules = set(Format::Terraform);
-    for policy in policies.iter().filter(|policy| policy.kind != Kind::TrustPolicy) {
+    for policy in policies.iter().filter(|policy| policy.kind != PolicyKind::TrustPolicy) {
         assert_eq!(text(&modules, &policy.file), policy.text);
     }
     assert_eq!(text(&modules, "organization/dev-account.yaml"), body);
@@ -146,10 +146,9 @@ fn awss_own_linter_finds_nothing() {
     };
     let set = set(Format::CloudFormation);
     let dir = write(&set);
-    let templates = set
-        .files
-        .iter()
-        .filter(|document| matches!(document.kind, Kind::StackTemplate | Kind::StackSetTemplate));
+    let templates = set.files.iter().filter(|document| {
+        matches!(document.kind, PolicyKind::StackTemplate | PolicyKind::StackSetTemplate)
+    });
     let output = Command::new(lint)
         .current_dir(&dir)
         .args(templates.map(|document| &document.file))

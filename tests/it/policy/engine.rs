@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use sekisho::domain::policy::{Documents, Format, Kind};
+use sekisho::domain::policy::{Documents, Format, PolicyKind};
 use serde_json::{Value, json};
 
 use super::{root, set};
@@ -34,7 +34,7 @@ fn evaluate(set: &Documents, tools: &Path, node: &Path) -> Value {
     let documents: Vec<Value> = set
         .files
         .iter()
-        .filter(|document| document.kind.limit().is_some() && document.kind != Kind::StackSetTemplate)
+        .filter(|document| document.kind.limit().is_some() && document.kind != PolicyKind::StackSetTemplate)
         .map(|document| {
             let policy: Value = serde_json::from_str(&document.text).unwrap();
             json!({"file": document.file, "kind": document.kind, "target": document.target, "policy": policy})

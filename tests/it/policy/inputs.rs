@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use sekisho::domain::account::Catalog;
 use sekisho::domain::config::{Config, Guardrails};
-use sekisho::domain::policy::{Format, Kind, render};
+use sekisho::domain::policy::{Format, PolicyKind, render};
 use sekisho::domain::scope::Scope;
 use serde_json::{Value, json};
 
@@ -141,7 +141,8 @@ fn what_the_config_does_not_say_is_left_out_and_said() {
                 "{}",
                 document.file
             );
-            let guarded = document.kind != Kind::Readme && document.kind != Kind::Manifest;
+            let guarded =
+                document.kind != PolicyKind::Readme && document.kind != PolicyKind::Manifest;
             assert!(!guarded || !document.text.contains("WorkInTheseRegions"), "{}", document.file);
         }
     }
@@ -170,7 +171,7 @@ fn another_partition_names_no_arn_of_this_one() {
     for format in [Format::Json, Format::CloudFormation, Format::Terraform] {
         for document in render(&china, format).unwrap().files {
             assert!(
-                document.kind == Kind::Readme || !document.text.contains("arn:aws:"),
+                document.kind == PolicyKind::Readme || !document.text.contains("arn:aws:"),
                 "{}",
                 document.file
             );

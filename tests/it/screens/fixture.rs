@@ -8,8 +8,8 @@ use sekisho::domain::account::{Account, Catalog, Color, Overrides, Role, Session
 use sekisho::domain::config::Order;
 use sekisho::domain::guard::Guard;
 use sekisho::domain::ids::RolePath;
-use sekisho::domain::keys::Keymap;
-use sekisho::ui::model::Setup;
+use sekisho::domain::keymap::Keymap;
+use sekisho::ui::model::SwitcherSetup;
 use sekisho::ui::theme::{Glyphs, Paint, Theme};
 
 /// Accounts as a person might have them.
@@ -78,8 +78,8 @@ pub fn role(name: &str, hours: u64) -> Role {
 }
 
 /// The usual facts about the person's set-up.
-pub fn setup(glyphs: &'static Glyphs, paint: Paint) -> Setup {
-    Setup {
+pub fn setup(glyphs: &'static Glyphs, paint: Paint) -> SwitcherSetup {
+    SwitcherSetup {
         auth_account: Some("111111111111".parse().unwrap()),
         detours: Vec::new(),
         warnings: Vec::new(),

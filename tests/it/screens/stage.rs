@@ -18,14 +18,15 @@ use ratatui::backend::TestBackend;
 use ratatui::style::Style;
 use sekisho::domain::account::{Catalog, Flow, Target};
 use sekisho::domain::fault::Fault;
-use sekisho::domain::history::{Deed, History};
+use sekisho::domain::history::{History, HistoryEvent};
 use sekisho::domain::ids::{MfaSerial, RoleArn};
-use sekisho::domain::keys::{self, Key};
+use sekisho::domain::keymap::{self, Key};
 use sekisho::domain::pass::{
-    AuthStanding, CodeWanted, Complaint, Device, Live, Pass, Refusal, Request, Standing,
+    AuthStatus, CodeDevice, CodeRejection, CodeWanted, Live, NotIssued, Pass, Request,
+    SessionStatus,
 };
 use sekisho::domain::secret::{Credentials, Secret};
-use sekisho::ui::model::{DeviceCode, Model, Outcome, Setup};
+use sekisho::ui::model::{DeviceCode, Model, Outcome, SwitcherSetup};
 use sekisho::ui::theme::{ASCII, Paint, UNICODE};
 
 use sekisho::ui::{Host, draw, run};
@@ -42,8 +43,8 @@ pub enum Answer {
     Pass,
     /// The pass, with something to say.
     PassNoting(&'static str),
-    /// A code is wanted: the flow, the complaint.
-    Code(Flow, Option<Complaint>),
+    /// A code is wanted: the flow, the rejection.
+    Code(Flow, Option<CodeRejection>),
     /// The passphrase is wanted, and what was wrong with the last one.
     Passphrase(Option<Fault>),
     /// A fault.
@@ -55,13 +56,13 @@ pub enum Answer {
 }
 
 /// What reading the config comes to.
-type Loaded = Result<(Setup, Arc<Catalog>), Fault>;
+type Loaded = Result<(SwitcherSetup, Arc<Catalog>), Fault>;
 
 /// The scripted world.
 pub struct World {
     clock: Rc<Clock>,
     pub answers: RefCell<VecDeque<Answer>>,
-    pub standing: RefCell<Standing>,
+    pub status: RefCell<SessionStatus>,
     pub catalog: RefCell<Option<Loaded>>,
     /// What was asked and done, one line each.
     pub seen: RefCell<Vec<String>>,
@@ -79,8 +80,8 @@ impl World {
     fn pass(&self, target: &Target, notes: Vec<String>) -> Pass {
         let expires = self.now().checked_add(target.duration).unwrap();
         let live = Live { expires, flow: target.flow() };
-        let mut standing = self.standing.borrow_mut();
-        standing.roles.insert(target.role.clone(), live);
+        let mut status = self.status.borrow_mut();
+        status.roles.insert(target.role.clone(), live);
         Pass {
             target: target.clone(),
             credentials: Credentials {
@@ -102,7 +103,7 @@ impl Host for World {
         Timestamp::from_second(START).unwrap().checked_add(elapsed).unwrap()
     }
 
-    async fn catalog(&self) -> Result<(Setup, Arc<Catalog>), Fault> {
+    async fn catalog(&self) -> Result<(SwitcherSetup, Arc<Catalog>), Fault> {
         let catalog = self.catalog.borrow_mut().take();
         match catalog {
             Some(catalog) => catalog,
@@ -126,7 +127,7 @@ impl Host for World {
         self.overtaken
     }
 
-    async fn issue(&self, request: Request) -> Result<Pass, Refusal> {
+    async fn issue(&self, request: Request) -> Result<Pass, NotIssued> {
         let target = request.target.target().clone();
         let code = request.code.as_ref().map_or(String::new(), |(serial, code)| {
             format!(" with {} of {}", code.expose(), serial.short())
@@ -146,34 +147,34 @@ impl Host for World {
             Answer::Pass => Ok(self.pass(&target, Vec::new())),
             Answer::PassNoting(note) => Ok(self.pass(&target, vec![note.into()])),
             Answer::Fault(fault) => Err(fault.into()),
-            Answer::Passphrase(refused) => Err(Refusal::Passphrase(refused)),
-            Answer::Code(flow, complaint) => Err(Refusal::Code(CodeWanted {
+            Answer::Passphrase(refused) => Err(NotIssued::Passphrase(refused)),
+            Answer::Code(flow, rejection) => Err(NotIssued::Code(CodeWanted {
                 user: "tanaka".parse().unwrap(),
                 devices: [("phone", "tanaka"), ("yubikey", "tanaka-key")]
-                    .map(|(label, name)| Device {
+                    .map(|(label, name)| CodeDevice {
                         serial: format!("arn:aws:iam::111111111111:mfa/{name}").parse().unwrap(),
                         label: label.into(),
                     })
                     .into(),
                 flow,
                 until: self.now().checked_add(Duration::from_hours(12)).unwrap(),
-                complaint,
+                rejection,
             })),
             Answer::Hang | Answer::After(..) => pending().await,
         }
     }
 
-    fn standing(&self) -> Standing {
-        self.standing.borrow().clone()
+    fn status(&self) -> SessionStatus {
+        self.status.borrow().clone()
     }
 
     fn forget(&self, target: &Target) {
-        self.standing.borrow_mut().roles.remove(&target.role);
+        self.status.borrow_mut().roles.remove(&target.role);
         self.note(format!("forget {target}"));
     }
 
-    fn remember(&self, role: &RoleArn, deed: Deed) {
-        self.note(format!("{deed:?} {role}"));
+    fn remember(&self, role: &RoleArn, event: HistoryEvent) {
+        self.note(format!("{event:?} {role}"));
     }
 
     fn device_code(&self, serial: &MfaSerial) -> Option<DeviceCode> {
@@ -213,7 +214,13 @@ impl Stage {
         Self::with(width, height, setup(&ASCII, Paint::Plain), History::default(), catalog())
     }
 
-    pub fn with(width: u16, height: u16, setup: Setup, history: History, catalog: Catalog) -> Self {
+    pub fn with(
+        width: u16,
+        height: u16,
+        setup: SwitcherSetup,
+        history: History,
+        catalog: Catalog,
+    ) -> Self {
         let now = Timestamp::from_second(START).unwrap();
         Self {
             model: Model::new(setup, history, "").with_catalog(Arc::new(catalog), now),
@@ -221,7 +228,10 @@ impl Stage {
             world: World {
                 clock: Rc::default(),
                 answers: RefCell::default(),
-                standing: RefCell::new(Standing { store: Some("keyring"), ..Standing::default() }),
+                status: RefCell::new(SessionStatus {
+                    store: Some("keyring"),
+                    ..SessionStatus::default()
+                }),
                 catalog: RefCell::default(),
                 seen: RefCell::default(),
                 demo_code: None,
@@ -241,11 +251,11 @@ impl Stage {
     pub fn signed_in(self, role: &str, minutes: u64) -> Self {
         let at = |m: u64| self.world.now().checked_add(Duration::from_mins(m)).unwrap();
         {
-            let mut standing = self.world.standing.borrow_mut();
-            standing.user = Some("tanaka".parse().unwrap());
-            standing.auth = Some(AuthStanding { expires: at(702), device: "phone".into() });
+            let mut status = self.world.status.borrow_mut();
+            status.user = Some("tanaka".parse().unwrap());
+            status.auth = Some(AuthStatus { expires: at(702), device: "phone".into() });
             let live = Live { expires: at(minutes), flow: Flow::Shared };
-            standing.roles.insert(role.parse().unwrap(), live);
+            status.roles.insert(role.parse().unwrap(), live);
         }
         self
     }
@@ -347,21 +357,21 @@ fn parse(keys: &str) -> VecDeque<Step> {
 /// A key as crossterm reports it.
 pub fn event(key: Key) -> Event {
     let code = match key.code {
-        keys::KeyCode::Char(c) => KeyCode::Char(c),
-        keys::KeyCode::F(n) => KeyCode::F(n),
-        keys::KeyCode::Enter => KeyCode::Enter,
-        keys::KeyCode::Esc => KeyCode::Esc,
-        keys::KeyCode::Tab => KeyCode::Tab,
-        keys::KeyCode::Backspace => KeyCode::Backspace,
-        keys::KeyCode::Delete => KeyCode::Delete,
-        keys::KeyCode::Up => KeyCode::Up,
-        keys::KeyCode::Down => KeyCode::Down,
-        keys::KeyCode::Left => KeyCode::Left,
-        keys::KeyCode::Right => KeyCode::Right,
-        keys::KeyCode::Home => KeyCode::Home,
-        keys::KeyCode::End => KeyCode::End,
-        keys::KeyCode::PageUp => KeyCode::PageUp,
-        keys::KeyCode::PageDown => KeyCode::PageDown,
+        keymap::KeyCode::Char(c) => KeyCode::Char(c),
+        keymap::KeyCode::F(n) => KeyCode::F(n),
+        keymap::KeyCode::Enter => KeyCode::Enter,
+        keymap::KeyCode::Esc => KeyCode::Esc,
+        keymap::KeyCode::Tab => KeyCode::Tab,
+        keymap::KeyCode::Backspace => KeyCode::Backspace,
+        keymap::KeyCode::Delete => KeyCode::Delete,
+        keymap::KeyCode::Up => KeyCode::Up,
+        keymap::KeyCode::Down => KeyCode::Down,
+        keymap::KeyCode::Left => KeyCode::Left,
+        keymap::KeyCode::Right => KeyCode::Right,
+        keymap::KeyCode::Home => KeyCode::Home,
+        keymap::KeyCode::End => KeyCode::End,
+        keymap::KeyCode::PageUp => KeyCode::PageUp,
+        keymap::KeyCode::PageDown => KeyCode::PageDown,
     };
     let mut modifiers = KeyModifiers::NONE;
     modifiers.set(KeyModifiers::CONTROL, key.ctrl);

@@ -13,13 +13,13 @@ use sekisho::domain::account::Overrides;
 use sekisho::domain::guard::Confirmation;
 use sekisho::domain::pass::{Asking, Renew, Request, Terms};
 use sekisho::domain::secret::{MfaCode, Secret};
-use sekisho::emulator::{Misbehaviour, Times};
+use sekisho::emulator::{FaultInjection, Times};
 use sekisho::services::config::cache;
 use sekisho::services::config::paths::{Ids, Paths};
-use sekisho::services::session::broker::{Broker, Means};
+use sekisho::services::session::broker::{Broker, BrokerDeps};
 use sekisho::services::session::diary::Diary;
 use sekisho::services::session::facts::Facts;
-use sekisho::services::session::interaction::Person;
+use sekisho::services::session::interaction::Interaction;
 use sekisho::services::store::datakey::KeyPlace;
 use sekisho::services::store::keyfile::{Passphrase, Unasked};
 use sekisho::services::store::process_memory::hide_memory;
@@ -40,10 +40,10 @@ fn clock_with_a_bug() -> Timestamp {
 
 struct Owner;
 
-impl Person for Owner {
-    fn hear(&self, _: &str) {}
+impl Interaction for Owner {
+    fn notify(&self, _: &str) {}
 
-    fn is_there(&self) -> bool {
+    fn is_available(&self) -> bool {
         true
     }
 
@@ -51,7 +51,7 @@ impl Person for Owner {
         Ok(Secret::new(PASSPHRASE.into()))
     }
 
-    fn wants_the_prompt(&self) -> bool {
+    fn takeover_requested(&self) -> bool {
         false
     }
 }
@@ -75,17 +75,17 @@ fn work_with_a_bug() {
     let row = config.catalog.find("dev-1").unwrap();
     let target = config.catalog.resolve(row, &Overrides::default());
     let sessions = paths.state.join("sessions");
-    let means = Means {
+    let deps = BrokerDeps {
         vault: Vault::new(&sessions, KeyPlace::FILE, paths.runtime.as_deref()),
         facts: Facts::new(&paths.state),
         store: config.store,
         verb: "exec dev-1".into(),
         diary: Some(Diary::new(&paths.state, "exec dev-1")),
-        person: Box::new(Owner),
+        interaction: Box::new(Owner),
         clock: clock_with_a_bug,
         shared: paths.state,
     };
-    let broker = Broker::new(config.auth, means);
+    let broker = Broker::new(config.auth, deps);
     let code = MfaCode::parse(&variable("SEKISHO_TEST_CODE").unwrap()).unwrap();
     let request = Request {
         target: target.clear(Confirmation::Absent).unwrap(),
@@ -168,7 +168,7 @@ fn a_process_that_is_aborted_in_a_call_leaves_no_core() {
     if !died.core_dumped() {
         return crate::store::skip("this machine writes no core files");
     }
-    day.inject("AssumeRole", Times::UntilCleared, Misbehaviour::Hang);
+    day.inject("AssumeRole", Times::UntilCleared, FaultInjection::Hang);
     let mut exec = dumping(&format!("exec setsid {BINARY} exec dev-1 -- true"));
     until("the last call", || (day.stage.calls("AssumeRole") == 1).then_some(()));
     let pid = Pid::from_child(&exec);

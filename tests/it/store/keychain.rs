@@ -8,11 +8,12 @@ use std::path::Path;
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
+use sekisho::domain::rotation::{KeyEntry, StoredKey};
 use sekisho::domain::secret::{AccessKey, Secret};
+use sekisho::services::store::access_keys::{KeyHome, Slot};
 use sekisho::services::store::datakey::KeyPlace;
 use sekisho::services::store::keychain::{self, KeychainError};
-use sekisho::services::store::keys::{KeyEntry, KeyHome, Slot, StoredKey};
-use sekisho::services::store::vault::{Kind, Vault};
+use sekisho::services::store::vault::{RecordKind, Vault};
 use tempfile::TempDir;
 
 use super::{again, again_args, at, say, second};
@@ -172,12 +173,12 @@ fn keeps_keys_and_data_keys() {
 
     let dir = home.join("state/sessions");
     let first = Vault::new(&dir, KEYCHAIN, None);
-    first.put(Kind::AuthSession, &[1; 32], b"a session", at(3600), at(0));
+    first.put(RecordKind::AuthSession, &[1; 32], b"a session", at(3600), at(0));
     assert_eq!((first.label(), first.take_warning()), (Some("Secret Service"), None));
     let other = Vault::new(&dir, KEYCHAIN, None);
-    assert_eq!(&*other.get(Kind::AuthSession, &[1; 32], at(1)).unwrap(), b"a session");
+    assert_eq!(&*other.get(RecordKind::AuthSession, &[1; 32], at(1)).unwrap(), b"a session");
     other.forget_all().unwrap();
-    assert!(first.get(Kind::AuthSession, &[1; 32], at(1)).is_none());
+    assert!(first.get(RecordKind::AuthSession, &[1; 32], at(1)).is_none());
     say("KEPT");
 }
 

@@ -6,23 +6,25 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use sekisho::services::store::lock::{Held, Holder, PromptLock, Turn, Waited, Wish};
+use sekisho::services::store::lock::{
+    LockAttempt, LockHolder, PromptGuard, PromptLock, WaitOutcome, WaiterChoice,
+};
 
 use super::{again, at, place, say, second, until};
 
 const ME: [u8; 32] = [3; 32];
 
-fn mine(turn: Turn) -> Held {
+fn mine(turn: LockAttempt) -> PromptGuard {
     match turn {
-        Turn::Mine(held) => held,
-        Turn::Busy(holder) => panic!("{holder:?} has it"),
+        LockAttempt::Mine(held) => held,
+        LockAttempt::Busy(holder) => panic!("{holder:?} has it"),
     }
 }
 
-fn busy(turn: Turn) -> Holder {
+fn busy(turn: LockAttempt) -> LockHolder {
     match turn {
-        Turn::Busy(holder) => holder,
-        Turn::Mine(_) => panic!("nobody had it"),
+        LockAttempt::Busy(holder) => holder,
+        LockAttempt::Mine(_) => panic!("nobody had it"),
     }
 }
 
@@ -79,7 +81,7 @@ fn a_holder_line_with_the_last_number_there_is_can_be_taken_over() {
 fn holders_that_all_sit_stopped_end_the_taking_over() {
     let (_temp, dir) = place();
     let lock = PromptLock::new(&dir, &ME).unwrap();
-    let held: Vec<Held> =
+    let held: Vec<PromptGuard> =
         (0..4).map(|i| mine(lock.take_over("pick", at(i * 10)).unwrap())).collect();
     busy(lock.take_over("pick", at(1000)).unwrap());
     drop(held);
@@ -100,7 +102,7 @@ fn a_cancelled_wait_harms_nobody() {
             || None::<()>,
             |holder| {
                 told.push(holder.verb.clone());
-                Wish::Wait
+                WaiterChoice::Wait
             },
         );
         tokio::time::timeout(Duration::from_millis(100), wait).await
@@ -109,11 +111,11 @@ fn a_cancelled_wait_harms_nobody() {
     assert!(told.len() > 1 && told.iter().all(|verb| verb == "pick"));
     assert!(lock.superseded(&held).unwrap().is_none());
 
-    let taken = block_on(waiter.wait("exec", || at(60), || None::<()>, |_| Wish::TakeOver));
-    assert!(matches!(taken, Ok(Waited::Mine(_))));
+    let taken = block_on(waiter.wait("exec", || at(60), || None::<()>, |_| WaiterChoice::TakeOver));
+    assert!(matches!(taken, Ok(WaitOutcome::Mine(_))));
     drop(taken);
-    let found = block_on(waiter.wait("exec", || at(60), || Some(7), |_| Wish::Wait));
-    assert!(matches!(found, Ok(Waited::Found(7))));
+    let found = block_on(waiter.wait("exec", || at(60), || Some(7), |_| WaiterChoice::Wait));
+    assert!(matches!(found, Ok(WaitOutcome::Found(7))));
 }
 
 /// The second process: waits for the session or the turn, and prompts at its turn.
@@ -126,11 +128,11 @@ fn wants_a_session() {
         "exec",
         Timestamp::now,
         || fs::read_to_string(&session).ok(),
-        |_| Wish::Wait,
+        |_| WaiterChoice::Wait,
     ));
     let text = match waited.unwrap() {
-        Waited::Found(text) => text,
-        Waited::Mine(held) => {
+        WaitOutcome::Found(text) => text,
+        WaitOutcome::Mine(held) => {
             let mut log =
                 OpenOptions::new().create(true).append(true).open(dir.join("prompts")).unwrap();
             writeln!(log, "asked").unwrap();
@@ -188,7 +190,7 @@ fn a_killed_holder_releases_the_turn() {
     child.kill().unwrap();
     child.wait().unwrap();
     until("the turn is free", || match lock.try_take("exec", Timestamp::now()).unwrap() {
-        Turn::Mine(held) => Some(held),
-        Turn::Busy(_) => None,
+        LockAttempt::Mine(held) => Some(held),
+        LockAttempt::Busy(_) => None,
     });
 }

@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use sekisho::services::store::datakey::KeyPlace;
-use sekisho::services::store::vault::{Kind, Name, Vault};
+use sekisho::services::store::vault::{Name, RecordKind, Vault};
 
 use super::{again, again_args, at, place, root, second, skip, until};
 use crate::support::program;
 
 const NAME: Name = [0xAB; 32];
-const ROLE: Kind = Kind::RoleSession;
+const ROLE: RecordKind = RecordKind::RoleSession;
 const CANARY: &[u8] = b"wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
 
 fn vault(dir: &Path) -> Vault {
@@ -56,7 +56,7 @@ fn a_session_outlives_the_process_and_lies_sealed() {
     let second = vault(&dir);
     assert_eq!(read(&second).unwrap(), CANARY);
     assert_eq!(second.list(ROLE, at(1)), [(NAME, at(3600))]);
-    assert!(second.list(Kind::AuthSession, at(1)).is_empty());
+    assert!(second.list(RecordKind::AuthSession, at(1)).is_empty());
     assert!(second.take_warning().is_none());
 
     let bytes = fs::read(&file).unwrap();
@@ -73,14 +73,14 @@ fn a_record_is_of_its_name_and_kind_only() {
     };
     let _cleanup = Cleanup(&vault);
     assert!(vault.get(ROLE, &[0; 32], at(1)).is_none());
-    assert!(vault.get(Kind::AuthSession, &NAME, at(1)).is_none());
+    assert!(vault.get(RecordKind::AuthSession, &NAME, at(1)).is_none());
 
     for stolen in [format!("role-{}", "00".repeat(32)), format!("auth-{}", "ab".repeat(32))] {
         fs::copy(&file, dir.join(&stolen)).unwrap();
     }
     assert!(vault.get(ROLE, &[0; 32], at(1)).is_none());
     assert!(vault.take_warning().unwrap().contains("is damaged"));
-    assert!(vault.get(Kind::AuthSession, &NAME, at(1)).is_none());
+    assert!(vault.get(RecordKind::AuthSession, &NAME, at(1)).is_none());
     assert!(vault.take_warning().unwrap().contains("is damaged"));
 }
 
@@ -98,8 +98,8 @@ fn clocks_may_jump() {
     assert!(vault.get(ROLE, &NAME, at(1)).is_some());
     assert!(vault.take_warning().is_none());
 
-    vault.put(Kind::Warm, &NAME, b"x", at(1_000_000_000), at(0));
-    assert_eq!(vault.list(Kind::Warm, at(0)), [(NAME, at(36 * 3600))]);
+    vault.put(RecordKind::Warm, &NAME, b"x", at(1_000_000_000), at(0));
+    assert_eq!(vault.list(RecordKind::Warm, at(0)), [(NAME, at(36 * 3600))]);
 }
 
 #[test]
@@ -249,7 +249,7 @@ fn a_lost_data_key_is_one_line_and_an_empty_cache() {
     // A new key under the same name opens nothing old.
     fs::write(&file, &bytes).unwrap();
     fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
-    second.put(Kind::AuthSession, &NAME, CANARY, at(3600), at(0));
+    second.put(RecordKind::AuthSession, &NAME, CANARY, at(3600), at(0));
     assert!(read(&second).is_none());
     assert!(second.take_warning().unwrap().contains("a new code is needed"));
 }
@@ -261,7 +261,7 @@ fn purging_removes_what_is_over_and_nothing_else() {
         return;
     };
     let _cleanup = Cleanup(&vault);
-    vault.put(Kind::AuthSession, &NAME, CANARY, at(600), at(0));
+    vault.put(RecordKind::AuthSession, &NAME, CANARY, at(600), at(0));
     let half = fs::File::create(dir.join(".tmp-0123")).unwrap();
     half.set_modified(SystemTime::UNIX_EPOCH + Duration::from_hours(500_000)) // at(0)
         .unwrap();
@@ -269,7 +269,7 @@ fn purging_removes_what_is_over_and_nothing_else() {
     assert_eq!(fs::read_dir(&dir).unwrap().count(), 4, "two records, the lock, a fresh half");
     vault.purge(at(601));
     assert!(file.exists());
-    assert!(vault.get(Kind::AuthSession, &NAME, at(1)).is_none());
+    assert!(vault.get(RecordKind::AuthSession, &NAME, at(1)).is_none());
     assert!(dir.join(".tmp-0123").exists());
     vault.purge(at(3700));
     assert!(!file.exists() && !dir.join(".tmp-0123").exists());
@@ -362,7 +362,7 @@ fn the_data_key_lives_no_longer_than_the_longest_session() {
     let _cleanup = Cleanup(&vault);
     vault.forget_all().unwrap();
     vault.put(ROLE, &NAME, CANARY, at(1), at(0));
-    vault.put(Kind::Warm, &NAME, CANARY, at(2), at(0));
+    vault.put(RecordKind::Warm, &NAME, CANARY, at(2), at(0));
     assert!(vault.get(ROLE, &NAME, at(0)).is_some());
     // In the kernel's time, not in the test's: it wipes the key by itself.
     until("the kernel drops the key", || vault.get(ROLE, &NAME, at(0)).is_none().then_some(()));

@@ -4,33 +4,33 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::desk::{Desk, number, signal};
+use super::switcher_pty::{SwitcherPty, number, signal};
 use crate::pty::terminal::{Pty, command};
 use crate::support::program;
 use crate::verbs::home::{Home, SEKISHO};
 
 #[test]
 fn quitting_and_cancelling() {
-    let Some(mut desk) = Desk::new() else { return };
-    desk.open("");
-    desk.pty.send("\u{1b}");
-    assert_eq!(desk.ended(), 0);
-    desk.pty.line("clear");
-    desk.pty.wait_until("a clear screen", |screen| !screen.contains("LEFT"));
-    desk.open("");
-    desk.pty.send("\u{3}");
-    assert_eq!(desk.ended(), 130);
+    let Some(mut switcher_pty) = SwitcherPty::new() else { return };
+    switcher_pty.open("");
+    switcher_pty.pty.send("\u{1b}");
+    assert_eq!(switcher_pty.ended(), 0);
+    switcher_pty.pty.line("clear");
+    switcher_pty.pty.wait_until("a clear screen", |screen| !screen.contains("LEFT"));
+    switcher_pty.open("");
+    switcher_pty.pty.send("\u{3}");
+    assert_eq!(switcher_pty.ended(), 130);
 }
 
 #[test]
 fn signals() {
     for (sent, code) in [(Signal::TERM, 143), (Signal::HUP, 129)] {
         for verb in ["", "demo"] {
-            let Some(mut desk) = Desk::new() else { return };
-            desk.open(verb);
-            signal(desk.pty.foreground(), sent);
-            assert_eq!(desk.ended(), code, "{verb}");
-            let left = std::fs::read_dir(desk.home.path().join("tmp")).unwrap().count();
+            let Some(mut switcher_pty) = SwitcherPty::new() else { return };
+            switcher_pty.open(verb);
+            signal(switcher_pty.pty.foreground(), sent);
+            assert_eq!(switcher_pty.ended(), code, "{verb}");
+            let left = std::fs::read_dir(switcher_pty.home.path().join("tmp")).unwrap().count();
             assert_eq!(left, 0, "{verb}");
         }
     }
@@ -38,65 +38,65 @@ fn signals() {
 
 #[test]
 fn a_fault_goes_back_to_the_list() {
-    let Some(mut desk) = Desk::new() else { return };
-    desk.home.emulator.with(|organisation| organisation.roles.clear());
-    desk.open("");
-    desk.choose("dev");
-    desk.give_code();
-    let screen = desk.pty.wait_for("AWS refused to open dev/Developer");
+    let Some(mut switcher_pty) = SwitcherPty::new() else { return };
+    switcher_pty.home.emulator.with(|organisation| organisation.roles.clear());
+    switcher_pty.open("");
+    switcher_pty.choose("dev");
+    switcher_pty.give_code();
+    let screen = switcher_pty.pty.wait_for("AWS refused to open dev/Developer");
     assert!(screen.contains("what to do"), "{screen}");
-    desk.pty.send("\u{1b}");
-    desk.pty.wait_until("the list", |screen| !screen.contains("what to do"));
-    desk.pty.send("\u{3}");
-    assert_eq!(desk.ended(), 130);
+    switcher_pty.pty.send("\u{1b}");
+    switcher_pty.pty.wait_until("the list", |screen| !screen.contains("what to do"));
+    switcher_pty.pty.send("\u{3}");
+    assert_eq!(switcher_pty.ended(), 130);
 }
 
 #[test]
 fn a_subshell_that_is_killed_leads_back_to_the_list() {
-    let Some(mut desk) = Desk::new() else { return };
-    desk.open("");
-    desk.choose("dev");
-    desk.give_code();
-    desk.inside("dev");
-    desk.pty.line("echo $$ > pid; echo FI''N");
-    desk.pty.wait_for("FIN");
-    signal(number(&desk.home.path().join("pid")), Signal::KILL);
-    desk.pty.wait_for("left dev/Developer, exit code 137");
-    desk.pty.send("\u{3}");
-    assert_eq!(desk.ended(), 130);
+    let Some(mut switcher_pty) = SwitcherPty::new() else { return };
+    switcher_pty.open("");
+    switcher_pty.choose("dev");
+    switcher_pty.give_code();
+    switcher_pty.inside("dev");
+    switcher_pty.pty.line("echo $$ > pid; echo FI''N");
+    switcher_pty.pty.wait_for("FIN");
+    signal(number(&switcher_pty.home.path().join("pid")), Signal::KILL);
+    switcher_pty.pty.wait_for("left dev/Developer, exit code 137");
+    switcher_pty.pty.send("\u{3}");
+    assert_eq!(switcher_pty.ended(), 130);
 }
 
 /// It was: whenever a key and the last stream's wake-up were noticed together.
 #[test]
 fn a_key_typed_while_the_list_comes_back_is_not_lost() {
-    let Some(mut desk) = Desk::new() else { return };
-    desk.open("");
-    desk.choose("dev");
-    desk.give_code();
+    let Some(mut switcher_pty) = SwitcherPty::new() else { return };
+    switcher_pty.open("");
+    switcher_pty.choose("dev");
+    switcher_pty.give_code();
     for _ in 0..10 {
-        desk.inside("dev");
-        desk.pty.line("exit");
-        desk.pty.wait_for("left dev/Developer");
-        desk.pty.send("\u{15}de");
-        desk.pty.wait_for("› de ");
-        desk.pty.send("v\r");
+        switcher_pty.inside("dev");
+        switcher_pty.pty.line("exit");
+        switcher_pty.pty.wait_for("left dev/Developer");
+        switcher_pty.pty.send("\u{15}de");
+        switcher_pty.pty.wait_for("› de ");
+        switcher_pty.pty.send("v\r");
     }
-    desk.inside("dev");
-    desk.pty.line("exit");
-    desk.pty.wait_for("left dev/Developer");
-    desk.pty.send("\u{3}");
-    assert_eq!(desk.ended(), 130);
+    switcher_pty.inside("dev");
+    switcher_pty.pty.line("exit");
+    switcher_pty.pty.wait_for("left dev/Developer");
+    switcher_pty.pty.send("\u{3}");
+    assert_eq!(switcher_pty.ended(), 130);
 }
 
 /// More than the reader takes at once, as a paste in a terminal that marks none.
 #[test]
 fn a_flood_of_keys_is_heard_to_its_end() {
-    let Some(mut desk) = Desk::new() else { return };
-    desk.open("");
-    desk.pty.send(&format!("{}zq", "a\u{7f}".repeat(650)));
-    desk.pty.wait_for("› zq ");
-    desk.pty.send("\u{3}");
-    assert_eq!(desk.ended(), 130);
+    let Some(mut switcher_pty) = SwitcherPty::new() else { return };
+    switcher_pty.open("");
+    switcher_pty.pty.send(&format!("{}zq", "a\u{7f}".repeat(650)));
+    switcher_pty.pty.wait_for("› zq ");
+    switcher_pty.pty.send("\u{3}");
+    assert_eq!(switcher_pty.ended(), 130);
 }
 
 /// The window is closed, and no signal tells: the list ends by itself, and does not spin on a dead terminal.
@@ -129,54 +129,54 @@ fn a_terminal_that_is_gone_ends_the_list() {
 
 #[test]
 fn after_the_shell_it_may_end() {
-    let Some(mut desk) = Desk::with("after_shell: exit", &[]) else {
+    let Some(mut switcher_pty) = SwitcherPty::with("after_shell: exit", &[]) else {
         return;
     };
-    desk.open("");
-    desk.choose("dev");
-    desk.give_code();
-    desk.inside("dev");
-    desk.pty.line("exit 5");
-    assert_eq!(desk.ended(), 5);
+    switcher_pty.open("");
+    switcher_pty.choose("dev");
+    switcher_pty.give_code();
+    switcher_pty.inside("dev");
+    switcher_pty.pty.line("exit 5");
+    assert_eq!(switcher_pty.ended(), 5);
 }
 
 #[test]
 fn stopped_and_continued() {
     for verb in ["", "demo"] {
-        let Some(mut desk) = Desk::new() else { return };
-        desk.open(verb);
-        desk.pty.send("dev");
-        desk.pty.wait_for("› dev");
-        desk.pty.send("\u{1a}");
-        desk.pty.wait_for("Stopped");
-        assert!(!desk.pty.has_screen() && desk.pty.has_cursor());
-        desk.pty.line("clear; fg");
-        desk.pty.wait_until("the list as it was", |screen| {
+        let Some(mut switcher_pty) = SwitcherPty::new() else { return };
+        switcher_pty.open(verb);
+        switcher_pty.pty.send("dev");
+        switcher_pty.pty.wait_for("› dev");
+        switcher_pty.pty.send("\u{1a}");
+        switcher_pty.pty.wait_for("Stopped");
+        assert!(!switcher_pty.pty.has_screen() && switcher_pty.pty.has_cursor());
+        switcher_pty.pty.line("clear; fg");
+        switcher_pty.pty.wait_until("the list as it was", |screen| {
             screen.contains("› dev") && screen.contains("ACCOUNT")
         });
-        assert!(desk.pty.has_screen());
-        desk.pty.send("\u{3}");
-        desk.until("ended", || !desk.pty.has_screen());
-        assert!(desk.pty.has_cursor());
+        assert!(switcher_pty.pty.has_screen());
+        switcher_pty.pty.send("\u{3}");
+        switcher_pty.until("ended", || !switcher_pty.pty.has_screen());
+        assert!(switcher_pty.pty.has_cursor());
     }
 }
 
 #[test]
 fn a_window_of_any_size() {
-    let Some(mut desk) = Desk::new() else { return };
-    desk.open("");
+    let Some(mut switcher_pty) = SwitcherPty::new() else { return };
+    switcher_pty.open("");
     for (columns, rows, shown) in
         [(30, 6, "dev"), (10, 3, "window"), (1, 1, ""), (200, 60, "ACCOUNT"), (10, 3, "window")]
     {
-        desk.pty.resize(columns, rows);
-        desk.pty.wait_until(shown, |screen| {
+        switcher_pty.pty.resize(columns, rows);
+        switcher_pty.pty.wait_until(shown, |screen| {
             screen.contains(shown)
                 && screen.lines().all(|line| line.len() <= 4 * usize::from(columns))
         });
     }
     // Whatever is drawn, keys work.
-    desk.pty.send("\u{3}");
-    desk.until("ended", || !desk.pty.has_screen());
-    desk.pty.resize(100, 30);
-    assert_eq!(desk.ended(), 130);
+    switcher_pty.pty.send("\u{3}");
+    switcher_pty.until("ended", || !switcher_pty.pty.has_screen());
+    switcher_pty.pty.resize(100, 30);
+    assert_eq!(switcher_pty.ended(), 130);
 }

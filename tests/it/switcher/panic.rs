@@ -6,10 +6,10 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use sekisho::domain::account::{Catalog, Target};
 use sekisho::domain::fault::Fault;
-use sekisho::domain::history::Deed;
+use sekisho::domain::history::HistoryEvent;
 use sekisho::domain::ids::{MfaSerial, RoleArn};
-use sekisho::domain::pass::{Pass, Refusal, Request, Standing};
-use sekisho::ui::model::{DeviceCode, Setup};
+use sekisho::domain::pass::{NotIssued, Pass, Request, SessionStatus};
+use sekisho::ui::model::{DeviceCode, SwitcherSetup};
 use sekisho::ui::{Host, pick};
 
 use crate::pty::terminal::{Pty, command};
@@ -23,21 +23,21 @@ impl Host for Buggy {
         Timestamp::now()
     }
 
-    async fn catalog(&self) -> Result<(Setup, Arc<Catalog>), Fault> {
+    async fn catalog(&self) -> Result<(SwitcherSetup, Arc<Catalog>), Fault> {
         pending().await
     }
 
-    async fn issue(&self, _: Request) -> Result<Pass, Refusal> {
+    async fn issue(&self, _: Request) -> Result<Pass, NotIssued> {
         panic!("a bug")
     }
 
-    fn standing(&self) -> Standing {
-        Standing::default()
+    fn status(&self) -> SessionStatus {
+        SessionStatus::default()
     }
 
     fn forget(&self, _: &Target) {}
 
-    fn remember(&self, _: &RoleArn, _: Deed) {}
+    fn remember(&self, _: &RoleArn, _: HistoryEvent) {}
 
     fn device_code(&self, _: &MfaSerial) -> Option<DeviceCode> {
         None

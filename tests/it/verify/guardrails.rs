@@ -5,21 +5,21 @@ use sekisho::domain::verdict::Guardrail::{
     self, BackDoors, Device, Federation, Organization, Reads, Trust, User, Writes,
 };
 use sekisho::domain::verdict::Quarantine;
-use sekisho::domain::verdict::Verdict::{self, Held, Masked, NotProved, Open};
+use sekisho::domain::verdict::Verdict::{self, HoldsOnEmulator, Masked, NotProved, Open};
 use sekisho::emulator::{Document, Organisation, Policy, Role};
 
 use super::stage::*;
 
 /// What is said where everything is closed; a row names only what differs.
 const CLOSED: [(Guardrail, Verdict); 8] = [
-    (Reads, Held),
-    (Writes, Held),
-    (Federation, Held),
-    (Device, Held),
-    (User, Held),
-    (Trust, Held),
+    (Reads, HoldsOnEmulator),
+    (Writes, HoldsOnEmulator),
+    (Federation, HoldsOnEmulator),
+    (Device, HoldsOnEmulator),
+    (User, HoldsOnEmulator),
+    (Trust, HoldsOnEmulator),
     (Organization, Masked),
-    (BackDoors, Held),
+    (BackDoors, HoldsOnEmulator),
 ];
 
 /// Opens something; then holds every verdict against the closed ones and the differences.
@@ -69,7 +69,13 @@ fn a_missing_user_guard_is_found() {
     opened(
         "no guard, an RCP stands",
         without_guard,
-        &[(Reads, Open), (Writes, Open), (Federation, Open), (User, Masked), (Organization, Held)],
+        &[
+            (Reads, Open),
+            (Writes, Open),
+            (Federation, Open),
+            (User, Masked),
+            (Organization, HoldsOnEmulator),
+        ],
     );
     opened(
         "no guard, only the trust policy stands",

@@ -1,11 +1,11 @@
 //! sekisho's own documents, as `policy` renders them, put into the organisation: `verify` finds them closed.
 
 use sekisho::domain::config::Strictness;
-use sekisho::domain::policy::{Format, Kind, render};
+use sekisho::domain::policy::{Format, PolicyKind, render};
 use sekisho::domain::verdict::Guardrail::{
     BackDoors, Device, Federation, Organization, Reads, Trust, User, Writes,
 };
-use sekisho::domain::verdict::Verdict::{Held, Masked};
+use sekisho::domain::verdict::Verdict::{HoldsOnEmulator, Masked};
 use sekisho::emulator::{Document, Organisation};
 use sekisho::services::config::files;
 
@@ -30,33 +30,35 @@ fn the_documents_of_policy_hold() {
     std::fs::write(&file, CONFIG).unwrap();
     let (loaded, _) = files::load(&file, None, Strictness::Strict).unwrap();
     let documents = render(&loaded.config, Format::Json).unwrap();
-    let texts = |kind: Kind| {
+    let texts = |kind: PolicyKind| {
         let of = documents.files.iter().filter(move |document| document.kind == kind);
         of.map(|document| document.text.as_str())
     };
     let change = |organisation: &mut Organisation| {
         let tanaka = organisation.user("tanaka").unwrap();
         tanaka.tags = vec![("sekisho-accounts".into(), DEV.into())];
-        tanaka.policies =
-            texts(Kind::GroupPolicy).chain(texts(Kind::ManagedPolicy)).map(inline).collect();
+        tanaka.policies = texts(PolicyKind::GroupPolicy)
+            .chain(texts(PolicyKind::ManagedPolicy))
+            .map(inline)
+            .collect();
         assert!(tanaka.policies.len() > 1, "guard and switch");
         let dev = organisation.account(DEV).unwrap();
-        dev.rcps = texts(Kind::ResourceControlPolicy).map(inline).collect();
+        dev.rcps = texts(PolicyKind::ResourceControlPolicy).map(inline).collect();
         assert!(!dev.rcps.is_empty());
-        let trust = texts(Kind::TrustPolicy).next().unwrap();
+        let trust = texts(PolicyKind::TrustPolicy).next().unwrap();
         organisation.role(DEV, "Developer").unwrap().trust = Document::parse(trust).unwrap();
     };
     let emulator = start(change);
     let report = verify(&emulator);
     let expected = [
-        (Reads, Held),
-        (Writes, Held),
-        (Federation, Held),
-        (Device, Held),
-        (User, Held),
-        (Trust, Held),
+        (Reads, HoldsOnEmulator),
+        (Writes, HoldsOnEmulator),
+        (Federation, HoldsOnEmulator),
+        (Device, HoldsOnEmulator),
+        (User, HoldsOnEmulator),
+        (Trust, HoldsOnEmulator),
         (Organization, Masked),
-        (BackDoors, Held),
+        (BackDoors, HoldsOnEmulator),
     ];
     assert_eq!(verdicts(&report), expected.into_iter().collect(), "{}", report.json());
     let unknown: Vec<String> = emulator.calls().into_iter().flat_map(|call| call.unknown).collect();

@@ -10,7 +10,7 @@ use sekisho::domain::guard::Guard;
 use sekisho::domain::secret::MfaCode;
 use sekisho::domain::verdict::Guardrail::{Trust, User, Writes};
 use sekisho::domain::verdict::Verdict;
-use sekisho::emulator::{Emulator, Injection, KeyStatus, Misbehaviour, Times};
+use sekisho::emulator::{Emulator, FaultInjection, Injection, KeyStatus, Times};
 use sekisho::services::aws::Aws;
 use sekisho::services::store::files::Dir;
 use sekisho::services::verify::text::{self, Detail};
@@ -107,7 +107,7 @@ fn a_key_that_does_not_work_is_a_fault_and_no_proof() {
     assert_eq!(fault.exit, Exit::Refused);
 }
 
-fn injected(action: &str, fault: Misbehaviour) -> Emulator {
+fn injected(action: &str, fault: FaultInjection) -> Emulator {
     let emulator = start(|_| {});
     emulator.inject(Injection {
         action: Some(action.into()),
@@ -119,12 +119,12 @@ fn injected(action: &str, fault: Misbehaviour) -> Emulator {
 
 #[test]
 fn throttling_and_a_network_that_fails_prove_nothing() {
-    let report = verify(&injected("RunInstances", Misbehaviour::Throttle));
+    let report = verify(&injected("RunInstances", FaultInjection::Throttle));
     assert_eq!(verdicts(&report)[&Writes], Verdict::NotProved);
-    let report = verify(&injected("AssumeRole", Misbehaviour::Reset));
+    let report = verify(&injected("AssumeRole", FaultInjection::Reset));
     let verdicts = verdicts(&report);
     assert_eq!((verdicts[&User], verdicts[&Trust]), (Verdict::NotProved, Verdict::NotProved));
-    let report = verify(&injected("AssumeRole", Misbehaviour::Garbage));
+    let report = verify(&injected("AssumeRole", FaultInjection::Garbage));
     assert!(report.accounts[0].findings().all(|finding| finding.verdict == Verdict::NotProved));
 }
 
@@ -206,7 +206,7 @@ fn a_run_that_was_cut_off_goes_on_where_it_was() {
         .map(|(id, _)| id.to_string())
         .collect();
     assert_eq!(open, ["300000000007"]);
-    assert_eq!(marks.values().filter(|mark| mark.verdict == Verdict::Held).count(), 39);
+    assert_eq!(marks.values().filter(|mark| mark.verdict == Verdict::HoldsOnEmulator).count(), 39);
 
     // A complete run leaves nothing to take over.
     next_code();

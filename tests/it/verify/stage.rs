@@ -11,7 +11,9 @@ use sekisho::domain::ids::MfaSerial;
 use sekisho::domain::secret::{AccessKey, MfaCode, Secret};
 use sekisho::domain::verdict::report::Report;
 use sekisho::domain::verdict::{Guardrail, Verdict};
-use sekisho::emulator::{Account, Device, Document, Emulator, Organisation, Policy, Role, User};
+use sekisho::emulator::{
+    Account, Document, EmulatedDevice, Emulator, Organisation, Policy, Role, User,
+};
 use sekisho::services::aws::Aws;
 use sekisho::services::store::files::Dir;
 use sekisho::services::verify::{Chosen, Plan, Progress, Verifier};
@@ -60,7 +62,9 @@ pub fn organisation() -> Organisation {
     let mut organisation = Organisation::new(AUTH, "999999999999");
     let mut tanaka = User::new("tanaka");
     tanaka.keys.push(sekisho::emulator::AccessKey::new(KEY, SECRET));
-    tanaka.devices.push(Device::Totp { serial: PHONE.into(), seed: *b"12345678901234567890" });
+    tanaka
+        .devices
+        .push(EmulatedDevice::Totp { serial: PHONE.into(), seed: *b"12345678901234567890" });
     tanaka.policies = vec![inline(GUARD), inline(ENTER)];
     organisation.users.push(tanaka);
     add_account(&mut organisation, DEV, "dev-tanaka");

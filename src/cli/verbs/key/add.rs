@@ -12,13 +12,14 @@ use crate::cli::prompt;
 use crate::cli::terminal::Terminal;
 use crate::domain::fault::{Exit, Fault};
 use crate::domain::ids::UserName;
+use crate::domain::rotation::{KeyEntry, StoredKey};
 use crate::domain::secret::{AccessKey, Secret};
-use crate::services::aws::{Aws, Doing, Kind, Signer, long_term};
+use crate::services::aws::{Aws, Doing, FailureKind, Signer, long_term};
 use crate::services::session::access_key::{is_stored, owner};
-use crate::services::store::keys::{KeyEntry, KeyError, StoredKey};
+use crate::services::store::access_keys::KeyError;
 
 /// No key file is near this size.
-const MOST: u64 = 64 * 1024;
+const MAX_INPUT_BYTES: u64 = 64 * 1024;
 
 /// Reads a key and stores it.
 pub fn run(context: &Context, yes: bool) -> Result<Exit, Fault> {
@@ -26,7 +27,7 @@ pub fn run(context: &Context, yes: bool) -> Result<Exit, Fault> {
         typed()?
     } else {
         let mut text = Zeroizing::new(String::with_capacity(8 * 1024));
-        let read = std::io::stdin().take(MOST).read_to_string(&mut text);
+        let read = std::io::stdin().take(MAX_INPUT_BYTES).read_to_string(&mut text);
         read.map_err(|_| unreadable())?;
         parse(&text)?
     };
@@ -36,9 +37,9 @@ pub fn run(context: &Context, yes: bool) -> Result<Exit, Fault> {
 
 /// Proves a key and stores it in place of what was there. The broker forgets the old one.
 pub async fn keep(context: &Context, key: AccessKey, yes: bool) -> Result<(), Fault> {
-    let (out, person) = (context.out, context.person());
-    let shelf = context.shelf();
-    let found = match shelf.find(person).await {
+    let (out, person) = (context.out, context.interaction());
+    let key_store = context.key_store();
+    let found = match key_store.find(person).await {
         Ok(found) => found,
         // A keychain that cannot be read may still not be needed: `choose` finds out.
         Err(KeyError::Keychain(_)) => None,
@@ -57,9 +58,9 @@ pub async fn keep(context: &Context, key: AccessKey, yes: bool) -> Result<(), Fa
     let home = if let Some((home, _)) = &found {
         home
     } else {
-        let (home, passed_over) = shelf.choose(person).await?;
+        let (home, passed_over) = key_store.choose(person).await?;
         if let Some(why) = passed_over {
-            out.say(&format!("{why}: the key goes into a {}", home.label()));
+            out.info(&format!("{why}: the key goes into a {}", home.label()));
         }
         home
     };
@@ -68,13 +69,13 @@ pub async fn keep(context: &Context, key: AccessKey, yes: bool) -> Result<(), Fa
         current: Some(StoredKey { key, created: Timestamp::now() }),
         ..KeyEntry::default()
     };
-    shelf.save(home, &entry, person)?;
+    key_store.save(home, &entry, person)?;
     let gone = [old.map(|old| old.key.id.clone()), context.broker().known_key()];
     for gone in gone.into_iter().flatten() {
         context.broker().forget_key(&gone);
     }
     let whose = user.map(|user| format!(" of {user}")).unwrap_or_default();
-    out.say(&format!("stored {id}{whose} ({})", home.label()));
+    out.info(&format!("stored {id}{whose} ({})", home.label()));
     if !is_stored(&context.config().auth) {
         out.warn(&format!(
             "the config takes its key from {}; set `auth.key: auto` to use this one",
@@ -90,7 +91,7 @@ async fn prove(context: &Context, key: &AccessKey) -> Result<Option<UserName>, F
     let answer = Aws::new(auth)?.caller_identity(Signer::Key(key)).await;
     match answer {
         Ok(caller) => owner(auth, &key.id, caller).map(Some),
-        Err(failure) if failure.kind == Kind::Unreachable => {
+        Err(failure) if failure.kind == FailureKind::Unreachable => {
             context
                 .out
                 .warn(&format!("the key was not tried out: {}", failure.fault(Doing::Asking).what));

@@ -23,7 +23,7 @@ pub fn run(
     let rest = file.without(&found);
     let (before, after) = file.masked(&rest);
     let shown = file.path().to_string_lossy();
-    out.tell(&diff::unified(&before, &after, &shown));
+    out.eprint(&diff::unified(&before, &after, &shown));
     if !yes {
         prompt::confirm(&format!(
             "move the key {} into the store, and take these lines out?",
@@ -33,17 +33,17 @@ pub fn run(
     let key = found.key;
     block_on(add::keep(context, key, yes))??;
     let copy = file.replace(&rest, backup)?;
-    out.say(&format!("taken out of {}", sanitize(&shown)));
+    out.info(&format!("taken out of {}", sanitize(&shown)));
     if let Some(copy) = copy {
         out.warn(&format!(
             "the copy still holds the key in plain text: {}",
             sanitize(&copy.to_string_lossy())
         ));
     }
-    out.say("what lay in plain text is in backups too, so a new key is safer");
+    out.info("what lay in plain text is in backups too, so a new key is safer");
     if !yes && prompt::offer("rotate it now?") {
         return rotate::run(context, false, false);
     }
-    out.say("whenever you like: sekisho key rotate");
+    out.info("whenever you like: sekisho key rotate");
     Ok(Exit::Done)
 }

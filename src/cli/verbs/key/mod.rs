@@ -15,7 +15,7 @@ use crate::cli::prompt;
 pub fn run(context: &Context, what: &KeyVerb) -> Result<Exit, Fault> {
     let _claim = match what {
         KeyVerb::Status { .. } => None,
-        _ => Some(context.shelf().claim()?),
+        _ => Some(context.key_store().claim()?),
     };
     match what {
         KeyVerb::Add { yes } => add::run(context, *yes),
@@ -33,24 +33,24 @@ fn remove(context: &Context, yes: bool) -> Result<Exit, Fault> {
     let (broker, out) = (context.broker(), context.out);
     let account = context.config().auth.account;
     if !yes {
-        out.say("what is not kept elsewhere is lost: AWS shows a secret access key only once");
+        out.info("what is not kept elsewhere is lost: AWS shows a secret access key only once");
         prompt::confirm(&format!(
             "remove the access key of {} from this machine?",
             account.dashed()
         ))?;
     }
     let known = broker.known_key();
-    let homes = context.shelf().clear()?;
+    let homes = context.key_store().clear()?;
     if homes.is_empty() {
-        out.say("there was no access key in the store");
+        out.info("there was no access key in the store");
         return Ok(Exit::Done);
     }
     if let Some(key) = &known {
         broker.forget_key(key);
     }
     let name = known.map_or_else(|| "the access key".to_owned(), |key| key.to_string());
-    out.say(&format!("removed {name} from {}, and forgot its sessions here", homes.join(" and ")));
-    out.say(
+    out.info(&format!("removed {name} from {}, and forgot its sessions here", homes.join(" and ")));
+    out.info(
         "the key itself stays active at AWS: delete it in the IAM console, Security credentials",
     );
     Ok(Exit::Done)

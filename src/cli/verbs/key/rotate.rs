@@ -10,10 +10,11 @@ use crate::cli::prompt::{self, Codes};
 use crate::domain::fault::{Exit, Fault};
 use crate::domain::ids::AccessKeyId;
 use crate::domain::rotation::{Done, Stage, Step, next, record};
+use crate::domain::rotation::{KeyEntry, StoredKey};
 use crate::domain::secret::Credentials;
-use crate::services::aws::{Aws, Doing, Failure, Kind, Signer};
-use crate::services::session::access_key::{Shelf, is_stored, nothing_stored, owner};
-use crate::services::store::keys::{KeyEntry, KeyHome, StoredKey};
+use crate::services::aws::{Aws, Doing, Failure, FailureKind, Signer};
+use crate::services::session::access_key::{KeyStore, is_stored, nothing_stored, owner};
+use crate::services::store::access_keys::KeyHome;
 
 /// The guardrails let one's own key be changed for 15 min after a code; this leaves time to act.
 const FRESH: SignedDuration = SignedDuration::from_mins(10);
@@ -30,14 +31,14 @@ pub fn run(context: &Context, finish: bool, yes: bool) -> Result<Exit, Fault> {
             .fix("put it there first: `sekisho key add` or `sekisho key import`, and `auth.key: auto`")
             .fix("or rotate it where it lives"));
     }
-    let shelf = context.shelf();
+    let key_store = context.key_store();
     block_on(async {
-        let found = shelf.find(context.person()).await.map_err(|error| error.fault())?;
+        let found = key_store.find(context.interaction()).await.map_err(|error| error.fault())?;
         let (home, entry) = found.ok_or_else(|| nothing_stored(auth))?;
         let rotation = Rotation {
             context,
             aws: Aws::new(auth)?,
-            shelf: &shelf,
+            key_store: &key_store,
             home,
             entry,
             session: None,
@@ -50,7 +51,7 @@ pub fn run(context: &Context, finish: bool, yes: bool) -> Result<Exit, Fault> {
 struct Rotation<'a> {
     context: &'a Context,
     aws: Aws,
-    shelf: &'a Shelf,
+    key_store: &'a KeyStore,
     home: &'a KeyHome,
     entry: KeyEntry,
     /// An auth session young enough to change keys with.
@@ -62,14 +63,14 @@ impl Rotation<'_> {
     async fn run(mut self, finish: bool, yes: bool) -> Result<Exit, Fault> {
         let out = self.context.out;
         loop {
-            if let (Some(Stage::Deactivated | Stage::Settled), Some(old)) =
+            if let (Some(Stage::Deactivated | Stage::ReadyToDelete), Some(old)) =
                 (self.entry.stage, &self.entry.spare)
             {
                 self.context.broker().forget_key(&old.key.id);
             }
             let listed = self.iam(async |aws, signer| aws.access_keys(signer).await).await?;
             let step = next(&self.entry, &listed).map_err(|hindrance| hindrance.fault())?;
-            out.log(&format!("rotation: {step:?}"));
+            out.debug(&format!("rotation: {step:?}"));
             match step {
                 Step::Create if finish && self.entry.stage.is_none() => {
                     return Err(Fault::new(Exit::Usage, "there is no rotation to finish")
@@ -77,7 +78,7 @@ impl Rotation<'_> {
                 }
                 Step::Create => self.create().await?,
                 Step::DeleteLost(id) => {
-                    out.say(&format!(
+                    out.info(&format!(
                         "the last rotation was cut off while AWS made {id}: its secret is lost"
                     ));
                     if !yes {
@@ -90,7 +91,7 @@ impl Rotation<'_> {
                     self.save(Done::Proved)?;
                     let new = self.entry.current.as_ref().map(|new| &new.key.id);
                     if let Some(new) = new {
-                        out.say(&format!("{new} works, and is the key in use from now on"));
+                        out.info(&format!("{new} works, and is the key in use from now on"));
                     }
                 }
                 Step::Deactivate(id) => {
@@ -99,20 +100,20 @@ impl Rotation<'_> {
                     };
                     self.iam(call).await?;
                     self.save(Done::Deactivated)?;
-                    out.say(&format!("{id} is inactive at AWS; its sessions are forgotten here"));
+                    out.info(&format!("{id} is inactive at AWS; its sessions are forgotten here"));
                 }
-                Step::ProveAgain => {
+                Step::ReverifyNewKey => {
                     self.prove(self.entry.current.as_ref()).await?;
                     self.save(Done::Proved)?;
                 }
                 Step::Delete(id) => {
                     if !finish && !yes && !prompt::offer(&format!("delete the old key {id} now?")) {
-                        out.say(&format!("{id} can still be reactivated in the IAM console; to delete it: sekisho key rotate --finish"));
+                        out.info(&format!("{id} can still be reactivated in the IAM console; to delete it: sekisho key rotate --finish"));
                         return Ok(Exit::Done);
                     }
                     self.delete(&id).await?;
                     self.save(Done::Deleted)?;
-                    out.say(&format!("{id} is deleted: the rotation is done"));
+                    out.info(&format!("{id} is deleted: the rotation is done"));
                     return Ok(Exit::Done);
                 }
                 Step::Forget => {
@@ -122,10 +123,10 @@ impl Rotation<'_> {
                     self.save(Done::Deleted)?;
                     if let Some(gone) = gone {
                         self.context.broker().forget_key(&gone);
-                        out.say(&format!("{gone} is gone at AWS"));
+                        out.info(&format!("{gone} is gone at AWS"));
                     }
                     if done {
-                        out.say("the rotation is done");
+                        out.info("the rotation is done");
                         return Ok(Exit::Done);
                     }
                 }
@@ -144,7 +145,7 @@ impl Rotation<'_> {
         let made = self.iam(async |aws, signer| aws.create_access_key(signer).await).await?;
         let id = made.key.id.clone();
         self.save(Done::Created(made))?;
-        self.context.out.say(&format!("AWS made {id}; it is stored beside the old one"));
+        self.context.out.info(&format!("AWS made {id}; it is stored beside the old one"));
         Ok(())
     }
 
@@ -161,8 +162,10 @@ impl Rotation<'_> {
         loop {
             match self.aws.caller_identity(Signer::Key(key)).await {
                 Ok(caller) => return owner(auth, &key.id, caller).map(drop),
-                Err(failure) if failure.kind == Kind::Unknown && since.elapsed() < PATIENCE => {
-                    self.context.out.log("AWS does not know the new key yet");
+                Err(failure)
+                    if failure.kind == FailureKind::Unknown && since.elapsed() < PATIENCE =>
+                {
+                    self.context.out.debug("AWS does not know the new key yet");
                     tokio::time::sleep(pause).await;
                     pause = (pause * 2).min(Duration::from_secs(5));
                 }
@@ -177,7 +180,7 @@ impl Rotation<'_> {
 
     fn save(&mut self, done: Done) -> Result<(), Fault> {
         record(&mut self.entry, done);
-        self.shelf.save(self.home, &self.entry, self.context.person())
+        self.key_store.save(self.home, &self.entry, self.context.interaction())
     }
 
     /// A call to IAM, with a fresh code behind it: once more with another one, where AWS does not take the
@@ -192,7 +195,7 @@ impl Rotation<'_> {
         };
         let first = call(&self.aws, Signer::Session(&session)).await;
         let (answer, session) = match first {
-            Err(failure) if matches!(failure.kind, Kind::Unknown | Kind::Expired) => {
+            Err(failure) if matches!(failure.kind, FailureKind::Unknown | FailureKind::Expired) => {
                 self.context.broker().sign_out();
                 let session = self.sign_in().await?;
                 (call(&self.aws, Signer::Session(&session)).await, session)

@@ -14,7 +14,7 @@ use crate::cli::verbs::login::when;
 use crate::cli::verbs::status::home;
 use crate::domain::fault::{Exit, Fault};
 use crate::domain::ids::AccessKeyId;
-use crate::domain::pass::{Asking, Refusal};
+use crate::domain::pass::{Asking, NotIssued};
 use crate::domain::rotation::Stage;
 use crate::services::aws::{Aws, Signer};
 use crate::services::session::access_key::{self, is_stored, nothing_stored};
@@ -51,9 +51,9 @@ pub fn run(context: &Context, json: bool) -> Result<Exit, Fault> {
     if json {
         context.out.json(&status);
     } else {
-        context.out.data(&status.for_people());
+        context.out.print(&status.for_people());
         if status.aws.is_none() {
-            context.out.say("AWS was not asked: sign in first (`sekisho login`)");
+            context.out.info("AWS was not asked: sign in first (`sekisho login`)");
         }
     }
     let most = context.config().guardrails.as_ref().map(|g| g.max_key_age);
@@ -69,10 +69,10 @@ pub fn run(context: &Context, json: bool) -> Result<Exit, Fault> {
 }
 
 async fn status(context: &Context) -> Result<Status, Fault> {
-    let (auth, person) = (&context.config().auth, context.person());
+    let (auth, person) = (&context.config().auth, context.interaction());
     let (id, home, kept, rotation) = if is_stored(auth) {
-        let shelf = context.shelf();
-        let found = shelf.find(person).await.map_err(|error| error.fault())?;
+        let key_store = context.key_store();
+        let found = key_store.find(person).await.map_err(|error| error.fault())?;
         let (home, entry) = found.ok_or_else(|| nothing_stored(auth))?;
         let current = entry.current.ok_or_else(|| nothing_stored(auth))?;
         let label = home.label().to_owned();
@@ -81,7 +81,7 @@ async fn status(context: &Context) -> Result<Status, Fault> {
         let (store, state) = (context.config().store, &context.paths().state);
         let key = access_key::load(auth, store, state, person, None)
             .await
-            .map_err(Refusal::into_fault)?;
+            .map_err(NotIssued::into_fault)?;
         (key.id, home(&auth.key), None, None)
     };
     let aws = ask_aws(context, &id).await;
@@ -106,7 +106,7 @@ async fn ask_aws(context: &Context, id: &AccessKeyId) -> Option<AtAws> {
     let keys = match aws.access_keys(signer).await {
         Ok(keys) => keys,
         Err(failure) => {
-            context.out.log(&format!("iam:ListAccessKeys: {}", failure.message));
+            context.out.debug(&format!("iam:ListAccessKeys: {}", failure.message));
             return None;
         }
     };

@@ -7,13 +7,15 @@ use jiff::Timestamp;
 
 use crate::domain::account::Flow;
 use crate::domain::ids::MfaSerial;
-use crate::domain::pass::{Asking, CodeWanted, Complaint, Device, Refusal};
+use crate::domain::pass::{Asking, CodeDevice, CodeRejection, CodeWanted, NotIssued};
 use crate::domain::secret::{AccessKey, MfaCode};
-use crate::services::aws::{Doing, Failure, Kind};
+use crate::services::aws::{Doing, Failure, FailureKind};
 use crate::services::session::codes;
-use crate::services::session::sessions::{self, AuthOrigin, Session, Who};
+use crate::services::session::sessions::{self, AuthOrigin, CachedSession, Who};
 use crate::services::store::files::FileError;
-use crate::services::store::lock::{Held, Holder, PromptLock, Waited, Wish};
+use crate::services::store::lock::{
+    LockHolder, PromptGuard, PromptLock, WaitOutcome, WaiterChoice,
+};
 use crate::services::store::spent::Marked;
 
 use super::Broker;
@@ -22,7 +24,7 @@ use super::Broker;
 const STEP: i64 = 30;
 
 /// What a code is wanted for.
-pub(super) struct Want<'a> {
+pub(super) struct CodeRequest<'a> {
     /// Whose devices give it.
     pub who: &'a Who,
     /// The flow that it opens.
@@ -31,33 +33,33 @@ pub(super) struct Want<'a> {
     pub until: Timestamp,
 }
 
-impl Want<'_> {
-    /// Wants a person to give the code; `complaint` says why the last one did not do.
-    pub fn refusal(&self, complaint: Option<Complaint>) -> Refusal {
+impl CodeRequest<'_> {
+    /// Wants a person to give the code; `rejection` says why the last one did not do.
+    pub fn refusal(&self, rejection: Option<CodeRejection>) -> NotIssued {
         let devices = self
             .who
             .devices
             .iter()
-            .map(|(serial, label)| Device { serial: serial.clone(), label: label.clone() });
-        Refusal::Code(CodeWanted {
+            .map(|(serial, label)| CodeDevice { serial: serial.clone(), label: label.clone() });
+        NotIssued::Code(CodeWanted {
             user: self.who.user.clone(),
             devices: devices.collect(),
             flow: self.flow,
             until: self.until,
-            complaint,
+            rejection,
         })
     }
 }
 
 /// The right to ask for a code, and what the code is for.
-pub(super) struct Turn {
+pub(super) struct PromptTurn {
     lock: PromptLock,
-    held: Held,
+    held: PromptGuard,
     who: Who,
     since: Timestamp,
 }
 
-impl Turn {
+impl PromptTurn {
     fn is_superseded(&self) -> bool {
         self.lock.superseded(&self.held).is_ok_and(|holder| holder.is_some())
     }
@@ -67,9 +69,10 @@ impl Broker {
     /// Whether the code that was asked for is no longer needed here: another process has taken the prompt over,
     /// or has got the session.
     pub fn is_overtaken(&self) -> bool {
-        let turn = self.turn.borrow();
-        turn.as_ref().is_some_and(|turn| {
-            turn.is_superseded() || self.live_auth_session(&turn.who, turn.since).is_some()
+        let prompt_turn = self.prompt_turn.borrow();
+        prompt_turn.as_ref().is_some_and(|prompt_turn| {
+            prompt_turn.is_superseded()
+                || self.live_auth_session(&prompt_turn.who, prompt_turn.since).is_some()
         })
     }
 
@@ -78,25 +81,27 @@ impl Broker {
         &self,
         who: &Who,
         since: Timestamp,
-    ) -> Option<Session<AuthOrigin>> {
+    ) -> Option<CachedSession<AuthOrigin>> {
         let unlocked = |error: FileError| {
-            self.person.hear(&format!("other sekisho processes may ask for a code too: {error}"));
+            self.interaction
+                .notify(&format!("other sekisho processes may ask for a code too: {error}"));
         };
         let lock =
             PromptLock::new(&self.shared, &sessions::who_id(&self.auth)).map_err(unlocked).ok()?;
-        let mine = self.turn.borrow_mut().take();
-        if let Some(turn) = mine
-            && !turn.is_superseded()
+        let mine = self.prompt_turn.borrow_mut().take();
+        if let Some(prompt_turn) = mine
+            && !prompt_turn.is_superseded()
         {
-            *self.turn.borrow_mut() = Some(turn);
+            *self.prompt_turn.borrow_mut() = Some(prompt_turn);
             return None;
         }
         let mut told = None;
-        let tell = |holder: &Holder| self.tell(holder, &mut told);
+        let tell = |holder: &LockHolder| self.tell(holder, &mut told);
         match lock.wait(&self.verb, self.clock, || self.live_auth_session(who, since), tell).await {
-            Ok(Waited::Found(session)) => Some(session),
-            Ok(Waited::Mine(held)) => {
-                *self.turn.borrow_mut() = Some(Turn { lock, held, who: who.clone(), since });
+            Ok(WaitOutcome::Found(session)) => Some(session),
+            Ok(WaitOutcome::Mine(held)) => {
+                *self.prompt_turn.borrow_mut() =
+                    Some(PromptTurn { lock, held, who: who.clone(), since });
                 None
             }
             Err(error) => {
@@ -107,22 +112,26 @@ impl Broker {
     }
 
     /// Says who asks for the code, once, and once more when the prompt may be taken over.
-    fn tell(&self, holder: &Holder, told: &mut Option<(u32, bool)>) -> Wish {
+    fn tell(&self, holder: &LockHolder, told: &mut Option<(u32, bool)>) -> WaiterChoice {
         let ripe = holder.may_be_taken_over((self.clock)());
         if *told != Some((holder.pid, ripe)) {
             *told = Some((holder.pid, ripe));
             if ripe {
                 // An Enter from before the offer is no answer to it.
-                self.person.wants_the_prompt();
+                self.interaction.takeover_requested();
             }
             let name = format!("`sekisho {}` (pid {})", holder.verb, holder.pid);
-            self.person.hear(&if ripe {
+            self.interaction.notify(&if ripe {
                 format!("{name} still asks for the code; Enter asks here instead")
             } else {
                 format!("{name} asks for the code: waiting for it")
             });
         }
-        if ripe && self.person.wants_the_prompt() { Wish::TakeOver } else { Wish::Wait }
+        if ripe && self.interaction.takeover_requested() {
+            WaiterChoice::TakeOver
+        } else {
+            WaiterChoice::Wait
+        }
     }
 
     /// What a call that carries a code takes: the access key, then a code that has not been used.
@@ -131,15 +140,15 @@ impl Broker {
     /// not fetched where nobody will give a code.
     pub(super) async fn key_and_code(
         &self,
-        want: &Want<'_>,
+        want: &CodeRequest<'_>,
         given: Option<&(MfaSerial, MfaCode)>,
         asking: Asking,
-    ) -> Result<(Rc<AccessKey>, (MfaSerial, MfaCode)), Refusal> {
+    ) -> Result<(Rc<AccessKey>, (MfaSerial, MfaCode)), NotIssued> {
         let command = match asking {
             Asking::Allowed => self.auth.mfa_command.as_ref(),
             Asking::Never => None,
         };
-        let somebody = asking == Asking::Allowed && self.person.is_there();
+        let somebody = asking == Asking::Allowed && self.interaction.is_available();
         if given.is_none() && command.is_none() && !somebody {
             return Err(want.refusal(None));
         }
@@ -151,14 +160,14 @@ impl Broker {
     /// A code that has not been used: the one given, else the command's, else a person must give one.
     pub(super) async fn code(
         &self,
-        want: &Want<'_>,
+        want: &CodeRequest<'_>,
         given: Option<&(MfaSerial, MfaCode)>,
         asking: Asking,
-    ) -> Result<(MfaSerial, MfaCode), Refusal> {
-        let wanted = |complaint| want.refusal(complaint);
+    ) -> Result<(MfaSerial, MfaCode), NotIssued> {
+        let wanted = |rejection| want.refusal(rejection);
         if let Some((serial, code)) = given {
             if let Some(until) = self.spend(serial, code) {
-                return Err(wanted(Some(Complaint {
+                return Err(wanted(Some(CodeRejection {
                     what: "this code was used already: each code works once".into(),
                     why: Vec::new(),
                     next_code_at: Some(self.next_step().min(until)),
@@ -171,19 +180,19 @@ impl Broker {
         };
         let serial = &want.who.devices.first().ok_or_else(|| wanted(None))?.0;
         for waited in [false, true] {
-            let hear = |line: &str| self.person.hear(line);
+            let hear = |line: &str| self.interaction.notify(line);
             let code = codes::from_command(argv, hear).await.map_err(|fault| {
-                wanted(Some(Complaint { what: fault.what, why: fault.why, next_code_at: None }))
+                wanted(Some(CodeRejection { what: fault.what, why: fault.why, next_code_at: None }))
             })?;
             if self.spend(serial, &code).is_none() {
                 return Ok((serial.clone(), code));
             }
             if !waited {
-                self.person.hear("the code was used already: waiting for the next one");
+                self.interaction.notify("the code was used already: waiting for the next one");
                 self.until(self.next_step()).await;
             }
         }
-        Err(wanted(Some(Complaint {
+        Err(wanted(Some(CodeRejection {
             what: "mfa_command gave a used code twice".into(),
             why: vec!["the device's clock is off".into()],
             next_code_at: Some(self.next_step()),
@@ -202,20 +211,20 @@ impl Broker {
     /// What a failed call with a code means: another code may help, or it is a fault.
     pub(super) fn refuse_code(
         &self,
-        want: &Want<'_>,
+        want: &CodeRequest<'_>,
         failure: &Failure,
         doing: Doing<'_>,
         (serial, code): &(MfaSerial, MfaCode),
-    ) -> Refusal {
+    ) -> NotIssued {
         if !failure.spends_code() {
             // At worst the same digits are refused here for 90 s.
             let _ = self.spent.unmark(serial, code);
         }
         let fault = failure.fault(doing);
-        if failure.kind != Kind::Code {
+        if failure.kind != FailureKind::Code {
             return fault.into();
         }
-        want.refusal(Some(Complaint {
+        want.refusal(Some(CodeRejection {
             what: fault.what,
             why: fault.why,
             next_code_at: Some(self.next_step()),

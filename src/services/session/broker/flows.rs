@@ -6,14 +6,14 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::account::{Flow, Target};
 use crate::domain::ids::{MfaSerial, SessionName};
-use crate::domain::pass::{Asking, CodeWanted, Complaint, Refusal, Request};
+use crate::domain::pass::{Asking, CodeRejection, CodeWanted, NotIssued, Request};
 use crate::domain::secret::MfaCode;
-use crate::services::aws::{Doing, Kind, Signer};
-use crate::services::session::sessions::{self, AuthOrigin, RoleOrigin, Session, Who};
+use crate::services::aws::{Doing, FailureKind, Signer};
+use crate::services::session::sessions::{self, AuthOrigin, CachedSession, RoleOrigin, Who};
 use crate::services::store::vault;
 
 use super::Broker;
-use super::asking::Want;
+use super::asking::CodeRequest;
 
 impl Broker {
     /// A target whose role is known to give less than asked, brought down to what it gives.
@@ -38,7 +38,7 @@ impl Broker {
         target: &Target,
         name: &SessionName,
         request: &Request,
-    ) -> Result<(Session<RoleOrigin>, MfaSerial), Refusal> {
+    ) -> Result<(CachedSession<RoleOrigin>, MfaSerial), NotIssued> {
         let (code, asking) = (request.code.as_ref(), request.terms.asking);
         let mut tried_again = false;
         loop {
@@ -48,15 +48,16 @@ impl Broker {
             match answer {
                 Ok(credentials) => {
                     let origin = self.origin(who, target, Flow::Shared);
-                    let session = Session { credentials, origin };
+                    let session = CachedSession { credentials, origin };
                     return Ok((session, auth.origin.serial));
                 }
                 // What was cached is dead at AWS: an expired session, or a key that was replaced.
                 Err(failure)
-                    if matches!(failure.kind, Kind::Expired | Kind::Unknown) && !tried_again =>
+                    if matches!(failure.kind, FailureKind::Expired | FailureKind::Unknown)
+                        && !tried_again =>
                 {
                     let id = sessions::auth_id(&self.auth, &who.key, &auth.origin.serial);
-                    let _ = self.vault.remove(vault::Kind::AuthSession, &id);
+                    let _ = self.vault.remove(vault::RecordKind::AuthSession, &id);
                     tried_again = true;
                 }
                 Err(failure) => {
@@ -74,9 +75,9 @@ impl Broker {
         name: &SessionName,
         request: &Request,
         notes: &mut Vec<String>,
-    ) -> Result<(Session<RoleOrigin>, MfaSerial), Refusal> {
+    ) -> Result<(CachedSession<RoleOrigin>, MfaSerial), NotIssued> {
         let now = (self.clock)();
-        let want = Want {
+        let want = CodeRequest {
             who,
             flow: Flow::Direct,
             until: now + SignedDuration::try_from(target.duration).unwrap_or_default(),
@@ -90,10 +91,10 @@ impl Broker {
         match answer {
             Ok(credentials) => {
                 let origin = self.origin(who, target, Flow::Direct);
-                let session = Session { credentials, origin };
+                let session = CachedSession { credentials, origin };
                 Ok((session, code.0))
             }
-            Err(failure) if failure.kind == Kind::OverMaximum => {
+            Err(failure) if failure.kind == FailureKind::OverMaximum => {
                 let most = Flow::SHARED_MAX.as_secs();
                 let id = sessions::maximum_id(&self.auth, target);
                 self.facts.remember(&id, &most, now);
@@ -123,7 +124,7 @@ impl Broker {
         code: Option<&(MfaSerial, MfaCode)>,
         asking: Asking,
         since: Timestamp,
-    ) -> Result<Session<AuthOrigin>, Refusal> {
+    ) -> Result<CachedSession<AuthOrigin>, NotIssued> {
         if let Some(session) = self.live_auth_session(who, since) {
             return Ok(session);
         }
@@ -133,7 +134,7 @@ impl Broker {
             return Ok(session);
         }
         let now = (self.clock)();
-        let want = Want {
+        let want = CodeRequest {
             who,
             flow: Flow::Shared,
             until: now + SignedDuration::try_from(self.auth.session).unwrap_or_default(),
@@ -152,7 +153,7 @@ impl Broker {
             obtained: now,
         };
         self.prefer(who, &origin.serial);
-        let session = Session { credentials, origin };
+        let session = CachedSession { credentials, origin };
         let id = sessions::auth_id(&self.auth, &who.key, &session.origin.serial);
         sessions::put(&self.vault, &id, &session, now);
         // Once a day or so, and somebody has waited for a code anyway.
@@ -171,12 +172,12 @@ impl Broker {
     }
 
     /// Says in the box why a code is asked for again, right after one was spent.
-    fn with_the_next_code(&self, refusal: Refusal, target: &Target) -> Refusal {
-        let Refusal::Code(wanted) = refusal else {
+    fn with_the_next_code(&self, refusal: NotIssued, target: &Target) -> NotIssued {
+        let NotIssued::Code(wanted) = refusal else {
             return refusal;
         };
-        Refusal::Code(CodeWanted {
-            complaint: Some(Complaint {
+        NotIssued::Code(CodeWanted {
+            rejection: Some(CodeRejection {
                 what: format!(
                     "{target} gives sessions of 1h at most: going on in the shared flow, with the next code"
                 ),

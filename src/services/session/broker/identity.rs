@@ -5,9 +5,9 @@ use std::rc::Rc;
 use crate::domain::config::{KeySource, MfaDevice};
 use crate::domain::fault::{Exit, Fault};
 use crate::domain::ids::{AccessKeyId, MfaSerial, UserName};
-use crate::domain::pass::Refusal;
+use crate::domain::pass::NotIssued;
 use crate::domain::secret::{AccessKey, Secret};
-use crate::services::aws::{self, Doing, Kind, Signer};
+use crate::services::aws::{self, Doing, FailureKind, Signer};
 use crate::services::session::access_key::{self, owner};
 use crate::services::session::sessions::{self, Who};
 
@@ -15,7 +15,7 @@ use super::Broker;
 
 impl Broker {
     /// The person behind the key: from the config, from memory, else from AWS, once.
-    pub(super) async fn who(&self) -> Result<Who, Refusal> {
+    pub(super) async fn who(&self) -> Result<Who, NotIssued> {
         let known = self.known();
         let key_id = self.key_id(known.as_ref()).await?;
         if let Some(known) = known.filter(|known| known.key == key_id) {
@@ -50,7 +50,7 @@ impl Broker {
         self.facts.remember(&id, &who, (self.clock)());
     }
 
-    async fn ask_user(&self) -> Result<UserName, Refusal> {
+    async fn ask_user(&self) -> Result<UserName, NotIssued> {
         let key = self.key().await?;
         let caller = self
             .aws()?
@@ -60,13 +60,13 @@ impl Broker {
         Ok(owner(&self.auth, &key.id, caller)?)
     }
 
-    async fn ask_devices(&self, user: &UserName) -> Result<Vec<(MfaSerial, String)>, Refusal> {
+    async fn ask_devices(&self, user: &UserName) -> Result<Vec<(MfaSerial, String)>, NotIssued> {
         let key = self.key().await?;
         let add = "name the device in the config: `auth: {mfa: [{serial: arn:aws:iam::…:mfa/…}]}`";
         let serials =
             self.aws()?.mfa_devices(Signer::Key(&key), user).await.map_err(|failure| {
                 let fault = failure.fault(Doing::Asking);
-                if matches!(failure.kind, Kind::Denied | Kind::IdentityDeny) {
+                if matches!(failure.kind, FailureKind::Denied | FailureKind::IdentityDeny) {
                     Fault::new(Exit::Refused, "AWS does not say which MFA devices you have")
                         .because("your IAM user may not call iam:ListMFADevices with the bare key")
                         .fix(add)
@@ -98,7 +98,7 @@ impl Broker {
     }
 
     /// The key's id, without touching a keychain where it is known.
-    async fn key_id(&self, known: Option<&Who>) -> Result<AccessKeyId, Refusal> {
+    async fn key_id(&self, known: Option<&Who>) -> Result<AccessKeyId, NotIssued> {
         if let Some(key) = self.key.borrow().as_ref() {
             return Ok(key.id.clone());
         }
@@ -117,7 +117,7 @@ impl Broker {
     }
 
     /// The access key, read once and kept until `rest`.
-    pub(super) async fn key(&self) -> Result<Rc<AccessKey>, Refusal> {
+    pub(super) async fn key(&self) -> Result<Rc<AccessKey>, NotIssued> {
         self.key_opened_with(None).await
     }
 
@@ -125,13 +125,13 @@ impl Broker {
     pub(super) async fn key_opened_with(
         &self,
         passphrase: Option<&Secret>,
-    ) -> Result<Rc<AccessKey>, Refusal> {
+    ) -> Result<Rc<AccessKey>, NotIssued> {
         if let Some(key) = self.key.borrow().as_ref() {
             return Ok(Rc::clone(key));
         }
-        let person = self.person.as_ref();
+        let interaction = self.interaction.as_ref();
         let key =
-            access_key::load(&self.auth, self.store, &self.shared, person, passphrase).await?;
+            access_key::load(&self.auth, self.store, &self.shared, interaction, passphrase).await?;
         let key = Rc::new(key);
         *self.key.borrow_mut() = Some(Rc::clone(&key));
         Ok(key)

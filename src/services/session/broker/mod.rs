@@ -2,14 +2,14 @@
 //!
 //! ```text
 //! issue ─┬─ identity   whose key it is, which devices give codes, the key itself
-//!        ├─ standing   what is cached and live
+//!        ├─ status   what is cached and live
 //!        └─ flows      the calls to STS ── asking   whose turn it is to ask, and which code may be sent
 //! ```
 
 mod asking;
 mod flows;
 mod identity;
-mod standing;
+mod status;
 
 use std::cell::RefCell;
 use std::path::PathBuf;
@@ -22,18 +22,18 @@ use crate::domain::config::{Auth, StoreChoice};
 use crate::domain::fault::Fault;
 use crate::domain::ids::{MfaSerial, SessionName};
 use crate::domain::import::organization::Member;
-use crate::domain::pass::{Asking, Pass, Refusal, Request};
+use crate::domain::pass::{Asking, NotIssued, Pass, Request};
 use crate::domain::secret::{AccessKey, Credentials, MfaCode};
 
 use super::diary::Diary;
 use super::facts::Facts;
-use super::interaction::Person;
-use super::sessions::{self, LAST_MARGIN, RoleOrigin, Session};
+use super::interaction::Interaction;
+use super::sessions::{self, CachedSession, LAST_MARGIN, RoleOrigin};
 use crate::services::aws::{Aws, Signer};
 use crate::services::store::spent::SpentCodes;
 use crate::services::store::vault::Vault;
 
-use asking::{Turn, Want};
+use asking::{CodeRequest, PromptTurn};
 
 /// Issues passes for one auth account.
 pub struct Broker {
@@ -45,16 +45,16 @@ pub struct Broker {
     shared: PathBuf,
     verb: String,
     diary: Option<Diary>,
-    person: Box<dyn Person>,
+    interaction: Box<dyn Interaction>,
     clock: fn() -> Timestamp,
     aws: RefCell<Option<Rc<Aws>>>,
     key: RefCell<Option<Rc<AccessKey>>>,
     /// The right to ask for a code: held from the question until the answer was used or given up.
-    turn: RefCell<Option<Turn>>,
+    prompt_turn: RefCell<Option<PromptTurn>>,
 }
 
 /// What a broker works with.
-pub struct Means {
+pub struct BrokerDeps {
     /// Where sessions rest.
     pub vault: Vault,
     /// What is known already.
@@ -68,14 +68,14 @@ pub struct Means {
     /// Where every newly issued role session is noted, if anywhere.
     pub diary: Option<Diary>,
     /// The person who waits.
-    pub person: Box<dyn Person>,
+    pub interaction: Box<dyn Interaction>,
     /// The time, UTC.
     pub clock: fn() -> Timestamp,
 }
 
 impl Broker {
     /// A broker for one auth account. Nothing is read or called before the first request.
-    pub fn new(auth: Auth, means: Means) -> Self {
+    pub fn new(auth: Auth, means: BrokerDeps) -> Self {
         Self {
             auth,
             vault: means.vault,
@@ -85,30 +85,30 @@ impl Broker {
             shared: means.shared,
             verb: means.verb,
             diary: means.diary,
-            person: means.person,
+            interaction: means.interaction,
             clock: means.clock,
             aws: RefCell::new(None),
             key: RefCell::new(None),
-            turn: RefCell::new(None),
+            prompt_turn: RefCell::new(None),
         }
     }
 
     /// Uses this key instead of looking for one, until `rest`.
-    pub fn hold(&self, key: AccessKey) {
+    pub fn preload_key(&self, key: AccessKey) {
         *self.key.borrow_mut() = Some(Rc::new(key));
     }
 
     /// Gives a pass into a target: from the cache, through the auth session, or with a code.
-    pub async fn issue(&self, request: &Request) -> Result<Pass, Refusal> {
+    pub async fn issue(&self, request: &Request) -> Result<Pass, NotIssued> {
         let answer = Box::pin(self.enter(request)).await; // else the futures nest too deep for rustc
-        if !matches!(answer, Err(Refusal::Code(_) | Refusal::Passphrase(_))) {
+        if !matches!(answer, Err(NotIssued::Code(_) | NotIssued::Passphrase(_))) {
             // Nobody is asked for anything any more, though the list may stay open for hours.
-            self.rest();
+            self.release_secrets();
         }
         answer
     }
 
-    async fn enter(&self, request: &Request) -> Result<Pass, Refusal> {
+    async fn enter(&self, request: &Request) -> Result<Pass, NotIssued> {
         let target = request.target.target();
         if let Some(passphrase) = &request.passphrase {
             self.key_opened_with(Some(passphrase)).await?;
@@ -129,7 +129,7 @@ impl Broker {
         };
         match (entered, cached) {
             // Nobody can be asked, but what is there still serves a while.
-            (Err(Refusal::Code(_)), Some(session))
+            (Err(NotIssued::Code(_)), Some(session))
                 if request.terms.asking == Asking::Never
                     && session.life((self.clock)()).0 > LAST_MARGIN =>
             {
@@ -152,15 +152,15 @@ impl Broker {
         &self,
         code: Option<&(MfaSerial, MfaCode)>,
         asking: Asking,
-    ) -> Result<Timestamp, Refusal> {
+    ) -> Result<Timestamp, NotIssued> {
         let who = self.who().await?;
         let session = self.auth_session(&who, code, asking, Timestamp::MIN).await?;
-        self.turn.take();
+        self.prompt_turn.take();
         Ok(session.credentials.expires)
     }
 
     /// The access key, for verbs that are about the key itself.
-    pub async fn access_key(&self) -> Result<Rc<AccessKey>, Refusal> {
+    pub async fn access_key(&self) -> Result<Rc<AccessKey>, NotIssued> {
         self.key().await
     }
 
@@ -168,9 +168,9 @@ impl Broker {
     pub async fn fresh_code(
         &self,
         given: Option<&(MfaSerial, MfaCode)>,
-    ) -> Result<(MfaSerial, MfaCode), Refusal> {
+    ) -> Result<(MfaSerial, MfaCode), NotIssued> {
         let who = self.who().await?;
-        let want = Want {
+        let want = CodeRequest {
             who: &who,
             flow: Flow::Direct,
             until: (self.clock)() + SignedDuration::try_from(Flow::SHARED_MAX).unwrap_or_default(),
@@ -184,16 +184,16 @@ impl Broker {
         age: SignedDuration,
         code: Option<&(MfaSerial, MfaCode)>,
         asking: Asking,
-    ) -> Result<Credentials, Refusal> {
+    ) -> Result<Credentials, NotIssued> {
         let who = self.who().await?;
         let since = (self.clock)().checked_sub(age).unwrap_or(Timestamp::MIN);
         let session = self.auth_session(&who, code, asking, since).await?;
-        self.turn.take();
+        self.prompt_turn.take();
         Ok(session.credentials)
     }
 
     /// Reads the access key now, so that a sealed file's passphrase is asked for here and not later.
-    pub async fn unlock(&self) -> Result<(), Refusal> {
+    pub async fn unlock(&self) -> Result<(), NotIssued> {
         self.key().await.map(drop)
     }
 
@@ -202,10 +202,10 @@ impl Broker {
         &self,
         code: Option<&(MfaSerial, MfaCode)>,
         asking: Asking,
-    ) -> Result<Vec<Member>, Refusal> {
+    ) -> Result<Vec<Member>, NotIssued> {
         let who = self.who().await?;
         let session = self.auth_session(&who, code, asking, Timestamp::MIN).await?;
-        self.turn.take();
+        self.prompt_turn.take();
         let signer = Signer::Session(&session.credentials);
         Ok(self.aws()?.members(signer).await?)
     }
@@ -218,10 +218,10 @@ impl Broker {
 
     /// Wipes the access key and lets another process ask for the code: while a child runs or the list waits, this
     /// one holds neither.
-    pub fn rest(&self) {
+    pub fn release_secrets(&self) {
         self.key.take();
         self.aws.take(); // its connections keep AWS's last answers
-        self.turn.take();
+        self.prompt_turn.take();
     }
 
     /// The vault, for verbs that look at it or empty it.
@@ -236,7 +236,12 @@ impl Broker {
         Some(format!("this session is not in the diary: {error}"))
     }
 
-    fn pass(&self, session: Session<RoleOrigin>, target: Target, mut notes: Vec<String>) -> Pass {
+    fn pass(
+        &self,
+        session: CachedSession<RoleOrigin>,
+        target: Target,
+        mut notes: Vec<String>,
+    ) -> Pass {
         notes.extend(self.vault.take_warning());
         notes.extend(self.facts.take_warning());
         session.into_pass(target, notes)

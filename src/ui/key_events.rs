@@ -2,7 +2,7 @@
 
 use crossterm::event::{KeyCode as Code, KeyEvent, KeyEventKind, KeyModifiers};
 
-use crate::domain::keys::{Key, KeyCode};
+use crate::domain::keymap::{Key, KeyCode};
 
 /// The key of an event; `None` for releases and for keys that mean nothing here.
 pub fn key(event: KeyEvent) -> Option<Key> {

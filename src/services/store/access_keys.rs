@@ -13,7 +13,7 @@ use super::keychain::{self, KeychainError};
 use super::keyfile::{Ask, KeyFile, KeyFileError};
 use crate::domain::fault::{Exit, Fault};
 use crate::domain::ids::AccountId;
-use crate::domain::rotation::Stage;
+use crate::domain::rotation::{KeyEntry, Stage, StoredKey};
 use crate::domain::secret::{AccessKey, Secret};
 use crate::domain::text::sanitize;
 
@@ -49,25 +49,6 @@ impl Slot {
             }
         }
     }
-}
-
-/// One access key as it is stored.
-pub struct StoredKey {
-    /// The key.
-    pub key: AccessKey,
-    /// When AWS made it, or when it was added where that is not known; UTC.
-    pub created: Timestamp,
-}
-
-/// Everything stored for a slot, written whole: a rotation's journal is never at odds with its keys.
-#[derive(Default)]
-pub struct KeyEntry {
-    /// The key in use.
-    pub current: Option<StoredKey>,
-    /// A rotation's other key: the new one until it is proved, then the old one until it is deleted.
-    pub spare: Option<StoredKey>,
-    /// How far a rotation has come.
-    pub stage: Option<Stage>,
 }
 
 /// Why a key was not stored or found.

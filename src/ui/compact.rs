@@ -16,25 +16,25 @@ use crate::domain::fault::Fault;
 use crate::domain::text::sanitize;
 
 /// A field that stands in one line, where there is no room for a box.
-pub(super) struct Slim {
+pub(super) struct OneLineField {
     before: String,
     typed: String,
     cursor: usize,
     after: String,
 }
 
-impl Slim {
+impl OneLineField {
     /// The code box.
     pub(super) fn of_code(model: &Model, code_box: &CodeBox) -> Self {
         let typed = code_box.digits.shown();
         let blanks = 6_usize.saturating_sub(typed.len());
-        let complaint = code_box.wanted.complaint.as_ref();
-        let told = complaint.map_or("", |complaint| &complaint.what);
+        let rejection = code_box.wanted.rejection.as_ref();
+        let told = rejection.map_or("", |rejection| &rejection.what);
         Self {
             before: "code ".to_owned(),
             cursor: typed.len(),
             typed: format!("{typed}{}", model.setup.theme.glyphs.blank_digit.repeat(blanks)),
-            after: format!(" {} {told}", code_box.errand.target.target()),
+            after: format!(" {} {told}", code_box.switch.target.target()),
         }
     }
 
@@ -84,13 +84,13 @@ pub(super) fn draw_tiny(frame: &mut Frame<'_>, model: &Model) {
     let area = frame.area();
     let (width, height) = SMALLEST;
     let says = match &model.mode {
-        Mode::Code(code_box) => return Slim::of_code(model, code_box).draw(frame, model),
+        Mode::Code(code_box) => return OneLineField::of_code(model, code_box).draw(frame, model),
         Mode::Passphrase { typed, refused, .. } => {
-            let slim = Slim::of_passphrase(model, typed, refused.as_ref(), area.width);
-            return slim.draw(frame, model);
+            let compact = OneLineField::of_passphrase(model, typed, refused.as_ref(), area.width);
+            return compact.draw(frame, model);
         }
         Mode::Confirm { target, field, .. } => {
-            return Slim::of_confirm(target, field, area.width).draw(frame, model);
+            return OneLineField::of_confirm(target, field, area.width).draw(frame, model);
         }
         Mode::Waiting { since, .. } => format!("waiting {}", elapsed(model, *since)),
         Mode::Fault(fault) => sanitize(&fault.what),

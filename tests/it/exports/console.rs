@@ -3,7 +3,7 @@
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 
-use sekisho::emulator::{Injection, Misbehaviour, Times};
+use sekisho::emulator::{FaultInjection, Injection, Times};
 
 use super::stage::{Ran, Stage, until};
 use crate::emulator::stage::PHONE;
@@ -112,7 +112,8 @@ fn no_fault_shows_a_secret() {
     let mut document = stage.run(&["credential-process", "dev"]).said();
     document.retain(|c| c != '\n');
     let document: serde_json::Value = serde_json::from_str(&document).unwrap();
-    for misbehaviour in [Misbehaviour::Reset, Misbehaviour::Garbage, Misbehaviour::ServerError(500)]
+    for misbehaviour in
+        [FaultInjection::Reset, FaultInjection::Garbage, FaultInjection::ServerError(500)]
     {
         stage.emulator.clear();
         stage.emulator.inject(Injection {

@@ -1,4 +1,4 @@
-//! A person's desk: an interactive bash in a terminal, and sekisho started from it.
+//! A person's switcher_pty: an interactive bash in a terminal, and sekisho started from it.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -10,15 +10,15 @@ use crate::support::program;
 use crate::verbs::home::{Home, SEKISHO};
 
 /// The prompt of the person's own shell.
-const PROMPT: &str = "desk> ";
+const PROMPT: &str = "switcher_pty> ";
 
 /// A terminal with a shell in it. It outlives sekisho, and so sees what sekisho left.
-pub struct Desk {
+pub struct SwitcherPty {
     pub home: Home,
     pub pty: Pty,
 }
 
-impl Desk {
+impl SwitcherPty {
     /// A home whose config names an organisation in this process; `None` without bash.
     pub fn new() -> Option<Self> {
         Self::with("", &[])

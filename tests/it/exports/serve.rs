@@ -6,7 +6,7 @@ use std::process::{Child, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use sekisho::emulator::{Injection, Misbehaviour, Times};
+use sekisho::emulator::{FaultInjection, Injection, Times};
 
 use super::stage::{DEADLINE, Stage, until};
 use crate::pty::terminal::{Pty, command};
@@ -193,7 +193,7 @@ fn those_who_wait_are_answered_by_one_call() {
     stage.emulator.inject(Injection {
         action: Some("AssumeRole".into()),
         times: Times::UntilCleared,
-        what: Misbehaviour::Latency(Duration::from_millis(300)),
+        what: FaultInjection::Latency(Duration::from_millis(300)),
     });
     std::thread::scope(|scope| {
         for _ in 0..20 {

@@ -6,8 +6,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::account::Target;
 use crate::domain::ids::{AccessKeyId, RoleArn, SessionName};
-use crate::domain::pass::{AuthStanding, Live, Standing};
-use crate::services::session::sessions::{self, AuthOrigin, RoleOrigin, Session, Who};
+use crate::domain::pass::{AuthStatus, Live, SessionStatus};
+use crate::services::session::sessions::{self, AuthOrigin, CachedSession, RoleOrigin, Who};
 use crate::services::store::vault::{self, Name};
 
 use super::Broker;
@@ -17,13 +17,17 @@ const AUTH_MARGIN: SignedDuration = SignedDuration::from_mins(1);
 
 impl Broker {
     /// What is live right now, of this config's key. Reads the cache only.
-    pub fn standing(&self) -> Standing {
+    pub fn status(&self) -> SessionStatus {
         let now = (self.clock)();
         let store = self.vault.label();
         let Some(who) = self.known() else {
-            return Standing { user: self.auth.user.clone(), store, ..Standing::default() };
+            return SessionStatus {
+                user: self.auth.user.clone(),
+                store,
+                ..SessionStatus::default()
+            };
         };
-        let auth = self.live_auth_session(&who, Timestamp::MIN).map(|session| AuthStanding {
+        let auth = self.live_auth_session(&who, Timestamp::MIN).map(|session| AuthStatus {
             expires: session.credentials.expires,
             device: session.origin.device,
         });
@@ -39,14 +43,14 @@ impl Broker {
                 *longest = live;
             }
         }
-        Standing { user: Some(who.user), auth, roles, store }
+        SessionStatus { user: Some(who.user), auth, roles, store }
     }
 
     /// Forgets a role's sessions here. They stay valid at AWS until they expire.
     pub fn forget(&self, target: &Target) {
         for (id, session) in sessions::all::<RoleOrigin>(&self.vault, (self.clock)()) {
             if session.origin.target.role == target.role {
-                let _ = self.vault.remove(vault::Kind::RoleSession, &id);
+                let _ = self.vault.remove(vault::RecordKind::RoleSession, &id);
             }
         }
     }
@@ -78,7 +82,7 @@ impl Broker {
         let now = (self.clock)();
         sessions::forget_made_with(&self.vault, key, now);
         self.facts.forget(|who: &Who| who.key == *key);
-        self.rest();
+        self.release_secrets();
     }
 
     /// Forgets everything of every config, by destroying the key that sessions are sealed with.
@@ -99,7 +103,7 @@ impl Broker {
     }
 
     /// A target's session, the one that lives longest.
-    pub(super) fn cached(&self, who: &Who, target: &Target) -> Option<Session<RoleOrigin>> {
+    pub(super) fn cached(&self, who: &Who, target: &Target) -> Option<CachedSession<RoleOrigin>> {
         let now = (self.clock)();
         self.names_for(who, target)
             .filter_map(|name| sessions::get(&self.vault, &name, now))
@@ -111,7 +115,7 @@ impl Broker {
         &self,
         who: &Who,
         since: Timestamp,
-    ) -> Option<Session<AuthOrigin>> {
+    ) -> Option<CachedSession<AuthOrigin>> {
         let now = (self.clock)();
         who.devices
             .iter()

@@ -4,13 +4,13 @@ use fuzzy_matcher::FuzzyMatcher;
 use unicode_segmentation::UnicodeSegmentation;
 
 use super::Search;
-use super::matching::{Field, Kind, Word, in_id, whole};
+use super::matching::{Field, MatchKind, Word, in_id, whole};
 use crate::domain::account::TargetRef;
 use crate::domain::text::fold;
 
 /// The letters of a row that the query matched, as byte offsets into the texts that are shown.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Lit {
+pub struct Highlight {
     /// In the account's name.
     pub name: Vec<usize>,
     /// In the id's 12 digits.
@@ -23,8 +23,8 @@ pub struct Lit {
 
 impl Search {
     /// The letters of a row that the query matched: for each word, in the text that matched best.
-    pub fn lit(&self, row: TargetRef) -> Lit {
-        let mut lit = Lit::default();
+    pub fn highlight(&self, row: TargetRef) -> Highlight {
+        let mut highlight = Highlight::default();
         let (account, role) = self.catalog.row(row);
         let entry = &self.accounts[row.account as usize];
         let region = self.catalog.region(row);
@@ -39,26 +39,26 @@ impl Search {
             });
             let mut scores = [0; 4];
             if word.field == Field::Any {
-                scores[0] = fuzzy(name, Kind::Name);
-                scores[1] = digits.as_ref().map_or(0, |(tier, _)| tier.score(Kind::Alias));
+                scores[0] = fuzzy(name, MatchKind::Name);
+                scores[1] = digits.as_ref().map_or(0, |(tier, _)| tier.score(MatchKind::Alias));
             }
             if looks_in(Field::Role) {
-                scores[2] = fuzzy(role, Kind::Role);
+                scores[2] = fuzzy(role, MatchKind::Role);
             }
             if looks_in(Field::Region) {
                 let found = whole(&fold(region), region, &word.text);
-                scores[3] = found.map_or(0, |(tier, _)| tier.score(Kind::Label));
+                scores[3] = found.map_or(0, |(tier, _)| tier.score(MatchKind::Label));
             }
             let best = scores.into_iter().max().filter(|best| *best > 0);
             match scores.iter().position(|score| Some(*score) == best) {
-                Some(0) => lit.name.extend(self.letters(name, word)),
-                Some(1) => lit.id.extend(digits.into_iter().flat_map(|(_, at)| at)),
-                Some(2) => lit.role.extend(self.letters(role, word)),
-                Some(3) => lit.region.extend(self.letters(region, word)),
+                Some(0) => highlight.name.extend(self.letters(name, word)),
+                Some(1) => highlight.id.extend(digits.into_iter().flat_map(|(_, at)| at)),
+                Some(2) => highlight.role.extend(self.letters(role, word)),
+                Some(3) => highlight.region.extend(self.letters(region, word)),
                 _ => {}
             }
         }
-        lit
+        highlight
     }
 
     /// The byte offsets of a text's letters that a word matched.

@@ -4,21 +4,21 @@ use std::mem;
 
 use super::clock;
 use super::field::{Digits, Field, Hidden};
-use super::keys::{ENTER, typed_ahead};
-use super::model::{CodeBox, Effect, Errand, Mode, Model, Outcome, Purpose};
+use super::key_events::{ENTER, typed_ahead};
+use super::model::{CodeBox, Effect, Intent, Mode, Model, Outcome, SwitchRequest};
 use crate::domain::account::Target;
 use crate::domain::fault::{Exit, Fault};
 use crate::domain::guard::Confirmation;
-use crate::domain::history::Deed;
+use crate::domain::history::HistoryEvent;
 use crate::domain::ids::MfaSerial;
-use crate::domain::keys::{Action, Key, KeyCode};
-use crate::domain::pass::{Asking, CodeWanted, Pass, Refusal, Renew, Request, Terms};
+use crate::domain::keymap::{Action, Key, KeyCode};
+use crate::domain::pass::{Asking, CodeWanted, NotIssued, Pass, Renew, Request, Terms};
 use crate::domain::secret::{MfaCode, Secret};
 use crate::domain::text::sanitize;
 
 impl Model {
     pub(super) fn key_in_confirm(&mut self, key: Key) -> Effect {
-        let Mode::Confirm { target, purpose, field, refused } = &mut self.mode else {
+        let Mode::Confirm { target, intent, field, refused } = &mut self.mode else {
             return Effect::None;
         };
         if typed_ahead(key) != ENTER {
@@ -27,8 +27,8 @@ impl Model {
         }
         match target.clone().clear(Confirmation::Typed(field.text())) {
             Ok(target) => {
-                let purpose = *purpose;
-                self.ask(Errand { target, purpose }, None, None)
+                let intent = *intent;
+                self.ask(SwitchRequest { target, intent }, None, None)
             }
             Err(unconfirmed) => {
                 *refused = Some(unconfirmed);
@@ -39,7 +39,7 @@ impl Model {
     }
 
     pub(super) fn key_in_passphrase(&mut self, key: Key, action: Option<Action>) -> Effect {
-        let Mode::Passphrase { typed, errand, .. } = &mut self.mode else {
+        let Mode::Passphrase { typed, switch, .. } = &mut self.mode else {
             return Effect::None;
         };
         if action == Some(Action::Back) {
@@ -48,8 +48,8 @@ impl Model {
         }
         match (key.ctrl, key.code) {
             _ if typed_ahead(key) == ENTER => {
-                let (errand, passphrase) = (errand.clone(), typed.take());
-                return self.ask(errand, None, Some(passphrase));
+                let (switch, passphrase) = (switch.clone(), typed.take());
+                return self.ask(switch, None, Some(passphrase));
             }
             (false, KeyCode::Char(c)) => typed.insert(c.encode_utf8(&mut [0; 4])),
             (false, KeyCode::Backspace) | (true, KeyCode::Char('h')) => typed.pop(),
@@ -94,48 +94,48 @@ impl Model {
         };
         self.submitted = Some(self.now);
         let serial = device.serial.clone();
-        self.ask(code_box.errand, Some((serial, code)), None)
+        self.ask(code_box.switch, Some((serial, code)), None)
     }
 
     /// Goes on without a code: whoever has the prompt now gets what is needed.
     pub(super) fn overtaken(&mut self) -> Effect {
-        let errand = match &self.mode {
-            Mode::Code(code_box) => code_box.errand.clone(),
-            Mode::Passphrase { errand, .. } => errand.clone(),
+        let switch = match &self.mode {
+            Mode::Code(code_box) => code_box.switch.clone(),
+            Mode::Passphrase { switch, .. } => switch.clone(),
             _ => return Effect::None,
         };
-        self.ask(errand, None, None)
+        self.ask(switch, None, None)
     }
 
     /// Wants a pass for the row under the cursor; its guard comes first.
-    pub(super) fn want(&mut self, purpose: Purpose) -> Effect {
+    pub(super) fn want(&mut self, intent: Intent) -> Effect {
         let Some(row) = self.selected() else {
             return Effect::None;
         };
         let target = self.target(row);
-        let confirmation = match purpose {
-            Purpose::Renew if self.live(row).is_some() => Confirmation::Renewal,
+        let confirmation = match intent {
+            Intent::Renew if self.live(row).is_some() => Confirmation::Renewal,
             _ => Confirmation::Absent,
         };
         if let Ok(target) = target.clone().clear(confirmation) {
-            return self.ask(Errand { target, purpose }, None, None);
+            return self.ask(SwitchRequest { target, intent }, None, None);
         }
-        self.mode = Mode::Confirm { target, purpose, field: Field::default(), refused: None };
+        self.mode = Mode::Confirm { target, intent, field: Field::default(), refused: None };
         Effect::None
     }
 
     fn ask(
         &mut self,
-        errand: Errand,
+        switch: SwitchRequest,
         code: Option<(MfaSerial, MfaCode)>,
         passphrase: Option<Secret>,
     ) -> Effect {
         let request = Request {
-            target: errand.target.clone(),
+            target: switch.target.clone(),
             terms: Terms {
-                renew: match errand.purpose {
-                    Purpose::Enter(_) => Renew::ByFlow,
-                    Purpose::Renew => Renew::Now,
+                renew: match switch.intent {
+                    Intent::Enter(_) => Renew::ByFlow,
+                    Intent::Renew => Renew::Now,
                 },
                 asking: Asking::Allowed,
             },
@@ -143,7 +143,7 @@ impl Model {
             passphrase,
         };
         self.mode = Mode::Waiting {
-            errand,
+            switch,
             device: request.code.as_ref().map(|(serial, _)| serial.clone()),
             since: self.now,
             news: None,
@@ -151,32 +151,32 @@ impl Model {
         Effect::Ask(request)
     }
 
-    pub(super) fn answer(&mut self, answer: Result<Pass, Refusal>) -> Effect {
-        let (errand, device) = match mem::replace(&mut self.mode, Mode::Browse) {
-            Mode::Waiting { errand, device, .. } => (errand, device),
+    pub(super) fn answer(&mut self, answer: Result<Pass, NotIssued>) -> Effect {
+        let (switch, device) = match mem::replace(&mut self.mode, Mode::Browse) {
+            Mode::Waiting { switch, device, .. } => (switch, device),
             other => {
                 self.mode = other;
                 return Effect::None;
             }
         };
         match answer {
-            Ok(pass) => return self.passed(errand.purpose, pass),
-            Err(Refusal::Fault(fault)) => self.mode = Mode::Fault(fault),
-            Err(Refusal::Passphrase(refused)) => {
-                self.mode = Mode::Passphrase { errand, typed: Hidden::default(), refused };
+            Ok(pass) => return self.passed(switch.intent, pass),
+            Err(NotIssued::Fault(fault)) => self.mode = Mode::Fault(fault),
+            Err(NotIssued::Passphrase(refused)) => {
+                self.mode = Mode::Passphrase { switch, typed: Hidden::default(), refused };
             }
-            Err(Refusal::Code(wanted)) => self.mode = code_box(errand, wanted, device.as_ref()),
+            Err(NotIssued::Code(wanted)) => self.mode = code_box(switch, wanted, device.as_ref()),
         }
         Effect::None
     }
 
-    fn passed(&mut self, purpose: Purpose, pass: Pass) -> Effect {
-        match purpose {
-            Purpose::Enter(door) => {
-                self.history.note(&pass.target.role, Deed::Used, self.now);
-                Effect::Leave(Outcome::Enter(door, Box::new(pass)))
+    fn passed(&mut self, intent: Intent, pass: Pass) -> Effect {
+        match intent {
+            Intent::Enter(open_in) => {
+                self.history.note(&pass.target.role, HistoryEvent::Used, self.now);
+                Effect::Leave(Outcome::Enter(open_in, Box::new(pass)))
             }
-            Purpose::Renew => {
+            Intent::Renew => {
                 let left = clock::left(pass.credentials.expires, self.now);
                 let mut said = vec![format!("{} renewed: {left}", pass.target)];
                 said.extend(pass.notes);
@@ -188,9 +188,9 @@ impl Model {
 }
 
 /// The box for a code, on the device that was used before, if it was refused.
-fn code_box(errand: Errand, wanted: CodeWanted, device: Option<&MfaSerial>) -> Mode {
+fn code_box(switch: SwitchRequest, wanted: CodeWanted, device: Option<&MfaSerial>) -> Mode {
     if wanted.devices.is_empty() {
-        let target: &Target = errand.target.target();
+        let target: &Target = switch.target.target();
         return Mode::Fault(
             Fault::new(Exit::Fault, format!("{target} wants a code, and no device can give one"))
                 .because("the IAM user has no authenticator app or token registered")
@@ -199,7 +199,7 @@ fn code_box(errand: Errand, wanted: CodeWanted, device: Option<&MfaSerial>) -> M
     }
     let before = wanted.devices.iter().position(|d| Some(&d.serial) == device);
     Mode::Code(CodeBox {
-        errand,
+        switch,
         wanted,
         device: before.unwrap_or(0),
         digits: Digits::default(),
