@@ -113,7 +113,7 @@ fn request(site: &Site, session: &Credentials, life: Option<Duration>) -> Option
         form.push_str("&SessionDuration=");
         form.push_str(&life.as_secs().to_string());
     }
-    form.push_str("&FederationSession=");
+    form.push_str("&Session=");
     form_encoded(std::str::from_utf8(&text).ok()?, &mut form);
     let mut request = HttpRequest::new(SdkBody::from(form));
     request.set_method("POST").ok()?;
