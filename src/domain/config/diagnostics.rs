@@ -20,20 +20,20 @@ pub(super) struct Diagnostics {
     /// The files that sources refer to.
     pub(super) files: Vec<PathBuf>,
     strictness: Strictness,
-    diagnostics: Vec<Diagnostic>,
+    errors: Vec<Diagnostic>,
     warnings: Vec<Diagnostic>,
 }
 
 impl Diagnostics {
-    pub(super) fn new(strictness: Strictness, main: PathBuf, diagnostics: Vec<Diagnostic>) -> Self {
-        Self { files: vec![main], strictness, diagnostics, warnings: Vec::new() }
+    pub(super) fn new(strictness: Strictness, main: PathBuf, errors: Vec<Diagnostic>) -> Self {
+        Self { files: vec![main], strictness, errors, warnings: Vec::new() }
     }
 
     /// Adds what stops nobody, unless the config is being checked.
     pub(super) fn warn_all(&mut self, warnings: Vec<Diagnostic>) {
         match self.strictness {
             Strictness::Tolerant => &mut self.warnings,
-            Strictness::Strict => &mut self.diagnostics,
+            Strictness::Strict => &mut self.errors,
         }
         .extend(warnings);
     }
@@ -47,7 +47,7 @@ impl Diagnostics {
     /// Notes a fault: a diagnostic in the main file, a warning in an included one.
     pub(super) fn fault(&mut self, source: SourceRef, what: impl Display, fix: Option<&str>) {
         if source.file == 0 {
-            self.diagnostics.push(self.diagnostic(source, what, fix));
+            self.errors.push(self.diagnostic(source, what, fix));
         } else {
             self.warn(source, what, fix);
         }
@@ -66,7 +66,7 @@ impl Diagnostics {
 
     /// The files and the warnings, unless there are diagnostics.
     pub(super) fn close(self) -> Result<(Vec<PathBuf>, Vec<Diagnostic>), Vec<Diagnostic>> {
-        let diagnostics = in_order(&self.files, self.diagnostics);
+        let diagnostics = in_order(&self.files, self.errors);
         if !diagnostics.is_empty() {
             return Err(diagnostics);
         }

@@ -131,7 +131,7 @@ impl Prober<'_> {
         for pause in PAUSES {
             match self.once(signer, wire).await {
                 Err(failure) if failure.kind == FailureKind::Busy => {
-                    tokio::time::sleep(pause).await
+                    tokio::time::sleep(pause).await;
                 }
                 done => return done,
             }
