@@ -87,10 +87,14 @@ fn embedded(template: &Value, account: &str) -> BTreeSet<String> {
             found.insert(resolve(template, account).to_string());
         }
         Value::Object(entries) => {
-            entries.values().for_each(|value| found.extend(embedded(value, account)))
+            for value in entries.values() {
+                found.extend(embedded(value, account));
+            }
         }
         Value::Array(items) => {
-            items.iter().for_each(|value| found.extend(embedded(value, account)))
+            for value in items {
+                found.extend(embedded(value, account));
+            }
         }
         _ => {}
     }

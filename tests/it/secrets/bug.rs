@@ -94,8 +94,7 @@ fn work_with_a_bug() {
         terms: Terms { renew: Renew::ByFlow, asking: Asking::Allowed },
     };
     let key = run(broker.access_key())
-        .map(|key| Rc::downgrade(&key))
-        .unwrap_or_else(|refusal| panic!("{:?}", refusal.into_fault()));
+        .map_or_else(|refusal| panic!("{:?}", refusal.into_fault()), |key| Rc::downgrade(&key));
     assert_eq!(key.strong_count(), 1, "the broker holds it");
     READINGS.store(readings.parse().unwrap(), Ordering::Relaxed);
     let ended = catch_unwind(AssertUnwindSafe(move || run(broker.issue(&request)).is_ok()));

@@ -1,4 +1,4 @@
-//! A person's switcher_pty: an interactive bash in a terminal, and sekisho started from it.
+//! A terminal for the switcher: an interactive bash in a terminal, and sekisho started from it.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
