@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-/// How the program ends. Numbers from the table in README.
+/// How the program ends. README lists the numbers under "For programs".
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
     /// 0

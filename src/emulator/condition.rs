@@ -232,7 +232,7 @@ mod tests {
     #[test]
     fn the_mfa_conditions_of_the_guide() {
         let mfa = "aws:MultiFactorAuthPresent";
-        // Absent for a bare key, "false" for a session without MFA (aws-facts §2).
+        // Absent for a bare key, "false" for a session without MFA (docs/aws-facts.md §2).
         for (operator, wanted, key, session, with_mfa) in [
             ("Bool", "true", false, false, true),
             ("Bool", "false", false, true, false),

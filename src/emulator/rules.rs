@@ -1,7 +1,6 @@
 //! Whether a caller may do something: all policies that bear on it, heard and weighed.
 //!
-//! Order of the checks and their texts: `aws-facts` (the IAM User Guide's "Policy evaluation logic" and
-//! "Troubleshoot access denied error messages"); where AWS names one of several denials, so does this.
+//! Order of the checks: the IAM User Guide's "Policy evaluation logic". Texts: `docs/aws-facts.md` §3. Where AWS names one of several denials, so does this.
 
 use super::caller::Caller;
 use super::organisation::{Account, DirectMfa, Policy, Role};

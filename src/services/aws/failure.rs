@@ -1,8 +1,8 @@
 //! Wire errors → faults. Codes and message prefixes are matched, never the SDK's variants: AWS sends
 //! `ExpiredToken` where its model says `ExpiredTokenException`.
 //!
-//! Texts: <https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html> and the
-//! public threads gathered in the project's notes.
+//! Texts: `docs/aws-facts.md` §3, and
+//! <https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html>.
 
 use std::error::Error;
 

@@ -88,7 +88,7 @@ fn mfa_conditions_of_the_trust_policy() {
     use With::{Code, Key, MfaSession, Session};
     let cases = [
         (r#"{"Bool":{"aws:MultiFactorAuthPresent":"true"}}"#, [false, true, false, true]),
-        // The two mistakes of aws-facts §2: an Allow with IfExists, a test for the key's presence.
+        // The two mistakes of docs/aws-facts.md §2: an Allow with IfExists, a test for the key's presence.
         (r#"{"BoolIfExists":{"aws:MultiFactorAuthPresent":"true"}}"#, [true, true, false, true]),
         (r#"{"Null":{"aws:TokenIssueTime":"false"}}"#, [false, false, true, true]),
         (r#"{"NumericLessThan":{"aws:MultiFactorAuthAge":"900"}}"#, [false, true, false, true]),
