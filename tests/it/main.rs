@@ -2,7 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
 
 mod broker;
-mod clients;
+mod compat;
 mod config;
 mod doctor;
 mod emulator;
