@@ -1,6 +1,7 @@
 //! What earlier versions stored opens under this one. `tests/fixtures/VERSION` was written by that version's own
 //! program, in a demo: its secrets open nothing.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -48,8 +49,10 @@ impl Left {
         }
         // The data key is named after the directory that it belongs to.
         let digest = Sha256::digest(left.path("sessions").as_os_str().as_encoded_bytes());
-        let id: String = digest[..8].iter().map(|byte| format!("{byte:02x}")).collect();
-        put(&from.join("data-key"), &left.path("run").join(format!("data-key-v1-{id}")));
+        put(
+            &from.join("data-key"),
+            &left.path("run").join(format!("data-key-v1-{}", hex(&digest[..8]))),
+        );
         left
     }
 
@@ -60,6 +63,13 @@ impl Left {
     fn vault(&self) -> Vault {
         Vault::new(&self.path("sessions"), KeyPlace::DEMO, Some(&self.path("run")))
     }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 fn put(from: &Path, to: &Path) {
@@ -120,7 +130,7 @@ fn the_key_file_of_0_1_0_opens_with_its_passphrase() {
         endpoint: Some("http://127.0.0.1:36901".into()),
     };
     let digest = Sha256::digest("http://127.0.0.1:36901");
-    let name: String = digest[..8].iter().map(|byte| format!("{byte:02x}")).collect();
+    let name = hex(&digest[..8]);
     let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/0.1.0/access.key");
     put(&from, &left.path("keys").join(format!("111111111111-{name}.key")));
     let entry = KeyHome::file(&left.path(""))
