@@ -1,4 +1,4 @@
-# Targets complete too. A name is data: it is compared and quoted, never expanded.
+# Completes targets, too. Names are compared and quoted, never expanded.
 _sekisho_with_targets() {
     _sekisho "$@"
     local i verb='' words=0 name quoted cur=${COMP_WORDS[COMP_CWORD]}

@@ -1,4 +1,4 @@
-# Targets complete too, as the first word after a verb that takes one.
+# Completes targets, too, as the first word after a verb that takes one.
 function __sekisho_wants_target
     set -l plain
     set -l skip yes # the program's own name

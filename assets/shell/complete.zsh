@@ -1,5 +1,5 @@
 
-# Targets complete too.
+# Completes targets, too.
 (( $+functions[_sekisho_targets] )) ||
 _sekisho_targets() {
     local -a names

@@ -1,11 +1,11 @@
-# sekisho in bash: `switch` and `refresh` act on this shell, its session is renewed at the prompt, the
-# prompt names the target. Constant text: values are only ever read from variables, never written here.
+# sekisho in bash: `switch` and `refresh` act on this shell, the session is renewed before a prompt, and the
+# prompt shows the target. This text is constant: values are read from variables and never inserted here.
 
-# The person's aliases must not reach into this text.
+# The user's aliases must not change this text.
 __sekisho_aliases=${__sekisho_aliases:-$(shopt -p expand_aliases)}
 shopt -u expand_aliases
 
-# __sekisho_run VERB [ARGUMENT…]: evaluates what sekisho prints, if it succeeded. Nothing is traced.
+# __sekisho_run VERB [ARGUMENT…]: evaluates sekisho's output if it succeeded. `set -x` does not show it.
 __sekisho_run() {
   { local __sekisho_flags=$-; set +xv; } 2>/dev/null
   local __sekisho_verb=$1 __sekisho_code __sekisho_out
@@ -34,7 +34,7 @@ __sekisho() {
   esac
 }
 
-# Whether a prompt that knows AWS_VAULT is drawn here.
+# Whether this shell's prompt shows AWS_VAULT.
 __sekisho_knows_vault() { declare -F starship_precmd >/dev/null; }
 
 __sekisho_compat() {
@@ -52,7 +52,7 @@ __sekisho_epoch() {
   __sekisho_ends=$((86400 * days + 3600 * 10#${1:11:2} + 60 * 10#${1:14:2} + 10#${1:17:2}))
 }
 
-# Compares the expiry with the clock; no fork while nothing is due (bash 4.2 and later).
+# Compares the expiry with the clock; forks only when a renewal is due (bash 4.2 and later).
 __sekisho_renew() {
   [[ -n ${SEKISHO_TARGET-} && -n ${AWS_CREDENTIAL_EXPIRATION-} ]] || return 0
   local now=${EPOCHSECONDS-} margin
@@ -60,7 +60,7 @@ __sekisho_renew() {
   if [[ $AWS_CREDENTIAL_EXPIRATION != "$__sekisho_seen" ]]; then
     __sekisho_seen=$AWS_CREDENTIAL_EXPIRATION __sekisho_told=
     __sekisho_epoch "$AWS_CREDENTIAL_EXPIRATION" || { __sekisho_seen=; return 0; }
-    # 15 min before the end; a short session, halfway there.
+    # Due 15 min before the end; for a short session, at half its life.
     margin=$(((__sekisho_ends - now) / 2))
     ((margin < 900)) || margin=900
     __sekisho_due=$((__sekisho_ends - margin))
@@ -94,8 +94,8 @@ __sekisho_prompt() {
 
 __sekisho_bin=${__sekisho_bin:-sekisho} __sekisho_seen='' __sekisho_told='' __sekisho_due=0 __sekisho_ends=0
 __sekisho_compat
-# By a variable that is never exported: a nested shell that inherits PROMPT_COMMAND runs nothing here.
-# After a newline: theirs may end in ";".
+# Called through a variable that is never exported, so that a nested shell that inherits PROMPT_COMMAND runs nothing.
+# A newline comes first, because the user's command may end in ";".
 __sekisho_hook=__sekisho_prompt
 if [[ " ${PROMPT_COMMAND[*]-} " != *__sekisho_hook* ]]; then
   if [[ $(declare -p PROMPT_COMMAND 2>/dev/null) == "declare -a"* ]]; then

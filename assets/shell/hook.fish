@@ -1,7 +1,7 @@
-# sekisho in fish: `switch` and `refresh` act on this shell, its session is renewed at the prompt, the
-# prompt names the target. Constant text: values are only ever read from variables, never written here.
+# sekisho in fish: `switch` and `refresh` act on this shell, the session is renewed before a prompt, and the
+# prompt shows the target. This text is constant: values are read from variables and never inserted here.
 
-# __sekisho_run VERB [ARGUMENT…]: evaluates what sekisho prints, if it succeeded. Nothing is traced.
+# __sekisho_run VERB [ARGUMENT…]: evaluates sekisho's output if it succeeded. fish_trace does not show it.
 function __sekisho_run
     set -l fish_trace
     set -l out (command $__sekisho_bin $argv[1] --hook fish $argv[2..])
@@ -29,7 +29,7 @@ function __sekisho
     end
 end
 
-# Whether a prompt that knows AWS_VAULT is drawn here.
+# Whether this shell's prompt shows AWS_VAULT.
 function __sekisho_knows_vault
     functions fish_prompt | string match -q '*starship*'
 end
@@ -64,7 +64,7 @@ function __sekisho_now
     end
 end
 
-# Compares the expiry with the clock; on Linux no fork while nothing is due.
+# Compares the expiry with the clock; on Linux it forks only when a renewal is due.
 function __sekisho_renew
     set -q SEKISHO_TARGET; and set -q AWS_CREDENTIAL_EXPIRATION; or return 0
     set -l now (__sekisho_now)
@@ -75,7 +75,7 @@ function __sekisho_renew
         set -g __sekisho_told ''
         set -l left (math $ends - (date +%s))
         set -g __sekisho_ends (math $now + $left)
-        # 15 min before the end; a short session, halfway there.
+        # Due 15 min before the end; for a short session, at half its life.
         set -g __sekisho_due (math "$__sekisho_ends - min(900, floor($left / 2))")
     end
     test $now -ge $__sekisho_due; or return 0
@@ -95,7 +95,7 @@ function __sekisho_status
     return $argv[1]
 end
 
-# Wraps the prompt that is there when the first one is due, once everything of the person's has run.
+# Wraps the existing prompt when the first one is drawn, after all of the user's start-up files have run.
 function __sekisho_mark
     set -q __sekisho_marked; and return 0
     set -g __sekisho_marked

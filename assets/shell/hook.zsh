@@ -1,11 +1,11 @@
-# sekisho in zsh: `switch` and `refresh` act on this shell, its session is renewed at the prompt, the
-# prompt names the target. Constant text: values are only ever read from variables, never written here.
+# sekisho in zsh: `switch` and `refresh` act on this shell, the session is renewed before a prompt, and the
+# prompt shows the target. This text is constant: values are read from variables and never inserted here.
 
-# The person's aliases must not reach into this text.
+# The user's aliases must not change this text.
 : ${__sekisho_aliases:=${options[aliases]}}
 setopt no_aliases
 
-# __sekisho_run VERB [ARGUMENT…]: evaluates what sekisho prints, if it succeeded. Nothing is traced.
+# __sekisho_run VERB [ARGUMENT…]: evaluates sekisho's output if it succeeded. `set -x` does not show it.
 __sekisho_run() {
   emulate -L zsh
   setopt no_xtrace no_verbose
@@ -34,7 +34,7 @@ __sekisho() {
   esac
 }
 
-# Whether a prompt that knows AWS_VAULT is drawn here.
+# Whether this shell's prompt shows AWS_VAULT.
 __sekisho_knows_vault() { (( ${+functions[p10k]} || ${#functions[(I)*starship_precmd]} )) }
 
 __sekisho_compat() {
@@ -52,7 +52,7 @@ __sekisho_epoch() {
   return 0
 }
 
-# Compares the expiry with the clock; no fork while nothing is due.
+# Compares the expiry with the clock; forks only when a renewal is due.
 __sekisho_renew() {
   setopt extended_glob
   [[ -n ${SEKISHO_TARGET-} && -n ${AWS_CREDENTIAL_EXPIRATION-} ]] || return 0
@@ -60,7 +60,7 @@ __sekisho_renew() {
   if [[ $AWS_CREDENTIAL_EXPIRATION != "$__sekisho_seen" ]]; then
     __sekisho_seen=$AWS_CREDENTIAL_EXPIRATION __sekisho_told=
     __sekisho_epoch $AWS_CREDENTIAL_EXPIRATION || { __sekisho_seen=; return 0 }
-    # 15 min before the end; a short session, halfway there.
+    # Due 15 min before the end; for a short session, at half its life.
     (( margin = (__sekisho_ends - now) / 2, margin = margin < 900 ? margin : 900 ))
     (( __sekisho_due = __sekisho_ends - margin ))
   fi
@@ -77,7 +77,7 @@ __sekisho_renew() {
   fi
 }
 
-# Ours stays the last: frameworks rewrite PROMPT in theirs.
+# Keeps our function last: prompt frameworks set PROMPT in theirs.
 __sekisho_mark() {
   [[ ${precmd_functions[-1]} == __sekisho_prompt ]] || precmd_functions=(${precmd_functions:#__sekisho_prompt} __sekisho_prompt)
   [[ $__sekisho_prompt_mark == on ]] || return 0
@@ -98,7 +98,7 @@ __sekisho_prompt() {
   return $code
 }
 
-# The person's options must not reach into this text.
+# The user's options must not change this text.
 __sekisho_start() {
   emulate -L zsh
   zmodload zsh/datetime zsh/parameter

@@ -1,17 +1,17 @@
 # A sekisho subshell in bash. Bash itself has read the system-wide bash.bashrc where there is one.
 
-# The copies and the program's path leave the environment before anything of the person's runs.
+# Unexport the copies and the program's path before any of the user's files run.
 for __sekisho_v in "${!__SEKISHO_SET_@}"; do export -n "$__sekisho_v"; done
 __sekisho_bin=$__SEKISHO_BIN
 unset __SEKISHO_BIN __sekisho_v
 
 [ -r ~/.bashrc ] && . ~/.bashrc
 
-# The person's aliases must not reach into this text; the hook's last line gives them back.
+# The user's aliases must not change this text; the hook's last line restores them.
 __sekisho_aliases=$(shopt -p expand_aliases)
 shopt -u expand_aliases
 
-# Sets again what sekisho set, removes again what it removed, and names what the start-up files had changed.
+# Sets and removes sekisho's variables again, and prints which ones the start-up files had changed.
 __sekisho_hold() {
   { local flags=$-; set +x; } 2>/dev/null
   local copy name pattern held=' ' undone=

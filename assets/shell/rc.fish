@@ -1,9 +1,9 @@
-# A sekisho subshell in fish, read after the person's own config.fish.
+# A sekisho subshell in fish, read after the user's own config.fish.
 set -g __sekisho_bin $__SEKISHO_BIN
 set -e __SEKISHO_BIN
 set -e __SEKISHO_RC
 
-# Sets again what sekisho set, removes again what it removed, and names what the start-up files had changed.
+# Sets and removes sekisho's variables again, and prints which ones the start-up files had changed.
 function __sekisho_hold
     set -l fish_trace
     set -l held
@@ -23,8 +23,8 @@ function __sekisho_hold
                 set -eg $name
                 set -a undone $name
             end
-            # Erasing a universal variable would erase it in every shell, for ever, and fish lets none
-            # of its exports be hidden.
+            # Erasing a universal variable would erase it in every shell, permanently, and fish cannot
+            # hide an exported one.
             set -qUx $name; and set -a universal $name
         end
     end

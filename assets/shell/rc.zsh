@@ -1,16 +1,16 @@
-# A sekisho subshell in zsh, second file: the person's own .zshrc, then ours.
+# A sekisho subshell in zsh, second file: the user's own .zshrc, then this.
 if [[ -n ${__sekisho_zdotdir+x} ]]; then export ZDOTDIR=$__sekisho_zdotdir; else unset ZDOTDIR; fi
 # A system-wide zshrc may have derived it from our ZDOTDIR.
 [[ ${HISTFILE-} == $__sekisho_rc/* ]] && HISTFILE=${ZDOTDIR:-$HOME}/${HISTFILE:t}
 unset __sekisho_rc __sekisho_zdotdir
 [[ -r ${ZDOTDIR:-$HOME}/.zshrc ]] && . "${ZDOTDIR:-$HOME}/.zshrc"
 
-# The person's aliases must not reach into this text; the hook's last line gives them back.
+# The user's aliases must not change this text; the hook's last line restores them.
 __sekisho_aliases=${options[aliases]}
 setopt no_aliases
 
-# Sets again what sekisho set, removes again what it removed. What the start-up files had changed is
-# named at the first prompt: powerlevel10k forbids output before it.
+# Sets and removes sekisho's variables again. Which ones the start-up files had changed is printed at
+# the first prompt, because powerlevel10k allows no output before it.
 __sekisho_hold() {
   emulate -L zsh
   setopt no_xtrace

@@ -1,5 +1,5 @@
-# A sekisho subshell in zsh, first file: the person's own .zshenv from where it really is. Our folder
-# stands in ZDOTDIR only until our .zshrc has been found.
+# A sekisho subshell in zsh, first file: the user's own .zshenv from its real place. ZDOTDIR
+# names our folder only until zsh has found our .zshrc.
 __sekisho_rc=$ZDOTDIR
 typeset +x -m '__SEKISHO_SET_*'
 typeset -g __sekisho_bin=$__SEKISHO_BIN

@@ -18,8 +18,8 @@ use crate::cli::world::World;
 /// What stands at the top of a new config.
 pub const HEADING: [&str; 3] = [
     "sekisho's config: names, never a secret. The access key goes into the store: sekisho key add",
-    "`sekisho config check` says what is wrong with it, `sekisho config show` what holds.",
-    "Every key in a few words: config.example.yaml of sekisho's sources.",
+    "`sekisho config check` reports errors in it, `sekisho config show` prints every value and its source.",
+    "config.example.yaml in sekisho's sources explains every key.",
 ];
 
 /// Makes a config where there is none.
