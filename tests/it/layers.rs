@@ -1,27 +1,92 @@
-//! Reads the sources and holds the import rules of `ARCHITECTURE.md`.
+//! Parses the sources and enforces the rules of `ARCHITECTURE.md`: which room may import which, and what may be named where.
 
-use std::path::Path;
+mod planted;
+mod sources;
 
-/// Which rooms each room may know.
-const RULES: [(&str, &[&str]); 5] = [
-    ("domain", &["domain"]),
-    ("services", &["services", "domain"]),
-    ("ui", &["ui", "domain"]),
-    ("emulator", &["emulator"]),
-    ("cli", &["cli", "ui", "services", "emulator", "domain"]),
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+
+use sources::Sources;
+
+/// Which rooms each room may import.
+const ROOMS: [(&str, &[&str]); 6] = [
+    ("domain", &[]),
+    ("services", &["domain"]),
+    ("ui", &["domain"]),
+    ("emulator", &[]),
+    ("cli", &["ui", "services", "emulator", "domain"]),
+    ("main.rs", &["cli"]),
 ];
 
-/// Crates and std parts that only some files may name: what, and where it may stand.
-const HOMES: [(&str, &[&str]); 8] = [
-    ("aws_sdk_", &["services/aws"]),
-    ("aws_config", &["services/aws"]),
-    ("aws_smithy", &["services/aws"]),
+/// What only some files may name: crates, paths, methods and macros (a trailing `_` stands for any ending).
+const HOMES: [(&str, &[&str]); 15] = [
+    ("aws_sdk_", &["services/aws/"]),
+    ("aws_config", &["services/aws/"]),
+    ("aws_smithy_", &["services/aws/"]),
+    ("aws_types", &["services/aws/"]),
+    ("aws_credential_types", &["services/aws/"]),
     ("ratatui", &["ui/"]),
     ("crossterm", &["ui/"]),
     ("std::fs", &["services/", "cli/"]),
-    ("Timestamp::now", &["services/", "cli/", "emulator/"]),
-    ("println!", &["cli/out.rs"]),
+    ("std::io::stdout", &["cli/out.rs", "cli/verbs/env.rs", "cli/verbs/list.rs"]),
+    ("std::io::stderr", &["cli/out.rs", "cli/verbs/verify.rs", "ui/screen.rs"]),
+    ("print!", &[]),
+    ("println!", &[]),
+    ("eprint!", &[]),
+    ("eprintln!", &[]),
+    ("dbg!", &[]),
 ];
+
+/// Who may read the clock.
+const CLOCK_READERS: [&str; 3] = ["services/", "cli/", "emulator/"];
+
+/// The crates that `domain` may name: none does I/O, reads a clock or draws random numbers unasked.
+const PURE_CRATES: [&str; 23] = [
+    "std",
+    "core",
+    "alloc",
+    "jiff",
+    "serde",
+    "serde_json",
+    "serde_yaml",
+    "thiserror",
+    "zeroize",
+    "subtle",
+    "caseless",
+    "fuzzy_matcher",
+    "unicode_normalization",
+    "unicode_segmentation",
+    "unicode_width",
+    "shlex",
+    "similar",
+    "strsim",
+    "http", // `Uri`
+    "percent_encoding",
+    "form_urlencoded",
+    "hex",
+    "base64",
+];
+
+/// What is impure in them.
+const IMPURE: [&str; 12] = [
+    "std::fs",
+    "std::io",
+    "std::net",
+    "std::env",
+    "std::os",
+    "std::process",
+    "std::thread",
+    "std::hash::RandomState",
+    "std::collections::hash_map::RandomState",
+    "jiff::tz::TimeZone::system",
+    "jiff::tz::TimeZone::get",
+    "jiff::tz::db",
+];
+
+/// What is pure in that.
+const PURE: [&str; 3] = ["std::process::ExitCode", "std::net::Ip_", "std::net::AddrParseError"];
 
 /// Where a secret's text may be looked at: on its way to AWS, into a child's environment, into the sealed store, to the
 /// browser, to stdout.
@@ -40,8 +105,34 @@ const SECRET_READERS: [&str; 12] = [
     "cli/out.rs",
 ];
 
-fn sources() -> Vec<(String, String)> {
-    fn walk(dir: &Path, out: &mut Vec<std::path::PathBuf>) {
+/// Circles that are being opened: their files. To be emptied.
+const KNOWN_CIRCLES: [&str; 17] = [
+    "cli/",
+    "domain/account.rs",
+    "domain/guard.rs",
+    "domain/config/entry.rs",
+    "domain/config/role.rs",
+    "domain/config/guardrails.rs",
+    "domain/config/settings.rs",
+    "emulator/condition.rs",
+    "emulator/pattern.rs",
+    "emulator/policy.rs",
+    "emulator/sigv4.rs",
+    "emulator/wire.rs",
+    "services/store/access_keys.rs",
+    "services/store/keyfile.rs",
+    "services/store/sealed.rs",
+    "services/store/vault.rs",
+    "ui/",
+];
+
+/// Verbs that are being taught not to. To be emptied.
+const KNOWN_VERBS: [&str; 4] =
+    ["cli/verbs/demo.rs", "cli/verbs/init.rs", "cli/verbs/login.rs", "cli/verbs/profiles.rs"];
+
+/// The program's own sources.
+static TREE: LazyLock<Sources> = LazyLock::new(|| {
+    fn walk(dir: &Path, out: &mut Vec<PathBuf>) {
         for entry in std::fs::read_dir(dir).unwrap() {
             let path = entry.unwrap().path();
             if path.is_dir() {
@@ -52,78 +143,196 @@ fn sources() -> Vec<(String, String)> {
         }
     }
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let mut files = Vec::new();
-    walk(&root, &mut files);
-    files
-        .into_iter()
-        .map(|file| {
-            let text = std::fs::read_to_string(&file).unwrap();
-            let code = text.split("#[cfg(test)]").next().unwrap_or_default();
-            let code = code
-                .lines()
-                .filter(|line| !line.trim_start().starts_with("//"))
-                .collect::<Vec<_>>()
-                .join("\n");
-            (file.strip_prefix(&root).unwrap().to_str().unwrap().to_owned(), code)
-        })
+    let mut paths = Vec::new();
+    walk(&root, &mut paths);
+    paths.sort();
+    let read = |path: &PathBuf| {
+        let name = path.strip_prefix(&root).unwrap().to_str().unwrap().to_owned();
+        (name, std::fs::read_to_string(path).unwrap())
+    };
+    let files: Vec<(String, String)> = paths.iter().map(read).collect();
+    let files: Vec<(&str, &str)> = files.iter().map(|(a, b)| (a.as_str(), b.as_str())).collect();
+    Sources::parse(&files)
+});
+
+fn room(file: &str) -> &str {
+    file.split_once('/').map_or(file, |(room, _)| room)
+}
+
+/// Whether a path is this one or below it.
+fn is_or_below(path: &str, what: &str) -> bool {
+    if let Some(start) = what.strip_suffix('_') {
+        return path.starts_with(start);
+    }
+    path.strip_prefix(what).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
+}
+
+fn stands_in(file: &str, homes: &[&str]) -> bool {
+    homes.iter().any(|home| file.starts_with(home))
+}
+
+/// Imports that are not allowed from one file to another.
+fn wrong_arrows(tree: &Sources, is_wrong: impl Fn(&str, &str) -> bool) -> Vec<String> {
+    tree.arrows()
+        .map(|(from, to, line)| (&tree.files[from].name, &tree.files[to].name, line))
+        .filter(|(from, to, _)| is_wrong(from, to))
+        .map(|(from, to, line)| format!("{from}:{line} names {to}"))
         .collect()
+}
+
+/// An import against the order of the rooms.
+fn is_against_the_order(from: &str, to: &str) -> bool {
+    let (from, to) = (room(from), room(to));
+    let rule = ROOMS.iter().find(|(room, _)| *room == from);
+    from != to && to != "lib.rs" && !rule.is_some_and(|(_, rooms)| rooms.contains(&to))
+}
+
+/// A verb that takes something from the file that calls the verbs.
+fn is_from_verb_to_caller(from: &str, to: &str) -> bool {
+    from.starts_with("cli/verbs/") && to == "cli/mod.rs"
+}
+
+/// Files of a room that name each other in a circle: the shortest one through each file. A module and its own child may.
+fn circles(tree: &Sources) -> Vec<String> {
+    let mut arrows: BTreeMap<usize, Vec<(usize, usize)>> = BTreeMap::new();
+    for (from, to, line) in tree.arrows() {
+        let (a, b) = (&tree.files[from], &tree.files[to]);
+        if room(&a.name) == room(&b.name) && !a.is_parent_or_child(b) {
+            arrows.entry(from).or_default().push((to, line));
+        }
+    }
+    let mut found: BTreeMap<BTreeSet<usize>, String> = BTreeMap::new();
+    for start in 0..tree.files.len() {
+        let mut came_from: BTreeMap<usize, (usize, usize)> = BTreeMap::new();
+        let mut queue = VecDeque::from([start]);
+        while let Some(at) = queue.pop_front() {
+            for &(next, line) in arrows.get(&at).into_iter().flatten() {
+                if let Entry::Vacant(entry) = came_from.entry(next) {
+                    entry.insert((at, line));
+                    queue.push_back(next);
+                }
+            }
+        }
+        let mut text = tree.files[start].name.clone();
+        let mut files = BTreeSet::new();
+        let mut at = start;
+        while let Some(&(before, line)) = came_from.get(&at)
+            && files.insert(before)
+        {
+            text = format!("{}:{line} → {text}", tree.files[before].name);
+            at = before;
+        }
+        if files.contains(&start) {
+            found.entry(files).or_insert(text);
+        }
+    }
+    found.into_values().collect()
+}
+
+/// Things that stand outside of their home.
+fn strays(tree: &Sources) -> Vec<String> {
+    let mut found = Vec::new();
+    for file in &tree.files {
+        for (what, line) in &file.foreign {
+            let homes = HOMES.iter().filter(|(kind, _)| is_or_below(what, kind));
+            for (_, homes) in homes {
+                if !stands_in(&file.name, homes) {
+                    found.push(format!("{}:{line} names {what}", file.name));
+                }
+            }
+            if reads_clock(what) && !stands_in(&file.name, &CLOCK_READERS) {
+                found.push(format!("{}:{line} reads the clock: {what}", file.name));
+            }
+        }
+    }
+    found
+}
+
+/// Whether this foreign path reads a clock, or is the type of one that does.
+fn reads_clock(path: &str) -> bool {
+    path.ends_with("::now")
+        || ["std::time::Instant", "std::time::SystemTime"].iter().any(|it| is_or_below(path, it))
+}
+
+/// What `domain` names though it does I/O, waits, reads a clock or is left to chance.
+fn impurities(tree: &Sources) -> Vec<String> {
+    let is_one_of = |what: &str, list: &[&str]| list.iter().any(|it| is_or_below(what, it));
+    let is_other_crate = |what: &str| {
+        let name = what.split_once("::").map_or("std", |(name, _)| name);
+        let is_type = PRIMITIVES.contains(&name) || name.starts_with(char::is_uppercase);
+        !is_type && !PURE_CRATES.contains(&name)
+    };
+    let mut found = Vec::new();
+    for file in tree.files.iter().filter(|file| room(&file.name) == "domain") {
+        for (what, line) in &file.foreign {
+            let is_impure = is_one_of(what, &IMPURE) && !is_one_of(what, &PURE);
+            if what == "async" || is_impure || reads_clock(what) || is_other_crate(what) {
+                found.push(format!("{}:{line} names {what}", file.name));
+            }
+        }
+    }
+    found
+}
+
+/// Lower-case names before `::` that are no crates.
+const PRIMITIVES: [&str; 17] = [
+    "bool", "char", "str", "u8", "u16", "u32", "u64", "u128", "usize", "i8", "i16", "i32", "i64",
+    "i128", "isize", "f32", "f64",
+];
+
+/// Files that look at a secret's text.
+fn secret_readers(tree: &Sources) -> Vec<&str> {
+    let exposes = |what: &(String, usize)| what.0 == ".expose()";
+    let files = tree.files.iter().filter(|file| file.foreign.iter().any(exposes));
+    files.map(|file| file.name.as_str()).collect()
 }
 
 #[test]
 fn imports_flow_one_way() {
-    let mut wrong = Vec::new();
-    for (file, code) in sources() {
-        let Some((_, allowed)) =
-            RULES.iter().find(|(room, _)| file.starts_with(&format!("{room}/")))
-        else {
-            continue;
-        };
-        for (room, _) in RULES {
-            if code.contains(&format!("crate::{room}")) && !allowed.contains(&room) {
-                wrong.push(format!("{file} knows {room}"));
-            }
-        }
-    }
+    let wrong = wrong_arrows(&TREE, is_against_the_order);
     assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn verbs_do_not_import_from_their_caller() {
+    let mut wrong = wrong_arrows(&TREE, is_from_verb_to_caller);
+    wrong.retain(|it| !stands_in(it, &KNOWN_VERBS));
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn files_of_a_room_form_no_circle() {
+    let mut circles = circles(&TREE);
+    circles.retain(|circle| !circle.split(" → ").all(|file| stands_in(file, &KNOWN_CIRCLES)));
+    assert!(circles.is_empty(), "{circles:#?}");
+}
+
+#[test]
+fn domain_is_pure() {
+    let impure = impurities(&TREE);
+    assert!(impure.is_empty(), "{impure:#?}");
 }
 
 #[test]
 fn each_kind_of_thing_has_one_home() {
-    let mut wrong = Vec::new();
-    for (file, code) in sources() {
-        for (what, homes) in HOMES {
-            if code.contains(what) && !homes.iter().any(|home| file.starts_with(home)) {
-                wrong.push(format!("{file} names {what}"));
-            }
-        }
-    }
-    assert!(wrong.is_empty(), "{wrong:#?}");
+    let strays = strays(&TREE);
+    assert!(strays.is_empty(), "{strays:#?}");
 }
 
 #[test]
 fn secrets_are_looked_at_in_a_countable_few_places() {
-    let files = sources();
-    let looks = |file: &str| {
-        let (_, code) = files.iter().find(|(name, _)| name == file).unwrap();
-        code.contains(".expose()")
-    };
-    let readers: Vec<&str> =
-        files.iter().map(|(file, _)| file.as_str()).filter(|file| looks(file)).collect();
-    for file in &readers {
+    let found = secret_readers(&TREE);
+    for file in &found {
         assert!(SECRET_READERS.contains(file), "{file} looks at a secret");
     }
     for reader in SECRET_READERS {
-        assert!(readers.contains(&reader), "{reader} no longer does");
+        assert!(found.contains(&reader), "{reader} no longer does");
     }
 }
 
 #[test]
-fn the_rules_see_what_they_forbid() {
-    let files = sources();
-    assert!(files.len() > 10, "no sources found");
-    assert!(
-        files
-            .iter()
-            .any(|(file, code)| file.starts_with("services/") && code.contains("crate::domain"))
-    );
+fn the_whole_tree_is_read() {
+    let names = |file: &&sources::File| !file.arrows.is_empty();
+    assert!(TREE.files.len() > 100, "{} files", TREE.files.len());
+    assert!(TREE.files.iter().filter(names).count() > 100, "few files name another");
 }
