@@ -21,3 +21,4 @@ pub mod secret;
 pub mod text;
 pub mod trust;
 pub mod verdict;
+pub mod wildcard;

@@ -13,7 +13,8 @@ use serde_json::{Map, Value};
 
 use super::ids::AccountId;
 use super::text::sanitize;
-use condition::{Condition, Holds, like};
+use super::wildcard;
+use condition::{Condition, Holds};
 
 /// What a trust policy says about the auth account's users.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -160,7 +161,8 @@ impl Statement {
         }
         let assumes = |patterns: Vec<String>| {
             let mut patterns = patterns.iter();
-            patterns.any(|pattern| like(&pattern.to_ascii_lowercase(), "sts:assumerole"))
+            patterns
+                .any(|pattern| wildcard::matches(&pattern.to_ascii_lowercase(), "sts:assumerole"))
         };
         let about = match (map.get("Action"), map.get("NotAction")) {
             (Some(actions), None) => assumes(texts(actions)?),

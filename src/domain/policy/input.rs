@@ -5,6 +5,7 @@ use super::roles::{SwitchRole, is_plain, switch_roles};
 use crate::domain::config::{Config, Guardrails};
 use crate::domain::fault::{Exit, Fault};
 use crate::domain::ids::{AccountId, Partition};
+use crate::domain::wildcard;
 
 /// Roles that deploy `StackSets`: AWS makes them in every account, and no guardrail may stop them.
 const STACKSET_EXECUTION: &str = "role/stacksets-exec-*";
@@ -161,8 +162,9 @@ fn exempt_roles(
             );
             continue;
         };
-        let caught =
-            roles.iter().find(|role| matches(resource, &format!("role{}{}", role.path, role.name)));
+        let caught = roles
+            .iter()
+            .find(|role| wildcard::matches(resource, &format!("role{}{}", role.path, role.name)));
         if let Some(role) = caught {
             faults.push(
                 Fault::new(
@@ -178,31 +180,6 @@ fn exempt_roles(
     patterns.push(format!("{start}*:{STACKSET_EXECUTION}"));
     patterns.dedup();
     patterns
-}
-
-/// Whether `*` (any text) and `?` (any character) of an ASCII pattern can stand for the text.
-fn matches(pattern: &str, text: &str) -> bool {
-    let (pattern, text) = (pattern.as_bytes(), text.as_bytes());
-    let (mut p, mut t) = (0, 0);
-    // The last star, and the text it has not swallowed yet.
-    let mut star = None;
-    while t < text.len() {
-        match pattern.get(p) {
-            Some(b'*') => {
-                star = Some((p, t));
-                p += 1;
-            }
-            Some(&c) if c == b'?' || c == text[t] => (p, t) = (p + 1, t + 1),
-            _ => {
-                let Some((at, swallowed)) = star else {
-                    return false;
-                };
-                star = Some((at, swallowed + 1));
-                (p, t) = (at + 1, swallowed + 1);
-            }
-        }
-    }
-    pattern[p..].iter().all(|c| *c == b'*')
 }
 
 /// Issuers as web identity names them (without a scheme) and as SAML does (as they stand).
@@ -256,14 +233,14 @@ mod tests {
             ("role/*/Admin", "role/ops/x/Admin"),
             ("role/Admi?", "role/Admin"),
         ] {
-            assert!(matches(pattern, text), "{pattern} {text}");
+            assert!(wildcard::matches(pattern, text), "{pattern} {text}");
         }
         for (pattern, text) in [
             ("role/provisioning/*", "role/Developer"),
             ("role/Admin?", "role/Admin"),
             ("role/dev*", "role/Developer"),
         ] {
-            assert!(!matches(pattern, text), "{pattern} {text}");
+            assert!(!wildcard::matches(pattern, text), "{pattern} {text}");
         }
     }
 

@@ -1,6 +1,7 @@
 //! The `Condition` element, weighed for somebody whose other circumstances are not known.
 
 use crate::domain::ids::AccountId;
+use crate::domain::wildcard;
 
 use super::ModelCaller;
 
@@ -95,7 +96,7 @@ impl Condition {
             (Test::Bool, Fact::Is(value)) => sure(wants(value) != negated),
             (Test::Text | Test::Pattern, Fact::Is(value)) if !is_mfa(&self.key) => {
                 let same = |pattern: &String| match test {
-                    Test::Pattern => like(pattern, value),
+                    Test::Pattern => wildcard::matches(pattern, value),
                     _ => pattern == value,
                 };
                 sure(self.values.iter().any(same) != negated)
@@ -176,28 +177,5 @@ fn may_be_user(pattern: &str, account: &str) -> bool {
         return true; // a star may cross the colons
     };
     let fixed = resource.split(['*', '?', '$']).next().unwrap_or_default();
-    like(owner, account) && (fixed.starts_with("user/") || "user/".starts_with(fixed))
-}
-
-/// Matches `*` (any run) and `?` (any one byte), in time that no pattern can blow up.
-pub(super) fn like(pattern: &str, text: &str) -> bool {
-    let (pattern, text) = (pattern.as_bytes(), text.as_bytes());
-    let (mut p, mut t) = (0, 0);
-    // Where to go on when what follows the last star does not match.
-    let mut retry: Option<(usize, usize)> = None;
-    while t < text.len() {
-        match (pattern.get(p), retry) {
-            (Some(b'*'), _) => {
-                p += 1;
-                retry = Some((p, t + 1));
-            }
-            (Some(&byte), _) if byte == b'?' || byte == text[t] => (p, t) = (p + 1, t + 1),
-            (_, Some((after_star, next))) => {
-                (p, t) = (after_star, next);
-                retry = Some((after_star, next + 1));
-            }
-            (_, None) => return false,
-        }
-    }
-    pattern[p..].iter().all(|&byte| byte == b'*')
+    wildcard::matches(owner, account) && (fixed.starts_with("user/") || "user/".starts_with(fixed))
 }
