@@ -4,9 +4,10 @@ use std::fmt::{self, Write as _};
 use std::time::Duration;
 
 use super::MfaDevice;
+use super::scalar::{list, scalar};
 use crate::domain::duration::show_duration;
 use crate::domain::ids::{AccountId, ExternalId, Name, Region, RoleName, RolePath, UserName};
-use crate::domain::text::{is_deceptive, sanitize};
+use crate::domain::text::sanitize;
 
 /// A config to be written; what it leaves open is left to the defaults.
 ///
@@ -88,7 +89,8 @@ impl fmt::Display for Draft {
         if self.region.is_some() || !self.roles.is_empty() {
             f.write_str("defaults:\n")?;
             if !self.roles.is_empty() {
-                writeln!(f, "  roles: {}", list(&self.roles))?;
+                let names: Vec<&str> = self.roles.iter().map(RoleName::as_str).collect();
+                writeln!(f, "  roles: {}", list(&names))?;
             }
             if let Some(region) = &self.region {
                 writeln!(f, "  region: {}", scalar(region.as_str()))?;
@@ -138,7 +140,7 @@ impl fmt::Display for DraftAccount {
             return Ok(());
         }
         if self.roles.iter().all(DraftRole::is_plain) {
-            let names: Vec<&RoleName> = self.roles.iter().map(|role| &role.name).collect();
+            let names: Vec<&str> = self.roles.iter().map(|role| role.name.as_str()).collect();
             return writeln!(f, "    roles: {}", list(&names));
         }
         f.write_str("    roles:\n")?;
@@ -167,34 +169,6 @@ impl fmt::Display for DraftRole {
         }
         Ok(())
     }
-}
-
-fn list(words: &[impl fmt::Display]) -> String {
-    let words: Vec<String> = words.iter().map(|word| scalar(&word.to_string())).collect();
-    format!("[{}]", words.join(", "))
-}
-
-/// A text as YAML reads it back, quoted where it would read as anything else (YAML 1.2 §7.3.1).
-fn scalar(text: &str) -> String {
-    let is_word = text.starts_with(|c: char| c.is_alphabetic())
-        && text.ends_with(|c: char| c.is_alphanumeric())
-        && text.chars().all(|c| c.is_alphanumeric() || "-_./@+=:".contains(c))
-        && !["null", "true", "false", "yes", "no", "on", "off", "y", "n"]
-            .contains(&text.to_lowercase().as_str());
-    if is_word {
-        return text.to_owned();
-    }
-    let mut quoted = String::from("\"");
-    for c in text.chars() {
-        match c {
-            '"' | '\\' => quoted.extend(['\\', c]),
-            c if is_deceptive(c) || matches!(c, '\u{FFFE}' | '\u{FFFF}') => {
-                let _ = write!(quoted, "\\U{:08X}", u32::from(c));
-            }
-            c => quoted.push(c),
-        }
-    }
-    quoted + "\""
 }
 
 #[cfg(test)]

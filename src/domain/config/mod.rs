@@ -13,6 +13,7 @@ mod guardrails;
 mod join;
 mod reader;
 mod role;
+mod scalar;
 mod settings;
 pub mod show;
 mod tree;

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use serde::Serialize;
 use unicode_width::UnicodeWidthStr as _;
 
+use super::scalar::{list, scalar};
 use super::{
     AccountProvenance, Auth, Guardrails, KeySource, Loaded, Provenance, Provenances,
     RoleProvenance, SourceRef,
@@ -14,7 +15,7 @@ use crate::domain::duration::show_duration;
 use crate::domain::guard::Guard;
 use crate::domain::ids::{Name, PolicyArn, Region, RolePath};
 use crate::domain::scope::Scope;
-use crate::domain::text::{is_deceptive, sanitize};
+use crate::domain::text::sanitize;
 
 /// The column of the provenances, where the values leave room.
 const ORIGIN_COLUMN: usize = 52;
@@ -34,13 +35,17 @@ pub fn render(loaded: &Loaded) -> String {
     page.head(0, "auth");
     auth(&mut page, &config.auth);
     page.setting(0, "store", &word(config.store));
-    page.setting(0, "shell", config.shell.program.as_deref().map_or("auto".into(), plain).as_str());
+    page.setting(
+        0,
+        "shell",
+        config.shell.program.as_deref().map_or("auto".into(), scalar).as_str(),
+    );
     page.setting(0, "renew", &word(config.shell.renew));
     page.setting(0, "prompt", if config.shell.mark_prompt { "auto" } else { "off" });
     page.setting(0, "prompt_compat", &word(config.shell.prompt_compat));
     page.setting(0, "after_shell", &word(config.list.after_shell));
     page.setting(0, "order", &word(config.list.order));
-    page.setting(0, "query", &plain(&config.list.query));
+    page.setting(0, "query", &scalar(&config.list.query));
     page.setting(0, "symbols", &word(config.list.symbols));
     let browser = config.browser.as_deref();
     page.setting(0, "browser", &browser.map_or("auto".into(), list));
@@ -60,20 +65,6 @@ pub fn render(loaded: &Loaded) -> String {
         page.account(account, region, from);
     }
     page.text
-}
-
-/// What `config check` says of a config without diagnostics.
-pub fn verdict(loaded: &Loaded) -> String {
-    let (accounts, targets) =
-        (loaded.config.catalog.accounts().len(), loaded.config.catalog.rows().count());
-    let files = loaded.provenances.files.len();
-    let count = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
-    format!(
-        "nothing is wrong: {}, {}, {}",
-        count(files, "file"),
-        count(accounts, "account"),
-        count(targets, "target")
-    )
 }
 
 struct Page<'o> {
@@ -120,7 +111,7 @@ impl Page<'_> {
     }
 
     fn account(&mut self, account: &Account, region: Option<&Region>, from: &AccountProvenance) {
-        self.line(1, "- name", &plain(account.name.as_str()), from.name);
+        self.line(1, "- name", &scalar(account.name.as_str()), from.name);
         self.line(2, "id", &format!("\"{}\"", account.id), from.id);
         if !account.aliases.is_empty() {
             let aliases: Vec<&str> = account.aliases.iter().map(Name::as_str).collect();
@@ -139,7 +130,7 @@ impl Page<'_> {
             self.line(2, "tags", &list(&account.tags), from.tags);
         }
         if let Some(note) = &account.note {
-            self.line(2, "note", &plain(note), from.note);
+            self.line(2, "note", &scalar(note), from.note);
         }
         self.head(2, "roles");
         for (role, from) in account.roles.iter().zip(&from.roles) {
@@ -152,9 +143,9 @@ impl Page<'_> {
             let place = from.rest.iter().find(|(name, _)| *name == key);
             place.map_or(from.role, |(_, source)| Provenance::File(*source))
         };
-        self.line(3, "- name", &plain(role.name.as_str()), from.role);
+        self.line(3, "- name", &scalar(role.name.as_str()), from.role);
         if role.path != RolePath::root() {
-            self.line(4, "path", &plain(role.path.as_str()), rest("path"));
+            self.line(4, "path", &scalar(role.path.as_str()), rest("path"));
         }
         self.line(4, "duration", &show_duration(role.duration), from.duration);
         if let Some(region) = &role.region {
@@ -172,19 +163,19 @@ impl Page<'_> {
             self.line(4, "policy_arns", &list(&arns), rest("policy_arns"));
         }
         if let Some(policy) = &session.policy {
-            self.line(4, "policy", &plain(policy), rest("policy"));
+            self.line(4, "policy", &scalar(policy), rest("policy"));
         }
         if let Some(id) = &session.external_id {
-            self.line(4, "external_id", &plain(id.as_str()), rest("external_id"));
+            self.line(4, "external_id", &scalar(id.as_str()), rest("external_id"));
         }
         if !session.tags.is_empty() {
             let pair =
-                |(key, value): (&String, &String)| format!("{}: {}", plain(key), plain(value));
+                |(key, value): (&String, &String)| format!("{}: {}", scalar(key), scalar(value));
             let tags: Vec<String> = session.tags.iter().map(pair).collect();
             self.line(4, "tags", &format!("{{{}}}", tags.join(", ")), rest("tags"));
         }
         if let Some(identity) = &session.source_identity {
-            self.line(4, "source_identity", &plain(identity.as_str()), rest("source_identity"));
+            self.line(4, "source_identity", &scalar(identity.as_str()), rest("source_identity"));
         }
     }
 }
@@ -198,7 +189,9 @@ fn auth(page: &mut Page<'_>, auth: &Auth) {
         KeySource::Keyring => page.setting(1, "auth.key", "keyring"),
         KeySource::File => page.setting(1, "auth.key", "file"),
         KeySource::Env => page.setting(1, "auth.key", "env"),
-        KeySource::Profile(name) => page.setting(1, "auth.key", &plain(&format!("profile:{name}"))),
+        KeySource::Profile(name) => {
+            page.setting(1, "auth.key", &scalar(&format!("profile:{name}")))
+        }
         KeySource::Command(argv) => page.setting(1, "auth.key_command", &list(argv)),
     }
     if auth.mfa.is_empty() {
@@ -211,7 +204,7 @@ fn auth(page: &mut Page<'_>, auth: &Auth) {
         let label = device
             .label
             .as_deref()
-            .map(plain)
+            .map(scalar)
             .map(|label| format!(", label: {label}"))
             .unwrap_or_default();
         let source = page.provenances.settings.get(&format!("auth.mfa.{}", device.serial));
@@ -224,12 +217,11 @@ fn auth(page: &mut Page<'_>, auth: &Auth) {
     page.setting(1, "auth.region", auth.region.as_str());
     page.setting(1, "auth.session", &show_duration(auth.session));
     if let Some(url) = &auth.endpoint_url {
-        page.setting(1, "auth.endpoint_url", &plain(url));
+        page.setting(1, "auth.endpoint_url", &scalar(url));
     }
 }
 
 fn guardrails(page: &mut Page<'_>, rails: &Guardrails) {
-    let strings = |list: &[String]| self::list(list);
     let mut set = |key: &str, value: Option<String>| {
         if let Some(value) = value {
             page.setting(1, &format!("guardrails.{key}"), &value);
@@ -240,12 +232,12 @@ fn guardrails(page: &mut Page<'_>, rails: &Guardrails) {
     set("sandbox_ou", rails.sandbox_ou.clone());
     let regions: Vec<&str> = rails.regions.iter().map(Region::as_str).collect();
     set("regions", Some(list(&regions)));
-    set("instance_types", Some(strings(&rails.instance_types)));
+    set("instance_types", Some(list(&rails.instance_types)));
     set("monthly_budget_usd", rails.monthly_budget_usd.map(|n| n.to_string()));
-    set("exempt_roles", Some(strings(&rails.exempt_roles)));
+    set("exempt_roles", Some(list(&rails.exempt_roles)));
     let trusted: Vec<String> = rails.trusted_accounts.iter().map(ToString::to_string).collect();
-    set("trusted_accounts", Some(strings(&trusted)));
-    set("trusted_issuers", Some(strings(&rails.trusted_issuers)));
+    set("trusted_accounts", Some(list(&trusted)));
+    set("trusted_issuers", Some(list(&rails.trusted_issuers)));
     set("max_key_age", Some(show_duration(rails.max_key_age)));
 }
 
@@ -255,19 +247,4 @@ fn word(value: impl Serialize) -> String {
         Ok(serde_json::Value::String(word)) => word,
         _ => String::new(),
     }
-}
-
-fn list(words: &[impl AsRef<str>]) -> String {
-    let words: Vec<String> = words.iter().map(|word| plain(word.as_ref())).collect();
-    format!("[{}]", words.join(", "))
-}
-
-/// A text as YAML would take it: quoted where it would read as something else.
-fn plain(text: &str) -> String {
-    let text = sanitize(text);
-    let is_plain = text.chars().next().is_some_and(|c| c.is_alphabetic() || c == '/')
-        && text.chars().all(|c| c.is_alphanumeric() || "-_./@+=:".contains(c) && !is_deceptive(c))
-        && !text.ends_with(':')
-        && !matches!(text.as_str(), "null" | "true" | "false");
-    if is_plain { text } else { format!("{text:?}") }
 }
