@@ -93,6 +93,9 @@ impl Out {
             let label = if index == 0 { "why" } else { "or" };
             text.push_str(&format!("  {label:>4}  {why}\n"));
         }
+        for item in &fault.items {
+            text.push_str(&format!("  {:>4}  {item}\n", "-"));
+        }
         for fix in &fault.fix {
             text.push_str(&format!("  {:>4}  {fix}\n", self.paint("1", " fix")));
         }
@@ -105,7 +108,7 @@ impl Out {
 
     /// Tells a fault in one line, for the programs that show or log our stderr. Returns how to end.
     pub fn fault_line(self, fault: &Fault) -> Exit {
-        let more = fault.fix.first().or(fault.why.first());
+        let more = fault.fix.first().map(String::as_str).or(fault.reason());
         self.info(
             &more.map_or_else(|| fault.what.clone(), |more| format!("{}: {more}", fault.what)),
         );

@@ -63,6 +63,8 @@ pub struct Fault {
     pub what: String,
     /// The likely causes, the likeliest first.
     pub why: Vec<String>,
+    /// Everything that is wrong, where that is several things at once: all of them hold.
+    pub items: Vec<String>,
     /// What to do; a command where one helps.
     pub fix: Vec<String>,
     /// How the program ends if nobody handles it.
@@ -74,7 +76,14 @@ pub struct Fault {
 impl Fault {
     /// A fault that ends the program with `exit`.
     pub fn new(exit: Exit, what: impl Into<String>) -> Self {
-        Self { what: what.into(), why: Vec::new(), fix: Vec::new(), exit, detail: None }
+        Self {
+            what: what.into(),
+            why: Vec::new(),
+            items: Vec::new(),
+            fix: Vec::new(),
+            exit,
+            detail: None,
+        }
     }
 
     /// Adds a cause, less likely than those before it.
@@ -84,6 +93,18 @@ impl Fault {
         self
     }
 
+    /// Lists what is wrong, one line each.
+    #[must_use]
+    pub fn listing(mut self, items: impl IntoIterator<Item = String>) -> Self {
+        self.items.extend(items);
+        self
+    }
+
+    /// The likeliest cause, else the first of the things that are wrong.
+    pub fn reason(&self) -> Option<&str> {
+        self.why.first().or(self.items.first()).map(String::as_str)
+    }
+
     /// Adds something to do about it.
     #[must_use]
     pub fn fix(mut self, fix: impl Into<String>) -> Self {
@@ -91,9 +112,9 @@ impl Fault {
         self
     }
 
-    /// What happened and the likeliest cause, in one line.
+    /// What happened and its reason, in one line.
     pub fn in_a_line(&self) -> String {
-        match self.why.first() {
+        match self.reason() {
             Some(why) => format!("{}: {why}", self.what),
             None => self.what.clone(),
         }

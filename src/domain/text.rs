@@ -39,6 +39,11 @@ pub fn sanitize(text: &str) -> String {
     clean
 }
 
+/// A number and a noun that takes an `s`: `1 account`, `2 accounts`.
+pub fn count(many: usize, noun: &str) -> String {
+    format!("{many} {noun}{}", if many == 1 { "" } else { "s" })
+}
+
 /// Replaces every run of exactly six digits, so that an answer cannot echo the code that was sent.
 pub fn without_codes(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
@@ -136,6 +141,14 @@ mod tests {
             "Value '······' at 222222222222, 12345, 1234567"
         );
         assert_eq!(without_codes("123456"), "······");
+    }
+
+    #[test]
+    fn one_takes_no_s() {
+        assert_eq!(
+            [0, 1, 2].map(|many| count(many, "account")),
+            ["0 accounts", "1 account", "2 accounts"]
+        );
     }
 
     #[test]

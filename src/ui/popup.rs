@@ -313,6 +313,7 @@ fn failed(model: &Model, fault: &Fault, room: u16) -> Popup {
         }
     };
     part(&mut lines, "why", &fault.why);
+    part(&mut lines, "what is wrong", &fault.items);
     part(&mut lines, "what to do", &fault.fix);
     lines.push(Line::default());
     text(&mut lines, "Enter or Esc goes back to the list", room, theme.faint());

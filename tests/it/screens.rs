@@ -203,6 +203,17 @@ fn a_fault_says_what_why_and_what_to_do() {
 }
 
 #[test]
+fn several_things_that_are_wrong_are_a_list_and_no_causes() {
+    let fault = Fault::new(Exit::Usage, "the config has 2 errors; nothing was run")
+        .listing(["config.yaml:1:1: one".to_owned(), "config.yaml:2:1: two".to_owned()]);
+    let mut stage = Stage::new(80, 20).answers([Answer::Fault(fault)]);
+    let shown = stage.shows("<enter>");
+    assert!(!shown.contains("why"), "{shown}");
+    let after = shown.split("what is wrong").nth(1).unwrap();
+    assert!(after.contains("config.yaml:1:1: one") && after.contains("config.yaml:2:1: two"));
+}
+
+#[test]
 fn a_guarded_target_wants_its_name() {
     let mut stage = Stage::new(80, 18);
     assert_snapshot!("confirm", stage.shows("prod-pay<enter>prod<enter>p"));

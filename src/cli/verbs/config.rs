@@ -2,6 +2,7 @@
 
 use crate::domain::config::{Strictness, show};
 use crate::domain::fault::{Exit, Fault};
+use crate::domain::text::count;
 use crate::services::config::files;
 
 use crate::cli::args::{Common, ConfigVerb};
@@ -28,8 +29,8 @@ pub fn run(common: &Common, world: &World, what: ConfigVerb, out: Out) -> Result
     match what {
         ConfigVerb::Show => out.print(&show::render(&loaded)),
         ConfigVerb::Check => out.info(&format!(
-            "the config is sound: {} accounts",
-            loaded.config.catalog.accounts().len()
+            "the config is sound: {}",
+            count(loaded.config.catalog.accounts().len(), "account")
         )),
     }
     Ok(Exit::Done)

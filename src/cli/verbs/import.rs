@@ -6,7 +6,7 @@ use crate::domain::fault::{Exit, Fault};
 use crate::domain::import::from_profiles::{Wishes, convert};
 use crate::domain::import::organization;
 use crate::domain::import::profiles::Profiles;
-use crate::domain::text::sanitize;
+use crate::domain::text::{count, sanitize};
 use crate::services::{aws, config::files};
 
 use super::init;
@@ -111,10 +111,7 @@ pub fn organizations(context: &Context, arguments: OrganizationsArgs) -> Result<
     for remark in &remarks {
         context.out.warn(remark);
     }
-    let accounts = match draft.accounts.len() {
-        1 => "1 account".to_owned(),
-        n => format!("{n} accounts"),
-    };
+    let accounts = count(draft.accounts.len(), "account");
     context.out.info(&if has_role {
         accounts
     } else {

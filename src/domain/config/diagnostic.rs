@@ -1,4 +1,4 @@
-//! What is wrong with a config, where, and how to mend it.
+//! What is wrong with a config, where, and how to fix it.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -69,23 +69,22 @@ impl Diagnostic {
 
     /// All of them as the fault that ends the program.
     pub fn fault(diagnostics: &[Self]) -> Fault {
-        let what = match diagnostics.len() {
-            1 => "one thing in the config is wrong; nothing was run".to_owned(),
-            MAX_DIAGNOSTICS.. => {
-                format!(
-                    "{MAX_DIAGNOSTICS} things in the config are wrong, or more; nothing was run"
-                )
-            }
-            n => format!("{n} things in the config are wrong; nothing was run"),
+        let (what, these) = match diagnostics.len() {
+            1 => ("the config has an error; nothing was run".to_owned(), "this"),
+            MAX_DIAGNOSTICS.. => (
+                format!("the config has {MAX_DIAGNOSTICS} errors or more; nothing was run"),
+                "these",
+            ),
+            n => (format!("the config has {n} errors; nothing was run"), "these"),
         };
-        let mut fault = Fault::new(Exit::Usage, what);
-        fault.why = diagnostics.iter().map(ToString::to_string).collect();
-        fault.fix("mend them, then look again: sekisho config check")
+        Fault::new(Exit::Usage, what)
+            .listing(diagnostics.iter().map(ToString::to_string))
+            .fix(format!("fix {these}, then run `sekisho config check`"))
     }
 }
 
 impl fmt::Display for Diagnostic {
-    /// One line: where, what is wrong, and how to mend it.
+    /// One line: where, what is wrong, and how to fix it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.place, self.what)?;
         match &self.fix {

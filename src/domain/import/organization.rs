@@ -3,6 +3,7 @@
 use super::Names;
 use crate::domain::config::draft::{Draft, DraftAccount};
 use crate::domain::ids::{AccountId, RoleName};
+use crate::domain::text::count;
 
 /// An account as AWS Organizations tells of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,7 +32,7 @@ pub fn convert(
     });
     let inactive = others.iter().filter(|member| !member.is_active).count();
     if inactive > 0 {
-        remarks.push(format!("left out, not active: {inactive} accounts"));
+        remarks.push(format!("left out, not active: {}", count(inactive, "account")));
     }
     for member in others.iter().filter(|member| member.is_active) {
         let what = if member.id == auth { "the auth account" } else { "the management account" };
@@ -95,7 +96,7 @@ mod tests {
             id: "244444444444"
         "#);
         insta::assert_snapshot!(remarks.join("\n"), @r"
-        left out, not active: 1 accounts
+        left out, not active: 1 account
         left out, the auth account: 111111111111
         left out, the management account: 999999999999
         ");

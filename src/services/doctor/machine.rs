@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::domain::config::{KeySource, StoreChoice, Symbols};
+use crate::domain::text::count;
 use crate::services::aws;
 use crate::services::child::environment::IDENTITY;
 use crate::services::store::datakey::KeyPlace;
@@ -53,7 +54,7 @@ fn config(setup: &DoctorInput<'_>) -> Row {
     match setup.config {
         Err(fault) => Row::fault(ID, Health::Fail, fault),
         Ok(loaded) => match &loaded.warnings[..] {
-            [] => Row::ok(ID, format!("{} accounts", loaded.config.catalog.accounts().len())),
+            [] => Row::ok(ID, count(loaded.config.catalog.accounts().len(), "account")),
             [first, rest @ ..] => {
                 let more = if rest.is_empty() {
                     String::new()

@@ -141,7 +141,7 @@ impl Row {
     }
 
     fn fault(id: &'static str, verdict: Health, fault: &Fault) -> Self {
-        let why = fault.why.first().map(|why| format!(": {why}")).unwrap_or_default();
+        let why = fault.reason().map(|why| format!(": {why}")).unwrap_or_default();
         let row = Self::new(id, verdict, format!("{}{why}", fault.what));
         match fault.fix.first() {
             Some(fix) => row.remedy(fix),

@@ -5,6 +5,7 @@ use jiff::SignedDuration;
 use crate::domain::fault::Fault;
 use crate::domain::ids::MfaSerial;
 use crate::domain::rotation::KeyAtAws;
+use crate::domain::text::count;
 use crate::domain::verdict::Verdict;
 use crate::services::aws::{Aws, CallerIdentity, Doing, Failure, FailureKind, Signer};
 
@@ -214,13 +215,17 @@ fn verified(setup: &DoctorInput<'_>) -> Row {
     let open = marks.iter().filter(|mark| mark.verdict == Verdict::Open).count();
     let fresh = marks.iter().filter(|mark| setup.now.duration_since(mark.at) < VERIFIED).count();
     if open > 0 {
-        Row::new(ID, Health::Fail, format!("the last verification found {open} accounts OPEN"))
-            .remedy("sekisho verify")
+        Row::new(
+            ID,
+            Health::Fail,
+            format!("the last verification found {} OPEN", count(open, "account")),
+        )
+        .remedy("sekisho verify")
     } else if fresh < accounts.len() {
         let what = format!(
-            "{} of {} accounts were not verified in the last 30 days",
+            "{} of {} not verified in the last 30 days",
             accounts.len() - fresh,
-            accounts.len()
+            count(accounts.len(), "account")
         );
         Row::new(ID, Health::Warn, what).remedy("sekisho verify")
     } else {

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use crate::domain::config::Auth;
-use crate::domain::text::sanitize;
+use crate::domain::text::{count, sanitize};
 use crate::domain::verdict::report::{AccountReport, Report};
 use crate::domain::verdict::{Against, Finding, Quarantine, Verdict};
 
@@ -163,10 +163,6 @@ fn finding(text: &mut String, indent: &str, finding: &Finding, detail: Detail) {
     if let Some(remedy) = &finding.remedy {
         let _ = writeln!(text, "{indent}    → {remedy}");
     }
-}
-
-fn count(many: usize, what: &str) -> String {
-    format!("{many} {what}{}", if many == 1 { "" } else { "s" })
 }
 
 /// Words joined by commas, four a line.

@@ -75,9 +75,9 @@ fn a_missing_include_and_a_loop_are_complaints_of_the_main_file() {
         ("3:41", "only ~/ is known"),
     ] {
         assert!(
-            fault.why.iter().any(|why| why.contains(place) && why.contains(what)),
+            fault.items.iter().any(|why| why.contains(place) && why.contains(what)),
             "{place} {what}: {:#?}",
-            fault.why
+            fault.items
         );
     }
 }
@@ -105,7 +105,7 @@ fn who_may_write_the_config_may_say_what_runs() {
     assert!(loaded.warnings[0].to_string().contains("chmod go-w"));
     folder.mode("config.yaml", 0o602);
     let fault = folder.load().unwrap_err();
-    assert!(fault.why[0].contains("writable by everyone"), "{fault:?}");
+    assert!(fault.items[0].contains("writable by everyone"), "{fault:?}");
     folder.mode("config.yaml", 0o644);
     assert!(folder.load().is_ok());
 }
