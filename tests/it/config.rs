@@ -6,9 +6,9 @@ mod hostile;
 mod overlay;
 mod properties;
 
-use std::collections::BTreeSet;
 use std::path::Path;
 
+use sekisho::domain::config::schema::Section;
 use sekisho::domain::config::{Diagnostic, IncludedFile, Loaded, MainFile, Strictness, assemble};
 
 const EXAMPLE: &str = include_str!("../../config.example.yaml");
@@ -70,29 +70,90 @@ fn the_example_is_a_config_without_complaints() {
     insta::assert_snapshot!("show_example", sekisho::domain::config::show::render(&loaded));
 }
 
-/// The keys that the sources ask a file for.
-fn known_keys() -> BTreeSet<String> {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/domain/config");
-    let mut keys = BTreeSet::new();
-    for file in std::fs::read_dir(folder).unwrap() {
-        let code = std::fs::read_to_string(file.unwrap().path()).unwrap();
-        let code = code.split_whitespace().collect::<Vec<_>>().join(" ");
-        for before in ["reader, \"", "placed.get(\"", ".take(\"", "placed.get( \"", ".take( \""] {
-            let asked = code.split(before).skip(1);
-            keys.extend(asked.filter_map(|rest| rest.split('"').next().map(str::to_owned)));
-        }
-    }
-    keys
+/// Every key of the schema, with its section.
+fn keys() -> impl Iterator<Item = (Section, &'static str)> {
+    Section::ALL.iter().flat_map(|section| section.keys().iter().map(|key| (*section, *key)))
 }
 
 #[test]
 fn the_example_documents_every_key() {
-    let keys = known_keys();
-    assert!(keys.len() > 50, "{keys:?}");
-    for key in keys {
+    for (section, key) in keys() {
         let is_there = EXAMPLE.contains(&format!("{key}:"));
-        assert!(is_there, "{key} is not documented");
+        assert!(is_there, "{key} of {section:?} is not documented");
     }
+}
+
+/// A main file, else sound, in which one key has a value that no key takes, and the line of that key.
+fn with_bad(section: Section, key: &str) -> (String, usize) {
+    let bad = |indent: &str| format!("\n{indent}{key}: [[]]");
+    let (before, after) = match section {
+        Section::Top => ("#".to_owned(), bad("")),
+        Section::Auth => ("auth:".to_owned(), bad("  ")),
+        Section::Device => ("auth:\n  mfa:\n  -".to_owned(), bad("    ")),
+        Section::Defaults => ("defaults:".to_owned(), bad("  ")),
+        Section::Guardrails => ("guardrails:".to_owned(), bad("  ")),
+        Section::Account => ("accounts:\n  -".to_owned(), bad("    ")),
+        Section::Role => ("defaults:\n  roles:\n  -".to_owned(), bad("    ")),
+    };
+    let line = before.lines().count() + 1;
+    (before + &after, line)
+}
+
+#[test]
+fn every_key_of_the_schema_is_read() {
+    for (section, key) in keys() {
+        let (text, line) = with_bad(section, key);
+        let includes: [&str; 0] = [];
+        let complaints = config(&text, &includes, Strictness::Strict).unwrap_err();
+        let about_it = complaints.iter().any(|complaint| {
+            complaint.place.pos.line as usize == line && !complaint.what.contains("unknown key")
+        });
+        assert!(about_it, "{key} of {section:?} takes anything:\n{text}\n{}", told(&complaints));
+    }
+}
+
+#[test]
+fn an_included_file_says_no_key_of_the_main_file() {
+    let main = "auth: {account: '111111111111', region: us-east-1}\n";
+    for (section, key) in keys().filter(|(section, key)| section.is_main_only(key)) {
+        let loaded = loaded(main, &[&format!("{key}: x\n")]);
+        let said = told(&loaded.warnings);
+        let refused = said.contains(&format!("an included file cannot say `{key}`"));
+        // An included file may say `region`, but below `defaults` and in accounts.
+        assert_eq!(refused, key != "region", "{key} of {section:?}: {said}");
+    }
+}
+
+#[test]
+fn config_show_shows_every_key_in_the_order_of_the_schema() {
+    let text = EXAMPLE
+        .replace("mfa_command: null", "mfa_command: [code]")
+        .replace("endpoint_url: null", "endpoint_url: https://sts.example.com")
+        .replace("policy: null", "policy: '{\"Statement\": []}'");
+    let page = sekisho::domain::config::show::render(&loaded(&text, &[]));
+    // These three show in the accounts; `key_command` takes the place of `key`, `hide` leaves nothing.
+    let elsewhere = ["defaults", "min_guard", "include", "key_command", "hide"];
+    for section in
+        [Section::Top, Section::Auth, Section::Guardrails, Section::Account, Section::Role]
+    {
+        let depth = match section {
+            Section::Top => "",
+            Section::Account => "    ",
+            Section::Role => "        ",
+            _ => "  ",
+        };
+        let mut keys = section.keys().iter().filter(|key| !elsewhere.contains(key));
+        let shown = |key: &&str| page.contains(&format!("\n{depth}{key}:"));
+        let missing: Vec<_> = keys.by_ref().filter(|key| !shown(key) && **key != "name").collect();
+        assert!(missing.is_empty(), "{missing:?} of {section:?}\n{page}");
+    }
+    let positions: Vec<usize> = Section::Top
+        .keys()
+        .iter()
+        .filter(|key| !elsewhere.contains(key))
+        .map(|key| if *key == "version" { 0 } else { page.find(&format!("\n{key}:")).unwrap() })
+        .collect();
+    assert!(positions.is_sorted(), "{positions:?}\n{page}");
 }
 
 #[test]

@@ -7,9 +7,9 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::diagnostic::quoted;
 use super::diagnostics::{Diagnostics, Strictness};
 use super::entry::{Defaults, Entry, IncludedFile};
-use super::reader::quoted;
 use super::role::{Policy, RoleEntry, session_policy};
 use super::settings::MainFile;
 use super::{
@@ -212,7 +212,7 @@ impl Assembly<'_> {
             role: Provenance::File(entry.source),
             duration: duration_origin,
             guard: guard.provenance,
-            rest: more.places,
+            rest: more.sources,
         };
         Some((self.shared(role), provenances))
     }

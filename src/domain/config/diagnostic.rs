@@ -93,3 +93,25 @@ impl fmt::Display for Diagnostic {
         }
     }
 }
+
+/// A foreign text in a message: in backticks, cut where it is long, and never a secret access key.
+pub(super) fn quoted(text: &str) -> String {
+    let mut words = text.split(|c: char| !c.is_ascii_alphanumeric() && !"/+".contains(c));
+    if words.any(is_key_like) {
+        return "`(40 random characters: a secret?)`".to_owned();
+    }
+    let mut shown: String = text.chars().take(60).collect();
+    if shown.len() < text.len() {
+        shown.push('…');
+    }
+    format!("`{shown}`")
+}
+
+/// Whether a word looks like a secret access key: 40 characters of Base64 with all kinds among them.
+fn is_key_like(word: &str) -> bool {
+    let any = |kind: fn(&u8) -> bool| word.bytes().any(|b| kind(&b));
+    word.len() == 40
+        && any(u8::is_ascii_uppercase)
+        && any(u8::is_ascii_lowercase)
+        && any(u8::is_ascii_digit)
+}

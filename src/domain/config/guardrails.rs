@@ -4,73 +4,67 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::Guardrails;
-use super::entry::account_id;
-use super::fields::Fields;
-use super::reader::{Reader, quoted};
-use super::settings::value;
-use super::tree::Item;
+use super::cursor::Cursor;
+use super::diagnostic::quoted;
+use super::schema::Section;
 use crate::domain::ids::{AccountId, Partition};
 
 const DAY: Duration = Duration::from_hours(24);
 
 /// The `guardrails` section.
-pub(super) fn guardrails<'i>(reader: &mut Reader<'i>, item: &'i Item) -> Option<Guardrails> {
-    let mut fields = Fields::open(reader, item, "`guardrails`")?.in_section("guardrails");
-    let of = |what: &'static str, fits: fn(&str) -> bool| {
-        move |reader: &mut Reader<'_>, item: &Item| {
-            let text = reader.text(item)?.into_owned();
-            if fits(&text) {
-                return Some(text);
-            }
-            reader.fault(item.pos, format_args!("{}: {what}", quoted(&text)), None);
-            None
-        }
-    };
-    let organization = of("an organisation looks like o-a1b2c3d4e5", is_organization);
-    let unit = of("an organisational unit looks like ou-a1b2-c3d4e5f6", is_unit);
-    let instance_type = of("an instance type looks like t3.micro or t3.*", is_instance_type);
-    let exempt_role = of(
-        "a role pattern is a whole ARN, e.g. arn:aws:iam::*:role/provisioning/*",
-        is_role_pattern,
-    );
-    let rails = Guardrails {
-        organization: value(fields.get(reader, "organization", organization)),
-        management_account: value(fields.get(reader, "management_account", account_id)),
-        sandbox_ou: value(fields.get(reader, "sandbox_ou", unit)),
-        regions: list(&mut fields, reader, "regions", Reader::region),
-        instance_types: list(&mut fields, reader, "instance_types", instance_type),
-        monthly_budget_usd: value(fields.get(reader, "monthly_budget_usd", dollars)),
-        exempt_roles: list(&mut fields, reader, "exempt_roles", exempt_role),
-        trusted_accounts: list(&mut fields, reader, "trusted_accounts", account_id),
-        trusted_issuers: list(&mut fields, reader, "trusted_issuers", Reader::line),
-        max_key_age: value(fields.get(reader, "max_key_age", |reader, item| {
-            reader.duration(item, DAY..=3650 * DAY, "")
-        }))
-        .unwrap_or(90 * DAY),
-    };
-    fields.close(reader);
-    Some(rails)
+pub(super) fn guardrails(section: Cursor<'_>) -> Option<Guardrails> {
+    let rails = section.enter(Section::Guardrails)?;
+    let max_key_age = rails.key("max_key_age").duration(DAY..=3650 * DAY, "");
+    Some(Guardrails {
+        organization: organization(rails.key("organization")),
+        management_account: rails.key("management_account").account_id(),
+        sandbox_ou: unit(rails.key("sandbox_ou")),
+        regions: rails.key("regions").list(Cursor::region).unwrap_or_default(),
+        instance_types: rails.key("instance_types").list(instance_type).unwrap_or_default(),
+        monthly_budget_usd: dollars(rails.key("monthly_budget_usd")),
+        exempt_roles: rails.key("exempt_roles").list(role_pattern).unwrap_or_default(),
+        trusted_accounts: rails
+            .key("trusted_accounts")
+            .list(Cursor::account_id)
+            .unwrap_or_default(),
+        trusted_issuers: rails.key("trusted_issuers").list(Cursor::line).unwrap_or_default(),
+        max_key_age: max_key_age.unwrap_or(90 * DAY),
+    })
 }
 
-fn list<'i, T>(
-    fields: &mut Fields<'i>,
-    reader: &mut Reader<'i>,
-    key: &'static str,
-    read: impl Fn(&mut Reader<'i>, &Item) -> Option<T>,
-) -> Vec<T> {
-    value(fields.get(reader, key, |reader, item| reader.list(item, read))).unwrap_or_default()
+fn organization(value: Cursor<'_>) -> Option<String> {
+    fitting(value, is_organization, "an organisation looks like o-a1b2c3d4e5")
 }
 
-fn dollars(reader: &mut Reader<'_>, item: &Item) -> Option<u32> {
-    let text = reader.text(item)?;
-    match text.parse() {
-        Ok(dollars) if dollars > 0 => Some(dollars),
-        _ => {
-            let what = format!("{} is no whole number of US dollars", quoted(&text));
-            reader.fault(item.pos, what, None);
-            None
-        }
+fn unit(value: Cursor<'_>) -> Option<String> {
+    fitting(value, is_unit, "an organisational unit looks like ou-a1b2-c3d4e5f6")
+}
+
+fn instance_type(value: Cursor<'_>) -> Option<String> {
+    fitting(value, is_instance_type, "an instance type looks like t3.micro or t3.*")
+}
+
+fn role_pattern(value: Cursor<'_>) -> Option<String> {
+    let rule = "a role pattern is a whole ARN, e.g. arn:aws:iam::*:role/provisioning/*";
+    fitting(value, is_role_pattern, rule)
+}
+
+fn fitting(value: Cursor<'_>, fits: fn(&str) -> bool, rule: &str) -> Option<String> {
+    let text = value.text()?;
+    if fits(text) {
+        return Some(text.to_owned());
     }
+    value.fault(format_args!("{}: {rule}", quoted(text)), None);
+    None
+}
+
+fn dollars(value: Cursor<'_>) -> Option<u32> {
+    let text = value.text()?;
+    let dollars = text.parse().ok().filter(|dollars| *dollars > 0);
+    if dollars.is_none() {
+        value.fault(format_args!("{} is no whole number of US dollars", quoted(text)), None);
+    }
+    dollars
 }
 
 fn is_lower_alphanumeric(text: &str, length: RangeInclusive<usize>) -> bool {

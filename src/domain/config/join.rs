@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 
+use super::diagnostic::quoted;
 use super::diagnostics::Diagnostics;
 use super::entry::Entry;
-use super::reader::quoted;
 use super::role::RoleEntry;
 use super::{At, SourceRef};
 use crate::domain::guard::Guard;

@@ -1,22 +1,24 @@
 //! The config as types that cannot be invalid. The format is documented in `config.example.yaml`.
 //!
-//! `tree` gives every value its place, `reader` and `fields` take values out of it, `settings`, `guardrails`, `entry`
-//! and `role` know the keys, `join` and `assemble` make one of the files, `show` tells what came of it.
+//! From text to types: `tree` parses YAML and keeps every value's place; a `cursor` reads values out of the tree,
+//! by the keys of `schema`; `settings`, `guardrails`, `entry` and `role` make types of them; `join` and `assemble` make
+//! one config of all files. `show` prints the result, `draft` writes a new file.
 
 mod assemble;
+mod cursor;
 mod diagnostic;
 mod diagnostics;
 pub mod draft;
 mod entry;
-mod fields;
 mod guardrails;
 mod join;
-mod reader;
 mod role;
 mod scalar;
+pub mod schema;
 mod settings;
 pub mod show;
 mod tree;
+mod values;
 
 pub use assemble::{ReadPolicy, assemble};
 pub use diagnostic::{Diagnostic, Location, Pos};

@@ -65,10 +65,11 @@ mod tests {
         // YAML 1.2 §7.4.2: an implicit key has at most 1,024 characters.
         let key = if scalar.chars().count() < 1_000 { &scalar } else { "k" };
         let yaml = format!("block: {scalar}\nlist: {list}\nbraces: {{{key}: {scalar}}}\n");
-        let (pairs, broken) = tree::read(&yaml, &mut |_| ControlFlow::Continue(()));
+        let (top, broken) = tree::read(&yaml, &mut |_| ControlFlow::Continue(()));
         assert!(broken.is_none(), "{broken:?}\n{yaml}");
         let mut texts = Vec::new();
-        for (_, value) in &pairs {
+        let Node::Map(pairs) = &top.node else { panic!("{yaml}") };
+        for (_, value) in pairs {
             collect(value, &yaml, &mut texts);
         }
         if key == "k" {

@@ -3,22 +3,20 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::str::FromStr;
-use std::time::Duration;
 
-use super::entry::{self, Listed, account_id, guard};
-use super::fields::Fields;
-use super::reader::{Reader, quoted};
-use super::tree::{Item, Node};
+use super::cursor::{Cursor, Document};
+use super::diagnostic::quoted;
+use super::entry::{self, Defaults, Listed};
+use super::guardrails::guardrails;
+use super::schema::Section;
+use super::values::{HOUR, MINUTE};
 use super::{
     At, Auth, Diagnostic, Guardrails, KeySource, ListPrefs, MfaDevice, Pos, ShellPrefs, SourceRef,
     StoreChoice,
 };
 use crate::domain::guard::Guard;
-use crate::domain::ids::{AccountId, Malformed, MfaSerial};
+use crate::domain::ids::{AccountId, MfaSerial};
 use crate::domain::keymap::{Action, Key, Keymap};
-
-const MINUTE: Duration = Duration::from_mins(1);
-const HOUR: Duration = Duration::from_hours(1);
 
 /// The main file, taken apart.
 #[derive(Debug)]
@@ -47,33 +45,19 @@ pub(super) struct Settings {
 impl MainFile {
     /// Takes the main file apart.
     pub fn parse(path: &Path, text: &str) -> Self {
-        let mut reader = Reader::new(path, 0, text);
-        let (pairs, entries) = entry::read_entries(&mut reader, text);
-        let mut top = Fields::of(&mut reader, &pairs, Pos { line: 1, column: 1 }).in_section("");
-        let defaults = entry::take_defaults(&mut top, &mut reader);
-        entry::take_accounts(&mut top, &mut reader);
-        let include = top
-            .get(&mut reader, "include", |reader, item| {
-                reader.list(item, |reader, item| {
-                    let source = reader.source(item.pos);
-                    reader.line(item).map(|value| At { value, source })
-                })
-            })
-            .map(|include| include.value)
-            .unwrap_or_default();
-        let settings = settings(&mut top, &mut reader, &defaults);
-        top.close(&mut reader);
+        let document = Document::new(path, 0, text);
+        let (top, entries) = entry::read_entries(&document, text);
+        let top = document.top(&top);
+        let defaults = entry::defaults(top);
+        let include = top.key("include").list(|it| it.at(Cursor::line));
+        let settings = settings(top, &defaults);
+        let (diagnostics, provenances) = document.close();
         Self {
             settings,
-            provenances: std::mem::take(&mut reader.settings),
+            provenances,
             warnings: Vec::new(),
-            include,
-            listed: Listed {
-                path: path.to_owned(),
-                defaults,
-                entries,
-                diagnostics: reader.into_diagnostics(),
-            },
+            include: include.unwrap_or_default(),
+            listed: Listed { path: path.to_owned(), defaults, entries, diagnostics },
         }
     }
 
@@ -99,118 +83,77 @@ impl MainFile {
     }
 }
 
-fn settings<'i>(
-    top: &mut Fields<'i>,
-    reader: &mut Reader<'i>,
-    defaults: &entry::Defaults,
-) -> Option<Settings> {
-    top.get(reader, "version", |reader, item| {
-        let version = reader.text(item)?;
-        if version != "1" {
-            let fix = "write version: 1, or install the sekisho that this config was made for";
-            let what = format!("{}: this sekisho knows version 1", quoted(&version));
-            reader.fault(item.pos, what, Some(fix));
-        }
-        Some(())
-    });
-    let auth = top.need(reader, "auth", "{account: \"111111111111\"}", |reader, item| {
-        auth(reader, item, defaults)
-    });
-    let store = top.get(reader, "store", |reader, item| {
-        reader.choice(item, &["auto", "keyring", "file", "none"])
-    });
-    let shell = shell_prefs(top, reader);
-    let list = list_prefs(top, reader);
-    let browser = top.get(reader, "browser", browser);
-    let audit = top.get(reader, "audit", |reader, item| reader.word(item, &["on", "off"]));
-    let min_guard = top.get(reader, "min_guard", min_guard);
-    let guardrails = top.get(reader, "guardrails", super::guardrails::guardrails);
-    Some(Settings {
-        auth: auth?.value,
-        store: value(store).unwrap_or_default(),
-        shell,
-        list,
-        browser: value(browser),
-        audit: value(audit) != Some("off"),
-        guardrails: value(guardrails),
-        min_guard: value(min_guard).unwrap_or_default(),
-    })
+fn settings(top: Cursor<'_>, defaults: &Defaults) -> Option<Settings> {
+    version(top.key("version"));
+    let auth = auth(top.required("auth", "{account: \"111111111111\"}"), defaults);
+    let settings = Settings {
+        store: top.key("store").one_of(&["auto", "keyring", "file", "none"]).unwrap_or_default(),
+        shell: shell_prefs(top),
+        list: list_prefs(top),
+        browser: browser(top.key("browser")),
+        audit: top.key("audit").word(&["on", "off"]) != Some("off"),
+        min_guard: min_guard(top.key("min_guard")).unwrap_or_default(),
+        guardrails: guardrails(top.key("guardrails")),
+        auth: auth?,
+    };
+    Some(settings)
 }
 
-/// The value without its place.
-pub(super) fn value<T>(at: Option<At<T>>) -> Option<T> {
-    at.map(|at| at.value)
-}
-
-fn auth<'i>(reader: &mut Reader<'i>, item: &'i Item, defaults: &entry::Defaults) -> Option<Auth> {
-    let mut fields = Fields::open(reader, item, "`auth`")?.in_section("auth");
-    let account = fields.need(reader, "account", "\"111111111111\"", account_id);
-    let user = fields.get(reader, "user", Reader::parsed);
-    let key = fields.get(reader, "key", key_source);
-    let key_command = fields.get(reader, "key_command", Reader::argv);
-    if let (Some(key), Some(command)) = (&key, &key_command)
-        && key.value != KeySource::Auto
-    {
-        reader.fault(
-            command.source.pos,
-            "`key_command` and `key` name two sources for one key",
-            Some("remove one of them"),
-        );
+fn version(value: Cursor<'_>) {
+    if let Some(version) = value.text().filter(|version| *version != "1") {
+        let fix = "write version: 1, or install the sekisho that this config was made for";
+        let what = format!("{}: this sekisho knows version 1", quoted(version));
+        value.fault(what, Some(fix));
     }
-    let mfa = fields.get(reader, "mfa", |reader, item| {
-        let devices = reader.list(item, |reader, item| device(reader, item, account.as_ref()))?;
-        for (i, device) in devices.iter().enumerate() {
-            if devices[..i].iter().any(|d| d.serial == device.serial) {
-                let what = format!("the device {} is here twice", quoted(device.serial.as_str()));
-                reader.fault(item.pos, what, Some("keep one of them"));
-            }
-        }
-        Some(devices)
-    });
-    let mfa_command = fields.get(reader, "mfa_command", Reader::argv);
+}
+
+fn auth(section: Cursor<'_>, defaults: &Defaults) -> Option<Auth> {
+    let auth = section.enter(Section::Auth)?;
+    let account = auth.required("account", "\"111111111111\"").account_id();
+    let user = auth.key("user").parsed();
+    let key = key_source(auth.key("key"));
+    let key_command = auth.key("key_command").argv();
+    if key_command.is_some() && key.as_ref().is_some_and(|key| *key != KeySource::Auto) {
+        let what = "`key_command` and `key` name two sources for one key";
+        auth.key("key_command").fault(what, Some("remove one of them"));
+    }
+    let mfa = devices(auth.key("mfa"), account);
+    let mfa_command = auth.key("mfa_command").argv();
     let region = match &defaults.region {
         // One region for everything is what most have; `auth.region` is for the others.
-        Some(default) if !fields.has("region") => {
-            reader.settings.push(("auth.region".into(), default.source));
-            fields.take("region");
-            Some(default.clone())
+        Some(default) if auth.key("region").is_absent() => {
+            auth.moved(default.source).place("auth.region".to_owned());
+            Some(default.value.clone())
         }
-        _ => fields.need(reader, "region", "ap-northeast-1", Reader::region),
+        _ => auth.required("region", "ap-northeast-1").region(),
     };
-    let session = fields.get(reader, "session", |reader, item| {
-        reader.duration(item, 15 * MINUTE..=36 * HOUR, ", AWS's limits for an auth session")
-    });
-    let endpoint_url = fields.get(reader, "endpoint_url", endpoint);
-    fields.close(reader);
+    let limits = ", AWS's limits for an auth session";
+    let session = auth.key("session").duration(15 * MINUTE..=36 * HOUR, limits);
+    let endpoint_url = endpoint(auth.key("endpoint_url"));
     Some(Auth {
-        account: account?.value,
-        user: value(user),
-        key: match value(key_command) {
-            Some(command) => KeySource::Command(command),
-            None => value(key).unwrap_or(KeySource::Auto),
-        },
-        mfa: value(mfa).unwrap_or_default(),
-        mfa_command: value(mfa_command),
-        region: region?.value,
-        session: value(session).unwrap_or(12 * HOUR),
-        endpoint_url: value(endpoint_url),
+        account: account?,
+        user,
+        key: key_command.map(KeySource::Command).or(key).unwrap_or(KeySource::Auto),
+        mfa: mfa.unwrap_or_default(),
+        mfa_command,
+        region: region?,
+        session: session.unwrap_or(12 * HOUR),
+        endpoint_url,
     })
 }
 
-fn key_source(reader: &mut Reader<'_>, item: &Item) -> Option<KeySource> {
-    let text = reader.text(item)?;
-    match text.strip_prefix("profile:") {
+fn key_source(value: Cursor<'_>) -> Option<KeySource> {
+    match value.text()?.strip_prefix("profile:") {
         Some("") => {
-            let fix = Some("write profile:NAME");
-            reader.fault(item.pos, "which profile?", fix);
+            value.fault("which profile?", Some("write profile:NAME"));
             None
         }
         Some(profile) => {
-            reader.line(item)?;
+            value.line()?;
             Some(KeySource::Profile(profile.to_owned()))
         }
         None => {
-            let word = reader.word(item, &["auto", "keyring", "file", "env", "profile:NAME"])?;
+            let word = value.word(&["auto", "keyring", "file", "env", "profile:NAME"])?;
             Some(match word {
                 "keyring" => KeySource::Keyring,
                 "file" => KeySource::File,
@@ -221,40 +164,43 @@ fn key_source(reader: &mut Reader<'_>, item: &Item) -> Option<KeySource> {
     }
 }
 
-/// A device of the auth account; the serial alone counts as one without a label.
-fn device(
-    reader: &mut Reader<'_>,
-    item: &Item,
-    account: Option<&At<AccountId>>,
-) -> Option<MfaDevice> {
-    let (serial, label) = if matches!(item.node, Node::Map(_)) {
-        let mut fields = Fields::open(reader, item, "a device")?;
-        let example = "arn:aws:iam::111111111111:mfa/NAME";
-        let serial = fields.need(reader, "serial", example, Reader::parsed);
-        let label = fields.get(reader, "label", Reader::line);
-        fields.close(reader);
-        (serial?, value(label))
+/// The devices of the auth account, each once.
+fn devices(list: Cursor<'_>, account: Option<AccountId>) -> Option<Vec<MfaDevice>> {
+    let devices = list.list(|element| device(element, account))?;
+    for (i, device) in devices.iter().enumerate() {
+        if devices[..i].iter().any(|other| other.serial == device.serial) {
+            let what = format!("the device {} is here twice", quoted(device.serial.as_str()));
+            list.fault(what, Some("keep one of them"));
+        }
+    }
+    Some(devices)
+}
+
+/// A device; the serial alone counts as one without a label.
+fn device(element: Cursor<'_>, account: Option<AccountId>) -> Option<MfaDevice> {
+    let (at, label) = if element.is_mapping() {
+        let device = element.enter(Section::Device)?;
+        let serial = device.required("serial", "arn:aws:iam::111111111111:mfa/NAME");
+        (serial, device.key("label").line())
     } else {
-        let source = reader.source(item.pos);
-        let value = reader.parsed(item)?;
-        (At { value, source }, None)
+        (element, None)
     };
-    let serial: At<MfaSerial> = serial;
-    let owner = serial.value.as_str().split(':').nth(4);
+    let serial: MfaSerial = at.parsed()?;
+    let owner = serial.as_str().split(':').nth(4);
     if let (Some(owner), Some(account)) = (owner, account)
-        && owner != account.value.to_string()
+        && owner != account.to_string()
     {
-        let what = format!("this device belongs to {owner}; the auth account is {}", account.value);
-        reader.fault(serial.source.pos, what, None);
+        let what = format!("this device belongs to {owner}; the auth account is {account}");
+        at.fault(what, None);
         return None;
     }
-    reader.settings.push((format!("auth.mfa.{}", serial.value), serial.source));
-    Some(MfaDevice { serial: serial.value, label })
+    at.place(format!("auth.mfa.{serial}"));
+    Some(MfaDevice { serial, label })
 }
 
 /// An endpoint that may see signed requests: https anywhere, http on this machine only.
-fn endpoint(reader: &mut Reader<'_>, item: &Item) -> Option<String> {
-    let text = reader.line(item)?;
+fn endpoint(value: Cursor<'_>) -> Option<String> {
+    let text = value.line()?;
     let wrong = |why: &str| format!("{}: {why}", quoted(&text));
     let fault = match text.parse::<http::Uri>() {
         Err(why) => wrong(&why.to_string()),
@@ -280,101 +226,72 @@ fn endpoint(reader: &mut Reader<'_>, item: &Item) -> Option<String> {
             }
         }
     };
-    reader.fault(item.pos, fault, None);
+    value.fault(fault, None);
     None
 }
 
-fn shell_prefs<'i>(top: &mut Fields<'i>, reader: &mut Reader<'i>) -> ShellPrefs {
-    let program = top.get(reader, "shell", Reader::line);
-    let renew =
-        top.get(reader, "renew", |reader, item| reader.choice(item, &["prompt", "serve", "off"]));
-    let prompt = top.get(reader, "prompt", |reader, item| reader.word(item, &["auto", "off"]));
-    let compat = top.get(reader, "prompt_compat", |reader, item| {
-        reader.choice(item, &["auto", "none", "aws-vault"])
-    });
+fn shell_prefs(top: Cursor<'_>) -> ShellPrefs {
     ShellPrefs {
-        program: value(program).filter(|program| program != "auto"),
-        renew: value(renew).unwrap_or_default(),
-        mark_prompt: value(prompt) != Some("off"),
-        prompt_compat: value(compat).unwrap_or_default(),
+        program: top.key("shell").line().filter(|program| program != "auto"),
+        renew: top.key("renew").one_of(&["prompt", "serve", "off"]).unwrap_or_default(),
+        mark_prompt: top.key("prompt").word(&["auto", "off"]) != Some("off"),
+        prompt_compat: top
+            .key("prompt_compat")
+            .one_of(&["auto", "none", "aws-vault"])
+            .unwrap_or_default(),
     }
 }
 
-fn list_prefs<'i>(top: &mut Fields<'i>, reader: &mut Reader<'i>) -> ListPrefs {
-    let after_shell =
-        top.get(reader, "after_shell", |reader, item| reader.choice(item, &["list", "exit"]));
-    let order =
-        top.get(reader, "order", |reader, item| reader.choice(item, &["frecency", "config"]));
-    let query = top.get(reader, "query", |reader, item| match &item.node {
-        Node::Text(text) if text.is_empty() => Some(String::new()),
-        _ => reader.line(item),
-    });
-    let symbols = top
-        .get(reader, "symbols", |reader, item| reader.choice(item, &["auto", "unicode", "ascii"]));
-    let keys = top.get(reader, "keys", keys);
+fn list_prefs(top: Cursor<'_>) -> ListPrefs {
+    let query = top.key("query");
     ListPrefs {
-        after_shell: value(after_shell).unwrap_or_default(),
-        order: value(order).unwrap_or_default(),
-        query: value(query).unwrap_or_default(),
-        symbols: value(symbols).unwrap_or_default(),
-        keys: value(keys).unwrap_or_default(),
+        after_shell: top.key("after_shell").one_of(&["list", "exit"]).unwrap_or_default(),
+        order: top.key("order").one_of(&["frecency", "config"]).unwrap_or_default(),
+        query: if query.is_text("") { None } else { query.line() }.unwrap_or_default(),
+        symbols: top.key("symbols").one_of(&["auto", "unicode", "ascii"]).unwrap_or_default(),
+        keys: keys(top.key("keys")).unwrap_or_default(),
     }
 }
 
 /// The key choices: each action and key by itself first, then the keymap they make together.
-fn keys(reader: &mut Reader<'_>, item: &Item) -> Option<BTreeMap<String, Vec<String>>> {
-    let before = reader.faults();
-    let mut chosen = BTreeMap::new();
-    for ((name, pos), value) in Fields::open(reader, item, "`keys`")?.into_pairs() {
-        let action: Option<Action> = checked(reader, pos, &name, Action::from_str);
-        let keys = reader.list(value, |reader, item| {
-            let text = reader.text(item)?;
-            let key: Key = checked(reader, item.pos, &text, Key::from_str)?;
-            if let Some(action) = action {
-                checked(reader, item.pos, &text, |_| Keymap::check(key, action))?;
-            }
-            Some(text.into_owned())
-        });
-        if let (Some(_), Some(keys)) = (action, keys) {
-            chosen.insert(name.into_owned(), keys);
+fn keys(mapping: Cursor<'_>) -> Option<BTreeMap<String, Vec<String>>> {
+    let chosen = mapping.sound(|| {
+        let mut chosen = BTreeMap::new();
+        for pair in mapping.pairs("`keys`")? {
+            let action: Option<Action> = pair.key.checked(pair.name, Action::from_str);
+            let keys = pair.value.list(|word| {
+                let text = word.text()?;
+                let key: Key = word.checked(text, Key::from_str)?;
+                if let Some(action) = action {
+                    word.checked(text, |_| Keymap::check(key, action))?;
+                }
+                Some(text.to_owned())
+            });
+            chosen.extend(keys.map(|keys| (pair.name.to_owned(), keys)));
         }
-    }
-    if reader.faults() > before {
-        return None;
-    }
-    checked(reader, item.pos, "keys", |_| Keymap::new(&chosen))?;
+        Some(chosen)
+    })?;
+    mapping.checked("keys", |_| Keymap::new(&chosen))?;
     Some(chosen)
 }
 
-fn min_guard(reader: &mut Reader<'_>, item: &Item) -> Option<Vec<(String, At<Guard>)>> {
-    let mut all = Vec::new();
-    for ((name, _), item) in Fields::open(reader, item, "`min_guard`")?.into_pairs() {
-        let source = reader.source(item.pos);
-        let guard = guard(reader, item).map(|value| At { value, source });
-        all.extend(guard.map(|guard| (name.into_owned(), guard)));
-    }
-    Some(all)
-}
-
-fn checked<T>(
-    reader: &mut Reader<'_>,
-    pos: Pos,
-    text: &str,
-    check: impl FnOnce(&str) -> Result<T, Malformed>,
-) -> Option<T> {
-    check(text).map_err(|why| reader.fault(pos, format_args!("{}: {why}", quoted(text)), None)).ok()
+fn min_guard(mapping: Cursor<'_>) -> Option<Vec<(String, At<Guard>)>> {
+    let guards = mapping
+        .pairs("`min_guard`")?
+        .filter_map(|pair| Some((pair.name.to_owned(), pair.value.at(Cursor::guard)?)));
+    Some(guards.collect())
 }
 
 /// The browser's command; `auto` is none.
-fn browser(reader: &mut Reader<'_>, item: &Item) -> Option<Vec<String>> {
-    if matches!(&item.node, Node::Text(text) if text == "auto") {
+fn browser(value: Cursor<'_>) -> Option<Vec<String>> {
+    if value.is_text("auto") {
         return None;
     }
-    let argv = reader.argv(item)?;
-    if argv.iter().any(|word| word.contains("{url}")) {
-        return Some(argv);
+    let argv = value.argv()?;
+    if !argv.iter().any(|word| word.contains("{url}")) {
+        let fix = "add \"{url}\" to its words";
+        value.fault("the browser is not told what to open", Some(fix));
+        return None;
     }
-    let fix = Some("add \"{url}\" to its words");
-    reader.fault(item.pos, "the browser is not told what to open", fix);
-    None
+    Some(argv)
 }

@@ -6,14 +6,15 @@ use serde::Serialize;
 use unicode_width::UnicodeWidthStr as _;
 
 use super::scalar::{list, scalar};
+use super::schema::Section;
 use super::{
-    AccountProvenance, Auth, Guardrails, KeySource, Loaded, Provenance, Provenances,
-    RoleProvenance, SourceRef,
+    AccountProvenance, Auth, Config, Guardrails, KeySource, Loaded, MfaDevice, Provenance,
+    Provenances, RoleProvenance, SourceRef,
 };
 use crate::domain::account::{Account, Role};
 use crate::domain::duration::show_duration;
 use crate::domain::guard::Guard;
-use crate::domain::ids::{Name, PolicyArn, Region, RolePath};
+use crate::domain::ids::{AccountId, Name, PolicyArn, Region, RolePath};
 use crate::domain::scope::Scope;
 use crate::domain::text::sanitize;
 
@@ -22,48 +23,13 @@ const ORIGIN_COLUMN: usize = 52;
 
 /// The effective config, each value with where it comes from: `file:line`, default, or `min_guard`.
 pub fn render(loaded: &Loaded) -> String {
-    let (config, provenances) = (&loaded.config, &loaded.provenances);
+    let provenances = &loaded.provenances;
     let mut page = Page { provenances, text: String::new() };
-    for (file, what) in provenances
-        .files
-        .iter()
-        .zip(std::iter::once("main file").chain(std::iter::repeat("included")))
-    {
-        let _ = writeln!(page.text, "# {what}: {}", sanitize(&file.to_string_lossy()));
+    let kinds = std::iter::once("main file").chain(std::iter::repeat("included"));
+    for (file, kind) in provenances.files.iter().zip(kinds) {
+        let _ = writeln!(page.text, "# {kind}: {}", sanitize(&file.to_string_lossy()));
     }
-    page.setting(0, "version", "1");
-    page.head(0, "auth");
-    auth(&mut page, &config.auth);
-    page.setting(0, "store", &word(config.store));
-    page.setting(
-        0,
-        "shell",
-        config.shell.program.as_deref().map_or("auto".into(), scalar).as_str(),
-    );
-    page.setting(0, "renew", &word(config.shell.renew));
-    page.setting(0, "prompt", if config.shell.mark_prompt { "auto" } else { "off" });
-    page.setting(0, "prompt_compat", &word(config.shell.prompt_compat));
-    page.setting(0, "after_shell", &word(config.list.after_shell));
-    page.setting(0, "order", &word(config.list.order));
-    page.setting(0, "query", &scalar(&config.list.query));
-    page.setting(0, "symbols", &word(config.list.symbols));
-    let browser = config.browser.as_deref();
-    page.setting(0, "browser", &browser.map_or("auto".into(), list));
-    page.setting(0, "audit", if config.audit { "on" } else { "off" });
-    let keys = config.list.keys.iter();
-    let keys: Vec<String> =
-        keys.map(|(action, keys)| format!("{action}: {}", list(keys))).collect();
-    page.setting(0, "keys", &format!("{{{}}}", keys.join(", ")));
-    if let Some(rails) = &config.guardrails {
-        page.head(0, "guardrails");
-        guardrails(&mut page, rails);
-    }
-    page.head(0, "accounts");
-    let accounts = config.catalog.accounts().iter().zip(&provenances.accounts);
-    for ((account, from), position) in accounts.zip(0..) {
-        let region = account.region.as_ref().or_else(|| config.catalog.default_region(position));
-        page.account(account, region, from);
-    }
+    page.config(&loaded.config);
     page.text
 }
 
@@ -73,6 +39,185 @@ struct Page<'o> {
 }
 
 impl Page<'_> {
+    fn config(&mut self, config: &Config) {
+        let (shell, list_prefs) = (&config.shell, &config.list);
+        for key in Section::Top.keys() {
+            let value = match *key {
+                "version" => "1".to_owned(),
+                "store" => word(config.store),
+                "shell" => shell.program.as_deref().map_or("auto".into(), scalar),
+                "renew" => word(shell.renew),
+                "prompt" => if shell.mark_prompt { "auto" } else { "off" }.to_owned(),
+                "prompt_compat" => word(shell.prompt_compat),
+                "after_shell" => word(list_prefs.after_shell),
+                "order" => word(list_prefs.order),
+                "query" => scalar(&list_prefs.query),
+                "symbols" => word(list_prefs.symbols),
+                "browser" => config.browser.as_deref().map_or("auto".into(), list),
+                "audit" => if config.audit { "on" } else { "off" }.to_owned(),
+                "keys" => braces(list_prefs.keys.iter().map(|(key, value)| (key, list(value)))),
+                "auth" => {
+                    self.auth(&config.auth);
+                    continue;
+                }
+                "guardrails" => {
+                    config.guardrails.iter().for_each(|rails| self.guardrails(rails));
+                    continue;
+                }
+                "accounts" => {
+                    self.accounts(config);
+                    continue;
+                }
+                // `defaults`, `min_guard` and `include` are shown by what they do to the accounts.
+                _ => continue,
+            };
+            self.setting(Section::Top, key, &value);
+        }
+    }
+
+    fn auth(&mut self, auth: &Auth) {
+        self.head(0, "auth");
+        for key in Section::Auth.keys() {
+            let value = match (*key, &auth.key) {
+                ("account", _) => Some(quoted_id(auth.account)),
+                ("user", _) => {
+                    Some(auth.user.as_ref().map_or("(asked of AWS)", |user| user.as_str()).into())
+                }
+                ("key", KeySource::Auto) => Some("auto".to_owned()),
+                ("key", KeySource::Keyring) => Some("keyring".to_owned()),
+                ("key", KeySource::File) => Some("file".to_owned()),
+                ("key", KeySource::Env) => Some("env".to_owned()),
+                ("key", KeySource::Profile(name)) => Some(scalar(&format!("profile:{name}"))),
+                ("key_command", KeySource::Command(argv)) => Some(list(argv)),
+                ("mfa", _) if auth.mfa.is_empty() => Some("(asked of AWS)".to_owned()),
+                ("mfa", _) => {
+                    self.devices(&auth.mfa);
+                    None
+                }
+                ("mfa_command", _) => auth.mfa_command.as_deref().map(list),
+                ("region", _) => Some(auth.region.as_str().to_owned()),
+                ("session", _) => Some(show_duration(auth.session)),
+                ("endpoint_url", _) => auth.endpoint_url.as_deref().map(scalar),
+                _ => None,
+            };
+            if let Some(value) = value {
+                self.setting(Section::Auth, key, &value);
+            }
+        }
+    }
+
+    fn devices(&mut self, devices: &[MfaDevice]) {
+        self.head(1, "mfa");
+        for device in devices {
+            let label = device.label.as_deref();
+            let label = label.map(|label| format!(", label: {}", scalar(label)));
+            let value = format!("{}{}}}", device.serial, label.unwrap_or_default());
+            let provenance = self.setting_place(&format!("auth.mfa.{}", device.serial));
+            self.line(2, "- {serial", &value, provenance);
+        }
+    }
+
+    fn guardrails(&mut self, rails: &Guardrails) {
+        self.head(0, "guardrails");
+        for key in Section::Guardrails.keys() {
+            let value = match *key {
+                "organization" => rails.organization.clone(),
+                "management_account" => rails.management_account.map(quoted_id),
+                "sandbox_ou" => rails.sandbox_ou.clone(),
+                "regions" => {
+                    let regions: Vec<&str> = rails.regions.iter().map(Region::as_str).collect();
+                    Some(list(&regions))
+                }
+                "instance_types" => Some(list(&rails.instance_types)),
+                "monthly_budget_usd" => rails.monthly_budget_usd.map(|usd| usd.to_string()),
+                "exempt_roles" => Some(list(&rails.exempt_roles)),
+                "trusted_accounts" => {
+                    let ids: Vec<_> =
+                        rails.trusted_accounts.iter().map(ToString::to_string).collect();
+                    Some(list(&ids))
+                }
+                "trusted_issuers" => Some(list(&rails.trusted_issuers)),
+                "max_key_age" => Some(show_duration(rails.max_key_age)),
+                _ => None,
+            };
+            if let Some(value) = value {
+                self.setting(Section::Guardrails, key, &value);
+            }
+        }
+    }
+
+    fn accounts(&mut self, config: &Config) {
+        self.head(0, "accounts");
+        let accounts = config.catalog.accounts().iter().zip(&self.provenances.accounts);
+        for ((account, from), position) in accounts.zip(0..) {
+            let default = config.catalog.default_region(position);
+            self.account(account, account.region.as_ref().or(default), from);
+        }
+    }
+
+    fn account(&mut self, account: &Account, region: Option<&Region>, from: &AccountProvenance) {
+        for key in Section::Account.keys() {
+            let (value, from) = match *key {
+                "name" => (Some(scalar(account.name.as_str())), from.name),
+                "id" => (Some(quoted_id(account.id)), from.id),
+                "aliases" => {
+                    let aliases: Vec<&str> = account.aliases.iter().map(Name::as_str).collect();
+                    (unless_empty(&aliases), from.aliases)
+                }
+                "region" => (region.map(|region| region.as_str().to_owned()), from.region),
+                "color" => (account.color.map(word), from.color),
+                "guard" => (guard(account.guard), from.guard),
+                "tags" => (unless_empty(&account.tags), from.tags),
+                "note" => (account.note.as_deref().map(scalar), from.note),
+                // `hide` leaves nothing to show; the roles follow.
+                _ => continue,
+            };
+            self.element(1, key, value, from);
+        }
+        self.head(2, "roles");
+        for (role, from) in account.roles.iter().zip(&from.roles) {
+            self.role(role, from);
+        }
+    }
+
+    fn role(&mut self, role: &Role, from: &RoleProvenance) {
+        let session = &role.session;
+        for key in Section::Role.keys() {
+            let own = from.rest.iter().find(|(name, _)| name == key);
+            let own = own.map_or(from.role, |(_, source)| Provenance::File(*source));
+            let (value, from) = match *key {
+                "name" => (Some(scalar(role.name.as_str())), from.role),
+                "path" => {
+                    let path = Some(&role.path).filter(|path| **path != RolePath::root());
+                    (path.map(|path| scalar(path.as_str())), own)
+                }
+                "duration" => (Some(show_duration(role.duration)), from.duration),
+                "region" => (role.region.as_ref().map(|region| region.as_str().to_owned()), own),
+                "guard" => (guard(role.guard), from.guard),
+                "scope" => {
+                    let scope = Some(session.scope).filter(|scope| *scope != Scope::Full);
+                    (scope.map(|scope| scope.name().to_owned()), own)
+                }
+                "policy_arns" => {
+                    let arns: Vec<&str> =
+                        session.policy_arns.iter().map(PolicyArn::as_str).collect();
+                    (unless_empty(&arns), own)
+                }
+                "policy" => (session.policy.as_deref().map(scalar), own),
+                "external_id" => (session.external_id.as_ref().map(|id| scalar(id.as_str())), own),
+                "tags" => {
+                    let tags = session.tags.iter().map(|(key, value)| (key, scalar(value)));
+                    ((!session.tags.is_empty()).then(|| braces(tags)), own)
+                }
+                "source_identity" => {
+                    (session.source_identity.as_ref().map(|id| scalar(id.as_str())), own)
+                }
+                _ => continue,
+            };
+            self.element(3, key, value, from);
+        }
+    }
+
     fn head(&mut self, depth: usize, key: &str) {
         let _ = writeln!(self.text, "{:1$}{key}:", "", depth * 2);
     }
@@ -84,15 +229,26 @@ impl Page<'_> {
         let _ = writeln!(self.text, "{line}{:pad$}  # {provenance}", "");
     }
 
-    /// A setting of the main file: absent means default.
-    fn setting(&mut self, depth: usize, dotted: &str, value: &str) {
-        let provenance = self
-            .provenances
-            .settings
-            .get(dotted)
-            .map_or(Provenance::BuiltIn, |source| Provenance::File(*source));
-        let key = dotted.rsplit('.').next().unwrap_or(dotted);
+    /// A value of a list's element at `depth`, which begins with its name.
+    fn element(&mut self, depth: usize, key: &str, value: Option<String>, from: Provenance) {
+        let Some(value) = value else { return };
+        match key {
+            "name" => self.line(depth, "- name", &value, from),
+            key => self.line(depth + 1, key, &value, from),
+        }
+    }
+
+    /// A setting of the main file.
+    fn setting(&mut self, section: Section, key: &str, value: &str) {
+        let provenance = self.setting_place(&section.dotted(key).unwrap_or_default());
+        let depth = usize::from(section != Section::Top);
         self.line(depth, key, value, provenance);
+    }
+
+    /// Where a setting is; absent means default.
+    fn setting_place(&self, dotted: &str) -> Provenance {
+        let source = self.provenances.settings.get(dotted);
+        source.map_or(Provenance::BuiltIn, |source| Provenance::File(*source))
     }
 
     fn place(&self, source: SourceRef) -> String {
@@ -109,136 +265,6 @@ impl Page<'_> {
             Provenance::MinGuard(source) => format!("min_guard {}", self.place(source)),
         }
     }
-
-    fn account(&mut self, account: &Account, region: Option<&Region>, from: &AccountProvenance) {
-        self.line(1, "- name", &scalar(account.name.as_str()), from.name);
-        self.line(2, "id", &format!("\"{}\"", account.id), from.id);
-        if !account.aliases.is_empty() {
-            let aliases: Vec<&str> = account.aliases.iter().map(Name::as_str).collect();
-            self.line(2, "aliases", &list(&aliases), from.aliases);
-        }
-        if let Some(region) = region {
-            self.line(2, "region", region.as_str(), from.region);
-        }
-        if let Some(color) = account.color {
-            self.line(2, "color", &word(color), from.color);
-        }
-        if account.guard != Guard::None {
-            self.line(2, "guard", &word(account.guard), from.guard);
-        }
-        if !account.tags.is_empty() {
-            self.line(2, "tags", &list(&account.tags), from.tags);
-        }
-        if let Some(note) = &account.note {
-            self.line(2, "note", &scalar(note), from.note);
-        }
-        self.head(2, "roles");
-        for (role, from) in account.roles.iter().zip(&from.roles) {
-            self.role(role, from);
-        }
-    }
-
-    fn role(&mut self, role: &Role, from: &RoleProvenance) {
-        let rest = |key| {
-            let place = from.rest.iter().find(|(name, _)| *name == key);
-            place.map_or(from.role, |(_, source)| Provenance::File(*source))
-        };
-        self.line(3, "- name", &scalar(role.name.as_str()), from.role);
-        if role.path != RolePath::root() {
-            self.line(4, "path", &scalar(role.path.as_str()), rest("path"));
-        }
-        self.line(4, "duration", &show_duration(role.duration), from.duration);
-        if let Some(region) = &role.region {
-            self.line(4, "region", region.as_str(), rest("region"));
-        }
-        if role.guard != Guard::None {
-            self.line(4, "guard", &word(role.guard), from.guard);
-        }
-        let session = &role.session;
-        if session.scope != Scope::Full {
-            self.line(4, "scope", session.scope.name(), rest("scope"));
-        }
-        if !session.policy_arns.is_empty() {
-            let arns: Vec<&str> = session.policy_arns.iter().map(PolicyArn::as_str).collect();
-            self.line(4, "policy_arns", &list(&arns), rest("policy_arns"));
-        }
-        if let Some(policy) = &session.policy {
-            self.line(4, "policy", &scalar(policy), rest("policy"));
-        }
-        if let Some(id) = &session.external_id {
-            self.line(4, "external_id", &scalar(id.as_str()), rest("external_id"));
-        }
-        if !session.tags.is_empty() {
-            let pair =
-                |(key, value): (&String, &String)| format!("{}: {}", scalar(key), scalar(value));
-            let tags: Vec<String> = session.tags.iter().map(pair).collect();
-            self.line(4, "tags", &format!("{{{}}}", tags.join(", ")), rest("tags"));
-        }
-        if let Some(identity) = &session.source_identity {
-            self.line(4, "source_identity", &scalar(identity.as_str()), rest("source_identity"));
-        }
-    }
-}
-
-fn auth(page: &mut Page<'_>, auth: &Auth) {
-    page.setting(1, "auth.account", &format!("\"{}\"", auth.account));
-    let user = auth.user.as_ref();
-    page.setting(1, "auth.user", user.map_or("(asked of AWS)", |user| user.as_str()));
-    match &auth.key {
-        KeySource::Auto => page.setting(1, "auth.key", "auto"),
-        KeySource::Keyring => page.setting(1, "auth.key", "keyring"),
-        KeySource::File => page.setting(1, "auth.key", "file"),
-        KeySource::Env => page.setting(1, "auth.key", "env"),
-        KeySource::Profile(name) => {
-            page.setting(1, "auth.key", &scalar(&format!("profile:{name}")))
-        }
-        KeySource::Command(argv) => page.setting(1, "auth.key_command", &list(argv)),
-    }
-    if auth.mfa.is_empty() {
-        page.setting(1, "auth.mfa", "(asked of AWS)");
-    }
-    if !auth.mfa.is_empty() {
-        page.head(1, "mfa");
-    }
-    for device in &auth.mfa {
-        let label = device
-            .label
-            .as_deref()
-            .map(scalar)
-            .map(|label| format!(", label: {label}"))
-            .unwrap_or_default();
-        let source = page.provenances.settings.get(&format!("auth.mfa.{}", device.serial));
-        let provenance = source.map_or(Provenance::BuiltIn, |source| Provenance::File(*source));
-        page.line(2, "- {serial", &format!("{}{label}}}", device.serial), provenance);
-    }
-    if let Some(argv) = &auth.mfa_command {
-        page.setting(1, "auth.mfa_command", &list(argv));
-    }
-    page.setting(1, "auth.region", auth.region.as_str());
-    page.setting(1, "auth.session", &show_duration(auth.session));
-    if let Some(url) = &auth.endpoint_url {
-        page.setting(1, "auth.endpoint_url", &scalar(url));
-    }
-}
-
-fn guardrails(page: &mut Page<'_>, rails: &Guardrails) {
-    let mut set = |key: &str, value: Option<String>| {
-        if let Some(value) = value {
-            page.setting(1, &format!("guardrails.{key}"), &value);
-        }
-    };
-    set("organization", rails.organization.clone());
-    set("management_account", rails.management_account.map(|id| format!("\"{id}\"")));
-    set("sandbox_ou", rails.sandbox_ou.clone());
-    let regions: Vec<&str> = rails.regions.iter().map(Region::as_str).collect();
-    set("regions", Some(list(&regions)));
-    set("instance_types", Some(list(&rails.instance_types)));
-    set("monthly_budget_usd", rails.monthly_budget_usd.map(|n| n.to_string()));
-    set("exempt_roles", Some(list(&rails.exempt_roles)));
-    let trusted: Vec<String> = rails.trusted_accounts.iter().map(ToString::to_string).collect();
-    set("trusted_accounts", Some(list(&trusted)));
-    set("trusted_issuers", Some(list(&rails.trusted_issuers)));
-    set("max_key_age", Some(show_duration(rails.max_key_age)));
 }
 
 /// The word that serde and the config know a choice by.
@@ -247,4 +273,22 @@ fn word(value: impl Serialize) -> String {
         Ok(serde_json::Value::String(word)) => word,
         _ => String::new(),
     }
+}
+
+fn guard(guard: Guard) -> Option<String> {
+    (guard != Guard::None).then(|| word(guard))
+}
+
+fn quoted_id(id: AccountId) -> String {
+    format!("\"{id}\"")
+}
+
+fn unless_empty(texts: &[impl AsRef<str>]) -> Option<String> {
+    (!texts.is_empty()).then(|| list(texts))
+}
+
+fn braces<'t>(pairs: impl Iterator<Item = (&'t String, String)>) -> String {
+    let pairs: Vec<String> =
+        pairs.map(|(key, value)| format!("{}: {value}", scalar(key))).collect();
+    format!("{{{}}}", pairs.join(", "))
 }

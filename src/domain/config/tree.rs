@@ -11,10 +11,7 @@ use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess,
 use serde::{Deserialize, de};
 use serde_yaml::budget::BudgetBreach;
 use serde_yaml::options::DuplicateKeyPolicy;
-use serde_yaml::{
-    Budget, Error, Location as YamlLocation, MessageFormatter, Options, Spanned,
-    UserMessageFormatter,
-};
+use serde_yaml::{Budget, Error, MessageFormatter, Options, Spanned, UserMessageFormatter};
 
 use super::Pos;
 
@@ -62,8 +59,8 @@ impl Item {
     }
 }
 
-impl From<YamlLocation> for Pos {
-    fn from(location: YamlLocation) -> Self {
+impl From<serde_yaml::Location> for Pos {
+    fn from(location: serde_yaml::Location) -> Self {
         let narrow = |n: u64| u32::try_from(n).unwrap_or(u32::MAX);
         Self { line: narrow(location.line()), column: narrow(location.column()) }
     }
@@ -77,18 +74,18 @@ pub(super) struct Broken {
 }
 
 /// Takes a file apart: `account` gets each element of a list under `accounts` at once and says whether
-/// to go on; the pairs of the top mapping are returned, with what ended the reading early.
-pub(super) fn read(text: &str, account: &mut Sink<'_>) -> (Vec<(Item, Item)>, Option<Broken>) {
+/// to go on; the top mapping is returned without them, with what ended the reading early.
+pub(super) fn read(text: &str, account: &mut Sink<'_>) -> (Item, Option<Broken>) {
+    const START: Pos = Pos { line: 1, column: 1 };
     let mut pairs = Vec::new();
     let top = Top { pairs: &mut pairs, account };
     let outcome = serde_yaml::with_deserializer_from_str_with_options(text, options(), |yaml| {
         yaml.deserialize_any(top)
     });
-    let broken = outcome.err().map(|error| Broken {
-        pos: error.location().map_or(Pos { line: 1, column: 1 }, Pos::from),
-        why: why(&error),
-    });
-    (pairs, broken)
+    let broken = outcome
+        .err()
+        .map(|error| Broken { pos: error.location().map_or(START, Pos::from), why: why(&error) });
+    (Item { node: Node::Map(pairs), pos: START, raw: (0, 0) }, broken)
 }
 
 /// What the parser says, in a person's words.
