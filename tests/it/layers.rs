@@ -31,7 +31,7 @@ const HOMES: [(&str, &[&str]); 15] = [
     ("crossterm", &["ui/"]),
     ("std::fs", &["services/", "cli/"]),
     ("std::io::stdout", &["cli/out.rs", "cli/verbs/env.rs", "cli/verbs/list.rs"]),
-    ("std::io::stderr", &["cli/out.rs", "cli/verbs/verify.rs", "ui/screen.rs"]),
+    ("std::io::stderr", &["cli/out.rs", "cli/verbs/verify.rs", "ui/screen.rs", "ui/input.rs"]),
     ("print!", &[]),
     ("println!", &[]),
     ("eprint!", &[]),

@@ -163,6 +163,7 @@ fn io_waiting_and_chance_in_the_domain_are_caught() {
         "use std::process::ExitCode; use std::net::IpAddr; use std::time::Duration;",
         "use std::fmt; impl fmt::Display for A {} fn f() { u8::from(true); String::new(); }",
         "use jiff::{Timestamp, tz::TimeZone}; const A: Timestamp = Timestamp::UNIX_EPOCH;",
+        "#[rustfmt::skip] #[expect(clippy::unwrap_used)] struct A;",
         "enum Kind { A } use Kind::A; fn f(k: Kind) { matches!(k, Kind::A); vec![Self::x()]; }",
     ] {
         assert_found(&impurities(&domain(text)), &[]);

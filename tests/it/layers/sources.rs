@@ -444,7 +444,9 @@ impl Visit<'_> for Reader {
 
     fn visit_attribute(&mut self, attribute: &Attribute) {
         let path = attribute.path();
-        if ["doc", "expect", "allow", "cfg"].iter().any(|name| path.is_ident(name)) {
+        let first = path.segments.first().map(|first| first.ident.to_string());
+        let is_of_a_tool = matches!(first.as_deref(), Some("rustfmt" | "clippy" | "diagnostic"));
+        if is_of_a_tool || ["doc", "expect", "allow", "cfg"].iter().any(|it| path.is_ident(it)) {
             return;
         }
         self.visit_path(path);
