@@ -7,11 +7,12 @@ use std::time::Duration;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::domain::account::Overrides;
 use crate::domain::duration::parse_duration;
 use crate::domain::ids::{AccountId, Malformed, Region, RoleName};
 use crate::domain::policy;
 use crate::domain::scope::Scope;
-use crate::services::child::environment::Syntax;
+use crate::services::child::environment::{Inherited, Syntax};
 use crate::services::child::shell::{CommandName, Hookable};
 use crate::services::console::Service;
 
@@ -86,6 +87,23 @@ impl Common {
             scope: self.scope.or(other.scope),
             confirm: self.confirm.or(other.confirm),
         }
+    }
+
+    /// What these options and the environment change about every target.
+    pub fn overrides(&self, inherited: &Inherited) -> Overrides {
+        Overrides {
+            region: self.region.clone(),
+            ambient_region: inherited.own_region(),
+            duration: self.duration,
+            scope: self.scope,
+        }
+    }
+
+    /// The config that was named by option or variable, absolute: a child that runs sekisho finds the same one.
+    pub fn named_config(&self, inherited: &Inherited) -> Option<PathBuf> {
+        let variable = || inherited.get("SEKISHO_CONFIG").map(PathBuf::from);
+        let named = self.config.clone().or_else(variable)?;
+        std::path::absolute(named).ok()
     }
 }
 

@@ -1,33 +1,32 @@
 //! What runs with the credentials: a subshell, a command, or a command that is served fresh ones.
 
-use crate::domain::config::{PromptCompat, RenewPref};
+use crate::domain::config::RenewPref;
 use crate::domain::fault::{Exit, Fault};
 use crate::domain::guard::{Cleared, Confirmation};
 use crate::domain::pass::{Asking, NotIssued, Pass, Renew, Request, Terms};
 use crate::domain::secret::Secret;
-use crate::services::child::environment::{self, Environment, Inherited};
+use crate::services::child::environment::{self, Environment};
 use crate::services::child::export;
 use crate::services::child::process;
 use crate::services::child::serve::Server;
 use crate::services::child::shell::{Shell, Subshell};
 use crate::services::store::files::Dir;
 
-use super::args::Common;
-use super::context::{Context, block_on, named_config};
-use super::verbs::demo::Demo;
-use super::world::World;
+use super::context::Context;
+use super::emulated::Demo;
+use super::runtime::block_on;
 
 impl Context {
     /// Opens a subshell and stays until it ends.
     pub fn open_shell(&self, pass: Pass, asked: Option<&str>) -> Result<Exit, Fault> {
-        block_on(self.run_shell(pass, asked))?
+        block_on(self.run_shell(pass, asked))
     }
 
     /// Runs a subshell to its end. While it runs, this process holds no secret.
     pub async fn run_shell(&self, pass: Pass, asked: Option<&str>) -> Result<Exit, Fault> {
         let prefs = &self.config().shell;
         let shell = Shell::choose(asked.or(prefs.program.as_deref()), self.inherited())?;
-        let sekisho = super::own_program()?;
+        let sekisho = process::own_program()?;
         let runtime_dir =
             self.paths().runtime.clone().unwrap_or_else(|| self.paths().state.join("run"));
         Dir::create(&runtime_dir)
@@ -59,13 +58,7 @@ impl Context {
             Fault::new(Exit::Fault, "there is no port on this machine to serve credentials at")
                 .because(error.to_string())
         })?;
-        let told = child_context(
-            self.world(),
-            self.common(),
-            self.inherited(),
-            self.config().shell.prompt_compat,
-            self.inherited().depth() + 1,
-        );
+        let told = self.child_context(self.inherited().depth() + 1);
         let environment =
             Environment::served(&pass.target, server.endpoint(), &told, self.inherited());
         drop(pass);
@@ -130,42 +123,17 @@ impl Context {
 
     /// The environment that carries a pass; `depth` is how many of our shells surround the child.
     pub fn environment(&self, pass: Pass, depth: u32) -> Environment {
+        Environment::of(pass, &self.child_context(depth), self.inherited())
+    }
+
+    fn child_context(&self, depth: u32) -> environment::Context {
         let compat = self.config().shell.prompt_compat;
-        environment(self.world(), self.common(), self.inherited(), compat, pass, depth)
+        self.world().child_context(self.common(), self.inherited(), compat, depth)
     }
 
     /// The environment that takes everything back; a demo's stays.
     pub fn cleared_environment(&self) -> Environment {
         let kept = self.world().demo().map(Demo::environment).unwrap_or_default();
         Environment::cleared(&kept, self.inherited())
-    }
-}
-
-/// The environment that carries a pass; `depth` is how many of our shells surround the child.
-pub fn environment(
-    world: &World,
-    common: &Common,
-    inherited: &Inherited,
-    compat: PromptCompat,
-    pass: Pass,
-    depth: u32,
-) -> Environment {
-    let context = child_context(world, common, inherited, compat, depth);
-    Environment::of(pass, &context, inherited)
-}
-
-/// What a child is told besides its credentials.
-fn child_context(
-    world: &World,
-    common: &Common,
-    inherited: &Inherited,
-    compat: PromptCompat,
-    depth: u32,
-) -> environment::Context {
-    environment::Context {
-        config_path: named_config(common, inherited),
-        depth,
-        compat,
-        extra: world.demo().map(Demo::environment).unwrap_or_default(),
     }
 }

@@ -1,7 +1,6 @@
 //! What a verb works with: the config, the store, the broker, put together once.
 
-use std::future::Future;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::rc::Rc;
 
 use jiff::Timestamp;
@@ -12,7 +11,7 @@ use crate::domain::fault::{Exit, Fault};
 use crate::domain::guard::Cleared;
 use crate::domain::pass::{NotIssued, Pass, Renew, Terms};
 use crate::domain::secret::AccessKey;
-use crate::domain::text::sanitize;
+use crate::domain::text::{sanitize, shell_quoted};
 use crate::services::aws;
 use crate::services::child::environment::Inherited;
 use crate::services::config::cache::LoadedConfig;
@@ -24,12 +23,13 @@ use crate::services::session::broker::{Broker, BrokerDeps};
 use crate::services::session::diary::Diary;
 use crate::services::session::facts::Facts;
 use crate::services::session::interaction::Interaction;
+use crate::services::session::warm::{WarmAnswer, WarmRequest};
 
 use super::args::Common;
 use super::interaction::UserInteraction;
 use super::out::Out;
 use super::prompt::{self, Codes};
-use super::warm;
+use super::runtime::block_on;
 use super::world::World;
 
 /// What a verb works with.
@@ -51,9 +51,8 @@ pub struct Context {
 impl Context {
     /// Reads the config and opens the store. Nothing is called.
     pub fn open(world: World, common: Common, verb: &str, out: Out) -> Result<Self, Fault> {
-        let paths = world.paths()?;
-        let understood = world.read_config(&common, &paths)?;
-        Self::with_config(world, common, verb, out, paths, understood)
+        let loaded = world.load(&common)?;
+        Self::with_config(world, common, verb, out, loaded)
     }
 
     /// Opens the store for a config that was read elsewhere.
@@ -62,10 +61,10 @@ impl Context {
         common: Common,
         verb: &str,
         out: Out,
-        paths: Paths,
-        understood: LoadedConfig,
+        loaded: LoadedConfig,
     ) -> Result<Self, Fault> {
-        let LoadedConfig { config, warnings, read_from } = understood;
+        let paths = world.paths()?;
+        let LoadedConfig { config, warnings, read_from } = loaded;
         let user = Rc::new(UserInteraction::new(out));
         let deps = BrokerDeps {
             vault: world.vault(config.store, &paths),
@@ -130,7 +129,7 @@ impl Context {
 
     /// The config that was named by option or variable, absolute.
     pub fn named_config(&self) -> Option<PathBuf> {
-        named_config(&self.common, &self.inherited)
+        self.common.named_config(&self.inherited)
     }
 
     /// The environment sekisho was started with.
@@ -150,8 +149,7 @@ impl Context {
         if sealed && self.world.demo().is_none() {
             return None;
         }
-        let key = block_on(self.broker.access_key()).ok()?;
-        Some(key.map_err(NotIssued::into_fault))
+        Some(block_on(self.broker.access_key()).map_err(NotIssued::into_fault))
     }
 
     /// What stands between sekisho and AWS's own hosts, one line each.
@@ -168,7 +166,7 @@ impl Context {
     pub fn command(&self, verb: &str) -> String {
         match &self.common.config {
             Some(config) => {
-                format!("sekisho --config {} {verb}", super::quote(&config.to_string_lossy()))
+                format!("sekisho --config {} {verb}", shell_quoted(&config.to_string_lossy()))
             }
             None => format!("sekisho {verb}"),
         }
@@ -186,7 +184,7 @@ impl Context {
 
     /// What the command line changes about every target.
     pub fn overrides(&self) -> Overrides {
-        overrides(&self.common, &self.inherited)
+        self.common.overrides(&self.inherited)
     }
 
     /// The target a name means.
@@ -212,7 +210,7 @@ impl Context {
     /// A pass into a named target: guard, cache, code.
     pub fn pass(&self, name: &str) -> Result<Pass, Fault> {
         let cleared = prompt::clear(self.target(name)?, self.common.confirm.as_deref())?;
-        let pass = block_on(self.enter(name, cleared, Renew::ByFlow, self.codes()))??;
+        let pass = block_on(self.enter(name, cleared, Renew::ByFlow, self.codes()))?;
         for note in &pass.notes {
             self.out.warn(note);
         }
@@ -229,12 +227,32 @@ impl Context {
     ) -> Result<Pass, Fault> {
         let terms = Terms { renew, asking: codes.asking() };
         let pass = prompt::pass(&self.broker, cleared, terms, &mut codes).await?;
-        warm::keep(self, name, &pass);
+        self.keep_for_warm_path(name, &pass);
         Ok(pass)
     }
 
+    /// Keeps the answer to a request, so that the same words need no config next time.
+    fn keep_for_warm_path(&self, name: &str, pass: &Pass) {
+        let Ok(config) = self.world.config_source(&self.common) else {
+            return;
+        };
+        let answer = WarmAnswer::new(
+            self.stamps(),
+            pass.target.clone(),
+            self.broker.names(&pass.target),
+            self.config.shell.prompt_compat,
+        );
+        let overrides = self.overrides();
+        WarmRequest::new(config.id(), name, &overrides).keep(
+            self.broker.vault(),
+            &answer,
+            pass.credentials.expires,
+            Timestamp::now(),
+        );
+    }
+
     /// Everything the config was read from, and the files of the key, as they are now.
-    pub fn stamps(&self) -> Vec<Stamp> {
+    fn stamps(&self) -> Vec<Stamp> {
         let now = Timestamp::now();
         let read = self.read_from.files.iter().chain(&self.read_from.folders);
         let profiles = match self.config.auth.key {
@@ -253,40 +271,8 @@ impl Context {
     }
 }
 
-/// What the command line changes about every target.
-pub fn overrides(common: &Common, inherited: &Inherited) -> Overrides {
-    Overrides {
-        region: common.region.clone(),
-        ambient_region: inherited.own_region(),
-        duration: common.duration,
-        scope: common.scope,
-    }
-}
-
-/// The config that was named by option or variable, absolute.
-pub fn named_config(common: &Common, inherited: &Inherited) -> Option<PathBuf> {
-    let named = common
-        .config
-        .as_deref()
-        .map(Path::to_owned)
-        .or_else(|| inherited.get("SEKISHO_CONFIG").map(PathBuf::from));
-    named.and_then(|path| std::path::absolute(path).ok())
-}
-
-/// Runs a future to its end on a runtime of its own.
-pub fn block_on<F: Future>(future: F) -> Result<F::Output, Fault> {
-    let runtime =
-        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| {
-            Fault::new(Exit::Fault, "the system gives no event queue").because(error.to_string())
-        })?;
-    let output = runtime.block_on(future);
-    // A name look-up that hangs must not keep us.
-    runtime.shutdown_background();
-    Ok(output)
-}
-
 /// The fault of a name that is in no config.
-pub fn unknown_target(unknown: &UnknownTarget) -> Fault {
+fn unknown_target(unknown: &UnknownTarget) -> Fault {
     let fault = Fault::new(Exit::Usage, format!("there is no target {}", sanitize(&unknown.name)));
     match &unknown.nearest[..] {
         [] => fault.fix("`sekisho list` shows every target"),

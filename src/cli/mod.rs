@@ -3,33 +3,39 @@
 pub mod args;
 mod child;
 mod columns;
+mod console;
 mod context;
 mod diff;
+mod emulated;
 mod interaction;
+mod new_config;
 pub mod out;
 mod prompt;
+mod runtime;
+mod switcher;
 mod terminal;
 mod verbs;
 mod warm;
+mod wording;
 mod world;
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::iter;
 
-use clap::error::ErrorKind;
-use clap::{CommandFactory, Parser};
+use clap::error::{ContextKind, ContextValue};
+use clap::{CommandFactory, FromArgMatches, Parser};
 
 use crate::domain::fault::{Exit, Fault};
-use crate::domain::text::{nearest, sanitize};
+use crate::domain::text::{nearest, sanitize, shell_quoted};
 use crate::services::store::process_memory;
 
-use args::{CommandLine, ImportVerb, Verb};
+use args::{CommandLine, Common, ImportVerb, Verb};
 use context::Context;
 use out::Out;
 use verbs::logout::What;
 use verbs::{
-    completions, config, console, credential_process, demo, doctor, env, exec, hook, import, init,
-    key, list, login, logout, pick, policy, profiles, serve, shell, status, verify,
+    completions, credential_process, demo, doctor, env, exec, hook, import, init, key, list, login,
+    logout, pick, policy, profiles, serve, shell, status, verify,
 };
 use world::World;
 
@@ -40,7 +46,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
     let line = match CommandLine::try_parse_from(&arguments) {
         Ok(line) => line,
-        Err(error) => return usage_error(&error, &arguments),
+        Err(error) => return usage_error(&error, &arguments, Common::default()),
     };
     let out = Out::new(&line.common);
     if let Err(error) = hidden {
@@ -85,7 +91,7 @@ fn run_in(world: &World, line: CommandLine, out: Out) -> Result<Exit, Fault> {
         }
         Verb::Console(arguments) => {
             let verb = format!("console {}", arguments.target);
-            console::run(&context(line.common, verb)?, &arguments)
+            verbs::console::run(&context(line.common, verb)?, &arguments)
         }
         Verb::Completions { shell } => Ok(completions::completions(shell, out)),
         Verb::Man { verb } => completions::man(verb.as_deref(), out),
@@ -112,49 +118,59 @@ fn run_in(world: &World, line: CommandLine, out: Out) -> Result<Exit, Fault> {
                 arguments,
             ),
         },
-        Verb::Config { what } => config::run(&line.common, world, what, out),
+        Verb::Config { what } => verbs::config::run(&line.common, world, what, out),
         Verb::Verify(arguments) => verify::run(&context(line.common, "verify".into())?, &arguments),
-        Verb::Doctor(arguments) => doctor::run(world, &line.common, arguments, out),
+        Verb::Doctor(arguments) => Ok(doctor::run(world, &line.common, arguments, out)),
         Verb::Policy(arguments) => policy::run(&context(line.common, "policy".into())?, &arguments),
-        Verb::Demo { serve, verb } => demo::run(serve, verb, line.common, out),
+        Verb::Demo { serve: true, .. } => demo::serve(&line.common, out),
+        Verb::Demo { verb, .. } if world.demo().is_some() => {
+            run_in_demo(world, verb, line.common, out)
+        }
+        Verb::Demo { .. } => demo::run_again(&line.common),
     }
 }
 
-/// Explains a command line that cannot be read.
-fn usage_error(error: &clap::Error, arguments: &[OsString]) -> Exit {
-    let out = Out::new(&args::Common::default());
-    let word = arguments
-        .iter()
-        .skip(1)
-        .map(|word| word.to_string_lossy())
-        .find(|word| !word.starts_with('-'));
-    match word {
-        Some(word) if error.kind() == ErrorKind::InvalidSubcommand => {
-            out.fault(&unknown_verb(&word))
-        }
+/// Runs the verb that follows `demo`, once this process is in a demo.
+fn run_in_demo(
+    world: &World,
+    verb: Vec<OsString>,
+    common: Common,
+    out: Out,
+) -> Result<Exit, Fault> {
+    let arguments: Vec<OsString> = iter::once("sekisho".into()).chain(verb).collect();
+    match CommandLine::try_parse_from(&arguments) {
+        Ok(line) => run_in(world, CommandLine { common: line.common.or(common), ..line }, out),
+        Err(error) => Ok(usage_error(&error, &arguments, common)),
+    }
+}
+
+/// Explains a command line that cannot be read; `common` are the options before these arguments.
+fn usage_error(error: &clap::Error, arguments: &[OsString], common: Common) -> Exit {
+    let matches = CommandLine::command().ignore_errors(true).try_get_matches_from(arguments).ok();
+    let read = matches.as_ref().and_then(|matches| Common::from_arg_matches(matches).ok());
+    let common = read.unwrap_or_default().or(common);
+    let out = Out::new(&common);
+    // Clap explains a wrong word after a verb well enough: `key` and `config` have few.
+    let after_verb = matches.is_some_and(|matches| matches.subcommand_name().is_some());
+    match error.get(ContextKind::InvalidSubcommand) {
+        Some(ContextValue::String(word)) if !after_verb => out.fault(&unknown_verb(word, common)),
         _ => out.usage_error(error),
     }
 }
 
 /// A verb that does not exist: habits from other tools, a target, or a slip.
-fn unknown_verb(word: &str) -> Fault {
+fn unknown_verb(word: &str, common: Common) -> Fault {
     let shown = sanitize(word);
     let fault = Fault::new(Exit::Usage, format!("there is no verb {shown}"));
-    let target = World::of_environment()
-        .and_then(|world| {
-            Context::open(
-                world,
-                args::Common::default(),
-                "help",
-                Out::new(&args::Common::default()),
-            )
-        })
-        .ok()
-        .filter(|context| context.config().catalog.find(word).is_ok());
-    if target.is_some() {
+    let out = Out::new(&common);
+    let context =
+        World::of_environment().and_then(|world| Context::open(world, common, "help", out));
+    if let Ok(context) = context
+        && context.config().catalog.find(word).is_ok()
+    {
         return fault
             .because(format!("{shown} is an account"))
-            .fix(format!("sekisho shell {}", quote(word)));
+            .fix(context.command(&format!("shell {}", shell_quoted(word))));
     }
     let command = CommandLine::command();
     let verbs = command.get_subcommands().map(clap::Command::get_name);
@@ -162,16 +178,4 @@ fn unknown_verb(word: &str) -> Fault {
         Some(near) => fault.fix(format!("did you mean `sekisho {near}`?")),
         None => fault.fix("`sekisho --help` lists the verbs"),
     }
-}
-
-/// The file of the program that runs.
-fn own_program() -> Result<PathBuf, Fault> {
-    std::env::current_exe().map_err(|error| {
-        Fault::new(Exit::Fault, "sekisho does not find its own program").because(error.to_string())
-    })
-}
-
-/// A text quoted for a POSIX shell.
-fn quote(text: &str) -> String {
-    shlex::try_quote(text).map_or_else(|_| "''".to_owned(), std::borrow::Cow::into_owned)
 }

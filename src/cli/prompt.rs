@@ -13,7 +13,7 @@ use crate::domain::pass::{
     Asking, CodeDevice, CodeRejection, CodeWanted, NotIssued, Pass, Request, Terms,
 };
 use crate::domain::secret::{Credentials, MfaCode, Secret};
-use crate::domain::text::sanitize;
+use crate::domain::text::{sanitize, shell_quoted};
 use crate::services::session::broker::Broker;
 use crate::services::store::keyfile::Passphrase;
 
@@ -197,7 +197,7 @@ pub fn clear_on(
             Exit::NeedsPerson,
             format!("{name} is guarded, and there is no terminal to confirm on"),
         )
-        .fix(format!("add `--confirm {}`", super::quote(name.as_str())))
+        .fix(format!("add `--confirm {}`", shell_quoted(name.as_str())))
     })?;
     let typed =
         terminal.ask(&format!("sekisho: {name} is guarded. Type its name to enter {target}: "))?;

@@ -1,10 +1,16 @@
 //! Where a command runs: against AWS and in the person's own files, or inside a demo.
 
-use std::path::PathBuf;
+use std::future::Future;
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
 use std::rc::Rc;
+use std::task::{Context, Poll};
 
-use crate::domain::config::StoreChoice;
-use crate::domain::fault::Fault;
+use tokio::sync::oneshot;
+
+use crate::domain::config::{Loaded, PromptCompat, StoreChoice, Strictness};
+use crate::domain::fault::{Exit, Fault};
+use crate::services::child::environment::{self, Inherited};
 use crate::services::config::cache::{self, LoadedConfig};
 use crate::services::config::files::{self, ReadFrom};
 use crate::services::config::paths::{Ids, Paths};
@@ -12,7 +18,7 @@ use crate::services::store::datakey::KeyPlace;
 use crate::services::store::vault::Vault;
 
 use super::args::Common;
-use super::verbs::demo::Demo;
+use super::emulated::{self, Demo};
 
 /// Where a command runs: against AWS, or in a demo.
 #[derive(Clone)]
@@ -26,7 +32,7 @@ pub enum World {
 impl World {
     /// The world this process was started in: inside a demo shell, everything stays in the demo.
     pub fn of_environment() -> Result<Self, Fault> {
-        match std::env::var_os(super::verbs::demo::VARIABLE) {
+        match std::env::var_os(emulated::VARIABLE) {
             Some(descriptor) => Ok(Self::Demo(Rc::new(Demo::join(descriptor.as_ref())?))),
             None => Ok(Self::Real),
         }
@@ -57,22 +63,60 @@ impl World {
         }
     }
 
-    /// Reads the config, from its file or from the demo, and what its included files complain about.
-    pub fn read_config(&self, common: &Common, paths: &Paths) -> Result<LoadedConfig, Fault> {
-        let Self::Demo(demo) = self else {
-            return cache::load(&config_path(common)?, paths);
-        };
-        let named = common.config.as_deref().or(demo.config());
-        let mut understood = match named {
-            Some(path) => cache::load(&files::locate(Some(path), |_| None)?, paths)?,
-            None => LoadedConfig {
-                config: super::verbs::demo::example()?.config,
-                warnings: Vec::new(),
-                read_from: ReadFrom::default(),
-            },
-        };
-        demo.adopt(&mut understood.config);
-        Ok(understood)
+    /// Where the config is read from: the one answer to `--config`, `$SEKISHO_CONFIG` and the demo's own.
+    pub fn config_source(&self, common: &Common) -> Result<ConfigSource, Fault> {
+        match self {
+            Self::Real => locate(common).map(ConfigSource::File),
+            // The variable is not for a demo: it names the person's own config.
+            Self::Demo(demo) => ConfigSource::named(common.config.as_deref().or(demo.config())),
+        }
+    }
+
+    /// Loads the config that every verb runs on.
+    pub fn load(&self, common: &Common) -> Result<LoadedConfig, Fault> {
+        let loaded = self.config_source(common)?.load(&self.paths()?)?;
+        Ok(self.adopt(loaded))
+    }
+
+    /// Reads the same config with the provenance of each value, as it was written: `config` and `doctor` report on it.
+    pub fn inspect(&self, common: &Common, strictness: Strictness) -> Result<Loaded, Fault> {
+        // `doctor` has a row of its own for directories that cannot be found.
+        let home = self.paths().ok().map(|paths| paths.home);
+        self.config_source(common)?.inspect(home.as_deref(), strictness)
+    }
+
+    /// Points a config that was loaded here at the demo, if this is one.
+    pub fn adopt(&self, mut loaded: LoadedConfig) -> LoadedConfig {
+        if let Self::Demo(demo) = self {
+            demo.adopt(&mut loaded.config);
+        }
+        loaded
+    }
+
+    /// The file that a new config is written to. A demo has none: what runs in it changes nothing outside.
+    pub fn new_config_path(&self, common: &Common) -> Result<PathBuf, Fault> {
+        match self {
+            Self::Real => locate(common),
+            Self::Demo(_) => Err(Fault::new(Exit::Usage, "a demo does not write a config")
+                .because("commands in a demo change nothing outside it")
+                .fix("leave the demo, then try again")),
+        }
+    }
+
+    /// What a child's environment holds besides its credentials; `depth` is how many of our shells surround it.
+    pub fn child_context(
+        &self,
+        common: &Common,
+        inherited: &Inherited,
+        compat: PromptCompat,
+        depth: u32,
+    ) -> environment::Context {
+        environment::Context {
+            config_path: common.named_config(inherited),
+            depth,
+            compat,
+            extra: self.demo().map(Demo::environment).unwrap_or_default(),
+        }
     }
 
     /// The vault that a config asks for; a demo's stays in its folder.
@@ -88,7 +132,84 @@ impl World {
     }
 }
 
-/// Where the config is.
-pub fn config_path(common: &Common) -> Result<PathBuf, Fault> {
+fn locate(common: &Common) -> Result<PathBuf, Fault> {
     files::locate(common.config.as_deref(), |name| std::env::var_os(name))
+}
+
+/// Where a config is read from.
+#[derive(Debug, Clone)]
+pub enum ConfigSource {
+    /// A file, by its absolute path.
+    File(PathBuf),
+    /// The built-in example.
+    Example,
+}
+
+impl ConfigSource {
+    /// A named file, else the example.
+    pub fn named(path: Option<&Path>) -> Result<Self, Fault> {
+        let Some(path) = path else { return Ok(Self::Example) };
+        files::locate(Some(path), |_| None).map(Self::File)
+    }
+
+    /// Reads it, from the cache where nothing has changed.
+    pub fn load(&self, paths: &Paths) -> Result<LoadedConfig, Fault> {
+        match self {
+            Self::File(path) => cache::load(path, paths),
+            Self::Example => Ok(LoadedConfig {
+                config: emulated::example()?.config,
+                warnings: Vec::new(),
+                read_from: ReadFrom::default(),
+            }),
+        }
+    }
+
+    /// Reads it with the provenance of each value; `home` is what `~` means.
+    pub fn inspect(&self, home: Option<&Path>, strictness: Strictness) -> Result<Loaded, Fault> {
+        match self {
+            Self::File(path) => files::load(path, home, strictness).map(|(loaded, _)| loaded),
+            Self::Example => emulated::example(),
+        }
+    }
+
+    /// Its file; the example has none.
+    pub fn into_file(self) -> Option<PathBuf> {
+        match self {
+            Self::File(path) => Some(path),
+            Self::Example => None,
+        }
+    }
+
+    /// What tells it from other configs: the example's is no absolute path.
+    pub fn id(&self) -> &Path {
+        match self {
+            Self::File(path) => path,
+            Self::Example => Path::new(emulated::EXAMPLE_NAME),
+        }
+    }
+}
+
+/// A thread that reads the config, so that the list can be drawn meanwhile.
+pub struct ConfigReader(oneshot::Receiver<Result<LoadedConfig, Fault>>);
+
+impl ConfigReader {
+    /// Starts to read the config that every other verb would load.
+    pub fn start(world: &World, common: &Common) -> Result<Self, Fault> {
+        let (done, reading) = oneshot::channel();
+        let (source, paths) = (world.config_source(common)?, world.paths()?);
+        std::thread::spawn(move || {
+            // Fails where the list was left meanwhile: then nobody needs it.
+            let _ = done.send(source.load(&paths));
+        });
+        Ok(Self(reading))
+    }
+
+    /// The config as it was read: [`World::adopt`] points it at a demo. Not to be polled again once it is there.
+    pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<LoadedConfig, Fault>> {
+        Pin::new(&mut self.0).poll(cx).map(|read| {
+            read.unwrap_or_else(|_| {
+                Err(Fault::new(Exit::Fault, "the thread that reads the config has crashed"))
+            })
+        })
+    }
 }

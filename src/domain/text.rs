@@ -115,6 +115,11 @@ fn distance(a: &str, b: &str, limit: usize) -> usize {
     last[b.len()].min(limit)
 }
 
+/// A text as one word of a POSIX shell. A NUL, which no word can hold, gives an empty one.
+pub fn shell_quoted(text: &str) -> String {
+    shlex::try_quote(text).map_or_else(|_| "''".to_owned(), std::borrow::Cow::into_owned)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,108 +1,30 @@
 //! `console TARGET`: the web console, in the browser or as a URL on stdout.
 
-use jiff::{SignedDuration, Timestamp};
-
-use crate::domain::account::Flow;
 use crate::domain::fault::{Exit, Fault};
-use crate::domain::ids::Partition;
-use crate::domain::pass::Pass;
-use crate::domain::secret::Secret;
-use crate::services::aws::Aws;
-use crate::services::console::browser::Browser;
-use crate::services::console::{Fetched, Link, Service};
 
 use crate::cli::args::ConsoleArgs;
-use crate::cli::context::{Context, block_on};
+use crate::cli::console;
+use crate::cli::context::Context;
+use crate::cli::runtime::block_on;
 
 /// Signs in to a target's console.
 pub fn run(context: &Context, arguments: &ConsoleArgs) -> Result<Exit, Fault> {
     let service = arguments.service.as_ref();
     if arguments.print {
         let pass = context.pass(&arguments.target)?;
-        let (url, ends) = block_on(url(context, &pass, service))??;
+        let (url, ends) = block_on(console::url(context, &pass, service))?;
         context.out.info(&format!(
             "whoever has this URL is signed in; it works for 15 minutes, and {}",
-            until(ends)
+            console::until(ends)
         ));
         context.out.secret(&url.line()).map_err(|error| {
             Fault::new(Exit::Fault, "the URL could not be written").because(error.to_string())
         })?;
         return Ok(Exit::Done);
     }
-    let browser = browser(context)?;
+    let browser = console::browser(context)?;
     let pass = context.pass(&arguments.target)?;
-    let told = block_on(open(context, &browser, &pass, service))??;
+    let told = block_on(console::open(context, &browser, &pass, service))?;
     context.out.info(&told);
     Ok(Exit::Done)
-}
-
-/// The browser that a console opens in.
-pub fn browser(context: &Context) -> Result<Browser, Fault> {
-    Browser::choose(context.config().browser.as_deref(), context.inherited())
-}
-
-/// Opens a target's console in a browser, and says so in one line.
-pub async fn open(
-    context: &Context,
-    browser: &Browser,
-    pass: &Pass,
-    service: Option<&Service>,
-) -> Result<String, Fault> {
-    let (url, ends) = url(context, pass, service).await?;
-    let link = Link::to(url).await.map_err(|error| {
-        Fault::new(Exit::Fault, "there is no port on this machine to hand the URL over")
-            .because(error.to_string())
-    })?;
-    let environment = context.cleared_environment();
-    let mut child =
-        browser.open(&link.address(), &pass.target, &environment, context.inherited())?;
-    let gave_up = async {
-        match child.wait().await {
-            Ok(status) if !status.success() => status,
-            // Most hand the link to a browser that runs already, and end.
-            _ => std::future::pending().await,
-        }
-    };
-    let fetched = tokio::select! {
-        fetched = link.wait() => fetched,
-        status = gave_up => return Err(
-            Fault::new(Exit::Fault, "the browser did not open")
-                .because(format!("it ended with {status}"))
-                .fix("set `browser` in the config, or `sekisho console TARGET --print`")
-        ),
-    };
-    match fetched {
-        Fetched::Yes => Ok(format!("the console of {} is open, and {}", pass.target, until(ends))),
-        Fetched::TooLate => {
-            Err(Fault::new(Exit::Fault, "the browser did not come for the link within a minute")
-                .because("it runs on another machine, or in a sandbox that cannot reach 127.0.0.1")
-                .fix("sekisho console TARGET --print"))
-        }
-    }
-}
-
-/// The URL that signs in, and when the console ends, UTC.
-async fn url(
-    context: &Context,
-    pass: &Pass,
-    service: Option<&Service>,
-) -> Result<(Secret, Timestamp), Fault> {
-    let aws = Aws::new(&context.config().auth)?;
-    let partition = pass.target.role.partition().parse().unwrap_or(Partition::Aws);
-    let site = aws.console(partition)?;
-    // AWS refuses a duration for what came through an auth session (role chaining).
-    let life = match pass.flow {
-        Flow::Direct => Some(pass.target.duration),
-        Flow::Shared => None,
-    };
-    let token = aws.sign_in_token(&site, &pass.credentials, life).await?;
-    let ends = life.map_or(pass.credentials.expires, |life| {
-        Timestamp::now() + SignedDuration::try_from(life).unwrap_or_default()
-    });
-    let region = pass.target.region.as_ref();
-    Ok((site.url(&token, region, service), ends))
-}
-
-fn until(ends: Timestamp) -> String {
-    ends.strftime("the console ends at %H:%M UTC").to_string()
 }

@@ -10,9 +10,10 @@ use crate::services::child::environment::Inherited;
 use crate::services::child::export;
 
 use crate::cli::args::Common;
-use crate::cli::context::{Context, block_on};
+use crate::cli::context::Context;
 use crate::cli::out::Out;
 use crate::cli::prompt::{self, Codes};
+use crate::cli::runtime::block_on;
 use crate::cli::terminal::Terminal;
 use crate::cli::warm;
 use crate::cli::world::World;
@@ -69,7 +70,7 @@ fn issue(
         tokio::time::timeout(limit, context.enter(target, cleared, RENEW, codes))
             .await
             .unwrap_or_else(|_| Err(too_late(limit)))
-    })??;
+    })?;
     for note in &pass.notes {
         out.debug(note);
     }

@@ -5,44 +5,38 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use crate::domain::config::Strictness;
-use crate::domain::fault::{Exit, Fault};
+use crate::domain::fault::Exit;
 use crate::services::aws::{Aws, Signer};
-use crate::services::config::files;
 use crate::services::doctor::{self, DoctorInput, Health, Online};
 use crate::services::store::files::Dir;
 use crate::services::store::keychain;
 use crate::services::verify;
 
-use crate::cli::args::Common;
-use crate::cli::args::DoctorArgs;
-use crate::cli::context::{Context, block_on};
+use crate::cli::args::{Common, DoctorArgs};
+use crate::cli::context::Context;
 use crate::cli::out::Out;
-use crate::cli::world::{self, World};
+use crate::cli::runtime::block_on;
+use crate::cli::world::World;
 
 /// Examines this machine; whatever is broken, it goes on with the rest.
-pub fn run(world: &World, common: &Common, arguments: DoctorArgs, out: Out) -> Result<Exit, Fault> {
+pub fn run(world: &World, common: &Common, arguments: DoctorArgs, out: Out) -> Exit {
     let env: BTreeMap<String, String> = std::env::vars_os()
         .filter_map(|(name, value)| {
             Some((name.into_string().ok()?, value.to_string_lossy().into_owned()))
         })
         .collect();
     let paths = world.paths();
-    let loaded = match world {
-        World::Demo(_) => super::demo::example(),
-        World::Real => world::config_path(common).and_then(|path| {
-            let home = paths.as_ref().ok().map(|paths| paths.home.clone());
-            files::load(&path, home.as_deref(), Strictness::Tolerant).map(|(loaded, _)| loaded)
-        }),
-    };
+    let loaded = world.inspect(common, Strictness::Tolerant);
     let keychain = keychain::probe();
     let context = Context::open(world.clone(), common.clone(), "doctor", out).ok();
-    let key = context.as_ref().and_then(crate::cli::context::Context::key_without_asking);
+    let key = context.as_ref().and_then(Context::key_without_asking);
     let online = match (&context, arguments.offline) {
         (Some(context), false) => block_on(async {
-            let aws = Aws::new(&context.config().auth).ok()?;
+            let aws = Aws::new(&context.config().auth)?;
             let signer = key.as_ref().and_then(|key| key.as_ref().ok()).map(|key| Signer::Key(key));
-            Online::ask(&aws, signer).await.ok()
-        })?,
+            Online::ask(&aws, signer).await
+        })
+        .ok(),
         _ => None,
     };
     let sessions =
@@ -63,5 +57,5 @@ pub fn run(world: &World, common: &Common, arguments: DoctorArgs, out: Out) -> R
     });
     out.print(&if arguments.json { doctor::json(&rows) } else { doctor::text(&rows) });
     let worst = rows.iter().map(|row| row.verdict).max();
-    Ok(if worst == Some(Health::Fail) { Exit::Fault } else { Exit::Done })
+    if worst == Some(Health::Fail) { Exit::Fault } else { Exit::Done }
 }

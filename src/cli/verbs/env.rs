@@ -3,6 +3,7 @@
 //! stdout is code for a shell to evaluate: empty unless everything succeeded.
 
 use std::io::IsTerminal;
+use std::rc::Rc;
 
 use crate::domain::account::Overrides;
 use crate::domain::fault::{Exit, Fault};
@@ -10,12 +11,14 @@ use crate::domain::guard::Confirmation;
 use crate::domain::pass::{Asking, NotIssued, Renew, Request, Terms};
 use crate::services::child::environment::{Environment, Form, Inherited, Masking, Syntax};
 use crate::services::child::shell::{Hookable, Shell};
+use crate::ui::model::Outcome;
 
-use super::pick;
 use crate::cli::args::{Common, EnvArgs, Format};
-use crate::cli::context::{Context, block_on};
+use crate::cli::context::Context;
 use crate::cli::out::Out;
 use crate::cli::prompt;
+use crate::cli::runtime::block_on;
+use crate::cli::switcher::Switcher;
 use crate::cli::warm;
 use crate::cli::world::World;
 
@@ -39,9 +42,9 @@ pub fn run(world: &World, common: Common, arguments: &EnvArgs, out: Out) -> Resu
         Context::open(world.clone(), common, "env", out)?.cleared_environment()
     } else {
         let verb = target.map_or_else(|| "env".to_owned(), |target| format!("env {target}"));
-        match entered(world, common, &inherited, &verb, target, out)? {
-            Ok(environment) => environment,
-            Err(exit) => return Ok(exit),
+        match enter(world, common, &inherited, &verb, target, out)? {
+            Entered::Target(environment) => environment,
+            Entered::Nothing(exit) => return Ok(exit),
         }
     };
     print(out, &environment, form, masking)
@@ -57,9 +60,9 @@ pub fn switch(
 ) -> Result<Exit, Fault> {
     let inherited = Inherited::current();
     let shell = hook.ok_or_else(|| missing_hook(&inherited, "switch"))?;
-    match entered(world, common, &inherited, "switch", target, out)? {
-        Ok(environment) => print_code(out, &environment, shell),
-        Err(exit) => Ok(exit),
+    match enter(world, common, &inherited, "switch", target, out)? {
+        Entered::Target(environment) => print_code(out, &environment, shell),
+        Entered::Nothing(exit) => Ok(exit),
     }
 }
 
@@ -88,39 +91,52 @@ pub fn refresh(context: &Context, hook: Option<Hookable>, quiet: bool) -> Result
     let pass = if quiet {
         let terms = Terms { renew: Renew::ByFlow, asking: Asking::Never };
         let request = Request { target: cleared, code: None, passphrase: None, terms };
-        match block_on(context.broker().issue(&request))? {
+        match block_on(context.broker().issue(&request)) {
             Ok(pass) => pass,
             Err(NotIssued::Code(_) | NotIssued::Passphrase(_)) => return Ok(Exit::NeedsPerson),
             Err(NotIssued::Fault(fault)) => return Ok(fault.exit),
         }
     } else {
         let terms = Terms { renew: Renew::Now, asking: Asking::Allowed };
-        block_on(prompt::pass(context.broker(), cleared, terms, &mut context.codes()))??
+        block_on(prompt::pass(context.broker(), cleared, terms, &mut context.codes()))?
     };
     let environment = context.environment(pass, context.inherited().depth());
     print_code(context.out, &environment, shell)
 }
 
-/// The environment of the named target, or of one chosen from the list on the terminal.
-fn entered(
+/// What came of entering a target.
+enum Entered {
+    /// Its environment.
+    Target(Environment),
+    /// The list was left without a choice.
+    Nothing(Exit),
+}
+
+/// Enters the named target, or one chosen from the list on the terminal.
+fn enter(
     world: &World,
     common: Common,
     inherited: &Inherited,
     verb: &str,
     target: Option<&str>,
     out: Out,
-) -> Result<Result<Environment, Exit>, Fault> {
+) -> Result<Entered, Fault> {
     let depth = inherited.depth();
     let warm = target.and_then(|name| warm::environment(world, &common, inherited, name, depth));
     if let Some(environment) = warm {
-        return Ok(Ok(environment));
+        return Ok(Entered::Target(environment));
     }
-    let context = Context::open(world.clone(), common, verb, out)?;
+    let context = Rc::new(Context::open(world.clone(), common, verb, out)?);
     let pass = match target {
-        Some(name) => Ok(context.pass(name)?),
-        None => pick::choose(&context)?,
+        Some(name) => context.pass(name)?,
+        None => match block_on(Switcher::over(Rc::clone(&context))?.choose())? {
+            Outcome::Enter(_, pass) => *pass,
+            Outcome::Quit | Outcome::Cancelled => return Ok(Entered::Nothing(Exit::Cancelled)),
+            Outcome::Signalled(signal) => return Ok(Entered::Nothing(Exit::Child(128 + signal))),
+            Outcome::Failed(fault) => return Err(fault),
+        },
     };
-    Ok(pass.map(|pass| context.environment(pass, depth)))
+    Ok(Entered::Target(context.environment(pass, depth)))
 }
 
 /// Prints what the calling shell evaluates.

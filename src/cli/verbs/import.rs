@@ -1,5 +1,7 @@
 //! `import`: accounts that AWS's own tools or the organisation already know.
 
+use std::path::Path;
+
 use zeroize::Zeroizing;
 
 use crate::domain::fault::{Exit, Fault};
@@ -9,10 +11,11 @@ use crate::domain::import::profiles::Profiles;
 use crate::domain::text::{count, sanitize};
 use crate::services::{aws, config::files};
 
-use super::init;
 use crate::cli::args::{AwsConfigArgs, Common, OrganizationsArgs};
-use crate::cli::context::{Context, block_on};
+use crate::cli::context::Context;
+use crate::cli::new_config::HEADING;
 use crate::cli::out::Out;
+use crate::cli::runtime::block_on;
 use crate::cli::world::World;
 use crate::cli::{diff, prompt};
 
@@ -23,9 +26,7 @@ pub fn profiles(
     arguments: &AwsConfigArgs,
     out: Out,
 ) -> Result<Exit, Fault> {
-    if arguments.write {
-        init::outside_demo(world)?;
-    }
+    let destination = arguments.write.then(|| world.new_config_path(common)).transpose()?;
     let home = world.paths()?.home;
     let [_, config] = aws::profile_files(&home);
     let file = arguments.profile_file.as_ref().unwrap_or(&config);
@@ -39,34 +40,32 @@ pub fn profiles(
     })?);
     let wishes = Wishes { auth_account: arguments.account, region: common.region.clone() };
     let mut imported = convert(&Profiles::parse(&text), &wishes)?;
-    imported.draft.heading = init::HEADING.map(str::to_owned).to_vec();
+    imported.draft.heading = HEADING.map(str::to_owned).to_vec();
     imported.draft.heading.push(format!("Made from {source} by `sekisho import aws-config`."));
     let yaml = imported.draft.to_string();
     for remark in &imported.remarks {
         out.warn(remark);
     }
-    let count = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
     let summary = format!(
         "{}, {} from {source}",
         count(imported.draft.accounts.len(), "account"),
         count(imported.taken, "role")
     );
-    if !arguments.write {
+    let Some(path) = destination else {
         out.print(&yaml);
         out.info(&format!("{summary}; --write makes it the config"));
         return Ok(Exit::Done);
-    }
+    };
     out.info(&summary);
-    write(common, &yaml, arguments.yes, out)
+    write(&path, &yaml, arguments.yes, out)
 }
 
 /// Makes a text the config, after showing what changes.
-fn write(common: &Common, yaml: &str, yes: bool, out: Out) -> Result<Exit, Fault> {
-    let path = files::locate(common.config.as_deref(), |name| std::env::var_os(name))?;
+fn write(path: &Path, yaml: &str, yes: bool, out: Out) -> Result<Exit, Fault> {
     let shown = sanitize(&path.to_string_lossy());
     let is_there = path.symlink_metadata().is_ok();
     let before = if is_there {
-        files::read_foreign(&path).map_err(|why| {
+        files::read_foreign(path).map_err(|why| {
             let what = format!("{shown} cannot be read, so it is not replaced");
             Fault::new(Exit::Usage, what).because(why)
         })?
@@ -86,7 +85,7 @@ fn write(common: &Common, yaml: &str, yes: bool, out: Out) -> Result<Exit, Fault
             format!("write {shown}?")
         })?;
     }
-    files::write(&path, yaml)?;
+    files::write(path, yaml)?;
     out.info(&format!("wrote {shown}"));
     out.info("next: sekisho key import takes the access key out of ~/.aws/credentials; sekisho key add asks for it");
     Ok(Exit::Done)
@@ -97,9 +96,9 @@ pub fn organizations(context: &Context, arguments: OrganizationsArgs) -> Result<
     let members = match &arguments.via {
         Some(target) => {
             let pass = context.pass(target)?;
-            block_on(context.broker().members_through(&pass))??
+            block_on(context.broker().members_through(&pass))?
         }
-        None => block_on(prompt::members(context.broker(), &mut context.codes()))??,
+        None => block_on(prompt::members(context.broker(), &mut context.codes()))?,
     };
     let auth = context.config().auth.account;
     let has_role = arguments.role.is_some();

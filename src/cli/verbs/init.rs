@@ -6,21 +6,15 @@ use crate::domain::config::MfaDevice;
 use crate::domain::config::draft::{Draft, DraftAccount, DraftAuth};
 use crate::domain::fault::{Exit, Fault};
 use crate::domain::ids::{AccountId, Malformed, MfaSerial, Name, Region, RoleName, UserName};
-use crate::domain::text::sanitize;
+use crate::domain::text::{sanitize, shell_quoted};
 use crate::services::config::files;
 
-use super::demo::EXAMPLE;
 use crate::cli::args::Common;
+use crate::cli::emulated::EXAMPLE;
+use crate::cli::new_config::HEADING;
 use crate::cli::out::Out;
 use crate::cli::terminal::Terminal;
 use crate::cli::world::World;
-
-/// What stands at the top of a new config.
-pub const HEADING: [&str; 3] = [
-    "sekisho's config: names, never a secret. The access key goes into the store: sekisho key add",
-    "`sekisho config check` reports errors in it, `sekisho config show` prints every value and its source.",
-    "config.example.yaml in sekisho's sources explains every key.",
-];
 
 /// Makes a config where there is none.
 pub fn run(
@@ -33,11 +27,10 @@ pub fn run(
     if let Some(shell) = shell {
         return Err(Fault::new(Exit::Usage, "`init` makes a config").fix(format!(
             "for the shell hook: `sekisho hook {}`",
-            crate::cli::quote(&sanitize(shell))
+            shell_quoted(&sanitize(shell))
         )));
     }
-    outside_demo(world)?;
-    let path = files::locate(common.config.as_deref(), |name| std::env::var_os(name))?;
+    let path = world.new_config_path(common)?;
     let shown = sanitize(&path.to_string_lossy());
     // Not `exists`: a link that leads nowhere is somebody's too.
     if path.symlink_metadata().is_ok() && !force {
@@ -56,16 +49,6 @@ pub fn run(
     }
     out.info("next: sekisho key add");
     Ok(Exit::Done)
-}
-
-/// Refuses what would write the person's own config from inside a demo.
-pub fn outside_demo(world: &World) -> Result<(), Fault> {
-    match world {
-        World::Real => Ok(()),
-        World::Demo(_) => Err(Fault::new(Exit::Usage, "the demo has a config of its own")
-            .because("what runs in a demo stays in it")
-            .fix("leave the demo, then try again")),
-    }
 }
 
 fn questions(terminal: &mut Terminal, common: &Common, home: &Path) -> Result<Draft, Fault> {

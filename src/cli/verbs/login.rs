@@ -4,18 +4,21 @@ use jiff::Timestamp;
 
 use crate::domain::config::StoreChoice;
 use crate::domain::fault::{Exit, Fault};
+use crate::domain::text::{sanitize, shell_quoted};
 use crate::services::session::access_key;
 use crate::ui::clock;
 
-use crate::cli::context::{Context, block_on};
+use crate::cli::context::Context;
 use crate::cli::prompt;
+use crate::cli::runtime::block_on;
+use crate::cli::wording::date_time;
 
 /// Signs in, and says until when.
 pub fn run(context: &Context, target: Option<&str>) -> Result<Exit, Fault> {
     if let Some(target) = target {
         return Err(Fault::new(Exit::Usage, "`login` signs in once, for every account")
             .because("it takes no target")
-            .fix(format!("for the web console: `sekisho console {}`", crate::cli::quote(target)))
+            .fix(format!("for the web console: `sekisho console {}`", shell_quoted(target)))
             .fix("for the code of the day: `sekisho login`"));
     }
     if context.config().store == StoreChoice::None {
@@ -25,11 +28,11 @@ pub fn run(context: &Context, target: Option<&str>) -> Result<Exit, Fault> {
     }
     let broker = context.broker();
     let before = broker.status().auth;
-    let until = block_on(prompt::sign_in(broker, &mut context.codes()))??;
+    let until = block_on(prompt::sign_in(broker, &mut context.codes()))?;
     let already = before.is_some_and(|auth| auth.expires == until);
     if already && access_key::is_stored(&context.config().auth) {
         // What a live session spared: the passphrase, better given now than in the middle of things.
-        if let Err(refusal) = block_on(broker.unlock())? {
+        if let Err(refusal) = block_on(broker.unlock()) {
             context.out.warn(&refusal.into_fault().what);
         }
     }
@@ -45,14 +48,9 @@ pub fn run(context: &Context, target: Option<&str>) -> Result<Exit, Fault> {
         "{} as {} ({}) until {}, {} left",
         if already { "already signed in" } else { "signed in" },
         user.unwrap_or_default(),
-        crate::domain::text::sanitize(&device.unwrap_or_default()),
-        when(until),
+        sanitize(&device.unwrap_or_default()),
+        date_time(until),
         clock::left(until, Timestamp::now()),
     ));
     Ok(Exit::Done)
-}
-
-/// An instant for people: `2026-11-24 06:12 UTC`.
-pub fn when(instant: Timestamp) -> String {
-    instant.strftime("%Y-%m-%d %H:%M UTC").to_string()
 }

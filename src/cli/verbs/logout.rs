@@ -7,9 +7,9 @@ use crate::domain::text::sanitize;
 use crate::services::child::running::{self, Running};
 use crate::ui::clock;
 
-use super::login::when;
 use crate::cli::columns::align;
 use crate::cli::context::Context;
+use crate::cli::wording::date_time;
 
 /// Which sessions are to be forgotten.
 pub enum What<'a> {
@@ -45,7 +45,7 @@ pub fn run(context: &Context, what: &What<'_>) -> Result<Exit, Fault> {
         let user = status.user.map(|user| format!(" of {user}"));
         rows.push([
             format!("  auth session{}", user.unwrap_or_default()),
-            format!("until {}", when(auth.expires)),
+            format!("until {}", date_time(auth.expires)),
             format!("{} left", clock::left(auth.expires, now)),
             String::new(),
         ]);
@@ -55,7 +55,7 @@ pub fn run(context: &Context, what: &What<'_>) -> Result<Exit, Fault> {
     for (target, live) in gone {
         rows.push([
             format!("  {}", target.name()),
-            format!("until {}", when(live.expires)),
+            format!("until {}", date_time(live.expires)),
             format!("{} left", clock::left(live.expires, now)),
             holders(&running, &target.name()),
         ]);

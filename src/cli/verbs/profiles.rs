@@ -8,8 +8,9 @@ use crate::domain::duration::show_duration;
 use crate::domain::fault::{Exit, Fault};
 use crate::domain::guard::Guard;
 use crate::domain::profiles::{self, Damaged, Parts, Profile};
-use crate::domain::text::sanitize;
+use crate::domain::text::{sanitize, shell_quoted};
 use crate::services::aws;
+use crate::services::child::process;
 use crate::services::store::files::write_through;
 
 use crate::cli::args::ProfilesArgs;
@@ -109,10 +110,7 @@ fn wanted(context: &Context, arguments: &ProfilesArgs) -> Result<Vec<Profile>, F
 
 /// How sekisho is called from anywhere, as it was called now.
 fn command(context: &Context) -> Result<String, Fault> {
-    let program = std::env::current_exe().map_err(|error| {
-        Fault::new(Exit::Fault, "sekisho does not find its own program").because(error.to_string())
-    })?;
-    let mut words = vec![word(&program)?, "credential-process".into()];
+    let mut words = vec![word(&process::own_program()?)?, "credential-process".into()];
     if let Some(config) = context.named_config() {
         words.extend(["--config".into(), word(&config)?]);
     }
@@ -136,7 +134,7 @@ fn word(path: &Path) -> Result<String, Fault> {
     if text.contains(char::is_control) || text.contains(" #") || text.contains(" ;") {
         return Err(refused());
     }
-    Ok(crate::cli::quote(text))
+    Ok(shell_quoted(text))
 }
 
 fn refuse_doubles(body: &str, parts: &Parts<'_>, file: &Path) -> Result<(), Fault> {

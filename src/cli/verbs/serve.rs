@@ -5,12 +5,13 @@ use std::ffi::OsString;
 use crate::domain::fault::{Exit, Fault};
 use crate::services::child::process;
 
-use crate::cli::context::{Context, block_on};
+use crate::cli::context::Context;
+use crate::cli::runtime::block_on;
 
 /// Runs the command to its end, its endpoint with it.
 pub fn run(context: &Context, target: &str, command: &[OsString]) -> Result<Exit, Fault> {
     let pass = context.pass(target)?;
     let inherited = context.inherited();
     let child = async |environment| process::run(environment, inherited, command).await;
-    block_on(context.serve(pass, child))?
+    block_on(context.serve(pass, child))
 }

@@ -21,12 +21,11 @@ use crate::domain::fault::Exit;
 use crate::domain::ids::{AccountId, UserName};
 use crate::domain::text::sanitize;
 use crate::services::aws;
-use crate::services::store::keychain;
 use crate::ui::clock;
 
-use super::login::when;
 use crate::cli::columns::align;
 use crate::cli::context::Context;
+use crate::cli::wording::{date_time, key_source};
 
 #[derive(Serialize)]
 struct Status {
@@ -123,7 +122,7 @@ impl Status {
         let signed_in = match &self.auth_session {
             Some(auth) => format!(
                 "until {}, {} left ({})",
-                when(auth.expires),
+                date_time(auth.expires),
                 clock::left(auth.expires, now),
                 sanitize(&auth.device)
             ),
@@ -132,7 +131,7 @@ impl Status {
         let mut rows = vec![
             ["user".to_owned(), user],
             ["signed in".into(), signed_in],
-            ["access key".into(), home(key)],
+            ["access key".into(), key_source(key)],
             ["sessions".into(), self.sessions.unwrap_or("none yet").into()],
         ];
         rows.extend(self.detours.iter().map(|detour| ["detour".into(), detour.clone()]));
@@ -144,7 +143,7 @@ impl Status {
                     session.target.clone(),
                     session.scope.into(),
                     session.flow.into(),
-                    when(session.expires),
+                    date_time(session.expires),
                     clock::left(session.expires, now),
                 ]
             });
@@ -153,20 +152,5 @@ impl Status {
             text.push_str(&align(&rows));
         }
         text
-    }
-}
-
-/// Where a config's key comes from, in words.
-pub fn home(key: &KeySource) -> String {
-    match key {
-        KeySource::Auto => "the store".into(),
-        KeySource::Keyring => keychain::LABEL.into(),
-        KeySource::File => "sealed file".into(),
-        KeySource::Env => "the environment".into(),
-        KeySource::Profile(name) => format!("profile {}", sanitize(name)),
-        KeySource::Command(argv) => {
-            let program = argv.first().map(|program| sanitize(program));
-            format!("key_command {}", program.unwrap_or_default())
-        }
     }
 }

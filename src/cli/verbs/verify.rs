@@ -16,8 +16,9 @@ use crate::services::verify::text::{self, Detail};
 use crate::services::verify::{Chosen, Plan, Progress, Verifier};
 
 use crate::cli::args::VerifyArgs;
-use crate::cli::context::{Context, block_on};
+use crate::cli::context::Context;
 use crate::cli::prompt::{self, Codes};
+use crate::cli::runtime::block_on;
 
 /// Says what will be called, asks, probes, and tells what came of it.
 pub fn run(context: &Context, arguments: &VerifyArgs) -> Result<Exit, Fault> {
@@ -57,7 +58,7 @@ pub fn run(context: &Context, arguments: &VerifyArgs) -> Result<Exit, Fault> {
             text::report(&report, auth, detail)
         });
         Ok(report.exit())
-    })?
+    })
 }
 
 fn plan(context: &Context, names: &[String]) -> Result<Plan, Fault> {

@@ -19,6 +19,13 @@ use super::environment::{Block, Environment, Inherited};
 use crate::domain::fault::{Exit, Fault};
 use crate::domain::text::sanitize;
 
+/// The file of the program that runs.
+pub fn own_program() -> Result<PathBuf, Fault> {
+    std::env::current_exe().map_err(|error| {
+        Fault::new(Exit::Fault, "cannot find sekisho's own executable").because(error.to_string())
+    })
+}
+
 /// Turns this process into a command. Returns only if that failed: 127 not found, 126 cannot run.
 ///
 /// A real `execve`: same pid, no wrapper, the arguments untouched.

@@ -57,7 +57,7 @@ fn a_sound_config_is_said_to_be_so_and_shown_with_origins() {
     exit 0
     ── stdout
     ── stderr
-    sekisho: the config is sound: 2 accounts
+    sekisho: the config is valid: 2 accounts
     ");
     let said = home.run(&["config", "show"]).unwrap();
     assert_eq!((said.code, said.stderr.as_str()), (0, ""));

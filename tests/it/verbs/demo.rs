@@ -152,6 +152,42 @@ fn the_config_of_the_demo_is_the_example() {
 }
 
 #[test]
+fn a_demo_of_a_named_config_uses_that_config_in_every_verb() {
+    let home = tempfile::tempdir().unwrap();
+    let config = home.path().join("tmp/c.yaml");
+    tmp(home.path());
+    let text = "version: 1
+auth: {account: \"111111111111\", region: eu-west-3, user: sato}
+accounts:
+  - {name: only-here, id: \"222222222222\", roles: [Developer]}
+";
+    std::fs::write(&config, text).unwrap();
+    let named = config.to_str().unwrap();
+    for (verb, shown) in [
+        (&["config", "check"][..], ": 1 account\n"),
+        (&["config", "show"], "only-here"),
+        (&["doctor", "--offline"], "1 account"),
+        (&["list"], "only-here/Developer\n"),
+        (&["profiles"], "only-here"),
+    ] {
+        for arguments in [
+            &[&["demo", "--config", named], verb].concat(),
+            &[&["--config", named, "demo"], verb].concat(),
+            &[&["demo"], verb, &["--config", named]].concat(),
+        ] {
+            let Some(mut command) = command(home.path(), arguments) else {
+                return;
+            };
+            let output = command.output().unwrap();
+            let text = [output.stdout, output.stderr].concat();
+            let text = String::from_utf8(text).unwrap();
+            assert!(text.contains(shown), "{arguments:?}: {text}");
+            assert!(!text.contains("dev-tanaka"), "{arguments:?}: {text}");
+        }
+    }
+}
+
+#[test]
 fn a_verb_that_fails_in_a_demo_keeps_its_exit_code() {
     let home = tempfile::tempdir().unwrap();
     for (arguments, code) in [

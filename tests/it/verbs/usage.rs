@@ -67,6 +67,24 @@ fn a_verb_that_does_not_exist_leads_to_one_that_does() {
 }
 
 #[test]
+fn options_before_a_word_that_is_no_verb_count() {
+    let home = Home::new();
+    let config = home.path().join(".config/sekisho/config.yaml");
+    std::fs::rename(config, home.path().join("other.yaml")).unwrap();
+    for (arguments, fix) in [
+        (&["--config", "other.yaml", "dev"][..], "fix  sekisho --config other.yaml shell dev"),
+        (&["--config", "other.yaml", "exce", "dev"], "no verb exce"),
+        (&["key", "rotte"], "unrecognized subcommand 'rotte'"),
+    ] {
+        let Some(said) = home.run(arguments) else {
+            return;
+        };
+        assert_eq!((said.code, said.stdout.as_str()), (2, ""), "{arguments:?}");
+        assert!(said.stderr.contains(fix), "{arguments:?}: {}", said.stderr);
+    }
+}
+
+#[test]
 fn an_option_that_does_not_exist_is_usage() {
     let home = Home::new();
     for arguments in [

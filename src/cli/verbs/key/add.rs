@@ -7,9 +7,11 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use zeroize::Zeroizing;
 
-use crate::cli::context::{Context, block_on};
+use crate::cli::context::Context;
 use crate::cli::prompt;
+use crate::cli::runtime::block_on;
 use crate::cli::terminal::Terminal;
+use crate::cli::wording;
 use crate::domain::fault::{Exit, Fault};
 use crate::domain::ids::UserName;
 use crate::domain::rotation::{KeyEntry, StoredKey};
@@ -31,7 +33,7 @@ pub fn run(context: &Context, yes: bool) -> Result<Exit, Fault> {
         read.map_err(|_| unreadable())?;
         parse(&text)?
     };
-    block_on(keep(context, key, yes))??;
+    block_on(keep(context, key, yes))?;
     Ok(Exit::Done)
 }
 
@@ -79,7 +81,7 @@ pub async fn keep(context: &Context, key: AccessKey, yes: bool) -> Result<(), Fa
     if !is_stored(&context.config().auth) {
         out.warn(&format!(
             "the config takes its key from {}; set `auth.key: auto` to use this one",
-            crate::cli::verbs::status::home(&context.config().auth.key)
+            wording::key_source(&context.config().auth.key)
         ));
     }
     Ok(())

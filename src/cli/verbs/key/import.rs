@@ -1,6 +1,7 @@
 //! `key import`: a profile's key out of `~/.aws/credentials` and into the store.
 
-use crate::cli::context::{Context, block_on};
+use crate::cli::context::Context;
+use crate::cli::runtime::block_on;
 use crate::cli::{diff, prompt};
 use crate::domain::fault::{Exit, Fault};
 use crate::domain::text::sanitize;
@@ -31,7 +32,7 @@ pub fn run(
         ))?;
     }
     let key = found.key;
-    block_on(add::keep(context, key, yes))??;
+    block_on(add::keep(context, key, yes))?;
     let copy = file.replace(&rest, backup)?;
     out.info(&format!("taken out of {}", sanitize(&shown)));
     if let Some(copy) = copy {

@@ -5,8 +5,10 @@ use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::cli::context::{Context, block_on};
+use crate::cli::context::Context;
 use crate::cli::prompt::{self, Codes};
+use crate::cli::runtime::block_on;
+use crate::cli::wording;
 use crate::domain::fault::{Exit, Fault};
 use crate::domain::ids::AccessKeyId;
 use crate::domain::rotation::{Done, Stage, Step, next, record};
@@ -27,7 +29,7 @@ pub fn run(context: &Context, finish: bool, yes: bool) -> Result<Exit, Fault> {
     let auth = &context.config().auth;
     if !is_stored(auth) {
         return Err(Fault::new(Exit::Usage, "the access key is not in the store")
-            .because(format!("the config takes it from {}", crate::cli::verbs::status::home(&auth.key)))
+            .because(format!("the config takes it from {}", wording::key_source(&auth.key)))
             .fix("put it there first: `sekisho key add` or `sekisho key import`, and `auth.key: auto`")
             .fix("or rotate it where it lives"));
     }
@@ -45,7 +47,7 @@ pub fn run(context: &Context, finish: bool, yes: bool) -> Result<Exit, Fault> {
             codes: context.codes(),
         };
         rotation.run(finish, yes).await
-    })?
+    })
 }
 
 struct Rotation<'a> {

@@ -9,9 +9,9 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::cli::columns::align;
-use crate::cli::context::{Context, block_on};
-use crate::cli::verbs::login::when;
-use crate::cli::verbs::status::home;
+use crate::cli::context::Context;
+use crate::cli::runtime::block_on;
+use crate::cli::wording::{date_time, key_source};
 use crate::domain::fault::{Exit, Fault};
 use crate::domain::ids::AccessKeyId;
 use crate::domain::pass::{Asking, NotIssued};
@@ -47,7 +47,7 @@ struct LastUsed {
 
 /// Shows the key. AWS is asked only where a live session serves: nobody is asked for a code.
 pub fn run(context: &Context, json: bool) -> Result<Exit, Fault> {
-    let status = block_on(status(context))??;
+    let status = block_on(status(context))?;
     if json {
         context.out.json(&status);
     } else {
@@ -82,7 +82,7 @@ async fn status(context: &Context) -> Result<Status, Fault> {
         let key = access_key::load(auth, store, state, person, None)
             .await
             .map_err(NotIssued::into_fault)?;
-        (key.id, home(&auth.key), None, None)
+        (key.id, key_source(&auth.key), None, None)
     };
     let aws = ask_aws(context, &id).await;
     let created = aws.as_ref().and_then(|aws| aws.created).or(kept);
@@ -126,7 +126,7 @@ async fn ask_aws(context: &Context, id: &AccessKeyId) -> Option<AtAws> {
 impl Status {
     fn for_people(&self) -> String {
         let age = match (self.created, self.age_days) {
-            (Some(at), Some(days)) => format!("{days} days (since {})", when(at)),
+            (Some(at), Some(days)) => format!("{days} days (since {})", date_time(at)),
             _ => "not known".into(),
         };
         let mut rows = vec![
@@ -146,7 +146,9 @@ impl Status {
             };
             rows.push(["at AWS".into(), state.into()]);
             let used = match &aws.last_used {
-                Some(used) => format!("{} ({} in {})", when(used.at), used.service, used.region),
+                Some(used) => {
+                    format!("{} ({} in {})", date_time(used.at), used.service, used.region)
+                }
                 None => "never, as far as AWS tells".into(),
             };
             rows.push(["last used".into(), used]);

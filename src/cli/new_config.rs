@@ -1,0 +1,8 @@
+//! What `init` and `import aws-config` write at the top of a new config.
+
+/// The comment at the top of a new config, line by line.
+pub const HEADING: [&str; 3] = [
+    "The config of sekisho. It holds no secrets: `sekisho key add` stores the access key.",
+    "`sekisho config check` reports errors in it, `sekisho config show` prints every value and its source.",
+    "config.example.yaml in sekisho's sources explains every key.",
+];

@@ -1,0 +1,262 @@
+//! The switcher with everything it works with: the list of `ui`, and the services behind it.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::future::poll_fn;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Poll, ready};
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::domain::account::{Catalog, Overrides, Target};
+use crate::domain::config::{Order, Symbols};
+use crate::domain::fault::{Exit, Fault};
+use crate::domain::history::HistoryEvent;
+use crate::domain::ids::{MfaSerial, RoleArn};
+use crate::domain::keymap::Keymap;
+use crate::domain::pass::{NotIssued, Pass, Request, SessionStatus};
+use crate::services::session::history::HistoryFile;
+use crate::services::store::files::Dir;
+use crate::services::verify;
+use crate::ui::model::{DeviceCode, Model, Outcome, SwitcherSetup};
+use crate::ui::theme::{Glyphs, Paint, Theme};
+use crate::ui::{self, Host, screen};
+
+use super::args::Common;
+use super::context::Context;
+use super::out::Out;
+use super::world::{ConfigReader, World};
+
+/// How long the first frame waits for the config: a small one is read by then.
+const PATIENCE: Duration = Duration::from_millis(10);
+
+/// The list, kept between two subshells.
+pub struct Switcher {
+    model: Model,
+    host: SwitcherHost,
+}
+
+impl Switcher {
+    /// A list that can be drawn before a large config is read.
+    pub async fn open(world: &World, common: Common, query: &str, out: Out) -> Result<Self, Fault> {
+        let reader = ConfigReader::start(world, &common)?;
+        let loading = Loading { world: world.clone(), common, out, reader };
+        let host = SwitcherHost { config: RefCell::new(ConfigState::Loading(loading)) };
+        if let Ok(read) = tokio::time::timeout(PATIENCE, host.loaded()).await {
+            let context = read?;
+            return Ok(Self { model: model(&context, query)?, host });
+        }
+        let history = HistoryFile::new(&world.paths()?).read();
+        Ok(Self { model: Model::new(unread_setup(out), history, query), host })
+    }
+
+    /// A list over a context that is open already.
+    pub fn over(context: Rc<Context>) -> Result<Self, Fault> {
+        let model = model(&context, "")?;
+        let config = RefCell::new(ConfigState::Loaded(context));
+        Ok(Self { model, host: SwitcherHost { config } })
+    }
+
+    /// Shows the list until a pass is issued or it is left. No secret is kept afterwards.
+    pub async fn choose(&mut self) -> Result<Outcome, Fault> {
+        let outcome = ui::pick(&mut self.model, &self.host).await;
+        if let Some(context) = self.host.context() {
+            context.broker().release_secrets();
+            if let Ok(Outcome::Enter(_, pass)) = &outcome {
+                pass.notes.iter().for_each(|note| context.out.warn(note));
+            }
+        }
+        outcome.map_err(|error| no_screen(&error))
+    }
+
+    /// The context, once the config is read: it always is when the list has issued a pass.
+    pub fn context(&self) -> Result<Rc<Context>, Fault> {
+        self.host.context().ok_or_else(not_read)
+    }
+
+    /// Shows a line when the list opens next.
+    pub fn show(&mut self, line: String) {
+        self.model.say(line);
+    }
+}
+
+/// A list of everything the config names; the config's own query where none is given.
+fn model(context: &Context, query: &str) -> Result<Model, Fault> {
+    let (setup, catalog) = setup(context)?;
+    let history = HistoryFile::new(context.paths()).read();
+    let query = if query.is_empty() { &context.config().list.query } else { query };
+    Ok(Model::new(setup, history, query).with_catalog(catalog, Timestamp::now()))
+}
+
+fn setup(context: &Context) -> Result<(SwitcherSetup, Arc<Catalog>), Fault> {
+    let config = context.config();
+    let keymap = Keymap::new(&config.list.keys).map_err(|why| {
+        Fault::new(Exit::Usage, "the config's keys do not work").because(why.to_string())
+    })?;
+    let setup = SwitcherSetup {
+        auth_account: Some(config.auth.account),
+        detours: context.detours(),
+        warnings: context.warnings().to_vec(),
+        depth: context.inherited().depth(),
+        exec: context.command("exec"),
+        overrides: context.overrides(),
+        keymap,
+        order: config.list.order,
+        verified: Dir::open(&context.paths().state)
+            .ok()
+            .flatten()
+            .map(|dir| verify::marks(&dir))
+            .unwrap_or_default(),
+        theme: theme(config.list.symbols, context.out),
+    };
+    Ok((setup, Arc::new(config.catalog.clone())))
+}
+
+/// What can be shown before the config is read.
+fn unread_setup(out: Out) -> SwitcherSetup {
+    SwitcherSetup {
+        auth_account: None,
+        detours: Vec::new(),
+        warnings: Vec::new(),
+        depth: 0,
+        exec: String::new(),
+        overrides: Overrides::default(),
+        keymap: Keymap::default(),
+        order: Order::default(),
+        verified: BTreeMap::new(),
+        theme: theme(Symbols::Auto, out),
+    }
+}
+
+fn theme(symbols: Symbols, out: Out) -> Theme {
+    let locale = ["LC_ALL", "LC_CTYPE", "LANG"]
+        .into_iter()
+        .find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()))
+        .unwrap_or_default();
+    let term = std::env::var("TERM").unwrap_or_default();
+    let paint = if out.color() { Paint::Color } else { Paint::Plain };
+    Theme::new(Glyphs::choose(symbols, &locale, &term), paint)
+}
+
+fn no_screen(error: &std::io::Error) -> Fault {
+    if screen::is_missing(error) {
+        return Fault::new(Exit::NeedsPerson, "there is no terminal to show the list on")
+            .fix("name the target: `sekisho exec TARGET -- COMMAND`");
+    }
+    Fault::new(Exit::Fault, "the terminal failed").because(error.to_string())
+}
+
+/// What the list calls on.
+struct SwitcherHost {
+    config: RefCell<ConfigState>,
+}
+
+/// The config of the list.
+enum ConfigState {
+    /// A thread reads it.
+    Loading(Loading),
+    /// It is read, and the store is open.
+    Loaded(Rc<Context>),
+}
+
+/// What makes a context of the config once it is read.
+struct Loading {
+    world: World,
+    common: Common,
+    out: Out,
+    reader: ConfigReader,
+}
+
+impl SwitcherHost {
+    /// The context, if the config is read.
+    fn context(&self) -> Option<Rc<Context>> {
+        match &*self.config.borrow() {
+            ConfigState::Loading(_) => None,
+            ConfigState::Loaded(context) => Some(Rc::clone(context)),
+        }
+    }
+
+    /// The context, as soon as the config is read.
+    async fn loaded(&self) -> Result<Rc<Context>, Fault> {
+        poll_fn(|cx| {
+            let mut state = self.config.borrow_mut();
+            let context = match &mut *state {
+                ConfigState::Loaded(context) => return Poll::Ready(Ok(Rc::clone(context))),
+                ConfigState::Loading(Loading { world, common, out, reader }) => {
+                    let loaded = world.adopt(ready!(reader.poll(cx))?);
+                    Context::with_config(world.clone(), common.clone(), "pick", *out, loaded)?
+                }
+            };
+            let context = Rc::new(context);
+            *state = ConfigState::Loaded(Rc::clone(&context));
+            Poll::Ready(Ok(context))
+        })
+        .await
+    }
+}
+
+impl Host for SwitcherHost {
+    fn now(&self) -> Timestamp {
+        Timestamp::now()
+    }
+
+    async fn catalog(&self) -> Result<(SwitcherSetup, Arc<Catalog>), Fault> {
+        setup(&*self.loaded().await?)
+    }
+
+    async fn issue(&self, request: Request) -> Result<Pass, NotIssued> {
+        let context = self.context().ok_or_else(not_read)?;
+        context.user().attach_tui();
+        context.lend_demo_key()?;
+        context.broker().issue(&request).await
+    }
+
+    fn news(&self) -> Option<String> {
+        self.context()?.user().last_line()
+    }
+
+    fn ask_here(&self) {
+        if let Some(context) = self.context() {
+            context.user().request_takeover();
+        }
+    }
+
+    fn give_up(&self) {
+        if let Some(context) = self.context() {
+            context.broker().release_secrets();
+        }
+    }
+
+    fn is_overtaken(&self) -> bool {
+        let context = self.context();
+        context.is_some_and(|context| context.broker().is_overtaken())
+    }
+
+    fn status(&self) -> SessionStatus {
+        self.context().map(|context| context.broker().status()).unwrap_or_default()
+    }
+
+    fn forget(&self, target: &Target) {
+        if let Some(context) = self.context() {
+            context.broker().forget(target);
+        }
+    }
+
+    fn remember(&self, role: &RoleArn, event: HistoryEvent) {
+        if let Some(context) = self.context() {
+            HistoryFile::new(context.paths()).note(role, event, Timestamp::now());
+        }
+    }
+
+    fn device_code(&self, serial: &MfaSerial) -> Option<DeviceCode> {
+        let context = self.context()?;
+        let code = context.world().demo()?.code(serial, Timestamp::now());
+        code.map(DeviceCode)
+    }
+}
+
+fn not_read() -> Fault {
+    Fault::new(Exit::Fault, "the config has not been read")
+}
