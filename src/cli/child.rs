@@ -87,15 +87,9 @@ impl Context {
     /// A fresh session as an endpoint answers it. Nobody is asked, and no key is kept.
     async fn renewed(&self, cleared: &Cleared) -> Result<Secret, Fault> {
         self.lend_demo_key()?;
-        let request = Request {
-            target: cleared.clone(),
-            code: None,
-            passphrase: None,
-            terms: Terms {
-                renew: Renew::Below(20 * 60), // botocore asks at every call once 15 min are left
-                asking: Asking::Never,
-            },
-        };
+        // botocore asks at every call once 15 min are left.
+        let terms = Terms { renew: Renew::Below(20 * 60), asking: Asking::Never };
+        let request = Request::new(cleared.clone(), terms);
         let issued = self.broker().issue(&request).await;
         self.broker().release_secrets();
         match issued {

@@ -218,8 +218,7 @@ pub async fn pass(
 ) -> Result<Pass, Fault> {
     let purpose = format!("to open {}", target.target());
     with_codes(broker, &purpose, codes, async |code| {
-        let request = Request { target: target.clone(), code, passphrase: None, terms };
-        broker.issue(&request).await
+        broker.issue(&Request::new(target.clone(), terms).with_code(code)).await
     })
     .await
 }

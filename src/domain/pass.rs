@@ -31,6 +31,25 @@ pub struct Request {
     pub terms: Terms,
 }
 
+impl Request {
+    /// Asks under these terms, with nothing typed yet.
+    pub fn new(target: Cleared, terms: Terms) -> Self {
+        Self { target, code: None, passphrase: None, terms }
+    }
+
+    /// The same request with the code that was asked for.
+    #[must_use]
+    pub fn with_code(self, code: Option<(MfaSerial, MfaCode)>) -> Self {
+        Self { code, ..self }
+    }
+
+    /// The same request with the passphrase that was asked for.
+    #[must_use]
+    pub fn with_passphrase(self, passphrase: Option<Secret>) -> Self {
+        Self { passphrase, ..self }
+    }
+}
+
 /// The terms of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Terms {

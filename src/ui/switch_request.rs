@@ -130,18 +130,13 @@ impl Model {
         code: Option<(MfaSerial, MfaCode)>,
         passphrase: Option<Secret>,
     ) -> Effect {
-        let request = Request {
-            target: switch.target.clone(),
-            terms: Terms {
-                renew: match switch.intent {
-                    Intent::Enter(_) => Renew::ByFlow,
-                    Intent::Renew => Renew::Now,
-                },
-                asking: Asking::Allowed,
-            },
-            code,
-            passphrase,
+        let renew = match switch.intent {
+            Intent::Enter(_) => Renew::ByFlow,
+            Intent::Renew => Renew::Now,
         };
+        let terms = Terms { renew, asking: Asking::Allowed };
+        let request =
+            Request::new(switch.target.clone(), terms).with_code(code).with_passphrase(passphrase);
         self.mode = Mode::Waiting {
             switch,
             device: request.code.as_ref().map(|(serial, _)| serial.clone()),

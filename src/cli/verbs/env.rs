@@ -90,8 +90,7 @@ pub fn refresh(context: &Context, hook: Option<Hookable>, quiet: bool) -> Result
         .map_err(|_| Fault::new(Exit::NeedsPerson, format!("{name} is guarded")))?;
     let pass = if quiet {
         let terms = Terms { renew: Renew::ByFlow, asking: Asking::Never };
-        let request = Request { target: cleared, code: None, passphrase: None, terms };
-        match block_on(context.broker().issue(&request)) {
+        match block_on(context.broker().issue(&Request::new(cleared, terms))) {
             Ok(pass) => pass,
             Err(NotIssued::Code(_) | NotIssued::Passphrase(_)) => return Ok(Exit::NeedsPerson),
             Err(NotIssued::Fault(fault)) => return Ok(fault.exit),

@@ -265,12 +265,7 @@ pub fn target(account: &str, duration: Duration) -> Target {
 }
 
 pub fn request(target: &Target, code: Option<(MfaSerial, MfaCode)>, terms: Terms) -> Request {
-    Request {
-        target: target.clone().clear(Confirmation::Absent).unwrap(),
-        code,
-        passphrase: None,
-        terms,
-    }
+    Request::new(target.clone().clear(Confirmation::Absent).unwrap(), terms).with_code(code)
 }
 
 /// The pass that must have been given.

@@ -87,12 +87,9 @@ fn work_with_a_bug() {
     };
     let broker = Broker::new(config.auth, deps);
     let code = MfaCode::parse(&variable("SEKISHO_TEST_CODE").unwrap()).unwrap();
-    let request = Request {
-        target: target.clear(Confirmation::Absent).unwrap(),
-        code: Some((SERIAL.parse().unwrap(), code)),
-        passphrase: None,
-        terms: Terms { renew: Renew::ByFlow, asking: Asking::Allowed },
-    };
+    let terms = Terms { renew: Renew::ByFlow, asking: Asking::Allowed };
+    let request = Request::new(target.clear(Confirmation::Absent).unwrap(), terms)
+        .with_code(Some((SERIAL.parse().unwrap(), code)));
     let key = run(broker.access_key())
         .map_or_else(|refusal| panic!("{:?}", refusal.into_fault()), |key| Rc::downgrade(&key));
     assert_eq!(key.strong_count(), 1, "the broker holds it");

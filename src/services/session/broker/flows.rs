@@ -101,12 +101,7 @@ impl Broker {
                 let (target, stepped_down) = self.within_maximum(target);
                 notes.extend(stepped_down);
                 // The code is spent: only a live auth session, or the next code, goes on from here.
-                let request = Request {
-                    target: request.target.clone(),
-                    code: None,
-                    passphrase: None,
-                    terms: request.terms,
-                };
+                let request = Request::new(request.target.clone(), request.terms);
                 let entered = Box::pin(self.enter_shared(who, &target, name, &request)).await;
                 entered.map_err(|refusal| self.with_the_next_code(refusal, &target))
             }
