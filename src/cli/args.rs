@@ -1,4 +1,6 @@
-//! The command line as types. Every verb's arguments stand here; what it does stands in its own file.
+//! The command line as types: the arguments of every verb. What a verb does is in `verbs/`, one file each.
+//!
+//! Doc comments here are what `--help` prints.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -16,7 +18,7 @@ use crate::services::child::environment::{Inherited, Syntax};
 use crate::services::child::shell::{CommandName, Hookable};
 use crate::services::console::Service;
 
-/// One MFA code opens every account for the day; a leaked key opens nothing.
+/// Switch between AWS accounts in the terminal, with one MFA code a day
 #[derive(Debug, Parser)]
 #[command(
     name = "sekisho",
@@ -24,11 +26,11 @@ use crate::services::console::Service;
     about,
     disable_help_subcommand = true,
     infer_subcommands = false,
-    after_help = "Without a verb the switcher opens: type to filter, Enter for a subshell, ? for help.\n\
-                  New here? `sekisho demo` shows it all in an emulated organisation."
+    after_help = "Without a command, the switcher opens: type to filter, Enter for a subshell, ? for help.\n\
+                  To try it without an AWS account: sekisho demo"
 )]
 pub struct CommandLine {
-    /// What holds for every verb.
+    /// The options of every verb.
     #[command(flatten)]
     pub common: Common,
     /// What to do; the switcher if nothing is named.
@@ -42,7 +44,7 @@ pub struct Common {
     /// The config file [default: ~/.config/sekisho/config.yaml]
     #[arg(long, global = true, value_name = "FILE", help_heading = "Common options")]
     pub config: Option<PathBuf>,
-    /// Colours: auto, always or never; NO_COLOR is obeyed
+    /// When to use colours: auto, always or never; NO_COLOR is respected
     #[arg(
         long,
         global = true,
@@ -53,28 +55,28 @@ pub struct Common {
         help_heading = "Common options"
     )]
     pub color: ColorWhen,
-    /// Say more on stderr, never a secret; -vv for still more
+    /// Print more details on stderr, never a secret
     #[arg(short, long, global = true, action = clap::ArgAction::Count, help_heading = "Common options")]
     pub verbose: u8,
     /// Read the MFA code from stdin
     #[arg(long, global = true, value_name = "-", value_parser = ["-"], hide_possible_values = true, help_heading = "Common options")]
     pub mfa_code: Option<String>,
-    /// Work in this region
+    /// Use this region
     #[arg(long, global = true, value_name = "REGION", help_heading = "Common options")]
     pub region: Option<Region>,
-    /// Ask for a session this long; over 1h takes a code of its own
+    /// Session duration; more than 1h needs an MFA code of its own
     #[arg(long, global = true, value_name = "15m..12h", value_parser = session_duration, help_heading = "Common options")]
     pub duration: Option<Duration>,
-    /// Narrow the session: full or read-only
+    /// What the session may do: full or read-only
     #[arg(long, global = true, value_name = "SCOPE", help_heading = "Common options")]
     pub scope: Option<Scope>,
-    /// Pass the guard of the account with this name
+    /// Confirm a guarded account by its name
     #[arg(long, global = true, value_name = "NAME", help_heading = "Common options")]
     pub confirm: Option<String>,
 }
 
 impl Common {
-    /// These options, and the other's where these say nothing.
+    /// These options, and the other's where these are not given.
     #[must_use]
     pub fn or(self, other: Self) -> Self {
         Self {
@@ -107,15 +109,15 @@ impl Common {
     }
 }
 
-/// When to colour.
+/// When output is coloured.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum ColorWhen {
-    /// Where a terminal shows it.
+    /// On a terminal, unless `NO_COLOR` is set or it is dumb.
     #[default]
     Auto,
-    /// Always.
+    /// Even into a pipe.
     Always,
-    /// Never.
+    /// Not even on a terminal.
     Never,
 }
 
@@ -124,7 +126,7 @@ pub enum ColorWhen {
 pub enum Verb {
     /// Choose an account from the list (the default)
     Pick {
-        /// The list's first filter
+        /// Initial filter of the list
         #[arg(value_name = "QUERY")]
         query: Vec<String>,
     },
@@ -146,12 +148,12 @@ pub enum Verb {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "COMMAND")]
         command: Vec<OsString>,
     },
-    /// Print an account's environment, for `eval "$(sekisho env TARGET)"`
+    /// Print an account's credentials as variables, for `eval "$(sekisho env TARGET)"`
     #[command(
         after_help = "Examples:\n  eval \"$(sekisho env dev-tanaka)\"\n  sekisho env dev-tanaka --format dotenv > .env\n  eval \"$(sekisho env --unset)\""
     )]
     Env(EnvArgs),
-    /// Print the hook that lets `sekisho switch` and `refresh` act on your shell
+    /// Print the shell hook that `sekisho switch` and `sekisho refresh` need
     #[command(
         after_help = "In ~/.bashrc: eval \"$(sekisho hook bash)\"\nIn ~/.zshrc: eval \"$(sekisho hook zsh)\"\nIn config.fish: sekisho hook fish | source"
     )]
@@ -159,48 +161,48 @@ pub enum Verb {
         /// bash, zsh or fish
         #[arg(value_parser = hookable())]
         shell: Hookable,
-        /// The command to define
+        /// Name of the command to define
         #[arg(long, value_name = "NAME", default_value = "sekisho")]
         cmd: CommandName,
     },
-    /// Go to another account in this very shell (needs the hook; every subshell has it)
+    /// Switch this shell to another account (needs the hook; subshells have it)
     Switch {
-        /// The account, or account/role; without it the list opens
+        /// The account, or account/role; without one, the list opens
         target: Option<String>,
-        /// Which shell evaluates what is printed
+        /// The shell that evaluates the output
         #[arg(long, hide = true, value_parser = hookable())]
         hook: Option<Hookable>,
     },
-    /// Renew this shell's session now (needs the hook; every subshell has it)
+    /// Renew this shell's session now (needs the hook; subshells have it)
     Refresh {
-        /// Ask nobody and say nothing
+        /// Do not prompt, and print nothing
         #[arg(long)]
         quiet: bool,
-        /// Which shell evaluates what is printed
+        /// The shell that evaluates the output
         #[arg(long, hide = true, value_parser = hookable())]
         hook: Option<Hookable>,
     },
-    /// List the targets: aligned on a terminal, one a line when piped
+    /// List the targets: as a table on a terminal, one per line when piped
     #[command(visible_alias = "ls", after_help = LIST_HELP)]
     List(ListArgs),
     /// Print credentials as JSON, for `credential_process` in ~/.aws/config
     #[command(
-        after_help = "Never asks and fails in one line, unless --prompt allows asking on the terminal.\n\
+        after_help = "Never prompts unless --prompt is given. An error is one line on stderr.\n\
                       Example: credential_process = sekisho credential-process dev-tanaka"
     )]
     CredentialProcess {
         /// The account, or account/role
         target: String,
-        /// Ask for a code or a confirmation on the terminal
+        /// Prompt for a code or a confirmation on the terminal
         #[arg(long)]
         prompt: bool,
     },
-    /// Give other tools a profile for every target, in a block of ~/.aws/config
+    /// Generate a profile per target for other tools, in a block of ~/.aws/config
     #[command(
         after_help = "Examples:\n  sekisho profiles\n  sekisho profiles --write\n  aws --profile sekisho-dev-tanaka-developer s3 ls"
     )]
     Profiles(ProfilesArgs),
-    /// Run one command whose tools fetch fresh credentials for as long as it runs
+    /// Run one command and serve it fresh credentials for as long as it runs
     #[command(after_help = "Example: sekisho serve dev-tanaka -- terraform apply")]
     Serve {
         /// The account, or account/role
@@ -219,7 +221,7 @@ pub enum Verb {
         after_help = "Examples:\n  sekisho console dev-tanaka --service cloudformation\n  sekisho console dev-tanaka --print | clip"
     )]
     Console(ConsoleArgs),
-    /// Print a completion script; targets complete too
+    /// Print a shell completion script; it completes targets too
     #[command(
         after_help = "bash: eval \"$(sekisho completions bash)\"\nzsh:  sekisho completions zsh > \"${fpath[1]}/_sekisho\"\nfish: sekisho completions fish | source"
     )]
@@ -228,92 +230,92 @@ pub enum Verb {
         #[arg(value_parser = hookable())]
         shell: Hookable,
     },
-    /// Print the manual page, or a verb's
+    /// Print the manual page of sekisho or of one command
     #[command(after_help = "Example: sekisho man | man -l -")]
     Man {
-        /// The verb
+        /// The command
         verb: Option<String>,
     },
-    /// Get the session of the day now: one code, every account
+    /// Sign in with one MFA code for all accounts
     #[command(after_help = "Example: sekisho login\nFor the web console: sekisho console TARGET")]
     Login {
-        /// A habit from other tools: answered with where to go
+        /// Other tools take one here: an error names the command to use instead
         #[arg(hide = true)]
         target: Option<String>,
     },
-    /// Forget sessions here, and say what stays valid at AWS
+    /// Delete the cached sessions, and list what stays valid at AWS
     #[command(
         after_help = "Examples:\n  sekisho logout\n  sekisho logout dev-tanaka/Developer\n  sekisho logout --all"
     )]
     Logout {
-        /// Only this account's role; without it, this config's every session
+        /// Only this account's role; without it, all sessions of this config
         target: Option<String>,
-        /// Every session of every config, unreadable even in a backup
+        /// All sessions of all configs, made unreadable even in backups
         #[arg(long, conflicts_with = "target")]
         all: bool,
     },
-    /// Show what is live, until when, and where it rests
+    /// Show active sessions, when they expire and where they are stored
     #[command(after_help = "Example: sekisho status --json | jq .auth_session.seconds_left")]
     Status {
-        /// One JSON object
+        /// Print a JSON object
         #[arg(long)]
         json: bool,
     },
-    /// Keep the access key in the store: add, import, rotate, remove, status
+    /// Manage the stored access key: add, import, rotate, remove, status
     #[command(
         after_help = "Examples:\n  sekisho key import --profile default\n  sekisho key rotate"
     )]
     Key {
-        /// What to do with it
+        /// The action
         #[command(subcommand)]
         what: KeyVerb,
     },
-    /// Make a first config
+    /// Create a config
     #[command(
-        after_help = "Example: sekisho init\nFrom what AWS's own tools know: sekisho import aws-config --write"
+        after_help = "Example: sekisho init\nFrom existing AWS profiles: sekisho import aws-config --write"
     )]
     Init {
-        /// Replace the config that is there
+        /// Overwrite an existing config
         #[arg(long)]
         force: bool,
-        /// A habit from other tools, whose `init` prints a shell hook
+        /// Other tools print a shell hook here: an error names `sekisho hook`
         #[arg(hide = true)]
         shell: Option<String>,
     },
-    /// Take over accounts that something else already knows
+    /// Import accounts from AWS profiles or from AWS Organizations
     Import {
-        /// From where
+        /// The source
         #[command(subcommand)]
         what: ImportVerb,
     },
-    /// Check the config, or show what it means
+    /// Check the config, or show its effective values
     Config {
-        /// Which of the two
+        /// The action
         #[command(subcommand)]
         what: ConfigVerb,
     },
-    /// Prove that a leaked key opens nothing
+    /// Verify that a leaked access key alone gives no access
     #[command(
-        after_help = "Examples:\n  sekisho verify\n  sekisho verify dev-tanaka --json\n\nExit: 0 all proved, 5 something is OPEN, 6 undecided."
+        after_help = "Examples:\n  sekisho verify\n  sekisho verify dev-tanaka --json\n\nExit code: 0 everything proved, 5 something is OPEN, 6 undecided."
     )]
     Verify(VerifyArgs),
-    /// Look for what commonly goes wrong here, and what weakens the promise
+    /// Diagnose common problems and weak security settings of this machine
     #[command(after_help = "Example: sekisho doctor --offline")]
     Doctor(DoctorArgs),
-    /// Render the guardrails that make a leaked key worthless
+    /// Generate the AWS policies that make a leaked access key useless
     #[command(
         after_help = "Examples:\n  sekisho policy --format cloudformation --write guardrails/\n  sekisho policy --format json | less"
     )]
     Policy(PolicyArgs),
-    /// Try everything in an emulated organisation; needs no account and no network
+    /// Try sekisho in an emulated organisation: no AWS account, no network
     #[command(
         after_help = "Examples:\n  sekisho demo\n  sekisho demo exec dev-tanaka -- aws sts get-caller-identity\n  sekisho demo --serve"
     )]
     Demo {
-        /// Keep the organisation running and print how to reach it
+        /// Keep the organisation running, and print how to use it from another terminal
         #[arg(long)]
         serve: bool,
-        /// The verb to run in it, with its arguments
+        /// The command to run in it, with its arguments
         #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "VERB")]
         verb: Vec<OsString>,
     },
@@ -323,72 +325,72 @@ const LIST_HELP: &str = "\
 With --json, an array of objects. Fields may be added; none is renamed or removed:
   target account account_id aliases role role_arn region duration_seconds
   flow (shared, direct) scope (full, read-only) guard (none, warn, confirm)
-  tags note expires (of the live session here: RFC 3339, UTC; else null)
+  tags note expires (of the cached session: RFC 3339, UTC; null if there is none)
 
 Examples:
   sekisho list --filter 'tag:sandbox tokyo'
   sekisho list --json | jq -r '.[] | select(.expires) | .target'";
 
-/// What `list` lists, and how.
+/// What `list` lists, and in which form.
 #[derive(Debug, Args)]
 pub struct ListArgs {
-    /// One JSON array
+    /// Print a JSON array
     #[arg(long)]
     pub json: bool,
-    /// What this finds, the best first: words, and tag: role: region:
+    /// Only targets that match, best first: words, tag:NAME, role:NAME, region:NAME
     #[arg(long, value_name = "QUERY")]
     pub filter: Option<String>,
-    /// Every word that names a target, for completion scripts
+    /// Print every word that names a target, for completion scripts
     #[arg(long, hide = true, conflicts_with_all = ["json", "filter"])]
     pub names: bool,
 }
 
-/// Which console, and where it opens.
+/// Which console page, and whether a browser opens.
 #[derive(Debug, Args)]
 pub struct ConsoleArgs {
     /// The account, or account/role
     pub target: String,
-    /// Print the URL instead; whoever has it is signed in
+    /// Print the sign-in URL instead; anyone who has the URL is signed in
     #[arg(long)]
     pub print: bool,
-    /// The page, as the console's address calls it: ec2, s3, cloudformation
+    /// The page to open, as named in the console's URL: ec2, s3, cloudformation
     #[arg(long, value_name = "SERVICE")]
     pub service: Option<Service>,
 }
 
-/// What becomes of the profiles.
+/// Whether the profiles are printed, written or removed.
 #[derive(Debug, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub struct ProfilesArgs {
-    /// Write the block, after showing what changes
+    /// Write the block, after showing a diff
     #[arg(long)]
     pub write: bool,
-    /// Take the block away again
+    /// Remove the block
     #[arg(long, conflicts_with_all = ["write", "include_guarded"])]
     pub remove: bool,
-    /// Targets that want a confirmation too: their profiles carry it
+    /// Include targets that need a confirmation: their profiles contain it
     #[arg(long)]
     pub include_guarded: bool,
-    /// Do not ask
+    /// Write without asking
     #[arg(long)]
     pub yes: bool,
 }
 
-/// What `env` prints, and for whom.
+/// What `env` prints, and for which shell.
 #[derive(Debug, Args)]
 pub struct EnvArgs {
-    /// The account, or account/role; without it the list opens
+    /// The account, or account/role; without one, the list opens
     pub target: Option<String>,
-    /// The shell that evaluates it [default: the one you are in]
+    /// The shell that evaluates the output [default: the current one]
     #[arg(long, value_name = "SHELL")]
     pub shell: Option<ShellName>,
-    /// Code to evaluate, or data
+    /// Output format
     #[arg(long, value_name = "FORMAT", default_value = "export")]
     pub format: Format,
-    /// Take everything back that sekisho sets
+    /// Unset everything that sekisho sets
     #[arg(long, conflicts_with = "target")]
     pub unset: bool,
-    /// Show secrets on a terminal too
+    /// Print secrets even on a terminal
     #[arg(long)]
     pub show: bool,
 }
@@ -417,62 +419,62 @@ impl From<ShellName> for Syntax {
     }
 }
 
-/// What `env` prints.
+/// The formats of `env`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Format {
-    /// Code to evaluate
+    /// Shell code to evaluate
     Export,
-    /// One JSON object
+    /// Print a JSON object
     Json,
     /// NAME=value lines
     Dotenv,
 }
 
-/// The shells of hooks and completions, by name.
+/// Reads the name of a shell that takes hooks and completions.
 fn hookable() -> impl TypedValueParser<Value = Hookable> {
     let parse = |name: String| Hookable::ALL.into_iter().find(|shell| shell.name() == name);
     PossibleValuesParser::new(Hookable::ALL.map(Hookable::name))
         .try_map(move |name| parse(name).ok_or_else(|| Malformed("no such shell".into())))
 }
 
-/// What `verify` probes, and how it tells.
+/// What `verify` probes, and how it reports.
 #[derive(Debug, Args)]
 pub struct VerifyArgs {
-    /// Accounts or account/roles; without any, every one that is not guarded by `confirm`
+    /// Accounts or account/roles [default: all whose guard is not `confirm`]
     #[arg(value_name = "TARGET")]
     pub targets: Vec<String>,
     /// Do not ask before probing
     #[arg(long)]
     pub yes: bool,
-    /// A report for programs
+    /// Print the report as JSON
     #[arg(long)]
     pub json: bool,
     /// Show every finding, not only what is wrong
     #[arg(long, conflicts_with = "json")]
     pub all: bool,
-    /// The most calls a second
+    /// Maximum calls per second
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=100))]
     pub rate: u32,
 }
 
-/// How `doctor` looks, and how it tells.
+/// Whether `doctor` uses the network, and how it reports.
 #[derive(Debug, Clone, Copy, Args)]
 pub struct DoctorArgs {
-    /// Call nothing
+    /// Make no network calls
     #[arg(long)]
     pub offline: bool,
-    /// Rows for programs
+    /// Print the results as JSON
     #[arg(long)]
     pub json: bool,
 }
 
-/// What `policy` renders, and where to.
+/// What `policy` generates, and where it is written.
 #[derive(Debug, Args)]
 pub struct PolicyArgs {
-    /// The form of the documents
+    /// Output format
     #[arg(long, value_name = "FORMAT", default_value = "json")]
     pub format: PolicyFormat,
-    /// Write them into this folder, after showing what changes
+    /// Write the documents to this directory, after showing a diff
     #[arg(long, value_name = "DIR")]
     pub write: Option<PathBuf>,
     /// Write without asking
@@ -480,10 +482,10 @@ pub struct PolicyArgs {
     pub yes: bool,
 }
 
-/// The form of the documents.
+/// The formats of `policy`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum PolicyFormat {
-    /// Policies to deploy by your own means
+    /// Plain policies, to deploy by other means
     Json,
     /// Stacks, and a StackSet for the dev accounts
     #[value(name = "cloudformation", alias = "cfn")]
@@ -503,31 +505,31 @@ impl From<PolicyFormat> for policy::Format {
     }
 }
 
-/// Where accounts are taken over from.
+/// Where accounts are imported from.
 #[derive(Debug, Subcommand)]
 pub enum ImportVerb {
-    /// The roles in ~/.aws/config, as a config; the access key is not copied
+    /// Create a config from the roles in ~/.aws/config; the access key is not copied
     #[command(
         after_help = "Examples:\n  sekisho import aws-config | less\n  sekisho import aws-config --write"
     )]
     AwsConfig(AwsConfigArgs),
-    /// The active accounts of the organisation, as a file for `include`
+    /// List the organisation's active accounts, as a file for `include`
     #[command(
         after_help = "Example: sekisho import organizations --role Developer > ~/.config/sekisho/accounts.yaml"
     )]
     Organizations(OrganizationsArgs),
 }
 
-/// What `import aws-config` reads, and where to.
+/// What `import aws-config` reads, and whether it writes.
 #[derive(Debug, Args)]
 pub struct AwsConfigArgs {
-    /// The file to read [default: the one that AWS's tools read, ~/.aws/config]
+    /// The file to read [default: $AWS_CONFIG_FILE, else ~/.aws/config]
     #[arg(long, value_name = "FILE")]
     pub profile_file: Option<PathBuf>,
-    /// The auth account [default: the one that most MFA devices belong to]
+    /// The auth account [default: the account of most MFA devices]
     #[arg(long, value_name = "ID")]
     pub account: Option<AccountId>,
-    /// Make it the config, after showing what changes
+    /// Write it as the config, after showing a diff
     #[arg(long)]
     pub write: bool,
     /// Write without asking
@@ -535,13 +537,13 @@ pub struct AwsConfigArgs {
     pub yes: bool,
 }
 
-/// How the organisation is listed.
+/// How the accounts are listed, and the role they get.
 #[derive(Debug, Args)]
 pub struct OrganizationsArgs {
-    /// The role of every account [default: what the config's `defaults` say]
+    /// The role in every account [default: the config's `defaults`]
     #[arg(long, value_name = "NAME")]
     pub role: Option<RoleName>,
-    /// List through this target, e.g. a role of the management account
+    /// Use this target for the calls, e.g. a role in the management account
     #[arg(long, value_name = "TARGET")]
     pub via: Option<String>,
 }
@@ -549,16 +551,16 @@ pub struct OrganizationsArgs {
 /// What to do with the config.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Subcommand)]
 pub enum ConfigVerb {
-    /// Every complaint at once; strict in included files too
+    /// Report all problems, in included files too
     Check,
-    /// The effective config, each value with its origin
+    /// Print the effective config, and where each value comes from
     Show,
 }
 
 /// What to do with the access key.
 #[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
 pub enum KeyVerb {
-    /// Type a key without echo, or pipe it in: two lines, AWS's JSON, or the console's CSV
+    /// Add a key: typed without echo, or on stdin as two lines, AWS's JSON or the console's CSV
     #[command(
         after_help = "Examples:\n  sekisho key add\n  aws iam create-access-key | sekisho key add"
     )]
@@ -570,23 +572,23 @@ pub enum KeyVerb {
     /// Move a profile's key out of ~/.aws/credentials
     #[command(after_help = "Example: sekisho key import --profile default")]
     Import {
-        /// The profile [default: the one in use, else default]
+        /// The profile [default: $AWS_PROFILE, else default]
         #[arg(long, value_name = "NAME")]
         profile: Option<String>,
-        /// Keep a copy of the file, which still holds the key
+        /// Keep a copy of the file, which still contains the key
         #[arg(long)]
         backup: bool,
         /// Move without asking
         #[arg(long)]
         yes: bool,
     },
-    /// Replace the key by a new one; goes on where it was cut off
+    /// Replace the key with a new one, or resume an interrupted rotation
     #[command(after_help = "Examples:\n  sekisho key rotate\n  sekisho key rotate --finish")]
     Rotate {
         /// Delete the old key too
         #[arg(long)]
         finish: bool,
-        /// Delete what has to be deleted without asking
+        /// Delete keys without asking
         #[arg(long)]
         yes: bool,
     },
@@ -596,9 +598,9 @@ pub enum KeyVerb {
         #[arg(long)]
         yes: bool,
     },
-    /// Show the key's age, activity and last use
+    /// Show the key's age, state and last use
     Status {
-        /// One JSON object
+        /// Print a JSON object
         #[arg(long)]
         json: bool,
     },
