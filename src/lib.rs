@@ -10,7 +10,7 @@
 //! ```
 //!
 //! `ui` does not know AWS exists; `services` does not know a screen exists; `emulator` knows only the
-//! AWS wire. `ARCHITECTURE.md` tells the life of one switch.
+//! AWS wire. `ARCHITECTURE.md` describes the life of one switch.
 
 pub mod cli;
 pub mod domain;

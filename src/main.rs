@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use zeroizing_alloc::ZeroAlloc;
 
-/// Wipes whatever is freed: the secrets in buffers of libraries that know nothing of secrets.
+/// Zeroes all memory on free: libraries copy secrets into buffers that nothing else would wipe.
 #[global_allocator]
 static MEMORY: ZeroAlloc<System> = ZeroAlloc(System);
 

@@ -1,4 +1,4 @@
-//! What runs with the credentials: a subshell, a command, or a command that is served fresh ones.
+//! What runs with the credentials: a subshell, a command, or a child that is served fresh ones.
 
 use crate::domain::config::RenewPref;
 use crate::domain::fault::{Exit, Fault};
@@ -17,7 +17,7 @@ use super::emulated::Demo;
 use super::runtime::block_on;
 
 impl Context {
-    /// Opens a subshell and stays until it ends.
+    /// Opens a subshell, on a runtime of its own, and waits for its end.
     pub fn open_shell(&self, pass: Pass, asked: Option<&str>) -> Result<Exit, Fault> {
         block_on(self.run_shell(pass, asked))
     }
@@ -40,7 +40,7 @@ impl Context {
         let environment = self.environment(pass, self.inherited().depth() + 1);
         self.broker().release_secrets();
         let exit = child(environment).await;
-        self.lend_demo_key()?;
+        self.preload_demo_key()?;
         exit
     }
 
@@ -55,38 +55,38 @@ impl Context {
         let cleared =
             renewal.map_err(|_| Fault::new(Exit::NeedsPerson, format!("{name} is guarded")))?;
         let server = Server::open().await.map_err(|error| {
-            Fault::new(Exit::Fault, "there is no port on this machine to serve credentials at")
+            Fault::new(Exit::Fault, "cannot open a local port to serve credentials")
                 .because(error.to_string())
         })?;
-        let told = self.child_context(self.inherited().depth() + 1);
+        let context = self.child_context(self.inherited().depth() + 1);
         let environment =
-            Environment::served(&pass.target, server.endpoint(), &told, self.inherited());
+            Environment::served(&pass.target, server.endpoint(), &context, self.inherited());
         drop(pass);
         self.broker().release_secrets();
-        // The terminal is the child's: nobody is asked, and one line says when somebody should be.
+        // The terminal is the child's: no prompts, and only the first of several failures is reported.
         let _away = self.user().detach();
-        let mut said = false;
+        let mut reported = false;
         let issue = async || {
             let issued = self.renewed(&cleared).await;
             if let Err(fault) = &issued
-                && !std::mem::replace(&mut said, true)
+                && !std::mem::replace(&mut reported, true)
             {
                 self.out.fault_line(fault);
             }
-            said &= issued.is_err();
+            reported &= issued.is_err();
             issued
         };
         let exit = tokio::select! {
             exit = child(environment) => exit,
             never = server.run(issue) => match never {},
         };
-        self.lend_demo_key()?;
+        self.preload_demo_key()?;
         exit
     }
 
-    /// A fresh session as an endpoint answers it. Nobody is asked, and no key is kept.
+    /// A fresh session as the endpoint serves it. It never prompts and keeps no key.
     async fn renewed(&self, cleared: &Cleared) -> Result<Secret, Fault> {
-        self.lend_demo_key()?;
+        self.preload_demo_key()?;
         // botocore asks at every call once 15 min are left.
         let terms = Terms { renew: Renew::Below(20 * 60), asking: Asking::Never };
         let request = Request::new(cleared.clone(), terms);
@@ -101,21 +101,21 @@ impl Context {
                 let name = cleared.target();
                 Err(Fault::new(
                     Exit::NeedsPerson,
-                    format!("the session of {name} needs an MFA code to go on"),
+                    format!("the session of {name} needs an MFA code to be renewed"),
                 )
                 .fix("run `sekisho login` in another terminal"))
             }
         }
     }
 
-    /// Becomes a command. Returns only where that failed.
+    /// Replaces this process by a command. Returns only if that failed.
     pub fn become_command(&self, pass: Pass, command: &[std::ffi::OsString]) -> Fault {
         let environment = self.environment(pass, self.inherited().depth() + 1);
         self.broker().release_secrets();
         process::exec(&environment, self.inherited(), command)
     }
 
-    /// The environment that carries a pass; `depth` is how many of our shells surround the child.
+    /// The environment with a pass; `depth` is how many of our shells surround the child.
     pub fn environment(&self, pass: Pass, depth: u32) -> Environment {
         Environment::of(pass, &self.child_context(depth), self.inherited())
     }
@@ -125,7 +125,7 @@ impl Context {
         self.world().child_context(self.common(), self.inherited(), compat, depth)
     }
 
-    /// The environment that takes everything back; a demo's stays.
+    /// The environment without anything that sekisho sets, except what belongs to a demo.
     pub fn cleared_environment(&self) -> Environment {
         let kept = self.world().demo().map(Demo::environment).unwrap_or_default();
         Environment::cleared(&kept, self.inherited())

@@ -13,12 +13,12 @@ use crate::services::console::{Fetched, Link, Service};
 
 use super::context::Context;
 
-/// The browser that a console opens in.
+/// The browser for consoles, by the config and the environment.
 pub fn browser(context: &Context) -> Result<Browser, Fault> {
     Browser::choose(context.config().browser.as_deref(), context.inherited())
 }
 
-/// Opens a target's console in a browser, and says so in one line.
+/// Opens a target's console in a browser. Returns the line that reports it.
 pub async fn open(
     context: &Context,
     browser: &Browser,
@@ -27,22 +27,22 @@ pub async fn open(
 ) -> Result<String, Fault> {
     let (url, ends) = url(context, pass, service).await?;
     let link = Link::to(url).await.map_err(|error| {
-        Fault::new(Exit::Fault, "there is no port on this machine to hand the URL over")
+        Fault::new(Exit::Fault, "cannot open a local port to hand over the URL")
             .because(error.to_string())
     })?;
     let environment = context.cleared_environment();
     let mut child =
         browser.open(&link.address(), &pass.target, &environment, context.inherited())?;
-    let gave_up = async {
+    let failed = async {
         match child.wait().await {
             Ok(status) if !status.success() => status,
-            // Most hand the link to a browser that runs already, and end.
+            // Most launchers pass the link to a running browser and exit.
             _ => std::future::pending().await,
         }
     };
     let fetched = tokio::select! {
         fetched = link.wait() => fetched,
-        status = gave_up => return Err(
+        status = failed => return Err(
             Fault::new(Exit::Fault, "the browser did not open")
                 .because(format!("it ended with {status}"))
                 .fix("set `browser` in the config, or `sekisho console TARGET --print`")
@@ -51,7 +51,7 @@ pub async fn open(
     match fetched {
         Fetched::Yes => Ok(format!("the console of {} is open, and {}", pass.target, until(ends))),
         Fetched::TooLate => {
-            Err(Fault::new(Exit::Fault, "the browser did not come for the link within a minute")
+            Err(Fault::new(Exit::Fault, "the browser did not fetch the link within a minute")
                 .because("it runs on another machine, or in a sandbox that cannot reach 127.0.0.1")
                 .fix("sekisho console TARGET --print"))
         }

@@ -34,7 +34,7 @@ use super::world::World;
 
 /// What a verb works with.
 pub struct Context {
-    /// The writer.
+    /// The only way to stdout and stderr.
     pub out: Out,
     world: World,
     common: Common,
@@ -93,11 +93,11 @@ impl Context {
             user,
             read_from,
         };
-        context.lend_demo_key()?;
+        context.preload_demo_key()?;
         Ok(context)
     }
 
-    /// The config.
+    /// The config, with defaults filled in.
     pub fn config(&self) -> &Config {
         &self.config
     }
@@ -107,7 +107,7 @@ impl Context {
         &self.warnings
     }
 
-    /// The broker.
+    /// What issues passes and sessions.
     pub fn broker(&self) -> &Broker {
         &self.broker
     }
@@ -122,7 +122,7 @@ impl Context {
         &self.common
     }
 
-    /// The world.
+    /// AWS, or a demo.
     pub fn world(&self) -> &World {
         &self.world
     }
@@ -137,12 +137,12 @@ impl Context {
         &self.inherited
     }
 
-    /// Where the person waits.
+    /// The channel to the user.
     pub fn user(&self) -> &UserInteraction {
         &self.user
     }
 
-    /// The access key where it can be had without asking a person; `None` where it is sealed.
+    /// The access key where no prompt can be needed; `None` where it is sealed.
     pub fn key_without_asking(&self) -> Option<Result<Rc<AccessKey>, Fault>> {
         let sealed =
             matches!(self.config.auth.key, KeySource::Auto | KeySource::File | KeySource::Keyring);
@@ -152,7 +152,7 @@ impl Context {
         Some(block_on(self.broker.access_key()).map_err(NotIssued::into_fault))
     }
 
-    /// What stands between sekisho and AWS's own hosts, one line each.
+    /// Proxies, endpoints and certificates between sekisho and AWS's own hosts, one line each.
     pub fn detours(&self) -> Vec<String> {
         match self.world {
             World::Real => aws::detours(&self.config.auth),
@@ -162,7 +162,7 @@ impl Context {
         }
     }
 
-    /// A verb as a person types it to get what this process would do.
+    /// A verb as it is typed on a command line, with the config this process uses.
     pub fn command(&self, verb: &str) -> String {
         match &self.common.config {
             Some(config) => {
@@ -172,12 +172,12 @@ impl Context {
         }
     }
 
-    /// The person who waits there, as the services know them.
+    /// The same channel, as the services see it.
     pub fn interaction(&self) -> &dyn Interaction {
         &self.user
     }
 
-    /// Where the config's access key may lie in the store.
+    /// Where the store may hold the config's access key.
     pub fn key_store(&self) -> KeyStore {
         KeyStore::new(&self.config.auth, self.config.store, &self.paths.state)
     }
@@ -207,7 +207,7 @@ impl Context {
         }
     }
 
-    /// A pass into a named target: guard, cache, code.
+    /// A pass into a named target: passes its guard, then takes a cached session or asks for a code.
     pub fn pass(&self, name: &str) -> Result<Pass, Fault> {
         let cleared = prompt::clear(self.target(name)?, self.common.confirm.as_deref())?;
         let pass = block_on(self.enter(name, cleared, Renew::ByFlow, self.codes()))?;
@@ -262,8 +262,8 @@ impl Context {
         read.chain(&profiles).map(|path| Stamp::of(path, now)).collect()
     }
 
-    /// The demo's key comes from the demo, however often it is wiped.
-    pub(super) fn lend_demo_key(&self) -> Result<(), Fault> {
+    /// Gives the broker the key of a demo again, after its secrets were released.
+    pub(super) fn preload_demo_key(&self) -> Result<(), Fault> {
         if let Some(demo) = self.world.demo() {
             self.broker.preload_key(demo.key()?);
         }

@@ -1,4 +1,4 @@
-//! Diffs that a person reads before a file is changed.
+//! Diffs, shown before a file is changed.
 
 use similar::{ChangeTag, TextDiff};
 

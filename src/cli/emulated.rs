@@ -56,7 +56,7 @@ impl Demo {
         let wrong = |error: io::Error| {
             Fault::new(Exit::Fault, "the demo cannot start")
                 .because(error.to_string())
-                .fix("check that the temporary directory can be written")
+                .fix("check that the temporary directory is writable")
         };
         let seeds: Vec<(MfaSerial, [u8; 20])> = config
             .auth
@@ -90,7 +90,7 @@ impl Demo {
         let gone = |error: String| {
             Fault::new(Exit::Fault, "the demo this shell belongs to has ended")
                 .because(error)
-                .fix("leave this shell, then `sekisho demo` again")
+                .fix("leave this shell, then run `sekisho demo` again")
         };
         let text = std::fs::read(descriptor).map_err(|error| gone(error.to_string()))?;
         let known = serde_json::from_slice(&text).map_err(|error| gone(error.to_string()))?;

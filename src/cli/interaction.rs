@@ -1,4 +1,4 @@
-//! The user where a person waits: hears what the broker says, on the screen or on stderr.
+//! How the broker reaches the user: on stderr and the terminal, in the list, or not at all.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -12,35 +12,35 @@ use super::out::Out;
 use super::prompt;
 use super::terminal::{self, Terminal};
 
-/// Where the broker's words go, and where the person's one wish comes from.
+/// The user, through the channel that is in use now.
 pub struct UserInteraction(RefCell<UserChannel>);
 
 enum UserChannel {
-    /// A verb without the list: words go to stderr, Enter on the terminal is the wish.
+    /// A verb without the list: lines go to stderr, and Enter on the terminal takes the prompt over.
     Terminal(Out),
-    /// The list: it shows the last line and tells of the wish.
+    /// The list: it shows the last line, and reports the key that takes the prompt over.
     Tui { last_line: Option<String>, takeover: bool },
-    /// Nobody waits: a program asks on its own.
+    /// There is no user: a program calls on its own, or the terminal belongs to a child.
     None,
 }
 
 impl UserInteraction {
-    /// A user before stderr.
+    /// A user at the terminal, with lines on stderr.
     pub fn new(out: Out) -> Self {
         Self(RefCell::new(UserChannel::Terminal(out)))
     }
 
-    /// Moves before the screen, with nothing said yet.
+    /// Moves to the list, with no line and no takeover yet.
     pub fn attach_tui(&self) {
         *self.0.borrow_mut() = UserChannel::Tui { last_line: None, takeover: false };
     }
 
-    /// Empties the user: nobody may be asked or told anything until what this gives is dropped.
+    /// Leaves no channel until the guard is dropped: no prompts and no lines in between.
     pub fn detach(&self) -> Detached<'_> {
         Detached { user: self, channel: self.0.replace(UserChannel::None) }
     }
 
-    /// What was said last, for the screen.
+    /// The last line from the broker, for the list.
     pub fn last_line(&self) -> Option<String> {
         match &*self.0.borrow() {
             UserChannel::Terminal(_) | UserChannel::None => None,
@@ -48,7 +48,7 @@ impl UserInteraction {
         }
     }
 
-    /// The person at the screen wants the prompt.
+    /// The user of the list wants to be asked here, although another process asks.
     pub fn request_takeover(&self) {
         if let UserChannel::Tui { takeover, .. } = &mut *self.0.borrow_mut() {
             *takeover = true;
@@ -56,7 +56,7 @@ impl UserInteraction {
     }
 }
 
-/// A person who will be back in the same channel.
+/// Puts the channel back when dropped.
 pub struct Detached<'a> {
     user: &'a UserInteraction,
     channel: UserChannel,

@@ -32,7 +32,7 @@ use crate::services::store::process_memory;
 use args::{CommandLine, Common, ImportVerb, Verb};
 use context::Context;
 use out::Out;
-use verbs::logout::What;
+use verbs::logout::Selection;
 use verbs::{
     completions, credential_process, demo, doctor, env, exec, hook, import, init, key, list, login,
     logout, pick, policy, profiles, serve, shell, status, verify,
@@ -50,7 +50,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     };
     let out = Out::new(&line.common);
     if let Err(error) = hidden {
-        out.warn(&format!("this process's memory is open to your other programs: {error}"));
+        out.warn(&format!("other programs of yours can read this process's memory: {error}"));
     }
     World::of_environment()
         .and_then(|world| run_in(&world, line, out))
@@ -99,12 +99,12 @@ fn run_in(world: &World, line: CommandLine, out: Out) -> Result<Exit, Fault> {
             login::run(&context(line.common, "login".into())?, target.as_deref())
         }
         Verb::Logout { target, all } => {
-            let what = match &target {
-                Some(target) => What::Target(target),
-                None if all => What::Everything,
-                None => What::Ours,
+            let selection = match &target {
+                Some(target) => Selection::Target(target),
+                None if all => Selection::Everything,
+                None => Selection::Ours,
             };
-            logout::run(&context(line.common, "logout".into())?, &what)
+            logout::run(&context(line.common, "logout".into())?, &selection)
         }
         Verb::Status { json } => Ok(status::run(&context(line.common, "status".into())?, json)),
         Verb::Key { what } => key::run(&context(line.common, "key".into())?, &what),
@@ -144,7 +144,7 @@ fn run_in_demo(
     }
 }
 
-/// Explains a command line that cannot be read; `common` are the options before these arguments.
+/// Reports a command line that cannot be parsed; `common` are the options before these arguments.
 fn usage_error(error: &clap::Error, arguments: &[OsString], common: Common) -> Exit {
     let matches = CommandLine::command().ignore_errors(true).try_get_matches_from(arguments).ok();
     let read = matches.as_ref().and_then(|matches| Common::from_arg_matches(matches).ok());
@@ -161,7 +161,7 @@ fn usage_error(error: &clap::Error, arguments: &[OsString], common: Common) -> E
 /// A verb that does not exist: habits from other tools, a target, or a slip.
 fn unknown_verb(word: &str, common: Common) -> Fault {
     let shown = sanitize(word);
-    let fault = Fault::new(Exit::Usage, format!("there is no verb {shown}"));
+    let fault = Fault::new(Exit::Usage, format!("unknown command: {shown}"));
     let out = Out::new(&common);
     let context =
         World::of_environment().and_then(|world| Context::open(world, common, "help", out));
@@ -176,6 +176,6 @@ fn unknown_verb(word: &str, common: Common) -> Fault {
     let verbs = command.get_subcommands().map(clap::Command::get_name);
     match nearest(word, verbs).first() {
         Some(near) => fault.fix(format!("did you mean `sekisho {near}`?")),
-        None => fault.fix("`sekisho --help` lists the verbs"),
+        None => fault.fix("`sekisho --help` lists the commands"),
     }
 }

@@ -9,7 +9,7 @@ use crate::domain::secret::Secret;
 
 use super::args::{ColorWhen, Common};
 
-/// How to write.
+/// The writer: whether in colour, and whether with details.
 #[derive(Debug, Clone, Copy)]
 pub struct Out {
     color: bool,
@@ -38,7 +38,7 @@ impl Out {
 
     /// Writes data to stdout, with no newline of its own.
     pub fn print(self, text: &str) {
-        // A reader that went away is not our fault.
+        // A reader that has closed the pipe is no error of ours.
         let _ = std::io::stdout().lock().write_all(text.as_bytes());
     }
 
@@ -49,12 +49,12 @@ impl Out {
         stdout.flush()
     }
 
-    /// Tells a person one line.
+    /// Writes one line to stderr.
     pub fn info(self, line: &str) {
         let _ = writeln!(std::io::stderr().lock(), "sekisho: {line}");
     }
 
-    /// Shows a person whole lines: a table, a diff.
+    /// Writes whole lines to stderr: a table, a diff.
     pub fn eprint(self, lines: &str) {
         let _ = std::io::stderr().lock().write_all(lines.as_bytes());
     }
@@ -66,27 +66,27 @@ impl Out {
         }
     }
 
-    /// Tells a person what they asked to hear with `-v`.
+    /// Writes one line to stderr where `-v` was given.
     pub fn debug(self, line: &str) {
         if self.verbose > 0 {
             self.info(line);
         }
     }
 
-    /// Shows a line in the place of the one before; an empty one takes it away.
+    /// Replaces the progress line on a terminal; an empty line removes it.
     pub fn progress(self, line: &str) {
         if std::io::stderr().is_terminal() {
             let _ = write!(std::io::stderr().lock(), "\r\x1b[K{line}");
         }
     }
 
-    /// Warns in one line.
+    /// Writes a warning to stderr, in one line.
     pub fn warn(self, line: &str) {
         let label = self.paint("33", "warning");
         let _ = writeln!(std::io::stderr().lock(), "sekisho: {label}: {line}");
     }
 
-    /// Tells a fault: what, why, what to do. Returns how to end.
+    /// Reports a fault: what, why, fix. Returns the exit code.
     pub fn fault(self, fault: &Fault) -> Exit {
         let mut text = format!("sekisho: {}\n", self.paint("1;31", &fault.what));
         for (index, why) in fault.why.iter().enumerate() {
@@ -106,7 +106,7 @@ impl Out {
         fault.exit
     }
 
-    /// Tells a fault in one line, for the programs that show or log our stderr. Returns how to end.
+    /// Reports a fault in one line, for programs that show or log our stderr. Returns the exit code.
     pub fn fault_line(self, fault: &Fault) -> Exit {
         let more = fault.fix.first().map(String::as_str).or(fault.reason());
         self.info(
@@ -118,7 +118,7 @@ impl Out {
         fault.exit
     }
 
-    /// Explains a command line that cannot be read; help and version are data.
+    /// Reports a command line that cannot be parsed. Help and version go to stdout.
     pub fn usage_error(self, error: &clap::Error) -> Exit {
         let text = error.render();
         if !error.use_stderr() {

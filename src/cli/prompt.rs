@@ -1,4 +1,4 @@
-//! Asks a person on the terminal, for the verbs without the list.
+//! Prompts on the terminal, for the verbs without the list.
 
 use std::time::Duration;
 
@@ -22,21 +22,21 @@ use super::world::World;
 
 /// Where codes come from.
 pub enum Codes {
-    /// A person at the terminal; a demo shows them what its device shows.
+    /// A prompt on the terminal; in a demo it shows the code as well.
     Terminal {
-        /// Where the device may be the demo's own.
+        /// A demo has the device.
         world: World,
-        /// How long the person may take; `None` is as long as they like.
+        /// How long to wait for an answer; `None` is without limit.
         patience: Option<Duration>,
     },
     /// One line of stdin, once.
     Stdin,
-    /// Nowhere: nobody may be asked.
+    /// Nowhere: prompting is not allowed.
     Nobody,
 }
 
 impl Codes {
-    /// What the broker may do for a code.
+    /// Whether the broker may ask for a code at all.
     pub fn asking(&self) -> Asking {
         match self {
             Self::Nobody => Asking::Never,
@@ -44,7 +44,7 @@ impl Codes {
         }
     }
 
-    /// The next code, or why there is none; `None` once `needless` says so. `purpose` says what it is for.
+    /// The next code; `None` as soon as `needless` returns true. `purpose` completes "MFA code for USER …".
     pub fn next(
         &mut self,
         wanted: &CodeWanted,
@@ -53,21 +53,25 @@ impl Codes {
     ) -> Result<Option<(MfaSerial, MfaCode)>, Fault> {
         let nobody = |what: String| {
             Fault::new(Exit::NeedsPerson, what)
-                .because("the MFA session is not there or has ended")
+                .because("there is no MFA session, or it has expired")
                 .fix("run `sekisho login` in a terminal first, or pipe the code: `--mfa-code -`")
         };
-        let first =
-            wanted.devices.first().ok_or_else(|| nobody("no device gives a code".into()))?;
+        let first = wanted
+            .devices
+            .first()
+            .ok_or_else(|| nobody("there is no MFA device to get a code from".into()))?;
         match self {
             Self::Nobody => Err(match &wanted.rejection {
                 Some(rejection) => not_taken(rejection),
-                None => nobody(format!("an MFA code is needed {purpose}, and nobody may be asked")),
+                None => {
+                    nobody(format!("an MFA code is needed {purpose}, and prompting is not allowed"))
+                }
             }),
             Self::Stdin => {
                 *self = Self::Nobody;
                 let code = MfaCode::parse(&line_of_stdin()).ok_or_else(|| {
-                    Fault::new(Exit::Usage, "stdin holds no six-digit code")
-                        .fix("give exactly six digits and a newline to `--mfa-code -`")
+                    Fault::new(Exit::Usage, "there is no six-digit code on stdin")
+                        .fix("pipe exactly six digits and a newline to `--mfa-code -`")
                 })?;
                 Ok(Some((first.serial.clone(), code)))
             }
@@ -84,19 +88,19 @@ impl Codes {
     }
 }
 
-/// The fault of a code that was given beforehand and is of no use.
+/// The fault of a code from stdin that AWS did not accept.
 fn not_taken(rejection: &CodeRejection) -> Fault {
     let mut fault = Fault::new(Exit::Refused, &rejection.what);
     fault.why.clone_from(&rejection.why);
-    fault.fix("wait for the device's next code and give that one")
+    fault.fix("wait for the device's next code and use that one")
 }
 
-/// One line of stdin and not a byte more: what follows is the command's.
+/// One line of stdin and not a byte more: the rest is the command's input.
 fn line_of_stdin() -> zeroize::Zeroizing<String> {
-    const LONGEST: usize = 256;
-    let mut line = zeroize::Zeroizing::new(Vec::with_capacity(LONGEST));
+    const MAX_LINE_BYTES: usize = 256;
+    let mut line = zeroize::Zeroizing::new(Vec::with_capacity(MAX_LINE_BYTES));
     let mut byte = [0];
-    while line.len() < LONGEST {
+    while line.len() < MAX_LINE_BYTES {
         match rustix::io::retry_on_intr(|| rustix::io::read(rustix::stdio::stdin(), &mut byte)) {
             Ok(1) if byte[0] != b'\n' => line.push(byte[0]),
             _ => break,
@@ -114,13 +118,13 @@ fn ask_code(
     needless: &dyn Fn() -> bool,
 ) -> Result<Option<(MfaSerial, MfaCode)>, Fault> {
     if let Some(rejection) = &wanted.rejection {
-        terminal.say(&format!("sekisho: {}", rejection.what));
+        terminal.show(&format!("sekisho: {}", rejection.what));
         if let Some(why) = rejection.why.first() {
-            terminal.say(&format!("         {why}"));
+            terminal.show(&format!("         {why}"));
         }
     }
     let until = wanted.until.strftime("%Y-%m-%d %H:%M UTC");
-    terminal.say(&format!(
+    terminal.show(&format!(
         "sekisho: MFA code for {} {purpose} ({} flow, lasts until {until})",
         wanted.user,
         wanted.flow.name()
@@ -128,20 +132,20 @@ fn ask_code(
     let mut device = first;
     if wanted.devices.len() > 1 {
         for (number, device) in (1..).zip(&wanted.devices) {
-            terminal.say(&format!("  {number}  {}", sanitize(&device.label)));
+            terminal.show(&format!("  {number}  {}", sanitize(&device.label)));
         }
-        terminal.say("  (a number and Enter changes the device)");
+        terminal.show("  (to use another device, type its number and press Enter)");
     }
     loop {
         let shown = world.demo().and_then(|demo| demo.code(&device.serial, Timestamp::now()));
         if let Some(code) = shown {
-            terminal.say(&format!("demo: the device shows {code}"));
+            terminal.show(&format!("demo: the device shows {code}"));
         }
         let question = format!("code from {}: ", sanitize(&device.label));
         let Some(line) = terminal.ask_unless(&question, Some(needless))? else {
-            // Half a code is no business of whatever runs here next.
-            terminal.forget_keys();
-            terminal.say("\nsekisho: the code is given elsewhere");
+            // Half a code must not reach the program that reads this terminal next.
+            terminal.discard_input();
+            terminal.show("\nsekisho: the code is no longer needed here");
             return Ok(None);
         };
         let line = zeroize::Zeroizing::new(line);
@@ -151,19 +155,19 @@ fn ask_code(
         let chosen = line.parse::<usize>().ok().and_then(|n| wanted.devices.get(n.checked_sub(1)?));
         match chosen {
             Some(chosen) if wanted.devices.len() > 1 => device = chosen,
-            _ => terminal.say("sekisho: a code is exactly six digits"),
+            _ => terminal.show("sekisho: a code is exactly six digits"),
         }
     }
 }
 
-/// Asks yes or no on the terminal; anything but yes is a cancellation.
+/// Asks for a yes on the terminal; any other answer is a cancellation.
 pub fn confirm(question: &str) -> Result<(), Fault> {
     let mut terminal = Terminal::open().ok_or_else(|| {
         Fault::new(
             Exit::NeedsPerson,
             "a confirmation is needed, and there is no terminal to ask on",
         )
-        .fix("add `--yes` where you mean it")
+        .fix("to confirm without a prompt, add `--yes`")
     })?;
     match terminal.ask(&format!("sekisho: {question} [y/N] "))?.as_str() {
         "y" | "Y" | "yes" => Ok(()),
@@ -171,12 +175,12 @@ pub fn confirm(question: &str) -> Result<(), Fault> {
     }
 }
 
-/// Passes a target's guard: by `--confirm`, else by asking at the terminal.
+/// Passes a target's guard: by `--confirm`, else by a question on the terminal.
 pub fn clear(target: Target, confirm: Option<&str>) -> Result<Cleared, Fault> {
     clear_on(target, confirm, Terminal::open)
 }
 
-/// Passes a target's guard: by `--confirm`, else by asking at the terminal that is given, if one is.
+/// Passes a target's guard: by `--confirm`, else by a question on the terminal that `terminal` opens.
 pub fn clear_on(
     target: Target,
     confirm: Option<&str>,
@@ -204,12 +208,12 @@ pub fn clear_on(
     target.clear(Confirmation::Typed(&typed)).map_err(|_| mismatch())
 }
 
-/// Offers something on the terminal; no terminal, or anything but yes, declines it.
+/// Whether an offer on the terminal is accepted; without a terminal it is not.
 pub fn offer(question: &str) -> bool {
     Terminal::open().is_some() && confirm(question).is_ok()
 }
 
-/// Asks the broker until there is a pass or a fault.
+/// Gets a pass from the broker, with as many codes as it takes.
 pub async fn pass(
     broker: &Broker,
     target: Cleared,
@@ -223,7 +227,7 @@ pub async fn pass(
     .await
 }
 
-/// Asks the broker until there is an auth session or a fault; until when it lasts, UTC.
+/// Signs in, with as many codes as it takes. Returns when the session expires, UTC.
 pub async fn sign_in(broker: &Broker, codes: &mut Codes) -> Result<Timestamp, Fault> {
     let asking = codes.asking();
     with_codes(broker, "to sign in", codes, async |code| {
@@ -232,7 +236,7 @@ pub async fn sign_in(broker: &Broker, codes: &mut Codes) -> Result<Timestamp, Fa
     .await
 }
 
-/// Asks the broker until there is an auth session whose code is at most `age` old, or a fault.
+/// Gets an auth session whose code is at most `age` old.
 pub async fn fresh_session(
     broker: &Broker,
     age: SignedDuration,
@@ -246,7 +250,7 @@ pub async fn fresh_session(
     .await
 }
 
-/// Asks the broker until the organisation's accounts are listed, or there is a fault.
+/// Lists the organisation's accounts.
 pub async fn members(broker: &Broker, codes: &mut Codes) -> Result<Vec<Member>, Fault> {
     let asking = codes.asking();
     with_codes(broker, "to list the organisation's accounts", codes, async |code| {
@@ -255,7 +259,7 @@ pub async fn members(broker: &Broker, codes: &mut Codes) -> Result<Vec<Member>, 
     .await
 }
 
-/// Calls with code after code, for as long as another code may help.
+/// Repeats a call with the next code for as long as a code is what it lacks.
 async fn with_codes<T>(
     broker: &Broker,
     purpose: &str,
@@ -287,11 +291,11 @@ pub fn passphrase(which: Passphrase) -> Result<Secret, Fault> {
         Passphrase::Existing => terminal.ask_hidden("passphrase of the access key's file: "),
         Passphrase::New => loop {
             let first = terminal.ask_hidden("new passphrase for the access key's file: ")?;
-            let again = terminal.ask_hidden("the same again: ")?;
+            let again = terminal.ask_hidden("repeat the passphrase: ")?;
             if again.same_as(&first) {
                 return Ok(first);
             }
-            terminal.say("sekisho: the two differ");
+            terminal.show("sekisho: the passphrases differ");
         },
     }
 }

@@ -93,7 +93,7 @@ fn model(context: &Context, query: &str) -> Result<Model, Fault> {
 fn setup(context: &Context) -> Result<(SwitcherSetup, Arc<Catalog>), Fault> {
     let config = context.config();
     let keymap = Keymap::new(&config.list.keys).map_err(|why| {
-        Fault::new(Exit::Usage, "the config's keys do not work").because(why.to_string())
+        Fault::new(Exit::Usage, "the config's key bindings are not valid").because(why.to_string())
     })?;
     let setup = SwitcherSetup {
         auth_account: Some(config.auth.account),
@@ -209,7 +209,7 @@ impl Host for SwitcherHost {
     async fn issue(&self, request: Request) -> Result<Pass, NotIssued> {
         let context = self.context().ok_or_else(not_read)?;
         context.user().attach_tui();
-        context.lend_demo_key()?;
+        context.preload_demo_key()?;
         context.broker().issue(&request).await
     }
 

@@ -1,4 +1,4 @@
-//! The person's terminal as a value: questions, lines, and lines that are not shown.
+//! The user's terminal as a value: questions, lines, and input without echo.
 
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader, Read, Write};
@@ -9,16 +9,16 @@ use zeroize::Zeroizing;
 use crate::domain::fault::{Exit, Fault};
 use crate::domain::secret::Secret;
 
-/// The person's terminal, wherever stdin and stdout lead.
+/// The controlling terminal, even where stdin and stdout are redirected.
 pub struct Terminal {
     lines: BufReader<File>,
     screen: File,
-    /// When it is too late for an answer.
+    /// When to stop waiting for an answer.
     until: Option<Instant>,
 }
 
-/// How often an open prompt looks whether its answer is still needed.
-const LOOK: Duration = Duration::from_secs(1);
+/// How often an open prompt checks whether its answer is still needed.
+const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 impl Terminal {
     /// Opens the controlling terminal; `None` where there is none.
@@ -27,14 +27,15 @@ impl Terminal {
         Some(Self { lines: BufReader::new(screen.try_clone().ok()?), screen, until: None })
     }
 
-    /// Opens the controlling terminal for a person who has so long to answer.
+    /// Opens the controlling terminal; each answer must come within `patience` from now.
     pub fn open_for(patience: Duration) -> Option<Self> {
         let until = Some(Instant::now() + patience);
         Some(Self { until, ..Self::open()? })
     }
 
-    /// Waits until a line was entered, or until it is too late. `false` where `needless` comes to say that none
-    /// is needed. (macOS cannot poll this device and says "ready" at once: there the read itself waits.)
+    /// Waits for a line until the time limit. `false` as soon as `needless` returns true.
+    ///
+    /// macOS cannot poll this device and reports it ready at once: there the read itself waits.
     fn await_line(&self, needless: Option<&dyn Fn() -> bool>) -> Result<bool, Fault> {
         use rustix::event::{PollFd, PollFlags, Timespec, poll};
         let mut ready = [PollFd::new(&self.screen, PollFlags::IN)];
@@ -42,13 +43,13 @@ impl Terminal {
             let left = self.until.map(|until| until.saturating_duration_since(Instant::now()));
             let nap = left
                 .into_iter()
-                .chain(needless.map(|_| LOOK))
+                .chain(needless.map(|_| CHECK_INTERVAL))
                 .min()
                 .and_then(|nap| Timespec::try_from(nap).ok());
             match poll(&mut ready, nap.as_ref()) {
                 Ok(0) if needless.is_some_and(|needless| needless()) => return Ok(false),
                 Ok(0) if left.is_some_and(|left| left.is_zero()) => {
-                    return Err(Fault::new(Exit::NeedsPerson, "nobody answered in time")
+                    return Err(Fault::new(Exit::NeedsPerson, "there was no answer in time")
                         .fix("run `sekisho login` in a terminal first"));
                 }
                 Ok(0) | Err(rustix::io::Errno::INTR) => {}
@@ -62,7 +63,7 @@ impl Terminal {
         self.ask_unless(question, None)?.ok_or_else(cancelled)
     }
 
-    /// The same for as long as `needless` does not say that no answer is needed: then there is none.
+    /// Like [`ask`](Self::ask), but gives up with `None` as soon as `needless` returns true.
     pub fn ask_unless(
         &mut self,
         question: &str,
@@ -80,28 +81,29 @@ impl Terminal {
         }
     }
 
-    /// Throws away what was typed and not read, so that no one else reads it.
-    pub fn forget_keys(&self) {
+    /// Discards input that was typed but not read, so that no other program reads it.
+    pub fn discard_input(&self) {
         use rustix::termios::{QueueSelector, tcflush};
         let _ = tcflush(&self.screen, QueueSelector::IFlush);
     }
 
-    /// Shows a question and reads a line that is not shown; ^C and ^D cancel.
+    /// Shows a question and reads a line without echo; ^C and ^D cancel.
     ///
-    /// The terminal hands over every key, ^C included, so that it is never left silent.
+    /// Signals from the keyboard are off meanwhile: a ^C that ended us would leave the echo off.
     pub fn ask_hidden(&mut self, question: &str) -> Result<Secret, Fault> {
         use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
         let failed = |error: rustix::io::Errno| {
-            Fault::new(Exit::Fault, "the terminal cannot be silenced").because(error.to_string())
+            Fault::new(Exit::Fault, "the terminal's echo cannot be turned off")
+                .because(error.to_string())
         };
         let before = tcgetattr(&self.screen).map_err(failed)?;
-        let mut silent = before.clone();
-        silent.local_modes.remove(LocalModes::ECHO | LocalModes::ICANON | LocalModes::ISIG);
-        tcsetattr(&self.screen, OptionalActions::Now, &silent).map_err(failed)?;
+        let mut quiet = before.clone();
+        quiet.local_modes.remove(LocalModes::ECHO | LocalModes::ICANON | LocalModes::ISIG);
+        tcsetattr(&self.screen, OptionalActions::Now, &quiet).map_err(failed)?;
         let _ = write!(self.screen, "{question}").and_then(|()| self.screen.flush());
         let answer = self.hidden_line();
         let _ = tcsetattr(&self.screen, OptionalActions::Now, &before);
-        self.say("");
+        self.show("");
         answer
     }
 
@@ -124,24 +126,24 @@ impl Terminal {
             }
         }
         let text = std::str::from_utf8(&bytes).map_err(|_| {
-            Fault::new(Exit::Usage, "what was typed is not UTF-8")
-                .fix("check the terminal's character set")
+            Fault::new(Exit::Usage, "the input is not valid UTF-8")
+                .fix("set the terminal's encoding to UTF-8")
         })?;
         Ok(Secret::new(text.to_owned()))
     }
 
-    /// Shows a line.
-    pub fn say(&mut self, line: &str) {
+    /// Shows a line on the terminal itself: stderr may be redirected.
+    pub fn show(&mut self, line: &str) {
         let _ = writeln!(self.screen, "{line}");
     }
 }
 
-/// The fault of a person who said no.
+/// The fault of a question that was declined.
 pub fn cancelled() -> Fault {
     Fault::new(Exit::Cancelled, "cancelled")
 }
 
-/// Whether a line was entered on the terminal while we waited for something else.
+/// Whether Enter was pressed on the terminal while we waited for something else; reads that line.
 pub fn enter_was_pressed() -> bool {
     use rustix::event::{PollFd, PollFlags, Timespec, poll};
     let Some(mut terminal) = Terminal::open() else {

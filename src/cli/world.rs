@@ -30,7 +30,7 @@ pub enum World {
 }
 
 impl World {
-    /// The world this process was started in: inside a demo shell, everything stays in the demo.
+    /// The world of this process: what is started in a demo's subshell stays in the demo.
     pub fn of_environment() -> Result<Self, Fault> {
         match std::env::var_os(emulated::VARIABLE) {
             Some(descriptor) => Ok(Self::Demo(Rc::new(Demo::join(descriptor.as_ref())?))),
@@ -38,7 +38,7 @@ impl World {
         }
     }
 
-    /// The demo, if this is one.
+    /// The demo; `None` in the real world.
     pub fn demo(&self) -> Option<&Demo> {
         match self {
             Self::Real => None,

@@ -149,7 +149,7 @@ impl Day {
         let answers = [
             ("take these lines out? [y/N]", "y"),
             ("new passphrase for the access key's file: ", PASSPHRASE),
-            ("the same again: ", PASSPHRASE),
+            ("repeat the passphrase: ", PASSPHRASE),
             ("rotate it now? [y/N]", "n"),
         ];
         let import = ["-vv", "key", "import"];

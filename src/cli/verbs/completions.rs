@@ -56,9 +56,9 @@ pub fn man(verb: Option<&str>, out: Out) -> Result<Exit, Fault> {
         Some(name) => command.find_subcommand(name).cloned().ok_or_else(|| {
             Fault::new(
                 Exit::Usage,
-                format!("there is no verb {}", crate::domain::text::sanitize(name)),
+                format!("unknown command: {}", crate::domain::text::sanitize(name)),
             )
-            .fix("`sekisho --help` lists the verbs")
+            .fix("`sekisho --help` lists the commands")
         })?,
     };
     let mut page = Vec::new();

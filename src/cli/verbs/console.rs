@@ -14,7 +14,7 @@ pub fn run(context: &Context, arguments: &ConsoleArgs) -> Result<Exit, Fault> {
         let pass = context.pass(&arguments.target)?;
         let (url, ends) = block_on(console::url(context, &pass, service))?;
         context.out.info(&format!(
-            "whoever has this URL is signed in; it works for 15 minutes, and {}",
+            "anyone with this URL is signed in; it is valid for 15 minutes, and {}",
             console::until(ends)
         ));
         context.out.secret(&url.line()).map_err(|error| {
@@ -24,7 +24,7 @@ pub fn run(context: &Context, arguments: &ConsoleArgs) -> Result<Exit, Fault> {
     }
     let browser = console::browser(context)?;
     let pass = context.pass(&arguments.target)?;
-    let told = block_on(console::open(context, &browser, &pass, service))?;
-    context.out.info(&told);
+    let line = block_on(console::open(context, &browser, &pass, service))?;
+    context.out.info(&line);
     Ok(Exit::Done)
 }

@@ -1,6 +1,6 @@
 //! `credential-process TARGET`: the JSON that every AWS SDK reads from a profile's `credential_process`.
 //!
-//! SDKs show a failing process's stderr or swallow it, so a fault is one line here.
+//! SDKs show at most a line of a failing process's stderr, so a fault is one line here.
 
 use std::time::Duration;
 
@@ -20,10 +20,10 @@ use crate::cli::world::World;
 
 /// botocore asks again on every call once less than 15 min are left, so it never gets as little.
 const RENEW: Renew = Renew::Below(20 * 60);
-/// How long an SDK waits where nobody is asked.
-const SILENT: Duration = Duration::from_secs(20);
-/// How long a person may look for the phone.
-const ASKING: Duration = Duration::from_mins(2);
+/// How long to wait without a prompt.
+const WITHOUT_PROMPT: Duration = Duration::from_secs(20);
+/// How long to wait with a prompt: the user may have to find the phone.
+const WITH_PROMPT: Duration = Duration::from_mins(2);
 
 /// Prints the document; asks on the terminal only with `prompt`.
 pub fn run(world: &World, common: Common, target: &str, prompt: bool, out: Out) -> Exit {
@@ -55,14 +55,14 @@ fn issue(
     let context = Context::open(world.clone(), common, &verb, out)?;
     let _away = (!prompt).then(|| context.user().detach());
     let (limit, codes) = if context.common().mfa_code.is_some() {
-        (SILENT, Codes::Stdin)
+        (WITHOUT_PROMPT, Codes::Stdin)
     } else if prompt {
-        (ASKING, Codes::Terminal { world: world.clone(), patience: Some(ASKING) })
+        (WITH_PROMPT, Codes::Terminal { world: world.clone(), patience: Some(WITH_PROMPT) })
     } else {
-        (SILENT, Codes::Nobody)
+        (WITHOUT_PROMPT, Codes::Nobody)
     };
     let confirm = context.common().confirm.as_deref();
-    let ask = || prompt.then(|| Terminal::open_for(ASKING)).flatten();
+    let ask = || prompt.then(|| Terminal::open_for(WITH_PROMPT)).flatten();
     let cleared = prompt::clear_on(context.target(target)?, confirm, ask)?;
     let pass = block_on(async {
         // Beyond the terminal's own limit, so that the better message wins.
@@ -79,6 +79,6 @@ fn issue(
 
 fn too_late(limit: Duration) -> Fault {
     Fault::new(Exit::Fault, format!("no session within {} s", limit.as_secs()))
-        .because("AWS, the network or the keychain hangs")
+        .because("AWS, the network or the keychain does not respond")
         .fix("try `sekisho doctor`")
 }

@@ -1,4 +1,4 @@
-//! `doctor`: looks for what commonly goes wrong, and for what weakens the promise.
+//! `doctor`: diagnoses common problems and weak security settings of this machine.
 
 use std::collections::BTreeMap;
 
@@ -18,7 +18,7 @@ use crate::cli::out::Out;
 use crate::cli::runtime::block_on;
 use crate::cli::world::World;
 
-/// Examines this machine; whatever is broken, it goes on with the rest.
+/// Examines this machine. A check that fails does not stop the others.
 pub fn run(world: &World, common: &Common, arguments: DoctorArgs, out: Out) -> Exit {
     let env: BTreeMap<String, String> = std::env::vars_os()
         .filter_map(|(name, value)| {

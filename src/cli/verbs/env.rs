@@ -69,19 +69,19 @@ pub fn switch(
 /// `refresh`: a fresh session for the target that the calling shell is in, in the scope that it was entered with
 /// and the region that it has now.
 ///
-/// Quietly, nobody is asked and nothing is said: exit 4 tells that a code would be needed.
+/// With `quiet`, it neither prompts nor prints: exit code 4 means that a code would be needed.
 pub fn refresh(context: &Context, hook: Option<Hookable>, quiet: bool) -> Result<Exit, Fault> {
     let shell = hook.ok_or_else(|| missing_hook(context.inherited(), "refresh"))?;
     let name = std::env::var("SEKISHO_TARGET").map_err(|_| {
-        Fault::new(Exit::Usage, "this shell is in no account")
+        Fault::new(Exit::Usage, "this shell is not in an account")
             .because("SEKISHO_TARGET is not set")
             .fix("sekisho switch TARGET")
     })?;
-    let (asked, inherited) = (context.overrides(), context.inherited());
+    let (given, inherited) = (context.overrides(), context.inherited());
     let kept = Overrides {
-        region: asked.region.or_else(|| inherited.parsed("AWS_REGION")),
-        scope: asked.scope.or_else(|| inherited.parsed("SEKISHO_SCOPE")),
-        ..asked
+        region: given.region.or_else(|| inherited.parsed("AWS_REGION")),
+        scope: given.scope.or_else(|| inherited.parsed("SEKISHO_SCOPE")),
+        ..given
     };
     // It was entered before: renewal never asks for the guard again.
     let cleared = context
@@ -171,7 +171,7 @@ fn missing_hook(inherited: &Inherited, verb: &str) -> Fault {
     };
     Fault::new(Exit::Usage, format!("`sekisho {verb}` cannot change this shell"))
         .because(
-            "the shell hook is not there, and a program cannot change its parent's environment",
+            "the shell hook is not loaded, and a program cannot change its parent's environment",
         )
         .fix(format!("{line}    (in your shell's start-up file, or right here)"))
         .fix("or open a subshell, which has the hook: `sekisho shell TARGET`")

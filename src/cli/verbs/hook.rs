@@ -1,4 +1,4 @@
-//! `hook SHELL`: the text that teaches a shell `sekisho switch` and `sekisho refresh`.
+//! `hook SHELL`: the shell code that `sekisho switch` and `sekisho refresh` need.
 
 use crate::domain::config::ShellPrefs;
 use crate::domain::fault::Exit;
@@ -9,7 +9,7 @@ use crate::cli::context::Context;
 use crate::cli::out::Out;
 use crate::cli::world::World;
 
-/// Prints the hook. It works without a config, since it stands in start-up files.
+/// Prints the hook, even without a valid config: a start-up file must not fail.
 pub fn run(world: &World, common: Common, shell: Hookable, name: &CommandName, out: Out) -> Exit {
     let config = Context::open(world.clone(), common, "hook", out).ok();
     let prefs = config.map_or_else(ShellPrefs::default, |context| context.config().shell.clone());

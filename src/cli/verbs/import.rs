@@ -1,4 +1,4 @@
-//! `import`: accounts that AWS's own tools or the organisation already know.
+//! `import`: accounts from AWS profiles or from AWS Organizations.
 
 use std::path::Path;
 
@@ -35,8 +35,8 @@ pub fn profiles(
     let text = Zeroizing::new(files::read_foreign(file).map_err(|why| {
         Fault::new(Exit::Usage, format!("{source} cannot be read"))
             .because(why)
-            .fix("name another: --profile-file FILE")
-            .fix("or start from a few questions: sekisho init")
+            .fix("use another file: --profile-file FILE")
+            .fix("or answer a few questions: sekisho init")
     })?);
     let wishes = Wishes { auth_account: arguments.account, region: common.region.clone() };
     let mut imported = convert(&Profiles::parse(&text), &wishes)?;
@@ -53,7 +53,7 @@ pub fn profiles(
     );
     let Some(path) = destination else {
         out.print(&yaml);
-        out.info(&format!("{summary}; --write makes it the config"));
+        out.info(&format!("{summary}; add --write to use it as the config"));
         return Ok(Exit::Done);
     };
     out.info(&summary);
@@ -74,20 +74,20 @@ fn write(path: &Path, yaml: &str, yes: bool, out: Out) -> Result<Exit, Fault> {
     };
     let difference = diff::unified(&before, yaml, &path.to_string_lossy());
     if difference.is_empty() {
-        out.info(&format!("{shown} says this already"));
+        out.info(&format!("{shown} is up to date"));
         return Ok(Exit::Done);
     }
     out.print(&difference);
     if !yes {
         prompt::confirm(&if is_there {
-            format!("replace the whole of {shown}?")
+            format!("overwrite {shown}?")
         } else {
             format!("write {shown}?")
         })?;
     }
     files::write(path, yaml)?;
     out.info(&format!("wrote {shown}"));
-    out.info("next: sekisho key import takes the access key out of ~/.aws/credentials; sekisho key add asks for it");
+    out.info("next: `sekisho key import` moves the access key from ~/.aws/credentials; `sekisho key add` asks for it");
     Ok(Exit::Done)
 }
 
@@ -118,6 +118,6 @@ pub fn organizations(context: &Context, arguments: OrganizationsArgs) -> Result<
     });
     context
         .out
-        .info("next: keep this as a file and name it in the config: include: [accounts.yaml]");
+        .info("next: save this to a file and add it to the config: include: [accounts.yaml]");
     Ok(Exit::Done)
 }

@@ -25,7 +25,7 @@ pub fn run(
     out: Out,
 ) -> Result<Exit, Fault> {
     if let Some(shell) = shell {
-        return Err(Fault::new(Exit::Usage, "`init` makes a config").fix(format!(
+        return Err(Fault::new(Exit::Usage, "`init` creates a config").fix(format!(
             "for the shell hook: `sekisho hook {}`",
             shell_quoted(&sanitize(shell))
         )));
@@ -34,9 +34,9 @@ pub fn run(
     let shown = sanitize(&path.to_string_lossy());
     // Not `exists`: a link that leads nowhere is somebody's too.
     if path.symlink_metadata().is_ok() && !force {
-        return Err(Fault::new(Exit::Usage, format!("there is a config already: {shown}"))
-            .fix("look at what it says: sekisho config show")
-            .fix("or begin again, and lose it: sekisho init --force"));
+        return Err(Fault::new(Exit::Usage, format!("the config already exists: {shown}"))
+            .fix("to see it: sekisho config show")
+            .fix("to overwrite it: sekisho init --force"));
     }
     if let Some(mut terminal) = Terminal::open() {
         let draft = questions(&mut terminal, common, &world.paths()?.home)?;
@@ -45,19 +45,20 @@ pub fn run(
     } else {
         files::write(&path, &skeleton())?;
         out.info(&format!("wrote {shown}"));
-        out.info("nobody could be asked, so its ids and names are examples: put in your own");
+        out.info("there is no terminal to ask on, so its ids and names are examples: replace them");
     }
     out.info("next: sekisho key add");
     Ok(Exit::Done)
 }
 
 fn questions(terminal: &mut Terminal, common: &Common, home: &Path) -> Result<Draft, Fault> {
-    terminal.say("A first config, in a few questions. Enter takes what stands in [brackets].");
+    terminal
+        .show("A few questions for a first config. Press Enter to accept the value in [brackets].");
     if home.join(".aws/config").exists() {
-        terminal.say("(Roles that ~/.aws/config knows come over by themselves: ^C, then sekisho import aws-config --write)");
+        terminal.show("(To import the roles in ~/.aws/config instead: ^C, then sekisho import aws-config --write)");
     }
-    let account = ask(terminal, "auth account, where your IAM user lives, 12 digits", None, id)?;
-    let user = ask(terminal, "your IAM user's name; empty: AWS tells", None, optional)?;
+    let account = ask(terminal, "auth account (the one with your IAM user), 12 digits", None, id)?;
+    let user = ask(terminal, "your IAM user's name (empty: looked up at AWS)", None, optional)?;
     let device = |text: &str| {
         let serial: Option<MfaSerial> = optional(text)?;
         let owner = serial.as_ref().and_then(MfaSerial::account);
@@ -66,14 +67,14 @@ fn questions(terminal: &mut Terminal, common: &Common, home: &Path) -> Result<Dr
             None => Ok(serial),
         }
     };
-    let serial = ask(terminal, "your MFA device's serial; empty: AWS tells", None, device)?;
+    let serial = ask(terminal, "your MFA device's serial (empty: looked up at AWS)", None, device)?;
     let region = common.region.clone().map_or_else(ambient_region, |region| region.to_string());
     let region: Region = ask(terminal, "region", Some(&region), str::parse)?;
-    let dev: AccountId = ask(terminal, "a dev account to enter, 12 digits", None, id)?;
+    let dev: AccountId = ask(terminal, "an account to switch to, 12 digits", None, id)?;
     let name =
         user.as_ref().map_or_else(|| "dev".to_owned(), |user: &UserName| format!("dev-{user}"));
-    let name: Name = ask(terminal, "what you call it", Some(&name), str::parse)?;
-    let role: RoleName = ask(terminal, "the role there", Some("Developer"), str::parse)?;
+    let name: Name = ask(terminal, "a name for it", Some(&name), str::parse)?;
+    let role: RoleName = ask(terminal, "the role in it", Some("Developer"), str::parse)?;
     let mfa = serial.map(|serial| MfaDevice { serial, label: None });
     Ok(Draft {
         heading: HEADING.map(str::to_owned).to_vec(),
@@ -103,7 +104,7 @@ fn ask<T>(
         let answer = if line.is_empty() { default.unwrap_or_default() } else { &line };
         match read(answer) {
             Ok(value) => return Ok(value),
-            Err(why) => terminal.say(&format!("  → {why}")),
+            Err(why) => terminal.show(&format!("  → {why}")),
         }
     }
 }

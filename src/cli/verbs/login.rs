@@ -1,4 +1,4 @@
-//! `login`: the auth session now, so that nothing asks for a code later.
+//! `login`: gets the auth session now, so that no later command needs a code.
 
 use jiff::Timestamp;
 
@@ -13,17 +13,19 @@ use crate::cli::prompt;
 use crate::cli::runtime::block_on;
 use crate::cli::wording::date_time;
 
-/// Signs in, and says until when.
+/// Signs in, and reports when the session expires.
 pub fn run(context: &Context, target: Option<&str>) -> Result<Exit, Fault> {
     if let Some(target) = target {
-        return Err(Fault::new(Exit::Usage, "`login` signs in once, for every account")
+        return Err(Fault::new(Exit::Usage, "`login` signs in once for all accounts")
             .because("it takes no target")
             .fix(format!("for the web console: `sekisho console {}`", shell_quoted(target)))
-            .fix("for the code of the day: `sekisho login`"));
+            .fix("to sign in: `sekisho login`"));
     }
     if context.config().store == StoreChoice::None {
-        return Err(Fault::new(Exit::Usage, "a session got now would be gone at once")
-            .because("the config says `store: none`: sessions stay in the memory of one process")
+        return Err(Fault::new(Exit::Usage, "a session would be discarded immediately")
+            .because(
+                "the config sets `store: none`: sessions are kept in the memory of one process",
+            )
             .fix("set `store: auto`, or open a target: `sekisho shell TARGET`"));
     }
     let broker = context.broker();
@@ -31,14 +33,14 @@ pub fn run(context: &Context, target: Option<&str>) -> Result<Exit, Fault> {
     let until = block_on(prompt::sign_in(broker, &mut context.codes()))?;
     let already = before.is_some_and(|auth| auth.expires == until);
     if already && access_key::is_stored(&context.config().auth) {
-        // What a live session spared: the passphrase, better given now than in the middle of things.
+        // A live session needs no key, so no passphrase was asked for: better asked now than in a later command.
         if let Err(refusal) = block_on(broker.unlock()) {
             context.out.warn(&refusal.into_fault().what);
         }
     }
     let status = broker.status();
     if let Some(warning) = broker.vault().take_warning() {
-        return Err(Fault::new(Exit::Fault, "AWS gave a session, but it could not be kept")
+        return Err(Fault::new(Exit::Fault, "signed in, but the session cannot be stored")
             .because(warning)
             .fix("sekisho doctor"));
     }

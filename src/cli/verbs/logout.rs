@@ -1,4 +1,4 @@
-//! `logout`: forgets sessions here, and says what stays valid at AWS.
+//! `logout`: deletes cached sessions, and lists what stays valid at AWS.
 
 use jiff::Timestamp;
 
@@ -11,8 +11,8 @@ use crate::cli::columns::align;
 use crate::cli::context::Context;
 use crate::cli::wording::date_time;
 
-/// Which sessions are to be forgotten.
-pub enum What<'a> {
+/// Which sessions to delete.
+pub enum Selection<'a> {
     /// The auth session and the role sessions of this config's key.
     Ours,
     /// The sessions of one target's role.
@@ -21,18 +21,18 @@ pub enum What<'a> {
     Everything,
 }
 
-/// Forgets, and tells the truth about it.
-pub fn run(context: &Context, what: &What<'_>) -> Result<Exit, Fault> {
+/// Deletes sessions, and reports those that AWS still accepts.
+pub fn run(context: &Context, selection: &Selection<'_>) -> Result<Exit, Fault> {
     let broker = context.broker();
     let (status, before) = (broker.status(), broker.live_roles());
-    match what {
-        What::Ours => broker.sign_out(),
-        What::Target(name) => broker.forget(&context.target(name)?),
-        What::Everything => {
+    match selection {
+        Selection::Ours => broker.sign_out(),
+        Selection::Target(name) => broker.forget(&context.target(name)?),
+        Selection::Everything => {
             broker.forget_everything().map_err(|why| {
-                Fault::new(Exit::Fault, "not everything could be forgotten")
+                Fault::new(Exit::Fault, "not all sessions could be deleted")
                     .because(sanitize(&why))
-                    .fix("sekisho logout --all, once more")
+                    .fix("run `sekisho logout --all` again")
             })?;
             context.key_store().forget_passphrase();
         }
@@ -61,14 +61,14 @@ pub fn run(context: &Context, what: &What<'_>) -> Result<Exit, Fault> {
         ]);
     }
     if rows.is_empty() {
-        context.out.info("there was no session to forget");
+        context.out.info("there are no sessions to delete");
         return Ok(Exit::Done);
     }
-    context
-        .out
-        .info("forgotten here; at AWS they stay valid until then, for whoever holds a copy:");
+    context.out.info("deleted here; copies of these sessions stay valid at AWS until they expire:");
     context.out.eprint(&align(&rows));
-    context.out.info("to end a role's sessions at AWS now: IAM console, the role, Revoke sessions");
+    context.out.info(
+        "to end a role's sessions at AWS now, use Revoke sessions on the role in the IAM console",
+    );
     Ok(Exit::Done)
 }
 

@@ -1,4 +1,4 @@
-//! One file a verb: what it does with its arguments. The arguments themselves stand in `cli/args.rs`.
+//! One file per verb: what it does with its arguments, which are defined in `cli/args.rs`.
 
 pub mod completions;
 pub mod config;

@@ -12,6 +12,7 @@ use crate::cli::args::PolicyArgs;
 use crate::cli::context::Context;
 use crate::cli::diff;
 use crate::cli::prompt;
+use crate::cli::wording::count;
 
 /// Renders the documents; shows what would change before a file is written.
 pub fn run(context: &Context, arguments: &PolicyArgs) -> Result<Exit, Fault> {
@@ -66,12 +67,9 @@ fn write(
         context.out.info("every document is up to date");
         return Ok(Exit::Done);
     }
-    let count = changed.len();
+    let files = count(changed.len(), "file");
     if !yes {
-        prompt::confirm(&format!(
-            "write {count} files into {}?",
-            sanitize(&folder.to_string_lossy())
-        ))?;
+        prompt::confirm(&format!("write {files} into {}?", sanitize(&folder.to_string_lossy())))?;
     }
     for document in changed {
         let path = folder.join(&document.file);
@@ -86,7 +84,7 @@ fn write(
     }
     context
         .out
-        .info(&format!("wrote {count} files; README.md there says in which order to deploy them"));
+        .info(&format!("wrote {files}; see README.md there for the order to deploy them in"));
     Ok(Exit::Done)
 }
 

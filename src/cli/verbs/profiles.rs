@@ -17,7 +17,7 @@ use crate::cli::args::ProfilesArgs;
 use crate::cli::context::Context;
 use crate::cli::{diff, prompt};
 
-/// Prints the block, writes it, or takes it away; the rest of the file stays byte for byte.
+/// Prints, writes or removes the block; the rest of the file stays byte for byte.
 pub fn run(context: &Context, arguments: &ProfilesArgs) -> Result<Exit, Fault> {
     let (credentials, config) = files(context);
     let body =
@@ -25,10 +25,10 @@ pub fn run(context: &Context, arguments: &ProfilesArgs) -> Result<Exit, Fault> {
     let file = read(&config)?;
     let parts = Parts::of(&file).map_err(|Damaged(line)| damaged(&config, line))?;
     if let Some(body) = &body {
-        refuse_doubles(body, &parts, &config)?;
+        refuse_duplicates(body, &parts, &config)?;
         let elsewhere = read(&credentials)?;
         if let Ok(parts) = Parts::of(&elsewhere) {
-            refuse_doubles(body, &parts, &credentials)?;
+            refuse_duplicates(body, &parts, &credentials)?;
         }
     }
     if !arguments.write && !arguments.remove {
@@ -75,7 +75,7 @@ fn read(path: &Path) -> Result<Vec<u8>, Fault> {
     }
 }
 
-/// The profiles of every target that may be entered without a word.
+/// The profiles of every target that needs no confirmation, and of the others where they are included.
 fn wanted(context: &Context, arguments: &ProfilesArgs) -> Result<Vec<Profile>, Fault> {
     let catalog = &context.config().catalog;
     let overrides = Overrides {
@@ -88,7 +88,7 @@ fn wanted(context: &Context, arguments: &ProfilesArgs) -> Result<Vec<Profile>, F
     if !guarded.is_empty() {
         let count = guarded.len();
         context.out.info(&format!(
-            "guarded targets left out: {count} (`--include-guarded` takes them in)"
+            "guarded targets left out: {count} (`--include-guarded` includes them)"
         ));
     }
     let command = command(context)?;
@@ -127,8 +127,8 @@ fn command(context: &Context) -> Result<String, Fault> {
 fn word(path: &Path) -> Result<String, Fault> {
     let refused = || {
         let path = sanitize(&path.to_string_lossy());
-        Fault::new(Exit::Usage, format!("{path} cannot stand in ~/.aws/config"))
-            .because("a path there is one line of text, and \" #\" or \" ;\" would begin a comment")
+        Fault::new(Exit::Usage, format!("{path} cannot be used in ~/.aws/config"))
+            .because("a path there is one line of text, and \" #\" or \" ;\" would start a comment")
     };
     let text = path.to_str().ok_or_else(refused)?;
     if text.contains(char::is_control) || text.contains(" #") || text.contains(" ;") {
@@ -137,14 +137,14 @@ fn word(path: &Path) -> Result<String, Fault> {
     Ok(shell_quoted(text))
 }
 
-fn refuse_doubles(body: &str, parts: &Parts<'_>, file: &Path) -> Result<(), Fault> {
+fn refuse_duplicates(body: &str, parts: &Parts<'_>, file: &Path) -> Result<(), Fault> {
     let others = parts.others();
     let ours = Parts::of(body.as_bytes()).map(|parts| parts.others()).unwrap_or_default();
     match ours.intersection(&others).next() {
         None => Ok(()),
         Some(name) => {
             let file = sanitize(&file.to_string_lossy());
-            Err(Fault::new(Exit::Usage, format!("the profile {name} is there already"))
+            Err(Fault::new(Exit::Usage, format!("the profile {name} already exists"))
                 .because(format!("{file} has it outside sekisho's block"))
                 .fix("rename or remove that profile, then try again"))
         }
@@ -154,6 +154,6 @@ fn refuse_doubles(body: &str, parts: &Parts<'_>, file: &Path) -> Result<(), Faul
 fn damaged(file: &Path, line: usize) -> Fault {
     let file = sanitize(&file.to_string_lossy());
     Fault::new(Exit::Usage, format!("sekisho's block in {file} is damaged"))
-        .because(format!("the mark in line {line} has no partner"))
+        .because(format!("the marker in line {line} has no counterpart"))
         .fix("remove the lines from `# >>> sekisho profiles` to `# <<< sekisho profiles`, then try again")
 }

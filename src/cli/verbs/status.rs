@@ -1,4 +1,4 @@
-//! `status`: what is live, until when, and where it rests.
+//! `status`: the active sessions, when they expire, and where they are stored.
 //!
 //! `--json` prints one object; fields are added, never changed or taken away:
 //!
@@ -8,8 +8,8 @@
 //! | `auth_account` | the 12 digits |
 //! | `user` | the IAM user, or null before the first call |
 //! | `key` | where the access key comes from: `auto`, `keyring`, `file`, `env`, `profile:NAME`, `command` |
-//! | `sessions` | where sessions rest, e.g. `kernel keyring`; null before the first one |
-//! | `detours` | what stands between here and AWS's own hosts, one text each |
+//! | `sessions` | where sessions are stored, e.g. `kernel keyring`; null before the first one |
+//! | `detours` | proxies, endpoints and certificates between here and AWS's own hosts, one text each |
 //! | `auth_session` | null, or `expires` (RFC 3339, UTC), `seconds_left`, `device` |
 //! | `role_sessions` | each with `target`, `role_arn`, `scope`, `flow`, `expires`, `seconds_left` |
 
@@ -56,7 +56,7 @@ struct RoleSession {
     seconds_left: i64,
 }
 
-/// Shows what is live. Asks nobody and calls nothing.
+/// Shows the active sessions, without prompts or network calls.
 pub fn run(context: &Context, json: bool) -> Exit {
     let now = Timestamp::now();
     let status = status(context, now);

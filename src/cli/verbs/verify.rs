@@ -1,4 +1,4 @@
-//! `verify`: proves that the key alone opens nothing, from this very machine.
+//! `verify`: proves from this machine that the access key alone gives no access.
 
 use std::cell::Cell;
 use std::io::IsTerminal;
@@ -20,11 +20,11 @@ use crate::cli::context::Context;
 use crate::cli::prompt::{self, Codes};
 use crate::cli::runtime::block_on;
 
-/// Says what will be called, asks, probes, and tells what came of it.
+/// Lists the calls, asks for confirmation, probes and reports.
 pub fn run(context: &Context, arguments: &VerifyArgs) -> Result<Exit, Fault> {
     let plan = plan(context, &arguments.targets)?;
     let state = Dir::create(&context.paths().state)
-        .map_err(|error| error.fault("the verification could not be kept"))?;
+        .map_err(|error| error.fault("the result of the verification cannot be stored"))?;
     block_on(async {
         let key = context.broker().access_key().await.map_err(NotIssued::into_fault)?;
         let auth = &context.config().auth;
@@ -41,7 +41,7 @@ pub fn run(context: &Context, arguments: &VerifyArgs) -> Result<Exit, Fault> {
             context.out.print(&text::preface(&plan, &verifier));
         }
         if !arguments.yes {
-            prompt::confirm("go on?")?;
+            prompt::confirm("continue?")?;
         }
         let mut codes = context.codes();
         let report = Box::pin(verifier.run(
@@ -89,7 +89,7 @@ async fn control_code(
             Err(refusal) => refusal,
         };
         let asked = match refusal {
-            // A code of its own: nobody else's serves.
+            // It must be a fresh code: one that another process entered is spent.
             NotIssued::Code(wanted) => codes.next(&wanted, "for the positive control", &|| false),
             refusal => Err(refusal.into_fault()),
         };

@@ -118,7 +118,7 @@ fn the_aws_cli_shows_our_one_line() {
     client.args(["sts", "get-caller-identity"]);
     let ran = run(&stage, Way::Process, &client);
     assert_ne!(ran.code, 0);
-    insta::assert_snapshot!(ran.stderr.trim(), @"Error when retrieving credentials from custom-process: sekisho: an MFA code is needed to open dev/Developer, and nobody may be asked: run `sekisho login` in a terminal first, or pipe the code: `--mfa-code -`");
+    insta::assert_snapshot!(ran.stderr.trim(), @"Error when retrieving credentials from custom-process: sekisho: an MFA code is needed to open dev/Developer, and prompting is not allowed: run `sekisho login` in a terminal first, or pipe the code: `--mfa-code -`");
 }
 
 #[test]

@@ -9,7 +9,7 @@ fn without_a_session_it_says_one_line_and_asks_nobody() {
     let stage = Stage::new();
     let ran = stage.run(&["credential-process", "dev"]);
     assert_eq!((ran.code, ran.stdout.as_str()), (4, ""));
-    insta::assert_snapshot!(ran.stderr, @"sekisho: an MFA code is needed to open dev/Developer, and nobody may be asked: run `sekisho login` in a terminal first, or pipe the code: `--mfa-code -`");
+    insta::assert_snapshot!(ran.stderr, @"sekisho: an MFA code is needed to open dev/Developer, and prompting is not allowed: run `sekisho login` in a terminal first, or pipe the code: `--mfa-code -`");
     assert!(stage.emulator.calls().is_empty(), "{:?}", stage.emulator.calls());
 }
 

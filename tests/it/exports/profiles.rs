@@ -51,7 +51,7 @@ fn the_block_is_printed_written_kept_and_removed() {
     credential_process = /bin/sekisho credential-process 222222222222/Reader
     region = us-west-2
     exit 0
-    sekisho: guarded targets left out: 1 (`--include-guarded` takes them in)
+    sekisho: guarded targets left out: 1 (`--include-guarded` includes them)
     ");
     assert_eq!(stage.read(".aws/config"), own.as_bytes(), "printing writes nothing");
     let refused = stage.run(&["profiles", "--write"]);
@@ -72,7 +72,7 @@ fn the_block_is_printed_written_kept_and_removed() {
     +credential_process = /bin/sekisho credential-process 222222222222/Reader
     +region = us-west-2
     exit 0
-    sekisho: guarded targets left out: 1 (`--include-guarded` takes them in)
+    sekisho: guarded targets left out: 1 (`--include-guarded` includes them)
     sekisho: wrote HOME/.aws/config
     ");
     let file = String::from_utf8(stage.read(".aws/config")).unwrap();

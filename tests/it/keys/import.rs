@@ -9,7 +9,7 @@ use crate::pty::terminal::Pty;
 fn new_passphrase(pty: &mut Pty) {
     pty.wait_for("new passphrase for the access key's file: ");
     pty.line(PASSPHRASE);
-    pty.wait_for("the same again: ");
+    pty.wait_for("repeat the passphrase: ");
     pty.line(PASSPHRASE);
 }
 

@@ -28,7 +28,7 @@ fn a_key_lives_rotates_and_ends_in_the_keychain() {
     let told = [
         format!("stored {KEY} of tanaka (Secret Service)"),
         "signed in as tanaka (phone)".into(),
-        format!("{KEY} is deleted: the rotation is done"),
+        format!("{KEY} is deleted; the rotation is complete"),
         "the key itself stays active at AWS".into(),
         "there is no access key in the store".into(),
         "ended 2".into(),

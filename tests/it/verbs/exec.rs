@@ -143,7 +143,7 @@ fn nobody_to_ask_is_4() {
     ── stdout
     ── stderr
     sekisho: an MFA code is needed to open dev/Developer, and there is no terminal to ask on
-       why  the MFA session is not there or has ended
+       why  there is no MFA session, or it has expired
        fix  run `sekisho login` in a terminal first, or pipe the code: `--mfa-code -`
     ");
     assert!(home.emulator.calls().is_empty());
@@ -168,7 +168,7 @@ fn a_code_on_stdin_is_taken_or_refused() {
        why  it was used before, or its 30 seconds were over: each code works once
         or  it came from another device than the one named
         or  the device's clock is off
-       fix  wait for the device's next code and give that one
+       fix  wait for the device's next code and use that one
     ");
     // Used: no second call.
     let again = run("000000\n").unwrap();

@@ -49,8 +49,8 @@ pub async fn keep(context: &Context, key: AccessKey, yes: bool) -> Result<(), Fa
     };
     let old = found.as_ref().and_then(|(_, entry)| entry.current.as_ref());
     if found.as_ref().is_some_and(|(_, entry)| entry.spare.is_some()) {
-        return Err(Fault::new(Exit::Usage, "a rotation of the stored key is under way")
-            .because("its other key would be lost")
+        return Err(Fault::new(Exit::Usage, "the stored key is being rotated")
+            .because("the other key of the rotation would be lost")
             .fix("sekisho key rotate --finish"));
     }
     if let Some(old) = old.filter(|old| old.key.id != key.id && !yes) {
@@ -96,7 +96,7 @@ async fn prove(context: &Context, key: &AccessKey) -> Result<Option<UserName>, F
         Err(failure) if failure.kind == FailureKind::Unreachable => {
             context
                 .out
-                .warn(&format!("the key was not tried out: {}", failure.fault(Doing::Asking).what));
+                .warn(&format!("the key was not verified: {}", failure.fault(Doing::Asking).what));
             Ok(None)
         }
         Err(failure) => Err(failure.fault(Doing::Asking)),
@@ -111,10 +111,10 @@ fn typed() -> Result<AccessKey, Fault> {
 }
 
 fn unreadable() -> Fault {
-    Fault::new(Exit::Usage, "stdin holds no access key")
-        .because("it takes two lines (id, secret), AWS's JSON, or the console's CSV")
+    Fault::new(Exit::Usage, "there is no access key on stdin")
+        .because("the input is two lines (id, secret), AWS's JSON or the console's CSV")
         .fix("aws iam create-access-key | sekisho key add")
-        .fix("or run `sekisho key add` in a terminal, and type")
+        .fix("or run `sekisho key add` in a terminal and type the key")
 }
 
 /// What `aws iam create-access-key` and credential processes print.

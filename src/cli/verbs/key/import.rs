@@ -9,7 +9,7 @@ use crate::services::aws::credentials_file::CredentialsFile;
 
 use super::{add, rotate};
 
-/// Moves the key: shown first, stored next, taken out of the file last.
+/// Moves the key: shown first, stored next, removed from the file last.
 pub fn run(
     context: &Context,
     profile: Option<&str>,
@@ -27,24 +27,24 @@ pub fn run(
     out.eprint(&diff::unified(&before, &after, &shown));
     if !yes {
         prompt::confirm(&format!(
-            "move the key {} into the store, and take these lines out?",
+            "move the key {} into the store and remove these lines?",
             found.key.id
         ))?;
     }
     let key = found.key;
     block_on(add::keep(context, key, yes))?;
     let copy = file.replace(&rest, backup)?;
-    out.info(&format!("taken out of {}", sanitize(&shown)));
+    out.info(&format!("removed from {}", sanitize(&shown)));
     if let Some(copy) = copy {
         out.warn(&format!(
-            "the copy still holds the key in plain text: {}",
+            "the copy still contains the key in plain text: {}",
             sanitize(&copy.to_string_lossy())
         ));
     }
-    out.info("what lay in plain text is in backups too, so a new key is safer");
+    out.info("backups may still contain the key in plain text: a new key is safer");
     if !yes && prompt::offer("rotate it now?") {
         return rotate::run(context, false, false);
     }
-    out.info("whenever you like: sekisho key rotate");
+    out.info("to rotate it later: sekisho key rotate");
     Ok(Exit::Done)
 }

@@ -33,7 +33,7 @@ fn remove(context: &Context, yes: bool) -> Result<Exit, Fault> {
     let (broker, out) = (context.broker(), context.out);
     let account = context.config().auth.account;
     if !yes {
-        out.info("what is not kept elsewhere is lost: AWS shows a secret access key only once");
+        out.info("without another copy the key is lost: AWS shows a secret access key only once");
         prompt::confirm(&format!(
             "remove the access key of {} from this machine?",
             account.dashed()
@@ -42,14 +42,17 @@ fn remove(context: &Context, yes: bool) -> Result<Exit, Fault> {
     let known = broker.known_key();
     let homes = context.key_store().clear()?;
     if homes.is_empty() {
-        out.info("there was no access key in the store");
+        out.info("there is no access key in the store");
         return Ok(Exit::Done);
     }
     if let Some(key) = &known {
         broker.forget_key(key);
     }
     let name = known.map_or_else(|| "the access key".to_owned(), |key| key.to_string());
-    out.info(&format!("removed {name} from {}, and forgot its sessions here", homes.join(" and ")));
+    out.info(&format!(
+        "removed {name} from {} and deleted its cached sessions",
+        homes.join(" and ")
+    ));
     out.info(
         "the key itself stays active at AWS: delete it in the IAM console, Security credentials",
     );

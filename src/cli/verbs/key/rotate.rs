@@ -1,4 +1,4 @@
-//! `key rotate`: a new key for an old one, step by step as `services/rotation.rs` says, each step stored before
+//! `key rotate`: a new key for an old one, step by step as `domain/rotation.rs` defines, each step stored before
 //! the next. Killed anywhere, the same command goes on.
 
 use std::time::{Duration, Instant};
@@ -76,15 +76,15 @@ impl Rotation<'_> {
             match step {
                 Step::Create if finish && self.entry.stage.is_none() => {
                     return Err(Fault::new(Exit::Usage, "there is no rotation to finish")
-                        .fix("begin one: sekisho key rotate"));
+                        .fix("start one: sekisho key rotate"));
                 }
                 Step::Create => self.create().await?,
                 Step::DeleteLost(id) => {
                     out.info(&format!(
-                        "the last rotation was cut off while AWS made {id}: its secret is lost"
+                        "the last rotation was interrupted while AWS created {id}: its secret is lost"
                     ));
                     if !yes {
-                        prompt::confirm(&format!("delete {id}, and make another?"))?;
+                        prompt::confirm(&format!("delete {id} and create another?"))?;
                     }
                     self.delete(&id).await?;
                 }
@@ -93,7 +93,7 @@ impl Rotation<'_> {
                     self.save(Done::Proved)?;
                     let new = self.entry.current.as_ref().map(|new| &new.key.id);
                     if let Some(new) = new {
-                        out.info(&format!("{new} works, and is the key in use from now on"));
+                        out.info(&format!("{new} works and is now the key in use"));
                     }
                 }
                 Step::Deactivate(id) => {
@@ -102,7 +102,7 @@ impl Rotation<'_> {
                     };
                     self.iam(call).await?;
                     self.save(Done::Deactivated)?;
-                    out.info(&format!("{id} is inactive at AWS; its sessions are forgotten here"));
+                    out.info(&format!("{id} is inactive at AWS; its cached sessions are deleted"));
                 }
                 Step::ReverifyNewKey => {
                     self.prove(self.entry.current.as_ref()).await?;
@@ -115,7 +115,7 @@ impl Rotation<'_> {
                     }
                     self.delete(&id).await?;
                     self.save(Done::Deleted)?;
-                    out.info(&format!("{id} is deleted: the rotation is done"));
+                    out.info(&format!("{id} is deleted; the rotation is complete"));
                     return Ok(Exit::Done);
                 }
                 Step::Forget => {
@@ -125,10 +125,10 @@ impl Rotation<'_> {
                     self.save(Done::Deleted)?;
                     if let Some(gone) = gone {
                         self.context.broker().forget_key(&gone);
-                        out.info(&format!("{gone} is gone at AWS"));
+                        out.info(&format!("{gone} no longer exists at AWS"));
                     }
                     if done {
-                        out.info("the rotation is done");
+                        out.info("the rotation is complete");
                         return Ok(Exit::Done);
                     }
                 }
@@ -147,7 +147,7 @@ impl Rotation<'_> {
         let made = self.iam(async |aws, signer| aws.create_access_key(signer).await).await?;
         let id = made.key.id.clone();
         self.save(Done::Created(made))?;
-        self.context.out.info(&format!("AWS made {id}; it is stored beside the old one"));
+        self.context.out.info(&format!("AWS created {id}; it is stored next to the old one"));
         Ok(())
     }
 
@@ -174,7 +174,7 @@ impl Rotation<'_> {
                 Err(failure) => {
                     return Err(failure
                         .fault(Doing::Asking)
-                        .fix("nothing is lost: `sekisho key rotate` goes on from here"));
+                        .fix("nothing is lost: `sekisho key rotate` resumes here"));
                 }
             }
         }

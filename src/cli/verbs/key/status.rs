@@ -53,7 +53,7 @@ pub fn run(context: &Context, json: bool) -> Result<Exit, Fault> {
     } else {
         context.out.print(&status.for_people());
         if status.aws.is_none() {
-            context.out.info("AWS was not asked: sign in first (`sekisho login`)");
+            context.out.info("not checked at AWS: sign in first (`sekisho login`)");
         }
     }
     let most = context.config().guardrails.as_ref().map(|g| g.max_key_age);
@@ -135,7 +135,7 @@ impl Status {
             ["age".into(), age],
         ];
         if self.rotation.is_some() {
-            let how = "under way: `sekisho key rotate` goes on".to_owned();
+            let how = "in progress: `sekisho key rotate` resumes it".to_owned();
             rows.push(["rotation".into(), how]);
         }
         if let Some(aws) = &self.aws {
@@ -149,7 +149,7 @@ impl Status {
                 Some(used) => {
                     format!("{} ({} in {})", date_time(used.at), used.service, used.region)
                 }
-                None => "never, as far as AWS tells".into(),
+                None => "never, according to AWS".into(),
             };
             rows.push(["last used".into(), used]);
         }
