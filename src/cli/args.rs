@@ -523,7 +523,7 @@ pub enum ImportVerb {
 /// What `import aws-config` reads, and whether it writes.
 #[derive(Debug, Args)]
 pub struct AwsConfigArgs {
-    /// The file to read [default: $AWS_CONFIG_FILE, else ~/.aws/config]
+    /// The file to read [default: the AWS config file, ~/.aws/config]
     #[arg(long, value_name = "FILE")]
     pub profile_file: Option<PathBuf>,
     /// The auth account [default: the account of most MFA devices]
@@ -572,7 +572,7 @@ pub enum KeyVerb {
     /// Move a profile's key out of ~/.aws/credentials
     #[command(after_help = "Example: sekisho key import --profile default")]
     Import {
-        /// The profile [default: $AWS_PROFILE, else default]
+        /// The profile [default: the active AWS profile, else default]
         #[arg(long, value_name = "NAME")]
         profile: Option<String>,
         /// Keep a copy of the file, which still contains the key
