@@ -303,7 +303,7 @@ impl Model {
             return Effect::None;
         };
         let left = clock::left(live.expires, self.now);
-        self.say(format!("{target} forgotten here; AWS honours it for another {left}"));
+        self.say(format!("{target} forgotten here; still valid at AWS for {left}"));
         Effect::Forget(target)
     }
 

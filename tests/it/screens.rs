@@ -300,7 +300,7 @@ fn renewing_and_forgetting_stay_in_the_list() {
     assert!(shown.contains("● 1h 00m"), "{shown}");
     assert!(shown.contains("dev-tanaka/Developer renewed: 1h 00m; a note"), "{shown}");
     let shown = stage.shows("<ctrl-x>");
-    assert!(shown.contains("forgotten here; AWS honours it for another 1h 00m"), "{shown}");
+    assert!(shown.contains("forgotten here; still valid at AWS for 1h 00m"), "{shown}");
     assert!(!shown.contains("● 1h 00m"), "{shown}");
     let shown = stage.shows("<ctrl-x>");
     assert!(shown.contains("has no session here"), "{shown}");

@@ -147,7 +147,7 @@ impl Day {
             format!("[default]\naws_access_key_id = {KEY}\naws_secret_access_key = {SECRET}\n");
         fs::write(&credentials, text).unwrap();
         let answers = [
-            ("take these lines out? [y/N]", "y"),
+            ("remove these lines? [y/N]", "y"),
             ("new passphrase for the access key's file: ", PASSPHRASE),
             ("repeat the passphrase: ", PASSPHRASE),
             ("rotate it now? [y/N]", "n"),

@@ -169,7 +169,7 @@ fn the_program_writes_it_after_showing_it() {
     let again = || run(sekisho(home).unwrap(), &words, "", home);
     assert_eq!(again().code, 0);
     assert_eq!((mode(&path), mode(path.parent().unwrap())), (0o600, 0o700));
-    assert!(again().stderr.contains("says this already"));
+    assert!(again().stderr.contains("is up to date"));
     std::fs::write(&path, "version: 1\n").unwrap();
     let replaced = again();
     assert!(replaced.stdout.contains("+accounts:"), "{}", replaced.whole());

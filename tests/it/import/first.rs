@@ -13,11 +13,11 @@ fn a_few_answers_make_a_config() {
     for (question, answer) in [
         ("auth account", "1111"),
         ("exactly 12 digits", "1111-1111-1111"),
-        ("IAM user", "tanaka"),
+        ("IAM user's name", "tanaka"),
         ("MFA device", "arn:aws:iam::222222222222:mfa/tanaka"),
         ("belongs to account 222222222222", "arn:aws:iam::111111111111:mfa/phone"),
         ("[eu-west-3]", ""),
-        ("a dev account", "012345678901"),
+        ("an account to switch to", "012345678901"),
         ("[dev-tanaka]", ""),
         ("[Developer]", "Admin"),
     ] {

@@ -32,7 +32,7 @@ fn a_profiles_key_moves_into_the_store_and_the_rest_stays() {
     let stage = Stage::new(Key::File, Codes::Program);
     let before = credentials(&stage);
     let mut pty = Pty::spawn(stage.in_terminal(BINARY, &["key", "import", "--profile", "work"]));
-    let diff = pty.wait_for("take these lines out? [y/N]");
+    let diff = pty.wait_for("remove these lines? [y/N]");
     insta::assert_snapshot!("import_diff", plain(&stage, &diff));
     assert!(!diff.contains("CANARY"), "{diff}");
     pty.line("y");

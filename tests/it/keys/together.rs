@@ -182,7 +182,7 @@ fn silent(stage: &Stage) -> u32 {
     let mut pty = Pty::spawn(stage.in_terminal("/bin/sh", &["-c", &script]));
     let (code, said) = pty.last_words();
     assert!(!said.contains("code from"), "{said}");
-    assert_eq!(code == 4, said.contains("nobody may be asked"), "{said}");
+    assert_eq!(code == 4, said.contains("prompting is not allowed"), "{said}");
     code
 }
 

@@ -26,16 +26,16 @@ fn help_is_data_and_names_every_verb() {
     let options = said.stdout.split_once("Common options:").unwrap().1;
     insta::assert_snapshot!(options, @"
           --config <FILE>        The config file [default: ~/.config/sekisho/config.yaml]
-          --color <WHEN>         Colours: auto, always or never; NO_COLOR is obeyed
-      -v, --verbose...           Say more on stderr, never a secret; -vv for still more
+          --color <WHEN>         When to use colours: auto, always or never; NO_COLOR is respected
+      -v, --verbose...           Print more details on stderr, never a secret
           --mfa-code <->         Read the MFA code from stdin
-          --region <REGION>      Work in this region
-          --duration <15m..12h>  Ask for a session this long; over 1h takes a code of its own
-          --scope <SCOPE>        Narrow the session: full or read-only
-          --confirm <NAME>       Pass the guard of the account with this name
+          --region <REGION>      Use this region
+          --duration <15m..12h>  Session duration; more than 1h needs an MFA code of its own
+          --scope <SCOPE>        What the session may do: full or read-only
+          --confirm <NAME>       Confirm a guarded account by its name
 
-    Without a verb the switcher opens: type to filter, Enter for a subshell, ? for help.
-    New here? `sekisho demo` shows it all in an emulated organisation.
+    Without a command, the switcher opens: type to filter, Enter for a subshell, ? for help.
+    To try it without an AWS account: sekisho demo
     ");
 }
 
@@ -73,7 +73,7 @@ fn options_before_a_word_that_is_no_verb_count() {
     std::fs::rename(config, home.path().join("other.yaml")).unwrap();
     for (arguments, fix) in [
         (&["--config", "other.yaml", "dev"][..], "fix  sekisho --config other.yaml shell dev"),
-        (&["--config", "other.yaml", "exce", "dev"], "no verb exce"),
+        (&["--config", "other.yaml", "exce", "dev"], "unknown command: exce"),
         (&["key", "rotte"], "unrecognized subcommand 'rotte'"),
     ] {
         let Some(said) = home.run(arguments) else {
