@@ -6,13 +6,12 @@ use std::path::Path;
 
 use crate::domain::fault::{Exit, Fault};
 use crate::domain::policy::{self, Document, Documents};
-use crate::domain::text::sanitize;
+use crate::domain::text::{count, sanitize};
 
 use crate::cli::args::PolicyArgs;
 use crate::cli::context::Context;
 use crate::cli::diff;
 use crate::cli::prompt;
-use crate::cli::wording::count;
 
 /// Renders the documents; shows what would change before a file is written.
 pub fn run(context: &Context, arguments: &PolicyArgs) -> Result<Exit, Fault> {
