@@ -118,7 +118,7 @@ fn an_included_file_says_no_key_of_the_main_file() {
     for (section, key) in keys().filter(|(section, key)| section.is_main_only(key)) {
         let loaded = loaded(main, &[&format!("{key}: x\n")]);
         let said = told(&loaded.warnings);
-        let refused = said.contains(&format!("an included file cannot say `{key}`"));
+        let refused = said.contains(&format!("`{key}` is not allowed in an included file"));
         // An included file may say `region`, but below `defaults` and in accounts.
         assert_eq!(refused, key != "region", "{key} of {section:?}: {said}");
     }

@@ -1,14 +1,13 @@
 //! Main file, included files and defaults become one config.
 //!
-//! The main file wins, guards combine to the strictest, and what is wrong in an included file costs no
-//! more than the entry it stands in.
+//! The main file wins, guards combine to the strictest, and a fault in an included file drops only the entry that
+//! it is in.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::diagnostic::quoted;
-use super::diagnostics::{Diagnostics, Strictness};
+use super::diagnostic::{Diagnostics, Strictness, quoted};
 use super::entry::{Defaults, Entry, IncludedFile};
 use super::role::{Policy, RoleEntry, session_policy};
 use super::settings::MainFile;
@@ -25,7 +24,7 @@ use crate::domain::text::{fold, nearest};
 /// Reads a session policy's file: the number of the config file that names it, and the name.
 pub type ReadPolicy<'f> = dyn FnMut(u32, &str) -> Result<String, String> + 'f;
 
-/// Joins the files of a config, or says everything that is wrong with them.
+/// Joins the files of a config, or returns everything that is wrong with them.
 pub fn assemble(
     main: MainFile,
     includes: Vec<IncludedFile>,
@@ -81,7 +80,7 @@ pub fn assemble(
 
 struct Assembly<'f> {
     diagnostics: Diagnostics,
-    /// By file.
+    /// One for each file, the main one first.
     defaults: Vec<Defaults>,
     /// Whether the main file includes others, there or not.
     has_includes: bool,
@@ -243,7 +242,7 @@ impl Assembly<'_> {
     }
 }
 
-/// The config's `min_guard`: what tags and roles are guarded by at least.
+/// The config's `min_guard`: the least guard of every account with a tag, or role of a name.
 struct GuardFloors {
     /// By folded word; where two words fold to one, the strictest.
     by_word: HashMap<String, At<Guard>>,
@@ -266,7 +265,7 @@ impl GuardFloors {
         new
     }
 
-    /// The guard that a tag or role wants.
+    /// The least guard of a tag or role.
     fn of(&mut self, word: &str) -> Option<(Guard, Provenance)> {
         if self.by_word.is_empty() {
             return None;
@@ -288,7 +287,7 @@ impl GuardFloors {
             }
             let near = nearest(word, words);
             let fix = near.first().map(|near| format!("did you mean `{near}`?"));
-            let what = format!("no account has the tag, and none the role, {}", quoted(word));
+            let what = format!("no account has a tag or role {}", quoted(word));
             diagnostics.warn(*source, what, fix.as_deref());
         }
     }

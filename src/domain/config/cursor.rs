@@ -1,8 +1,8 @@
-//! One cursor through a file: it points at a value, reads it, and notes what is wrong with it.
+//! A cursor points at a value of a file, reads it, and notes what is wrong with it.
 //!
-//! Each reading method notes its own fault and returns `None`, and the caller goes on to the next value: so all faults
-//! of a file are reported at once. A key that is absent or null gives a cursor at nothing, which reads as `None`
-//! without a fault.
+//! A reading method that fails notes why and returns `None`, and the caller goes on to the next value, so that all
+//! faults of a file are reported at once. The cursor of a key that is absent or null points at nothing: every reading
+//! of it is `None`, without a fault.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, HashSet};
@@ -115,7 +115,6 @@ pub(super) struct Pair<'c> {
     pub(super) value: Cursor<'c>,
 }
 
-/// Finding the way.
 impl<'c> Cursor<'c> {
     /// Another value of the file.
     pub(super) fn to(self, item: &'c Item) -> Self {
@@ -163,9 +162,9 @@ impl<'c> Cursor<'c> {
                 let values: Vec<Option<T>> = items.iter().map(|item| read(self.to(item))).collect();
                 return values.into_iter().collect();
             }
-            Node::Map(_) => ("a list belongs here, not keys", None),
+            Node::Map(_) => ("expected a list, found keys", None),
             Node::Null | Node::Bare | Node::Text(_) => {
-                ("a list belongs here, not one word", Some(format!("write [{}]", self.text()?)))
+                ("expected a list, found one word", Some(format!("write [{}]", self.text()?)))
             }
         };
         self.fault(what, fix.as_deref());
@@ -175,7 +174,7 @@ impl<'c> Cursor<'c> {
     /// The pairs of a mapping, `title` in a fault; of duplicates, which are noted, the first.
     pub(super) fn pairs(self, title: &str) -> Option<impl Iterator<Item = Pair<'c>>> {
         let Node::Map(pairs) = &self.item?.node else {
-            self.fault(format_args!("{title} is keys and values"), None);
+            self.fault(format_args!("{title} must be keys and values"), None);
             return None;
         };
         Some(pairs.iter().enumerate().filter_map(move |(i, (key, value))| {
@@ -185,7 +184,7 @@ impl<'c> Cursor<'c> {
                 pairs[..i].iter().find(|(other, _)| self.is_named(other, name))
             {
                 let line = first.pos.line;
-                let what = format!("{} is here twice, first in line {line}", quoted(name));
+                let what = format!("{} is set twice; the first is on line {line}", quoted(name));
                 key.fault(what, Some("keep one of them"));
                 return None;
             }
@@ -213,7 +212,6 @@ impl<'c> Cursor<'c> {
     }
 }
 
-/// Noting.
 impl Cursor<'_> {
     /// Notes a fault: what is wrong, and how to fix it.
     pub(super) fn fault(self, what: impl Display, fix: Option<&str>) {
@@ -225,15 +223,13 @@ impl Cursor<'_> {
     fn unknown(self, name: &str, is_known: bool, section: Section) {
         let misplaced = is_known || (section == Section::Top && belongs_to_main_file(name));
         if misplaced && self.document.number > 0 {
-            let what = format!("an included file cannot say `{name}`; only the main file can");
+            let what =
+                format!("`{name}` is not allowed in an included file, only in the main file");
             return self.document.note(self.pos, &what, None);
         }
         let secret = ["secret", "password", "access_key", "token"];
         let fix = if secret.iter().any(|word| name.to_ascii_lowercase().contains(word)) {
-            Some(
-                "a config never holds a secret; the key goes into the store: sekisho key add"
-                    .into(),
-            )
+            Some("a config must not contain secrets; store the key with: sekisho key add".into())
         } else {
             let keys = section.keys().iter().copied().filter(|key| self.may_say(section, key));
             let near = nearest(name, keys);
@@ -272,7 +268,6 @@ impl Cursor<'_> {
     }
 }
 
-/// Reading.
 impl<'c> Cursor<'c> {
     pub(super) fn is_absent(self) -> bool {
         self.item.is_none()
@@ -312,7 +307,7 @@ impl<'c> Cursor<'c> {
             Node::List(_) => "a list",
             Node::Map(_) => "keys",
         };
-        self.fault(format_args!("one word or text belongs here, not {found}"), None);
+        self.fault(format_args!("expected one word or text, found {found}"), None);
         None
     }
 
@@ -344,7 +339,7 @@ impl<'c> Cursor<'c> {
         let near = nearest(text, words.iter().copied());
         let fix = near.first().map(|word| format!("did you mean {word}?"));
         self.fault(
-            format_args!("{} is none of {}", quoted(text), words.join(", ")),
+            format_args!("{} is not one of {}", quoted(text), words.join(", ")),
             fix.as_deref(),
         );
         None

@@ -1,33 +1,34 @@
-//! What is wrong with a config, where, and how to fix it.
+//! What is wrong with a config, where, how to fix it, and whether it is an error or a warning.
 
-use std::fmt;
+use std::fmt::{self, Display};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::SourceRef;
 use crate::domain::fault::{Exit, Fault};
 use crate::domain::text::sanitize;
 
 /// The most diagnostics that are kept: enough to see what is wrong.
 pub(super) const MAX_DIAGNOSTICS: usize = 100;
 
-/// A line and a column, both from 1, columns in characters; 0 where the whole file is meant.
+/// A position in a file; 0 and 0 where the whole file is meant.
 #[derive(
     Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
 pub struct Pos {
-    /// The line.
+    /// From 1.
     pub line: u32,
-    /// The column.
+    /// From 1, in characters.
     pub column: u32,
 }
 
 /// A place in a file.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Location {
-    /// The file.
+    /// As it was named.
     pub file: PathBuf,
-    /// Where in it.
+    /// Printed as `line` and `column`.
     #[serde(flatten)]
     pub pos: Pos,
 }
@@ -39,7 +40,7 @@ impl Location {
     }
 }
 
-impl fmt::Display for Location {
+impl Display for Location {
     /// `file:line:column`, as editors jump to it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&sanitize(&self.file.to_string_lossy()))?;
@@ -53,11 +54,11 @@ impl fmt::Display for Location {
 /// One diagnostic about a config. Its texts have gone through the sanitizer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Diagnostic {
-    /// Where.
+    /// Where it is.
     pub place: Location,
-    /// What is wrong.
+    /// What is wrong there, in a few words.
     pub what: String,
-    /// How to mend it.
+    /// How to fix it.
     pub fix: Option<String>,
 }
 
@@ -83,7 +84,7 @@ impl Diagnostic {
     }
 }
 
-impl fmt::Display for Diagnostic {
+impl Display for Diagnostic {
     /// One line: where, what is wrong, and how to fix it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.place, self.what)?;
@@ -92,6 +93,85 @@ impl fmt::Display for Diagnostic {
             None => Ok(()),
         }
     }
+}
+
+/// Whether a fault in an included file is an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Strictness {
+    /// It is a warning: one bad push must not stop 300 people.
+    Tolerant,
+    /// It is an error, as in the main file: `config check`.
+    Strict,
+}
+
+/// The errors and warnings of all files.
+pub(super) struct Diagnostics {
+    /// The files that sources refer to.
+    pub(super) files: Vec<PathBuf>,
+    strictness: Strictness,
+    errors: Vec<Diagnostic>,
+    warnings: Vec<Diagnostic>,
+}
+
+impl Diagnostics {
+    pub(super) fn new(strictness: Strictness, main: PathBuf, errors: Vec<Diagnostic>) -> Self {
+        Self { files: vec![main], strictness, errors, warnings: Vec::new() }
+    }
+
+    /// Adds warnings, which are errors where the config is being checked.
+    pub(super) fn warn_all(&mut self, warnings: Vec<Diagnostic>) {
+        match self.strictness {
+            Strictness::Tolerant => &mut self.warnings,
+            Strictness::Strict => &mut self.errors,
+        }
+        .extend(warnings);
+    }
+
+    /// Adds one warning.
+    pub(super) fn warn(&mut self, source: SourceRef, what: impl Display, fix: Option<&str>) {
+        let diagnostic = self.diagnostic(source, what, fix);
+        self.warn_all(vec![diagnostic]);
+    }
+
+    /// Adds a fault: an error in the main file, a warning in an included one.
+    pub(super) fn fault(&mut self, source: SourceRef, what: impl Display, fix: Option<&str>) {
+        if source.file == 0 {
+            self.errors.push(self.diagnostic(source, what, fix));
+        } else {
+            self.warn(source, what, fix);
+        }
+    }
+
+    fn diagnostic(&self, source: SourceRef, what: impl Display, fix: Option<&str>) -> Diagnostic {
+        let file = &self.files[source.file as usize];
+        Diagnostic::new(file, source.pos, &what.to_string(), fix)
+    }
+
+    /// `file:line`.
+    pub(super) fn place(&self, source: SourceRef) -> String {
+        let file = self.files[source.file as usize].display();
+        format!("{file}:{}", source.pos.line)
+    }
+
+    /// The files and the warnings, or the errors.
+    pub(super) fn close(self) -> Result<(Vec<PathBuf>, Vec<Diagnostic>), Vec<Diagnostic>> {
+        let errors = in_order(&self.files, self.errors);
+        if !errors.is_empty() {
+            return Err(errors);
+        }
+        let warnings = in_order(&self.files, self.warnings);
+        Ok((self.files, warnings))
+    }
+}
+
+/// File by file, top to bottom, and no more than [`MAX_DIAGNOSTICS`].
+fn in_order(files: &[PathBuf], mut diagnostics: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    diagnostics.sort_by_cached_key(|diagnostic| {
+        let Location { file, pos } = &diagnostic.place;
+        (files.iter().position(|other| other == file), *pos)
+    });
+    diagnostics.truncate(MAX_DIAGNOSTICS);
+    diagnostics
 }
 
 /// A foreign text in a message: in backticks, cut where it is long, and never a secret access key.

@@ -1,4 +1,4 @@
-//! A new config as text: what `init` and `import` write. It reads back as what was meant.
+//! New configs as YAML text, as `init` and `import` write them.
 
 use std::fmt::{self, Write as _};
 use std::time::Duration;
@@ -22,7 +22,7 @@ pub struct Draft {
     pub roles: Vec<RoleName>,
     /// The region of everything that names none.
     pub region: Option<Region>,
-    /// The accounts.
+    /// In the order in which they are written.
     pub accounts: Vec<DraftAccount>,
 }
 
@@ -40,9 +40,9 @@ pub struct DraftAuth {
 /// An account of a draft.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DraftAccount {
-    /// What people call it.
+    /// Its name in lists and on the command line.
     pub name: Name,
-    /// Its 12 digits.
+    /// Written in quotes, so that no YAML tool reads a number.
     pub id: AccountId,
     /// Its roles; none where the draft's are meant.
     pub roles: Vec<DraftRole>,
@@ -55,9 +55,9 @@ pub struct DraftAccount {
 /// A role of a draft's account.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DraftRole {
-    /// The IAM name.
+    /// Its name in IAM.
     pub name: RoleName,
-    /// The IAM path.
+    /// Its path in IAM; `/` is not written.
     pub path: RolePath,
     /// How long a session lasts: 15 min to 12 h.
     pub duration: Option<Duration>,

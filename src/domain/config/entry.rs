@@ -44,13 +44,13 @@ pub(super) struct Entry {
     pub(super) color: Option<At<Color>>,
     pub(super) guard: Option<At<Guard>>,
     pub(super) tags: Option<At<Vec<Arc<str>>>>,
-    /// Tags that an overlay replaced: `min_guard` still knows them.
+    /// Tags that an overlay replaced: `min_guard` still applies to them.
     pub(super) replaced_tags: Vec<Arc<str>>,
     pub(super) note: Option<At<String>>,
     pub(super) hide: bool,
 }
 
-/// What holds for a file's accounts unless they say otherwise.
+/// Values for a file's accounts that have none of their own.
 #[derive(Debug, Default)]
 pub(super) struct Defaults {
     pub(super) roles: Option<At<Vec<RoleEntry>>>,
@@ -110,7 +110,7 @@ pub(super) fn read_entries(document: &Document<'_>, text: &str) -> (Item, Vec<En
         }
         entries.extend(entry(document.cursor(&item)));
         if document.is_full() {
-            return ControlFlow::Break("too many faults; the rest was not read");
+            return ControlFlow::Break("too many errors; the rest of the file was not read");
         }
         ControlFlow::Continue(())
     });
@@ -124,7 +124,7 @@ pub(super) fn read_entries(document: &Document<'_>, text: &str) -> (Item, Vec<En
 pub(super) fn defaults(top: Cursor<'_>) -> Defaults {
     let accounts = top.key("accounts");
     if accounts.node().is_some_and(|node| !matches!(node, Node::List(_))) {
-        accounts.fault("`accounts` is a list", Some("begin each account with `- `"));
+        accounts.fault("`accounts` must be a list", Some("begin each account with `- `"));
     }
     let Some(defaults) = top.key("defaults").enter(Section::Defaults) else {
         return Defaults::default();

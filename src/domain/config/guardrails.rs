@@ -1,4 +1,4 @@
-//! What `policy` makes the guardrails from, in the grammars of AWS Organizations and IAM.
+//! The `guardrails` section, checked against the grammars of AWS Organizations and IAM.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -11,7 +11,6 @@ use crate::domain::ids::{AccountId, Partition};
 
 const DAY: Duration = Duration::from_hours(24);
 
-/// The `guardrails` section.
 pub(super) fn guardrails(section: Cursor<'_>) -> Option<Guardrails> {
     let rails = section.enter(Section::Guardrails)?;
     let max_key_age = rails.key("max_key_age").duration(DAY..=3650 * DAY, "");
@@ -45,7 +44,7 @@ fn instance_type(value: Cursor<'_>) -> Option<String> {
 }
 
 fn role_pattern(value: Cursor<'_>) -> Option<String> {
-    let rule = "a role pattern is a whole ARN, e.g. arn:aws:iam::*:role/provisioning/*";
+    let rule = "a role pattern is a full ARN, e.g. arn:aws:iam::*:role/provisioning/*";
     fitting(value, is_role_pattern, rule)
 }
 
@@ -62,7 +61,7 @@ fn dollars(value: Cursor<'_>) -> Option<u32> {
     let text = value.text()?;
     let dollars = text.parse().ok().filter(|dollars| *dollars > 0);
     if dollars.is_none() {
-        value.fault(format_args!("{} is no whole number of US dollars", quoted(text)), None);
+        value.fault(format_args!("{} is not a whole number of US dollars", quoted(text)), None);
     }
     dollars
 }

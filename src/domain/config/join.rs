@@ -2,8 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::diagnostic::quoted;
-use super::diagnostics::Diagnostics;
+use super::diagnostic::{Diagnostics, quoted};
 use super::entry::Entry;
 use super::role::RoleEntry;
 use super::{At, SourceRef};
@@ -22,7 +21,7 @@ pub(super) fn joined(
     for entry in main {
         let At { value: id, source } = entry.id;
         if let Some((_, first)) = by_id.get(&id) {
-            let what = format!("the account {id} is already in line {}", first.pos.line);
+            let what = format!("the account {id} is already listed on line {}", first.pos.line);
             diagnostics.fault(source, what, Some("keep one of them"));
             continue;
         }
@@ -34,7 +33,8 @@ pub(super) fn joined(
     for entry in included {
         let At { value: id, source } = entry.id;
         if let Some(first) = seen.get(&id) {
-            let what = format!("the account {id} is already in {}", diagnostics.place(*first));
+            let what =
+                format!("the account {id} is already listed in {}", diagnostics.place(*first));
             diagnostics.fault(source, what, Some("keep one of them"));
             continue;
         }
@@ -76,7 +76,7 @@ pub(super) fn named(diagnostics: &mut Diagnostics, entries: Vec<Entry>) -> Vec<E
 struct Names(HashMap<String, SourceRef>);
 
 impl Names {
-    /// Claims those of an entry's names that stand where `here` says: all of them, or none.
+    /// Claims those of an entry's names whose place satisfies `here`: all of them, or none.
     fn claim(
         &mut self,
         diagnostics: &mut Diagnostics,
@@ -91,8 +91,8 @@ impl Names {
             let (what, fix) = if reads_as_other_id(&folded, entry.id.value) {
                 ("reads as another account's id".to_owned(), None)
             } else if let Some(first) = taken {
-                let fix = "names and aliases are unique, whatever their case and width";
-                (format!("is taken by {}", diagnostics.place(*first)), Some(fix))
+                let fix = "names and aliases must be unique, ignoring case and width";
+                (format!("is already used in {}", diagnostics.place(*first)), Some(fix))
             } else {
                 claimed.insert(folded, source);
                 continue;

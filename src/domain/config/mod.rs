@@ -7,7 +7,6 @@
 mod assemble;
 mod cursor;
 mod diagnostic;
-mod diagnostics;
 pub mod draft;
 mod entry;
 mod guardrails;
@@ -21,8 +20,7 @@ mod tree;
 mod values;
 
 pub use assemble::{ReadPolicy, assemble};
-pub use diagnostic::{Diagnostic, Location, Pos};
-pub use diagnostics::Strictness;
+pub use diagnostic::{Diagnostic, Location, Pos, Strictness};
 pub use entry::{IncludedFile, MAX_ACCOUNTS};
 pub use settings::MainFile;
 
@@ -35,18 +33,18 @@ use serde::{Deserialize, Serialize};
 use super::account::Catalog;
 use super::ids::{AccountId, MfaSerial, Region, UserName};
 
-/// Everything one config says.
+/// A whole config, all files joined.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Config {
     /// The auth account and how to sign in to it.
     pub auth: Auth,
     /// The accounts to enter.
     pub catalog: Catalog,
-    /// Where secrets rest.
+    /// Where secrets are stored.
     pub store: StoreChoice,
-    /// The subshell.
+    /// How subshells start, renew and look.
     pub shell: ShellPrefs,
-    /// The list.
+    /// How the list of accounts looks and behaves.
     pub list: ListPrefs,
     /// How the console is opened; `None` is the platform's way.
     pub browser: Option<Vec<String>>,
@@ -82,7 +80,7 @@ pub struct Auth {
 pub struct MfaDevice {
     /// What STS takes as `SerialNumber`.
     pub serial: MfaSerial,
-    /// What the person calls it.
+    /// The user's own name for it, e.g. `phone`.
     pub label: Option<String>,
 }
 
@@ -93,9 +91,9 @@ pub type Argv = Vec<String>;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum KeySource {
-    /// The store.
+    /// The config's `store`.
     Auto,
-    /// The OS keychain.
+    /// The OS keychain only.
     Keyring,
     /// The sealed key file.
     File,
@@ -107,22 +105,22 @@ pub enum KeySource {
     Command(Argv),
 }
 
-/// Where secrets rest.
+/// Where secrets are stored.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum StoreChoice {
     /// The keychain where one works, else the sealed file.
     #[default]
     Auto,
-    /// The OS keychain.
+    /// The OS keychain only.
     Keyring,
-    /// Sealed files.
+    /// Sealed files only.
     File,
     /// Sessions in memory only.
     None,
 }
 
-/// The subshell.
+/// How subshells start, renew and look.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ShellPrefs {
     /// The shell to start; `None` is the parent shell, else `$SHELL`.
@@ -150,12 +148,12 @@ impl Default for ShellPrefs {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum RenewPref {
-    /// At the prompt.
+    /// The shell's hook renews the session when the prompt is drawn.
     #[default]
     Prompt,
-    /// By a credentials endpoint.
+    /// SDKs fetch fresh credentials from an endpoint on loopback.
     Serve,
-    /// Not at all.
+    /// It does not: the session ends after its hour.
     Off,
 }
 
@@ -166,22 +164,22 @@ pub enum PromptCompat {
     /// `AWS_VAULT` where starship or powerlevel10k draws the prompt.
     #[default]
     Auto,
-    /// None.
+    /// No variable of another tool is set.
     None,
     /// `AWS_VAULT` always.
     AwsVault,
 }
 
-/// The list.
+/// How the list of accounts looks and behaves.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ListPrefs {
     /// What follows a subshell.
     pub after_shell: AfterShell,
     /// The order of rows that match equally.
     pub order: Order,
-    /// The first filter.
+    /// The filter that the list starts with.
     pub query: String,
-    /// The glyphs.
+    /// Which glyphs it is drawn with.
     pub symbols: Symbols,
     /// Keys by action, replacing the action's own.
     pub keys: BTreeMap<String, Vec<String>>,
@@ -191,10 +189,10 @@ pub struct ListPrefs {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum AfterShell {
-    /// The list, where it was.
+    /// The list again, where it was.
     #[default]
     List,
-    /// The end.
+    /// sekisho exits.
     Exit,
 }
 
@@ -209,20 +207,20 @@ pub enum Order {
     Config,
 }
 
-/// The glyphs.
+/// Which glyphs the list is drawn with.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Symbols {
     /// ASCII on dumb terminals and without UTF-8.
     #[default]
     Auto,
-    /// Always Unicode.
+    /// Unicode on every terminal.
     Unicode,
     /// No ambiguous-width glyph at all.
     Ascii,
 }
 
-/// What `policy` renders (README, "Guardrails").
+/// What `policy` renders (`config.example.yaml` describes each key).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Guardrails {
     /// `o-…`
@@ -247,12 +245,12 @@ pub struct Guardrails {
     pub max_key_age: Duration,
 }
 
-/// A config and what there is to say about it.
+/// A config, its warnings, and where its values come from.
 #[derive(Debug)]
 pub struct Loaded {
-    /// What holds.
+    /// What its files make together.
     pub config: Config,
-    /// What was left out of it, and why.
+    /// What was left out, and why.
     pub warnings: Vec<Diagnostic>,
     /// Where it comes from.
     pub provenances: Provenances,
@@ -272,12 +270,12 @@ pub struct Provenances {
 /// Where a value of an account or role comes from.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Provenance {
-    /// Nothing says anything.
+    /// No file sets it.
     #[default]
     BuiltIn,
-    /// It stands there.
+    /// A file sets it there.
     File(SourceRef),
-    /// A file's `defaults` say so.
+    /// A file's `defaults` set it.
     Defaults(SourceRef),
     /// `min_guard` raised it.
     MinGuard(SourceRef),
@@ -304,11 +302,11 @@ pub struct AccountProvenance {
 pub struct RoleProvenance {
     /// The role itself, and what it says of itself.
     pub role: Provenance,
-    /// Its duration.
+    /// Where its duration comes from.
     pub duration: Provenance,
-    /// Its guard.
+    /// What made its guard as strict as it is.
     pub guard: Provenance,
-    /// Where the rest of its long form stands, by key.
+    /// Where the keys of its long form are.
     pub rest: Vec<(&'static str, SourceRef)>,
 }
 
@@ -317,11 +315,11 @@ pub struct RoleProvenance {
 pub struct SourceRef {
     /// The file's position in [`Provenances::files`].
     pub file: u32,
-    /// Where in it.
+    /// The position in that file.
     pub pos: Pos,
 }
 
-/// A value and where it stands.
+/// A value and where it is.
 #[derive(Debug, Clone, Copy)]
 struct At<T> {
     value: T,

@@ -30,17 +30,17 @@ pub(super) struct RoleDetails {
     pub(super) duration: Option<At<Duration>>,
     pub(super) region: Option<Region>,
     pub(super) guard: Option<At<Guard>>,
-    /// Without the policy, which may stand in a file of its own.
+    /// Without the policy, which may be in a file of its own.
     pub(super) session: SessionOptions,
     pub(super) policy: Option<At<Policy>>,
-    /// Where its keys are.
+    /// Where each of its keys is.
     pub(super) sources: Vec<(&'static str, SourceRef)>,
 }
 
 /// An inline session policy, or where it is.
 #[derive(Debug, Clone)]
 pub(super) enum Policy {
-    /// JSON.
+    /// JSON without spaces.
     Inline(String),
     /// A file beside the one that names it.
     File(String),
@@ -50,12 +50,12 @@ pub(super) enum Policy {
 pub(super) fn roles(list: Cursor<'_>) -> Option<Vec<RoleEntry>> {
     let roles = list.list(role)?;
     if roles.is_empty() {
-        list.fault("an account has at least one role", None);
+        list.fault("an account needs at least one role", None);
         return None;
     }
     for (i, role) in roles.iter().enumerate() {
         if roles[..i].iter().any(|other| other.name == role.name) {
-            let what = format!("the role {} is here twice", quoted(role.name.as_str()));
+            let what = format!("the role {} is listed twice", quoted(role.name.as_str()));
             list.moved(role.source).fault(what, Some("keep one of them"));
             return None;
         }
@@ -80,7 +80,7 @@ fn role(element: Cursor<'_>) -> Option<RoleEntry> {
         };
         let managed = session.policy_arns.len() + usize::from(session.scope != Scope::Full);
         if managed > 10 {
-            let what = "managed session policies, the scope's included; AWS takes 10";
+            let what = "managed session policies, the scope's included; AWS allows 10";
             role.fault(format_args!("{managed} {what}"), None);
         }
         let limits = (15 * MINUTE..=12 * HOUR, ", AWS's limits for a role");
@@ -101,7 +101,7 @@ fn role(element: Cursor<'_>) -> Option<RoleEntry> {
 /// Session tags within the limits of AWS STS (API reference, `Tag`).
 fn session_tags(mapping: Cursor<'_>) -> Option<BTreeMap<String, String>> {
     let Node::Map(pairs) = mapping.node()? else {
-        mapping.fault("session tags are keys and values", Some("write {key: value}"));
+        mapping.fault("session tags must be keys and values", Some("write {key: value}"));
         return None;
     };
     mapping.sound(|| {
@@ -121,13 +121,13 @@ fn session_tags(mapping: Cursor<'_>) -> Option<BTreeMap<String, String>> {
                     "a session tag's value is at most 256 letters, digits, spaces and _.:/=+-@";
                 value.fault(what, None);
             } else if tags.keys().any(|other: &String| other.eq_ignore_ascii_case(name)) {
-                key.fault(format_args!("the session tag {} is here twice", quoted(name)), None);
+                key.fault(format_args!("the session tag {} is set twice", quoted(name)), None);
             } else {
                 tags.insert(name.to_owned(), text.to_owned());
             }
         }
         if tags.len() > 50 {
-            mapping.fault("AWS takes at most 50 session tags", None);
+            mapping.fault("AWS allows at most 50 session tags", None);
         }
         Some(tags)
     })
@@ -162,7 +162,7 @@ pub(super) fn session_policy(json: &str) -> Result<String, String> {
     // STS API reference, AssumeRole, `Policy`.
     match compact.chars().count() {
         0..=2048 => Ok(compact),
-        length => Err(format!("the session policy has {length} characters; AWS takes 2048")),
+        length => Err(format!("the session policy has {length} characters; AWS allows 2048")),
     }
 }
 

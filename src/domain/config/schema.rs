@@ -6,7 +6,7 @@
 /// A mapping whose keys are known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Section {
-    /// A whole file.
+    /// The top mapping of a file.
     Top,
     /// `auth`
     Auth,
@@ -61,8 +61,8 @@ impl Section {
         }
     }
 
-    /// Whether only the main file may say a key, because that is the person's own and included files are not: what
-    /// runs a program, names a key or lowers a guard.
+    /// Whether a key is allowed in the main file only. Included files may be written by others, so they cannot run a
+    /// program, choose a key or lower a guard.
     pub fn is_main_only(self, key: &str) -> bool {
         match self {
             // `version` is harmless, and often copied.

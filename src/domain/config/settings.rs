@@ -1,4 +1,4 @@
-//! The keys that only the main file has: who signs in, what runs, how it looks, what `policy` renders.
+//! What only the main file sets: who signs in, what runs, how it looks, what `policy` renders.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -22,14 +22,14 @@ use crate::domain::keymap::{Action, Key, Keymap};
 #[derive(Debug)]
 pub struct MainFile {
     pub(super) listed: Listed,
-    /// `None` where a value without which nothing goes is missing or faulty; a diagnostic says which.
+    /// `None` where a required value is missing or faulty; a diagnostic says which.
     pub(super) settings: Option<Settings>,
     pub(super) provenances: Vec<(String, SourceRef)>,
     pub(super) warnings: Vec<Diagnostic>,
     include: Vec<At<String>>,
 }
 
-/// What only the main file says.
+/// What only the main file sets.
 #[derive(Debug)]
 pub(super) struct Settings {
     pub(super) auth: Auth,
@@ -102,7 +102,7 @@ fn settings(top: Cursor<'_>, defaults: &Defaults) -> Option<Settings> {
 fn version(value: Cursor<'_>) {
     if let Some(version) = value.text().filter(|version| *version != "1") {
         let fix = "write version: 1, or install the sekisho that this config was made for";
-        let what = format!("{}: this sekisho knows version 1", quoted(version));
+        let what = format!("{}: this sekisho supports version 1", quoted(version));
         value.fault(what, Some(fix));
     }
 }
@@ -114,7 +114,7 @@ fn auth(section: Cursor<'_>, defaults: &Defaults) -> Option<Auth> {
     let key = key_source(auth.key("key"));
     let key_command = auth.key("key_command").argv();
     if key_command.is_some() && key.as_ref().is_some_and(|key| *key != KeySource::Auto) {
-        let what = "`key_command` and `key` name two sources for one key";
+        let what = "`key_command` and `key` are both set; the key has one source";
         auth.key("key_command").fault(what, Some("remove one of them"));
     }
     let mfa = devices(auth.key("mfa"), account);
@@ -145,7 +145,7 @@ fn auth(section: Cursor<'_>, defaults: &Defaults) -> Option<Auth> {
 fn key_source(value: Cursor<'_>) -> Option<KeySource> {
     match value.text()?.strip_prefix("profile:") {
         Some("") => {
-            value.fault("which profile?", Some("write profile:NAME"));
+            value.fault("the name of the profile is missing", Some("write profile:NAME"));
             None
         }
         Some(profile) => {
@@ -169,7 +169,7 @@ fn devices(list: Cursor<'_>, account: Option<AccountId>) -> Option<Vec<MfaDevice
     let devices = list.list(|element| device(element, account))?;
     for (i, device) in devices.iter().enumerate() {
         if devices[..i].iter().any(|other| other.serial == device.serial) {
-            let what = format!("the device {} is here twice", quoted(device.serial.as_str()));
+            let what = format!("the device {} is listed twice", quoted(device.serial.as_str()));
             list.fault(what, Some("keep one of them"));
         }
     }
@@ -290,7 +290,7 @@ fn browser(value: Cursor<'_>) -> Option<Vec<String>> {
     let argv = value.argv()?;
     if !argv.iter().any(|word| word.contains("{url}")) {
         let fix = "add \"{url}\" to its words";
-        value.fault("the browser is not told what to open", Some(fix));
+        value.fault("the command does not contain {url}", Some(fix));
         return None;
     }
     Some(argv)

@@ -1,4 +1,4 @@
-//! The effective config as a person reads it: YAML-like lines, each value with its provenance.
+//! `config show`: the effective config in YAML-like lines, each value with where it comes from.
 
 use std::fmt::Write as _;
 

@@ -1,8 +1,8 @@
-//! YAML text as a tree in which every value knows its place.
+//! YAML text as a tree in which every value has its position.
 //!
-//! One generic tree, lowered by hand, is what lets a config report all its faults at once: a derived
-//! struct stops at the first. The long part, `accounts`, is handed over one element at a time and never
-//! stands in memory whole. Every limit that keeps a hostile file small is set here.
+//! A generic tree that is lowered by hand can report all faults at once: a derived struct stops at the first. The
+//! long part, `accounts`, is passed on one element at a time and never held in memory whole. Every limit that keeps
+//! a hostile file small is set here.
 
 use std::fmt;
 use std::ops::ControlFlow;
@@ -21,10 +21,10 @@ const MAX_KEYS: usize = 256;
 /// The most elements of one list, `accounts` excepted.
 const MAX_ELEMENTS: usize = 1_000;
 
-/// What is done with one account; breaking off says why the rest is not read.
+/// Takes one account; a break says why the rest is not read.
 pub(super) type Sink<'f> = dyn FnMut(Item) -> ControlFlow<&'static str> + 'f;
 
-/// A value and where it stands.
+/// A value and its position.
 #[derive(Debug)]
 pub(super) struct Item {
     pub(super) node: Node,
@@ -33,7 +33,7 @@ pub(super) struct Item {
     raw: (usize, usize),
 }
 
-/// A YAML value.
+/// A value without its position.
 #[derive(Debug)]
 pub(super) enum Node {
     /// `null`, `~` or nothing.
@@ -88,14 +88,14 @@ pub(super) fn read(text: &str, account: &mut Sink<'_>) -> (Item, Option<Broken>)
     (Item { node: Node::Map(pairs), pos: START, raw: (0, 0) }, broken)
 }
 
-/// What the parser says, in a person's words.
+/// The parser's error in words that need no knowledge of YAML libraries.
 fn why(error: &Error) -> String {
     match error {
         Error::AliasError { error, .. } | Error::WithSnippet { error, .. } => why(error),
         Error::Message { msg, .. } => msg.clone(),
         Error::MultipleDocuments { .. }
         | Error::Budget { breach: BudgetBreach::Documents { .. }, .. } => {
-            "a file is one YAML document; this is a second".to_owned()
+            "a file must be one YAML document; this is a second one".to_owned()
         }
         Error::Budget { breach: BudgetBreach::Depth { .. }, .. } => {
             "this is nested too deeply".to_owned()
@@ -128,7 +128,7 @@ fn options() -> Options {
     options.budget = Some(budget);
     options.with_snippet = false;
     options.alias_limits.max_total_replayed_events = 50_000;
-    // Duplicates reach us, so that each is reported where it stands.
+    // Duplicates are passed on, so that each is reported at its own position.
     options.duplicate_keys = DuplicateKeyPolicy::PassThrough;
     // `on`, `off`, 012345678901 and 1_000 stay text.
     options.strict_booleans = true;
@@ -145,7 +145,6 @@ fn no_mapping<E: de::Error>() -> E {
     E::custom("a config is keys and values, e.g. `version: 1`")
 }
 
-/// The top mapping.
 struct Top<'f, 's> {
     pairs: &'f mut Vec<(Item, Item)>,
     account: &'f mut Sink<'s>,
@@ -230,7 +229,7 @@ impl<'de> Visitor<'de> for Accounts<'_, '_> {
 impl<'de> Deserialize<'de> for Item {
     fn deserialize<D: Deserializer<'de>>(yaml: D) -> Result<Self, D::Error> {
         let spanned = Spanned::<Node>::deserialize(yaml)?;
-        // Behind an alias the definition counts: its text is what can be mended.
+        // Behind an alias the definition counts: that is the text to fix.
         let span = spanned.defined.span();
         let narrow = |n: Option<u64>| n.and_then(|n| usize::try_from(n).ok()).unwrap_or(0);
         Ok(Self {

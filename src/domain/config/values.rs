@@ -17,14 +17,14 @@ use crate::domain::guard::Guard;
 use crate::domain::ids::{AccountId, Malformed, Region, RoleName};
 use crate::domain::text::is_deceptive;
 
-/// The most characters of a text that a person will see.
+/// The most characters of a text that is shown to users.
 const MAX_LINE: usize = 1_000;
 
 pub(super) const MINUTE: Duration = Duration::from_mins(1);
 pub(super) const HOUR: Duration = Duration::from_hours(1);
 
 impl<'c> Cursor<'c> {
-    /// A text that a person will see: one line, nothing invisible, nothing that moves a cursor.
+    /// A text that is shown to users: one line, nothing invisible, nothing that moves the terminal's cursor.
     pub(super) fn line(self) -> Option<String> {
         self.visible().map(str::to_owned)
     }
@@ -32,9 +32,12 @@ impl<'c> Cursor<'c> {
     fn visible(self) -> Option<&'c str> {
         let text = self.text()?;
         let fault = match text.chars().find(|c| is_deceptive(*c)) {
-            Some('\n') => "this text is one line".to_owned(),
+            Some('\n') => "this text must be one line".to_owned(),
             Some(c) => {
-                format!("this text holds no invisible characters, here U+{:04X}", u32::from(c))
+                format!(
+                    "this text must not contain invisible characters, here U+{:04X}",
+                    u32::from(c)
+                )
             }
             None if text.trim().is_empty() => "this text is empty".to_owned(),
             None if text.chars().count() > MAX_LINE => {
@@ -139,13 +142,13 @@ impl<'c> Cursor<'c> {
             let words = shlex::split(line).unwrap_or_default();
             let fix = format!("write [{}]", words.join(", "));
             let fix = (!words.is_empty()).then_some(fix.as_str());
-            self.fault("a command is a list of its words; no shell reads it", fix);
+            self.fault("a command must be a list of words; it is not run by a shell", fix);
             return None;
         }
         let argv = self.list(|word| word.text().map(str::to_owned))?;
         if argv.first().is_none_or(String::is_empty) || argv.iter().any(|word| word.contains('\0'))
         {
-            self.fault("a command begins with its program", None);
+            self.fault("a command must begin with its program", None);
             return None;
         }
         Some(argv)

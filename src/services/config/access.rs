@@ -1,4 +1,4 @@
-//! Who may write a file, and with it say what runs.
+//! Who but its owner may write a file: they could make sekisho run anything.
 
 use std::fs::{File, Metadata};
 use std::os::unix::fs::MetadataExt as _;
@@ -6,15 +6,15 @@ use std::os::unix::fs::MetadataExt as _;
 /// Who but its owner may write a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Access {
-    /// Nobody.
+    /// Nobody else.
     Own,
-    /// These.
+    /// These others, as words for a message.
     Shared(&'static str),
     /// The file system cannot say.
     Unknown,
 }
 
-/// What is said of [`Access::Unknown`].
+/// The warning about [`Access::Unknown`].
 pub(super) const NO_MODES: &str =
     "this file looks writable by others, and its file system keeps no modes to say otherwise";
 
@@ -79,7 +79,7 @@ fn is_private_group(gid: u32, uid: u32, passwd: &str, group: &str) -> bool {
         }
     }
     let Some((me, true)) = me else {
-        // Accounts from LDAP stand in no file; a private group has its user's number by custom.
+        // Accounts from LDAP are in no file; a private group has its user's number by custom.
         return me.is_none() && gid == uid;
     };
     group

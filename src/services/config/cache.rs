@@ -1,6 +1,7 @@
-//! A large config, parsed once: until a file of it changes, every start reads the result instead.
+//! A cache of large configs in parsed form, valid until one of the config's files changes.
 //!
-//! YAML takes a quarter of a second for 10,000 accounts, this a tenth of that. A config holds no secret.
+//! Parsing YAML takes a quarter of a second for 10,000 accounts, reading the cache a tenth of that. Neither holds a
+//! secret.
 
 use std::path::{Path, PathBuf};
 
@@ -22,17 +23,17 @@ use crate::services::store::hex;
 const WORTH_IT: u64 = 128 * 1024;
 const LIMIT: u64 = 256 * 1024 * 1024;
 
-/// A config, what its included files complain about, and what it was read from.
+/// A config, its warnings, and what it was read from.
 pub struct LoadedConfig {
-    /// The config.
+    /// Without faulty entries of included files.
     pub config: Config,
-    /// One line each.
+    /// About its included files, one line each.
     pub warnings: Vec<String>,
-    /// The files.
+    /// Unchanged files mean an unchanged config.
     pub read_from: ReadFrom,
 }
 
-/// The first line of a cache file: enough to tell whether the rest still holds.
+/// The first line of a cache file: enough to decide whether the rest is still valid.
 #[derive(Serialize, Deserialize)]
 struct Header {
     version: String,

@@ -138,7 +138,7 @@ impl Unread {
         Self { kind, why }
     }
 
-    /// Told of the main file.
+    /// The fault where it is the main file.
     fn fault(self, path: &Path) -> Fault {
         let path = crate::domain::text::sanitize(&path.to_string_lossy());
         if self.kind == ErrorKind::NotFound {
@@ -149,7 +149,7 @@ impl Unread {
         }
         Fault::new(Exit::Usage, format!("the config {path} cannot be read"))
             .because(self.why)
-            .fix("mend the file, or name another: sekisho --config FILE")
+            .fix("fix the file, or use another: sekisho --config FILE")
     }
 }
 
@@ -203,7 +203,7 @@ fn read(path: &Path, limit: u64) -> Result<Content, Unread> {
 }
 
 fn shared(who: &str) -> String {
-    format!("this file is writable by {who}: what it says, they say")
+    format!("this file is writable by {who}, who could make sekisho run anything")
 }
 
 fn chmod(path: &Path) -> String {
@@ -276,7 +276,7 @@ impl Includes<'_> {
                 }
                 // A glob may well find the main file; a path that names it is a loop.
                 Ok(content) if content.identity != self.itself || expanded.is_glob => continue,
-                Ok(_) => (format!("`{pattern}` is this very file"), true),
+                Ok(_) => (format!("`{pattern}` is the main config file itself"), true),
                 Err(Unread { kind, why }) => {
                     let mistake = matches!(kind, ErrorKind::NotFound | ErrorKind::IsADirectory);
                     if mistake && expanded.is_glob {

@@ -7,7 +7,7 @@ use crate::domain::wildcard;
 /// The most entries of a folder that a glob looks at.
 const MAX_ENTRIES: usize = 10_000;
 
-/// What a pattern stands for.
+/// The files that a pattern matches.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Expanded {
     /// The files, in order of their names. A plain path stands for itself, there or not.
@@ -52,8 +52,8 @@ pub(super) fn with_home(path: &str, home: Option<&Path>) -> Result<PathBuf, Stri
         None => Ok(path.into()),
         Some(rest) if rest.is_empty() || rest.starts_with('/') => home
             .map(|home| home.join(rest.trim_start_matches('/')))
-            .ok_or_else(|| "HOME is not set, so ~ means nothing".to_owned()),
-        Some(_) => Err("only ~/ is known; write other homes in full".to_owned()),
+            .ok_or_else(|| "HOME is not set, so ~/ cannot be used".to_owned()),
+        Some(_) => Err("only ~/ is supported; write other home directories in full".to_owned()),
     }
 }
 

@@ -10,22 +10,22 @@ use crate::domain::text::sanitize;
 /// sekisho's own directories. None of them need exist yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Paths {
-    /// The person's home, absolute.
+    /// The user's home, absolute.
     pub home: PathBuf,
     /// `config.yaml` and what lies beside it.
     pub config: PathBuf,
-    /// What must last: the sealed key file, locks, the diary, stars.
+    /// What must be kept: the sealed key file, locks, the diary, stars.
     pub state: PathBuf,
     /// What may be lost at any time: sealed sessions.
     pub cache: PathBuf,
-    /// What ends with the login, where the system gives such a place.
+    /// What is deleted at logout, where the system has such a directory.
     pub runtime: Option<PathBuf>,
 }
 
 /// Who runs the process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ids {
-    /// The person's user and group.
+    /// The user's own ids.
     pub real: (u32, u32),
     /// The user and group whose rights it has.
     pub effective: (u32, u32),

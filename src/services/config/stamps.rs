@@ -19,9 +19,9 @@ pub struct Stamp {
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 enum State {
-    /// There was nothing.
+    /// There was no such file.
     Missing,
-    /// Too young to tell: never matches.
+    /// Changed too recently to be recognised: never matches.
     Unsettled,
     /// Device, inode, size, and the nanoseconds of mtime and ctime.
     Settled(u64, u64, u64, i128, i128),

@@ -70,9 +70,9 @@ fn a_missing_include_and_a_loop_are_complaints_of_the_main_file() {
     let fault = folder.load().unwrap_err();
     for (place, what) in [
         ("3:11", "there is no such file"),
-        ("3:22", "this very file"),
+        ("3:22", "the main config file itself"),
         ("3:35", "it is a directory"),
-        ("3:41", "only ~/ is known"),
+        ("3:41", "only ~/ is supported"),
     ] {
         assert!(
             fault.items.iter().any(|why| why.contains(place) && why.contains(what)),
