@@ -2,9 +2,10 @@
 
 use jiff::Timestamp;
 
+use super::error::AwsError;
 use super::organisation::{KeyStatus, LastUsed, Organisation, Policy};
 use super::state::{Holder, IssuedSession, State, unique_id};
-use super::wire::{AwsError, Inbound};
+use super::wire::Inbound;
 
 /// The one who signed.
 #[derive(Debug)]

@@ -7,8 +7,7 @@ use std::cmp::Ordering;
 
 use jiff::Timestamp;
 
-use super::pattern::like;
-use super::policy::Keys;
+use super::pattern::{Keys, like};
 
 /// One operator over one key.
 #[derive(Debug, Clone)]

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::wire::{AwsError, Reply};
+use super::error::AwsError;
+use super::wire::Reply;
 
 /// What goes wrong, at which calls, how often.
 #[derive(Debug, Clone)]

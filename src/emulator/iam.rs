@@ -4,11 +4,12 @@ use jiff::Timestamp;
 
 use super::caller::Caller;
 use super::encoding::{element, nest, percent_encode};
+use super::error::AwsError;
 use super::organisation::{AccessKey, KeyStatus, Role};
-use super::policy::Keys;
+use super::pattern::Keys;
 use super::rules::{Grant, RequestedAction};
 use super::state::{BASE64, Holder, KEY_ID, State, random, unique_id};
-use super::wire::{AwsError, Fields, Inbound};
+use super::wire::{Fields, Inbound};
 
 impl State {
     pub(super) fn iam(&mut self, inbound: &Inbound, caller: &Caller) -> Result<String, AwsError> {

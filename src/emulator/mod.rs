@@ -7,6 +7,7 @@ mod authenticator;
 mod caller;
 mod condition;
 mod encoding;
+mod error;
 mod faults;
 mod iam;
 mod organisation;

@@ -3,12 +3,13 @@
 use serde_json::{Value, json};
 
 use super::caller::Caller;
+use super::error::AwsError;
 use super::iam::page;
 use super::organisation::{Account, AccountStatus, Organisation};
-use super::policy::Keys;
+use super::pattern::Keys;
 use super::rules::{Grant, RequestedAction};
 use super::state::{State, unit_id};
-use super::wire::{AwsError, Inbound};
+use super::wire::Inbound;
 
 /// When accounts joined, seconds since 1970.
 const JOINED: i64 = 1_767_603_600;

@@ -2,9 +2,11 @@
 //!
 //! Limits: the STS API reference, version 2011-06-15.
 
+use super::error::AwsError;
 use super::organisation::Policy;
-use super::policy::{Document, Keys};
-use super::wire::{AwsError, Fields};
+use super::pattern::Keys;
+use super::policy::Document;
+use super::wire::Fields;
 
 /// What a text may look like.
 #[derive(Clone, Copy)]

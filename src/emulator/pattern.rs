@@ -2,7 +2,10 @@
 //!
 //! Grammar: the IAM User Guide, "IAM policy elements: Variables and tags".
 
-use super::policy::Keys;
+use std::collections::BTreeMap;
+
+/// The condition keys of one request: lower-case name → values. A key that is absent has no entry.
+pub(super) type Keys = BTreeMap<String, Vec<String>>;
 
 /// Matches `*` (any run) and `?` (any one character).
 pub(super) fn like(pattern: &str, text: &str) -> bool {

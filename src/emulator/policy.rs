@@ -3,12 +3,10 @@
 //! Grammar and semantics: the IAM User Guide, "IAM JSON policy elements reference". What the engine
 //! does not understand fails closed (an Allow does not hold, a Deny does) and is named in the outcome.
 
-use std::collections::BTreeMap;
-
 use serde_json::Value;
 
 use super::condition::Condition;
-use super::pattern::{like, substitute};
+use super::pattern::{Keys, like, substitute};
 
 /// A policy document as AWS stores it: its own text, parsed.
 #[derive(Debug, Clone)]
@@ -56,9 +54,6 @@ enum Principals {
     /// ARNs and account ids under `AWS`; services and identity providers never call here.
     Aws(Vec<String>),
 }
-
-/// The condition keys of one request: lower-case name → values. A key that is absent has no entry.
-pub(super) type Keys = BTreeMap<String, Vec<String>>;
 
 /// What a request asks of a policy.
 #[derive(Debug)]

@@ -2,10 +2,11 @@
 
 use super::caller::Caller;
 use super::encoding::{element, nest};
-use super::policy::Keys;
+use super::error::AwsError;
+use super::pattern::Keys;
 use super::rules::{Grant, RequestedAction};
 use super::state::State;
-use super::wire::{AwsError, Inbound};
+use super::wire::Inbound;
 
 impl State {
     pub(super) fn ec2(&mut self, inbound: &Inbound, caller: &Caller) -> Result<String, AwsError> {

@@ -3,10 +3,11 @@
 //! Order of the checks: the IAM User Guide's "Policy evaluation logic". Texts: `docs/aws-facts.md` §3. Where AWS names one of several denials, so does this.
 
 use super::caller::Caller;
+use super::error::AwsError;
 use super::organisation::{Account, DirectMfa, Policy, Role};
-use super::policy::{Keys, PolicyDecision, PolicyRequest};
+use super::pattern::Keys;
+use super::policy::{PolicyDecision, PolicyRequest};
 use super::state::{Holder, State};
-use super::wire::AwsError;
 
 /// What the caller wants to do.
 #[derive(Debug)]

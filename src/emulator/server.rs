@@ -13,9 +13,10 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 
+use super::error::AwsError;
 use super::faults::FaultInjection;
 use super::state::{State, request_id};
-use super::wire::{AwsError, Inbound, Reply, SIGN_IN};
+use super::wire::{Inbound, Reply, SIGN_IN};
 use super::{Call, lock};
 
 /// No request here is near this size.

@@ -4,8 +4,9 @@
 
 use serde_json::{Value, json};
 
+use super::error::AwsError;
 use super::state::{BASE64, Holder, State, random};
-use super::wire::{AwsError, Inbound};
+use super::wire::Inbound;
 
 impl State {
     pub(super) fn sign_in(&mut self, inbound: &Inbound) -> Result<String, AwsError> {

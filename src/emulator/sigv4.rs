@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
 use super::encoding::{percent_decode, percent_encode};
-use super::wire::AwsError;
+use super::error::AwsError;
 
 /// The `Authorization` header and the time of a signed request.
 #[derive(Debug)]

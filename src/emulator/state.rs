@@ -7,9 +7,9 @@ use sha2::{Digest, Sha256};
 
 use super::Call;
 use super::authenticator::SpentCodes;
+use super::error::AwsError;
 use super::faults::Injections;
 use super::organisation::{Organisation, Policy};
-use super::wire::AwsError;
 
 /// Everything behind the wire.
 #[derive(Debug)]

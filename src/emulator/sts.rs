@@ -5,12 +5,13 @@ use jiff::Timestamp;
 use super::authenticator;
 use super::caller::{Caller, assumed_role_arn};
 use super::encoding::{element, nest};
+use super::error::AwsError;
 use super::organisation::EmulatedDevice;
 use super::parameters::{Check, FEDERATED_NAME, RoleRequest, SessionPolicies, invalid};
-use super::policy::Keys;
+use super::pattern::Keys;
 use super::rules::{Grant, RequestedAction};
 use super::state::{Holder, IssuedSession, RoleSession, State, unique_id};
-use super::wire::{AwsError, Fields, Inbound};
+use super::wire::{Fields, Inbound};
 
 const HOUR: u32 = 3600;
 

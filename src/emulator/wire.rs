@@ -3,6 +3,7 @@
 use http::request::Parts;
 
 use super::encoding::{escape, percent_decode};
+use super::error::AwsError;
 use super::sigv4::Signature;
 
 /// A request, taken apart.
@@ -20,14 +21,6 @@ pub(super) struct Inbound {
 /// The fields of a Query request, or those of a JSON one that are plain text or numbers.
 #[derive(Debug, Default)]
 pub(super) struct Fields(Vec<(String, String)>);
-
-/// An answer that is not a success. Codes are those of STS; other services translate them.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct AwsError {
-    pub status: u16,
-    pub code: &'static str,
-    pub message: String,
-}
 
 /// What goes back.
 #[derive(Debug, Clone)]
@@ -137,26 +130,6 @@ impl Fields {
 }
 
 impl AwsError {
-    pub(super) fn new(status: u16, code: &'static str, message: impl Into<String>) -> Self {
-        Self { status, code, message: message.into() }
-    }
-
-    pub(super) fn denied(message: impl Into<String>) -> Self {
-        Self::new(403, "AccessDenied", message)
-    }
-
-    pub(super) fn invalid_token() -> Self {
-        Self::new(
-            403,
-            "InvalidClientTokenId",
-            "The security token included in the request is invalid",
-        )
-    }
-
-    pub(super) fn throttled() -> Self {
-        Self::new(400, "Throttling", "Rate exceeded")
-    }
-
     /// An action that the service does not have, or that is not emulated.
     pub(super) fn unknown_action(inbound: &Inbound) -> Self {
         let version = inbound.fields.get("Version").unwrap_or("NO_VERSION_SPECIFIED");

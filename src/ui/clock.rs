@@ -56,6 +56,11 @@ pub fn ago(then: Timestamp, now: Timestamp) -> String {
     }
 }
 
+/// How long something has been going on: `3 s`.
+pub fn elapsed(since: Timestamp, now: Timestamp) -> String {
+    format!("{} s", now.duration_since(since).as_secs().max(0))
+}
+
 /// Seconds until an authenticator shows its next code (RFC 6238, steps of 30 s).
 pub fn step_left(now: Timestamp) -> i64 {
     30 - now.as_second().rem_euclid(30)

@@ -5,12 +5,12 @@ use ratatui::layout::{Position, Rect};
 use ratatui::text::Line;
 use ratatui::widgets::Clear;
 
+use super::clock::elapsed;
 use super::field::{Field, Hidden};
 use super::fit::{truncate, width, wrap};
 use super::layout::SMALLEST;
 use super::model::{CodeBox, Mode, Model};
 use super::theme::GUARD;
-use super::view::elapsed;
 use crate::domain::account::Target;
 use crate::domain::fault::Fault;
 use crate::domain::text::sanitize;
@@ -92,7 +92,7 @@ pub(super) fn draw_tiny(frame: &mut Frame<'_>, model: &Model) {
         Mode::Confirm { target, field, .. } => {
             return OneLineField::of_confirm(target, field, area.width).draw(frame, model);
         }
-        Mode::Waiting { since, .. } => format!("waiting {}", elapsed(model, *since)),
+        Mode::Waiting { since, .. } => format!("waiting {}", elapsed(*since, model.now)),
         Mode::Fault(fault) => sanitize(&fault.what),
         Mode::Loading { .. } | Mode::Browse | Mode::Help { .. } => {
             format!("window too small, {width}x{height} at least")

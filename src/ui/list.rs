@@ -6,12 +6,11 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use unicode_segmentation::UnicodeSegmentation;
 
-use super::clock::{Life, left};
+use super::clock::{Life, elapsed, left};
 use super::fit::{truncate, width};
 use super::layout::{Columns, GAP, role_text};
 use super::model::{Mode, Model};
 use super::theme::GUARD;
-use super::view::elapsed;
 use crate::domain::account::TargetRef;
 use crate::domain::guard::Guard;
 
@@ -76,7 +75,7 @@ pub(super) fn draw_list(frame: &mut Frame<'_>, model: &Model, columns: Columns, 
     if model.search.is_empty() {
         let text = match (&model.mode, model.search.total()) {
             (Mode::Loading { since }, _) => {
-                format!("reading the accounts, {}", elapsed(model, *since))
+                format!("reading the accounts, {}", elapsed(*since, model.now))
             }
             (_, 0) => "the config lists no accounts yet".to_owned(),
             _ => "nothing matches; Esc clears the filter".to_owned(),

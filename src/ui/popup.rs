@@ -6,13 +6,12 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Clear};
 
-use super::clock::{left, seconds_left, step_left};
+use super::clock::{elapsed, left, seconds_left, step_left};
 use super::compact::{OneLineField, dots};
 use super::field::{Field, Hidden};
 use super::fit::{truncate, width, wrap};
 use super::model::{CodeBox, Intent, Mode, Model};
 use super::theme::GUARD;
-use super::view::elapsed;
 use crate::domain::account::{Flow, Target};
 use crate::domain::fault::Fault;
 use crate::domain::guard::{Guard, Unconfirmed};
@@ -294,7 +293,7 @@ fn waiting(
         Intent::Enter(_) => "asking for a session",
         Intent::Renew => "asking for a fresh session",
     };
-    let says = format!("{doing}, {}; Esc cancels", elapsed(model, since));
+    let says = format!("{doing}, {}; Esc cancels", elapsed(since, model.now));
     text(&mut lines, &says, room, Style::new());
     Popup { title: "wait", style: model.setup.theme.accent(), lines, cursor: None }
 }

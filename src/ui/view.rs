@@ -247,8 +247,3 @@ fn footer_line(model: &Model, window: u16) -> Line<'static> {
     }
     Line::from(spans)
 }
-
-/// How long something has been going on: `3 s`.
-pub(super) fn elapsed(model: &Model, since: jiff::Timestamp) -> String {
-    format!("{} s", model.now.duration_since(since).as_secs().max(0))
-}
