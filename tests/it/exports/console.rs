@@ -89,7 +89,7 @@ fn the_browser_gets_a_link_that_works_once_and_no_url_is_ever_an_argument() {
 fn the_url_is_printed_on_demand_in_either_flow() {
     let stage = stage();
     let shared = stage.run(&["console", "dev", "--print"]);
-    assert!(shared.stderr.contains("whoever has this URL"), "{}", shared.stderr);
+    assert!(shared.stderr.contains("anyone with this URL"), "{}", shared.stderr);
     let url = shared.said();
     assert!(url.starts_with(&stage.emulator.url()) && url.lines().count() == 1, "{url}");
     // A code works once; the emulator's device shows the next one after its step.
