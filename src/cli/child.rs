@@ -1,8 +1,8 @@
 //! What runs with the credentials: a subshell, a command, or a child that is served fresh ones.
 
 use crate::domain::config::RenewPref;
+use crate::domain::confirmation::{Cleared, Confirmation};
 use crate::domain::fault::{Exit, Fault};
-use crate::domain::guard::{Cleared, Confirmation};
 use crate::domain::pass::{Asking, NotIssued, Pass, Renew, Request, Terms};
 use crate::domain::secret::Secret;
 use crate::services::child::environment::{self, Environment};

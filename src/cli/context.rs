@@ -7,8 +7,8 @@ use jiff::Timestamp;
 
 use crate::domain::account::{Overrides, Target, UnknownTarget};
 use crate::domain::config::{Config, KeySource, StoreChoice};
+use crate::domain::confirmation::Cleared;
 use crate::domain::fault::{Exit, Fault};
-use crate::domain::guard::Cleared;
 use crate::domain::pass::{NotIssued, Pass, Renew, Terms};
 use crate::domain::secret::AccessKey;
 use crate::domain::text::{sanitize, shell_quoted};

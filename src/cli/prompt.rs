@@ -5,8 +5,8 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::account::Target;
+use crate::domain::confirmation::{Cleared, Confirmation, Unconfirmed};
 use crate::domain::fault::{Exit, Fault};
-use crate::domain::guard::{Cleared, Confirmation, Unconfirmed};
 use crate::domain::ids::MfaSerial;
 use crate::domain::import::organization::Member;
 use crate::domain::pass::{

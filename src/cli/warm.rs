@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use crate::domain::config::{PromptCompat, StoreChoice};
-use crate::domain::guard::Confirmation;
+use crate::domain::confirmation::Confirmation;
 use crate::domain::pass::{Pass, Renew};
 use crate::services::child::environment::{Environment, Inherited};
 use crate::services::session::warm::WarmRequest;

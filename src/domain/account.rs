@@ -413,7 +413,7 @@ mod tests {
 
     #[test]
     fn a_guard_opens_to_the_accounts_own_names_only() {
-        use crate::domain::guard::{Confirmation, Unconfirmed};
+        use crate::domain::confirmation::{Confirmation, Unconfirmed};
         let target = || catalog().resolve(TargetRef { account: 0, role: 0 }, &Overrides::default());
         for right in ["dev-tanaka", " DEV-tanaka ", "mine", "222222222222", "2222-2222-2222"] {
             assert!(target().clear(Confirmation::Typed(right)).is_ok(), "{right}");

@@ -2,9 +2,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::account::Target;
-use super::text::fold;
-
 /// How a target is guarded. The stricter is the greater: guards combine by `max`.
 #[derive(
     Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
@@ -18,56 +15,4 @@ pub enum Guard {
     Warn,
     /// The account's name, alias or id must be typed.
     Confirm,
-}
-
-/// What a person gave to pass a guard.
-#[derive(Debug, Clone, Copy)]
-pub enum Confirmation<'a> {
-    /// Nothing.
-    Absent,
-    /// A text typed in the box, at the prompt, or given as `--confirm`.
-    Typed(&'a str),
-    /// The target was entered before and is only being renewed: renewal never asks again.
-    Renewal,
-}
-
-/// A target whose guard has been passed. The broker takes nothing else.
-#[derive(Debug, Clone)]
-pub struct Cleared(Target);
-
-/// A guard that was not passed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Unconfirmed {
-    /// Nothing was typed.
-    Missing,
-    /// Something else was typed.
-    Mismatch,
-}
-
-impl Target {
-    /// Passes the target's guard, or says what is missing.
-    pub fn clear(self, confirmation: Confirmation<'_>) -> Result<Cleared, Unconfirmed> {
-        match (self.guard, confirmation) {
-            (Guard::Confirm, Confirmation::Absent) => Err(Unconfirmed::Missing),
-            (Guard::Confirm, Confirmation::Typed(text)) if !self.answers_to(text) => {
-                Err(Unconfirmed::Mismatch)
-            }
-            _ => Ok(Cleared(self)),
-        }
-    }
-
-    /// Whether a text is the account's name, one of its aliases, or its id with or without dashes.
-    fn answers_to(&self, text: &str) -> bool {
-        let text = fold(text.trim());
-        std::iter::once(&self.account).chain(&self.aliases).any(|name| fold(name.as_str()) == text)
-            || text == self.id.to_string()
-            || text == self.id.dashed()
-    }
-}
-
-impl Cleared {
-    /// The target behind the guard.
-    pub fn target(&self) -> &Target {
-        &self.0
-    }
 }

@@ -4,6 +4,7 @@
 
 pub mod account;
 pub mod config;
+pub mod confirmation;
 pub mod duration;
 pub mod fault;
 pub mod guard;

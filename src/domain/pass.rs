@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use jiff::Timestamp;
 
 use super::account::{Flow, Target};
+use super::confirmation::Cleared;
 use super::fault::{Exit, Fault};
-use super::guard::Cleared;
 use super::ids::{MfaSerial, RoleArn, UserName};
 use super::secret::{Credentials, MfaCode, Secret};
 

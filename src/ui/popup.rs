@@ -13,8 +13,9 @@ use super::fit::{truncate, width, wrap};
 use super::model::{CodeBox, Intent, Mode, Model};
 use super::theme::GUARD;
 use crate::domain::account::{Flow, Target};
+use crate::domain::confirmation::Unconfirmed;
 use crate::domain::fault::Fault;
-use crate::domain::guard::{Guard, Unconfirmed};
+use crate::domain::guard::Guard;
 use crate::domain::keymap::{FILTERS, TABLE};
 use crate::domain::text::sanitize;
 

@@ -106,9 +106,7 @@ const SECRET_READERS: [&str; 12] = [
 ];
 
 /// Circles that are being opened: their files. To be emptied.
-const KNOWN_CIRCLES: [&str; 6] = [
-    "domain/account.rs",
-    "domain/guard.rs",
+const KNOWN_CIRCLES: [&str; 4] = [
     "services/store/access_keys.rs",
     "services/store/keyfile.rs",
     "services/store/sealed.rs",

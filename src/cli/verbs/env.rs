@@ -6,8 +6,8 @@ use std::io::IsTerminal;
 use std::rc::Rc;
 
 use crate::domain::account::Overrides;
+use crate::domain::confirmation::Confirmation;
 use crate::domain::fault::{Exit, Fault};
-use crate::domain::guard::Confirmation;
 use crate::domain::pass::{Asking, NotIssued, Renew, Request, Terms};
 use crate::services::child::environment::{Environment, Form, Inherited, Masking, Syntax};
 use crate::services::child::shell::{Hookable, Shell};

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use jiff::Timestamp;
 use rustix::process::{Pid, Resource, Signal, getrlimit, kill_process, setrlimit};
 use sekisho::domain::account::Overrides;
-use sekisho::domain::guard::Confirmation;
+use sekisho::domain::confirmation::Confirmation;
 use sekisho::domain::pass::{Asking, Renew, Request, Terms};
 use sekisho::domain::secret::{MfaCode, Secret};
 use sekisho::emulator::{FaultInjection, Times};
