@@ -107,6 +107,11 @@ impl Context {
         &self.warnings
     }
 
+    /// The files that the config was read from, the main one first.
+    pub fn config_files(&self) -> &[PathBuf] {
+        &self.read_from.files
+    }
+
     /// What issues passes and sessions.
     pub fn broker(&self) -> &Broker {
         &self.broker

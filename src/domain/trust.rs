@@ -1,20 +1,38 @@
-//! Trust policies, read for one question: does MFA stand before every way into the role?
+//! Trust policies, read for two questions: does MFA bar every way in for IAM users of the auth account, and who
+//! else may enter?
 //!
-//! The document is weighed for three imagined users of the auth account: a bare key, a session made without a
-//! code, and a session made with one. Whatever else a condition asks (an external id, an address, a tag) a thief
-//! may meet, so it protects nothing here. What cannot be interpreted is never taken for sound.
+//! The document is evaluated for imagined callers: a bare key, a session made without a code, one made with a
+//! code, and strangers of every kind that the document names. Whatever else a condition asks (an external id, an
+//! address, a tag) a thief of the key may meet, so it does not protect against one. What cannot be interpreted is
+//! never taken for sound.
 //!
 //! Semantics: the IAM User Guide, "Condition operators" and "Global condition context keys".
 
+mod caller;
 mod condition;
+mod document;
+mod door;
+
+use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
 
 use super::ids::AccountId;
 use super::text::sanitize;
-use super::wildcard;
-use condition::{Condition, Holds};
+use caller::{Action, Caller, CallerKind, Home};
+use condition::Holds;
+use document::Statement;
+
+pub use door::{Door, DoorKind, DoorStanding, Needs};
+
+/// What a trust policy says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TrustPolicy {
+    /// How it treats the IAM users of the auth account.
+    pub users: Reading,
+    /// Whom else it lets in, in the document's order.
+    pub doors: Vec<Door>,
+}
 
 /// What a trust policy says about the auth account's users.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,7 +51,7 @@ pub enum Reading {
     },
 }
 
-/// A statement that lets somebody in without MFA.
+/// A statement that lets a user of the auth account in without MFA.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hole {
     /// The statement's `Sid`, or `#2` for the second.
@@ -44,239 +62,110 @@ pub struct Hole {
     pub bare_key: bool,
 }
 
-/// Who asks to be let in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum ModelCaller {
-    Key,
-    SessionWithoutMfa,
-    SessionWithMfa,
+/// The accounts that a trust policy may name, as far as the config knows them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KnownAccounts {
+    /// The account with the IAM users.
+    pub auth: AccountId,
+    /// `o-…`, where the config names it.
+    pub organization: Option<String>,
+    /// Accounts of the same organisation: those of the config, and the management account.
+    pub members: BTreeSet<AccountId>,
+    /// Accounts outside the organisation that the config lists as trusted.
+    pub trusted: Vec<AccountId>,
 }
 
-/// A statement that bears on `sts:AssumeRole`.
-struct Statement {
-    name: String,
-    allows: bool,
-    principals: Principals,
-    conditions: Vec<Condition>,
+/// The role's account, and the others around it.
+#[derive(Clone, Copy)]
+struct Setting<'a> {
+    own: AccountId,
+    known: &'a KnownAccounts,
 }
 
-/// Whom a statement concerns, as far as the auth account's users go.
-enum Principals {
-    /// All of them: the account, or anybody.
-    Every(String),
-    /// Some of them, by name.
-    Named(String),
-    Nobody,
+impl KnownAccounts {
+    /// Knows the auth account only.
+    pub fn only(auth: AccountId) -> Self {
+        Self { auth, organization: None, members: BTreeSet::new(), trusted: Vec::new() }
+    }
 }
 
-/// Reads a trust policy document (JSON) for the users of the auth account.
-pub fn read(document: &str, auth: AccountId) -> Reading {
-    let unclear = |why: String| Reading::Unclear { why: sanitize(&why) };
-    let statements = match parse(document, auth) {
-        Ok(statements) => statements,
-        Err(why) => return unclear(why),
-    };
+/// Reads the trust policy document (JSON) of a role in the account `own`.
+pub fn read(document: &str, own: AccountId, known: &KnownAccounts) -> TrustPolicy {
+    let setting = Setting { own, known };
+    match document::parse(document) {
+        Ok(statements) => TrustPolicy {
+            users: users(&statements, setting),
+            doors: door::doors(&statements, setting),
+        },
+        Err(why) => {
+            TrustPolicy { users: Reading::Unclear { why: sanitize(&why) }, doors: Vec::new() }
+        }
+    }
+}
+
+/// How the document treats the auth account's users.
+fn users(statements: &[Statement], setting: Setting<'_>) -> Reading {
+    let auth = setting.known.auth;
+    let caller = |kind| Caller { kind, home: Home::Auth, account: Some(auth), stranger: false };
     let mut doubt = None;
-    for caller in [ModelCaller::Key, ModelCaller::SessionWithoutMfa] {
-        if denied(&statements, caller, auth) {
+    for kind in [CallerKind::Key, CallerKind::SessionWithoutMfa] {
+        let caller = caller(kind);
+        if denied(statements, &caller, None, setting) {
             continue;
         }
-        for statement in statements.iter().filter(|statement| statement.allows) {
-            let (Principals::Every(principal) | Principals::Named(principal)) =
-                &statement.principals
-            else {
-                continue;
-            };
-            match statement.holds(caller, auth) {
+        for statement in allowing(statements) {
+            let Some(principal) = statement.user_principal(auth) else { continue };
+            match statement.holds(&caller, setting) {
                 Holds::Never => {}
                 Holds::Unclear(why) => doubt = doubt.or(Some(why)),
                 Holds::Always | Holds::Perhaps => {
                     return Reading::Open(Hole {
                         statement: sanitize(&statement.name),
                         principal: sanitize(principal),
-                        bare_key: caller == ModelCaller::Key,
+                        bare_key: kind == CallerKind::Key,
                     });
                 }
             }
         }
     }
     if let Some(why) = doubt {
-        return unclear(why);
+        return Reading::Unclear { why: sanitize(&why) };
     }
-    let with_mfa = ModelCaller::SessionWithMfa;
+    let with_mfa = caller(CallerKind::SessionWithMfa);
     let lets_in = |statement: &Statement| {
-        statement.allows
-            && !matches!(statement.principals, Principals::Nobody)
-            && statement.holds(with_mfa, auth) != Holds::Never
+        statement.user_principal(auth).is_some()
+            && statement.holds(&with_mfa, setting) != Holds::Never
     };
-    if statements.iter().any(lets_in) && !denied(&statements, with_mfa, auth) {
+    if allowing(statements).any(lets_in) && !denied(statements, &with_mfa, None, setting) {
         Reading::AsksMfa
     } else {
         Reading::Closed
     }
 }
 
+/// The statements that allow `sts:AssumeRole`.
+fn allowing(statements: &[Statement]) -> impl Iterator<Item = &Statement> {
+    statements.iter().filter(|statement| statement.allows && statement.covers(Action::AssumeRole))
+}
+
 /// Whether a Deny is sure to strike the caller, whoever it is in particular.
-fn denied(statements: &[Statement], caller: ModelCaller, auth: AccountId) -> bool {
+///
+/// `principal` is the text by which an Allow named it: a Deny of the same text strikes, too.
+fn denied(
+    statements: &[Statement],
+    caller: &Caller<'_>,
+    principal: Option<&str>,
+    setting: Setting<'_>,
+) -> bool {
     statements.iter().any(|statement| {
         !statement.allows
-            && matches!(statement.principals, Principals::Every(_))
-            && statement.holds(caller, auth) == Holds::Always
+            && statement.covers(caller.action())
+            && statement.names_all(caller, principal)
+            && statement.holds(caller, setting) == Holds::Always
     })
 }
 
-/// The statements that bear on `sts:AssumeRole`.
-fn parse(document: &str, auth: AccountId) -> Result<Vec<Statement>, String> {
-    let root: Value = serde_json::from_str(document).map_err(|_| "it is not JSON".to_owned())?;
-    let list = match root.get("Statement") {
-        Some(Value::Array(list)) => list.as_slice(),
-        Some(one @ Value::Object(_)) => std::slice::from_ref(one),
-        _ => return Err("it has no Statement".into()),
-    };
-    let mut statements = Vec::new();
-    for (number, value) in (1..).zip(list) {
-        let name = match value.get("Sid").and_then(Value::as_str) {
-            Some(sid) if !sid.is_empty() => sid.to_owned(),
-            _ => format!("#{number}"),
-        };
-        let in_statement = |why| format!("statement {name}: {why}");
-        let map = value.as_object().ok_or_else(|| in_statement("not an object".into()))?;
-        let statement = Statement::parse(map, &name, auth).map_err(in_statement)?;
-        statements.extend(statement);
-    }
-    Ok(statements)
-}
-
-impl Statement {
-    /// `None` where it is not about `sts:AssumeRole`.
-    fn parse(
-        map: &Map<String, Value>,
-        name: &str,
-        auth: AccountId,
-    ) -> Result<Option<Self>, String> {
-        const KNOWN: [&str; 7] =
-            ["Sid", "Effect", "Principal", "NotPrincipal", "Action", "NotAction", "Condition"];
-        if let Some(other) = map.keys().find(|key| !KNOWN.contains(&key.as_str())) {
-            return Err(format!("unknown element {other}"));
-        }
-        let assumes = |patterns: Vec<String>| {
-            let mut patterns = patterns.iter();
-            patterns
-                .any(|pattern| wildcard::matches(&pattern.to_ascii_lowercase(), "sts:assumerole"))
-        };
-        let about = match (map.get("Action"), map.get("NotAction")) {
-            (Some(actions), None) => assumes(texts(actions)?),
-            (None, Some(actions)) => !assumes(texts(actions)?),
-            _ => return Err("it needs one of Action and NotAction".into()),
-        };
-        let allows = match map.get("Effect").and_then(Value::as_str) {
-            Some("Allow") => true,
-            Some("Deny") => false,
-            _ => return Err("its Effect is neither Allow nor Deny".into()),
-        };
-        let principals = match (map.get("Principal"), map.get("NotPrincipal")) {
-            (Some(value), None) => Principals::parse(value, auth)?,
-            // Whom a Deny spares is not worth knowing: such a Deny counts for nothing.
-            (None, Some(_)) if !allows => Principals::Nobody,
-            (None, Some(_)) => return Err("NotPrincipal lets in whoever is not named".into()),
-            _ => return Err("it needs one of Principal and NotPrincipal".into()),
-        };
-        let mut conditions = Vec::new();
-        let blocks = match map.get("Condition") {
-            None => &Map::new(),
-            Some(value) => value.as_object().ok_or("Condition is no object")?,
-        };
-        for (operator, tests) in blocks {
-            let tests = tests.as_object().ok_or("Condition is malformed")?;
-            for (key, values) in tests {
-                conditions.push(Condition::new(operator, key, texts(values)?)?);
-            }
-        }
-        Ok(about.then(|| Self { name: name.to_owned(), allows, principals, conditions }))
-    }
-
-    fn holds(&self, caller: ModelCaller, auth: AccountId) -> Holds {
-        let mut all = Holds::Always;
-        for condition in &self.conditions {
-            match (condition.holds(caller, auth), &all) {
-                (Holds::Never, _) => return Holds::Never,
-                (Holds::Unclear(why), _) => all = Holds::Unclear(why),
-                (Holds::Perhaps, Holds::Always) => all = Holds::Perhaps,
-                _ => {}
-            }
-        }
-        all
-    }
-}
-
-impl Principals {
-    fn parse(value: &Value, auth: AccountId) -> Result<Self, String> {
-        let map = match value {
-            Value::String(star) if star == "*" => return Ok(Self::Every("*".into())),
-            Value::Object(map) => map,
-            _ => return Err("its Principal is malformed".into()),
-        };
-        let mut found = Self::Nobody;
-        for (kind, names) in map {
-            match kind.as_str() {
-                "AWS" => {}
-                "Service" | "Federated" | "CanonicalUser" => continue,
-                other => return Err(format!("unknown kind of principal {other}")),
-            }
-            for name in texts(names)? {
-                match Self::of(&name, auth)? {
-                    every @ Self::Every(_) => return Ok(every),
-                    named @ Self::Named(_) => found = named,
-                    Self::Nobody => {}
-                }
-            }
-        }
-        Ok(found)
-    }
-
-    /// What one `AWS` principal means. Role sessions carry no MFA and are not the users' own door.
-    fn of(name: &str, auth: AccountId) -> Result<Self, String> {
-        if name == "*" || name.parse() == Ok(auth) {
-            return Ok(Self::Every(name.into()));
-        }
-        // A deleted user or role is shown by its unique id; nobody can be it again.
-        let is_id = name.len() >= 16 && name.bytes().all(|b| b.is_ascii_alphanumeric());
-        if is_id && (name.starts_with("AIDA") || name.starts_with("AROA"))
-            || name.parse::<AccountId>().is_ok()
-        {
-            return Ok(Self::Nobody);
-        }
-        let parts: Vec<&str> = name.splitn(6, ':').collect();
-        let ["arn", _, "iam" | "sts", "", account, resource] = parts[..] else {
-            return Err(format!("principal {name} is not understood"));
-        };
-        if account.parse() != Ok(auth) {
-            return match account.parse::<AccountId>() {
-                Ok(_) => Ok(Self::Nobody),
-                Err(_) => Err(format!("principal {name} is not understood")),
-            };
-        }
-        match resource.split_once('/').map_or(resource, |(kind, _)| kind) {
-            "root" => Ok(Self::Every(name.into())),
-            "user" | "federated-user" => Ok(Self::Named(name.into())),
-            "role" | "assumed-role" => Ok(Self::Nobody),
-            _ => Err(format!("principal {name} is not understood")),
-        }
-    }
-}
-
-/// One text or a list of them; booleans and numbers count as their text, as in AWS.
-fn texts(value: &Value) -> Result<Vec<String>, String> {
-    let one = |value: &Value| match value {
-        Value::String(text) => Ok(text.clone()),
-        Value::Bool(_) | Value::Number(_) => Ok(value.to_string()),
-        _ => Err("a value is no text".to_owned()),
-    };
-    match value {
-        Value::Array(list) => list.iter().map(one).collect(),
-        value => one(value).map(|text| vec![text]),
-    }
-}
-
+#[cfg(test)]
+mod door_tests;
 #[cfg(test)]
 mod tests;

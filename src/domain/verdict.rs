@@ -5,6 +5,7 @@
 //! positive control: the same call, by the same user, with a code.
 
 mod calls;
+mod doors;
 mod outcome;
 pub mod report;
 mod role;
@@ -15,9 +16,10 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::trust::Reading;
+use super::trust::{Door, DoorKind, Reading};
 
 pub use calls::{DeviceEvidence, judge_calls, judge_device};
+pub use doors::{Hops, judge_doors, judge_local_users};
 pub use outcome::{Cause, Outcome, PolicyType};
 pub use role::{RoleEvidence, judge_back_doors, judge_role};
 
@@ -29,6 +31,8 @@ pub enum Against {
     Aws,
     /// Something that a config's `endpoint_url` names. Nothing is proved there.
     Emulated,
+    /// A proxy, or a host that a custom CA vouches for, may have answered instead. Nothing is proved.
+    Intercepted,
 }
 
 /// How a guardrail stands. The worse is the greater.
@@ -37,9 +41,9 @@ pub enum Against {
 pub enum Verdict {
     /// It stands: AWS named it, or its document was read.
     Proved,
-    /// As `Proved`, but on an emulator, where nothing is proved.
+    /// As `Proved`, but something else than AWS may have answered, so nothing is proved.
     #[serde(rename = "held")]
-    HoldsOnEmulator,
+    Unconfirmed,
     /// Another guardrail refused first, so this one could not be seen.
     Masked,
     /// It could not be decided.
@@ -68,6 +72,10 @@ pub enum Guardrail {
     Organization,
     /// No other role of the account lets the auth account in without MFA.
     BackDoors,
+    /// Nobody else than the auth account's users enters a role of the account unbound.
+    OtherDoors,
+    /// No IAM user of the account itself has an active access key.
+    LocalUsers,
 }
 
 /// What all judging of one run rests on.
@@ -115,6 +123,19 @@ pub enum Evidence {
         #[serde(flatten)]
         reading: Reading,
     },
+    /// Somebody else whom a role's trust policy lets in.
+    Door {
+        /// The role's ARN.
+        role: String,
+        /// Who, and what it takes.
+        #[serde(flatten)]
+        door: Door,
+        /// Whether the bare key enters the role of the auth account that is named; absent where it was not tried.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        hop: Option<Outcome>,
+    },
+    /// An IAM user of the account who has access keys.
+    LocalUser(report::LocalUser),
 }
 
 /// One call that was made, or that could not be made.
@@ -139,6 +160,8 @@ pub enum Signed {
     SessionWithoutMfa,
     /// The positive control: a session that the key made with a code.
     SessionWithMfa,
+    /// A role's session that the control entered, which may only read.
+    Reader,
 }
 
 impl Against {
@@ -146,7 +169,7 @@ impl Against {
     pub const fn stands(self) -> Verdict {
         match self {
             Self::Aws => Verdict::Proved,
-            Self::Emulated => Verdict::HoldsOnEmulator,
+            Self::Emulated | Self::Intercepted => Verdict::Unconfirmed,
         }
     }
 }
@@ -156,7 +179,7 @@ impl Verdict {
     pub const fn word(self) -> &'static str {
         match self {
             Self::Proved => "proved",
-            Self::HoldsOnEmulator => "held",
+            Self::Unconfirmed => "held",
             Self::Masked => "masked",
             Self::NotProved => "not proved",
             Self::Open => "OPEN",
@@ -165,7 +188,7 @@ impl Verdict {
 
     /// Whether it says that the guardrail stands.
     pub const fn stands(self) -> bool {
-        matches!(self, Self::Proved | Self::HoldsOnEmulator)
+        matches!(self, Self::Proved | Self::Unconfirmed)
     }
 }
 
@@ -188,6 +211,8 @@ impl Guardrail {
             Self::Trust => "trust policy",
             Self::Organization => "organisation",
             Self::BackDoors => "back doors",
+            Self::OtherDoors => "other doors",
+            Self::LocalUsers => "local keys",
         }
     }
 }
@@ -199,6 +224,7 @@ impl Signed {
             Self::Key => "key alone",
             Self::SessionWithoutMfa => "session without MFA",
             Self::SessionWithMfa => "session with MFA",
+            Self::Reader => "reading role session",
         }
     }
 }
@@ -212,7 +238,9 @@ impl fmt::Display for Evidence {
             Self::TrustPolicy { role, reading } => {
                 write!(f, "trust policy of {role}: ")?;
                 match reading {
-                    Reading::AsksMfa => f.write_str("asks for MFA on every way in"),
+                    Reading::AsksMfa => f.write_str(
+                        "asks for MFA on every way in for IAM users of the auth account",
+                    ),
                     Reading::Closed => f.write_str("lets none of the users in"),
                     Reading::Open(hole) => {
                         let who = if hole.bare_key {
@@ -229,6 +257,17 @@ impl fmt::Display for Evidence {
                     Reading::Unclear { why } => write!(f, "not understood: {why}"),
                 }
             }
+            Self::Door { role, door, hop } => {
+                let Door { kind, statement, principal, needs } = door;
+                let name = kind.name();
+                write!(f, "{name}: {role}, statement {statement}, lets {principal} in: {needs}")?;
+                match (kind, hop) {
+                    (_, Some(hop)) => write!(f, "; from the key alone: {hop}"),
+                    (DoorKind::AuthRole, None) => f.write_str("; from the key alone: not tried"),
+                    _ => Ok(()),
+                }
+            }
+            Self::LocalUser(user) => user.fmt(f),
         }
     }
 }

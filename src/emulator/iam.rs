@@ -63,30 +63,19 @@ impl State {
         Ok(name)
     }
 
-    fn user_element(&self, outer: &str, name: &str) -> String {
-        let arn = self.organisation.user_arn(name);
-        let id = unique_id("AIDA", &arn);
-        nest(
-            outer,
-            &(element("Path", "/")
-                + &element("UserName", name)
-                + &element("UserId", id)
-                + &element("Arn", arn)
-                + &element("CreateDate", FOUNDED)),
-        )
-    }
-
     fn get_user(&mut self, fields: &Fields, caller: &Caller) -> Result<String, AwsError> {
         let name = self.subject(fields, caller, "iam:GetUser")?;
-        Ok(self.user_element("User", &name))
+        Ok(user_element("User", &name, &self.organisation.user_arn(&name)))
     }
 
     fn list_users(&mut self, caller: &Caller) -> Result<String, AwsError> {
         let account = caller.account(&self.organisation);
         let all = format!("arn:{}:iam::{account}:user/", self.organisation.partition);
         self.may(caller, "iam:ListUsers", &all)?;
-        let users = self.organisation.users.iter().filter(|_| account == self.organisation.auth);
-        let members: String = users.map(|user| self.user_element("member", &user.name)).collect();
+        let users = self.organisation.users_of(&account).iter();
+        let arn = |name: &str| format!("{all}{name}");
+        let members: String =
+            users.map(|user| user_element("member", &user.name, &arn(&user.name))).collect();
         Ok(nest("Users", &members) + &element("IsTruncated", false))
     }
 
@@ -108,8 +97,19 @@ impl State {
     }
 
     fn list_access_keys(&mut self, fields: &Fields, caller: &Caller) -> Result<String, AwsError> {
-        let name = self.subject(fields, caller, "iam:ListAccessKeys")?;
-        let keys = self.organisation.find_user(&name).map_or(&[][..], |user| &user.keys);
+        let action = "iam:ListAccessKeys";
+        let account = caller.account(&self.organisation);
+        let name = match fields.get("UserName") {
+            Some(name) if account != self.organisation.auth => {
+                let arn = format!("arn:{}:iam::{account}:user/{name}", self.organisation.partition);
+                self.may(caller, action, &arn)?;
+                name.to_owned()
+            }
+            _ => self.subject(fields, caller, action)?,
+        };
+        let mut users = self.organisation.users_of(&account).iter();
+        let user = users.find(|user| user.name == name);
+        let keys = &user.ok_or_else(|| missing("user", "name", &name))?.keys;
         let members: String =
             keys.iter().map(|key| nest("member", &key_elements(&name, key))).collect();
         Ok(nest("AccessKeyMetadata", &members) + &element("IsTruncated", false))
@@ -121,15 +121,16 @@ impl State {
         caller: &Caller,
     ) -> Result<String, AwsError> {
         let id = fields.get("AccessKeyId").unwrap_or_default();
-        let users = &self.organisation.users;
-        let owner = users
-            .iter()
-            .find(|user| user.keys.iter().any(|key| key.id == id))
-            .map(|user| user.name.clone())
-            .unwrap_or_default();
-        let arn = self.organisation.user_arn(&owner);
+        let account = caller.account(&self.organisation);
+        let users = self.organisation.users_of(&account).iter();
+        let found = users
+            .flat_map(|user| user.keys.iter().map(move |key| (user.name.clone(), key)))
+            .find(|(_, key)| key.id == id)
+            .map(|(owner, key)| (owner, key.clone()));
+        let owner = found.as_ref().map_or("", |(owner, _)| owner);
+        let arn = format!("arn:{}:iam::{account}:user/{owner}", self.organisation.partition);
         self.may(caller, "iam:GetAccessKeyLastUsed", &arn)?;
-        let key = self.key(&owner, id)?;
+        let (owner, key) = found.ok_or_else(|| missing("Access Key", "id", id))?;
         let used = match &key.last_used {
             Some(used) => {
                 element("LastUsedDate", seconds(used.at))
@@ -241,6 +242,17 @@ impl State {
             + &count("AccessKeysPerUserQuota", 2);
         Ok(nest("SummaryMap", &map))
     }
+}
+
+fn user_element(outer: &str, name: &str, arn: &str) -> String {
+    nest(
+        outer,
+        &(element("Path", "/")
+            + &element("UserName", name)
+            + &element("UserId", unique_id("AIDA", arn))
+            + &element("Arn", arn)
+            + &element("CreateDate", FOUNDED)),
+    )
 }
 
 /// When everything that has no date of its own was made.

@@ -70,6 +70,8 @@ pub struct Account {
     pub scps: Vec<Policy>,
     /// Resource control policies; only their denies count.
     pub rcps: Vec<Policy>,
+    /// IAM users of an account other than the auth account. They can be listed; their keys sign nothing here.
+    pub users: Vec<User>,
 }
 
 /// Organizations' account state.
@@ -226,6 +228,14 @@ impl Organisation {
         self.users.iter().find(|user| user.name == name)
     }
 
+    /// The IAM users of an account.
+    pub(super) fn users_of(&self, account: &str) -> &[User] {
+        if account == self.auth {
+            return &self.users;
+        }
+        self.find_account(account).map_or(&[], |account| &account.users)
+    }
+
     pub(super) fn find_account(&self, id: &str) -> Option<&Account> {
         self.accounts.iter().find(|account| account.id == id)
     }
@@ -247,6 +257,7 @@ impl Account {
             sts_off: Vec::new(),
             scps: Vec::new(),
             rcps: Vec::new(),
+            users: Vec::new(),
         }
     }
 }

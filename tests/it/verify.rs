@@ -1,6 +1,7 @@
 //! `verify` against the embedded organisation with every guardrail opened in turn, against moto, and against
 //! an endpoint that refuses everything.
 
+mod doors;
 mod elsewhere;
 mod guardrails;
 mod own;

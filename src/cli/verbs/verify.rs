@@ -4,12 +4,15 @@ use std::cell::Cell;
 use std::io::IsTerminal;
 
 use jiff::Timestamp;
+use tokio::sync::Notify;
 
 use crate::domain::account::Target;
+use crate::domain::config::Config;
 use crate::domain::fault::{Exit, Fault};
 use crate::domain::ids::MfaSerial;
 use crate::domain::pass::NotIssued;
 use crate::domain::secret::MfaCode;
+use crate::domain::trust::KnownAccounts;
 use crate::services::aws::Aws;
 use crate::services::store::files::Dir;
 use crate::services::verify::text::{self, Detail};
@@ -25,6 +28,9 @@ pub fn run(context: &Context, arguments: &VerifyArgs) -> Result<Exit, Fault> {
     let plan = plan(context, &arguments.targets)?;
     let state = Dir::create(&context.paths().state)
         .map_err(|error| error.fault("the result of the verification cannot be stored"))?;
+    let vault = context.world().vault(context.config().store, context.paths());
+    let known = known_accounts(context.config());
+    let config_sha256 = config_sha256(context);
     block_on(async {
         let key = context.broker().access_key().await.map_err(NotIssued::into_fault)?;
         let auth = &context.config().auth;
@@ -33,7 +39,9 @@ pub fn run(context: &Context, arguments: &VerifyArgs) -> Result<Exit, Fault> {
             aws: &aws,
             auth,
             key: &key,
-            state: Some(&state),
+            known: &known,
+            config_sha256: config_sha256.as_deref(),
+            state: Some((&state, &vault)),
             rate: arguments.rate,
             now: &Timestamp::now,
         };
@@ -44,12 +52,31 @@ pub fn run(context: &Context, arguments: &VerifyArgs) -> Result<Exit, Fault> {
             prompt::confirm("continue?")?;
         }
         let mut codes = context.codes();
-        let report = Box::pin(verifier.run(
+        let (progress, seen, begun) = (progress(context), Cell::new(None), Notify::new());
+        let noted = |progressed: Progress| {
+            seen.set(Some(progressed));
+            begun.notify_one();
+            progress(progressed);
+        };
+        let run = verifier.run(
             &plan,
             async |fault| control_code(context, &mut codes, fault).await,
-            progress(context),
-        ))
-        .await?;
+            noted,
+        );
+        // Before the first account there is nothing to go on from, and the terminal asks for a code.
+        let interrupted = async {
+            begun.notified().await;
+            tokio::signal::ctrl_c().await
+        };
+        let report = tokio::select! {
+            report = Box::pin(run) => report?,
+            Ok(()) = interrupted => {
+                context.out.progress("");
+                let Progress { done, total } = seen.get().unwrap_or_default();
+                context.out.info(&format!("{done} of {total} accounts done; run again to go on"));
+                return Ok(Exit::Cancelled);
+            }
+        };
         context.out.progress("");
         let detail = if arguments.all { Detail::All } else { Detail::Problems };
         context.out.print(&if arguments.json {
@@ -59,6 +86,26 @@ pub fn run(context: &Context, arguments: &VerifyArgs) -> Result<Exit, Fault> {
         });
         Ok(report.exit())
     })
+}
+
+/// The accounts that trust policies may name, as far as the config knows them.
+fn known_accounts(config: &Config) -> KnownAccounts {
+    let guardrails = config.guardrails.as_ref();
+    let accounts = config.catalog.accounts().iter().map(|account| account.id);
+    KnownAccounts {
+        auth: config.auth.account,
+        organization: guardrails.and_then(|guardrails| guardrails.organization.clone()),
+        members: accounts
+            .chain(guardrails.and_then(|guardrails| guardrails.management_account))
+            .collect(),
+        trusted: guardrails.map_or_else(Vec::new, |guardrails| guardrails.trusted_accounts.clone()),
+    }
+}
+
+/// Names the config that a report was made with.
+fn config_sha256(context: &Context) -> Option<String> {
+    let text = std::fs::read(context.config_files().first()?).ok()?;
+    Some(crate::services::verify::sha256_hex(&text))
 }
 
 fn plan(context: &Context, names: &[String]) -> Result<Plan, Fault> {

@@ -1,9 +1,10 @@
-//! The `Condition` element, weighed for somebody whose other circumstances are not known.
+//! The `Condition` element, evaluated for somebody whose other circumstances are not known.
 
 use crate::domain::ids::AccountId;
 use crate::domain::wildcard;
 
-use super::ModelCaller;
+use super::Setting;
+use super::caller::{Caller, Fact, is_shared};
 
 /// Whether a condition, or a whole statement, holds for a caller.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,16 +14,6 @@ pub(super) enum Holds {
     Perhaps,
     Never,
     Unclear(String),
-}
-
-/// What a request says about a condition key.
-enum Fact<'a> {
-    Absent,
-    Is(&'a str),
-    /// Present, with a value that a thief may choose or happen to have.
-    Some,
-    /// It may be present or not.
-    Unknown,
 }
 
 /// One operator over one key, in lower case.
@@ -44,9 +35,11 @@ enum Test {
     Null,
     Bool,
     Text,
+    /// `StringEqualsIgnoreCase`
+    TextIgnoringCase,
     Pattern,
     Arn,
-    /// Numbers, dates, addresses: known, but never weighed.
+    /// Numbers, dates, addresses: known, but never evaluated.
     Other,
 }
 
@@ -68,28 +61,52 @@ impl Condition {
         Ok(Self { operator: known, key: key.to_ascii_lowercase(), values })
     }
 
-    /// Whether it holds for a user of the auth account who calls in some way.
-    pub(super) fn holds(&self, caller: ModelCaller, auth: AccountId) -> Holds {
+    /// Whether it holds for a caller.
+    pub(super) fn holds(&self, caller: &Caller<'_>, setting: Setting<'_>) -> Holds {
         let sure = |yes: bool| if yes { Holds::Always } else { Holds::Never };
         let wants = |text: &str| self.values.iter().any(|value| value.eq_ignore_ascii_case(text));
+        let perhaps = |yes: bool| if yes { Holds::Perhaps } else { Holds::Never };
         let Operator { test, negated, absent } = self.operator;
-        let account = auth.to_string();
-        match (test, fact(&self.key, caller, &account)) {
+        let account = caller.account.map(|id: AccountId| id.to_string()).unwrap_or_default();
+        match (test, caller.fact(&self.key, &account, setting)) {
             (Test::Null, Fact::Absent) => sure(wants("true")),
-            (Test::Null, Fact::Is(_) | Fact::Some) => sure(wants("false")),
+            (_, Fact::Unknown) => Holds::Perhaps,
+            (Test::Null, _) => sure(wants("false")),
             (_, Fact::Absent) => sure(match absent {
                 Absent::Plain => negated,
                 Absent::Passes => true,
                 Absent::Fails => false,
             }),
-            (_, Fact::Some) if self.key == "aws:principalarn" && !negated => {
-                if self.values.iter().any(|value| may_be_user(value, &account)) {
-                    Holds::Perhaps
-                } else {
-                    Holds::Never
-                }
+            (_, Fact::Some) => Holds::Perhaps,
+            (_, Fact::OtherOrganization) if negated => {
+                let ours = setting.known.organization.as_ref();
+                let only_ours = ours.is_some_and(|ours| self.values.iter().all(|id| id == ours));
+                if only_ours { Holds::Always } else { Holds::Perhaps }
             }
-            (_, Fact::Some | Fact::Unknown) => Holds::Perhaps,
+            (_, Fact::SomeArn | Fact::SomeAccount | Fact::Other) if negated => Holds::Perhaps,
+            (_, Fact::SomeArn) => {
+                perhaps(self.values.iter().any(|value| caller.may_have_arn(value, setting)))
+            }
+            (_, Fact::SomeAccount) => {
+                perhaps(self.values.iter().any(|value| caller.may_be_of(value, setting)))
+            }
+            // Only these are in every request.
+            (_, Fact::Other | Fact::OtherOrganization)
+                if matches!(absent, Absent::Passes)
+                    && !self.key.ends_with(":sub")
+                    && !self.key.ends_with(":aud")
+                    && self.key != "aws:userid" =>
+            {
+                Holds::Perhaps
+            }
+            (Test::Text | Test::TextIgnoringCase | Test::Pattern | Test::Arn, Fact::Other) => {
+                perhaps(self.values.iter().any(|value| self.is_loose(value)))
+            }
+            (_, Fact::OtherOrganization) => perhaps(self.values.iter().any(|value| {
+                let id = value.split('/').next().unwrap_or_default();
+                let ours = setting.known.organization.as_deref();
+                id.contains(['*', '?', '$']) || ours.is_some_and(|ours| ours != id)
+            })),
             (_, Fact::Is(_)) if self.values.iter().any(|value| value.contains("${")) => {
                 Holds::Unclear(format!("a variable is compared with {}", self.key))
             }
@@ -101,7 +118,31 @@ impl Condition {
                 };
                 sure(self.values.iter().any(same) != negated)
             }
-            (_, Fact::Is(_)) => Holds::Unclear(format!("{} is tested in an odd way", self.key)),
+            (_, Fact::Other | Fact::Is(_)) => {
+                Holds::Unclear(format!("{} is tested in an odd way", self.key))
+            }
+        }
+    }
+
+    /// Whether a value of this condition also matches what strangers have.
+    fn is_loose(&self, value: &str) -> bool {
+        if value.contains("${") {
+            return true;
+        }
+        let exact = matches!(self.operator.test, Test::Text | Test::TextIgnoringCase);
+        if exact || !value.contains(['*', '?']) {
+            return false;
+        }
+        let fixed = value.split(['*', '?']).next().unwrap_or_default();
+        match self.key.rsplit_once(':') {
+            // arn:aws:SERVICE:REGION:ACCOUNT:…
+            Some((_, "sourcearn")) => {
+                value.split(':').nth(4).is_none_or(|account| account.parse::<AccountId>().is_err())
+            }
+            // `repo:OWNER/…`, `organization:NAME:…`: the issuer's own words and a name.
+            Some((issuer, _)) if is_shared(issuer) => fixed.matches([':', '/']).count() < 2,
+            Some(("sts" | "aws", _)) => fixed.len() < 8,
+            _ => fixed.is_empty(),
         }
     }
 }
@@ -127,10 +168,10 @@ impl Operator {
             "StringNotLike" => (Test::Pattern, true),
             "ArnEquals" | "ArnLike" => (Test::Arn, false),
             "ArnNotEquals" | "ArnNotLike" => (Test::Arn, true),
-            "IpAddress" | "BinaryEquals" | "StringEqualsIgnoreCase" => (Test::Other, false),
-            "NotIpAddress" | "NumericNotEquals" | "DateNotEquals" | "StringNotEqualsIgnoreCase" => {
-                (Test::Other, true)
-            }
+            "StringEqualsIgnoreCase" => (Test::TextIgnoringCase, false),
+            "StringNotEqualsIgnoreCase" => (Test::TextIgnoringCase, true),
+            "IpAddress" | "BinaryEquals" => (Test::Other, false),
+            "NotIpAddress" | "NumericNotEquals" | "DateNotEquals" => (Test::Other, true),
             other => {
                 let order = other.strip_prefix("Numeric").or(other.strip_prefix("Date"))?;
                 let known =
@@ -144,38 +185,4 @@ impl Operator {
 
 fn is_mfa(key: &str) -> bool {
     key == "aws:multifactorauthpresent"
-}
-
-/// The condition keys that tell the three callers apart, and those that no user's request has.
-fn fact<'a>(key: &str, caller: ModelCaller, account: &'a str) -> Fact<'a> {
-    match (key, caller) {
-        ("aws:multifactorauthpresent", ModelCaller::SessionWithoutMfa)
-        | ("aws:principalisawsservice" | "aws:viaawsservice", _) => Fact::Is("false"),
-        ("aws:multifactorauthpresent", ModelCaller::SessionWithMfa) => Fact::Is("true"),
-        ("aws:multifactorauthage", ModelCaller::SessionWithMfa)
-        | ("aws:tokenissuetime", ModelCaller::SessionWithoutMfa | ModelCaller::SessionWithMfa)
-        | ("aws:principalarn" | "aws:username" | "aws:userid", _) => Fact::Some,
-        (
-            "aws:multifactorauthpresent"
-            | "aws:multifactorauthage"
-            | "aws:tokenissuetime"
-            | "aws:principalservicename"
-            | "aws:sourcearn"
-            | "aws:sourceaccount",
-            _,
-        ) => Fact::Absent,
-        ("aws:principaltype", _) => Fact::Is("User"),
-        ("aws:principalaccount", _) => Fact::Is(account),
-        _ => Fact::Unknown,
-    }
-}
-
-/// Whether a pattern may match the ARN of some user of the account.
-fn may_be_user(pattern: &str, account: &str) -> bool {
-    let parts: Vec<&str> = pattern.splitn(6, ':').collect();
-    let [_, _, _, _, owner, resource] = parts[..] else {
-        return true; // a star may cross the colons
-    };
-    let fixed = resource.split(['*', '?', '$']).next().unwrap_or_default();
-    wildcard::matches(owner, account) && (fixed.starts_with("user/") || "user/".starts_with(fixed))
 }

@@ -20,7 +20,7 @@ fn allow_for(principal: &str, condition: &str) -> String {
 
 /// The reading as one word; `open-key` and `open-session` for the two kinds of hole.
 fn word(document: &str) -> &'static str {
-    match read(document, auth()) {
+    match read(document, "222222222222".parse().unwrap(), &KnownAccounts::only(auth())).users {
         Reading::AsksMfa => "mfa",
         Reading::Closed => "closed",
         Reading::Open(hole) if hole.bare_key => "open-key",
@@ -144,7 +144,9 @@ fn the_hole_is_named() {
         {"Effect":"Allow","Principal":{"AWS":"111111111111"},"Action":"sts:AssumeRole",
          "Condition":{"Bool":{"aws:MultiFactorAuthPresent":"true"}}},
         {"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::111111111111:user/\u001b[31m"},"Action":["sts:TagSession","STS:AssumeRole"]}]}"#;
-    let Reading::Open(hole) = read(document, auth()) else {
+    let Reading::Open(hole) =
+        read(document, "222222222222".parse().unwrap(), &KnownAccounts::only(auth())).users
+    else {
         panic!("not seen");
     };
     assert_eq!((hole.statement.as_str(), hole.bare_key), ("#2", true));

@@ -32,22 +32,28 @@ pub enum DeviceEvidence {
 }
 
 /// Judges calls that must be refused without MFA, by whoever signed them.
-pub fn judge_calls(guardrail: Guardrail, probes: Vec<Probe>, basis: &RunContext) -> Finding {
+pub fn judge_calls(guardrail: Guardrail, probes: Vec<Probe>, context: &RunContext) -> Finding {
     let sets = [Signed::Key, Signed::SessionWithoutMfa]
         .into_iter()
         .map(|by| probes.iter().filter(|probe| probe.by == by).collect())
         .filter(|set: &Vec<&Probe>| !set.is_empty());
-    let (verdict, because) = worst(sets.map(|set| judge_set(&set, basis)));
+    let (verdict, because) = worst(sets.map(|set| judge_set(&set, context)));
     Finding {
         guardrail,
         verdict,
         because,
         evidence: probes.into_iter().map(Evidence::Probe).collect(),
-        remedy: remedy(guardrail, verdict),
+        remedy: match verdict {
+            Verdict::NotProved if context.control.is_ok() => Some(
+                "AWS's answers do not show it: have an administrator read the user's policies in the auth account"
+                    .into(),
+            ),
+            _ => remedy(guardrail, verdict),
+        },
     }
 }
 
-fn judge_set(probes: &[&Probe], basis: &RunContext) -> (Verdict, String) {
+fn judge_set(probes: &[&Probe], context: &RunContext) -> (Verdict, String) {
     let names = |set: &[&Probe]| {
         let calls: Vec<&str> = set.iter().map(|probe| probe.call.as_str()).collect();
         calls.join(", ")
@@ -60,14 +66,14 @@ fn judge_set(probes: &[&Probe], basis: &RunContext) -> (Verdict, String) {
         let why = format!("AWS lets the {} call {}", first.by.name(), names(&allowed));
         return (Verdict::Open, why);
     }
-    if let Err(why) = &basis.control {
+    if let Err(why) = &context.control {
         return (Verdict::NotProved, format!("there is no positive control: {why}"));
     }
     let cause_is =
         |probe: &Probe, test: fn(&Cause) -> bool| probe.outcome.cause().is_some_and(test);
     let quarantined = |probe: &Probe| {
         cause_is(probe, Cause::is_quarantine)
-            || basis.quarantine == Some(Quarantine::Suspected)
+            || context.quarantine == Some(Quarantine::Suspected)
                 && QUARANTINED.contains(&probe.call.as_str())
     };
     let denied = pick(&|probe| cause_is(probe, Cause::is_own_deny) && !quarantined(probe));
@@ -91,14 +97,25 @@ fn judge_set(probes: &[&Probe], basis: &RunContext) -> (Verdict, String) {
             Verdict::NotProved,
             format!("the deny spares {}, which only no policy allows", names(&lacking)),
         ),
-        ([_, ..], [], []) => (basis.against.stands(), "refused, and AWS names the deny".into()),
+        ([_, ..], [], []) => {
+            let moot = pick(&|probe| matches!(probe.outcome, Outcome::Moot { .. }));
+            let why = "refused, and AWS names the deny".to_owned();
+            let but = "rejected before permissions were checked, which shows nothing";
+            (
+                context.against.stands(),
+                match moot[..] {
+                    [] => why,
+                    _ => format!("{why}; but {}: {but}", names(&moot)),
+                },
+            )
+        }
     }
 }
 
 /// Judges whether a thief who holds the key could enrol a device of their own.
-pub fn judge_device(device: &DeviceEvidence, basis: &RunContext) -> Finding {
+pub fn judge_device(device: &DeviceEvidence, context: &RunContext) -> Finding {
     let (verdict, because) = match device {
-        DeviceEvidence::TookCode => (basis.against.stands(), "AWS took a code of the user's device".into()),
+        DeviceEvidence::TookCode => (context.against.stands(), "AWS took a code of the user's device".into()),
         DeviceEvidence::Listed { all: 0, .. } => (
             Verdict::Open,
             "the user has no MFA device: whoever holds the key may enrol one, and then passes every guardrail"
@@ -125,7 +142,7 @@ pub fn judge_device(device: &DeviceEvidence, basis: &RunContext) -> Finding {
 
 fn remedy(guardrail: Guardrail, verdict: Verdict) -> Option<String> {
     let text = match (verdict, guardrail) {
-        (Verdict::Proved | Verdict::HoldsOnEmulator, _) => return None,
+        (Verdict::Proved | Verdict::Unconfirmed, _) => return None,
         (Verdict::Open, Guardrail::Device) => {
             "enrol an authenticator app in the console now, and rotate the key: `sekisho key rotate`"
         }

@@ -19,7 +19,7 @@ pub enum Outcome {
         /// Which policy AWS named.
         cause: Cause,
     },
-    /// The request was rejected before anybody asked whether it is allowed.
+    /// The request was rejected before permissions were checked.
     Moot {
         /// AWS's error code.
         code: String,
@@ -197,7 +197,7 @@ impl fmt::Display for Outcome {
                 Cause::IamNeedsMfa => write!(f, "{code}: IAM takes no session without MFA"),
                 Cause::Unnamed => write!(f, "{code}, no policy named"),
             },
-            Self::Moot { code } => write!(f, "{code}: rejected before permissions were asked"),
+            Self::Moot { code } => write!(f, "{code}: rejected before permissions were checked"),
             Self::Undecided { why } => write!(f, "undecided: {why}"),
         }
     }

@@ -1,18 +1,21 @@
 //! The report: what `verify --json` prints. Fields are only ever added; `schema` rises where one changes meaning.
 
+use std::fmt;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::fault::Exit;
 use crate::domain::ids::{AccountId, Name, RoleArn, UserName};
+use crate::domain::trust::TrustPolicy;
 
-use super::{Against, Evidence, Finding, Guardrail, Quarantine, Verdict};
+use super::{Against, Evidence, Finding, Guardrail, Outcome, Quarantine, Signed, Verdict};
 
 /// The meaning of the report's fields.
 pub const SCHEMA: u32 = 1;
 
 /// Everything one run of `verify` found.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Report {
     /// [`SCHEMA`].
     pub schema: u32,
@@ -33,14 +36,22 @@ pub struct Report {
     pub control_missing: Option<String>,
     /// Whether AWS has quarantined the key.
     pub quarantine: Option<Quarantine>,
+    /// sekisho's version.
+    pub version: String,
+    /// The host that STS was called at.
+    pub endpoint: String,
+    /// SHA-256 of the config file, hexadecimal; absent where there is none.
+    pub config_sha256: Option<String>,
     /// The user itself.
     pub key: Vec<Finding>,
+    /// The calls about the user itself, in order.
+    pub probes: Vec<ProbeRecord>,
     /// The accounts, in the config's order.
     pub accounts: Vec<AccountReport>,
     /// Guarded targets that were not named, and so not tried.
     pub left_out: Vec<String>,
     /// What no run of `verify` tries.
-    pub not_tried: Vec<&'static str>,
+    pub not_tried: Vec<String>,
 }
 
 /// What was found about one account.
@@ -56,6 +67,113 @@ pub struct AccountReport {
     pub roles: Vec<RoleReport>,
     /// Its other roles.
     pub back_doors: Finding,
+    /// Others than the auth account's users.
+    pub other_doors: Finding,
+    /// The account's own IAM users.
+    pub local_users: Finding,
+    /// Every trust policy that was read.
+    pub trust_policies: Vec<RoleTrust>,
+    /// The calls about it, in order.
+    pub probes: Vec<ProbeRecord>,
+}
+
+/// One call of a run, as evidence.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProbeRecord {
+    /// When it was answered, UTC.
+    pub at: Timestamp,
+    /// Who signed it.
+    pub by: Signed,
+    /// The action and its parameters.
+    pub call: String,
+    /// What came back.
+    #[serde(flatten)]
+    pub outcome: Outcome,
+    /// AWS's id of the request, as in CloudTrail; absent where no answer came.
+    pub request_id: Option<String>,
+    /// What it shows.
+    pub shows: String,
+}
+
+impl ProbeRecord {
+    /// What an outcome of a call shows, by who signed it.
+    pub const fn shows(by: Signed, outcome: &Outcome) -> &'static str {
+        match (by, outcome) {
+            (_, Outcome::Undecided { .. }) => "nothing: it was not answered, or not made",
+            (_, Outcome::Moot { .. }) => "nothing: rejected before permissions were checked",
+            (Signed::Key, Outcome::Allowed) => "the key alone may do this",
+            (Signed::Key, Outcome::Denied { .. }) => "the key alone may not do this",
+            (Signed::SessionWithoutMfa, Outcome::Allowed) => {
+                "a session made without a code may do this"
+            }
+            (Signed::SessionWithoutMfa, Outcome::Denied { .. }) => {
+                "a session made without a code may not do this"
+            }
+            (Signed::SessionWithMfa, Outcome::Allowed) => {
+                "positive control: with a code it is allowed, so a refusal without one means something"
+            }
+            (Signed::SessionWithMfa, Outcome::Denied { .. }) => {
+                "no positive control: a code does not help either"
+            }
+            (Signed::Reader, Outcome::Allowed) => "what was read is what AWS has on record",
+            (Signed::Reader, Outcome::Denied { .. }) => "nothing: it may not be read",
+        }
+    }
+}
+
+/// A role's trust policy, as it was read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RoleTrust {
+    /// The role's ARN.
+    pub role: String,
+    /// SHA-256 of the document, hexadecimal.
+    pub sha256: String,
+    /// What it says.
+    #[serde(flatten)]
+    pub policy: TrustPolicy,
+}
+
+/// An IAM user inside an account that is entered by roles.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LocalUser {
+    /// The IAM name.
+    pub user: String,
+    /// Access keys, active or not.
+    pub keys: Vec<LocalKey>,
+}
+
+/// An access key of such a user.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LocalKey {
+    /// The key's last four characters.
+    pub access_key: String,
+    /// Whether requests may be signed with it.
+    pub active: bool,
+    /// Its age when it was listed.
+    pub age_days: i64,
+    /// When it was last used, UTC; absent where it never was, or AWS does not know.
+    pub last_used: Option<Timestamp>,
+    /// The service it was last used for.
+    pub last_service: Option<String>,
+}
+
+impl fmt::Display for LocalUser {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "user {}:", self.user)?;
+        for (n, key) in self.keys.iter().enumerate() {
+            let state = if key.active { "active" } else { "inactive" };
+            let comma = if n == 0 { "" } else { ";" };
+            write!(f, "{comma} key {}, {state}, {} days old, ", key.access_key, key.age_days)?;
+            match (key.last_used, &key.last_service) {
+                (Some(at), Some(service)) => {
+                    write!(f, "last used {} for {service}", at.strftime("%Y-%m-%d"))?;
+                }
+                (Some(at), None) => write!(f, "last used {}", at.strftime("%Y-%m-%d"))?,
+                (None, _) => f.write_str("never used")?,
+            }
+        }
+        Ok(())
+    }
 }
 
 /// What was found about one role.
@@ -113,13 +231,15 @@ impl AccountReport {
     /// Masked guardrails count as standing where the trust policy was read and is sound.
     pub fn verdict(&self, against: Against) -> Verdict {
         let roles = self.roles.iter().map(|role| role.verdict(against));
-        roles.max().unwrap_or(Verdict::NotProved).max(self.back_doors.verdict)
+        let account = [&self.back_doors, &self.other_doors, &self.local_users];
+        let account = account.into_iter().map(|finding| finding.verdict);
+        roles.max().unwrap_or(Verdict::NotProved).max(account.max().unwrap_or(Verdict::NotProved))
     }
 
     /// Every finding about the account.
     pub fn findings(&self) -> impl Iterator<Item = &Finding> {
         let roles = self.roles.iter().flat_map(|role| &role.findings);
-        roles.chain(std::iter::once(&self.back_doors))
+        roles.chain([&self.back_doors, &self.other_doors, &self.local_users])
     }
 }
 
@@ -139,7 +259,7 @@ impl Report {
         match self.verdict() {
             Verdict::Proved => Exit::Done,
             Verdict::Open => Exit::Open,
-            Verdict::HoldsOnEmulator | Verdict::Masked | Verdict::NotProved => Exit::Undecided,
+            Verdict::Unconfirmed | Verdict::Masked | Verdict::NotProved => Exit::Undecided,
         }
     }
 
@@ -151,6 +271,11 @@ impl Report {
             value["accounts"][n]["verdict"] = serde_json::json!(account.verdict(self.against));
         }
         format!("{value:#}")
+    }
+
+    /// When the oldest of its accounts was probed, which an earlier, interrupted run may have done.
+    pub fn oldest(&self) -> Timestamp {
+        self.accounts.iter().map(|account| account.at).fold(self.at, Timestamp::min)
     }
 
     /// Every finding, the user's own first.
@@ -187,6 +312,10 @@ mod tests {
             detours: Vec::new(),
             control_missing: None,
             quarantine: None,
+            version: "0.0.0".into(),
+            endpoint: "sts.ap-northeast-1.amazonaws.com".into(),
+            config_sha256: None,
+            probes: Vec::new(),
             key: vec![finding(Guardrail::Reads, against.stands(), Vec::new())],
             accounts: vec![AccountReport {
                 name: "dev".parse().unwrap(),
@@ -194,15 +323,19 @@ mod tests {
                 at: Timestamp::UNIX_EPOCH,
                 roles: vec![RoleReport { role, findings }],
                 back_doors: finding(Guardrail::BackDoors, against.stands(), Vec::new()),
+                other_doors: finding(Guardrail::OtherDoors, against.stands(), Vec::new()),
+                local_users: finding(Guardrail::LocalUsers, against.stands(), Vec::new()),
+                trust_policies: Vec::new(),
+                probes: Vec::new(),
             }],
             left_out: Vec::new(),
-            not_tried: NOT_TRIED.to_vec(),
+            not_tried: NOT_TRIED.map(Into::into).into(),
         }
     }
 
     #[test]
     fn masked_is_good_enough_only_behind_a_trust_policy_that_was_read() {
-        use Verdict::{HoldsOnEmulator, Masked, NotProved, Open, Proved};
+        use Verdict::{Masked, NotProved, Open, Proved, Unconfirmed};
         for (against, user, trust, read, exit) in [
             (Against::Aws, Proved, Proved, true, Exit::Done),
             (Against::Aws, Masked, Proved, true, Exit::Done),
@@ -210,7 +343,7 @@ mod tests {
             (Against::Aws, Proved, Masked, false, Exit::Undecided),
             (Against::Aws, Proved, NotProved, true, Exit::Undecided),
             (Against::Aws, Open, Proved, true, Exit::Open),
-            (Against::Emulated, HoldsOnEmulator, HoldsOnEmulator, true, Exit::Undecided),
+            (Against::Emulated, Unconfirmed, Unconfirmed, true, Exit::Undecided),
         ] {
             let report = report(against, user, trust, read);
             assert_eq!(report.exit(), exit, "{against:?} {user:?} {trust:?} {read}");

@@ -27,28 +27,43 @@ pub struct RoleEvidence {
 type Weigh = fn(&Cause, &RunContext) -> (Verdict, &'static str);
 
 /// Judges the three guardrails before a role.
-pub fn judge_role(seen: &RoleEvidence, basis: &RunContext) -> [Finding; 3] {
-    let user = seen.weigh(basis, by_user);
-    let organization = seen.weigh(basis, by_organization);
-    let trust = seen.trust(basis);
+pub fn judge_role(seen: &RoleEvidence, context: &RunContext) -> [Finding; 3] {
+    let user = seen.weigh(context, by_user);
+    let organization = seen.weigh(context, by_organization);
+    let trust = seen.trust(context);
     [(Guardrail::User, user), (Guardrail::Trust, trust), (Guardrail::Organization, organization)]
         .map(|(guardrail, (verdict, because))| Finding {
             guardrail,
             verdict,
             because,
             evidence: seen.evidence(guardrail),
-            remedy: remedy(guardrail, verdict),
+            remedy: if verdict == Verdict::NotProved && seen.control == Outcome::Allowed {
+                unnamed_remedy(guardrail)
+            } else {
+                remedy(guardrail, verdict)
+            },
         })
 }
 
-fn by_user(cause: &Cause, basis: &RunContext) -> (Verdict, &'static str) {
-    let stands = basis.against.stands();
+/// What to do where a code opens the role and yet the guardrail is not proved.
+fn unnamed_remedy(guardrail: Guardrail) -> Option<String> {
+    match guardrail {
+        Guardrail::User => Some(
+            "AWS's answers do not show it: have an administrator read the user's policies in the auth account"
+                .into(),
+        ),
+        other => remedy(other, Verdict::NotProved),
+    }
+}
+
+fn by_user(cause: &Cause, context: &RunContext) -> (Verdict, &'static str) {
+    let stands = context.against.stands();
     match cause {
         deny if deny.is_own_deny() => (stands, "refused, and AWS names a deny of the user's side"),
         lack if lack.is_own_lack() => {
             (stands, "no policy of the user allows it without a code, and with one it is allowed")
         }
-        Cause::Unnamed if basis.names_policies => (
+        Cause::Unnamed if context.names_policies => (
             Verdict::Open,
             "AWS names a deny of the user's side where there is one, and named none: only the role's side refused",
         ),
@@ -57,10 +72,10 @@ fn by_user(cause: &Cause, basis: &RunContext) -> (Verdict, &'static str) {
     }
 }
 
-fn by_organization(cause: &Cause, basis: &RunContext) -> (Verdict, &'static str) {
+fn by_organization(cause: &Cause, context: &RunContext) -> (Verdict, &'static str) {
     match cause {
         Cause::ExplicitDeny { policy_type: PolicyType::ResourceControl, .. } => {
-            (basis.against.stands(), "refused, and AWS names a resource control policy")
+            (context.against.stands(), "refused, and AWS names a resource control policy")
         }
         Cause::Unnamed => (Verdict::NotProved, "AWS named no resource control policy"),
         _ => (Verdict::Masked, "the user's side refused first"),
@@ -76,12 +91,12 @@ impl RoleEvidence {
     }
 
     /// What every guardrail shares: an entry without MFA, a missing control, an outcome that says nothing.
-    fn before_weighing(&self, basis: &RunContext) -> Option<(Verdict, String)> {
+    fn before_weighing(&self, context: &RunContext) -> Option<(Verdict, String)> {
         if let Some((by, _)) = self.without_mfa().find(|(_, outcome)| **outcome == Outcome::Allowed)
         {
             return Some((Verdict::Open, format!("AWS let the {} in", by.name())));
         }
-        if let Err(why) = &basis.control {
+        if let Err(why) = &context.control {
             return Some((Verdict::NotProved, format!("there is no positive control: {why}")));
         }
         if self.control != Outcome::Allowed {
@@ -92,25 +107,25 @@ impl RoleEvidence {
         None
     }
 
-    fn weigh(&self, basis: &RunContext, weigh: Weigh) -> (Verdict, String) {
-        if let Some(verdict) = self.before_weighing(basis) {
+    fn weigh(&self, context: &RunContext, weigh: Weigh) -> (Verdict, String) {
+        if let Some(verdict) = self.before_weighing(context) {
             return verdict;
         }
         worst(self.without_mfa().map(|(by, outcome)| match outcome.cause() {
             Some(cause) => {
-                let (verdict, why) = weigh(cause, basis);
+                let (verdict, why) = weigh(cause, context);
                 (verdict, format!("{}: {why}", by.name()))
             }
             None => (Verdict::NotProved, format!("{}: {outcome}", by.name())),
         }))
     }
 
-    fn trust(&self, basis: &RunContext) -> (Verdict, String) {
+    fn trust(&self, context: &RunContext) -> (Verdict, String) {
         let read = |verdict, why: &str| (verdict, why.to_owned());
         let entered = self.without_mfa().any(|(_, outcome)| *outcome == Outcome::Allowed);
         match &self.trust {
             _ if entered => self
-                .before_weighing(basis)
+                .before_weighing(context)
                 .unwrap_or_else(|| read(Verdict::Open, "entered without MFA")),
             Ok(Reading::Open(hole)) => (
                 Verdict::Open,
@@ -119,7 +134,10 @@ impl RoleEvidence {
                     hole.statement, hole.principal
                 ),
             ),
-            Ok(Reading::AsksMfa) => read(basis.against.stands(), "read: every way in asks for MFA"),
+            Ok(Reading::AsksMfa) => read(
+                context.against.stands(),
+                "read: every way in for IAM users of the auth account asks for MFA",
+            ),
             Ok(Reading::Closed) => read(
                 Verdict::NotProved,
                 "read: it lets none of the users in, and yet a code opens the role",
@@ -127,26 +145,32 @@ impl RoleEvidence {
             Ok(Reading::Unclear { why }) => {
                 (Verdict::NotProved, format!("it cannot be fully interpreted: {why}"))
             }
-            Err(unread) => match self.before_weighing(basis) {
+            Err(unread) => match self.before_weighing(context) {
                 Some(verdict) => verdict,
-                None => self.trust_unread(unread, basis),
+                None => self.trust_unread(unread, context),
             },
         }
     }
 
     /// The trust policy by the refusals alone: only one that nothing else explains speaks for it.
-    fn trust_unread(&self, unread: &Outcome, basis: &RunContext) -> (Verdict, String) {
+    fn trust_unread(&self, unread: &Outcome, context: &RunContext) -> (Verdict, String) {
         let all =
             |test: &dyn Fn(&Outcome) -> bool| self.without_mfa().all(|(_, outcome)| test(outcome));
         if !all(&|outcome| outcome.cause().is_some()) {
             (Verdict::NotProved, format!("not read ({unread}), and the probes are undecided"))
-        } else if basis.names_policies && all(&|outcome| outcome.cause() == Some(&Cause::Unnamed)) {
+        } else if context.names_policies && all(&|outcome| outcome.cause() == Some(&Cause::Unnamed))
+        {
             (
-                basis.against.stands(),
+                context.against.stands(),
                 "refused without a code, opened with one, and no other policy is named".into(),
             )
         } else {
-            (Verdict::Masked, format!("not read ({unread}), and another policy refused first"))
+            let refused = if all(&|outcome| outcome.cause() == Some(&Cause::Unnamed)) {
+                "AWS names no policy, so which one refused is not known"
+            } else {
+                "another policy refused first"
+            };
+            (Verdict::Masked, format!("not read ({unread}), and {refused}"))
         }
     }
 
@@ -170,7 +194,7 @@ impl RoleEvidence {
 /// Judges the account's other roles: those that let the auth account's users in without MFA.
 pub fn judge_back_doors(
     roles: Result<Vec<(String, Reading)>, Outcome>,
-    basis: &RunContext,
+    context: &RunContext,
 ) -> Finding {
     let finding = |verdict, because: String, evidence| Finding {
         guardrail: Guardrail::BackDoors,
@@ -198,7 +222,7 @@ pub fn judge_back_doors(
     let unclear = of(|reading| matches!(reading, Reading::Unclear { .. }));
     match (open.len(), unclear.len()) {
         (0, 0) => finding(
-            basis.against.stands(),
+            context.against.stands(),
             format!("none of the account's {many} other roles lets the users in without MFA"),
             Vec::new(),
         ),
@@ -219,7 +243,7 @@ pub fn judge_back_doors(
 
 fn remedy(guardrail: Guardrail, verdict: Verdict) -> Option<String> {
     let text = match (verdict, guardrail) {
-        (Verdict::Proved | Verdict::HoldsOnEmulator, _) => return None,
+        (Verdict::Proved | Verdict::Unconfirmed, _) => return None,
         (Verdict::Open, Guardrail::User) => {
             "deny every user everything without MFA (BoolIfExists): `sekisho policy --write DIR`, auth account"
         }
@@ -236,7 +260,7 @@ fn remedy(guardrail: Guardrail, verdict: Verdict) -> Option<String> {
             "let the role call iam:GetRole on itself, so that its trust policy can be read"
         }
         (Verdict::Masked, _) => {
-            "nothing: it stands behind another guardrail and cannot be seen from here"
+            "nothing: another guardrail refuses first, so this one cannot be observed from here"
         }
         (_, Guardrail::BackDoors) => {
             "let the role call iam:ListRoles, or have an administrator read the trust policies"

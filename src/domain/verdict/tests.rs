@@ -30,7 +30,7 @@ fn role(
     key: Outcome,
     session: Option<Outcome>,
     trust: Result<Reading, Outcome>,
-    basis: &RunContext,
+    context: &RunContext,
 ) -> [Verdict; 3] {
     let seen = RoleEvidence {
         role: "arn:aws:iam::222222222222:role/Developer".parse().unwrap(),
@@ -39,16 +39,16 @@ fn role(
         control: Outcome::Allowed,
         trust,
     };
-    judge_role(&seen, basis).map(|finding| finding.verdict)
+    judge_role(&seen, context).map(|finding| finding.verdict)
 }
 
-fn calls(outcomes: &[(Signed, &str, Outcome)], basis: &RunContext) -> Verdict {
+fn calls(outcomes: &[(Signed, &str, Outcome)], context: &RunContext) -> Verdict {
     let probes = outcomes.iter().map(|(by, call, outcome)| Probe {
         by: *by,
         call: (*call).into(),
         outcome: outcome.clone(),
     });
-    judge_calls(Guardrail::Reads, probes.collect(), basis).verdict
+    judge_calls(Guardrail::Reads, probes.collect(), context).verdict
 }
 
 #[test]
@@ -249,14 +249,11 @@ fn the_quarantine_masks_what_it_denies() {
 fn nothing_is_proved_on_emulated_ground() {
     let run = RunContext { against: Against::Emulated, ..run() };
     let verdicts = role(identity(), None, Ok(Reading::AsksMfa), &run);
-    assert_eq!(verdicts, [Verdict::HoldsOnEmulator, Verdict::HoldsOnEmulator, Verdict::Masked]);
-    assert_eq!(
-        calls(&[(Signed::Key, "iam:ListUsers", identity())], &run),
-        Verdict::HoldsOnEmulator
-    );
-    assert_eq!(judge_device(&DeviceEvidence::TookCode, &run).verdict, Verdict::HoldsOnEmulator);
+    assert_eq!(verdicts, [Verdict::Unconfirmed, Verdict::Unconfirmed, Verdict::Masked]);
+    assert_eq!(calls(&[(Signed::Key, "iam:ListUsers", identity())], &run), Verdict::Unconfirmed);
+    assert_eq!(judge_device(&DeviceEvidence::TookCode, &run).verdict, Verdict::Unconfirmed);
     let back_doors = judge_back_doors(Ok(vec![]), &run);
-    assert_eq!(back_doors.verdict, Verdict::HoldsOnEmulator);
+    assert_eq!(back_doors.verdict, Verdict::Unconfirmed);
 }
 
 #[test]

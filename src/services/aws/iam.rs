@@ -26,8 +26,34 @@ pub struct LastUse {
 impl Aws {
     /// `iam:ListAccessKeys` for the signer's own user.
     pub async fn access_keys(&self, signer: Signer<'_>) -> Result<Vec<KeyAtAws>, Failure> {
+        self.list_access_keys(signer, None).await
+    }
+
+    /// `iam:ListUsers`: the names of all IAM users of the signer's account.
+    pub async fn user_names(&self, signer: Signer<'_>) -> Result<Vec<String>, Failure> {
         let client = self.iam(signer);
-        let answer = again(|| client.list_access_keys().send()).await?;
+        let mut names = Vec::new();
+        let mut marker = None;
+        loop {
+            let page = client.list_users().max_items(1000).set_marker(marker);
+            let answer = again(|| page.clone().send()).await?;
+            names.extend(answer.users().iter().map(|user| user.user_name().to_owned()));
+            marker = answer.marker().filter(|_| answer.is_truncated()).map(ToOwned::to_owned);
+            if marker.is_none() {
+                return Ok(names);
+            }
+        }
+    }
+
+    /// `iam:ListAccessKeys` for a named user, or for the signer's own.
+    pub async fn list_access_keys(
+        &self,
+        signer: Signer<'_>,
+        user: Option<&str>,
+    ) -> Result<Vec<KeyAtAws>, Failure> {
+        let client = self.iam(signer);
+        let call = client.list_access_keys().set_user_name(user.map(ToOwned::to_owned));
+        let answer = again(|| call.clone().send()).await?;
         let keys = answer.access_key_metadata().iter().map(|key| {
             Some(KeyAtAws {
                 id: key.access_key_id()?.parse().ok()?,

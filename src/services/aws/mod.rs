@@ -11,6 +11,7 @@ mod iam;
 mod key_sources;
 mod organizations;
 mod probe;
+mod receipt;
 mod roles;
 
 use std::future::Future;
@@ -33,7 +34,9 @@ use jiff::Timestamp;
 use crate::domain::account::Target;
 use crate::domain::config::Auth;
 use crate::domain::fault::{Exit, Fault};
-use crate::domain::ids::{AccessKeyId, AccountId, MfaSerial, SessionName, UserName};
+use crate::domain::ids::{
+    AccessKeyId, AccountId, MfaSerial, Partition, Region, SessionName, UserName,
+};
 use crate::domain::secret::{AccessKey, Credentials, MfaCode, Secret};
 
 pub use failure::{Doing, Failure, FailureKind};
@@ -41,6 +44,7 @@ pub use http::{detours, read_ca_bundle};
 pub use iam::LastUse;
 pub use key_sources::{from_command, from_environment, from_profile, long_term, profile_files};
 pub use probe::{Call, Prober};
+pub use receipt::with_request_id;
 
 /// How long a connection may take to stand.
 const CONNECT: Duration = Duration::from_secs(3);
@@ -103,8 +107,19 @@ impl Aws {
         Ok(Self {
             region: aws_types::region::Region::new(auth.region.to_string()),
             endpoint: auth.endpoint_url.clone(),
-            http: if plain { http::plain() } else { http::lazy_https()? },
+            http: receipt::noting(if plain { http::plain() } else { http::lazy_https()? }),
         })
+    }
+
+    /// The host that STS is called at.
+    pub fn sts_host(&self) -> String {
+        let Some(url) = &self.endpoint else {
+            let region = self.region.as_ref();
+            let partition = region.parse().as_ref().map_or(Partition::Aws, Region::partition);
+            return format!("sts.{region}.{}", partition.host_suffix());
+        };
+        let host = url.split_once("://").map_or(url.as_str(), |(_, rest)| rest);
+        crate::domain::text::sanitize(host.split('/').next().unwrap_or_default())
     }
 
     /// `sts:GetCallerIdentity`: which nobody can be denied.

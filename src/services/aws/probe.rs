@@ -164,7 +164,10 @@ impl Prober<'_> {
     async fn send(&self, request: HttpRequest) -> Result<HttpResponse, Failure> {
         let sent = tokio::time::timeout(CALL, self.connector.call(request)).await;
         let error = match sent {
-            Ok(Ok(response)) => return Ok(response),
+            Ok(Ok(response)) => {
+                super::receipt::note(&response);
+                return Ok(response);
+            }
             Ok(Err(error)) => error,
             Err(elapsed) => ConnectorError::timeout(elapsed.into()),
         };

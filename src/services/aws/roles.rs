@@ -13,8 +13,8 @@ use super::{Aws, Failure, Signer, again, credentials, seconds};
 /// The shortest life that STS gives.
 const SHORTEST: Duration = Duration::from_mins(15);
 
-/// A policy that allows reading trust policies, and nothing else.
-const READ_ROLES: &str = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":["iam:GetRole","iam:ListRoles"],"Resource":"*"}}"#;
+/// A policy that allows reading trust policies, and whose keys are how old, and nothing else.
+const READ_ROLES: &str = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":["iam:GetRole","iam:ListRoles","iam:ListUsers","iam:ListAccessKeys","iam:GetAccessKeyLastUsed"],"Resource":"*"}}"#;
 
 impl Aws {
     /// `sts:GetSessionToken` without a code, for 15 min: what a thief makes of a key. Never stored.

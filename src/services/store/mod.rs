@@ -5,6 +5,7 @@
 //!        └─ datakey   where the key to the records lies ── kernel, keychain or files
 //! keys  ─┬─ keychain  the access key's home on a desktop
 //!        └─ keyfile   ... and elsewhere ── cipher, kernel, files
+//! sealed_log   entries of a long run ── vault, cipher
 //! lock, spent         between processes ── files
 //! ```
 
@@ -18,6 +19,7 @@ pub mod keyfile;
 pub mod lock;
 pub mod process_memory;
 pub mod sealed;
+pub mod sealed_log;
 pub mod spent;
 pub mod vault;
 

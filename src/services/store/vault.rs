@@ -39,10 +39,12 @@ pub enum RecordKind {
     RoleSession,
     /// What the warm path needs to hand out a role session without reading the config.
     Warm,
+    /// The key of a [`SealedLog`](super::sealed_log::SealedLog).
+    LogKey,
 }
 
 impl RecordKind {
-    const ALL: [Self; 3] = [Self::AuthSession, Self::RoleSession, Self::Warm];
+    const ALL: [Self; 4] = [Self::AuthSession, Self::RoleSession, Self::Warm, Self::LogKey];
 
     /// Its number in a sealed record.
     pub(super) const fn byte(self) -> u8 {
@@ -50,6 +52,7 @@ impl RecordKind {
             Self::AuthSession => 1,
             Self::RoleSession => 2,
             Self::Warm => 3,
+            Self::LogKey => 4,
         }
     }
 
@@ -63,6 +66,7 @@ impl RecordKind {
             Self::AuthSession => "auth",
             Self::RoleSession => "role",
             Self::Warm => "warm",
+            Self::LogKey => "log",
         }
     }
 

@@ -2,7 +2,7 @@
 //!
 //! The same calls are made by the bare key, by a session made without a code, and by one made with a code (the
 //! positive control). Every role is entered with a session policy that denies everything; the control's may read
-//! trust policies. What that proves is judged by `domain::verdict`.
+//! trust policies, and list the account's own users and their keys. What that proves is judged by `domain::verdict`.
 
 mod journal;
 mod plan;
@@ -14,11 +14,13 @@ use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use sha2::{Digest, Sha256};
 
 use crate::domain::config::Auth;
 use crate::domain::fault::{Exit, Fault};
 use crate::domain::ids::{AccountId, MfaSerial, SessionName, UserName};
 use crate::domain::secret::{AccessKey, Credentials, MfaCode};
+use crate::domain::trust::KnownAccounts;
 use crate::domain::verdict::report::{AccountReport, NOT_TRIED, Report, SCHEMA};
 use crate::domain::verdict::{
     Against, Cause, DeviceEvidence, Finding, Guardrail, Probe, Quarantine, RunContext, judge_calls,
@@ -27,15 +29,19 @@ use crate::domain::verdict::{
 
 use super::aws::{self, Aws, Call, Doing, FailureKind, Signer};
 use super::store::files::Dir;
+use super::store::hex;
+use super::store::vault::Vault;
 use journal::Journal;
 use plan::PlannedAccount;
-use run::{Pace, PlainSession, Run, Sessions, outcome};
+use run::{Log, Pace, PlainSession, Run, Sessions, outcome};
 
 pub use journal::{mark, marks};
 pub use plan::{Chosen, Plan};
 
 /// How long the control's session lasts; a longer run asks for another code.
 const CONTROL: Duration = Duration::from_hours(1);
+/// How long findings of a run that was cut off are taken over.
+const FINDINGS: SignedDuration = SignedDuration::from_hours(1);
 /// A session with less life than this is replaced before the next account.
 const MARGIN: SignedDuration = SignedDuration::from_mins(3);
 
@@ -56,7 +62,7 @@ const CALLS: [(Guardrail, &[Call]); 3] = [
 ];
 
 /// How far a run has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Progress {
     /// Accounts done, those taken over from a run that was cut off included.
     pub done: usize,
@@ -72,8 +78,12 @@ pub struct Verifier<'a> {
     pub auth: &'a Auth,
     /// The key that must open nothing.
     pub key: &'a AccessKey,
-    /// Where journal and record lie; `None` remembers nothing.
-    pub state: Option<&'a Dir>,
+    /// The accounts that trust policies may name.
+    pub known: &'a KnownAccounts,
+    /// SHA-256 of the config file, hexadecimal.
+    pub config_sha256: Option<&'a str>,
+    /// Where journal and record lie, and what seals the journal; `None` remembers nothing.
+    pub state: Option<(&'a Dir, &'a Vault)>,
     /// The most calls a second.
     pub rate: u32,
     /// The time, UTC.
@@ -100,9 +110,11 @@ impl Verifier<'_> {
         progress: impl Fn(Progress),
     ) -> Result<Report, Fault> {
         let at = (self.now)();
+        let detours = aws::detours(self.auth);
         let against = match self.auth.endpoint_url {
-            None => Against::Aws,
             Some(_) => Against::Emulated,
+            None if detours.is_empty() => Against::Aws,
+            None => Against::Intercepted,
         };
         let user = self.caller().await?;
         let name = user.as_ref().or(self.auth.user.as_ref()).map(SessionName::of);
@@ -114,24 +126,26 @@ impl Verifier<'_> {
                 Some(name) => name,
                 None => "sekisho-verify".parse().map_err(|_| unnamed())?,
             },
+            hops: tokio::sync::Mutex::default(),
         };
+        let log = Log::default();
         let sessions = Sessions {
-            plain: run.plain_session().await,
+            plain: run.plain_session(&log).await,
             control: match &user {
                 Some(_) => self.control(&mut code).await,
                 None => Err("GetCallerIdentity was refused, which AWS never does".into()),
             },
         };
-        let (probes, device) = run.user_probes(&sessions, user.as_ref()).await;
-        let basis = RunContext {
+        let (probes, device) = Box::pin(run.user_probes(&sessions, user.as_ref(), &log)).await;
+        let context = RunContext {
             against,
             control: sessions.missing_control(),
             names_policies: names_policies(&probes),
             quarantine: quarantine(&probes, &sessions.plain),
         };
-        let key = judge_user(&probes, &device, &basis);
+        let key = judge_user(&probes, &device, &context);
         let mut work = self.resume(plan, against)?;
-        self.accounts(&run, &mut work, sessions, &basis, &mut code, &progress).await;
+        Box::pin(self.accounts(&run, &mut work, sessions, &context, &mut code, &progress)).await;
         let accounts = self.conclude(plan, work, against)?;
         Ok(Report {
             schema: SCHEMA,
@@ -140,13 +154,17 @@ impl Verifier<'_> {
             auth_account: self.auth.account,
             user,
             access_key: self.key.id.short(),
-            detours: aws::detours(self.auth),
-            control_missing: basis.control.err(),
-            quarantine: basis.quarantine,
+            detours,
+            version: env!("CARGO_PKG_VERSION").into(),
+            endpoint: self.aws.sts_host(),
+            config_sha256: self.config_sha256.map(Into::into),
+            probes: log.into_records(),
+            control_missing: context.control.err(),
+            quarantine: context.quarantine,
             key,
             accounts,
             left_out: plan.left_out.clone(),
-            not_tried: NOT_TRIED.to_vec(),
+            not_tried: NOT_TRIED.map(Into::into).into(),
         })
     }
 
@@ -156,19 +174,19 @@ impl Verifier<'_> {
         run: &Run<'_>,
         work: &mut Work<'_>,
         mut sessions: Sessions,
-        basis: &RunContext,
+        context: &RunContext,
         code: &mut impl AsyncFnMut(Option<&Fault>) -> Option<(MfaSerial, MfaCode)>,
         progress: &impl Fn(Progress),
     ) {
         progress(work.progress());
         while !work.queue.is_empty() {
             if self.is_old(sessions.plain.expires()) {
-                sessions.plain = run.plain_session().await;
+                sessions.plain = run.plain_session(&Log::default()).await;
             }
             if self.is_old(sessions.control_expires()) {
                 sessions.control = self.control(code).await;
             }
-            let basis = RunContext { control: sessions.missing_control(), ..basis.clone() };
+            let context = RunContext { control: sessions.missing_control(), ..context.clone() };
             let shared = RefCell::new(&mut *work);
             let worker = async || {
                 let mut first = true; // a clock that is off must not end in renewing for ever
@@ -180,8 +198,8 @@ impl Verifier<'_> {
                     let Some(account) = next else {
                         break;
                     };
-                    let report = run.account(account, &sessions, &basis).await;
-                    shared.borrow_mut().finish(report);
+                    let report = Box::pin(run.account(account, &sessions, &context)).await;
+                    shared.borrow_mut().finish(report, context.control.is_ok());
                     progress(shared.borrow().progress());
                 }
             };
@@ -199,7 +217,7 @@ impl Verifier<'_> {
         let mut accounts = work.done;
         let place = |id| plan.accounts.iter().position(|planned| planned.id == id);
         accounts.sort_by_cached_key(|account| place(account.id));
-        if let Some(state) = self.state {
+        if let Some((state, _)) = self.state {
             mark(state, &accounts, against)
                 .map_err(|error| error.fault("the verdicts could not be recorded"))?;
         }
@@ -256,12 +274,13 @@ impl Verifier<'_> {
         Err(fault.map_or_else(|| "no code was given".into(), |fault| fault.what))
     }
 
-    /// What is to be done: everything but the accounts that stood when an earlier run was cut off.
+    /// What is to be done: everything but what a run that was cut off had finished. Accounts with findings are
+    /// taken over for an hour only, since somebody may have acted on them.
     fn resume<'p>(&self, plan: &'p Plan, against: Against) -> Result<Work<'p>, Fault> {
         let (journal, finished) = match self.state {
             None => (None, Vec::new()),
-            Some(state) => {
-                let opened = Journal::open(state, self.auth, self.key, (self.now)())
+            Some((state, vault)) => {
+                let opened = Journal::open(state, vault, self.auth, self.key, (self.now)())
                     .map_err(|error| error.fault("the journal of verify cannot be used"))?;
                 let (journal, finished) = opened.ok_or_else(|| {
                     Fault::new(Exit::Fault, "another sekisho verify is running")
@@ -273,7 +292,10 @@ impl Verifier<'_> {
         };
         let mut finished: HashMap<AccountId, AccountReport> = finished
             .into_iter()
-            .filter(|account| account.verdict(against).stands())
+            .filter(|account| {
+                account.verdict(against).stands()
+                    || (self.now)().duration_since(account.at) < FINDINGS
+            })
             .map(|account| (account.id, account))
             .collect();
         let mut work =
@@ -296,8 +318,9 @@ impl Work<'_> {
         Progress { done: self.done.len(), total: self.total }
     }
 
-    fn finish(&mut self, report: AccountReport) {
-        if let Some(journal) = &mut self.journal {
+    fn finish(&mut self, report: AccountReport, with_control: bool) {
+        // What was seen without a positive control is not worth going on from.
+        if let Some(journal) = self.journal.as_mut().filter(|_| with_control) {
             let _ = journal.add(&report); // an account not noted is only probed again after a cut
         }
         self.done.push(report);
@@ -339,6 +362,11 @@ fn quarantine(probes: &[(Guardrail, Probe)], plain: &PlainSession) -> Option<Qua
     }
     matches!(refused, Some(Cause::ExplicitDeny { policy: None, .. }))
         .then_some(Quarantine::Suspected)
+}
+
+/// SHA-256 of a document, hexadecimal.
+pub fn sha256_hex(document: &[u8]) -> String {
+    hex(&Sha256::digest(document))
 }
 
 fn unnamed() -> Fault {

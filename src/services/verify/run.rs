@@ -1,24 +1,27 @@
 //! The calls of a run: by the bare key, by a session without MFA, and by the positive control.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use crate::domain::account::Target;
-use crate::domain::ids::{MfaSerial, SessionName, UserName};
+use crate::domain::ids::{AccountId, MfaSerial, RoleArn, SessionName, UserName};
 use crate::domain::secret::Credentials;
 use crate::domain::text::sanitize;
-use crate::domain::trust;
-use crate::domain::verdict::report::{AccountReport, RoleReport};
-use crate::domain::verdict::{
-    Cause, DeviceEvidence, Guardrail, Outcome, Probe, RoleEvidence, RunContext, Signed,
-    judge_back_doors, judge_role,
+use crate::domain::trust::{self, DoorKind};
+use crate::domain::verdict::report::{
+    AccountReport, LocalKey, LocalUser, ProbeRecord, RoleReport, RoleTrust,
 };
-use crate::services::aws::{Call, Failure, FailureKind, Prober, Signer};
+use crate::domain::verdict::{
+    Cause, DeviceEvidence, Guardrail, Hops, Outcome, Probe, RoleEvidence, RunContext, Signed,
+    judge_back_doors, judge_doors, judge_local_users, judge_role,
+};
+use crate::services::aws::{Call, Failure, FailureKind, Prober, Signer, with_request_id};
 
-use super::{CALLS, PlannedAccount, Verifier};
+use super::{CALLS, PlannedAccount, Verifier, sha256_hex};
 
 /// A run in progress: what every probe needs.
 pub(super) struct Run<'a> {
@@ -26,6 +29,18 @@ pub(super) struct Run<'a> {
     pub prober: Prober<'a>,
     pub pace: Pace,
     pub session_name: SessionName,
+    /// Roles of the auth account that the bare key has tried: many accounts trust the same one.
+    pub hops: Mutex<Hops>,
+}
+
+/// The calls about one account, or about the user itself, in order.
+#[derive(Default)]
+pub(super) struct Log(RefCell<Vec<ProbeRecord>>);
+
+impl Log {
+    pub(super) fn into_records(self) -> Vec<ProbeRecord> {
+        self.0.into_inner()
+    }
 }
 
 /// The sessions that probes are signed with, beside the key itself.
@@ -44,15 +59,37 @@ pub(super) enum PlainSession {
 }
 
 impl Run<'_> {
-    /// What a thief makes of the key without a code.
-    pub(super) async fn plain_session(&self) -> PlainSession {
+    /// Makes a call when its turn comes, and notes what came back.
+    async fn observe<T>(
+        &self,
+        log: &Log,
+        by: Signed,
+        call: &str,
+        sent: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Outcome> {
         self.pace.turn().await;
-        match self.verifier.aws.session_without_mfa(self.verifier.key).await {
+        let (answer, request_id) = with_request_id(Box::pin(sent)).await;
+        let answer = answer.map_err(|failure| outcome(&failure));
+        let outcome = answer.as_ref().map_or_else(Clone::clone, |_| Outcome::Allowed);
+        log.0.borrow_mut().push(ProbeRecord {
+            at: (self.verifier.now)(),
+            by,
+            call: sanitize(call),
+            shows: ProbeRecord::shows(by, &outcome).into(),
+            outcome,
+            request_id,
+        });
+        answer
+    }
+
+    /// What a thief makes of the key without a code.
+    pub(super) async fn plain_session(&self, log: &Log) -> PlainSession {
+        let sent = self.verifier.aws.session_without_mfa(self.verifier.key);
+        let call = "sts:GetSessionToken DurationSeconds=900";
+        match self.observe(log, Signed::Key, call, sent).await {
             Ok(session) => PlainSession::Made(session),
-            Err(failure) => match outcome(&failure) {
-                refused @ Outcome::Denied { .. } => PlainSession::Refused(refused),
-                other => PlainSession::Undecided(other),
-            },
+            Err(refused @ Outcome::Denied { .. }) => PlainSession::Refused(refused),
+            Err(other) => PlainSession::Undecided(other),
         }
     }
 
@@ -61,11 +98,13 @@ impl Run<'_> {
         &self,
         sessions: &Sessions,
         user: Option<&UserName>,
+        log: &Log,
     ) -> (Vec<(Guardrail, Probe)>, DeviceEvidence) {
         let mut probes = Vec::new();
         for (guardrail, calls) in CALLS {
             for call in calls {
-                let outcome = self.call(Signer::Key(self.verifier.key), *call).await;
+                let key = Signer::Key(self.verifier.key);
+                let outcome = self.call(key, Signed::Key, *call, log).await;
                 probes.push((guardrail, probe(Signed::Key, call.action(), outcome)));
             }
             let by = Signed::SessionWithoutMfa;
@@ -74,7 +113,7 @@ impl Run<'_> {
                 _ if guardrail == Guardrail::Federation => {}
                 PlainSession::Made(session) => {
                     for call in calls {
-                        let outcome = self.call(Signer::Session(session), *call).await;
+                        let outcome = self.call(Signer::Session(session), by, *call, log).await;
                         let outcome = needs_mfa(*call, outcome);
                         probes.push((guardrail, probe(by, call.action(), outcome)));
                     }
@@ -87,85 +126,114 @@ impl Run<'_> {
         let device = match (&sessions.control, user) {
             (Ok(_), _) => DeviceEvidence::TookCode,
             (Err(_), None) => DeviceEvidence::Unknown(Outcome::undecided("the user is not known")),
-            (Err(_), Some(user)) => self.devices(user).await,
+            (Err(_), Some(user)) => self.devices(user, log).await,
         };
         (probes, device)
     }
 
-    async fn call(&self, signer: Signer<'_>, call: Call) -> Outcome {
-        self.pace.turn().await;
-        let answer = self.prober.probe(signer, call).await;
-        answer.map_or_else(|failure| outcome(&failure), |()| Outcome::Allowed)
+    async fn call(&self, signer: Signer<'_>, by: Signed, call: Call, log: &Log) -> Outcome {
+        let sent = self.prober.probe(signer, call);
+        let answer = self.observe(log, by, call.action(), sent).await;
+        answer.map_or_else(|outcome| outcome, |()| Outcome::Allowed)
     }
 
-    async fn devices(&self, user: &UserName) -> DeviceEvidence {
-        self.pace.turn().await;
-        match self.verifier.aws.mfa_devices(Signer::Key(self.verifier.key), user).await {
+    async fn devices(&self, user: &UserName, log: &Log) -> DeviceEvidence {
+        let sent = self.verifier.aws.mfa_devices(Signer::Key(self.verifier.key), user);
+        let call = format!("iam:ListMFADevices UserName={user}");
+        match self.observe(log, Signed::Key, &call, sent).await {
             Ok(serials) => DeviceEvidence::Listed {
                 all: serials.len(),
                 codes: serials.iter().filter(|serial| serial.parse::<MfaSerial>().is_ok()).count(),
             },
-            Err(failure) => DeviceEvidence::Unknown(outcome(&failure)),
+            Err(outcome) => DeviceEvidence::Unknown(outcome),
         }
     }
 
-    /// Tries every planned role of an account, then reads its other roles' trust policies.
+    /// Tries every planned role of an account, then reads all its roles' trust policies and its users' keys.
     pub(super) async fn account(
         &self,
         account: &PlannedAccount,
         sessions: &Sessions,
-        basis: &RunContext,
+        context: &RunContext,
     ) -> AccountReport {
+        let log = Log::default();
         let mut roles = Vec::new();
-        let mut reader = None;
+        let mut entered = None;
+        let mut read = Vec::new();
         for target in &account.targets {
-            let (seen, session) = self.role(target, sessions).await;
-            reader = reader.or(session);
+            let (seen, session, document) = Box::pin(self.role(target, sessions, &log)).await;
+            entered = entered.or(session.map(|session| (session, &target.role)));
+            read.extend(document);
             roles.push(RoleReport {
                 role: target.role.clone(),
-                findings: judge_role(&seen, basis).into(),
+                findings: judge_role(&seen, context).into(),
             });
         }
-        let others = match reader {
-            Some(session) => self.other_roles(account, &session).await,
-            None => Err(Outcome::undecided("no role was entered with a code")),
+        let (listed, users) = if let Some((session, role)) = &entered {
+            (
+                Box::pin(self.all_roles(account.id, session, role, &log)).await,
+                Box::pin(self.local_users(session, &log)).await,
+            )
+        } else {
+            let why = Outcome::undecided("no role was entered with a code");
+            (Err(why.clone()), Err(why))
+        };
+        let planned = |arn: &str| account.targets.iter().any(|target| target.role.as_str() == arn);
+        let others = listed.as_ref().map_err(Clone::clone).map(|all| {
+            let others = all.iter().filter(|role| !planned(&role.role));
+            others.map(|role| (role.role.clone(), role.policy.users.clone())).collect()
+        });
+        let (trust_policies, listed) = match listed {
+            Ok(all) => (all, Ok(())),
+            Err(why) => (read, Err(why)),
+        };
+        let hops = match account.targets.first() {
+            Some(target) => Box::pin(self.try_hops(&trust_policies, target, &log)).await,
+            None => Hops::new(),
         };
         AccountReport {
             name: account.name.clone(),
             id: account.id,
             at: (self.verifier.now)(),
             roles,
-            back_doors: judge_back_doors(others, basis),
+            back_doors: judge_back_doors(others, context),
+            other_doors: judge_doors(&trust_policies, &listed, &hops, context),
+            local_users: judge_local_users(&users, context),
+            trust_policies,
+            probes: log.into_records(),
         }
     }
 
-    /// Tries one role in all three ways; the control's session comes back for reading on.
+    /// Tries one role in all three ways; the control's session comes back for reading on, and the trust policy.
     async fn role(
         &self,
         target: &Target,
         sessions: &Sessions,
-    ) -> (RoleEvidence, Option<Credentials>) {
-        let key = self.enter(Signer::Key(self.verifier.key), target).await;
+        log: &Log,
+    ) -> (RoleEvidence, Option<Credentials>, Option<RoleTrust>) {
+        let key = self.enter(Signer::Key(self.verifier.key), Signed::Key, target, log).await;
         let session = match &sessions.plain {
-            PlainSession::Made(session) => Some(self.enter(Signer::Session(session), target).await),
+            PlainSession::Made(session) => {
+                let by = Signed::SessionWithoutMfa;
+                Some(self.enter(Signer::Session(session), by, target, log).await)
+            }
             PlainSession::Refused(_) => None,
             PlainSession::Undecided(outcome) => Some(outcome.clone()),
         };
         let entered = match &sessions.control {
             Ok(session) => {
-                self.pace.turn().await;
-                let entered = self.verifier.aws.reader(session, target, &self.session_name).await;
-                entered.map_err(|failure| outcome(&failure))
+                let sent = self.verifier.aws.reader(session, target, &self.session_name);
+                let call = assume_role(&target.role, "read-only");
+                self.observe(log, Signed::SessionWithMfa, &call, sent).await
             }
             Err(why) => Err(Outcome::undecided(why)),
         };
-        let trust = match &entered {
+        let document = match &entered {
             Ok(session) => {
-                self.pace.turn().await;
-                let document = self.verifier.aws.trust_policy(session, target).await;
-                document
-                    .map(|document| trust::read(&document, self.verifier.auth.account))
-                    .map_err(|failure| outcome(&failure))
+                let sent = self.verifier.aws.trust_policy(session, target);
+                let call = format!("iam:GetRole RoleName={}", target.role.name());
+                let document = self.observe(log, Signed::Reader, &call, sent).await;
+                document.map(|document| self.read(target.role.as_str(), &document, target.id))
             }
             Err(_) => Err(Outcome::undecided("the role was not entered with a code")),
         };
@@ -173,34 +241,105 @@ impl Run<'_> {
             Ok(session) => (Outcome::Allowed, Some(session)),
             Err(outcome) => (outcome, None),
         };
-        (RoleEvidence { role: target.role.clone(), key, session, control, trust }, reader)
+        let trust = document.as_ref().map_err(Clone::clone).map(|read| read.policy.users.clone());
+        let seen = RoleEvidence { role: target.role.clone(), key, session, control, trust };
+        (seen, reader, document.ok())
     }
 
-    async fn enter(&self, signer: Signer<'_>, target: &Target) -> Outcome {
-        self.pace.turn().await;
-        let entered = self.verifier.aws.try_role(signer, target, &self.session_name).await;
-        entered.map_or_else(|failure| outcome(&failure), |()| Outcome::Allowed)
+    async fn enter(&self, signer: Signer<'_>, by: Signed, target: &Target, log: &Log) -> Outcome {
+        let sent = self.verifier.aws.try_role(signer, target, &self.session_name);
+        let call = assume_role(&target.role, "deny-all");
+        let entered = self.observe(log, by, &call, sent).await;
+        entered.map_or_else(|outcome| outcome, |()| Outcome::Allowed)
     }
 
-    /// The trust policies of the account's roles that are not in the plan.
-    async fn other_roles(
+    fn read(&self, role: &str, document: &str, account: AccountId) -> RoleTrust {
+        RoleTrust {
+            role: sanitize(role),
+            sha256: sha256_hex(document.as_bytes()),
+            policy: trust::read(document, account, self.verifier.known),
+        }
+    }
+
+    /// The trust policies of all roles of the account that a session is in.
+    ///
+    /// A list that lacks the very role that asked for it is no list of all roles.
+    async fn all_roles(
         &self,
-        account: &PlannedAccount,
+        account: AccountId,
         session: &Credentials,
-    ) -> Result<Vec<(String, trust::Reading)>, Outcome> {
-        self.pace.turn().await;
-        let roles =
-            self.verifier.aws.trust_policies(session).await.map_err(|failure| outcome(&failure))?;
-        let planned = |arn: &str| account.targets.iter().any(|target| target.role.as_str() == arn);
-        Ok(roles
-            .into_iter()
-            .filter(|(arn, _)| !planned(arn))
-            .map(|(arn, document)| {
-                let reading = trust::read(&document, self.verifier.auth.account);
-                (sanitize(&arn), reading)
-            })
-            .collect())
+        own: &RoleArn,
+        log: &Log,
+    ) -> Result<Vec<RoleTrust>, Outcome> {
+        let sent = self.verifier.aws.trust_policies(session);
+        let roles = self.observe(log, Signed::Reader, "iam:ListRoles", sent).await?;
+        if !roles.iter().any(|(arn, _)| arn == own.as_str()) {
+            return Err(Outcome::undecided(&format!(
+                "AWS's list of {} roles lacks {own}, which asked for it",
+                roles.len()
+            )));
+        }
+        Ok(roles.iter().map(|(arn, document)| self.read(arn, document, account)).collect())
     }
+
+    /// The IAM users of the account that a session is in, and their keys.
+    async fn local_users(
+        &self,
+        session: &Credentials,
+        log: &Log,
+    ) -> Result<Vec<LocalUser>, Outcome> {
+        let (aws, signer, by) = (self.verifier.aws, Signer::Session(session), Signed::Reader);
+        let names = self.observe(log, by, "iam:ListUsers", aws.user_names(signer)).await?;
+        let mut users = Vec::new();
+        for name in names {
+            let call = format!("iam:ListAccessKeys UserName={name}");
+            let listed = aws.list_access_keys(signer, Some(&name));
+            let mut keys = Vec::new();
+            for key in self.observe(log, by, &call, listed).await? {
+                let call = format!("iam:GetAccessKeyLastUsed AccessKeyId={}", key.id.short());
+                // When it was used is worth knowing, but not worth failing for.
+                let used = self.observe(log, by, &call, aws.last_use(signer, &key.id)).await;
+                let used = used.ok().flatten();
+                keys.push(LocalKey {
+                    access_key: key.id.short(),
+                    active: key.active,
+                    age_days: (self.verifier.now)().duration_since(key.created).as_hours() / 24,
+                    last_used: used.as_ref().map(|used| used.at),
+                    last_service: used.map(|used| used.service),
+                });
+            }
+            users.push(LocalUser { user: sanitize(&name), keys });
+        }
+        Ok(users)
+    }
+
+    /// Tries, with the bare key, the roles of the auth account that these roles trust by name.
+    async fn try_hops(&self, roles: &[RoleTrust], like: &Target, log: &Log) -> Hops {
+        let doors = roles.iter().flat_map(|role| &role.policy.doors);
+        let mut tried = Hops::new();
+        for door in doors.filter(|door| door.kind == DoorKind::AuthRole) {
+            let Ok(role) = door.principal.parse::<RoleArn>() else {
+                continue;
+            };
+            let mut hops = self.hops.lock().await;
+            let outcome = if let Some(outcome) = hops.get(&door.principal) {
+                outcome.clone()
+            } else {
+                let target = Target { role, ..like.clone() };
+                let outcome = self.enter(Signer::Key(self.verifier.key), Signed::Key, &target, log);
+                let outcome = outcome.await;
+                hops.insert(door.principal.clone(), outcome.clone());
+                outcome
+            };
+            tried.insert(door.principal.clone(), outcome);
+        }
+        tried
+    }
+}
+
+/// The call by which roles are entered, as evidence has it.
+fn assume_role(role: &RoleArn, policy: &str) -> String {
+    format!("sts:AssumeRole RoleArn={role} DurationSeconds=900 Policy={policy}")
 }
 
 impl Sessions {

@@ -1,15 +1,24 @@
-//! What `verify` says: beforehand, what it will call and who will see it; afterwards, what it found.
+//! The texts of `verify`: before a run, what it will call and who will see it; after it, what it found.
 
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 use crate::domain::config::Auth;
 use crate::domain::text::{count, sanitize};
 use crate::domain::verdict::report::{AccountReport, Report};
-use crate::domain::verdict::{Against, Finding, Quarantine, Verdict};
+use crate::domain::verdict::{Against, Evidence, Finding, Guardrail, Quarantine, Verdict};
 
 use super::{CALLS, Plan, Verifier};
 
-/// How much of the accounts that stand is shown.
+/// Up to so many accounts are shown one by one; more are grouped by finding.
+const FEW: usize = 3;
+/// The most findings that are shown of many accounts.
+const MAX_GROUPS: usize = 12;
+/// The most pieces of evidence that are shown for one finding about many accounts.
+const MAX_EVIDENCE: usize = 3;
+
+/// How much is shown of what is in order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Detail {
     /// One line each.
@@ -25,12 +34,11 @@ pub fn preface(plan: &Plan, verifier: &Verifier<'_>) -> String {
     let calls: Vec<&str> =
         CALLS.iter().flat_map(|(_, calls)| calls.iter()).map(|call| call.action()).collect();
     let user_calls = 3 + calls.len() * 2;
-    let many = user_calls + roles * 4 + accounts;
-    // Interrupted, it goes on from there the next time.
+    let many = user_calls + roles * 4 + accounts * 2;
     let minutes = u64::try_from(many).unwrap_or_default() / (u64::from(*rate).max(1) * 60);
     let long = match minutes {
         0 => String::new(),
-        minutes => format!(": {minutes} min; cut off, it goes on from there"),
+        minutes => format!(": {minutes} min; interrupted, it goes on from there the next time"),
     };
     let text = emulated(auth);
     let mut text = text
@@ -41,7 +49,10 @@ pub fn preface(plan: &Plan, verifier: &Verifier<'_>) -> String {
          \x20   (all must be refused; those that write are dry runs)\n\
          \x20 as both, and as a session made with your code (the positive control):\n\
          \x20   sts:AssumeRole into {} of {}, 15 min, denied everything;\n\
-         \x20   the control may call iam:GetRole and iam:ListRoles, to read trust policies\n\
+         \x20   the control may read trust policies (iam:GetRole, iam:ListRoles), and list the account's\n\
+             \x20   own users and the age of their keys (iam:ListUsers, iam:ListAccessKeys,\n\
+             \x20   iam:GetAccessKeyLastUsed)\n\
+             \x20 as the key alone: sts:AssumeRole into roles of the auth account that these trust by name\n\
          About {many} calls, at most {rate} a second{long}. No session is kept.\n\n\
          Who will see it: CloudTrail of the auth account {} shows every call, the refused ones with\n\
          errorCode AccessDenied, from your address, user agent \"sekisho\". A dev account shows only\n\
@@ -84,16 +95,29 @@ pub fn report(report: &Report, auth: &Auth, detail: Detail) -> String {
     }
     let between = report.detours.iter().filter(|line| !line.starts_with("endpoint "));
     for detour in between {
-        let _ = writeln!(text, "Between here and AWS: {detour}");
+        let _ = writeln!(
+            text,
+            "Between here and AWS: {detour}. It may answer instead of AWS, so nothing is proved."
+        );
     }
+    heading(&mut text, report);
     let user = report.user.as_ref().map_or("unknown user", |user| user.as_str());
     let _ =
         writeln!(text, "{user}, key {}, of {}", report.access_key, report.auth_account.dashed());
     for finding in &report.key {
         self::finding(&mut text, "  ", finding, detail);
     }
-    for account in &report.accounts {
-        self::account(&mut text, account, report.against, detail);
+    if report.accounts.len() > FEW && detail == Detail::Problems {
+        groups(&mut text, report);
+    } else {
+        for account in &report.accounts {
+            self::account(&mut text, account, report.against, detail);
+        }
+    }
+    if report.findings().any(|finding| finding.verdict == Verdict::Masked) {
+        text.push_str(
+            "\nmasked: another guardrail refused first, so this one could not be observed from here.\n",
+        );
     }
     if !report.left_out.is_empty() {
         let _ = writeln!(text, "\nLeft out because guarded: {}", report.left_out.join(", "));
@@ -106,7 +130,7 @@ pub fn report(report: &Report, auth: &Auth, detail: Detail) -> String {
     text
 }
 
-/// One line: how many accounts stand how.
+/// One line: how many accounts have which verdict.
 pub fn summary(report: &Report) -> String {
     let standing = |verdict| {
         let of =
@@ -134,10 +158,113 @@ fn emulated(auth: &Auth) -> String {
     })
 }
 
+/// Program, time and endpoint: what a reader of a saved report asks first.
+fn heading(text: &mut String, report: &Report) {
+    let minute = |at: jiff::Timestamp| at.strftime("%Y-%m-%d %H:%M UTC").to_string();
+    let (at, oldest) = (minute(report.at), minute(report.oldest()));
+    let since =
+        if at == oldest { String::new() } else { format!(" (oldest account probed {oldest})") };
+    let _ =
+        writeln!(text, "sekisho {}, verify of {at}{since}, at {}", report.version, report.endpoint);
+}
+
+/// What several accounts have in common: one finding about roles of the same name.
+type Group<'a> = Vec<(&'a AccountReport, &'a Finding)>;
+
+/// Every finding once, with the accounts that it is about; the worst first.
+fn groups(text: &mut String, report: &Report) {
+    // The verdict is inverted so that the worst comes first.
+    let mut groups: BTreeMap<(Reverse<Verdict>, String, Guardrail, String), Group> =
+        BTreeMap::new();
+    for account in &report.accounts {
+        let id = account.id.to_string();
+        let roles = account
+            .roles
+            .iter()
+            .flat_map(|role| role.findings.iter().map(move |finding| (role.role.name(), finding)));
+        let own = [&account.back_doors, &account.other_doors, &account.local_users];
+        for (subject, finding) in roles.chain(own.map(|finding| ("account", finding))) {
+            let because = finding.because.replace(&id, "ACCOUNT");
+            let key = (Reverse(finding.verdict), subject.to_owned(), finding.guardrail, because);
+            groups.entry(key).or_default().push((account, finding));
+        }
+    }
+    let mut standing: BTreeMap<(String, usize), BTreeSet<&str>> = BTreeMap::new();
+    let mut rest = 0;
+    for (shown, ((_, subject, guardrail, because), group)) in groups
+        .iter()
+        .filter(|((verdict, subject, guardrail, _), group)| {
+            let stands = verdict.0.stands();
+            if stands {
+                let place = standing.entry((subject.clone(), group.len())).or_default();
+                place.insert(guardrail.name());
+            }
+            !stands
+        })
+        .enumerate()
+    {
+        if shown >= MAX_GROUPS {
+            rest += 1;
+            continue;
+        }
+        let Some((first, finding)) = group.first() else { continue };
+        let accounts = count(group.len(), "account");
+        let _ = writeln!(
+            text,
+            "{subject}: {} {} in {accounts}: {because}",
+            guardrail.name(),
+            finding.verdict.word()
+        );
+        let _ = writeln!(text, "    {}", names(group));
+        if finding.verdict == Verdict::Masked {
+            continue;
+        }
+        for evidence in
+            finding.evidence.iter().filter(|evidence| tells(evidence)).take(MAX_EVIDENCE)
+        {
+            let _ = writeln!(text, "    {}: {evidence}", first.name);
+        }
+        if let Some(remedy) = &finding.remedy {
+            let _ = writeln!(text, "    → {remedy}");
+        }
+    }
+    if rest > 0 {
+        let _ = writeln!(text, "and {rest} more findings: sekisho verify --all shows every one");
+    }
+    for ((subject, many), guardrails) in standing.into_iter().take(MAX_GROUPS) {
+        let guardrails: Vec<&str> = guardrails.into_iter().collect();
+        let _ = writeln!(
+            text,
+            "{subject}: {} {} in {}",
+            guardrails.join(", "),
+            report.against.stands().word(),
+            count(many, "account")
+        );
+    }
+}
+
+/// The names of a group's accounts, the first few of many.
+fn names(group: &Group) -> String {
+    let named: Vec<&str> =
+        group.iter().take(FEW + 2).map(|(account, _)| account.name.as_str()).collect();
+    match group.len() - named.len() {
+        0 => named.join(", "),
+        more => format!("{} and {more} more", named.join(", ")),
+    }
+}
+
+/// Whether evidence says more than the finding's own words: a refusal that was expected does not.
+fn tells(evidence: &Evidence) -> bool {
+    !matches!(evidence, Evidence::Probe(_))
+}
+
 fn account(text: &mut String, account: &AccountReport, against: Against, detail: Detail) {
     let verdict = account.verdict(against);
-    let _ = writeln!(text, "{}, {}: {}", account.name, account.id.dashed(), verdict.word());
-    if verdict.stands() && detail == Detail::Problems {
+    let stands = verdict.stands() && detail == Detail::Problems;
+    let roles: Vec<&str> = account.roles.iter().map(|role| role.role.name()).collect();
+    let roles = if stands { format!(" ({})", roles.join(", ")) } else { String::new() };
+    let _ = writeln!(text, "{}, {}: {}{roles}", account.name, account.id.dashed(), verdict.word());
+    if stands {
         return;
     }
     for role in &account.roles {
@@ -146,7 +273,9 @@ fn account(text: &mut String, account: &AccountReport, against: Against, detail:
             self::finding(text, "    ", finding, detail);
         }
     }
-    finding(text, "  ", &account.back_doors, detail);
+    for own in [&account.back_doors, &account.other_doors, &account.local_users] {
+        finding(text, "  ", own, detail);
+    }
 }
 
 fn finding(text: &mut String, indent: &str, finding: &Finding, detail: Detail) {
@@ -155,9 +284,9 @@ fn finding(text: &mut String, indent: &str, finding: &Finding, detail: Detail) {
     if finding.verdict.stands() && detail == Detail::Problems {
         return;
     }
-    let telling =
+    let shown =
         matches!(finding.verdict, Verdict::Open | Verdict::NotProved) || detail == Detail::All;
-    for evidence in finding.evidence.iter().filter(|_| telling) {
+    for evidence in finding.evidence.iter().filter(|_| shown) {
         let _ = writeln!(text, "{indent}    {evidence}");
     }
     if let Some(remedy) = &finding.remedy {

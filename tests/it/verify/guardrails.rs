@@ -2,24 +2,27 @@
 
 use sekisho::domain::fault::Exit;
 use sekisho::domain::verdict::Guardrail::{
-    self, BackDoors, Device, Federation, Organization, Reads, Trust, User, Writes,
+    self, BackDoors, Device, Federation, LocalUsers, Organization, OtherDoors, Reads, Trust, User,
+    Writes,
 };
 use sekisho::domain::verdict::Quarantine;
-use sekisho::domain::verdict::Verdict::{self, HoldsOnEmulator, Masked, NotProved, Open};
+use sekisho::domain::verdict::Verdict::{self, Masked, NotProved, Open, Unconfirmed};
 use sekisho::emulator::{Document, Organisation, Policy, Role};
 
 use super::stage::*;
 
 /// What is said where everything is closed; a row names only what differs.
-const CLOSED: [(Guardrail, Verdict); 8] = [
-    (Reads, HoldsOnEmulator),
-    (Writes, HoldsOnEmulator),
-    (Federation, HoldsOnEmulator),
-    (Device, HoldsOnEmulator),
-    (User, HoldsOnEmulator),
-    (Trust, HoldsOnEmulator),
+const CLOSED: [(Guardrail, Verdict); 10] = [
+    (Reads, Unconfirmed),
+    (Writes, Unconfirmed),
+    (Federation, Unconfirmed),
+    (Device, Unconfirmed),
+    (User, Unconfirmed),
+    (Trust, Unconfirmed),
     (Organization, Masked),
-    (BackDoors, HoldsOnEmulator),
+    (BackDoors, Unconfirmed),
+    (OtherDoors, Unconfirmed),
+    (LocalUsers, Unconfirmed),
 ];
 
 /// Opens something; then holds every verdict against the closed ones and the differences.
@@ -74,7 +77,7 @@ fn a_missing_user_guard_is_found() {
             (Writes, Open),
             (Federation, Open),
             (User, Masked),
-            (Organization, HoldsOnEmulator),
+            (Organization, Unconfirmed),
         ],
     );
     opened(
@@ -166,7 +169,14 @@ fn a_trust_policy_without_mfa_is_found_behind_closed_guards() {
             let text = trust(MFA).source().replace("\"Sid\"", "\"Comment\":\"x\",\"Sid\"");
             organisation.role(DEV, "Developer").unwrap().trust = Document::parse(&text).unwrap();
         },
-        &[(Trust, NotProved), (User, NotProved), (Organization, NotProved), (BackDoors, NotProved)],
+        &[
+            (Trust, NotProved),
+            (User, NotProved),
+            (Organization, NotProved),
+            (BackDoors, NotProved),
+            (OtherDoors, NotProved),
+            (LocalUsers, NotProved),
+        ],
     );
 }
 
@@ -230,7 +240,16 @@ fn a_trust_policy_that_may_not_be_read_is_masked_or_shown_by_the_refusals() {
     let blind = |organisation: &mut Organisation| {
         organisation.role(DEV, "Developer").unwrap().policies.clear();
     };
-    opened("cannot be read", blind, &[(Trust, Masked), (BackDoors, NotProved)]);
+    opened(
+        "cannot be read",
+        blind,
+        &[
+            (Trust, Masked),
+            (BackDoors, NotProved),
+            (OtherDoors, NotProved),
+            (LocalUsers, NotProved),
+        ],
+    );
     opened(
         "cannot be read, but nothing else refuses",
         |organisation| {
@@ -245,6 +264,8 @@ fn a_trust_policy_that_may_not_be_read_is_masked_or_shown_by_the_refusals() {
             (User, Open),
             (Organization, NotProved),
             (BackDoors, NotProved),
+            (OtherDoors, NotProved),
+            (LocalUsers, NotProved),
         ],
     );
 }
@@ -254,7 +275,14 @@ fn a_role_that_does_not_exist_is_not_proved() {
     opened(
         "no such role",
         |organisation| organisation.roles.clear(),
-        &[(User, NotProved), (Trust, NotProved), (Organization, NotProved), (BackDoors, NotProved)],
+        &[
+            (User, NotProved),
+            (Trust, NotProved),
+            (Organization, NotProved),
+            (BackDoors, NotProved),
+            (OtherDoors, NotProved),
+            (LocalUsers, NotProved),
+        ],
     );
 }
 

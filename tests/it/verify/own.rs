@@ -3,9 +3,9 @@
 use sekisho::domain::config::Strictness;
 use sekisho::domain::policy::{Format, PolicyKind, render};
 use sekisho::domain::verdict::Guardrail::{
-    BackDoors, Device, Federation, Organization, Reads, Trust, User, Writes,
+    BackDoors, Device, Federation, LocalUsers, Organization, OtherDoors, Reads, Trust, User, Writes,
 };
-use sekisho::domain::verdict::Verdict::{HoldsOnEmulator, Masked};
+use sekisho::domain::verdict::Verdict::{Masked, Unconfirmed};
 use sekisho::emulator::{Document, Organisation};
 use sekisho::services::config::files;
 
@@ -51,14 +51,16 @@ fn the_documents_of_policy_hold() {
     let emulator = start(change);
     let report = verify(&emulator);
     let expected = [
-        (Reads, HoldsOnEmulator),
-        (Writes, HoldsOnEmulator),
-        (Federation, HoldsOnEmulator),
-        (Device, HoldsOnEmulator),
-        (User, HoldsOnEmulator),
-        (Trust, HoldsOnEmulator),
+        (Reads, Unconfirmed),
+        (Writes, Unconfirmed),
+        (Federation, Unconfirmed),
+        (Device, Unconfirmed),
+        (User, Unconfirmed),
+        (Trust, Unconfirmed),
         (Organization, Masked),
-        (BackDoors, HoldsOnEmulator),
+        (BackDoors, Unconfirmed),
+        (OtherDoors, Unconfirmed),
+        (LocalUsers, Unconfirmed),
     ];
     assert_eq!(verdicts(&report), expected.into_iter().collect(), "{}", report.json());
     let unknown: Vec<String> = emulator.calls().into_iter().flat_map(|call| call.unknown).collect();

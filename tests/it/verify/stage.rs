@@ -9,6 +9,7 @@ use sekisho::domain::fault::Fault;
 use sekisho::domain::guard::Guard;
 use sekisho::domain::ids::MfaSerial;
 use sekisho::domain::secret::{AccessKey, MfaCode, Secret};
+use sekisho::domain::trust::KnownAccounts;
 use sekisho::domain::verdict::report::Report;
 use sekisho::domain::verdict::{Guardrail, Verdict};
 use sekisho::emulator::{
@@ -16,6 +17,7 @@ use sekisho::emulator::{
 };
 use sekisho::services::aws::Aws;
 use sekisho::services::store::files::Dir;
+use sekisho::services::store::vault::Vault;
 use sekisho::services::verify::{Chosen, Plan, Progress, Verifier};
 
 pub const AUTH: &str = "111111111111";
@@ -94,6 +96,16 @@ pub fn key(id: &str, secret: &str) -> AccessKey {
     AccessKey { id: id.parse().unwrap(), secret: Secret::new(secret.to_owned()) }
 }
 
+/// The organisation's own accounts.
+pub fn known() -> KnownAccounts {
+    KnownAccounts {
+        auth: AUTH.parse().unwrap(),
+        organization: Some("o-sekisho42x".into()),
+        members: [DEV, "999999999999"].map(|id| id.parse().unwrap()).into(),
+        trusted: Vec::new(),
+    }
+}
+
 pub fn target(account: &str, id: &str, guard: Guard) -> Target {
     Target {
         account: account.parse().unwrap(),
@@ -128,7 +140,7 @@ pub fn code(emulator: &Emulator) -> Code {
 pub async fn verify_in(
     emulator: &Emulator,
     plan: &Plan,
-    state: Option<&Dir>,
+    state: Option<(&Dir, &Vault)>,
     progress: impl Fn(Progress),
 ) -> Result<Report, Fault> {
     let auth = auth(&emulator.url(), AUTH);
@@ -136,6 +148,8 @@ pub async fn verify_in(
         aws: &Aws::new(&auth).unwrap(),
         auth: &auth,
         key: &key(KEY, SECRET),
+        known: &known(),
+        config_sha256: None,
         state,
         rate: RATE,
         now: &Timestamp::now,
