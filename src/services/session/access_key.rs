@@ -14,10 +14,11 @@ use crate::domain::text::sanitize;
 use super::interaction::Interaction;
 use crate::domain::rotation::KeyEntry;
 use crate::services::aws::{self, CallerIdentity};
-use crate::services::store::access_keys::{KeyError, KeyHome, Slot};
+use crate::services::store::access_keys::{KeyError, KeyHome};
 use crate::services::store::files::Dir;
 use crate::services::store::keychain::{self, KeychainError};
 use crate::services::store::keyfile::{KeyFileError, Passphrase, Unasked};
+use crate::services::store::slot::Slot;
 
 /// Loads the access key that a config names; `passphrase` opens a sealed file without asking.
 pub async fn load(

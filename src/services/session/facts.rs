@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::services::store::files::{Dir, FileError};
 use crate::services::store::hex;
-use crate::services::store::vault::Name;
+use crate::services::store::record::Name;
 
 const FILE: &str = "facts.json";
 const LOCK: &str = "facts.lock";

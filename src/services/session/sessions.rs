@@ -16,7 +16,8 @@ use crate::domain::ids::{AccessKeyId, MfaSerial, SessionName, UserName};
 use crate::domain::pass::{Pass, Renew};
 use crate::domain::secret::{Credentials, Secret};
 
-use crate::services::store::vault::{Name, RecordKind, Vault};
+use crate::services::store::record::{Name, RecordKind};
+use crate::services::store::vault::Vault;
 
 /// A session that cannot be renewed without a person still serves while it has this much left.
 pub const LAST_MARGIN: Duration = Duration::from_mins(5);

@@ -13,7 +13,8 @@ use crate::domain::config::PromptCompat;
 use super::sessions::{self, CachedSession, RoleOrigin};
 use crate::services::config::stamps::Stamp;
 use crate::services::store::hex;
-use crate::services::store::vault::{Name, RecordKind, Vault};
+use crate::services::store::record::{Name, RecordKind};
+use crate::services::store::vault::Vault;
 
 /// The variables that change an answer. Their values are part of the request.
 const VARIABLES: [&str; 6] = [

@@ -16,10 +16,10 @@ use rustix::io::Errno;
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
-use super::access_keys::Slot;
 use super::cipher;
 use super::files::{Dir, FileError};
 use super::kernel::{self, Key};
+use super::slot::Slot;
 use super::{hex, random};
 use crate::domain::fault::{Exit, Fault};
 use crate::domain::secret::Secret;

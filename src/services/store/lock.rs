@@ -14,7 +14,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::files::{Dir, FileError, Why};
 use super::hex;
-use super::vault::Name;
+use super::record::Name;
 use crate::domain::text::sanitize;
 
 /// How old a prompt must be before a waiter may take it over.

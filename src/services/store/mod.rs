@@ -1,12 +1,12 @@
 //! Secrets at rest: sealed sessions, the access key's home, and the locks between processes.
 //!
 //! ```text
-//! vault ─┬─ sealed    the format of a record ── cipher
-//!        └─ datakey   where the key to the records lies ── kernel, keychain or files
-//! keys  ─┬─ keychain  the access key's home on a desktop
-//!        └─ keyfile   ... and elsewhere ── cipher, kernel, files
-//! sealed_log   entries of a long run ── vault, cipher
-//! lock, spent         between processes ── files
+//! vault ───────┬─ sealed    the format of a record ── cipher
+//!              └─ datakey   where the key to the records is kept ── kernel, keychain or files
+//! access_keys ─┬─ keychain  the access key on a desktop
+//!              └─ keyfile   ... and elsewhere ── cipher, kernel, files
+//! sealed_log                entries of a long run ── vault, cipher
+//! lock, spent               between processes ── files
 //! ```
 
 pub mod access_keys;
@@ -18,8 +18,10 @@ pub mod keychain;
 pub mod keyfile;
 pub mod lock;
 pub mod process_memory;
+pub mod record;
 pub mod sealed;
 pub mod sealed_log;
+pub mod slot;
 pub mod spent;
 pub mod vault;
 

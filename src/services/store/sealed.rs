@@ -16,7 +16,7 @@ use zeroize::Zeroizing;
 use super::cipher;
 use super::datakey::KeyPlace;
 use super::kernel::Key;
-use super::vault::{Name, RecordKind};
+use super::record::{Name, RecordKind};
 
 const MAGIC: &[u8; 8] = b"sekisho\0";
 const VERSION: u8 = 1;

@@ -11,7 +11,8 @@ use zeroize::Zeroizing;
 
 use super::files::{Dir, FileError};
 use super::kernel::Key;
-use super::vault::{Name, RecordKind, Vault};
+use super::record::{Name, RecordKind};
+use super::vault::Vault;
 use super::{cipher, random};
 
 /// More than 10,000 accounts of `verify` take.

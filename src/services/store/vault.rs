@@ -12,12 +12,10 @@ use zeroize::Zeroizing;
 
 use super::datakey::{DataKeys, KeyPlace, Settled};
 use super::files::{Dir, FileError};
+use super::guard;
+use super::record::{Name, RecordKind};
 use super::sealed::{self, Header, Unsealable};
-use super::{guard, hex};
 use crate::domain::text::sanitize;
-
-/// What identifies a record: a hash of everything that it depends on.
-pub type Name = [u8; 32];
 
 /// The longest that anything is kept: AWS's longest session, 36 h. A record that claims more has seen the
 /// clock jump.
@@ -29,57 +27,6 @@ const LIMIT: u64 = 256 * 1024;
 const LOCK: &str = "lock";
 const MEMORY_ONLY: &str = "memory only";
 const IN_MEMORY: &str = "sessions stay in memory";
-
-/// What a record is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum RecordKind {
-    /// An auth session.
-    AuthSession,
-    /// A role session.
-    RoleSession,
-    /// What the warm path needs to hand out a role session without reading the config.
-    Warm,
-    /// The key of a [`SealedLog`](super::sealed_log::SealedLog).
-    LogKey,
-}
-
-impl RecordKind {
-    const ALL: [Self; 4] = [Self::AuthSession, Self::RoleSession, Self::Warm, Self::LogKey];
-
-    /// Its number in a sealed record.
-    pub(super) const fn byte(self) -> u8 {
-        match self {
-            Self::AuthSession => 1,
-            Self::RoleSession => 2,
-            Self::Warm => 3,
-            Self::LogKey => 4,
-        }
-    }
-
-    /// The kind with this number.
-    pub(super) fn from_byte(byte: u8) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.byte() == byte)
-    }
-
-    const fn prefix(self) -> &'static str {
-        match self {
-            Self::AuthSession => "auth",
-            Self::RoleSession => "role",
-            Self::Warm => "warm",
-            Self::LogKey => "log",
-        }
-    }
-
-    fn file_name(self, name: &Name) -> String {
-        format!("{}-{}", self.prefix(), hex(name))
-    }
-
-    fn parse(file_name: &str) -> Option<(Self, Name)> {
-        let (prefix, name) = file_name.split_once('-')?;
-        let kind = Self::ALL.into_iter().find(|kind| kind.prefix() == prefix)?;
-        Some((kind, super::unhex(name)?))
-    }
-}
 
 /// The sessions at rest.
 pub struct Vault {

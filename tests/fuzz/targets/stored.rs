@@ -10,7 +10,7 @@ use sekisho::domain::ids::MfaSerial;
 use sekisho::domain::rotation::{KeyEntry, StoredKey};
 use sekisho::domain::secret::{AccessKey, MfaCode, Secret};
 use sekisho::domain::text::sanitize;
-use sekisho::services::store::access_keys::Slot;
+use sekisho::services::store::slot::Slot;
 use sekisho::services::store::keyfile::Header;
 use sekisho::services::store::lock::LockHolder;
 use sekisho::services::store::spent::Ledger;

@@ -13,7 +13,8 @@ use sekisho::domain::secret::{AccessKey, Secret};
 use sekisho::emulator::{
     self, Account, Document, EmulatedDevice, Emulator, Organisation, Policy, Role,
 };
-use sekisho::services::store::access_keys::{KeyHome, Slot};
+use sekisho::services::store::access_keys::KeyHome;
+use sekisho::services::store::slot::Slot;
 
 use crate::pty::terminal;
 

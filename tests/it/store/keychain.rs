@@ -10,10 +10,12 @@ use std::time::{Duration, Instant};
 
 use sekisho::domain::rotation::{KeyEntry, StoredKey};
 use sekisho::domain::secret::{AccessKey, Secret};
-use sekisho::services::store::access_keys::{KeyHome, Slot};
+use sekisho::services::store::access_keys::KeyHome;
 use sekisho::services::store::datakey::KeyPlace;
 use sekisho::services::store::keychain::{self, KeychainError};
-use sekisho::services::store::vault::{RecordKind, Vault};
+use sekisho::services::store::record::RecordKind;
+use sekisho::services::store::slot::Slot;
+use sekisho::services::store::vault::Vault;
 use tempfile::TempDir;
 
 use super::{again, again_args, at, say, second};

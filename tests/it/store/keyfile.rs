@@ -7,8 +7,9 @@ use std::path::Path;
 use sekisho::domain::fault::{Exit, Fault};
 use sekisho::domain::rotation::{KeyEntry, StoredKey};
 use sekisho::domain::secret::{AccessKey, Secret};
-use sekisho::services::store::access_keys::{KeyError, KeyHome, Slot};
+use sekisho::services::store::access_keys::{KeyError, KeyHome};
 use sekisho::services::store::keyfile::{KeyFile, KeyFileError, Passphrase, Unasked};
+use sekisho::services::store::slot::Slot;
 use sha2::{Digest, Sha256};
 
 use super::{at, place};

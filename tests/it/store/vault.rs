@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use sekisho::services::store::datakey::KeyPlace;
-use sekisho::services::store::vault::{Name, RecordKind, Vault};
+use sekisho::services::store::record::{Name, RecordKind};
+use sekisho::services::store::vault::Vault;
 
 use super::{again, again_args, at, place, root, second, skip, until};
 use crate::support::program;

@@ -10,7 +10,7 @@ use crate::domain::pass::{Asking, CodeRejection, CodeWanted, NotIssued, Request}
 use crate::domain::secret::MfaCode;
 use crate::services::aws::{Doing, FailureKind, Signer};
 use crate::services::session::sessions::{self, AuthOrigin, CachedSession, RoleOrigin, Who};
-use crate::services::store::vault;
+use crate::services::store::record::RecordKind;
 
 use super::Broker;
 use super::asking::CodeRequest;
@@ -57,7 +57,7 @@ impl Broker {
                         && !tried_again =>
                 {
                     let id = sessions::auth_id(&self.auth, &who.key, &auth.origin.serial);
-                    let _ = self.vault.remove(vault::RecordKind::AuthSession, &id);
+                    let _ = self.vault.remove(RecordKind::AuthSession, &id);
                     tried_again = true;
                 }
                 Err(failure) => {

@@ -8,7 +8,7 @@ use crate::domain::account::Target;
 use crate::domain::ids::{AccessKeyId, RoleArn, SessionName};
 use crate::domain::pass::{AuthStatus, Live, SessionStatus};
 use crate::services::session::sessions::{self, AuthOrigin, CachedSession, RoleOrigin, Who};
-use crate::services::store::vault::{self, Name};
+use crate::services::store::record::{Name, RecordKind};
 
 use super::Broker;
 
@@ -50,7 +50,7 @@ impl Broker {
     pub fn forget(&self, target: &Target) {
         for (id, session) in sessions::all::<RoleOrigin>(&self.vault, (self.clock)()) {
             if session.origin.target.role == target.role {
-                let _ = self.vault.remove(vault::RecordKind::RoleSession, &id);
+                let _ = self.vault.remove(RecordKind::RoleSession, &id);
             }
         }
     }

@@ -1,0 +1,59 @@
+//! How a sealed record is identified: by what it is, and by a hash of what it depends on.
+
+use super::hex;
+
+/// What identifies a record: a hash of everything that it depends on.
+pub type Name = [u8; 32];
+
+/// What a record is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum RecordKind {
+    /// An auth session.
+    AuthSession,
+    /// A role session.
+    RoleSession,
+    /// What the warm path needs to hand out a role session without reading the config.
+    Warm,
+    /// The key of a sealed log.
+    LogKey,
+}
+
+impl RecordKind {
+    const ALL: [Self; 4] = [Self::AuthSession, Self::RoleSession, Self::Warm, Self::LogKey];
+
+    /// Its number in a sealed record.
+    pub(super) const fn byte(self) -> u8 {
+        match self {
+            Self::AuthSession => 1,
+            Self::RoleSession => 2,
+            Self::Warm => 3,
+            Self::LogKey => 4,
+        }
+    }
+
+    /// The kind with this number.
+    pub(super) fn from_byte(byte: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.byte() == byte)
+    }
+
+    const fn prefix(self) -> &'static str {
+        match self {
+            Self::AuthSession => "auth",
+            Self::RoleSession => "role",
+            Self::Warm => "warm",
+            Self::LogKey => "log",
+        }
+    }
+
+    /// Its file in the vault's directory.
+    pub(super) fn file_name(self, name: &Name) -> String {
+        format!("{}-{}", self.prefix(), hex(name))
+    }
+
+    /// The record that a file of this name holds; `None` for other files.
+    pub(super) fn parse(file_name: &str) -> Option<(Self, Name)> {
+        let (prefix, name) = file_name.split_once('-')?;
+        let kind = Self::ALL.into_iter().find(|kind| kind.prefix() == prefix)?;
+        Some((kind, super::unhex(name)?))
+    }
+}
