@@ -11,16 +11,16 @@ use crate::pty::terminal::Pty;
 
 const SHOW: &str = "echo child $SEKISHO_TARGET $AWS_ACCESS_KEY_ID $AWS_ACCOUNT_ID";
 
-/// A kind of process that may ask for a code. Each wants an account of its own.
+/// A way to start a process that may ask for a code. Each wants an account of its own.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum RecordKind {
+enum Invocation {
     Switcher,
     Exec,
     Process,
 }
-use RecordKind::{Exec, Process, Switcher};
+use Invocation::{Exec, Process, Switcher};
 
-impl RecordKind {
+impl Invocation {
     fn account(self) -> &'static str {
         match self {
             Switcher => "dev-1",
@@ -41,13 +41,13 @@ impl RecordKind {
 
 /// A process in a terminal of its own.
 struct Party {
-    kind: RecordKind,
+    kind: Invocation,
     pty: Pty,
 }
 
 impl Party {
     /// Starts it, with `child` as what an `exec` runs.
-    fn with_child(stage: &Stage, kind: RecordKind, child: &str) -> Self {
+    fn with_child(stage: &Stage, kind: Invocation, child: &str) -> Self {
         let command = match kind {
             Switcher => stage.in_terminal(BINARY, &[]),
             Exec => {
@@ -63,7 +63,7 @@ impl Party {
         Self { kind, pty }
     }
 
-    fn start(stage: &Stage, kind: RecordKind) -> Self {
+    fn start(stage: &Stage, kind: Invocation) -> Self {
         Self::with_child(stage, kind, SHOW)
     }
 
