@@ -1,5 +1,6 @@
 //! Foreign text: what may stand in a name, how names compare, and the one sanitizer before any screen.
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, PercentEncode, utf8_percent_encode};
 use unicode_normalization::UnicodeNormalization;
 
 /// Folds a text for comparing and searching: NFKC, then full Unicode case folding.
@@ -61,18 +62,13 @@ pub fn without_codes(text: &str) -> String {
     out
 }
 
-/// Appends a text as `application/x-www-form-urlencoded` has it; every byte that is not plain is escaped.
-pub fn form_encoded(text: &str, into: &mut String) {
-    const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            into.push(char::from(byte));
-        } else {
-            into.push('%');
-            into.push(char::from(DIGITS[usize::from(byte >> 4)]));
-            into.push(char::from(DIGITS[usize::from(byte & 15)]));
-        }
-    }
+/// Escapes every byte but RFC 3986's unreserved characters: valid in queries and forms, and what signatures are made of.
+///
+/// A space becomes `%20`, not a form's `+`, which AWS does not accept in a signed request.
+pub fn percent_encoded(text: &str) -> PercentEncode<'_> {
+    const RESERVED: &AsciiSet =
+        &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+    utf8_percent_encode(text, RESERVED)
 }
 
 /// The candidates nearest to a mistyped word, best first: at most three, none that is far off.
@@ -84,35 +80,13 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
         .map(|candidate| {
             let folded = fold(candidate);
             let inside = !word.is_empty() && (folded.contains(&word) || word.contains(&folded));
-            (if inside { 0 } else { distance(&word, &folded, far) }, candidate)
+            (if inside { 0 } else { strsim::osa_distance(&word, &folded) }, candidate)
         })
         .filter(|(distance, _)| *distance < far)
         .collect();
     ranked.sort_unstable();
     ranked.dedup();
     ranked.into_iter().take(3).map(|(_, candidate)| candidate).collect()
-}
-
-/// Edits between two texts (insert, delete, replace, swap neighbours), given up at `limit`.
-fn distance(a: &str, b: &str, limit: usize) -> usize {
-    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
-    if a.len().abs_diff(b.len()) >= limit {
-        return limit;
-    }
-    let mut before: Vec<usize> = Vec::new();
-    let mut last: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.iter().enumerate() {
-        let mut row = vec![i + 1];
-        for (j, y) in b.iter().enumerate() {
-            let mut cost = (last[j] + usize::from(x != y)).min(last[j + 1] + 1).min(row[j] + 1);
-            if i > 0 && j > 0 && *x == b[j - 1] && a[i - 1] == *y {
-                cost = cost.min(before[j - 1] + 1);
-            }
-            row.push(cost);
-        }
-        before = std::mem::replace(&mut last, row);
-    }
-    last[b.len()].min(limit)
 }
 
 /// A text as one word of a POSIX shell. A NUL, which no word can hold, gives an empty one.

@@ -1,6 +1,6 @@
 //! Percent escapes and XML, as far as AWS needs them.
 
-use std::fmt::Write;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
 /// An element with text.
 pub(super) fn element(name: &str, text: impl std::fmt::Display) -> String {
@@ -19,32 +19,14 @@ pub(super) fn escape(text: &str) -> String {
 
 /// RFC 3986: everything but the unreserved characters.
 pub(super) fn percent_encode(text: &str) -> String {
-    text.bytes().fold(String::new(), |mut out, byte| {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
-                out.push(byte.into());
-            }
-            _ => {
-                let _ = write!(out, "%{byte:02X}");
-            }
-        }
-        out
-    })
+    const RESERVED: &AsciiSet =
+        &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+    utf8_percent_encode(text, RESERVED).to_string()
 }
 
-/// The reverse; what is no escape stays.
+/// The reverse; an incomplete escape is kept as it is.
 pub(super) fn percent_decode(text: &str) -> String {
-    let mut out = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&byte, after)) = rest.split_first() {
-        let escaped = (byte == b'%')
-            .then(|| after.get(..2).and_then(|two| std::str::from_utf8(two).ok()))
-            .flatten()
-            .and_then(|two| u8::from_str_radix(two, 16).ok());
-        out.push(escaped.unwrap_or(byte));
-        rest = if escaped.is_some() { &after[2..] } else { after };
-    }
-    String::from_utf8_lossy(&out).into_owned()
+    percent_decode_str(text).decode_utf8_lossy().into_owned()
 }
 
 #[cfg(test)]

@@ -200,7 +200,7 @@ impl Signature {
 }
 
 fn hash(bytes: &[u8]) -> String {
-    super::hex(&Sha256::digest(bytes))
+    hex::encode(Sha256::digest(bytes))
 }
 
 #[cfg(test)]

@@ -146,6 +146,6 @@ pub(super) fn request_id() -> String {
     let mut bytes = [0; 16];
     // A request id that is all zeros harms nobody.
     let _ = getrandom::fill(&mut bytes);
-    let hex = super::hex(&bytes);
+    let hex = hex::encode(bytes);
     format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
 }

@@ -1,4 +1,4 @@
-//! `~/.aws/credentials`: a profile's access key taken out, everything else byte for byte.
+//! `~/.aws/credentials`: removes a profile's access key and keeps everything else byte for byte.
 //!
 //! The format: <https://docs.aws.amazon.com/sdkref/latest/guide/file-format.html>.
 
@@ -17,7 +17,7 @@ use crate::services::store::files::{FileError, write_through};
 /// The settings that make an access key.
 const ID: &str = "aws_access_key_id";
 const SECRET: &str = "aws_secret_access_key";
-/// The settings that make a session of it; the second is botocore's old name.
+/// The settings that make it a session; the second is botocore's old name.
 const TOKENS: [&str; 2] = ["aws_session_token", "aws_security_token"];
 
 /// The shared credentials file, as it was read.
@@ -26,28 +26,28 @@ pub struct CredentialsFile {
     text: Zeroizing<String>,
 }
 
-/// A profile's access key, and the lines it stands in.
+/// A profile's access key, and its lines in the file.
 pub struct Found {
-    /// The key.
+    /// A long-term key, checked to be one.
     pub key: AccessKey,
     lines: Vec<Range<usize>>,
 }
 
 impl CredentialsFile {
-    /// Where it is: `$AWS_SHARED_CREDENTIALS_FILE`, else below the home.
+    /// Its path: `$AWS_SHARED_CREDENTIALS_FILE`, otherwise the default in the home directory.
     pub fn locate(home: &Path) -> PathBuf {
         std::env::var_os("AWS_SHARED_CREDENTIALS_FILE")
             .filter(|path| !path.is_empty())
             .map_or_else(|| home.join(".aws/credentials"), PathBuf::from)
     }
 
-    /// Reads the file.
+    /// Reads the file; it must be UTF-8.
     pub fn read(path: PathBuf) -> Result<Self, Fault> {
         let shown = sanitize(&path.to_string_lossy());
         let wrong = |why: String| {
             Fault::new(Exit::Usage, format!("{shown} cannot be read"))
                 .because(why)
-                .fix("name the file: `export AWS_SHARED_CREDENTIALS_FILE=…`")
+                .fix("set the file's path: `export AWS_SHARED_CREDENTIALS_FILE=…`")
                 .fix("or type the key: `sekisho key add`")
         };
         let bytes = Zeroizing::new(std::fs::read(&path).map_err(|error| wrong(error.to_string()))?);
@@ -55,7 +55,7 @@ impl CredentialsFile {
         Ok(Self { text: Zeroizing::new(text.to_owned()), path })
     }
 
-    /// The file's path.
+    /// Its path, for messages and diffs.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -70,7 +70,7 @@ impl CredentialsFile {
             names.dedup();
             let fault =
                 Fault::new(Exit::Usage, format!("{file} has no profile {shown} with a key"))
-                    .because("it may stand in ~/.aws/config, which sekisho does not empty");
+                    .because("it may be in ~/.aws/config, which sekisho does not change");
             return Err(match nearest(profile, names.iter().copied()).first() {
                 Some(near) => fault.fix(format!("sekisho key import --profile {}", sanitize(near))),
                 None if names.is_empty() => fault.fix("sekisho key add"),
@@ -87,10 +87,10 @@ impl CredentialsFile {
         let ([id], [secret]) = (&ids[..], &secrets[..]) else {
             return Err(Fault::new(
                 Exit::Usage,
-                format!("profile {shown} holds no single access key"),
+                format!("profile {shown} does not contain exactly one access key"),
             )
-            .because(format!("{file} gives it {} {ID} and {} {SECRET}", ids.len(), secrets.len()))
-            .fix("mend the file, or type the key: `sekisho key add`"));
+            .because(format!("in {file} it has {} {ID} and {} {SECRET}", ids.len(), secrets.len()))
+            .fix("correct the file, or type the key: `sekisho key add`"));
         };
         let origin = format!("profile {shown}");
         let is_session = !all(&TOKENS).is_empty();
@@ -102,7 +102,7 @@ impl CredentialsFile {
 
     /// The file without the key's two lines.
     pub fn without(&self, found: &Found) -> Zeroizing<String> {
-        // As large as the whole: growing would leave an unwiped copy behind.
+        // As large as the whole: a buffer that grows leaves an unwiped copy behind.
         let mut rest = Zeroizing::new(String::with_capacity(self.text.len()));
         let mut from = 0;
         let mut gone = found.lines.clone();
@@ -115,21 +115,21 @@ impl CredentialsFile {
         rest
     }
 
-    /// The file as it is and as it will be, every value masked, comments' too: fit for a diff on a screen.
+    /// The file before and after, for a diff: every value is masked, also in comments.
     pub fn masked(&self, rest: &str) -> (String, String) {
         (masked(&self.text), masked(rest))
     }
 
-    /// Writes the file anew, through links, its mode kept; where asked, a copy of the old one first.
+    /// Replaces the file, through links and with its mode kept, after making a backup if asked to.
     ///
-    /// Returns the copy's path. Refuses where the file has changed since it was read.
+    /// Returns the backup's path. Fails where the file has changed since it was read.
     pub fn replace(&self, rest: &str, backup: bool) -> Result<Option<PathBuf>, Fault> {
         let fault = |error: FileError| error.fault("the credentials file was not changed");
         let now = std::fs::read(&self.path).map(Zeroizing::new);
         if now.map_or(true, |bytes| **bytes != *self.text.as_bytes()) {
             return Err(Fault::new(Exit::Fault, "the credentials file was not changed")
-                .because("another program has written it in the meantime")
-                .fix("sekisho key import, once more"));
+                .because("another program has changed it in the meantime")
+                .fix("run `sekisho key import` again"));
         }
         let copy = backup.then(|| {
             let mut name = self.path.as_os_str().to_owned();
@@ -172,7 +172,7 @@ fn settings(text: &str) -> impl Iterator<Item = Setting<'_>> {
         Some(Setting {
             profile: profile?,
             name: name.trim(),
-            // Neither half of a key holds a blank, so what follows one is a comment.
+            // Neither half of a key contains a space, so what follows one is a comment.
             value: value.split_whitespace().next().unwrap_or_default(),
             line,
         })
@@ -228,10 +228,10 @@ mod tests {
     }
 
     #[test]
-    fn sessions_doubles_and_strangers_are_refused() {
+    fn sessions_duplicates_and_unknown_profiles_are_refused() {
         let what = |profile| file().find(profile).err().unwrap();
         assert!(what("other").what.contains("a session, not an access key"));
-        assert!(what("twice").what.contains("no single access key"));
+        assert!(what("twice").what.contains("exactly one access key"));
         assert!(what("defualt").fix[0].contains("--profile default"));
     }
 

@@ -1,6 +1,6 @@
-//! Console federation: a role session for a sign-in token, by POST, so that no URL holds a secret.
+//! Console federation: exchanges a role session for a sign-in token, by POST, so that no URL contains a secret.
 //!
-//! No part of the request or the answer ever reaches an error: both hold secrets.
+//! Errors never include a part of the request or of the response: both contain secrets.
 
 use std::time::Duration;
 
@@ -17,11 +17,11 @@ use super::{Aws, CALL, Doing, Failure, http};
 use crate::domain::fault::{Exit, Fault};
 use crate::domain::ids::Partition;
 use crate::domain::secret::{Credentials, Secret};
-use crate::domain::text::form_encoded;
+use crate::domain::text::percent_encoded;
 use crate::services::console::Site;
 
-/// Far more than a session or a token takes.
-const ROOM: usize = 32 * 1024;
+/// Far more than a session or a token needs.
+const MAX_BYTES: usize = 32 * 1024;
 
 #[derive(Serialize)]
 struct FederationSession<'a> {
@@ -35,18 +35,18 @@ struct FederationSession<'a> {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Answered {
+struct SigninResponse {
     signin_token: String,
 }
 
 impl Aws {
-    /// Where a partition's console is; an emulator signs in itself. Nothing but `auth.endpoint_url` and the
-    /// partition table names a host.
+    /// A partition's console; with an emulator, the emulator signs in. Hosts come only from `auth.endpoint_url` and the
+    /// partition table.
     pub fn console(&self, partition: Partition) -> Result<Site, Fault> {
         let hosts = partition.console_hosts().ok_or_else(|| {
             Fault::new(
                 Exit::Usage,
-                format!("the partition {} has no public sign-in", partition.name()),
+                format!("the partition {} has no public sign-in endpoint", partition.name()),
             )
             .fix("use the console's own switch-role page")
         })?;
@@ -63,8 +63,8 @@ impl Aws {
 
     /// Exchanges a role session for a sign-in token, good for 15 minutes.
     ///
-    /// `life` is how long the console lasts, 15 min to 12 h. AWS takes it for sessions of the direct flow only; without it
-    /// the console lasts as long as the session.
+    /// `life` is how long the console session lasts, 15 min to 12 h. AWS accepts it only for role sessions of the direct
+    /// flow; without it the console session ends with the role session.
     pub async fn sign_in_token(
         &self,
         site: &Site,
@@ -83,38 +83,38 @@ impl Aws {
         if !response.status().is_success() {
             return Err(garbled(Some(response.status().as_u16())));
         }
-        let mut bytes = Zeroizing::new(Vec::with_capacity(ROOM));
+        let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_BYTES));
         let mut body = ByteStream::new(response.take_body());
         let read = async {
             while let Ok(Some(part)) = body.try_next().await {
-                if bytes.len() + part.len() > ROOM {
+                if bytes.len() + part.len() > MAX_BYTES {
                     break;
                 }
                 bytes.extend_from_slice(&part);
             }
         };
         let _ = tokio::time::timeout(CALL, read).await;
-        let answer: Answered = serde_json::from_slice(&bytes).map_err(|_| garbled(None))?;
+        let answer: SigninResponse = serde_json::from_slice(&bytes).map_err(|_| garbled(None))?;
         Ok(Secret::new(answer.signin_token))
     }
 }
 
 fn request(site: &Site, session: &Credentials, life: Option<Duration>) -> Option<HttpRequest> {
-    let mut text = Zeroizing::new(Vec::with_capacity(ROOM));
+    let mut text = Zeroizing::new(Vec::with_capacity(MAX_BYTES));
     let session = FederationSession {
         id: session.id.as_str(),
         key: session.secret.expose(),
         token: session.token.expose(),
     };
     serde_json::to_writer(&mut *text, &session).ok()?;
-    let mut form = String::with_capacity(3 * ROOM);
+    let mut form = String::with_capacity(3 * MAX_BYTES);
     form.push_str("Action=getSigninToken");
     if let Some(life) = life {
         form.push_str("&SessionDuration=");
         form.push_str(&life.as_secs().to_string());
     }
     form.push_str("&Session=");
-    form_encoded(std::str::from_utf8(&text).ok()?, &mut form);
+    form.extend(percent_encoded(std::str::from_utf8(&text).ok()?));
     let mut request = HttpRequest::new(SdkBody::from(form));
     request.set_method("POST").ok()?;
     request.set_uri(site.federation()).ok()?;
@@ -125,7 +125,7 @@ fn request(site: &Site, session: &Credentials, life: Option<Duration>) -> Option
     Some(request)
 }
 
-/// Whether a URL's host is AWS's own in that partition: an STS endpoint in one's VPC signs nobody in.
+/// Whether a URL's host is AWS's own in a partition: a VPC endpoint for STS offers no sign-in.
 fn is_of(partition: Partition, url: &str) -> bool {
     let host =
         url.split("://").nth(1).unwrap_or_default().split(['/', ':']).next().unwrap_or_default();
@@ -134,12 +134,12 @@ fn is_of(partition: Partition, url: &str) -> bool {
 
 fn garbled(status: Option<u16>) -> Fault {
     let fault = match status {
-        Some(status) => Fault::new(Exit::Refused, "the console does not take this session")
+        Some(status) => Fault::new(Exit::Refused, "the console does not accept this session")
             .detail(format!("the federation endpoint answered with HTTP {status}")),
-        None => Fault::new(Exit::Fault, "the console's answer makes no sense"),
+        None => Fault::new(Exit::Fault, "the console's response cannot be understood"),
     };
     fault
-        .because("the session has ended, or a session policy allows it nothing")
+        .because("the session has expired, or a session policy allows it nothing")
         .because("a proxy on the way answered instead")
         .fix("renew the session (`^R` in the list), then try again")
 }

@@ -1,4 +1,4 @@
-//! HTTPS that costs nothing before the first request: no certificate is read until then.
+//! HTTPS that parses no certificate before the first request.
 
 use std::path::Path;
 use std::sync::OnceLock;
@@ -19,12 +19,12 @@ use crate::domain::config::Auth;
 use crate::domain::fault::{Exit, Fault};
 use crate::domain::text::sanitize;
 
-/// A client for `http://` on loopback: no TLS, no proxy.
+/// A client for `http://`, without TLS or a proxy.
 pub(super) fn plain() -> SharedHttpClient {
     Builder::new().build_http()
 }
 
-/// A client that is built at its first request. The stock one parses every root certificate at once.
+/// A client that is built at its first request. The SDK's default client parses every root certificate at once.
 pub(super) fn lazy_https() -> Result<SharedHttpClient, Fault> {
     Ok(LazyHttps { inner: OnceLock::new(), bundle: ca_bundle()? }.into_shared())
 }
@@ -95,7 +95,7 @@ fn ca_bundle() -> Result<Option<Vec<u8>>, Fault> {
         .transpose()
 }
 
-/// Reads a CA bundle and proves every certificate in it, since the SDK panics on a bad one.
+/// Reads a CA bundle and checks every certificate in it, since the SDK panics on a bad one.
 pub fn read_ca_bundle(path: &Path) -> Result<Vec<u8>, Fault> {
     let shown = sanitize(&path.to_string_lossy());
     let wrong = |why: String| {
@@ -112,12 +112,12 @@ pub fn read_ca_bundle(path: &Path) -> Result<Vec<u8>, Fault> {
         added.map_err(|error| wrong(sanitize(&error)))?;
     }
     if roots.is_empty() {
-        return Err(wrong("it holds no certificate".into()));
+        return Err(wrong("it contains no certificate".into()));
     }
     Ok(pem)
 }
 
-/// What stands between sekisho and AWS's own hosts, one line each, for header, code box and `status`.
+/// What is between sekisho and AWS's own hosts, one line each, for the header, the code prompt and `status`.
 pub fn detours(auth: &Auth) -> Vec<String> {
     let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     let mut lines = Vec::new();
@@ -130,7 +130,7 @@ pub fn detours(auth: &Auth) -> Vec<String> {
     }
     let proxy = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"].into_iter().find_map(set);
     if let Some(proxy) = proxy {
-        let host = proxy.rsplit('@').next().unwrap_or_default(); // drops user:password@
+        let host = proxy.rsplit('@').next().unwrap_or_default(); // without user:password@
         lines.push(format!("proxy {}", sanitize(host)));
     }
     if let Some(bundle) = set("AWS_CA_BUNDLE") {

@@ -1,6 +1,6 @@
 //! IAM: a user's own access keys.
 //!
-//! Creating is never tried again: a first try whose answer was lost may have made a key, and IAM allows two.
+//! Creating is never retried: a first try whose answer was lost may have created a key, and IAM allows only two.
 
 use aws_sdk_iam::types::StatusType;
 use jiff::Timestamp;
@@ -10,12 +10,12 @@ use crate::domain::rotation::KeyAtAws;
 use crate::domain::rotation::StoredKey;
 use crate::domain::secret::{AccessKey, Secret};
 
-use super::{Aws, Failure, Signer, again};
+use super::{Aws, Failure, Signer, retry_busy};
 
-/// Where and when a key was last used, as IAM knows: it lags by up to half an hour.
+/// Where and when a key was last used, according to IAM, which lags by up to half an hour.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LastUse {
-    /// When, UTC.
+    /// The time of the call, UTC.
     pub at: Timestamp,
     /// The service called, e.g. `sts`.
     pub service: String,
@@ -36,7 +36,7 @@ impl Aws {
         let mut marker = None;
         loop {
             let page = client.list_users().max_items(1000).set_marker(marker);
-            let answer = again(|| page.clone().send()).await?;
+            let answer = retry_busy(|| page.clone().send()).await?;
             names.extend(answer.users().iter().map(|user| user.user_name().to_owned()));
             marker = answer.marker().filter(|_| answer.is_truncated()).map(ToOwned::to_owned);
             if marker.is_none() {
@@ -53,7 +53,7 @@ impl Aws {
     ) -> Result<Vec<KeyAtAws>, Failure> {
         let client = self.iam(signer);
         let call = client.list_access_keys().set_user_name(user.map(ToOwned::to_owned));
-        let answer = again(|| call.clone().send()).await?;
+        let answer = retry_busy(|| call.clone().send()).await?;
         let keys = answer.access_key_metadata().iter().map(|key| {
             Some(KeyAtAws {
                 id: key.access_key_id()?.parse().ok()?,
@@ -64,7 +64,7 @@ impl Aws {
         keys.collect::<Option<_>>().ok_or_else(|| Failure::garbled("iam:ListAccessKeys"))
     }
 
-    /// `iam:GetAccessKeyLastUsed`; `None` where it never was.
+    /// `iam:GetAccessKeyLastUsed`; `None` for a key that was never used.
     pub async fn last_use(
         &self,
         signer: Signer<'_>,
@@ -72,7 +72,7 @@ impl Aws {
     ) -> Result<Option<LastUse>, Failure> {
         let client = self.iam(signer);
         let call = || client.get_access_key_last_used().access_key_id(id.as_str()).send();
-        let answer = again(call).await?;
+        let answer = retry_busy(call).await?;
         Ok(answer.access_key_last_used().and_then(|used| {
             Some(LastUse {
                 at: timestamp(used.last_used_date()?)?,
@@ -101,7 +101,7 @@ impl Aws {
         })
     }
 
-    /// `iam:UpdateAccessKey`: from here on the key opens nothing.
+    /// `iam:UpdateAccessKey`, to `Inactive`.
     pub async fn deactivate_access_key(
         &self,
         signer: Signer<'_>,
@@ -115,17 +115,17 @@ impl Aws {
                 .status(StatusType::Inactive)
                 .send()
         };
-        again(call).await.map(drop)
+        retry_busy(call).await.map(drop)
     }
 
-    /// `iam:DeleteAccessKey`.
+    /// `iam:DeleteAccessKey`, which cannot be undone.
     pub async fn delete_access_key(
         &self,
         signer: Signer<'_>,
         id: &AccessKeyId,
     ) -> Result<(), Failure> {
         let client = self.iam(signer);
-        again(|| client.delete_access_key().access_key_id(id.as_str()).send()).await.map(drop)
+        retry_busy(|| client.delete_access_key().access_key_id(id.as_str()).send()).await.map(drop)
     }
 }
 

@@ -1,4 +1,4 @@
-//! Access keys that live elsewhere: the environment, a profile, a program.
+//! Access keys that are stored elsewhere: in the environment, in a profile, behind a program.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -19,14 +19,14 @@ use super::not_long_term;
 pub fn from_environment() -> Result<AccessKey, Fault> {
     let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     let (Some(id), Some(secret)) = (set("AWS_ACCESS_KEY_ID"), set("AWS_SECRET_ACCESS_KEY")) else {
-        return Err(Fault::new(Exit::Usage, "the environment holds no access key")
+        return Err(Fault::new(Exit::Usage, "the environment contains no access key")
             .because("the config says `auth.key: env`, but AWS_ACCESS_KEY_ID or AWS_SECRET_ACCESS_KEY is not set")
-            .fix("export both, or keep the key in the store: `sekisho key add` and `auth.key: auto`"));
+            .fix("export both, or let sekisho store the key: `sekisho key add` and `auth.key: auto`"));
     };
     long_term(&id, Secret::new(secret), set("AWS_SESSION_TOKEN").is_some(), "the environment")
 }
 
-/// A profile of the shared AWS files, read by `aws-config`; never a chain, never a network call.
+/// A profile of the shared AWS files, read by `aws-config`: no role chain, no network call.
 pub async fn from_profile(name: &str) -> Result<AccessKey, Fault> {
     let origin = format!("profile {}", sanitize(name));
     let provider = ProfileFileCredentialsProvider::builder()
@@ -37,9 +37,9 @@ pub async fn from_profile(name: &str) -> Result<AccessKey, Fault> {
         let reason = std::iter::successors(Some(&error as &dyn std::error::Error), |e| e.source())
             .last()
             .map(|e| sanitize(&e.to_string()));
-        Fault::new(Exit::Usage, format!("{origin} gives no access key"))
+        Fault::new(Exit::Usage, format!("{origin} contains no access key"))
             .because(reason.unwrap_or_default())
-            .fix("check ~/.aws/credentials, or move the key into the store: `sekisho key import`")
+            .fix("check ~/.aws/credentials, or let sekisho store the key: `sekisho key import`")
     })?;
     long_term(
         found.access_key_id(),
@@ -49,7 +49,7 @@ pub async fn from_profile(name: &str) -> Result<AccessKey, Fault> {
     )
 }
 
-/// The files that a profile may stand in: credentials, config.
+/// The files that may contain a profile: credentials, config.
 /// <https://docs.aws.amazon.com/sdkref/latest/guide/file-location.html>
 pub fn profile_files(home: &Path) -> [PathBuf; 2] {
     let file = |variable: &str, name: &str| {
@@ -58,7 +58,7 @@ pub fn profile_files(home: &Path) -> [PathBuf; 2] {
     [file("AWS_SHARED_CREDENTIALS_FILE", "credentials"), file("AWS_CONFIG_FILE", "config")]
 }
 
-/// What a credential process prints.
+/// The output of a credential process.
 /// <https://docs.aws.amazon.com/sdkref/latest/guide/feature-process-credentials.html>
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -70,14 +70,14 @@ struct Printed {
     session_token: Option<serde::de::IgnoredAny>,
 }
 
-/// A program that prints credential-process JSON (1Password, pass). Its stderr is the person's.
+/// A program that prints credential-process JSON (1Password, pass). Its stderr is inherited.
 pub async fn from_command(argv: &Argv) -> Result<AccessKey, Fault> {
     let (program, arguments) = argv.split_first().map_or(("", &[][..]), |(p, a)| (p.as_str(), a));
     let shown = sanitize(program);
     let wrong = |why: String| {
-        Fault::new(Exit::Fault, format!("key_command gives no access key: {shown}"))
+        Fault::new(Exit::Fault, format!("key_command printed no access key: {shown}"))
             .because(why)
-            .fix("run the command by hand; it prints {\"Version\": 1, \"AccessKeyId\": …}")
+            .fix("run the command by hand; it must print {\"Version\": 1, \"AccessKeyId\": …}")
     };
     let child = tokio::process::Command::new(program)
         .args(arguments)
@@ -108,9 +108,9 @@ pub async fn from_command(argv: &Argv) -> Result<AccessKey, Fault> {
     )
 }
 
-/// A key from its two halves. Refuses sessions: only a long-term key can be exchanged for a code.
+/// A key from its id and secret. Rejects sessions: signing in with a code needs a long-term key.
 ///
-/// `origin` begins the fault's sentence, e.g. `profile default`.
+/// `origin` is the subject of the fault's sentence, e.g. `profile default`.
 pub fn long_term(
     id: &str,
     secret: Secret,
@@ -118,7 +118,7 @@ pub fn long_term(
     origin: &str,
 ) -> Result<AccessKey, Fault> {
     let id = id.parse::<crate::domain::ids::AccessKeyId>().map_err(|why| {
-        Fault::new(Exit::Usage, format!("{origin} holds no access key"))
+        Fault::new(Exit::Usage, format!("{origin} contains no access key"))
             .because(why.to_string())
             .fix("check for hidden characters around the key id")
     })?;

@@ -1,10 +1,11 @@
 //! AWS: the calls sekisho makes, and the only place that names the SDK.
 //!
-//! No call is retried by the SDK. A call that carries a code is never retried at all, since the first
-//! try may have spent it; the others try again when AWS throttles or fails, not when the network does.
+//! The SDK's own retries are off. A call with a code is never retried, since the first try may have spent the code; other
+//! calls are retried when AWS throttles or fails, not when the network does.
 
 pub mod credentials_file;
 mod failure;
+mod fault_text;
 mod federation;
 mod http;
 mod iam;
@@ -39,18 +40,19 @@ use crate::domain::ids::{
 };
 use crate::domain::secret::{AccessKey, Credentials, MfaCode, Secret};
 
-pub use failure::{Doing, Failure, FailureKind};
+pub use failure::{Failure, FailureKind};
+pub use fault_text::Doing;
 pub use http::{detours, read_ca_bundle};
 pub use iam::LastUse;
 pub use key_sources::{from_command, from_environment, from_profile, long_term, profile_files};
 pub use probe::{Call, Prober};
 pub use receipt::with_request_id;
 
-/// How long a connection may take to stand.
+/// How long connecting may take.
 const CONNECT: Duration = Duration::from_secs(3);
 /// How long a call may take, connection included.
 const CALL: Duration = Duration::from_secs(10);
-/// The pauses before a throttled or failed call is tried again.
+/// The pauses before each retry of a throttled or failed call.
 const PAUSES: [Duration; 2] = [Duration::from_millis(300), Duration::from_millis(1200)];
 
 /// Who signs a call.
@@ -63,7 +65,7 @@ pub enum Signer<'a> {
 }
 
 impl Signer<'_> {
-    /// One of the two places where secrets reach the SDK's types, which wipe themselves.
+    /// The credentials as the SDK's type, which wipes itself.
     fn sdk(self) -> SdkCredentials {
         match self {
             Self::Key(key) => {
@@ -80,18 +82,18 @@ impl Signer<'_> {
     }
 }
 
-/// Who a call came from, as `sts:GetCallerIdentity` tells.
+/// The answer of `sts:GetCallerIdentity`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CallerIdentity {
-    /// The account.
+    /// The account that the caller belongs to.
     pub account: AccountId,
-    /// The whole ARN.
+    /// The caller's ARN, as AWS sent it: sanitize it before showing it.
     pub arn: String,
     /// The IAM user's name; `None` for roles and root.
     pub user: Option<UserName>,
 }
 
-/// The way to one auth account's AWS.
+/// The client for one auth account.
 pub struct Aws {
     region: aws_types::region::Region,
     endpoint: Option<String>,
@@ -99,9 +101,9 @@ pub struct Aws {
 }
 
 impl Aws {
-    /// Prepares the way; nothing is connected, and no certificate read, before the first call.
+    /// A client that neither connects nor parses certificates before the first call.
     ///
-    /// Fails where `AWS_CA_BUNDLE` names a file that holds no usable certificate.
+    /// Fails where the file in `AWS_CA_BUNDLE` contains no usable certificate.
     pub fn new(auth: &Auth) -> Result<Self, Fault> {
         let plain = auth.endpoint_url.as_deref().is_some_and(|url| url.starts_with("http://"));
         Ok(Self {
@@ -122,10 +124,10 @@ impl Aws {
         crate::domain::text::sanitize(host.split('/').next().unwrap_or_default())
     }
 
-    /// `sts:GetCallerIdentity`: which nobody can be denied.
+    /// `sts:GetCallerIdentity`, which no policy can deny.
     pub async fn caller_identity(&self, signer: Signer<'_>) -> Result<CallerIdentity, Failure> {
         let client = self.sts(signer);
-        let answer = again(|| client.get_caller_identity().send()).await?;
+        let answer = retry_busy(|| client.get_caller_identity().send()).await?;
         let arn = answer.arn().unwrap_or_default().to_owned();
         let account = answer.account().and_then(|id| id.parse().ok());
         let user =
@@ -156,7 +158,7 @@ impl Aws {
         credentials(answer.credentials(), "sts:GetSessionToken")
     }
 
-    /// `sts:AssumeRole`: through the auth session, or carrying the code itself.
+    /// `sts:AssumeRole`: with the auth session, or with the key and a code.
     pub async fn assume_role(
         &self,
         signer: Signer<'_>,
@@ -194,27 +196,26 @@ impl Aws {
                 .send()
                 .await
                 .map_err(|error| Failure::of(&error).asked_with_code())?,
-            None => again(|| call.clone().send()).await?,
+            None => retry_busy(|| call.clone().send()).await?,
         };
         let assumed =
             answer.assumed_role_user().map(|user| user.arn().to_owned()).unwrap_or_default();
         if !target.role.is_assumed_by(&assumed) {
-            return Err(Failure::garbled("sts:AssumeRole").because(&format!(
-                "the session it gave is {assumed}, not one of {}",
-                target.role
-            )));
+            return Err(Failure::garbled("sts:AssumeRole")
+                .because(&format!("it returned a session of {assumed}, not of {}", target.role)));
         }
         credentials(answer.credentials(), "sts:AssumeRole")
     }
 
-    /// `iam:ListMFADevices` for the key's own user: the serials that can give codes.
+    /// `iam:ListMFADevices` for the key's own user: all serials, also of security keys.
     pub async fn mfa_devices(
         &self,
         signer: Signer<'_>,
         user: &UserName,
     ) -> Result<Vec<String>, Failure> {
         let client = self.iam(signer);
-        let answer = again(|| client.list_mfa_devices().user_name(user.as_str()).send()).await?;
+        let answer =
+            retry_busy(|| client.list_mfa_devices().user_name(user.as_str()).send()).await?;
         Ok(answer.mfa_devices().iter().map(|device| device.serial_number().to_owned()).collect())
     }
 
@@ -241,8 +242,8 @@ impl Aws {
     }
 }
 
-/// Tries a call again when AWS throttles or fails. Never used where a code is carried.
-async fn again<T, E, F>(mut call: impl FnMut() -> F) -> Result<T, Failure>
+/// Retries a call when AWS throttles or fails. Never used for a call with a code.
+async fn retry_busy<T, E, F>(mut call: impl FnMut() -> F) -> Result<T, Failure>
 where
     F: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
     E: std::error::Error + ProvideErrorMetadata + 'static,
@@ -275,7 +276,7 @@ fn some<T>(items: impl Iterator<Item = T>) -> Option<Vec<T>> {
     (!items.is_empty()).then_some(items)
 }
 
-/// Takes the SDK's credentials over into our own, wiped, type.
+/// Converts the SDK's credentials to sekisho's own type, which is wiped on drop.
 fn credentials(
     answer: Option<&aws_sdk_sts::types::Credentials>,
     call: &str,
@@ -294,8 +295,8 @@ fn credentials(
 
 /// The fault of a key that is not a long-term one.
 fn not_long_term(origin: &str) -> Fault {
-    Fault::new(Exit::Usage, format!("{origin} holds a session, not an access key"))
-        .because("its key id starts with ASIA, or a session token stands beside it")
-        .because("only an IAM user's long-term key can be exchanged for a code")
+    Fault::new(Exit::Usage, format!("{origin} contains a session, not an access key"))
+        .because("its key id starts with ASIA, or it has a session token")
+        .because("signing in with a code needs an IAM user's long-term key")
         .fix("point `auth.key` at the long-term key (AKIA…)")
 }

@@ -1,4 +1,4 @@
-//! `organizations:ListAccounts`, signed and sent without an SDK of its own: one call is not worth another hundred thousand lines.
+//! `organizations:ListAccounts`, signed and sent without an SDK client: one call is not worth linking another.
 //!
 //! <https://docs.aws.amazon.com/organizations/latest/APIReference/API_ListAccounts.html>
 
@@ -13,7 +13,7 @@ use super::probe::{Prober, Wire, text};
 use super::{Aws, Doing, Failure, FailureKind, Signer};
 
 const LIST: &str = "AWSOrganizationsV20161128.ListAccounts";
-/// How much of one page is read, in bytes; AWS's have twenty accounts.
+/// How much of a page is read, in bytes; AWS's pages have twenty accounts.
 const MAX_RESPONSE_BYTES: usize = 1 << 20;
 
 #[derive(Deserialize)]
@@ -32,7 +32,7 @@ struct Listed {
     arn: String,
     #[serde(default)]
     name: String,
-    /// What replaces `Status`, which AWS retired in September 2026.
+    /// Replaces `Status`, which AWS retired in September 2026.
     #[serde(default)]
     state: Option<String>,
     #[serde(default)]
@@ -51,7 +51,7 @@ impl Aws {
                 .map_err(|failure| refused(&failure))?;
             let is_last = page.accounts.is_empty() || page.next_token.is_none();
             members.extend(page.accounts.into_iter().filter_map(member));
-            // An answer that never ends is no answer.
+            // The limit stops a server that always returns another page.
             if is_last || members.len() > MAX_ACCOUNTS {
                 return Ok(members);
             }
@@ -70,7 +70,7 @@ async fn page(
         None => serde_json::json!({}),
     };
     let wire = Wire::json("organizations", LIST, body.to_string());
-    let mut response = prober.patiently(signer, &wire).await?;
+    let mut response = prober.send_retrying(signer, &wire).await?;
     let garbled = || Failure::garbled("organizations:ListAccounts");
     let text = text(&mut response, MAX_RESPONSE_BYTES).await.ok_or_else(garbled)?;
     serde_json::from_slice(&text).map_err(|_| garbled())
@@ -88,9 +88,9 @@ fn member(listed: Listed) -> Option<Member> {
 }
 
 fn refused(failure: &Failure) -> Fault {
-    let grant = "let the management account make the auth account a delegated administrator, and allow your user organizations:ListAccounts";
+    let grant = "have the management account make the auth account a delegated administrator, and allow your user organizations:ListAccounts";
     let through =
-        "or list through a role of the management account that is in your config: --via TARGET";
+        "or list with a role of the management account that is in your config: --via TARGET";
     match (failure.kind, failure.code.as_deref()) {
         (FailureKind::Denied | FailureKind::IdentityDeny, _) => Fault::new(
             Exit::Refused,
@@ -100,11 +100,12 @@ fn refused(failure: &Failure) -> Fault {
         .because("no policy of your IAM user allows organizations:ListAccounts")
         .fix(grant)
         .fix(through),
-        (_, Some("AWSOrganizationsNotInUseException")) => {
-            Fault::new(Exit::Refused, "the auth account is in no organisation")
-                .because(failure.message.clone())
-                .fix("write the accounts into the config by hand, or: sekisho import aws-config")
-        }
+        (_, Some("AWSOrganizationsNotInUseException")) => Fault::new(
+            Exit::Refused,
+            "the auth account does not belong to an organisation",
+        )
+        .because(failure.message.clone())
+        .fix("write the accounts into the config by hand, or run `sekisho import aws-config`"),
         _ => failure.fault(Doing::Asking),
     }
 }

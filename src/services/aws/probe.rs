@@ -1,7 +1,7 @@
-//! Requests to services for which no SDK is linked: `verify`'s probes, of which only the answer's kind matters,
-//! the list of an organisation's accounts, and the clock for `doctor`.
+//! Requests without an SDK client: `verify`'s probes, of which only success or failure matters, the list of an
+//! organisation's accounts, and the clock for `doctor`.
 //!
-//! They are signed here (`SigV4`) and sent as they are. None changes anything: they read, or set `DryRun`.
+//! They are signed here (`SigV4`). None changes anything: they read, or set `DryRun`. See `docs/aws-facts.md` §8.
 
 use std::time::SystemTime;
 
@@ -19,11 +19,11 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::fault::Fault;
 use crate::domain::ids::{Partition, Region};
+use crate::domain::text::percent_encoded;
 
-use super::{Aws, CALL, Failure, PAUSES, Signer, http};
-use crate::services::aws::failure::FailureKind;
+use super::{Aws, CALL, Failure, FailureKind, PAUSES, Signer, http};
 
-/// How much of a refusal is read: AWS's are a few hundred bytes.
+/// How much of an error response is read: AWS's have a few hundred bytes.
 const MAX_RESPONSE_BYTES: usize = 64 * 1024;
 
 /// A call that a bare key must not be able to make.
@@ -41,9 +41,9 @@ pub enum Call {
     DescribeOrganization,
     /// `ec2:RunInstances`, with `DryRun`.
     RunInstances,
-    /// `ec2:CreateInternetGateway`, with `DryRun`: it names nothing that could be missing.
+    /// `ec2:CreateInternetGateway`, with `DryRun`: it needs no existing resource.
     CreateInternetGateway,
-    /// `sts:GetFederationToken`, narrowed to nothing, for 15 min; the answer is not read.
+    /// `sts:GetFederationToken` with a policy that denies everything, for 15 min; the answer is not read.
     FederationToken,
 }
 
@@ -101,14 +101,14 @@ impl Call {
     }
 }
 
-/// Sends signed requests of its own.
+/// Signs and sends requests without an SDK client.
 pub struct Prober<'a> {
     aws: &'a Aws,
     connector: SharedHttpConnector,
 }
 
 impl Aws {
-    /// A prober; fails where `AWS_CA_BUNDLE` is unusable.
+    /// A prober for this account; fails where `AWS_CA_BUNDLE` is unusable.
     pub fn prober(&self) -> Result<Prober<'_>, Fault> {
         let plain = self.endpoint.as_deref().is_some_and(|url| url.starts_with("http://"));
         Ok(Prober { aws: self, connector: http::connector(plain)? })
@@ -116,14 +116,14 @@ impl Aws {
 }
 
 impl Prober<'_> {
-    /// Makes a call and tells whether it was let through. Throttled calls are tried again.
+    /// Makes a call; `Ok` if AWS allowed it. Throttled calls are retried.
     pub async fn probe(&self, signer: Signer<'_>, call: Call) -> Result<(), Failure> {
         // The answer, and any credentials in it, is dropped unread.
-        self.patiently(signer, &call.wire()).await.map(drop)
+        self.send_retrying(signer, &call.wire()).await.map(drop)
     }
 
-    /// Sends a request until AWS has time for it, three times at most.
-    pub(super) async fn patiently(
+    /// Sends a request, up to three times while AWS throttles or fails.
+    pub(super) async fn send_retrying(
         &self,
         signer: Signer<'_>,
         wire: &Wire<'_>,
@@ -141,7 +141,7 @@ impl Prober<'_> {
 
     /// How far this machine's clock is ahead of AWS's, by the `Date` of any answer of STS; unsigned.
     pub async fn clock(&self) -> Result<SignedDuration, Failure> {
-        let (url, _) = self.place("sts");
+        let (url, _) = self.endpoint_of("sts");
         let response = self.send(request("GET", &url, &[], "").ok_or_else(garbled)?).await?;
         let date = response.headers().get("date").ok_or_else(garbled)?;
         let theirs = jiff::fmt::rfc2822::DateTimeParser::new()
@@ -157,7 +157,7 @@ impl Prober<'_> {
             return Ok(response);
         }
         let text = text(&mut response, MAX_RESPONSE_BYTES).await.unwrap_or_default();
-        let error = said(&String::from_utf8_lossy(&text));
+        let error = error_in(&String::from_utf8_lossy(&text));
         Err(Failure::of(&SdkError::service_error(error, response)))
     }
 
@@ -174,9 +174,9 @@ impl Prober<'_> {
         Err(Failure::of(&SdkError::<ErrorMetadata, _>::dispatch_failure(error)))
     }
 
-    /// Where a service is, and the region its signature names.
+    /// A service's URL, and the region to sign for.
     /// <https://docs.aws.amazon.com/general/latest/gr/aws-service-information.html>
-    fn place(&self, service: &str) -> (String, String) {
+    fn endpoint_of(&self, service: &str) -> (String, String) {
         let region = self.aws.region.as_ref();
         let partition = region.parse().as_ref().map_or(Partition::Aws, Region::partition);
         let suffix = partition.host_suffix();
@@ -197,9 +197,9 @@ impl Prober<'_> {
         (url, region)
     }
 
-    /// `None` where the request cannot be built: an endpoint that is no URL.
+    /// `None` where the request cannot be built: the endpoint is not a URL.
     fn signed(&self, signer: Signer<'_>, wire: &Wire<'_>) -> Option<HttpRequest> {
-        let (url, region) = self.place(wire.service);
+        let (url, region) = self.endpoint_of(wire.service);
         let mut settings = SigningSettings::default();
         if wire.service == "s3" {
             settings.payload_checksum_kind = PayloadChecksumKind::XAmzSha256;
@@ -268,7 +268,7 @@ impl Call {
     }
 }
 
-/// The text of an answer, at most so many bytes of it; `None` where it does not come.
+/// The body of a response, cut a little after `most` bytes; `None` where it does not arrive.
 pub(super) async fn text(response: &mut HttpResponse, most: usize) -> Option<Vec<u8>> {
     let mut text = Vec::new();
     let mut body = ByteStream::new(response.take_body());
@@ -307,25 +307,14 @@ fn request(
     Some(request)
 }
 
-/// `application/x-www-form-urlencoded`, every byte but RFC 3986's unreserved ones escaped.
 fn encode(form: &[(&str, &str)]) -> String {
-    let escape = |text: &str| -> String {
-        text.bytes()
-            .map(|byte| match byte {
-                b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
-                    char::from(byte).to_string()
-                }
-                _ => format!("%{byte:02X}"),
-            })
-            .collect()
-    };
     let fields: Vec<String> =
-        form.iter().map(|(name, value)| format!("{name}={}", escape(value))).collect();
+        form.iter().map(|(name, value)| format!("{name}={}", percent_encoded(value))).collect();
     fields.join("&")
 }
 
 /// AWS's error code and message, in XML (Query, EC2, S3) or JSON.
-fn said(body: &str) -> ErrorMetadata {
+fn error_in(body: &str) -> ErrorMetadata {
     let mut error = ErrorMetadata::builder();
     if let Ok(json) = serde_json::from_str::<serde_json::Value>(body) {
         let text = |name: &str| json.get(name).and_then(serde_json::Value::as_str);
@@ -358,20 +347,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn errors_are_read_in_every_dialect() {
+    fn errors_are_read_in_every_protocol() {
         for body in [
             "<ErrorResponse><Error><Type>Sender</Type><Code>Denied</Code><Message>a &lt;b&gt; &amp;amp;</Message></Error></ErrorResponse>",
             r#"{"__type":"com.amazon#Denied","Message":"a <b> &amp;"}"#,
             r#"{"__type":"Denied","message":"a <b> &amp;"}"#,
         ] {
-            let error = said(body);
+            let error = error_in(body);
             assert_eq!(
                 (error.code(), error.message()),
                 (Some("Denied"), Some("a <b> &amp;")),
                 "{body}"
             );
         }
-        assert_eq!(said("<html>").code(), None);
+        assert_eq!(error_in("<html>").code(), None);
     }
 
     #[test]

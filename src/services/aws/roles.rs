@@ -1,6 +1,8 @@
-//! What `verify` and `doctor` read: trust policies, and the user's own keys. And the entries they try.
+//! Calls of `verify`: entering roles with powerless sessions, and reading trust policies.
 
 use std::time::Duration;
+
+use percent_encoding::percent_decode_str;
 
 use crate::domain::account::{SessionOptions, Target};
 use crate::domain::ids::SessionName;
@@ -8,20 +10,20 @@ use crate::domain::scope::Scope;
 use crate::domain::secret::{AccessKey, Credentials};
 
 use super::probe::DENY_ALL;
-use super::{Aws, Failure, Signer, again, credentials, seconds};
+use super::{Aws, Failure, Signer, credentials, retry_busy, seconds};
 
-/// The shortest life that STS gives.
+/// The shortest session that STS issues.
 const SHORTEST: Duration = Duration::from_mins(15);
 
 /// A policy that allows reading trust policies, and whose keys are how old, and nothing else.
 const READ_ROLES: &str = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":["iam:GetRole","iam:ListRoles","iam:ListUsers","iam:ListAccessKeys","iam:GetAccessKeyLastUsed"],"Resource":"*"}}"#;
 
 impl Aws {
-    /// `sts:GetSessionToken` without a code, for 15 min: what a thief makes of a key. Never stored.
+    /// `sts:GetSessionToken` without a code, for 15 min: what a thief could do with a stolen key. Never stored.
     pub async fn session_without_mfa(&self, key: &AccessKey) -> Result<Credentials, Failure> {
         let client = self.sts(Signer::Key(key));
         let call = client.get_session_token().duration_seconds(seconds(SHORTEST));
-        let answer = again(|| call.clone().send()).await?;
+        let answer = retry_busy(|| call.clone().send()).await?;
         credentials(answer.credentials(), "sts:GetSessionToken")
     }
 
@@ -54,7 +56,7 @@ impl Aws {
         target: &Target,
     ) -> Result<String, Failure> {
         let client = self.iam(Signer::Session(session));
-        let answer = again(|| client.get_role().role_name(target.role.name()).send()).await?;
+        let answer = retry_busy(|| client.get_role().role_name(target.role.name()).send()).await?;
         let role = answer.role().filter(|role| role.arn() == target.role.as_str());
         role.and_then(|role| role.assume_role_policy_document())
             .map(decode)
@@ -71,7 +73,7 @@ impl Aws {
         let mut marker = None;
         loop {
             let page = client.list_roles().max_items(1000).set_marker(marker);
-            let answer = again(|| page.clone().send()).await?;
+            let answer = retry_busy(|| page.clone().send()).await?;
             roles.extend(answer.roles().iter().map(|role| {
                 let document = role.assume_role_policy_document().map(decode);
                 (role.arn().to_owned(), document.unwrap_or_default())
@@ -84,7 +86,7 @@ impl Aws {
     }
 }
 
-/// A target whose session may do only what a policy allows; what the trust policy asks for stays.
+/// The target with its session limited to a policy; what the trust policy requires stays.
 fn narrowed(target: &Target, policy: &str) -> Target {
     let mut target = target.clone();
     target.session = SessionOptions {
@@ -96,21 +98,9 @@ fn narrowed(target: &Target, policy: &str) -> Target {
     target
 }
 
-/// IAM sends documents percent-encoded (RFC 3986); what is no escape stays.
+/// IAM sends documents percent-encoded (RFC 3986).
 fn decode(text: &str) -> String {
-    let mut out = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&byte, after)) = rest.split_first() {
-        let hex = |at: usize| after.get(at).and_then(|digit| char::from(*digit).to_digit(16));
-        if let (b'%', Some(high), Some(low)) = (byte, hex(0), hex(1)) {
-            out.push(u8::try_from(high * 16 + low).unwrap_or_default());
-            rest = &after[2..];
-        } else {
-            out.push(byte);
-            rest = after;
-        }
-    }
-    String::from_utf8_lossy(&out).into_owned()
+    percent_decode_str(text).decode_utf8_lossy().into_owned()
 }
 
 #[cfg(test)]

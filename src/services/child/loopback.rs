@@ -1,4 +1,4 @@
-//! HTTP for this machine's own programs: 127.0.0.1 only, one request a connection, everything bounded.
+//! HTTP for programs on this machine: 127.0.0.1 only, one request per connection, size and time limited.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -19,26 +19,26 @@ use tokio::sync::Semaphore;
 
 use crate::domain::secret::Secret;
 
-/// So many connections at a time; others wait in the system's queue.
+/// How many connections are handled at a time; others wait in the system's queue.
 const MAX_CONNECTIONS: usize = 128;
-/// How long a request may take to arrive.
+/// How long a request's head may take to arrive.
 const HEAD: Duration = Duration::from_secs(5);
-/// How long a connection may last, answer included: longer than AWS may take.
+/// How long a connection may last, response included: longer than a call to AWS.
 const WHOLE: Duration = Duration::from_secs(40);
-/// The longest request, in bytes; hyper takes no less than 8192.
+/// The largest request head, in bytes; hyper's minimum is 8192.
 const LONGEST: usize = 16 * 1024;
 
-/// What goes back.
+/// A response with its whole body in memory.
 pub type HttpResponse = Response<Full<Bytes>>;
 
-/// A port of 127.0.0.1 that is ours.
+/// A listening port on 127.0.0.1.
 pub struct Port {
     listener: TcpListener,
     address: SocketAddr,
 }
 
 impl Port {
-    /// Takes a free one.
+    /// Listens on a free port.
     pub async fn open() -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
@@ -50,7 +50,7 @@ impl Port {
         self.address
     }
 
-    /// Handles every connection; the second argument says who called.
+    /// Handles every connection; the handler's second argument is the peer's address.
     pub async fn accept<F>(&self, handle: impl Fn(TcpStream, SocketAddr) -> F) -> Infallible
     where
         F: Future<Output = ()> + Send + 'static,
@@ -66,14 +66,14 @@ impl Port {
                         drop(permit);
                     });
                 }
-                // Out of descriptors, say: others must close theirs first.
+                // Out of descriptors, for example: wait until other connections close.
                 Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
             }
         }
     }
 }
 
-/// Answers the one request of a connection and closes it. A body is never read.
+/// Answers one request of a connection and closes it. A request body is never read.
 pub async fn answer<F>(stream: TcpStream, respond: impl Fn(Parts) -> F)
 where
     F: Future<Output = HttpResponse>,
@@ -92,8 +92,8 @@ where
     let _ = tokio::time::timeout(WHOLE, connection).await;
 }
 
-/// Why a request is refused, whatever it asks for: a page of a browser sent it, it was led here under
-/// another host's name (DNS rebinding), or it wants to change something.
+/// The status to reject a request with, whatever its path: a web page sent it, it names another host (DNS rebinding),
+/// or it is not a plain GET.
 pub fn refusal(parts: &Parts, address: SocketAddr) -> Option<StatusCode> {
     let mut hosts = parts.headers.get_all(header::HOST).iter();
     let named = hosts.next().map(HeaderValue::as_bytes) == Some(address.to_string().as_bytes());
@@ -111,19 +111,14 @@ pub fn refusal(parts: &Parts, address: SocketAddr) -> Option<StatusCode> {
     }
 }
 
-/// 32 random bytes as 64 hexadecimal digits.
+/// 32 random bytes in hexadecimal, for URLs and headers.
 pub fn token() -> io::Result<Secret> {
-    use std::fmt::Write;
     let mut bytes = zeroize::Zeroizing::new([0; 32]);
     getrandom::fill(&mut *bytes).map_err(|error| io::Error::other(error.to_string()))?;
-    let mut text = String::with_capacity(64);
-    for byte in bytes.iter() {
-        let _ = write!(text, "{byte:02x}");
-    }
-    Ok(Secret::new(text))
+    Ok(Secret::new(hex::encode(bytes.as_slice())))
 }
 
-/// A bare answer that nobody keeps.
+/// An empty response that must not be cached.
 pub fn status(status: StatusCode) -> HttpResponse {
     let mut answer = Response::new(Full::default());
     *answer.status_mut() = status;

@@ -17,7 +17,6 @@ use super::files::{self, ReadFrom};
 use super::paths::Paths;
 use super::stamps::Stamp;
 use crate::services::store::files::Dir;
-use crate::services::store::hex;
 
 /// Smaller configs are parsed faster than a cache is worth.
 const WORTH_IT: u64 = 128 * 1024;
@@ -102,5 +101,5 @@ fn keep(name: &str, path: &Path, paths: &Paths, understood: &LoadedConfig) -> Op
 }
 
 fn short_hash(path: &Path) -> String {
-    hex(&Sha256::digest(path.as_os_str().as_encoded_bytes())[..8])
+    hex::encode(&Sha256::digest(path.as_os_str().as_encoded_bytes())[..8])
 }

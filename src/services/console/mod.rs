@@ -1,7 +1,7 @@
-//! The web console: a role session becomes a sign-in URL, and the URL reaches the browser unseen.
+//! The web console: a role session is exchanged for a sign-in URL, which the browser gets without a trace.
 //!
-//! The URL opens the account to whoever has it, for 15 minutes. So the browser is given a link to this
-//! process that works once, and is led on from there: no argument list ever holds the URL.
+//! For 15 minutes, whoever has the URL can sign in with it. So the browser is started with a link to this process, which
+//! redirects once: the URL is never in an argument list, where other users could read it.
 //! <https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_providers_enable-console-custom-url.html>
 
 pub mod browser;
@@ -17,10 +17,10 @@ use tokio::sync::Notify;
 use super::child::loopback::{self, HttpResponse, Port};
 use crate::domain::ids::{Malformed, Region};
 use crate::domain::secret::Secret;
-use crate::domain::text::form_encoded;
+use crate::domain::text::percent_encoded;
 
 /// How long a link waits for the browser.
-const PATIENCE: Duration = Duration::from_mins(1);
+const LINK_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Where to sign in: hosts of one partition, or of an emulator.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,7 +37,7 @@ impl Site {
         format!("{}/federation", self.sign_in)
     }
 
-    /// The URL that signs a browser in and leads it to a service's page.
+    /// The URL that signs a browser in and opens a service's page.
     pub fn url(
         &self,
         token: &Secret,
@@ -50,17 +50,17 @@ impl Site {
             destination.push_str("?region=");
             destination.push_str(region.as_str());
         }
-        let mut url = String::with_capacity(16 * 1024); // never grows, so leaves no copy
+        let mut url = String::with_capacity(16 * 1024); // large enough not to be reallocated, which would leave an unwiped copy
         url.push_str(&self.federation());
         url.push_str("?Action=login&Issuer=sekisho&Destination=");
-        form_encoded(&destination, &mut url);
+        url.extend(percent_encoded(&destination));
         url.push_str("&SigninToken=");
-        form_encoded(token.expose(), &mut url);
+        url.extend(percent_encoded(token.expose()));
         Secret::new(url)
     }
 }
 
-/// A page of the console, as its address calls it: `ec2`, `s3`, `cloudformation`.
+/// A page of the console, named as in its URL: `ec2`, `s3`, `cloudformation`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Service(String);
 
@@ -71,12 +71,12 @@ impl std::str::FromStr for Service {
         if !text.is_empty() && text.len() <= 64 && text.bytes().all(plain) {
             Ok(Self(text.to_owned()))
         } else {
-            Err(Malformed("a service is named as in the console's address: ec2, s3, iam".into()))
+            Err(Malformed("expected a service as in the console's URL: ec2, s3, iam".into()))
         }
     }
 }
 
-/// A link to this process that leads one browser on, once.
+/// A link to this process that redirects one browser, once.
 pub struct Link {
     port: Port,
     shared: Arc<Shared>,
@@ -85,22 +85,22 @@ pub struct Link {
 struct Shared {
     address: SocketAddr,
     path: Secret,
-    /// Taken by the first who fetches the link.
+    /// Taken by the first request for the link.
     url: Mutex<Option<Secret>>,
     fetched: Notify,
 }
 
-/// Whether the browser came.
+/// Whether the browser fetched the link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fetched {
-    /// It did, and was led on.
+    /// It did, and was redirected.
     Yes,
-    /// Not within a minute: the link is dead.
+    /// Not within a minute; the link no longer works.
     TooLate,
 }
 
 impl Link {
-    /// A link to a URL.
+    /// A link that redirects to a URL.
     pub async fn to(url: Secret) -> io::Result<Self> {
         let port = Port::open().await?;
         let shared = Arc::new(Shared {
@@ -112,17 +112,17 @@ impl Link {
         Ok(Self { port, shared })
     }
 
-    /// What the browser is given.
+    /// The URL to start the browser with.
     pub fn address(&self) -> String {
         format!("http://{}/{}", self.shared.address, self.shared.path.expose())
     }
 
-    /// Waits for the browser, a minute at most.
+    /// Waits for the browser, up to a minute.
     pub async fn wait(self) -> Fetched {
         let accept = self.port.accept(|stream, caller| {
             let shared = Arc::clone(&self.shared);
             async move {
-                // Other users can read the browser's arguments, but not come in its place.
+                // Other users can read the link from the browser's arguments, but not fetch it.
                 if is_foreign(caller, shared.address) {
                     return;
                 }
@@ -135,7 +135,7 @@ impl Link {
         tokio::select! {
             never = accept => match never {},
             () = self.shared.fetched.notified() => Fetched::Yes,
-            () = tokio::time::sleep(PATIENCE) => Fetched::TooLate,
+            () = tokio::time::sleep(LINK_TIMEOUT) => Fetched::TooLate,
         }
     }
 }
@@ -145,7 +145,7 @@ impl Shared {
         if let Some(refused) = loopback::refusal(parts, self.address) {
             return loopback::status(refused);
         }
-        // A person's click says `none` or nothing; a page that leads here says otherwise.
+        // A browser sends `none` for a link opened by the user, and another value for one that a web page opened.
         let site = parts.headers.get("sec-fetch-site");
         if site.is_some_and(|site| site != "none") {
             return loopback::status(StatusCode::FORBIDDEN);
@@ -169,7 +169,8 @@ impl Shared {
     }
 }
 
-/// Whether another user's program holds the other end of a connection; root may, being a relay (WSL) or root.
+/// Whether another user's program has made a connection. Root is allowed: it may be a relay (WSL), and sees everything
+/// anyway.
 #[cfg(target_os = "linux")]
 fn is_foreign(caller: SocketAddr, here: SocketAddr) -> bool {
     let table = std::fs::read_to_string("/proc/net/tcp").unwrap_or_default();
@@ -177,13 +178,13 @@ fn is_foreign(caller: SocketAddr, here: SocketAddr) -> bool {
     owner(&table, caller, here).is_some_and(|uid| uid != me && uid != 0)
 }
 
-/// Nothing tells here.
+/// Not supported on this platform.
 #[cfg(not(target_os = "linux"))]
 fn is_foreign(_: SocketAddr, _: SocketAddr) -> bool {
     false
 }
 
-/// The user who holds the connection from `caller` to `here`, by `/proc/net/tcp` (`proc_net_tcp(5)`).
+/// The user who made the connection from `caller` to `here`, by `/proc/net/tcp` (`proc_net_tcp(5)`).
 #[cfg(target_os = "linux")]
 fn owner(table: &str, caller: SocketAddr, here: SocketAddr) -> Option<u32> {
     let hex = |address: SocketAddr| match address {

@@ -1,6 +1,6 @@
-//! What was learned from AWS and spares a question: whose key it is, its devices, what a role gives at most.
+//! What was learned from AWS, to spare calls: a key's owner and devices, a role's maximum duration.
 //!
-//! None of it is secret, so it lies unsealed, and the data key need live no longer than the sessions do.
+//! None of it is secret, so it is not sealed, and the data key can expire with the last session.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -11,25 +11,24 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::services::store::files::{Dir, FileError};
-use crate::services::store::hex;
 use crate::services::store::record::Name;
 
 const FILE: &str = "facts.json";
 const LOCK: &str = "facts.lock";
 const LIMIT: u64 = 1024 * 1024;
 
-/// How long a fact holds: AWS may be told otherwise in the meantime, by a new phone or an admin.
+/// How long a fact is used: it may change at AWS, with a new phone or an administrator's edit.
 const HOLDS: SignedDuration = SignedDuration::from_hours(36);
 
 /// The facts, shared by every sekisho of this user.
 pub struct Facts {
     dir: Option<PathBuf>,
-    /// What this process learned: holds even where the disk takes nothing.
-    own: RefCell<Ledger>,
+    /// What this process learned: remembered even where the file cannot be written.
+    own: RefCell<Entries>,
     warning: RefCell<Option<String>>,
 }
 
-type Ledger = BTreeMap<String, Fact>;
+type Entries = BTreeMap<String, Fact>;
 
 #[derive(Clone, Serialize, Deserialize)]
 struct Fact {
@@ -38,35 +37,35 @@ struct Fact {
 }
 
 impl Facts {
-    /// The facts in a directory. Touches nothing yet.
+    /// The facts in a directory. Reads and writes nothing yet.
     pub fn new(dir: &Path) -> Self {
         Self { dir: Some(dir.to_owned()), ..Self::in_memory() }
     }
 
-    /// Facts that end with the process.
+    /// Facts that are not written to disk.
     pub fn in_memory() -> Self {
         Self { dir: None, own: RefCell::default(), warning: RefCell::default() }
     }
 
-    /// Recalls what was remembered under a name, for 36 h.
+    /// What was remembered under a name in the last 36 h.
     pub fn recall<T: for<'de> Deserialize<'de>>(&self, name: &Name, now: Timestamp) -> Option<T> {
-        let name = hex(name);
-        let live = |ledger: &Ledger| ledger.get(&name).filter(|fact| fact.holds(now)).cloned();
+        let name = hex::encode(name);
+        let live = |entries: &Entries| entries.get(&name).filter(|fact| fact.holds(now)).cloned();
         let own = live(&self.own.borrow());
-        let fact = own.or_else(|| live(&self.look()))?;
+        let fact = own.or_else(|| live(&self.load()))?;
         serde_json::from_value(fact.what).ok()
     }
 
-    /// Remembers something that is no secret.
+    /// Remembers a value, which must not be secret.
     pub fn remember(&self, name: &Name, what: &impl Serialize, now: Timestamp) {
         let (Ok(what), Ok(until)) = (serde_json::to_value(what), now.checked_add(HOLDS)) else {
             return;
         };
         let fact = Fact { until, what };
-        self.own.borrow_mut().insert(hex(name), fact.clone());
-        self.change(|ledger| {
-            ledger.retain(|_, fact| fact.holds(now));
-            ledger.insert(hex(name), fact);
+        self.own.borrow_mut().insert(hex::encode(name), fact.clone());
+        self.change(|entries| {
+            entries.retain(|_, fact| fact.holds(now));
+            entries.insert(hex::encode(name), fact);
         });
     }
 
@@ -74,39 +73,40 @@ impl Facts {
     pub fn forget<T: for<'de> Deserialize<'de>>(&self, which: impl Fn(&T) -> bool) {
         let stays = |fact: &Fact| !T::deserialize(&fact.what).is_ok_and(|what| which(&what));
         self.own.borrow_mut().retain(|_, fact| stays(fact));
-        self.change(|ledger| ledger.retain(|_, fact| stays(fact)));
+        self.change(|entries| entries.retain(|_, fact| stays(fact)));
     }
 
-    /// Forgets everything.
+    /// Forgets every fact, of other configs too.
     pub fn clear(&self) {
         self.own.borrow_mut().clear();
-        self.change(Ledger::clear);
+        self.change(Entries::clear);
     }
 
-    /// The one line a person should see, once.
+    /// The warning to show the user; taken once.
     pub fn take_warning(&self) -> Option<String> {
         self.warning.take()
     }
 
-    fn look(&self) -> Ledger {
-        let read = |dir: &Path| Dir::open(dir)?.map_or_else(|| Ok(Ledger::new()), |dir| read(&dir));
-        let found = self.dir.as_deref().map_or_else(|| Ok(Ledger::new()), read);
+    fn load(&self) -> Entries {
+        let read =
+            |dir: &Path| Dir::open(dir)?.map_or_else(|| Ok(Entries::new()), |dir| read(&dir));
+        let found = self.dir.as_deref().map_or_else(|| Ok(Entries::new()), read);
         found.unwrap_or_else(|error| {
             self.warn(&error);
-            Ledger::new()
+            Entries::new()
         })
     }
 
-    /// Changes the file. Where that fails, what this process learned still holds in it.
-    fn change(&self, change: impl FnOnce(&mut Ledger)) {
+    /// Changes the file. Where that fails, this process still uses what it learned.
+    fn change(&self, change: impl FnOnce(&mut Entries)) {
         let Some(path) = &self.dir else { return };
         let changed = || -> Result<(), FileError> {
             let dir = Dir::create(path)?;
             let _held = dir.lock(LOCK)?;
             // A file that cannot be read is replaced.
-            let mut ledger = read(&dir).unwrap_or_default();
-            change(&mut ledger);
-            dir.write(FILE, &serde_json::to_vec(&ledger).unwrap_or_default())
+            let mut entries = read(&dir).unwrap_or_default();
+            change(&mut entries);
+            dir.write(FILE, &serde_json::to_vec(&entries).unwrap_or_default())
         };
         if let Err(error) = changed() {
             self.warn(&error);
@@ -120,14 +120,14 @@ impl Facts {
 }
 
 impl Fact {
-    /// Neither over nor from a future that a clock has jumped back from.
+    /// Neither expired, nor too far in the future because the clock jumped back.
     fn holds(&self, now: Timestamp) -> bool {
         self.until > now && self.until.duration_since(now) <= HOLDS
     }
 }
 
-/// A file that holds something else holds no facts.
-fn read(dir: &Dir) -> Result<Ledger, FileError> {
+/// A damaged file counts as empty.
+fn read(dir: &Dir) -> Result<Entries, FileError> {
     let bytes = dir.read(FILE, LIMIT)?;
     Ok(bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default())
 }

@@ -1,5 +1,5 @@
-//! The warm path: the same request was answered before, nothing it was answered from has changed, and
-//! the session still lives. No YAML is read, no runtime started, no AWS client built.
+//! The warm path: the same request was answered before, the files behind the answer have not changed, and the session
+//! has not expired. Then no YAML is read, no runtime started and no AWS client built.
 
 use std::path::Path;
 
@@ -12,11 +12,10 @@ use crate::domain::config::PromptCompat;
 
 use super::sessions::{self, CachedSession, RoleOrigin};
 use crate::services::config::stamps::Stamp;
-use crate::services::store::hex;
 use crate::services::store::record::{Name, RecordKind};
 use crate::services::store::vault::Vault;
 
-/// The variables that change an answer. Their values are part of the request.
+/// The variables that an answer depends on. Their values are part of the request.
 const VARIABLES: [&str; 6] = [
     "AWS_REGION",
     "SEKISHO_REGION",
@@ -26,7 +25,7 @@ const VARIABLES: [&str; 6] = [
     "AWS_CONFIG_FILE",
 ];
 
-/// What was asked: everything an answer depends on, but for the files.
+/// A request: everything that an answer depends on, except the files.
 #[derive(Serialize)]
 pub struct WarmRequest<'a> {
     version: &'static str,
@@ -38,20 +37,20 @@ pub struct WarmRequest<'a> {
     variables: [Option<String>; VARIABLES.len()],
 }
 
-/// The answer that was given.
+/// A cached answer to a request.
 #[derive(Serialize, Deserialize)]
 pub struct WarmAnswer {
     stamps: Vec<Stamp>,
-    /// The target with everything decided; its guard is asked again.
+    /// The resolved target; its guard is checked again.
     pub target: Target,
-    /// Where its session lies, by device.
+    /// The names of its sessions in the vault, one for each device.
     sessions: Vec<Name>,
-    /// What the child's environment is told besides.
+    /// Which other tool's prompt variables the child gets.
     pub compat: PromptCompat,
 }
 
 impl<'a> WarmRequest<'a> {
-    /// The request of a target by its name, as it was typed.
+    /// A request for a target by its name, as it was typed.
     pub fn new(config: &'a Path, target: &'a str, overrides: &'a Overrides) -> Self {
         Self {
             version: env!("CARGO_PKG_VERSION"),
@@ -69,14 +68,14 @@ impl<'a> WarmRequest<'a> {
         Sha256::digest(serde_json::to_vec(self).unwrap_or_default()).into()
     }
 
-    /// The answer that was given before, if it still holds.
+    /// The cached answer, if the files behind it have not changed.
     pub fn answer(&self, vault: &Vault, now: Timestamp) -> Option<WarmAnswer> {
         let bytes = vault.get(RecordKind::Warm, &self.name(), now)?;
         let answer: WarmAnswer = serde_json::from_slice(&bytes).ok()?;
         answer.stamps.iter().all(Stamp::holds).then_some(answer)
     }
 
-    /// Keeps an answer for the next time, as long as its session lives.
+    /// Caches an answer until its session expires.
     pub fn keep(&self, vault: &Vault, answer: &WarmAnswer, expires: Timestamp, now: Timestamp) {
         if let Ok(bytes) = serde_json::to_vec(answer) {
             vault.put(RecordKind::Warm, &self.name(), &bytes, expires, now);
@@ -85,7 +84,7 @@ impl<'a> WarmRequest<'a> {
 }
 
 impl WarmAnswer {
-    /// An answer, and the files it comes from.
+    /// An answer, and the state of the files behind it.
     pub fn new(
         stamps: Vec<Stamp>,
         target: Target,
@@ -95,7 +94,7 @@ impl WarmAnswer {
         Self { stamps, target, sessions, compat }
     }
 
-    /// Its session, the one that lives longest.
+    /// Its session; of several, the one that expires last.
     pub fn session(&self, vault: &Vault, now: Timestamp) -> Option<CachedSession<RoleOrigin>> {
         self.sessions
             .iter()
@@ -104,7 +103,7 @@ impl WarmAnswer {
     }
 }
 
-/// Values may be long, and one of them is a session token.
+/// Hashed, because values may be long, and one of them is a session token.
 fn hashed(value: &[u8]) -> String {
-    hex(&Sha256::digest(value)[..8])
+    hex::encode(&Sha256::digest(value)[..8])
 }

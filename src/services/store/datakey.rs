@@ -1,4 +1,4 @@
-//! Where the data key of the sealed sessions lies: somewhere that a stolen disk does not have.
+//! Where the data key of the sealed sessions is kept: not on the disk, so that a stolen disk does not have it.
 
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -10,21 +10,21 @@ use zeroize::Zeroizing;
 
 use super::files::Dir;
 use super::kernel::{self, Key};
-use super::{guard, hex, keychain};
+use super::{guard, keychain};
 
 const NO_RUNTIME: &str = "there is no XDG_RUNTIME_DIR";
 
-/// A home for the data key.
+/// A place to keep the data key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeyPlace {
     /// The kernel's user keyring: in memory, expires by itself, needs no daemon.
     Kernel,
     /// The OS keychain: Secret Service, macOS Keychain.
     Keychain,
-    /// A file in `$XDG_RUNTIME_DIR`, where that is a tmpfs of one's own. Weaker: any program of the person's
-    /// reads it as it reads the sessions.
+    /// A file in `$XDG_RUNTIME_DIR`, where that is a private tmpfs. Weaker: any program of the user can read it, and
+    /// the sealed sessions too.
     Runtime,
-    /// The same file on any disk, which protects nothing: for a demo, whose sessions open nothing.
+    /// The same file on any disk, which protects nothing: for a demo, whose sessions are worthless.
     Demo,
 }
 
@@ -69,32 +69,32 @@ impl KeyPlace {
 /// The data key of one directory of sealed records.
 pub struct DataKeys {
     places: &'static [KeyPlace],
-    /// The name of this directory's key: a demo or a second home never meets the real one.
+    /// The name of this directory's key: a demo or a second home directory never uses the real one.
     id: String,
     runtime: Option<PathBuf>,
-    settled: Mutex<Settled>,
+    working: Mutex<WorkingPlace>,
 }
 
-/// What is known of the places; one that has failed is not asked again.
+/// Which of the places works, as far as is known; one that has failed is not tried again.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Settled {
-    /// None has been tried.
-    Unknown,
+pub enum WorkingPlace {
+    /// None has been tried yet.
+    Untried,
     /// This one works.
-    At(KeyPlace),
+    Found(KeyPlace),
     /// None works, and why.
-    Nowhere(String),
+    Missing(String),
 }
 
 impl DataKeys {
-    /// The keys for the records in `dir`, to be kept in one of `places`, best first.
+    /// The data key for the records in `dir`, kept in one of `places`, best first.
     pub fn new(dir: &Path, places: &'static [KeyPlace], runtime: Option<&Path>) -> Self {
         let digest = Sha256::digest(dir.as_os_str().as_encoded_bytes());
         Self {
             places,
-            id: format!("data-key:v1:{}", hex(&digest[..8])),
+            id: format!("data-key:v1:{}", hex::encode(&digest[..8])),
             runtime: runtime.map(Path::to_owned),
-            settled: Mutex::new(Settled::Unknown),
+            working: Mutex::new(WorkingPlace::Untried),
         }
     }
 
@@ -117,44 +117,48 @@ impl DataKeys {
 
     /// The key to seal with, made where there is none, and kept until `until`.
     ///
-    /// The caller holds the lock of the directory. `Err` is one line for each place that refused.
+    /// The caller holds the lock of the directory. `Err` lists why each place failed.
     pub fn take(&self, until: Timestamp, now: Timestamp) -> Result<(KeyPlace, Key), String> {
-        let settled = guard(&self.settled).clone();
-        if let Settled::Nowhere(why) = settled {
+        let working = guard(&self.working).clone();
+        if let WorkingPlace::Missing(why) = working {
             return Err(why);
         }
-        let failed_before = |place: &&KeyPlace| match &settled {
-            Settled::At(works) => **place != *works,
+        let failed_before = |place: &&KeyPlace| match &working {
+            WorkingPlace::Found(known) => **place != *known,
             _ => false,
         };
-        let mut refusals = Vec::new();
+        let mut errors = Vec::new();
         for place in self.places.iter().skip_while(failed_before).copied() {
             match self.take_at(place, until, now) {
                 Ok(key) => {
-                    *guard(&self.settled) = Settled::At(place);
+                    *guard(&self.working) = WorkingPlace::Found(place);
                     return Ok((place, key));
                 }
-                Err(refusal) => refusals.push(refusal),
+                Err(error) => errors.push(error),
             }
         }
-        let why = refusals.join("; ");
-        *guard(&self.settled) = Settled::Nowhere(why.clone());
+        let why = errors.join("; ");
+        *guard(&self.working) = WorkingPlace::Missing(why.clone());
         Err(why)
     }
 
-    /// What is known of the places. Asks the kernel at most, never a daemon.
-    pub fn settled(&self) -> Settled {
-        let settled = guard(&self.settled).clone();
+    /// Which place works, as far as can be known without asking a daemon.
+    pub fn working_place(&self) -> WorkingPlace {
+        let working = guard(&self.working).clone();
         let kernel_first = self.places.first() == Some(&KeyPlace::Kernel);
-        if settled == Settled::Unknown && kernel_first && kernel::get(&self.kernel_name()).is_ok() {
-            return Settled::At(KeyPlace::Kernel);
+        if working == WorkingPlace::Untried
+            && kernel_first
+            && kernel::get(&self.kernel_name()).is_ok()
+        {
+            return WorkingPlace::Found(KeyPlace::Kernel);
         }
-        settled
+        working
     }
 
-    /// Destroys the key wherever it lies. Records sealed with it can never be opened again.
+    /// Destroys the key wherever it is kept. Records sealed with it can never be opened again.
     ///
-    /// `used` are the places that records name: a failure there counts, and a daemon is asked only there.
+    /// `used` are the places that records name. Only a failure in one of these is an error, and a keychain is opened only
+    /// if it is among them.
     pub fn revoke(&self, used: &[KeyPlace]) -> Result<(), String> {
         let mut failures = Vec::new();
         for place in self.places {
@@ -203,7 +207,7 @@ impl DataKeys {
         Ok(key)
     }
 
-    /// The runtime directory, if it is what its place asks for: private, and but for a demo in memory.
+    /// The runtime directory, if it is private and in memory; a demo's may be on disk.
     fn runtime_dir(
         &self,
         place: KeyPlace,
@@ -215,7 +219,7 @@ impl DataKeys {
         let base = path.parent().unwrap_or(path);
         match Dir::open(base).map_err(text)? {
             Some(dir) if place == KeyPlace::Demo || dir.is_in_memory() => open(path).map_err(text),
-            Some(_) => Err("XDG_RUNTIME_DIR lies on a disk".into()),
+            Some(_) => Err("XDG_RUNTIME_DIR is on a disk".into()),
             None => Ok(None),
         }
     }
@@ -235,7 +239,7 @@ fn new_key() -> Result<Key, String> {
     Ok(key)
 }
 
-/// A key with its end, for the places that forget nothing by themselves.
+/// A key with its expiry, for the places that do not expire keys by themselves.
 pub fn pack(key: &Key, until: Timestamp) -> Zeroizing<Vec<u8>> {
     let mut kept = Zeroizing::new(Vec::with_capacity(40));
     kept.extend_from_slice(&until.as_second().to_be_bytes());
@@ -243,7 +247,7 @@ pub fn pack(key: &Key, until: Timestamp) -> Zeroizing<Vec<u8>> {
     kept
 }
 
-/// The key behind its end; `None` when that has come, or where the bytes are not a packed key.
+/// The packed key; `None` once it has expired, or where the bytes are not a packed key.
 pub fn unpack(kept: &[u8], now: Timestamp) -> Option<Key> {
     let (until, key) = kept.split_first_chunk()?;
     let key: &[u8; 32] = key.try_into().ok()?;

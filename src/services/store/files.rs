@@ -1,4 +1,4 @@
-//! Files of our own: opened by descriptor, never through a link, checked after opening, replaced whole.
+//! sekisho's own files: opened by descriptor, never through a link, checked after opening, replaced atomically.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{DirBuilder, File, Permissions, TryLockError};
@@ -20,26 +20,26 @@ use crate::domain::text::sanitize;
 /// How the names of half-written files start; `sweep` finds them by it.
 const TEMPORARY: &str = ".tmp-";
 
-/// How long somebody else's short write may hold us up.
+/// How long to wait for another process's short write.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A file or directory that cannot be used, and why.
 #[derive(Debug, thiserror::Error)]
 #[error("{} {why}", sanitize(&path.to_string_lossy()))]
 pub struct FileError {
-    /// Which one.
+    /// The file or directory.
     pub path: PathBuf,
     /// What is wrong with it.
     pub why: Why,
 }
 
-/// What is wrong with a file or directory; reads on after its path.
+/// What is wrong with a file or directory; worded to follow its path.
 #[derive(Debug, thiserror::Error)]
 pub enum Why {
-    /// Somebody else could have written it.
+    /// Another user could have written it.
     #[error("belongs to another user")]
     Foreign,
-    /// Its mode lets others in.
+    /// Its mode gives other users access.
     #[error("is open to other users (mode {mode:03o})")]
     Open {
         /// The permission bits it has.
@@ -47,22 +47,22 @@ pub enum Why {
         /// The permission bits it should have.
         wanted: u32,
     },
-    /// A link stands where a file or directory of ours should.
+    /// A link, or something else than the file or directory expected.
     #[error("is a link or not of the kind expected")]
     Link,
-    /// It is larger than anything we write.
+    /// It is larger than anything sekisho writes there.
     #[error("is longer than {0} bytes")]
     TooLong(u64),
     /// Another process has held its lock for too long.
     #[error("is locked by another process")]
     Locked,
-    /// The system said no.
+    /// The system call failed.
     #[error("{0}")]
     Io(#[from] io::Error),
 }
 
 impl FileError {
-    /// The three lines for a person; `what` says what failed because of it.
+    /// The three lines for a person; `what` is what could not be done because of it.
     pub fn fault(&self, what: impl Into<String>) -> Fault {
         let path = self.path.to_string_lossy();
         let quoted = shlex::try_quote(&path).unwrap_or_default();
@@ -71,7 +71,7 @@ impl FileError {
             Why::Foreign => fault.fix(format!("sudo chown -R \"$(id -un)\" {quoted}")),
             Why::Open { wanted, .. } => fault.fix(format!("chmod {wanted:o} {quoted}")),
             Why::Link | Why::TooLong(_) => fault.fix(format!("move it away: mv {quoted} ~/")),
-            Why::Locked => fault.fix("wait for the other sekisho, or end it"),
+            Why::Locked => fault.fix("wait for the other process, or stop it"),
             Why::Io(_) => fault.fix("sekisho doctor"),
         }
     }
@@ -87,19 +87,19 @@ impl FileError {
     }
 }
 
-/// A directory of our own, held open: nobody can swap it under us.
+/// A directory of sekisho's, held open: it cannot be replaced while in use.
 pub struct Dir {
     fd: File,
     path: PathBuf,
 }
 
 impl Dir {
-    /// Opens a directory that must be ours and closed to others; `None` where there is none.
+    /// Opens a directory, if it exists; it must belong to this user and be closed to others.
     pub fn open(path: &Path) -> Result<Option<Self>, FileError> {
         Self::open_at(CWD, path, path)
     }
 
-    /// Opens a directory of ours that lies in another one of ours: neither may be a link.
+    /// The same for a directory inside another one of sekisho's: neither may be a link.
     pub fn open_inside(path: &Path) -> Result<Option<Self>, FileError> {
         let (outer, name) = outer_and_name(path);
         Self::open(outer)?.map_or(Ok(None), |outer| Self::open_at(&outer.fd, name, path))
@@ -117,7 +117,7 @@ impl Dir {
         Ok(Some(Self { fd, path }))
     }
 
-    /// Opens a directory of ours, and makes it and its parents (0700) where they are missing.
+    /// Opens a directory of sekisho's, creating it and its parents (0700) where they are missing.
     pub fn create(path: &Path) -> Result<Self, FileError> {
         if let Some(dir) = Self::open(path)? {
             return Ok(dir);
@@ -127,7 +127,7 @@ impl Dir {
         Self::open(path)?.ok_or_else(|| FileError::at(path.to_owned())(Errno::NOENT))
     }
 
-    /// The same inside another directory of ours: neither may be a link.
+    /// The same inside another directory of sekisho's: neither may be a link.
     pub fn create_inside(path: &Path) -> Result<Self, FileError> {
         let (outer, name) = outer_and_name(path);
         let outer = Self::create(outer)?;
@@ -139,14 +139,14 @@ impl Dir {
             .ok_or_else(|| FileError::at(path.to_owned())(Errno::NOENT))
     }
 
-    /// Where it is.
+    /// The path it was opened by, for messages.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Reads a whole file of at most `limit` bytes; `None` where there is none.
+    /// Reads a file of at most `limit` bytes, if there is one.
     pub fn read(&self, name: &str, limit: u64) -> Result<Option<Zeroizing<Vec<u8>>>, FileError> {
-        // Without NONBLOCK a planted FIFO would hold us up for ever.
+        // Without NONBLOCK, opening a planted FIFO would block for ever.
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let fd = match rustix::fs::openat(&self.fd, name, flags, Mode::empty()) {
             Ok(fd) => File::from(fd),
@@ -166,7 +166,7 @@ impl Dir {
         }
     }
 
-    /// Replaces a file whole (0600), or leaves the old one as it was.
+    /// Replaces a file (0600); on failure the old one stays as it was.
     ///
     /// The bytes are on the disk when this returns.
     pub fn write(&self, name: &str, bytes: &[u8]) -> Result<(), FileError> {
@@ -175,7 +175,7 @@ impl Dir {
             .map_err(|error| FileError { path: self.path.join(name), why: error.into() })
     }
 
-    /// Removes a file; whether there was one.
+    /// Removes a file; returns whether there was one.
     pub fn remove(&self, name: &str) -> Result<bool, FileError> {
         match rustix::fs::unlinkat(&self.fd, name, AtFlags::empty()) {
             Ok(()) => rustix::fs::fsync(&self.fd).map(|()| true).map_err(self.error(name)),
@@ -184,12 +184,12 @@ impl Dir {
         }
     }
 
-    /// Gives a file another name, in the place of any file of that name.
+    /// Renames a file, replacing any file of that name.
     pub fn rename(&self, from: &str, to: &str) -> Result<(), FileError> {
         rustix::fs::renameat(&self.fd, from, &self.fd, to).map_err(self.error(from))
     }
 
-    /// The names in it, without half-written files; in no order.
+    /// The names of its files, without half-written ones; in no order.
     pub fn names(&self) -> Result<Vec<String>, FileError> {
         let names = self.all_names()?;
         let own = |name: &OsString| !name.as_bytes().starts_with(TEMPORARY.as_bytes());
@@ -210,8 +210,8 @@ impl Dir {
         Ok(())
     }
 
-    /// Opens a file to lock, and makes it where it is missing. It is never removed: a lock on a
-    /// removed file would hold nobody back.
+    /// Opens a file to lock, creating it where it is missing. It is never removed: a lock on a removed file would
+    /// exclude no other process.
     pub fn lock_file(&self, name: &str) -> Result<File, FileError> {
         let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let mode = Mode::RUSR | Mode::WUSR;
@@ -224,7 +224,7 @@ impl Dir {
 
     /// Takes the lock of a short critical section, waiting a few seconds at most.
     ///
-    /// Dropping the file releases it; so does the holder's death.
+    /// It is released when the file is dropped, or when the process dies.
     pub fn lock(&self, name: &str) -> Result<File, FileError> {
         let file = self.lock_file(name)?;
         let path = || self.path.join(name);
@@ -247,7 +247,7 @@ impl Dir {
         }
     }
 
-    /// Whether it lies in memory only (tmpfs), so that nothing in it reaches a disk.
+    /// Whether it is in memory only (tmpfs), so that nothing in it is written to a disk.
     #[cfg(target_os = "linux")]
     pub fn is_in_memory(&self) -> bool {
         /// `TMPFS_MAGIC` of linux/magic.h.
@@ -256,7 +256,7 @@ impl Dir {
             .is_ok_and(|fs| u64::try_from(fs.f_type).is_ok_and(|kind| kind == TMPFS))
     }
 
-    /// Whether it lies in memory only: nothing tells here.
+    /// Not supported on this platform.
     #[cfg(not(target_os = "linux"))]
     pub fn is_in_memory(&self) -> bool {
         false
@@ -280,10 +280,10 @@ impl Dir {
     }
 }
 
-/// Replaces a file that the person may have linked on purpose (`~/.aws/config`): the link stays, its
-/// target is replaced whole, mode and group kept. A new file is 0600.
+/// Replaces a file that the user may have linked on purpose (`~/.aws/config`): the link stays, its target is replaced,
+/// with its mode and group kept. A new file is 0600.
 ///
-/// Refuses a target that belongs to somebody else or leads nowhere.
+/// Fails where the target belongs to another user or does not exist.
 pub fn write_through(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     let fail = |why| {
         let path = path.to_owned();
@@ -292,7 +292,7 @@ pub fn write_through(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     let io = |error: io::Error| fail(error.into());
     let target = match path.canonicalize() {
         Ok(target) => target,
-        // Nothing is there yet, not even a link that leads nowhere.
+        // There is nothing yet, not even a dangling link.
         Err(error) if error.kind() == io::ErrorKind::NotFound && !path.is_symlink() => path.into(),
         Err(error) => return Err(io(error)),
     };
@@ -316,7 +316,7 @@ pub fn write_through(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
         let group = Gid::from_raw(old.gid());
         let keeps_group = file.metadata()?.gid() == old.gid();
         if !keeps_group && rustix::fs::fchown(file, None, Some(group)).is_err() {
-            mode &= 0o707; // what the old group might do, another may not
+            mode &= 0o707; // the group changes, so its permissions go
         }
         file.set_permissions(Permissions::from_mode(mode))
     })
@@ -330,7 +330,7 @@ fn replace(
     bytes: &[u8],
     set_mode: impl FnOnce(&File) -> io::Result<()>,
 ) -> io::Result<()> {
-    let temporary = format!("{TEMPORARY}{}", super::hex(&super::random::<8>()?));
+    let temporary = format!("{TEMPORARY}{}", hex::encode(super::random::<8>()?));
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let mode = Mode::RUSR | Mode::WUSR;
     let mut file = File::from(rustix::fs::openat(dir, &temporary, flags, mode)?);
@@ -344,13 +344,13 @@ fn replace(
     written.and_then(|()| dir.sync_all())
 }
 
-/// A directory's own name, and the directory that it lies in.
+/// The directory that contains `path`, and its name there.
 fn outer_and_name(path: &Path) -> (&Path, &Path) {
     let outer = path.parent().unwrap_or(path);
     (outer, path.strip_prefix(outer).unwrap_or(path))
 }
 
-/// Holds an open file (wanted: 0600) or directory (0700) to its kind, its owner and its mode; its size.
+/// Checks the kind, owner and mode of an open file (`wanted`: 0600) or directory (0700); returns its size.
 fn check(open: &File, path: &Path, wanted: u32) -> Result<u64, FileError> {
     let fail = |why| {
         let path = path.to_owned();

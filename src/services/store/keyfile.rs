@@ -19,8 +19,8 @@ use zeroize::Zeroizing;
 use super::cipher;
 use super::files::{Dir, FileError};
 use super::kernel::{self, Key};
+use super::random;
 use super::slot::Slot;
-use super::{hex, random};
 use crate::domain::fault::{Exit, Fault};
 use crate::domain::secret::Secret;
 use crate::domain::text::sanitize;
@@ -33,10 +33,10 @@ const HEADER: usize = SALT_AT + 16;
 const CHECKSUM: usize = 8;
 const LIMIT: u64 = 64 * 1024;
 
-/// How long the kernel remembers the key that a passphrase opened, from its last use.
+/// How long the kernel remembers the key derived from a passphrase, since its last use.
 const REMEMBERED: Duration = Duration::from_hours(24);
 
-/// What the person is asked for.
+/// Which passphrase to prompt for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Passphrase {
     /// The one that the file is sealed with.
@@ -45,21 +45,21 @@ pub enum Passphrase {
     New,
 }
 
-/// Why no passphrase was given.
+/// Why there is no passphrase.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum Unasked {
-    /// The person is asked on the screen, and the next request brings the answer.
+    /// The switcher prompts for it, and retries the request with the answer.
     #[error("the key file's passphrase is asked for first")]
     NotYet,
-    /// Nobody can be asked.
+    /// There is no terminal to prompt on.
     #[error("{}", .0.what)]
     Never(Fault),
 }
 
-/// Asks the person for a passphrase.
+/// Prompts for a passphrase.
 pub type Ask<'a> = dyn FnMut(Passphrase) -> Result<Secret, Unasked> + 'a;
 
-/// Why the sealed file did not give or take the key.
+/// Why a sealed file could not be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyFileError {
     /// It is not the passphrase that the file was sealed with.
@@ -68,13 +68,13 @@ pub enum KeyFileError {
     /// An empty passphrase protects nothing.
     #[error("the passphrase is empty")]
     EmptyPassphrase,
-    /// The file is not whole.
+    /// Its checksum or its format is wrong.
     #[error("the key file {} is damaged", .0.display())]
     Damaged(PathBuf),
-    /// Written by a sekisho after this one.
+    /// Written by a newer sekisho.
     #[error("the key file {} was written by a newer sekisho", .0.display())]
     Future(PathBuf),
-    /// The file asks for a derivation too cheap to protect, or too dear for this machine.
+    /// Its header asks for a key derivation too cheap to protect the key, or too expensive for this machine.
     #[error("the key file {} asks for an unreasonable key derivation", .0.display())]
     Unreasonable(PathBuf),
     /// It cannot be read or written.
@@ -83,7 +83,7 @@ pub enum KeyFileError {
     /// The passphrase was not given.
     #[error(transparent)]
     Unasked(#[from] Unasked),
-    /// The system failed.
+    /// No random bytes, or not enough memory for the key derivation.
     #[error("the key file cannot be sealed: {0}")]
     System(#[from] Errno),
 }
@@ -91,20 +91,19 @@ pub enum KeyFileError {
 impl KeyFileError {
     /// The three lines for a person.
     pub fn fault(&self) -> Fault {
-        const ANEW: &str =
-            "restore it from a backup, or begin anew: sekisho key remove, sekisho key add";
+        const ANEW: &str = "restore it from a backup, or start again: `sekisho key remove`, then `sekisho key add`";
         let fault = Fault::new(Exit::Fault, sanitize(&self.to_string()));
         match self {
             Self::WrongPassphrase => fault
                 .because("it was mistyped, or the keyboard layout or Caps Lock differs")
                 .fix("try again; a forgotten passphrase cannot be recovered")
-                .fix("sekisho key remove, then sekisho key add with the key itself or a new one"),
-            Self::EmptyPassphrase => fault.fix("choose one that nobody guesses"),
+                .fix("`sekisho key remove`, then `sekisho key add` with the same key or a new one"),
+            Self::EmptyPassphrase => fault.fix("choose one that is hard to guess"),
             Self::Damaged(_) => {
-                fault.because("the disk, a sync program or an editor changed it").fix(ANEW)
+                fault.because("a disk error, a sync program or an editor changed it").fix(ANEW)
             }
             Self::Future(_) => fault.fix("update sekisho: cargo install sekisho"),
-            Self::Unreasonable(_) => fault.because("somebody changed its header").fix(ANEW),
+            Self::Unreasonable(_) => fault.because("its header was changed").fix(ANEW),
             Self::File(error) => error.fault("the key file cannot be used"),
             Self::Unasked(Unasked::Never(why)) => why.clone(),
             Self::Unasked(Unasked::NotYet) => fault.fix("sekisho login"),
@@ -119,12 +118,12 @@ pub struct KeyFile {
 }
 
 impl KeyFile {
-    /// Key files in `dir`. Touches nothing yet.
+    /// Key files in `dir`. Reads and writes nothing yet.
     pub fn new(dir: &Path) -> Self {
         Self { dir: dir.to_owned() }
     }
 
-    /// Opens a slot; `None` where nothing is stored.
+    /// Opens a slot's file, if there is one.
     pub(super) fn read(
         &self,
         slot: &Slot,
@@ -134,7 +133,7 @@ impl KeyFile {
         Ok(opened.map(|Opened { plain, .. }| plain))
     }
 
-    /// Seals a slot anew. An existing file is replaced only by whoever knows its passphrase, which stays.
+    /// Seals a slot's file. Replacing one needs its passphrase, which stays the same.
     pub(super) fn write(
         &self,
         slot: &Slot,
@@ -145,7 +144,7 @@ impl KeyFile {
             (header, key)
         } else {
             let header = Header::fresh()?;
-            let key = header.derive(&asked(ask, Passphrase::New)?)?;
+            let key = header.derive(&prompt(ask, Passphrase::New)?)?;
             (header, key)
         };
         Dir::create_inside(&self.dir)?
@@ -154,7 +153,7 @@ impl KeyFile {
         Ok(())
     }
 
-    /// Removes a slot, and what the kernel remembers of its passphrase; whether there was one.
+    /// Removes a slot's file, and the derived key that the kernel remembers; returns whether there was one.
     pub(super) fn remove(&self, slot: &Slot) -> Result<bool, KeyFileError> {
         self.forget_passphrase(slot);
         match Dir::open_inside(&self.dir)? {
@@ -163,7 +162,7 @@ impl KeyFile {
         }
     }
 
-    /// Makes the next reading ask for the passphrase again.
+    /// Makes the next read prompt for the passphrase again.
     pub fn forget_passphrase(&self, slot: &Slot) {
         if let Ok(Some(record)) = self.record(slot)
             && let Ok(header) = Header::read(&record, &self.path(slot))
@@ -172,16 +171,16 @@ impl KeyFile {
         }
     }
 
-    /// Proves that files can be written here.
+    /// Tests that files can be written here.
     pub(super) fn probe(&self) -> Result<(), KeyFileError> {
         let dir = Dir::create_inside(&self.dir)?;
-        let name = format!("probe-{}", hex(&random::<8>()?));
-        dir.write(&name, b"sekisho tries whether it can write here")?;
+        let name = format!("probe-{}", hex::encode(random::<8>()?));
+        dir.write(&name, b"sekisho tests whether it can write here")?;
         dir.remove(&name)?;
         Ok(())
     }
 
-    /// Opens with the key that the kernel remembers, else with a passphrase that is then remembered.
+    /// Opens with the derived key that the kernel remembers, otherwise with the passphrase, whose key it then remembers.
     fn open(&self, slot: &Slot, ask: &mut Ask<'_>) -> Result<Option<Opened>, KeyFileError> {
         let Some(record) = self.record(slot)? else {
             return Ok(None);
@@ -194,7 +193,7 @@ impl KeyFile {
             let _ = kernel::keep(&header.kernel_name(), REMEMBERED);
             return Ok(Some(Opened { header, key, plain }));
         }
-        let key = header.derive(&asked(ask, Passphrase::Existing)?)?;
+        let key = header.derive(&prompt(ask, Passphrase::Existing)?)?;
         let plain = unseal(slot, &key, &record).ok_or(KeyFileError::WrongPassphrase)?;
         header.remember(&key);
         Ok(Some(Opened { header, key, plain }))
@@ -212,7 +211,7 @@ impl KeyFile {
     }
 }
 
-/// A key file whose passphrase is known.
+/// A key file that was opened.
 struct Opened {
     header: Header,
     key: Key,
@@ -223,7 +222,7 @@ struct Opened {
 pub struct Header([u8; HEADER]);
 
 impl Header {
-    /// 64 MiB and three passes: 0.2 s, above the OWASP recommendation.
+    /// 64 MiB and three passes: 0.2 s, more than OWASP recommends.
     const COST: (u32, u32, u32) = (64 * 1024, 3, 1);
 
     fn fresh() -> Result<Self, Errno> {
@@ -239,7 +238,7 @@ impl Header {
         Ok(Self(bytes))
     }
 
-    /// Reads the start of a key file, of which the checksum must be right; `path` is for the error.
+    /// Reads the header of a key file, and verifies the checksum; `path` is for the error.
     pub fn read(record: &[u8], path: &Path) -> Result<Self, KeyFileError> {
         let damaged = || KeyFileError::Damaged(path.to_owned());
         let (start, _) = record.split_first_chunk().ok_or_else(damaged)?;
@@ -247,7 +246,7 @@ impl Header {
         if !start.starts_with(MAGIC) {
             return Err(damaged());
         }
-        // A newer version may end otherwise, so it is told before the checksum.
+        // Before the checksum: a newer version may have another one.
         if start[8] > VERSION {
             return Err(KeyFileError::Future(path.to_owned()));
         }
@@ -281,7 +280,7 @@ impl Header {
         Ok(key)
     }
 
-    /// Where the kernel refuses, the passphrase is asked for each time.
+    /// Where the kernel keyring does not work, the passphrase is prompted for each time.
     fn remember(&self, key: &Key) {
         let _ = kernel::put(&self.kernel_name(), key, REMEMBERED);
     }
@@ -294,7 +293,7 @@ impl Header {
 
     fn kernel_name(&self) -> String {
         let digest = Sha256::digest(&self.0[SALT_AT..]);
-        format!("sekisho:file-key:v1:{}", hex(&digest[..8]))
+        format!("sekisho:file-key:v1:{}", hex::encode(&digest[..8]))
     }
 }
 
@@ -303,7 +302,7 @@ fn unseal(slot: &Slot, key: &Key, record: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     cipher::open(key, slot.name().as_bytes(), HEADER, sealed)
 }
 
-fn asked(ask: &mut Ask<'_>, which: Passphrase) -> Result<Secret, KeyFileError> {
+fn prompt(ask: &mut Ask<'_>, which: Passphrase) -> Result<Secret, KeyFileError> {
     let passphrase = ask(which)?;
     if passphrase.is_empty() {
         return Err(KeyFileError::EmptyPassphrase);

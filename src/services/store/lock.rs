@@ -1,9 +1,9 @@
 //! One prompt: of all the processes that need the same auth session, one asks for the code.
 //!
-//! The lock is a handful of *slots*, files locked by the kernel for as long as their holder lives. Usually the
-//! first slot is all there is. A waiter who takes an abandoned prompt over takes the next slot; the earlier
-//! holder sees that it is superseded, closes its prompt and waits like the others. Slots change hands only
-//! under the *gate*, a lock held for microseconds.
+//! The lock is a few *slots*: files that the kernel keeps locked for as long as their holder lives. Usually only the
+//! first slot is used. A waiter that takes an abandoned prompt over locks the next slot; the earlier holder sees
+//! that it is superseded, closes its prompt and waits like the others. Slots are examined and locked only under the
+//! *gate*, a lock held for microseconds.
 
 use std::fs::{File, TryLockError};
 use std::io::{Read, Seek, Write};
@@ -13,39 +13,39 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use super::files::{Dir, FileError, Why};
-use super::hex;
 use super::record::Name;
 use crate::domain::text::sanitize;
 
 /// How old a prompt must be before a waiter may take it over.
-pub const ABANDONED: SignedDuration = SignedDuration::from_secs(10);
+const ABANDONED: SignedDuration = SignedDuration::from_secs(10);
 
-/// How often one identity's prompt can be taken over while all earlier holders sit stopped.
+/// One more than how often a prompt can be taken over while all earlier holders are still stopped.
 const SLOTS: usize = 4;
 
 const SHORTEST_PAUSE: Duration = Duration::from_millis(20);
 const LONGEST_PAUSE: Duration = Duration::from_millis(250);
 
-/// The right to prompt for one auth identity.
+/// The lock on prompting for one auth identity.
 pub struct PromptLock {
     dir: Dir,
     base: String,
 }
 
-/// Who prompts now.
+/// The process that prompts now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LockHolder {
-    /// Its process.
+    /// Its process id; 0 if unknown.
     pub pid: u32,
-    /// When it began, UTC.
+    /// When it began to prompt, UTC.
     pub since: Timestamp,
-    /// What it does, fit for a screen: `exec dev-tanaka/Developer`.
+    /// The sekisho command it runs, sanitized: `exec dev-tanaka/Developer`.
     pub verb: String,
     order: u64,
 }
 
 impl LockHolder {
-    /// Reads what a holder wrote about itself; a line that cannot be read is an unknown holder, long since there.
+    /// Reads what a holder wrote into its slot. A line that cannot be read counts as an old, unknown holder: it may be
+    /// taken over.
     pub fn read(line: &[u8]) -> Self {
         let line = String::from_utf8_lossy(line);
         let mut words = line.trim_end().splitn(4, ' ');
@@ -68,106 +68,109 @@ impl LockHolder {
     }
 }
 
-/// The right to prompt, held until dropped, or until the process dies.
+/// A held prompt lock; released when dropped, or when the process dies.
 pub struct PromptGuard {
     order: u64,
     _slot: File,
 }
 
-/// The answer to a try.
+/// The result of trying to take the prompt lock.
 pub enum LockAttempt {
-    /// It is this process's turn.
-    Mine(PromptGuard),
+    /// This process may prompt.
+    Acquired(PromptGuard),
     /// Another process prompts.
-    Busy(LockHolder),
+    HeldBy(LockHolder),
 }
 
-/// What a waiter wants after it has seen who prompts.
+/// What a waiter does once it knows who prompts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WaiterChoice {
-    /// Go on waiting.
+    /// Keep waiting.
     Wait,
-    /// Prompt here, as soon as that is allowed.
+    /// Prompt here, once the prompt is old enough to be taken over.
     TakeOver,
 }
 
 /// How a wait ends.
 pub enum WaitOutcome<T> {
-    /// The holder got what was needed.
+    /// The holder obtained what was needed.
     Found(T),
-    /// It is this process's turn, and nothing has been found.
-    Mine(PromptGuard),
+    /// Nothing was obtained, and this process may prompt.
+    Acquired(PromptGuard),
 }
 
 impl PromptLock {
-    /// The lock of one identity, in a directory that every sekisho of this person shares.
+    /// The lock of one identity, in a directory shared by all of this user's sekisho processes.
     pub fn new(dir: &Path, identity: &Name) -> Result<Self, FileError> {
-        Ok(Self { dir: Dir::create(dir)?, base: format!("prompt-{}", hex(&identity[..16])) })
+        Ok(Self {
+            dir: Dir::create(dir)?,
+            base: format!("prompt-{}", hex::encode(&identity[..16])),
+        })
     }
 
-    /// Takes the turn if nobody has it.
-    pub fn try_take(&self, verb: &str, now: Timestamp) -> Result<LockAttempt, FileError> {
-        self.take(verb, now, |_| false)
+    /// Takes the lock if no process holds it.
+    pub fn try_acquire(&self, verb: &str, now: Timestamp) -> Result<LockAttempt, FileError> {
+        self.acquire(verb, now, |_| false)
     }
 
-    /// Takes the turn if nobody has it, or if whoever has it prompts for 10 s already.
+    /// Takes the lock if no process holds it, or if its holder has prompted for 10 s.
     pub fn take_over(&self, verb: &str, now: Timestamp) -> Result<LockAttempt, FileError> {
-        self.take(verb, now, |holder| holder.may_be_taken_over(now))
+        self.acquire(verb, now, |holder| holder.may_be_taken_over(now))
     }
 
-    /// Who has taken the prompt over from `held`. Its prompt should close, and wait.
-    pub fn superseded(&self, held: &PromptGuard) -> Result<Option<LockHolder>, FileError> {
+    /// The process that has taken the prompt over from `held`, whose prompt should close.
+    pub fn superseded_by(&self, held: &PromptGuard) -> Result<Option<LockHolder>, FileError> {
         let (_gate, slots) = self.slots()?;
         Ok(newest(&slots).filter(|holder| holder.order > held.order))
     }
 
-    /// Waits for what the holder is about to get, or for the turn.
+    /// Waits until the holder has obtained what is needed, or until the lock is free.
     ///
-    /// `look` finds what is needed; `tell` hears who prompts, and says what the person wishes. Dropping the
-    /// future ends the wait and harms nobody.
+    /// `look` returns what is needed once it exists; `on_holder` is called with the process that prompts, and decides
+    /// whether to keep waiting. The future can be dropped at any time.
     pub async fn wait<T>(
         &self,
         verb: &str,
         clock: impl Fn() -> Timestamp,
         mut look: impl FnMut() -> Option<T>,
-        mut tell: impl FnMut(&LockHolder) -> WaiterChoice,
+        mut on_holder: impl FnMut(&LockHolder) -> WaiterChoice,
     ) -> Result<WaitOutcome<T>, FileError> {
         let mut pause = SHORTEST_PAUSE;
         loop {
-            let mut turn = self.try_take(verb, clock())?;
-            // In this order: the result is stored before the turn is given back.
+            let mut attempt = self.try_acquire(verb, clock())?;
+            // In this order: a holder stores the result before it releases the lock.
             if let Some(found) = look() {
                 return Ok(WaitOutcome::Found(found));
             }
-            if let LockAttempt::Busy(holder) = &turn
-                && tell(holder) == WaiterChoice::TakeOver
+            if let LockAttempt::HeldBy(holder) = &attempt
+                && on_holder(holder) == WaiterChoice::TakeOver
             {
-                turn = self.take_over(verb, clock())?;
+                attempt = self.take_over(verb, clock())?;
             }
-            if let LockAttempt::Mine(held) = turn {
-                return Ok(WaitOutcome::Mine(held));
+            if let LockAttempt::Acquired(held) = attempt {
+                return Ok(WaitOutcome::Acquired(held));
             }
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
     }
 
-    fn take(
+    fn acquire(
         &self,
         verb: &str,
         now: Timestamp,
-        past: impl FnOnce(&LockHolder) -> bool,
+        may_supersede: impl FnOnce(&LockHolder) -> bool,
     ) -> Result<LockAttempt, FileError> {
         let (_gate, slots) = self.slots()?;
         let newest = newest(&slots);
         let free = slots.into_iter().enumerate().find_map(|(at, slot)| match slot {
-            Slot::Free(file) => Some((at, file)),
-            Slot::PromptGuard(_) => None,
+            SlotState::Free(file) => Some((at, file)),
+            SlotState::Held(_) => None,
         });
         let order = newest.as_ref().map_or(0, |holder| holder.order.saturating_add(1));
         match (newest, free) {
-            (Some(holder), free) if free.is_none() || !past(&holder) => {
-                Ok(LockAttempt::Busy(holder))
+            (Some(holder), free) if free.is_none() || !may_supersede(&holder) => {
+                Ok(LockAttempt::HeldBy(holder))
             }
             (_, Some((at, mut slot))) => {
                 let pid = std::process::id();
@@ -176,21 +179,21 @@ impl PromptLock {
                     .and_then(|()| slot.rewind())
                     .and_then(|()| slot.write_all(line.as_bytes()))
                     .map_err(|error| self.error(at, error))?;
-                Ok(LockAttempt::Mine(PromptGuard { order, _slot: slot }))
+                Ok(LockAttempt::Acquired(PromptGuard { order, _slot: slot }))
             }
             (_, None) => Err(self.error(0, std::io::ErrorKind::ResourceBusy.into())),
         }
     }
 
-    /// The gate, and what each slot is while it is held.
-    fn slots(&self) -> Result<(File, Vec<Slot>), FileError> {
+    /// Locks the gate, and returns it with the state of each slot; that state holds until the gate is dropped.
+    fn slots(&self) -> Result<(File, Vec<SlotState>), FileError> {
         let gate = self.dir.lock(&format!("{}.gate", self.base))?;
         let slots = (0..SLOTS)
             .map(|at| {
-                let mut file = self.dir.lock_file(&self.slot(at))?;
+                let mut file = self.dir.lock_file(&self.slot_file(at))?;
                 match file.try_lock() {
-                    Ok(()) => Ok(Slot::Free(file)),
-                    Err(TryLockError::WouldBlock) => Ok(Slot::PromptGuard(holder(&mut file))),
+                    Ok(()) => Ok(SlotState::Free(file)),
+                    Err(TryLockError::WouldBlock) => Ok(SlotState::Held(read_holder(&mut file))),
                     Err(TryLockError::Error(error)) => Err(self.error(at, error)),
                 }
             })
@@ -198,29 +201,29 @@ impl PromptLock {
         Ok((gate, slots))
     }
 
-    fn slot(&self, at: usize) -> String {
+    fn slot_file(&self, at: usize) -> String {
         format!("{}.{at}", self.base)
     }
 
     fn error(&self, at: usize, error: std::io::Error) -> FileError {
-        FileError { path: self.dir.path().join(self.slot(at)), why: Why::Io(error) }
+        FileError { path: self.dir.path().join(self.slot_file(at)), why: Why::Io(error) }
     }
 }
 
-enum Slot {
+enum SlotState {
     Free(File),
-    PromptGuard(LockHolder),
+    Held(LockHolder),
 }
 
-fn newest(slots: &[Slot]) -> Option<LockHolder> {
+fn newest(slots: &[SlotState]) -> Option<LockHolder> {
     let holders = slots.iter().filter_map(|slot| match slot {
-        Slot::PromptGuard(holder) => Some(holder),
-        Slot::Free(_) => None,
+        SlotState::Held(holder) => Some(holder),
+        SlotState::Free(_) => None,
     });
     holders.max_by_key(|holder| holder.order).cloned()
 }
 
-fn holder(file: &mut File) -> LockHolder {
+fn read_holder(file: &mut File) -> LockHolder {
     let mut line = Vec::new();
     let _ = file.take(512).read_to_end(&mut line);
     LockHolder::read(&line)

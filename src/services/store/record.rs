@@ -1,18 +1,16 @@
-//! How a sealed record is identified: by what it is, and by a hash of what it depends on.
-
-use super::hex;
+//! How a sealed record is identified: by its kind, and by a hash of what it depends on.
 
 /// What identifies a record: a hash of everything that it depends on.
 pub type Name = [u8; 32];
 
-/// What a record is.
+/// What a record holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum RecordKind {
     /// An auth session.
     AuthSession,
     /// A role session.
     RoleSession,
-    /// What the warm path needs to hand out a role session without reading the config.
+    /// What the warm path needs to find a role session without reading the config.
     Warm,
     /// The key of a sealed log.
     LogKey,
@@ -47,13 +45,15 @@ impl RecordKind {
 
     /// Its file in the vault's directory.
     pub(super) fn file_name(self, name: &Name) -> String {
-        format!("{}-{}", self.prefix(), hex(name))
+        format!("{}-{}", self.prefix(), hex::encode(name))
     }
 
     /// The record that a file of this name holds; `None` for other files.
     pub(super) fn parse(file_name: &str) -> Option<(Self, Name)> {
         let (prefix, name) = file_name.split_once('-')?;
         let kind = Self::ALL.into_iter().find(|kind| kind.prefix() == prefix)?;
-        Some((kind, super::unhex(name)?))
+        let mut bytes = Name::default();
+        hex::decode_to_slice(name, &mut bytes).ok()?;
+        Some((kind, bytes))
     }
 }

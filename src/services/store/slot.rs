@@ -2,15 +2,14 @@
 
 use sha2::{Digest, Sha256};
 
-use super::hex;
 use crate::domain::ids::AccountId;
 
-/// Which key: an auth account's, at AWS or at one other endpoint.
+/// Which stored key: an auth account's, for AWS or for another endpoint.
 ///
-/// The endpoint is part of the name, so a key can never be used for another, nor overwritten by it.
+/// The endpoint is part of the name, so that an emulator's key is never sent to AWS, nor AWS's to an emulator.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Slot {
-    /// The auth account.
+    /// The auth account that the key belongs to.
     pub account: AccountId,
     /// `auth.endpoint_url`; `None` for AWS's own hosts.
     pub endpoint: Option<String>,
@@ -25,13 +24,13 @@ impl Slot {
         }
     }
 
-    /// The entry's file.
+    /// The entry's file, where keys are kept in files.
     pub(super) fn file_name(&self) -> String {
         match &self.endpoint {
             None => format!("{}.key", self.account),
             Some(endpoint) => {
                 let digest = Sha256::digest(endpoint);
-                format!("{}-{}.key", self.account, hex(&digest[..8]))
+                format!("{}-{}.key", self.account, hex::encode(&digest[..8]))
             }
         }
     }

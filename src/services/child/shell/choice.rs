@@ -1,4 +1,4 @@
-//! Which shell a subshell is.
+//! Which shell to start.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -12,7 +12,7 @@ use crate::domain::text::sanitize;
 use crate::services::child::environment::Inherited;
 use crate::services::child::process::{find, is_executable};
 
-/// Shells that a person may be sitting in.
+/// Shells that sekisho may have been started from.
 const SHELLS: [&str; 14] = [
     "bash", "zsh", "fish", "sh", "dash", "ash", "ksh", "mksh", "nu", "pwsh", "elvish", "xonsh",
     "tcsh", "csh",
@@ -33,8 +33,8 @@ pub struct Shell {
 }
 
 impl Shell {
-    /// Chooses: the one asked for (`--shell`, else config), the shell sekisho was started from,
-    /// `$SHELL`, `/bin/sh`. Faults only where the one asked for cannot be run.
+    /// Chooses the requested one (`--shell`, else the config's), the shell that sekisho was started from, `$SHELL`, or
+    /// `/bin/sh`. Fails only where the requested one cannot be run.
     pub fn choose(asked: Option<&str>, inherited: &Inherited) -> Result<Self, Fault> {
         if let Some(name) = asked {
             let program = find(OsStr::new(name), inherited.get("PATH"))?;
@@ -57,19 +57,19 @@ impl Shell {
         Self { program, hookable }
     }
 
-    /// Whether switching, renewal and the prompt's mark work inside it.
+    /// The hook for it, if there is one: switching, renewal and the prompt's mark need it.
     pub fn hookable(&self) -> Option<Hookable> {
         self.hookable
     }
 
-    /// Its name as people say it.
+    /// The program's file name, sanitized.
     pub fn name(&self) -> String {
         let name = self.program.file_name().unwrap_or_default();
         sanitize(&name.to_string_lossy())
     }
 }
 
-/// Whether `$SHELL` is one: service accounts have `nologin` or `false` there.
+/// Whether `$SHELL` can be used: service accounts have `nologin` or `false` there.
 fn is_shell(program: &Path) -> bool {
     let refuses = matches!(family(program), Some("nologin" | "false" | "true"));
     program.is_absolute() && is_executable(program) && !refuses
@@ -102,7 +102,7 @@ fn look_up(pid: Pid) -> Option<Process> {
     let parent = status.lines().find_map(|line| line.strip_prefix("PPid:"))?.trim();
     let arguments = fs::read(folder.join("cmdline")).unwrap_or_default();
     Some(Process {
-        // Another user's is unreadable: no shell of ours.
+        // Unreadable for another user's process, which is not the shell looked for.
         program: fs::read_link(folder.join("exe")).unwrap_or_default(),
         arguments: arguments
             .split(|byte| *byte == 0)
@@ -124,7 +124,7 @@ fn look_up(pid: Pid) -> Option<Process> {
         (!text.is_empty()).then_some(text)
     };
     let program = PathBuf::from(column("comm=")?);
-    // A login shell calls itself `-zsh`, without a folder.
+    // A login shell's name is `-zsh`, without a directory.
     let named = family(&program).map(|name| Path::new("/bin").join(name));
     Some(Process {
         program: if program.is_absolute() { program } else { named? },
@@ -133,7 +133,7 @@ fn look_up(pid: Pid) -> Option<Process> {
     })
 }
 
-/// Whether a shell's arguments leave a person at its prompt: no script, no `-c`.
+/// Whether a shell with these arguments is interactive: no script, no `-c`.
 fn is_interactive(arguments: &[String]) -> bool {
     let rest = arguments.get(1..).unwrap_or_default();
     if rest.iter().any(|argument| argument == "-i") {

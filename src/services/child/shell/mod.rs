@@ -1,5 +1,5 @@
-//! The subshell: which shell, how it starts, what it is told. The snippets in `assets/shell` are
-//! constants that read variables: no value is ever written into code.
+//! The subshell: which shell, how it starts, and the hook in it. The snippets in `assets/shell` are constants that read
+//! variables: no value is ever inserted into code.
 
 mod choice;
 
@@ -29,25 +29,25 @@ const HOOK_ZSH: &str = include_str!("../../../../assets/shell/hook.zsh");
 const RC_FISH: &str = include_str!("../../../../assets/shell/rc.fish");
 const HOOK_FISH: &str = include_str!("../../../../assets/shell/hook.fish");
 
-/// How the second copies of what is set are called; the snippets take them away at once.
+/// The prefix of the second copies of variables; the start-up snippets read and remove them.
 const COPY: &str = "__SEKISHO_SET_";
 
-/// A shell that sekisho can teach.
+/// A shell that sekisho has a hook for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Hookable {
-    /// bash; tried with 5.2, written for 3.2 too.
+    /// bash, 3.2 and later; tested with 5.2.
     Bash,
-    /// zsh; tried with 5.9.
+    /// zsh; tested with 5.9.
     Zsh,
-    /// fish, 3.4 and later; tried with 3.6.
+    /// fish, 3.4 and later; tested with 3.6.
     Fish,
 }
 
 impl Hookable {
-    /// Every one, in the order help lists them.
+    /// All of them, in the order that help lists them.
     pub const ALL: [Self; 3] = [Self::Bash, Self::Zsh, Self::Fish];
 
-    /// The name in `hook SHELL`, and what the snippets say with `--hook`.
+    /// The name in `hook SHELL`, and in the snippets' `--hook`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Bash => "bash",
@@ -56,7 +56,7 @@ impl Hookable {
         }
     }
 
-    /// The shell a program is, by its name: `zsh`, `/bin/zsh-5.9`, `-bash`.
+    /// The shell that a program is, by its name: `zsh`, `/bin/zsh-5.9`, `-bash`.
     fn of(program: &Path) -> Option<Self> {
         let name = family(program)?;
         Self::ALL.into_iter().find(|shell| shell.name() == name)
@@ -73,7 +73,7 @@ impl From<Hookable> for Syntax {
     }
 }
 
-/// The command that a hook defines: a plain word, since it becomes code.
+/// The name of the command that a hook defines: a plain word, since it is inserted into code.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CommandName(String);
 
@@ -90,15 +90,15 @@ impl std::str::FromStr for CommandName {
         if plain && text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') {
             Ok(Self(text.into()))
         } else {
-            Err(Malformed("a command is letters, digits, _ and -".into()))
+            Err(Malformed("a command name may contain letters, digits, _ and -".into()))
         }
     }
 }
 
 /// What `sekisho hook SHELL` prints.
 ///
-/// It defines a function that runs `sekisho switch --hook SHELL [ARGUMENT…]` and
-/// `sekisho refresh --hook SHELL [--quiet]` and evaluates what they print, if they succeed.
+/// It defines a function that runs `sekisho switch --hook SHELL [ARGUMENT…]` and `sekisho refresh --hook SHELL
+/// [--quiet]`, and evaluates their output if they succeed.
 pub fn hook(shell: Hookable, name: &CommandName, prefs: &ShellPrefs) -> String {
     let mark = if prefs.mark_prompt { "on" } else { "off" };
     let compat = match prefs.prompt_compat {
@@ -128,7 +128,7 @@ pub fn hook(shell: Hookable, name: &CommandName, prefs: &ShellPrefs) -> String {
             "{settings}{HOOK_BASH}{name}() {{ __sekisho \"$@\"; }}\n\
              eval \"$__sekisho_aliases\"\nunset __sekisho_aliases\n"
         ),
-        // Not `{name}() …`: an alias of that name would be expanded.
+        // Not `{name}() …`, where zsh would expand an alias of that name.
         Hookable::Zsh => format!(
             "{settings}{HOOK_ZSH}functions[{name}]='__sekisho \"$@\"'\n\
              options[aliases]=$__sekisho_aliases\nunset __sekisho_aliases\n"
@@ -141,21 +141,21 @@ pub fn hook(shell: Hookable, name: &CommandName, prefs: &ShellPrefs) -> String {
 
 /// A subshell to run.
 pub struct Subshell<'a> {
-    /// The shell.
+    /// The shell to run.
     pub shell: &'a Shell,
-    /// sekisho's own program, absolute: what the shell's functions call.
+    /// The absolute path of sekisho itself, which the shell's functions call.
     pub sekisho: &'a Path,
-    /// Our own folder, mode 0700, where the start-up files are written; they hold no secret.
+    /// sekisho's directory for the start-up files, mode 0700; they contain no secret.
     pub runtime_dir: &'a Path,
-    /// Mark, renewal, other tools' variables.
+    /// The prompt's mark, renewal, other tools' prompt variables.
     pub prefs: &'a ShellPrefs,
 }
 
 impl Subshell<'_> {
-    /// Runs the shell to its end, in the foreground of this terminal, and says how it ended.
+    /// Runs the shell to its end, in the foreground of this terminal, and returns its exit status.
     ///
-    /// Interactive, the person's own start-up files first; then what is set and removed holds again.
-    /// The rest is as in [`super::process::run`].
+    /// It is interactive and reads the user's own start-up files first; then the environment is set again, since these
+    /// may have changed it. Otherwise as [`super::process::run`].
     pub async fn run(
         &self,
         environment: Environment,
@@ -195,7 +195,7 @@ impl Subshell<'_> {
         run_block(&self.shell.program, &argv, block).await
     }
 
-    /// Writes the start-up files, unless they are there, and says where: a file, for zsh a folder.
+    /// Writes the start-up files, unless they exist. Returns the file to read, for zsh its directory.
     fn write(&self, shell: Hookable) -> io::Result<PathBuf> {
         let hook = hook(shell, &CommandName::default(), self.prefs);
         let quoted = IDENTITY.map(|pattern| format!("'{pattern}'")).join(" ");
@@ -215,9 +215,7 @@ impl Subshell<'_> {
         for (_, text) in &files {
             hash.update(text);
         }
-        let name = hash.finalize()[..8]
-            .iter()
-            .fold(format!("{}-", shell.name()), |name, byte| format!("{name}{byte:02x}"));
+        let name = format!("{}-{}", shell.name(), hex::encode(&hash.finalize()[..8]));
         let folder = self.runtime_dir.join(name);
         match DirBuilder::new().mode(0o700).create(&folder) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
@@ -228,7 +226,7 @@ impl Subshell<'_> {
             if fs::read(&path).is_ok_and(|there| there == text.as_bytes()) {
                 continue;
             }
-            // Under a temporary name first: another sekisho may be reading it. Mode 0600.
+            // Under a temporary name first: another process may be reading it. Mode 0600.
             let mut file = tempfile::NamedTempFile::new_in(&folder)?;
             file.write_all(text.as_bytes())?;
             file.persist(&path)?;
