@@ -14,9 +14,11 @@ use sekisho::services::config::paths::Paths;
 use sekisho::services::session::facts::Facts;
 use sekisho::services::session::history::HistoryFile;
 use sekisho::services::session::sessions::{self, AuthOrigin, RoleOrigin, Who};
-use sekisho::services::store::access_keys::{KeyHome, Slot};
+use sekisho::services::store::access_keys::KeyHome;
 use sekisho::services::store::datakey::KeyPlace;
-use sekisho::services::store::vault::{RecordKind, Vault};
+use sekisho::services::store::record::RecordKind;
+use sekisho::services::store::slot::Slot;
+use sekisho::services::store::vault::Vault;
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 

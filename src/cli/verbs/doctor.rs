@@ -40,7 +40,7 @@ pub fn run(world: &World, common: &Common, arguments: DoctorArgs, out: Out) -> E
         _ => None,
     };
     let sessions =
-        context.as_ref().map(|context| context.broker().vault().settle(Timestamp::now()));
+        context.as_ref().map(|context| context.broker().vault().find_place(Timestamp::now()));
     let marks = paths.as_ref().ok().and_then(|paths| Dir::open(&paths.state).ok().flatten());
     let rows = doctor::examine(&DoctorInput {
         env: &env,

@@ -6,8 +6,8 @@ use serde::Serialize;
 use crate::domain::pass::Pass;
 use crate::domain::secret::Secret;
 
-/// Room for the longest document: a buffer that grew would leave its old self behind.
-const ROOM: usize = 16 * 1024;
+/// Larger than any document: a buffer that grows leaves an unwiped copy behind.
+const CAPACITY: usize = 16 * 1024;
 
 /// What a `credential_process` prints.
 /// <https://docs.aws.amazon.com/sdkref/latest/guide/feature-process-credentials.html>
@@ -22,7 +22,7 @@ struct ProcessDocument<'a> {
     account_id: String,
 }
 
-/// What a container-credentials endpoint answers.
+/// The response of a container-credentials endpoint.
 /// <https://docs.aws.amazon.com/sdkref/latest/guide/feature-container-credentials.html>
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
@@ -34,7 +34,7 @@ struct ContainerDocument<'a> {
     account_id: String,
 }
 
-/// The answer of a `credential_process`.
+/// The document for `credential_process`.
 pub fn for_process(pass: &Pass) -> Secret {
     let credentials = &pass.credentials;
     document(&ProcessDocument {
@@ -47,7 +47,7 @@ pub fn for_process(pass: &Pass) -> Secret {
     })
 }
 
-/// The answer of a container-credentials endpoint.
+/// The document for the container-credentials endpoint.
 pub fn for_container(pass: &Pass) -> Secret {
     let credentials = &pass.credentials;
     document(&ContainerDocument {
@@ -60,8 +60,8 @@ pub fn for_container(pass: &Pass) -> Secret {
 }
 
 fn document(fields: &impl Serialize) -> Secret {
-    let mut bytes = Vec::with_capacity(ROOM);
-    // Texts and numbers into memory: neither step can fail.
+    let mut bytes = Vec::with_capacity(CAPACITY);
+    // Neither step can fail: only strings and numbers, written to memory.
     let _ = serde_json::to_writer(&mut bytes, fields);
     bytes.push(b'\n');
     Secret::new(String::from_utf8(bytes).unwrap_or_default())

@@ -1,4 +1,4 @@
-//! Child processes: the environment they get, how they start, and the endpoint that serves them credentials.
+//! Child processes: their environment, how they start, and the endpoint that serves them credentials.
 
 pub mod environment;
 pub mod export;

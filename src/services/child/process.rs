@@ -1,4 +1,4 @@
-//! Children: a command that takes this process's place, or a child that borrows the terminal.
+//! Runs commands: in place of this process, or as a child in the foreground of its terminal.
 
 use std::convert::Infallible;
 use std::ffi::{CString, OsStr, OsString};
@@ -26,7 +26,7 @@ pub fn own_program() -> Result<PathBuf, Fault> {
     })
 }
 
-/// Turns this process into a command. Returns only if that failed: 127 not found, 126 cannot run.
+/// Replaces this process by a command. Returns only if that failed: 127 not found, 126 cannot run.
 ///
 /// A real `execve`: same pid, no wrapper, the arguments untouched.
 pub fn exec(environment: &Environment, inherited: &Inherited, argv: &[OsString]) -> Fault {
@@ -52,10 +52,10 @@ fn try_exec(
     Err(cannot_run(name, &command.exec()))
 }
 
-/// Runs a command to its end, in the foreground of this terminal, and says how it ended.
+/// Runs a command to its end, in the foreground of this terminal, and returns its exit status.
 ///
-/// Needs a tokio runtime with I/O. While the child runs, Ctrl-C and job control are its own, TERM and
-/// HUP are passed on, and this process holds none of its secrets. Afterwards the terminal is taken back.
+/// Needs a tokio runtime with I/O. While the child runs, it handles Ctrl-C and job control, TERM and HUP are passed on
+/// to it, and this process holds none of its secrets. Afterwards this process takes the terminal back.
 pub async fn run(
     environment: Environment,
     inherited: &Inherited,
@@ -79,8 +79,8 @@ pub(in crate::services) async fn run_block(
     let argv: Vec<CString> =
         argv.iter().map(|argument| CString::new(argument.as_bytes())).collect::<Result<_, _>>()?;
     let terminal = Terminal::save();
-    // Before the child: a signal that comes in between must not end us. Listeners, not SIG_IGN, which
-    // the child would inherit.
+    // Before the spawn: a signal in between must not end this process. Listeners, not SIG_IGN, which the child would
+    // inherit.
     let mut ended = signal(SignalKind::child())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut quit = signal(SignalKind::quit())?;
@@ -92,7 +92,7 @@ pub(in crate::services) async fn run_block(
         if let Some((_, status)) = waitpid(Some(child), WaitOptions::NOHANG)? {
             break status;
         }
-        // A failed kill means that the child has just ended: the next round sees it.
+        // If kill fails, the child has just ended: the next iteration sees it.
         tokio::select! {
             _ = ended.recv() => {}
             _ = interrupt.recv() => {}
@@ -112,10 +112,10 @@ pub(in crate::services) async fn run_block(
     Ok(Exit::Child(u8::try_from(code).unwrap_or(1)))
 }
 
-/// The standard library's `Command` would keep unwiped copies of the environment; this keeps none.
+/// Not the standard library's `Command`: it keeps unwiped copies of the environment.
 fn spawn(program: &Path, argv: &[CString], block: &Block) -> io::Result<Pid> {
     let mut attributes = PosixSpawnAttr::init()?;
-    // What Rust and tokio changed for this process is not the child's business.
+    // Undoes for the child what Rust and tokio changed in this process.
     let mut defaults = SigSet::empty();
     defaults.add(NixSignal::SIGPIPE);
     attributes.set_sigdefault(&defaults)?;
@@ -128,14 +128,14 @@ fn spawn(program: &Path, argv: &[CString], block: &Block) -> io::Result<Pid> {
     Pid::from_raw(child.as_raw()).ok_or_else(|| io::Error::other("the child has no process id"))
 }
 
-/// The terminal as it was before a child, to be taken back from it.
+/// The terminal and its settings from before a child ran.
 struct Terminal {
     tty: std::fs::File,
     settings: Termios,
 }
 
 impl Terminal {
-    /// `None` without a terminal, or where this process is in its background and has no claim to it.
+    /// `None` without a terminal, or where this process is in the background.
     fn save() -> Option<Self> {
         let tty = std::fs::OpenOptions::new().read(true).write(true).open("/dev/tty").ok()?;
         (tcgetpgrp(&tty).ok()? == getpgrp()).then_some(())?;
@@ -145,8 +145,8 @@ impl Terminal {
 
     /// Makes this process group the terminal's foreground again and restores the settings.
     ///
-    /// A shell killed with -9 gives nothing back; without this, our next read would stop us (SIGTTIN).
-    /// What fails here fails because the terminal is gone.
+    /// A shell killed with -9 does neither; then the next read would stop this process (SIGTTIN). Errors are ignored: they
+    /// mean that the terminal is gone.
     fn take_back(&self) {
         let mut blocked = SigSet::empty();
         blocked.add(NixSignal::SIGTTOU);
@@ -159,7 +159,7 @@ impl Terminal {
     }
 }
 
-/// Finds a command as a shell would: through `path`, unless its name holds a slash.
+/// Finds a command as a shell would: on `path`, unless its name contains a slash.
 pub(in crate::services) fn find(name: &OsStr, path: Option<&OsStr>) -> Result<PathBuf, Fault> {
     let shown = sanitize(&name.to_string_lossy());
     if name.as_bytes().contains(&b'/') {
@@ -170,7 +170,7 @@ pub(in crate::services) fn find(name: &OsStr, path: Option<&OsStr>) -> Result<Pa
                 .because("there is no such file")),
         };
     }
-    // POSIX leaves the search without a PATH open; these are what a login has at least.
+    // POSIX leaves the search without a PATH open; these are the directories that every login has.
     let path = path.unwrap_or(OsStr::new("/usr/local/bin:/usr/bin:/bin"));
     let candidates = || std::env::split_paths(path).map(|folder| folder.join(name));
     if let Some(program) = candidates().find(|file| is_executable(file)) {
@@ -183,7 +183,7 @@ pub(in crate::services) fn find(name: &OsStr, path: Option<&OsStr>) -> Result<Pa
             .fix(format!("chmod +x {file}")));
     }
     Err(Fault::new(Exit::NotFound, format!("{shown} was not found"))
-        .because("no folder of PATH holds it"))
+        .because("it is not on the PATH"))
 }
 
 /// The name of the program that started this process: no path, no arguments.
@@ -194,7 +194,7 @@ pub fn parent_name() -> Option<String> {
     Some(sanitize(name.trim_end()))
 }
 
-/// The name of the program that started this process: not known without another process.
+/// Not supported on this platform without starting another process.
 #[cfg(not(target_os = "linux"))]
 pub fn parent_name() -> Option<String> {
     None
@@ -214,12 +214,12 @@ fn cannot_run(name: &OsStr, error: &io::Error) -> Fault {
     let fault = Fault::new(exit, format!("{name} cannot be run"));
     match (error.kind(), error.raw_os_error()) {
         (io::ErrorKind::NotFound, _) => {
-            fault.because("the program its first line (#!) names does not exist")
+            fault.because("the interpreter in its first line (#!) does not exist")
         }
         (io::ErrorKind::PermissionDenied, _) => fault.because("it is not executable"),
-        (_, Some(code)) if code == rustix::io::Errno::NOEXEC.raw_os_error() => {
-            fault.because("it is no program of this machine, and its first line names none (#!)")
-        }
+        (_, Some(code)) if code == rustix::io::Errno::NOEXEC.raw_os_error() => fault.because(
+            "it is not a program for this machine, and its first line (#!) names no interpreter",
+        ),
         (_, Some(code)) if code == rustix::io::Errno::TOOBIG.raw_os_error() => {
             fault.because("its arguments and environment are too large")
         }

@@ -1,19 +1,19 @@
 //! Running programs that hold a role session in their environment.
 
-/// A program, and the session that it was started with.
+/// A program, and the target whose session it was started with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Running {
-    /// Its process.
+    /// Its process id.
     pub pid: u32,
-    /// Its name, as the kernel has it.
+    /// Its name, as the kernel reports it.
     pub name: String,
     /// `SEKISHO_TARGET`.
     pub target: String,
 }
 
-/// The person's programs that were started with a target: shells first of all, and what `exec` became.
+/// The user's running programs that were started with a target, by `shell` or `exec`.
 ///
-/// A program below another with the same target is left out. Programs that forbid a look are not seen.
+/// Descendants with the same target are left out, and so are programs whose environment cannot be read.
 #[cfg(target_os = "linux")]
 pub fn holders() -> Vec<Running> {
     use std::collections::HashMap;
@@ -42,7 +42,7 @@ pub fn holders() -> Vec<Running> {
     tops
 }
 
-/// Nothing tells here.
+/// Not supported on this platform.
 #[cfg(not(target_os = "linux"))]
 pub fn holders() -> Vec<Running> {
     Vec::new()

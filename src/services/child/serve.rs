@@ -1,7 +1,7 @@
-//! The container-credentials endpoint: a child's tools fetch credentials here, as often as they need.
+//! The container-credentials endpoint: a child's tools fetch credentials here whenever theirs expire.
 //!
 //! Protocol: <https://docs.aws.amazon.com/sdkref/latest/guide/feature-container-credentials.html>. It listens
-//! on 127.0.0.1 at a random port and answers nobody without the token, which only the child is told.
+//! on 127.0.0.1 at a random port and requires the token, which only the child's environment holds.
 
 use std::convert::Infallible;
 use std::io;
@@ -23,22 +23,22 @@ use crate::domain::secret::Secret;
 /// Not `/`: some SDKs refuse an endpoint without a path.
 const PATH: &str = "/credentials";
 
-/// An endpoint that is open, and not yet served.
+/// An endpoint that listens, but does not answer before `run`.
 pub struct Server {
     port: Port,
     gate: Arc<Gate>,
 }
 
-/// What a request must show.
+/// What a request is checked against.
 struct Gate {
     address: SocketAddr,
     token: Secret,
 }
 
-/// What everybody who waits is told: a document, or why there is none.
-type Told = (StatusCode, Bytes);
+/// The reply to all waiting requests: the document, or why there is none.
+type Reply = (StatusCode, Bytes);
 
-/// A document on its way out; wiped when the last who waits has it.
+/// A document being sent; wiped when the last response has been written.
 struct Document(Secret);
 
 impl AsRef<[u8]> for Document {
@@ -48,7 +48,7 @@ impl AsRef<[u8]> for Document {
 }
 
 impl Server {
-    /// Takes a port and makes a token.
+    /// Listens on a free port, with a new token.
     pub async fn open() -> io::Result<Self> {
         let port = Port::open().await?;
         let address = port.address();
@@ -57,7 +57,7 @@ impl Server {
         Ok(Self { port, gate })
     }
 
-    /// What the child is told.
+    /// The URL and token for the child's environment.
     pub fn endpoint(&self) -> Endpoint {
         Endpoint {
             uri: format!("http://{}{PATH}", self.gate.address),
@@ -65,9 +65,9 @@ impl Server {
         }
     }
 
-    /// Serves until it is dropped. `issue` gives the document; it is asked once for all who wait.
+    /// Serves until it is dropped. `issue` returns the document; it is called once for all waiting requests.
     pub async fn run(&self, mut issue: impl AsyncFnMut() -> Result<Secret, Fault>) -> Infallible {
-        let (ask, mut asked) = mpsc::channel::<oneshot::Sender<Told>>(1024);
+        let (ask, mut asked) = mpsc::channel::<oneshot::Sender<Reply>>(1024);
         let accept = self.port.accept(|stream, _| {
             let (gate, ask) = (Arc::clone(&self.gate), ask.clone());
             async move {
@@ -77,11 +77,11 @@ impl Server {
         });
         let renew = async {
             while let Some(first) = asked.recv().await {
-                let told = told(issue().await);
-                let _ = first.send(told.clone());
-                // Whoever asked meanwhile waited for the same.
+                let reply = to_reply(issue().await);
+                let _ = first.send(reply.clone());
+                // Requests that came in meanwhile get the same document.
                 while let Ok(next) = asked.try_recv() {
-                    let _ = next.send(told.clone());
+                    let _ = next.send(reply.clone());
                 }
             }
             std::future::pending().await
@@ -94,12 +94,12 @@ impl Server {
 }
 
 impl Gate {
-    /// Why a request is refused; nothing is said about credentials before this is passed.
+    /// The status to reject a request with, before anything about credentials is revealed.
     fn refusal(&self, parts: &Parts) -> Option<StatusCode> {
         if let Some(refused) = loopback::refusal(parts, self.address) {
             return Some(refused);
         }
-        // Browsers add these to whatever a page requests; no SDK does.
+        // Browsers add these to every request of a page; no SDK does.
         if parts.headers.keys().any(|name| name.as_str().starts_with("sec-fetch-")) {
             return Some(StatusCode::FORBIDDEN);
         }
@@ -115,14 +115,14 @@ impl Gate {
 async fn respond(
     parts: Parts,
     gate: Arc<Gate>,
-    ask: mpsc::Sender<oneshot::Sender<Told>>,
+    ask: mpsc::Sender<oneshot::Sender<Reply>>,
 ) -> HttpResponse {
     if let Some(refused) = gate.refusal(&parts) {
         return loopback::status(refused);
     }
-    let (tell, told) = oneshot::channel();
-    let _ = ask.send(tell).await;
-    let Ok((status, document)) = told.await else {
+    let (sender, reply) = oneshot::channel();
+    let _ = ask.send(sender).await;
+    let Ok((status, document)) = reply.await else {
         return loopback::status(StatusCode::SERVICE_UNAVAILABLE);
     };
     let mut answer = loopback::status(status);
@@ -132,7 +132,7 @@ async fn respond(
     answer
 }
 
-fn told(issued: Result<Secret, Fault>) -> Told {
+fn to_reply(issued: Result<Secret, Fault>) -> Reply {
     match issued {
         Ok(document) => (StatusCode::OK, Bytes::from_owner(Document(document))),
         Err(fault) => {

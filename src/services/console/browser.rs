@@ -1,4 +1,4 @@
-//! Which browser opens a link, and how it is started: by argument list, never through a shell.
+//! Which browser opens a link. It is started with an argument list, never through a shell.
 
 use std::ffi::OsString;
 use std::process::Stdio;
@@ -16,7 +16,7 @@ use crate::services::child::process;
 pub struct Browser(Vec<String>);
 
 impl Browser {
-    /// The config's, else `$BROWSER`, else the desktop's own.
+    /// The config's, otherwise `$BROWSER`, otherwise the desktop's default.
     ///
     /// Fails over ssh, where a browser would open on the wrong machine, and where there is none.
     pub fn choose(configured: Option<&[String]>, inherited: &Inherited) -> Result<Self, Fault> {
@@ -28,7 +28,9 @@ impl Browser {
             return Ok(Self(argv));
         }
         if set("SSH_CONNECTION").is_some() || set("SSH_TTY").is_some() {
-            return Err(nowhere("you came here over ssh, and the browser is at the other end"));
+            return Err(no_browser(
+                "this is an ssh session: the browser would open on this machine, not on yours",
+            ));
         }
         let path = inherited.get("PATH");
         let programs: &[&str] = if cfg!(target_os = "macos") {
@@ -40,7 +42,7 @@ impl Browser {
         };
         let found = programs.iter().find(|name| process::find(name.as_ref(), path).is_ok());
         found.map(|name| Self(vec![(*name).to_owned(), "{url}".to_owned()])).ok_or_else(|| {
-            nowhere(&format!("there is no {}, and BROWSER is not set", programs.join(" or ")))
+            no_browser(&format!("{} was not found, and BROWSER is not set", programs.join(" or ")))
         })
     }
 
@@ -54,11 +56,11 @@ impl Browser {
     ) -> Result<Child, Fault> {
         let argv = self.arguments(url, target);
         let Some((name, arguments)) = argv.split_first() else {
-            return Err(nowhere("the config's `browser` is empty"));
+            return Err(no_browser("the config's `browser` is empty"));
         };
         let cannot = |error: std::io::Error| {
             let name = sanitize(name);
-            nowhere(&format!("{name} cannot be started: {error}"))
+            no_browser(&format!("{name} cannot be started: {error}"))
         };
         let block = environment.block(inherited).map_err(cannot)?;
         let program = process::find(&OsString::from(name), block.get("PATH"))?;
@@ -69,14 +71,14 @@ impl Browser {
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
-            .process_group(0) // Ctrl-C here is not meant for it
+            .process_group(0) // Ctrl-C here must not reach it
             .spawn()
             .map_err(cannot)
     }
 
     fn arguments(&self, url: &str, target: &Target) -> Vec<String> {
         let fill = |word: &String| {
-            // The name last: it is free text, and may itself look like a placeholder.
+            // The name last: it is free text and may contain a placeholder.
             word.replace("{url}", url)
                 .replace("{account}", &target.id.to_string())
                 .replace("{name}", &target.name())
@@ -85,7 +87,7 @@ impl Browser {
     }
 }
 
-/// `$BROWSER`: the first of a colon-separated list, words split as a shell would, `%s` for the URL.
+/// `$BROWSER`: the first command of a colon-separated list, split into words like a shell's, with `%s` for the URL.
 fn of_variable(text: &str) -> Option<Vec<String>> {
     let first = text.split(':').find(|command| !command.trim().is_empty())?;
     let mut argv = shlex::split(first)?;
@@ -99,10 +101,10 @@ fn of_variable(text: &str) -> Option<Vec<String>> {
     Some(argv)
 }
 
-fn nowhere(why: &str) -> Fault {
-    Fault::new(Exit::Fault, "no browser can be opened here")
+fn no_browser(why: &str) -> Fault {
+    Fault::new(Exit::Fault, "cannot open a browser")
         .because(why)
-        .fix("sekisho console TARGET --print    (the URL signs anybody in for 15 minutes)")
+        .fix("sekisho console TARGET --print    (for 15 minutes, anyone with the URL can sign in)")
         .fix("set `browser` in the config: [firefox, \"{url}\"]")
 }
 
@@ -116,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn the_persons_choice_wins_and_ssh_has_no_browser() {
+    fn the_configured_browser_wins_and_ssh_has_none() {
         let ssh = [("SSH_CONNECTION", "1.2.3.4 5 6.7.8.9 22"), ("PATH", "/usr/bin")];
         let fault = Browser::choose(None, &inherited(&ssh)).unwrap_err();
         assert!(fault.fix[0].contains("--print"));

@@ -1,4 +1,4 @@
-//! What lies beside sekisho's key: other tools' plain text keys, TOTP seeds, the programs that give codes.
+//! Checks of what is kept next to sekisho's key: other tools' plain text keys, TOTP seeds, programs that print codes.
 
 use std::io::Read;
 use std::os::unix::fs::OpenOptionsExt;
@@ -9,16 +9,16 @@ use crate::services::session::codes::trusted_program;
 
 use super::{DoctorInput, Health, Row};
 
-/// How much of a file is looked at.
+/// How much of a file is read.
 const MAX_FILE_BYTES: u64 = 1 << 20;
 
-pub(super) fn rows(setup: &DoctorInput<'_>) -> Vec<Row> {
-    vec![plain_keys(setup), seeds(setup), mfa_command(setup)]
+pub(super) fn rows(input: &DoctorInput<'_>) -> Vec<Row> {
+    vec![plain_keys(input), seeds(input), mfa_command(input)]
 }
 
-/// The text of a regular file of reasonable size, as far as it is text.
+/// The start of a regular file, as text.
 pub(super) fn read(path: &Path) -> Option<String> {
-    // Without NONBLOCK a FIFO would hold us up for ever.
+    // Without NONBLOCK, opening a FIFO would block for ever.
     let flags = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
     let file = std::fs::OpenOptions::new().read(true).custom_flags(flags).open(path).ok()?;
     file.metadata().ok().filter(std::fs::Metadata::is_file)?;
@@ -27,19 +27,19 @@ pub(super) fn read(path: &Path) -> Option<String> {
     Some(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// AWS's shared files, where the environment or custom has them.
-fn shared_files(setup: &DoctorInput<'_>) -> Vec<PathBuf> {
-    let home = setup.paths.ok().map(|paths| paths.home.join(".aws"));
+/// AWS's shared files, at the paths in the environment or at the default ones.
+fn shared_files(input: &DoctorInput<'_>) -> Vec<PathBuf> {
+    let home = input.paths.ok().map(|paths| paths.home.join(".aws"));
     [("AWS_SHARED_CREDENTIALS_FILE", "credentials"), ("AWS_CONFIG_FILE", "config")]
         .into_iter()
         .filter_map(|(variable, name)| {
-            let named = setup.set(variable).map(PathBuf::from);
+            let named = input.set(variable).map(PathBuf::from);
             named.or_else(|| Some(home.as_ref()?.join(name)))
         })
         .collect()
 }
 
-/// The profiles of an AWS file that hold secrets: long-term keys, and sessions.
+/// The profiles of an AWS file that contain secrets: those with long-term keys, those with sessions.
 ///
 /// <https://docs.aws.amazon.com/sdkref/latest/guide/file-format.html>
 fn profiles(text: &str) -> (Vec<String>, Vec<String>) {
@@ -71,18 +71,18 @@ fn profiles(text: &str) -> (Vec<String>, Vec<String>) {
     (keys, sessions)
 }
 
-fn plain_keys(setup: &DoctorInput<'_>) -> Row {
+fn plain_keys(input: &DoctorInput<'_>) -> Row {
     const ID: &str = "plain-text-keys";
     let (mut keys, mut sessions) = (Vec::new(), Vec::new());
-    for file in shared_files(setup) {
+    for file in shared_files(input) {
         let (mut own_keys, mut own_sessions) = profiles(&read(&file).unwrap_or_default());
         keys.append(&mut own_keys);
         sessions.append(&mut own_sessions);
     }
     if let [first, ..] = &keys[..] {
         let first = shlex::try_quote(first).unwrap_or_default();
-        return Row::new(ID, Health::Fail, format!("access keys in plain text, of profile {}", keys.join(", ")))
-            .remedy(format!("sekisho key import {first}; another account's: delete it, or keep it in that account's own tool"));
+        return Row::new(ID, Health::Fail, format!("access keys in plain text, in profile {}", keys.join(", ")))
+            .remedy(format!("sekisho key import {first}; a key of another account: delete it, or move it to that account's tool"));
     }
     if sessions.is_empty() {
         return Row::ok(ID, "none in ~/.aws");
@@ -93,31 +93,35 @@ fn plain_keys(setup: &DoctorInput<'_>) -> Row {
         format!("another tool writes sessions in plain text, to profile {}", sessions.join(", ")),
     )
     .remedy(
-        "delete those profiles; `sekisho profiles` gives tools the same without secrets on disk",
+        "delete those profiles; `sekisho profiles` makes equivalent ones without secrets on disk",
     )
 }
 
-/// A seed makes codes for ever: beside the key it turns two factors into one.
-fn seeds(setup: &DoctorInput<'_>) -> Row {
+/// A seed generates codes for ever: whoever copies it together with the key has both factors.
+fn seeds(input: &DoctorInput<'_>) -> Row {
     const ID: &str = "totp-seed";
     let found = |place: String| {
-        Row::new(ID, Health::Fail, format!("a TOTP seed lies beside the key: {place}"))
-            .remedy("enrol a new device, delete this seed, and keep the new one on a phone or a hardware token")
+        Row::new(
+            ID,
+            Health::Fail,
+            format!("a TOTP seed is stored on the same machine as the key: {place}"),
+        )
+        .remedy("register a new device, on a phone or a hardware token, and delete this seed")
     };
-    if let Some(argv) = setup.settings().and_then(|config| config.auth.mfa_command.as_ref())
+    if let Some(argv) = input.settings().and_then(|config| config.auth.mfa_command.as_ref())
         && argv.iter().skip(1).any(|argument| is_seed(argument) || argument.contains("otpauth://"))
     {
         return found("an argument of mfa_command in the config".into());
     }
-    let Ok(paths) = setup.paths else {
+    let Ok(paths) = input.paths else {
         return Row::new(ID, Health::Skipped, "there is no home directory");
     };
-    let mut files = shared_files(setup);
+    let mut files = shared_files(input);
     for folder in [&paths.config, &paths.home.join(".aws")] {
         let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
         files.extend(entries.map(|entry| entry.path()));
     }
-    files.push(paths.home.join(".2fa")); // rsc.io/2fa keeps its seeds there
+    files.push(paths.home.join(".2fa")); // where rsc.io/2fa keeps its seeds
     files.sort();
     files.dedup();
     for file in files {
@@ -126,10 +130,10 @@ fn seeds(setup: &DoctorInput<'_>) -> Row {
             return found(file.display().to_string());
         }
     }
-    Row::ok(ID, "none in ~/.aws and the config's folder")
+    Row::ok(ID, "none in ~/.aws or in the config's directory")
 }
 
-/// Whether a line of a config file holds a seed, by its form or by what tools call it.
+/// Whether a line of a config file contains a seed, by its form and the name that tools give it.
 fn names_seed(line: &str) -> bool {
     if line.contains("otpauth://") {
         return true;
@@ -142,7 +146,7 @@ fn names_seed(line: &str) -> bool {
     names.iter().any(|known| name.contains(known)) && is_seed(value.trim().trim_matches('"'))
 }
 
-/// Whether a text looks like a base32 secret of at least 80 bits (RFC 4648): no word of a language does.
+/// Whether a text looks like a base32 secret of at least 80 bits (RFC 4648), which ordinary words do not.
 fn is_seed(text: &str) -> bool {
     let digits: String = text.chars().filter(|c| !matches!(c, ' ' | '-' | '=')).collect();
     let base32 = |b: u8| b.is_ascii_alphabetic() || (b'2'..=b'7').contains(&b);
@@ -152,26 +156,26 @@ fn is_seed(text: &str) -> bool {
             || digits.bytes().all(|b| b.is_ascii_uppercase()))
 }
 
-fn mfa_command(setup: &DoctorInput<'_>) -> Row {
+fn mfa_command(input: &DoctorInput<'_>) -> Row {
     const ID: &str = "mfa-command";
-    let auth = setup.settings().map(|config| &config.auth);
+    let auth = input.settings().map(|config| &config.auth);
     let Some((auth, argv)) = auth.and_then(|auth| Some((auth, auth.mfa_command.as_ref()?))) else {
         return Row::ok(ID, "none: codes are typed");
     };
-    let path = setup.set("PATH").unwrap_or_default();
+    let path = input.set("PATH").unwrap_or_default();
     let name = program(argv);
     if let Err(why) = trusted_program(name, path.as_ref()) {
-        return Row::new(ID, Health::Fail, format!("{name} is not run: {why}"))
-            .remedy("name a program that only you or root can write, by its absolute path");
+        return Row::new(ID, Health::Fail, format!("sekisho does not run {name}: {why}"))
+            .remedy("use the absolute path of a program that only you or root can write to");
     }
     match &auth.key {
         KeySource::Command(key) if program(key) == name => Row::new(
             ID,
             Health::Warn,
-            format!("{name} gives both the key and its codes: who opens it has both factors"),
+            format!("{name} returns both the key and the codes: whoever opens it has both factors"),
         )
         .remedy("keep the codes on a phone or a hardware token"),
-        _ => Row::ok(ID, format!("{name} gives codes")),
+        _ => Row::ok(ID, format!("codes come from {name}")),
     }
 }
 

@@ -1,4 +1,4 @@
-//! The machine: directories, config, store, environment, shell, terminal.
+//! Checks of the machine: directories, config, store, environment, shell, terminal.
 
 use std::path::{Path, PathBuf};
 
@@ -12,27 +12,27 @@ use crate::services::store::keychain::{self, KeychainError};
 
 use super::{DoctorInput, Health, Row};
 
-pub(super) fn rows(setup: &DoctorInput<'_>) -> Vec<Row> {
+pub(super) fn rows(input: &DoctorInput<'_>) -> Vec<Row> {
     vec![
-        directories(setup),
-        config(setup),
-        store(setup),
-        sessions(setup),
-        keyring_file(setup),
-        key(setup),
-        stray_variables(setup),
-        endpoint(setup),
-        proxy(setup),
-        ca_bundle(setup),
-        hook(setup),
-        terminal(setup),
-        glyphs(setup),
+        directories(input),
+        config(input),
+        store(input),
+        sessions(input),
+        keyring_file(input),
+        key(input),
+        stray_variables(input),
+        endpoint(input),
+        proxy(input),
+        ca_bundle(input),
+        hook(input),
+        terminal(input),
+        glyphs(input),
     ]
 }
 
-fn directories(setup: &DoctorInput<'_>) -> Row {
+fn directories(input: &DoctorInput<'_>) -> Row {
     const ID: &str = "directories";
-    let paths = match setup.paths {
+    let paths = match input.paths {
         Ok(paths) => paths,
         Err(fault) => return Row::fault(ID, Health::Fail, fault),
     };
@@ -42,16 +42,16 @@ fn directories(setup: &DoctorInput<'_>) -> Row {
             return Row::fault(
                 ID,
                 Health::Fail,
-                &error.fault("a directory of sekisho's cannot be used"),
+                &error.fault("cannot use one of sekisho's directories"),
             );
         }
     }
-    Row::ok(ID, "sekisho's own directories are closed to others")
+    Row::ok(ID, "sekisho's directories are closed to other users")
 }
 
-fn config(setup: &DoctorInput<'_>) -> Row {
+fn config(input: &DoctorInput<'_>) -> Row {
     const ID: &str = "config";
-    match setup.config {
+    match input.config {
         Err(fault) => Row::fault(ID, Health::Fail, fault),
         Ok(loaded) => match &loaded.warnings[..] {
             [] => Row::ok(ID, count(loaded.config.catalog.accounts().len(), "account")),
@@ -67,60 +67,59 @@ fn config(setup: &DoctorInput<'_>) -> Row {
     }
 }
 
-fn store(setup: &DoctorInput<'_>) -> Row {
+fn store(input: &DoctorInput<'_>) -> Row {
     const ID: &str = "store";
-    let Some(config) = setup.settings() else {
-        return Row::new(ID, Health::Skipped, "there is no config to say where secrets rest");
+    let Some(config) = input.settings() else {
+        return Row::new(ID, Health::Skipped, "no config, so the key's store is not known");
     };
     let wanted = config.store == StoreChoice::Keyring || config.auth.key == KeySource::Keyring;
     let unused = matches!(config.store, StoreChoice::File | StoreChoice::None);
-    match setup.keychain {
-        _ if unused && !wanted => Row::ok(ID, "the config wants no keychain"),
-        Ok(()) => Row::ok(ID, format!("the {} takes entries", keychain::LABEL)),
+    match input.keychain {
+        _ if unused && !wanted => Row::ok(ID, "not used: the config chooses another store"),
+        Ok(()) => Row::ok(ID, format!("the {} works", keychain::LABEL)),
         Err(error) if wanted => Row::fault(ID, Health::Fail, &error.fault()),
         Err(error @ KeychainError::Waiting) => Row::fault(ID, Health::Warn, &error.fault()),
         Err(error) => Row::new(
             ID,
             Health::Warn,
-            format!("{error}: the access key rests in a sealed file with a passphrase"),
+            format!("{error}: the access key is kept in a sealed file with a passphrase instead"),
         )
         .remedy(error.fault().fix.into_iter().next().unwrap_or_default()),
     }
 }
 
-fn sessions(setup: &DoctorInput<'_>) -> Row {
+fn sessions(input: &DoctorInput<'_>) -> Row {
     const ID: &str = "sessions";
-    const REMEDY: &str =
-        "let the container use keyctl (its seccomp profile), or run a Secret Service";
-    let Some(sessions) = setup.sessions else {
-        return Row::new(ID, Health::Skipped, "there is no config to say where sessions rest");
+    const REMEDY: &str = "allow keyctl in the container's seccomp profile, or run a Secret Service";
+    let Some(sessions) = input.sessions else {
+        return Row::new(ID, Health::Skipped, "no config, so the sessions' store is not known");
     };
     match sessions {
-        Ok(None) => Row::ok(ID, "the config wants sessions in memory only"),
+        Ok(None) => Row::ok(ID, "kept in memory only, as the config says"),
         Ok(Some(KeyPlace::Runtime)) => Row::new(
             ID,
             Health::Warn,
-            "the key to the sessions is a file in XDG_RUNTIME_DIR: any program of yours can read it",
+            "the key to the sessions is a file in XDG_RUNTIME_DIR, which any of your programs can read",
         )
         .remedy(REMEDY),
-        Ok(Some(place)) => Row::ok(ID, format!("the key to the sessions: {}", place.label())),
+        Ok(Some(place)) => Row::ok(ID, format!("the key to the sessions is kept in: {}", place.label())),
         Err(why) => Row::new(
             ID,
             Health::Warn,
-            format!("sessions stay in memory, so every process asks for a code: {why}"),
+            format!("sessions are kept in memory only, so every process asks for a code: {why}"),
         )
         .remedy(REMEDY),
     }
 }
 
-/// GNOME's keyring writes in plain text where its password is empty.
-fn keyring_file(setup: &DoctorInput<'_>) -> Row {
+/// GNOME's keyring is stored in plain text if its password is empty.
+fn keyring_file(input: &DoctorInput<'_>) -> Row {
     const ID: &str = "keyring-file";
-    let Ok(paths) = setup.paths else {
+    let Ok(paths) = input.paths else {
         return Row::new(ID, Health::Skipped, "there is no home directory");
     };
     let data =
-        setup.set("XDG_DATA_HOME").map_or_else(|| paths.home.join(".local/share"), PathBuf::from);
+        input.set("XDG_DATA_HOME").map_or_else(|| paths.home.join(".local/share"), PathBuf::from);
     let files = std::fs::read_dir(data.join("keyrings")).into_iter().flatten().flatten();
     let plain = files.map(|entry| entry.path()).find(|path| {
         path.extension().is_some_and(|extension| extension == "keyring")
@@ -128,7 +127,7 @@ fn keyring_file(setup: &DoctorInput<'_>) -> Row {
                 .is_some_and(|text| text.trim_start().starts_with("[keyring]"))
     });
     match plain {
-        None => Row::ok(ID, "no keyring is kept in plain text"),
+        None => Row::ok(ID, "no keyring is stored in plain text"),
         Some(path) => Row::new(
             ID,
             Health::Fail,
@@ -138,20 +137,20 @@ fn keyring_file(setup: &DoctorInput<'_>) -> Row {
     }
 }
 
-fn key(setup: &DoctorInput<'_>) -> Row {
+fn key(input: &DoctorInput<'_>) -> Row {
     const ID: &str = "access-key";
-    let Some(config) = setup.settings() else {
-        return Row::new(ID, Health::Skipped, "there is no config to say where the key is");
+    let Some(config) = input.settings() else {
+        return Row::new(ID, Health::Skipped, "no config, so the key's source is not known");
     };
     let plain = match &config.auth.key {
         KeySource::Env => Some("the environment, which every program here can read"),
         KeySource::Profile(_) => Some("a plain text file"),
         KeySource::Auto | KeySource::Keyring | KeySource::File | KeySource::Command(_) => None,
     };
-    match (setup.key, plain) {
-        (None, _) => Row::new(ID, Health::Skipped, "the key was not looked for"),
+    match (input.key, plain) {
+        (None, _) => Row::new(ID, Health::Skipped, "the key was not read"),
         (Some(Err(fault)), _) => Row::fault(ID, Health::Fail, fault),
-        (Some(Ok(id)), None) => Row::ok(ID, format!("key {} is at hand", id.short())),
+        (Some(Ok(id)), None) => Row::ok(ID, format!("found key {}", id.short())),
         (Some(Ok(id)), Some(place)) => {
             Row::new(ID, Health::Warn, format!("key {} comes from {place}", id.short()))
                 .remedy("sekisho key import, then `auth.key: auto`")
@@ -159,14 +158,14 @@ fn key(setup: &DoctorInput<'_>) -> Row {
     }
 }
 
-fn stray_variables(setup: &DoctorInput<'_>) -> Row {
+fn stray_variables(input: &DoctorInput<'_>) -> Row {
     const ID: &str = "environment";
-    if setup.set("SEKISHO_TARGET").is_some() {
+    if input.set("SEKISHO_TARGET").is_some() {
         return Row::ok(ID, "this is a sekisho shell");
     }
-    let own = setup.settings().is_some_and(|config| config.auth.key == KeySource::Env);
+    let own = input.settings().is_some_and(|config| config.auth.key == KeySource::Env);
     let is_key = |name: &str| own && matches!(name, "AWS_ACCESS_KEY_ID" | "AWS_SECRET_ACCESS_KEY");
-    let stray: Vec<&str> = setup
+    let stray: Vec<&str> = input
         .env
         .keys()
         .map(String::as_str)
@@ -178,38 +177,34 @@ fn stray_variables(setup: &DoctorInput<'_>) -> Row {
     Row::new(
         ID,
         Health::Warn,
-        format!("set here, and undone in every sekisho shell: {}", stray.join(", ")),
+        format!("set here, and removed in every sekisho shell: {}", stray.join(", ")),
     )
     .remedy("find where they are exported: a .profile, a direnv file, another tool's shell")
 }
 
-fn endpoint(setup: &DoctorInput<'_>) -> Row {
+fn endpoint(input: &DoctorInput<'_>) -> Row {
     const ID: &str = "endpoint";
-    if let Some(url) = setup.settings().and_then(|config| config.auth.endpoint_url.as_deref()) {
-        return Row::new(ID, Health::Warn, format!("sekisho itself calls {url}, not AWS"))
-            .remedy("remove `auth.endpoint_url` from the config, unless an emulator is meant");
+    if let Some(url) = input.settings().and_then(|config| config.auth.endpoint_url.as_deref()) {
+        return Row::new(ID, Health::Warn, format!("sekisho calls {url}, not AWS"))
+            .remedy("remove `auth.endpoint_url` from the config, unless you use an emulator");
     }
-    let names: Vec<&str> = setup
+    let names: Vec<&str> = input
         .env
         .keys()
         .map(String::as_str)
-        .filter(|name| name.starts_with("AWS_ENDPOINT_URL") && setup.set(name).is_some())
+        .filter(|name| name.starts_with("AWS_ENDPOINT_URL") && input.set(name).is_some())
         .collect();
     if names.is_empty() {
         return Row::ok(ID, "AWS's own hosts");
     }
-    Row::new(
-        ID,
-        Health::Warn,
-        format!("other tools go where {} says; sekisho itself does not", names.join(", ")),
-    )
-    .remedy("unset it unless an emulator is meant")
+    Row::new(ID, Health::Warn, format!("other tools use {}; sekisho does not", names.join(", ")))
+        .remedy("unset it, unless you use an emulator")
 }
 
-fn proxy(setup: &DoctorInput<'_>) -> Row {
+fn proxy(input: &DoctorInput<'_>) -> Row {
     const ID: &str = "proxy";
     let names = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
-    let Some((name, value)) = names.iter().find_map(|name| Some((name, setup.set(name)?))) else {
+    let Some((name, value)) = names.iter().find_map(|name| Some((name, input.set(name)?))) else {
         return Row::ok(ID, "none");
     };
     let url = if value.contains("://") { value.to_owned() } else { format!("http://{value}") };
@@ -217,32 +212,32 @@ fn proxy(setup: &DoctorInput<'_>) -> Row {
         return Row::new(
             ID,
             Health::Warn,
-            format!("{name} is {url}, with a password in it"),
+            format!("{name} is {url} and contains a password"),
         )
         .remedy(
-            "every child process sees it: use a proxy that needs none, or a local one that adds it",
+            "every child process can read it: use a proxy without a password, or a local one that adds it",
         );
     }
     Row::ok(ID, format!("{name} is {url}"))
 }
 
-fn ca_bundle(setup: &DoctorInput<'_>) -> Row {
+fn ca_bundle(input: &DoctorInput<'_>) -> Row {
     const ID: &str = "ca-bundle";
-    match setup.set("AWS_CA_BUNDLE") {
+    match input.set("AWS_CA_BUNDLE") {
         None => Row::ok(ID, "the system's certificates"),
         Some(path) => match aws::read_ca_bundle(Path::new(path)) {
-            Ok(_) => Row::ok(ID, format!("{path}, beside the system's certificates")),
+            Ok(_) => Row::ok(ID, format!("{path}, in addition to the system's certificates")),
             Err(fault) => Row::fault(ID, Health::Fail, &fault),
         },
     }
 }
 
-fn hook(setup: &DoctorInput<'_>) -> Row {
+fn hook(input: &DoctorInput<'_>) -> Row {
     const ID: &str = "hook";
-    if setup.set("SEKISHO_DEPTH").is_some() {
-        return Row::ok(ID, "this is a sekisho shell, which has it");
+    if input.set("SEKISHO_DEPTH").is_some() {
+        return Row::ok(ID, "this is a sekisho shell, which includes it");
     }
-    let (Ok(paths), Some(shell)) = (setup.paths, setup.set("SHELL")) else {
+    let (Ok(paths), Some(shell)) = (input.paths, input.set("SHELL")) else {
         return Row::new(ID, Health::Skipped, "SHELL is not set");
     };
     let home = &paths.home;
@@ -252,12 +247,12 @@ fn hook(setup: &DoctorInput<'_>) -> Row {
             "eval \"$(sekisho hook bash)\"",
         ),
         "zsh" => {
-            let folder = setup.set("ZDOTDIR").map_or_else(|| home.clone(), PathBuf::from);
+            let folder = input.set("ZDOTDIR").map_or_else(|| home.clone(), PathBuf::from);
             (vec![folder.join(".zshrc"), folder.join(".zshenv")], "eval \"$(sekisho hook zsh)\"")
         }
         "fish" => {
             let config =
-                setup.set("XDG_CONFIG_HOME").map_or_else(|| home.join(".config"), PathBuf::from);
+                input.set("XDG_CONFIG_HOME").map_or_else(|| home.join(".config"), PathBuf::from);
             let more =
                 std::fs::read_dir(config.join("fish/conf.d")).into_iter().flatten().flatten();
             let mut files = vec![config.join("fish/config.fish")];
@@ -274,52 +269,58 @@ fn hook(setup: &DoctorInput<'_>) -> Row {
             .any(|line| !line.trim_start().starts_with('#') && line.contains("sekisho hook"))
     };
     if files.iter().any(there) {
-        return Row::ok(ID, "sekisho switch acts on your shells");
+        return Row::ok(ID, "`sekisho switch` works in your shells");
     }
     let file = files.first().map(|file| file.display().to_string()).unwrap_or_default();
     Row::new(
         ID,
         Health::Warn,
-        "`sekisho switch` cannot act on your shell: the hook is not in its rc file",
+        "`sekisho switch` does not work in your shell: its rc file does not load the hook",
     )
     .remedy(format!("add to {file}: {line}"))
 }
 
-/// What the locale says about characters: `LC_ALL`, else `LC_CTYPE`, else `LANG` (POSIX).
-fn locale<'a>(setup: &'a DoctorInput<'_>) -> &'a str {
-    ["LC_ALL", "LC_CTYPE", "LANG"].iter().find_map(|name| setup.set(name)).unwrap_or_default()
+/// The locale for characters: `LC_ALL`, otherwise `LC_CTYPE`, otherwise `LANG` (POSIX).
+fn locale<'a>(input: &'a DoctorInput<'_>) -> &'a str {
+    ["LC_ALL", "LC_CTYPE", "LANG"].iter().find_map(|name| input.set(name)).unwrap_or_default()
 }
 
-fn terminal(setup: &DoctorInput<'_>) -> Row {
+fn terminal(input: &DoctorInput<'_>) -> Row {
     const ID: &str = "terminal";
-    match setup.set("TERM") {
+    match input.set("TERM") {
         None | Some("dumb") => {
             return Row::new(
                 ID,
                 Health::Warn,
-                "the terminal cannot place a cursor: TERM is dumb or not set",
+                "the switcher cannot be shown: TERM is dumb or not set",
             )
-            .remedy("use the list in a terminal; `sekisho exec TARGET` works anywhere");
+            .remedy(
+                "use a terminal that can move the cursor; `sekisho exec TARGET` works anywhere",
+            );
         }
         Some(_) => {}
     }
-    let locale = locale(setup);
+    let locale = locale(input);
     let charset = locale.split('.').nth(1).unwrap_or_default().to_ascii_lowercase();
     if charset.starts_with("utf-8") || charset.starts_with("utf8") {
         return Row::ok(ID, format!("UTF-8 ({locale})"));
     }
-    Row::new(ID, Health::Warn, "the locale is not UTF-8: names that are not ASCII will not show")
-        .remedy("export LANG=C.UTF-8")
+    Row::new(
+        ID,
+        Health::Warn,
+        "the locale is not UTF-8: names that are not ASCII are not shown correctly",
+    )
+    .remedy("export LANG=C.UTF-8")
 }
 
-fn glyphs(setup: &DoctorInput<'_>) -> Row {
+fn glyphs(input: &DoctorInput<'_>) -> Row {
     const ID: &str = "glyphs";
-    let symbols = setup.settings().map_or(Symbols::Auto, |config| config.list.symbols);
-    let locale = locale(setup);
+    let symbols = input.settings().map_or(Symbols::Auto, |config| config.list.symbols);
+    let locale = locale(input);
     let wide = ["ja", "zh", "ko"].iter().any(|language| locale.starts_with(language));
     if symbols == Symbols::Ascii || !wide {
-        return Row::ok(ID, "no glyph is of doubtful width here");
+        return Row::ok(ID, "no glyph has an ambiguous width in this locale");
     }
-    Row::new(ID, Health::Warn, format!("under {locale} some terminals draw ● and borders two cells wide"))
-        .remedy("where the list looks torn: `symbols: ascii` in the config, or ambiguous width 1 in the terminal")
+    Row::new(ID, Health::Warn, format!("with {locale}, some terminals draw ● and borders two cells wide"))
+        .remedy("if the list looks broken: set `symbols: ascii` in the config, or ambiguous width 1 in the terminal")
 }

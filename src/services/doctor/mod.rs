@@ -1,6 +1,6 @@
-//! Looks for what commonly goes wrong, and for what weakens the promise. Offline as far as it can.
+//! Checks for common problems, and for whatever weakens the protection of the key. Most checks work offline.
 //!
-//! Everything looked at comes in as a [`DoctorInput`]; only files under its directories are read. What comes out is
+//! Everything checked is in [`DoctorInput`]; the only files read are those under its directories. The output is
 //! redacted, so that it can be pasted into a ticket.
 
 mod beside;
@@ -24,65 +24,64 @@ use super::store::keychain::KeychainError;
 
 pub use online::Online;
 
-/// One check and what came of it.
+/// One check and its result.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Row {
-    /// The check's name: stable, for scripts.
+    /// The check's name, stable for scripts.
     pub id: &'static str,
-    /// How it stands.
+    /// How serious the result is.
     pub verdict: Health,
     /// What was found, in one sentence.
     pub what: String,
-    /// What to do, where something is to be done.
+    /// What to do about it, if anything.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub remedy: Option<String>,
 }
 
-/// How a check stands. The worse is the greater.
+/// The result of a check, ordered from best to worst.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Health {
-    /// As it should be.
+    /// No problem found.
     Ok,
-    /// It does not apply here, or was not asked for.
+    /// Does not apply here, or was not asked for.
     Skipped,
-    /// It could not be found out.
+    /// Could not be determined.
     Unknown,
-    /// It works, and is weaker or more awkward than it could be.
+    /// Works, but is less secure or less convenient than it could be.
     Warn,
-    /// It does not work, or breaks the promise.
+    /// Does not work, or leaves the key unprotected.
     Fail,
 }
 
-/// The set-up that is examined.
+/// Everything that the checks look at.
 pub struct DoctorInput<'a> {
-    /// The environment.
+    /// sekisho's own environment; variables that are not UTF-8 are left out.
     pub env: &'a BTreeMap<String, String>,
     /// Where sekisho's directories are.
     pub paths: Result<&'a Paths, &'a Fault>,
-    /// The config.
+    /// The config with its warnings, or why it could not be read.
     pub config: Result<&'a Loaded, &'a Fault>,
-    /// What a probe of the OS keychain came to.
+    /// The result of probing the OS keychain.
     pub keychain: Result<(), &'a KeychainError>,
-    /// Where sessions can rest, or why they stay in memory; no place where none is wanted. `None` where no config
-    /// tells.
+    /// Where the key to the sessions can be kept, or why nowhere; no place with `store: none`. `None` without a config.
     pub sessions: Option<Result<Option<KeyPlace>, &'a str>>,
-    /// The access key; `None` where it was not looked for (a passphrase nobody could be asked).
+    /// The access key; `None` where it was not read (its passphrase could not be prompted for).
     pub key: Option<Result<&'a AccessKeyId, &'a Fault>>,
-    /// What AWS answered; `None` offline.
+    /// AWS's answers; `None` offline.
     pub online: Option<&'a Online>,
-    /// Every account's last verification.
+    /// The last verification of each account.
     pub marks: &'a BTreeMap<AccountId, VerifiedMark>,
-    /// The time, UTC.
+    /// The time to compare ages with, UTC.
     pub now: Timestamp,
 }
 
-/// Examines a set-up, check by check, always in the same order.
-pub fn examine(setup: &DoctorInput<'_>) -> Vec<Row> {
-    let mut rows = machine::rows(setup);
-    rows.extend(beside::rows(setup));
-    rows.extend(online::rows(setup));
-    let home = setup.paths.ok().map(|paths| paths.home.to_string_lossy());
+/// Runs every check, always in the same order.
+pub fn examine(input: &DoctorInput<'_>) -> Vec<Row> {
+    let mut rows = machine::rows(input);
+    rows.extend(beside::rows(input));
+    rows.extend(online::rows(input));
+    let home = input.paths.ok().map(|paths| paths.home.to_string_lossy());
     for row in &mut rows {
         row.what = redact(&row.what, home.as_deref());
         row.remedy = row.remedy.as_deref().map(|text| redact(text, home.as_deref()));
@@ -103,7 +102,7 @@ pub fn json(rows: &[Row]) -> String {
     format!("{value:#}")
 }
 
-/// The rows for a person: what is wrong first says what to do.
+/// The rows as text, each with its remedy below.
 pub fn text(rows: &[Row]) -> String {
     let mut lines = vec![format!(
         "sekisho {} on {} {}",
@@ -165,7 +164,7 @@ impl DoctorInput<'_> {
     }
 }
 
-/// Takes out of a text what a ticket need not tell: the home's name, account ids, key ids, passwords in URLs.
+/// Removes what does not belong into a ticket: the home directory, account ids, key ids, passwords in URLs.
 fn redact(text: &str, home: Option<&str>) -> String {
     let home = home.map(|home| home.trim_end_matches('/')).filter(|home| !home.is_empty());
     let text = home.map_or_else(|| text.to_owned(), |home| without_home(text, home));
@@ -184,7 +183,7 @@ fn redact(text: &str, home: Option<&str>) -> String {
     without_userinfo(&out)
 }
 
-/// Writes `~` for the home directory, where its name is not the start of a longer one.
+/// Replaces the home directory by `~`, except where a longer name starts with it.
 fn without_home(text: &str, home: &str) -> String {
     let mut parts = text.split(home);
     let mut out = parts.next().unwrap_or_default().to_owned();
@@ -227,7 +226,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_ticket_need_not_tell_is_taken_out() {
+    fn what_does_not_belong_into_a_ticket_is_removed() {
         let text = "key AKIAIOSFODNN7EXAMPLE of 111111111111 in /home/t/.aws, http://u:p@proxy:3128/x 1234";
         assert_eq!(
             redact(text, Some("/home/t/")),

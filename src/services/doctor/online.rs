@@ -1,4 +1,4 @@
-//! What AWS says about clock, region, key and devices.
+//! Checks with AWS's answers: clock, region, key and devices.
 
 use jiff::SignedDuration;
 
@@ -13,12 +13,12 @@ use super::{DoctorInput, Health, Row};
 
 /// How far the clock may be off before AWS refuses some requests: it allows 5 or 15 min.
 const SKEW: SignedDuration = SignedDuration::from_mins(4);
-/// When a key is old, where the config does not say.
+/// From when on a key is too old, unless the config sets a limit.
 const OLD: SignedDuration = SignedDuration::from_hours(90 * 24);
-/// How long a verification is worth something.
+/// From when on a verification is too old.
 const VERIFIED: SignedDuration = SignedDuration::from_hours(30 * 24);
 
-/// What AWS answered. A question is `None` where it could not even be asked.
+/// AWS's answers; `None` for a call that could not be made.
 pub struct Online {
     clock: Result<SignedDuration, Failure>,
     caller: Option<Result<CallerIdentity, Failure>>,
@@ -27,9 +27,9 @@ pub struct Online {
 }
 
 impl Online {
-    /// Asks: the clock unsigned; with a signer also who it is, its devices and its keys.
+    /// Gets the time, unsigned; with a signer also the caller, its devices and its keys.
     ///
-    /// A session with MFA is told more than the bare key, which well-guarded users deny everything.
+    /// Preferably signed by a session with MFA: a well-guarded user's bare key is denied everything.
     pub async fn ask(aws: &Aws, signer: Option<Signer<'_>>) -> Result<Self, Fault> {
         let mut online =
             Self { clock: aws.prober()?.clock().await, caller: None, devices: None, keys: None };
@@ -46,30 +46,26 @@ impl Online {
     }
 }
 
-pub(super) fn rows(setup: &DoctorInput<'_>) -> Vec<Row> {
-    vec![clock(setup), caller(setup), key_age(setup), mfa_device(setup), verified(setup)]
+pub(super) fn rows(input: &DoctorInput<'_>) -> Vec<Row> {
+    vec![clock(input), caller(input), key_age(input), mfa_device(input), verified(input)]
 }
 
-/// A row for what was not asked or not answered; `None` where there is an answer.
+/// The row for a call that was not made or has failed; `None` where there is an answer.
 fn unanswered<T>(
     id: &'static str,
-    setup: &DoctorInput<'_>,
+    input: &DoctorInput<'_>,
     answer: Option<&Result<T, Failure>>,
 ) -> Option<Row> {
     match answer {
-        _ if setup.online.is_none() => Some(Row::new(id, Health::Skipped, "AWS was not asked")),
-        None => Some(Row::new(id, Health::Skipped, "there is no key to ask with")),
+        _ if input.online.is_none() => Some(Row::new(id, Health::Skipped, "AWS was not asked")),
+        None => Some(Row::new(id, Health::Skipped, "no key to sign the call with")),
         Some(Ok(_)) => None,
         Some(Err(failure)) => {
             let denied = matches!(failure.kind, FailureKind::Denied | FailureKind::IdentityDeny);
             let fault = failure.fault(Doing::Asking);
             Some(if denied {
-                Row::new(
-                    id,
-                    Health::Unknown,
-                    "this key may not ask without MFA, which is as it should be",
-                )
-                .remedy("sekisho login, then sekisho doctor")
+                Row::new(id, Health::Unknown, "denied without MFA, as it should be")
+                    .remedy("`sekisho login`, then `sekisho doctor`")
             } else {
                 Row::fault(id, Health::Unknown, &fault)
             })
@@ -77,10 +73,10 @@ fn unanswered<T>(
     }
 }
 
-fn clock(setup: &DoctorInput<'_>) -> Row {
+fn clock(input: &DoctorInput<'_>) -> Row {
     const ID: &str = "clock";
-    let answer = setup.online.map(|online| &online.clock);
-    if let Some(row) = unanswered(ID, setup, answer) {
+    let answer = input.online.map(|online| &online.clock);
+    if let Some(row) = unanswered(ID, input, answer) {
         return row;
     }
     match answer {
@@ -94,13 +90,13 @@ fn clock(setup: &DoctorInput<'_>) -> Row {
             )
             .remedy("sudo timedatectl set-ntp true; in WSL: sudo hwclock -s")
         }
-        _ => Row::ok(ID, "agrees with AWS's"),
+        _ => Row::ok(ID, "agrees with AWS's clock"),
     }
 }
 
-fn caller(setup: &DoctorInput<'_>) -> Row {
+fn caller(input: &DoctorInput<'_>) -> Row {
     const ID: &str = "key-accepted";
-    let answer = setup.online.and_then(|online| online.caller.as_ref());
+    let answer = input.online.and_then(|online| online.caller.as_ref());
     match answer {
         Some(Err(failure)) => {
             let known = matches!(
@@ -115,10 +111,10 @@ fn caller(setup: &DoctorInput<'_>) -> Row {
             Row::fault(ID, verdict, &failure.fault(Doing::Asking))
         }
         Some(Ok(caller)) => {
-            let account = setup.settings().map(|config| config.auth.account);
+            let account = input.settings().map(|config| config.auth.account);
             if caller.user.is_none() {
-                Row::new(ID, Health::Fail, "the access key is no IAM user's")
-                    .remedy("use an IAM user's key; delete keys of the root user")
+                Row::new(ID, Health::Fail, "the access key does not belong to an IAM user")
+                    .remedy("use an IAM user's key; delete access keys of the root user")
             } else if account.is_some_and(|account| account != caller.account) {
                 Row::new(
                     ID,
@@ -130,28 +126,28 @@ fn caller(setup: &DoctorInput<'_>) -> Row {
                 )
                 .remedy("correct `auth.account`, or add the right key: sekisho key add")
             } else {
-                Row::ok(ID, "AWS takes the key")
+                Row::ok(ID, "AWS accepts the key")
             }
         }
-        None => unanswered::<()>(ID, setup, None)
+        None => unanswered::<()>(ID, input, None)
             .unwrap_or_else(|| Row::new(ID, Health::Skipped, "not asked")),
     }
 }
 
-fn key_age(setup: &DoctorInput<'_>) -> Row {
+fn key_age(input: &DoctorInput<'_>) -> Row {
     const ID: &str = "key-age";
-    let answer = setup.online.and_then(|online| online.keys.as_ref());
-    let keys = match (unanswered(ID, setup, answer), answer) {
+    let answer = input.online.and_then(|online| online.keys.as_ref());
+    let keys = match (unanswered(ID, input, answer), answer) {
         (None, Some(Ok(keys))) => keys,
         (row, _) => return row.unwrap_or_else(|| Row::new(ID, Health::Skipped, "not asked")),
     };
-    let guardrails = setup.settings().and_then(|config| config.guardrails.as_ref());
+    let guardrails = input.settings().and_then(|config| config.guardrails.as_ref());
     let limit = guardrails
         .and_then(|guardrails| SignedDuration::try_from(guardrails.max_key_age).ok())
         .unwrap_or(OLD);
     let active: Vec<&KeyAtAws> = keys.iter().filter(|key| key.active).collect();
     let oldest =
-        active.iter().map(|key| setup.now.duration_since(key.created)).max().unwrap_or_default();
+        active.iter().map(|key| input.now.duration_since(key.created)).max().unwrap_or_default();
     let days = oldest.as_hours() / 24;
     if oldest > limit {
         Row::new(
@@ -164,56 +160,61 @@ fn key_age(setup: &DoctorInput<'_>) -> Row {
         )
         .remedy("sekisho key rotate")
     } else if active.len() > 1 {
-        Row::new(ID, Health::Warn, "two access keys are active: one is enough")
-            .remedy("deactivate the one that nothing uses, in the console or by `sekisho key rotate --finish`")
+        Row::new(ID, Health::Warn, "two access keys are active; one is enough").remedy(
+            "deactivate the unused one, in the console or with `sekisho key rotate --finish`",
+        )
     } else {
         Row::ok(ID, format!("{days} days old"))
     }
 }
 
-fn mfa_device(setup: &DoctorInput<'_>) -> Row {
+fn mfa_device(input: &DoctorInput<'_>) -> Row {
     const ID: &str = "mfa-device";
-    let answer = setup.online.and_then(|online| online.devices.as_ref());
-    let serials = match (unanswered(ID, setup, answer), answer) {
+    let answer = input.online.and_then(|online| online.devices.as_ref());
+    let serials = match (unanswered(ID, input, answer), answer) {
         (None, Some(Ok(serials))) => serials,
         (row, _) => return row.unwrap_or_else(|| Row::new(ID, Health::Skipped, "not asked")),
     };
     let codes: Vec<MfaSerial> = serials.iter().filter_map(|serial| serial.parse().ok()).collect();
-    let configured = setup.settings().map(|config| &config.auth.mfa[..]).unwrap_or_default();
+    let configured = input.settings().map(|config| &config.auth.mfa[..]).unwrap_or_default();
     let missing = configured.iter().find(|device| !codes.contains(&device.serial));
     if serials.is_empty() {
-        Row::new(ID, Health::Fail, "the user has a key and no MFA device: whoever holds the key may enrol one of their own")
-            .remedy("enrol an authenticator app in the console now, then `sekisho key rotate`")
+        Row::new(
+            ID,
+            Health::Fail,
+            "the user has a key and no MFA device: whoever has the key may register their own",
+        )
+        .remedy("register an authenticator app in the console now, then `sekisho key rotate`")
     } else if codes.is_empty() {
         Row::new(
             ID,
             Health::Fail,
-            "the user's only devices are security keys, which make no codes for API calls",
+            "the user has only security keys, which cannot generate codes for API calls",
         )
         .remedy("register an authenticator app or a hardware token as a second device")
     } else if let Some(device) = missing {
         Row::new(
             ID,
             Health::Fail,
-            format!("the config names a device that is not this user's: {}", device.serial),
+            format!("the config names a device that this user does not have: {}", device.serial),
         )
-        .remedy(format!("put this in `auth.mfa`, or leave `mfa` out: {}", codes[0]))
+        .remedy(format!("use this one in `auth.mfa`, or remove `mfa`: {}", codes[0]))
     } else {
-        Row::ok(ID, format!("{} that make codes", codes.len()))
+        Row::ok(ID, format!("{} that generate codes", codes.len()))
     }
 }
 
-/// Whether `sekisho verify` has looked lately, and what it found.
-fn verified(setup: &DoctorInput<'_>) -> Row {
+/// Whether `sekisho verify` was run lately, and what it found.
+fn verified(input: &DoctorInput<'_>) -> Row {
     const ID: &str = "verified";
-    let Some(config) = setup.settings() else {
-        return Row::new(ID, Health::Skipped, "there is no config");
+    let Some(config) = input.settings() else {
+        return Row::new(ID, Health::Skipped, "no config");
     };
     let accounts = config.catalog.accounts();
     let marks: Vec<_> =
-        accounts.iter().filter_map(|account| setup.marks.get(&account.id)).collect();
+        accounts.iter().filter_map(|account| input.marks.get(&account.id)).collect();
     let open = marks.iter().filter(|mark| mark.verdict == Verdict::Open).count();
-    let fresh = marks.iter().filter(|mark| setup.now.duration_since(mark.at) < VERIFIED).count();
+    let fresh = marks.iter().filter(|mark| input.now.duration_since(mark.at) < VERIFIED).count();
     if open > 0 {
         Row::new(
             ID,

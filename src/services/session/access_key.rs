@@ -1,4 +1,4 @@
-//! The access key, wherever the config says it is; and the place in the store where it may lie.
+//! The access key: loaded from where the config says, and changed where sekisho stores it.
 
 use std::cell::RefCell;
 use std::fs::{File, TryLockError};
@@ -20,7 +20,7 @@ use crate::services::store::keychain::{self, KeychainError};
 use crate::services::store::keyfile::{KeyFileError, Passphrase, Unasked};
 use crate::services::store::slot::Slot;
 
-/// Loads the access key that a config names; `passphrase` opens a sealed file without asking.
+/// Loads the access key that a config names; `passphrase` opens a sealed file without a prompt.
 pub async fn load(
     auth: &Auth,
     store: StoreChoice,
@@ -35,15 +35,15 @@ pub async fn load(
         KeySource::Auto | KeySource::Keyring | KeySource::File => {
             let key_store = KeyStore::new(auth, store, state);
             key_store.passphrase.replace(passphrase.map(Secret::copy));
-            let found = key_store.find(interaction).await.map_err(refusal)?;
+            let found = key_store.find(interaction).await.map_err(not_issued)?;
             let current = found.and_then(|(_, entry)| entry.current);
             Ok(current.ok_or_else(|| nothing_stored(auth))?.key)
         }
     }
 }
 
-/// What a key that cannot be read means: a passphrase may help, or it is a fault.
-fn refusal(error: KeyError) -> NotIssued {
+/// What to answer when the key cannot be read: ask for the passphrase where that may help, otherwise a fault.
+fn not_issued(error: KeyError) -> NotIssued {
     match error {
         KeyError::File(KeyFileError::Unasked(Unasked::NotYet)) => NotIssued::Passphrase(None),
         KeyError::File(KeyFileError::WrongPassphrase | KeyFileError::EmptyPassphrase) => {
@@ -53,17 +53,17 @@ fn refusal(error: KeyError) -> NotIssued {
     }
 }
 
-/// Whether a config leaves its key to the store.
+/// Whether a config's key is stored by sekisho, not read from elsewhere.
 pub fn is_stored(auth: &Auth) -> bool {
     matches!(auth.key, KeySource::Auto | KeySource::Keyring | KeySource::File)
 }
 
-/// The fault of a store without a key.
+/// The fault where sekisho stores no key for a config.
 pub fn nothing_stored(auth: &Auth) -> Fault {
     let none = match &auth.endpoint_url {
         None => format!("none was added for the auth account {}", auth.account),
         Some(url) => format!(
-            "none was added for the auth account {} at {}: a key is used at its own endpoint only",
+            "none was added for the auth account {} at {}: a key is used only at the endpoint it was added for",
             auth.account,
             sanitize(url)
         ),
@@ -71,10 +71,10 @@ pub fn nothing_stored(auth: &Auth) -> Fault {
     Fault::new(Exit::Usage, "there is no access key in the store")
         .because(none)
         .fix("sekisho key add")
-        .fix("or take it from elsewhere: `auth.key: env` or `auth.key: profile:NAME`")
+        .fix("or use a key from elsewhere: `auth.key: env` or `auth.key: profile:NAME`")
 }
 
-/// Holds a caller against the config: the key must be an IAM user's, of the auth account.
+/// Checks a key's caller identity against the config: an IAM user of the auth account, and the one the config names.
 pub fn owner(auth: &Auth, key: &AccessKeyId, caller: CallerIdentity) -> Result<UserName, Fault> {
     if caller.account != auth.account {
         return Err(Fault::new(
@@ -82,24 +82,27 @@ pub fn owner(auth: &Auth, key: &AccessKeyId, caller: CallerIdentity) -> Result<U
             format!("the access key {} belongs to account {}", key.short(), caller.account),
         )
         .because(format!("the config's auth account is {}", auth.account))
-        .fix("give the key of the auth account's IAM user, or mend `auth.account`"));
+        .fix("use the key of the auth account's IAM user, or correct `auth.account`"));
     }
     let user = caller.user.ok_or_else(|| {
-        Fault::new(Exit::Usage, "the access key is not an IAM user's")
-            .because(format!("AWS says it is {}", sanitize(&caller.arn)))
-            .fix("give the long-term key of an IAM user in the auth account")
+        Fault::new(Exit::Usage, "the access key does not belong to an IAM user")
+            .because(format!("AWS reports its owner as {}", sanitize(&caller.arn)))
+            .fix("use the long-term key of an IAM user in the auth account")
     })?;
     match &auth.user {
-        Some(named) if *named != user => {
-            Err(Fault::new(Exit::Usage, format!("the access key {} is {user}'s", key.short()))
-                .because(format!("the config's `auth.user` is {named}"))
-                .fix("give that user's key, or mend `auth.user`"))
-        }
+        Some(named) if *named != user => Err(Fault::new(
+            Exit::Usage,
+            format!("the access key {} belongs to {user}", key.short()),
+        )
+        .because(format!("the config's `auth.user` is {named}"))
+        .fix("use that user's key, or correct `auth.user`")),
         _ => Ok(user),
     }
 }
 
-/// A config's place in the store: the homes its key may have, and the passphrase for as long as this lives.
+/// Where sekisho stores a config's access key: the keychain, a sealed file, or whichever of the two works.
+///
+/// Remembers the passphrase of a sealed file until it is dropped.
 pub struct KeyStore {
     slot: Slot,
     state: PathBuf,
@@ -108,9 +111,9 @@ pub struct KeyStore {
 }
 
 impl KeyStore {
-    /// The key store of a config. Touches nothing yet.
+    /// The key store of a config. Reads and writes nothing yet.
     pub fn new(auth: &Auth, store: StoreChoice, state: &Path) -> Self {
-        // What the config says of the key is nearer than what it says of the store.
+        // `auth.key` is more specific than `store`.
         let store = match &auth.key {
             KeySource::Keyring => StoreChoice::Keyring,
             KeySource::File => StoreChoice::File,
@@ -129,18 +132,18 @@ impl KeyStore {
         }
     }
 
-    /// Claims the right to change the stored key: of two rotations at once, one would store over the other's new
-    /// key and have the old one deactivated.
-    pub fn claim(&self) -> Result<Claim, Fault> {
+    /// Takes the lock for changing the stored key. Without it, of two rotations at once, one would overwrite the
+    /// other's new key and deactivate the old one.
+    pub fn lock_for_change(&self) -> Result<ChangeLock, Fault> {
         let file = Dir::create(&self.state)
             .and_then(|dir| dir.lock_file("keys.lock"))
             .map_err(|error| error.fault("the access key cannot be changed"))?;
         match file.try_lock() {
-            Ok(()) => Ok(Claim(file)),
+            Ok(()) => Ok(ChangeLock(file)),
             Err(TryLockError::WouldBlock) => {
-                Err(Fault::new(Exit::Fault, "another sekisho is changing the access key")
-                    .because("a `sekisho key` in another terminal has not ended")
-                    .fix("finish or end that one, then try again"))
+                Err(Fault::new(Exit::Fault, "another process is changing the access key")
+                    .because("a `sekisho key` in another terminal is still running")
+                    .fix("finish or stop that one, then try again"))
             }
             Err(TryLockError::Error(error)) => {
                 Err(Fault::new(Exit::Fault, "the access key cannot be changed")
@@ -150,15 +153,15 @@ impl KeyStore {
         }
     }
 
-    /// What is stored, and where: the first home that holds a key. `Err` only where none does and one failed;
-    /// of several failures, the file's: it is there, where a keychain may never have been.
+    /// The stored entry and its home: the first home that holds a key. `Err` only where none does and one failed; of
+    /// several failures, the sealed file's, since a machine may never have had a keychain.
     pub async fn find(
         &self,
         interaction: &dyn Interaction,
     ) -> Result<Option<(&KeyHome, KeyEntry)>, KeyError> {
         let mut failed = None;
         for home in &self.homes {
-            match self.look(home, interaction).await {
+            match self.load_from(home, interaction).await {
                 Ok(Some(entry)) if entry.current.is_some() => return Ok(Some((home, entry))),
                 Ok(_) => {}
                 Err(error) => failed = Some(error),
@@ -167,7 +170,7 @@ impl KeyStore {
         failed.map_or(Ok(None), Err)
     }
 
-    /// The best home that takes keys now, tried by writing; and why a better one was passed over.
+    /// The first home that a test entry can be written to; and why an earlier one was passed over.
     pub async fn choose(
         &self,
         interaction: &dyn Interaction,
@@ -184,12 +187,12 @@ impl KeyStore {
             }
         }
         Err(refused.map_or_else(
-            || Fault::new(Exit::Fault, "there is no home for the access key"),
+            || Fault::new(Exit::Fault, "there is nowhere to store the access key"),
             |error| error.fault(),
         ))
     }
 
-    /// Stores an entry whole, or leaves the old one.
+    /// Replaces the entry in a home; on failure the old one stays.
     pub fn save(
         &self,
         home: &KeyHome,
@@ -200,7 +203,7 @@ impl KeyStore {
             .map_err(|error| error.fault())
     }
 
-    /// Removes the key from every home; the labels of those that held one.
+    /// Removes the key from every home; returns the labels of those that held one.
     pub fn clear(&self) -> Result<Vec<&'static str>, Fault> {
         let mut held = Vec::new();
         let mut failed = None;
@@ -217,7 +220,7 @@ impl KeyStore {
         }
     }
 
-    /// Makes the next reading of a sealed file ask for its passphrase.
+    /// Makes the next read of a sealed file prompt for its passphrase.
     pub fn forget_passphrase(&self) {
         for home in &self.homes {
             if let KeyHome::File(file) = home {
@@ -226,7 +229,7 @@ impl KeyStore {
         }
     }
 
-    async fn look(
+    async fn load_from(
         &self,
         home: &KeyHome,
         interaction: &dyn Interaction,
@@ -245,22 +248,22 @@ impl KeyStore {
         }
     }
 
-    /// Where the kernel cannot remember the passphrase, one verb still asks for it once.
+    /// Where the kernel cannot remember the passphrase, it is remembered here, so that a verb prompts for it once.
     fn ask(&self, which: Passphrase, interaction: &dyn Interaction) -> Result<Secret, Unasked> {
         if let Some(known) = self.passphrase.borrow().as_ref() {
             return Ok(known.copy());
         }
-        let given = interaction.passphrase(which)?;
-        *self.passphrase.borrow_mut() = Some(given.copy());
-        Ok(given)
+        let typed = interaction.passphrase(which)?;
+        *self.passphrase.borrow_mut() = Some(typed.copy());
+        Ok(typed)
     }
 }
 
-/// The right to change the stored key; ends when it is dropped, or with the process.
-pub struct Claim(#[expect(dead_code, reason = "holds the lock")] File);
+/// The lock for changing the stored key; released when dropped, or when the process dies.
+pub struct ChangeLock(#[expect(dead_code, reason = "holds the lock")] File);
 
-/// Waits for a person to unlock the keychain. Dropping the future ends the wait.
+/// Waits until the user has unlocked the keychain. Dropping the future cancels the wait.
 async fn unlock(interaction: &dyn Interaction) -> Result<(), KeyError> {
-    interaction.notify("the keychain waits to be unlocked: its window asks for a password");
+    interaction.notify("the keychain is locked: enter its password in the window it has opened");
     Ok(keychain::unlock().await?)
 }

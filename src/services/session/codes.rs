@@ -1,4 +1,4 @@
-//! Codes from a program (`mfa_command`) instead of a person.
+//! Codes from a program (`mfa_command`), instead of typed ones.
 
 use std::ffi::OsStr;
 use std::os::unix::fs::MetadataExt;
@@ -22,11 +22,11 @@ const MAX_OUTPUT_BYTES: u64 = 64 * 1024;
 
 /// Runs the program and takes the first stand-alone six digits of its stdout.
 ///
-/// It gets no `AWS_*` variable and no stdin; what it says on stderr is handed to `say`, line by line.
-pub async fn from_command(argv: &Argv, say: impl Fn(&str)) -> Result<MfaCode, Fault> {
+/// It gets no `AWS_*` variable and no stdin; its stderr is passed to `on_line`, line by line.
+pub async fn from_command(argv: &Argv, on_line: impl Fn(&str)) -> Result<MfaCode, Fault> {
     let (name, arguments) = argv.split_first().map_or(("", &[][..]), |(p, a)| (p.as_str(), a));
     let wrong = |why: String| {
-        Fault::new(Exit::Fault, format!("mfa_command gave no code: {}", sanitize(name)))
+        Fault::new(Exit::Fault, format!("mfa_command printed no code: {}", sanitize(name)))
             .because(why)
             .fix("run the command by hand, or type the code")
     };
@@ -43,7 +43,7 @@ pub async fn from_command(argv: &Argv, say: impl Fn(&str)) -> Result<MfaCode, Fa
     let mut child = command.spawn().map_err(|error| wrong(error.to_string()))?;
     let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
     let run = async {
-        let (printed, last) = tokio::join!(read(stdout), tell(stderr, &say));
+        let (printed, last) = tokio::join!(read(stdout), forward(stderr, &on_line));
         (child.wait().await, printed, last)
     };
     let (status, printed, last) = tokio::time::timeout(LIMIT, run)
@@ -55,7 +55,7 @@ pub async fn from_command(argv: &Argv, say: impl Fn(&str)) -> Result<MfaCode, Fa
         return Err(wrong(format!("it ended with {status}{said}")));
     }
     first_code(&printed)
-        .ok_or_else(|| wrong("its output holds no six digits that stand alone".into()))
+        .ok_or_else(|| wrong("its output contains no stand-alone six digits".into()))
 }
 
 async fn read(stream: Option<impl AsyncRead + Unpin>) -> Zeroizing<String> {
@@ -66,26 +66,26 @@ async fn read(stream: Option<impl AsyncRead + Unpin>) -> Zeroizing<String> {
     Zeroizing::new(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// Hands each line on and returns the last one.
-async fn tell(stream: Option<impl AsyncRead + Unpin>, say: impl Fn(&str)) -> Option<String> {
+/// Passes each line on and returns the last one.
+async fn forward(stream: Option<impl AsyncRead + Unpin>, on_line: impl Fn(&str)) -> Option<String> {
     let mut lines = BufReader::new(stream?.take(MAX_OUTPUT_BYTES)).lines();
     let mut last = None;
     while let Ok(Some(line)) = lines.next_line().await {
         let line = sanitize(&line);
-        say(&line);
+        on_line(&line);
         last = Some(line);
     }
     last
 }
 
-/// The first run of exactly six digits with no letter or digit beside it.
+/// The first run of exactly six digits with no letter or digit next to it.
 fn first_code(text: &str) -> Option<MfaCode> {
     text.split(|c: char| !c.is_alphanumeric())
         .find(|word| word.len() == 6 && word.bytes().all(|b| b.is_ascii_digit()))
         .and_then(MfaCode::parse)
 }
 
-/// Resolves a program to an absolute file in a folder that nobody else can write.
+/// Resolves a program to an absolute file in a directory that no other user can write to.
 pub(in crate::services) fn trusted_program(name: &str, path: &OsStr) -> Result<PathBuf, String> {
     if name.contains('/') {
         let file = Path::new(name);
@@ -108,13 +108,16 @@ pub(in crate::services) fn trusted_program(name: &str, path: &OsStr) -> Result<P
     }
     Err(match passed_over {
         Some(file) => {
-            format!("others can write {} or its folder", sanitize(&file.to_string_lossy()))
+            format!(
+                "other users can write to {} or its directory",
+                sanitize(&file.to_string_lossy())
+            )
         }
-        None => "no such program on the PATH".into(),
+        None => "it is not on the PATH".into(),
     })
 }
 
-/// Whether only root or we ourselves can change a file or folder.
+/// Whether only root or this user can change a file or directory.
 fn is_ours_alone(place: &Path) -> bool {
     let me = rustix::process::geteuid().as_raw();
     place.metadata().is_ok_and(|m| {
@@ -154,7 +157,7 @@ mod tests {
         let path = dir.path().as_os_str();
         assert_eq!(trusted_program("token", path).unwrap(), file);
         std::fs::set_permissions(dir.path(), PermissionsExt::from_mode(0o777)).unwrap();
-        assert!(trusted_program("token", path).unwrap_err().contains("others can write"));
+        assert!(trusted_program("token", path).unwrap_err().contains("other users can write"));
         assert!(trusted_program("./token", path).unwrap_err().contains("absolute"));
         assert!(trusted_program("nothing-here", path).is_err());
     }

@@ -1,6 +1,6 @@
 //! The diary: one line for every role session that was issued, in the state directory.
 //!
-//! A reminder for the person, who can edit it; CloudTrail is the evidence.
+//! A reminder for the user, who can edit it; the audit log is CloudTrail.
 
 use std::io::{Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -13,20 +13,20 @@ use crate::domain::account::{Flow, Target};
 use crate::services::child::process;
 use crate::services::store::files::{Dir, FileError, Why};
 
-/// The lines of now, and those before the last rotation.
+/// The current file, and the one before it.
 const FILE: &str = "diary.jsonl";
 const OLD: &str = "diary.1.jsonl";
-/// A file this long, in bytes, is set aside before the next line.
+/// The size, in bytes, from which a file is rotated before the next line.
 const FULL: u64 = 1024 * 1024;
 
-/// Where the diary lies, and who writes.
+/// The diary's directory, and the verb to record.
 pub struct Diary {
     folder: PathBuf,
-    /// The first word of what this process does: `exec`, never its arguments.
+    /// The verb this process runs, e.g. `exec`, without its arguments.
     verb: String,
 }
 
-/// One line. No argument, path or secret ever stands in it.
+/// One line. It never contains an argument, a path or a secret.
 #[derive(Serialize)]
 struct Line<'a> {
     /// RFC 3339, UTC, whole seconds.
@@ -35,18 +35,18 @@ struct Line<'a> {
     flow: Flow,
     scope: &'static str,
     verb: &'a str,
-    /// The name of the program that started sekisho, where the system tells it.
+    /// The name of the program that started sekisho, where it can be found out.
     parent: Option<String>,
 }
 
 impl Diary {
-    /// The diary in the state directory, for a process that does `verb`.
+    /// The diary in the state directory, for a process that runs `verb`.
     pub fn new(state: &Path, verb: &str) -> Self {
         let verb = verb.split(' ').next().unwrap_or_default();
         Self { folder: state.to_owned(), verb: verb.to_owned() }
     }
 
-    /// Notes a role session that was issued just now.
+    /// Records a role session that was issued just now.
     pub fn note(&self, target: &Target, flow: Flow, now: Timestamp) -> Result<(), FileError> {
         let line = Line {
             time: now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
@@ -80,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_full_diary_is_set_aside_once() {
+    fn a_full_diary_is_rotated() {
         let folder = tempfile::tempdir().unwrap();
         let diary = Diary::new(&folder.path().join("state"), "exec dev-tanaka");
         assert_eq!(diary.verb, "exec");

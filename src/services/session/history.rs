@@ -1,4 +1,4 @@
-//! The history's file: what was used and starred, shared by every sekisho of this user.
+//! The history file: which roles were used and starred, shared by all of this user's sekisho processes.
 
 use std::path::PathBuf;
 
@@ -13,7 +13,7 @@ use crate::services::store::files::{Dir, FileError};
 const FILE: &str = "history.json";
 const LIMIT: u64 = 1024 * 1024;
 
-/// Where the history lies.
+/// The history file in its directory.
 pub struct HistoryFile {
     folder: PathBuf,
 }
@@ -24,14 +24,14 @@ impl HistoryFile {
         Self { folder: paths.state.clone() }
     }
 
-    /// What is remembered; a missing or damaged file remembers nothing.
+    /// Reads the history; a missing or damaged file counts as empty.
     pub fn read(&self) -> History {
         let bytes =
             Dir::open(&self.folder).ok().flatten().and_then(|dir| dir.read(FILE, LIMIT).ok()?);
         bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default()
     }
 
-    /// Notes an event. It only breaks ties in the list, so a failure is not worth a word.
+    /// Records an event. The history only orders the list, so a failure is not reported.
     pub fn note(&self, role: &RoleArn, event: HistoryEvent, now: Timestamp) {
         let _ = self.try_note(role, event, now);
     }
@@ -55,7 +55,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn deeds_of_several_processes_add_up() {
+    fn events_of_several_processes_add_up() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("state");
         let role: RoleArn = "arn:aws:iam::222222222222:role/Developer".parse().unwrap();

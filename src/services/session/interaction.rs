@@ -1,20 +1,20 @@
-//! The person who waits while the services work.
+//! How services reach the user while they work.
 
 use crate::domain::secret::Secret;
 
 use crate::services::store::keyfile::{Passphrase, Unasked};
 
-/// The person who waits.
+/// The user, as services see them: progress lines out, a passphrase or a takeover request in.
 pub trait Interaction {
-    /// Hears one line about what is going on.
+    /// Shows one line about what is going on.
     fn notify(&self, line: &str);
 
-    /// Whether anybody is there to answer.
+    /// Whether a user can be prompted.
     fn is_available(&self) -> bool;
 
-    /// Gives the passphrase of the sealed key file.
+    /// Prompts for the passphrase of the sealed key file.
     fn passphrase(&self, which: Passphrase) -> Result<Secret, Unasked>;
 
-    /// Whether the person wants to be asked here, while another process asks. Heard once.
+    /// Whether the user asked, since the last call, to take the code prompt over from another process.
     fn takeover_requested(&self) -> bool;
 }

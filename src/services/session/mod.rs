@@ -1,4 +1,4 @@
-//! Sessions: how they are obtained, where they are remembered, what was learned on the way.
+//! Sessions: how they are obtained and cached, and what was learned from AWS on the way.
 
 pub mod access_key;
 pub mod broker;

@@ -1,7 +1,7 @@
-//! Cached sessions: what is remembered, and under which name.
+//! Cached sessions: what a record holds, and its name in the vault.
 //!
-//! A session's name is a hash over everything that changes its credentials, so no change of config can
-//! ever return another role's session.
+//! A session's name is a hash of everything that its credentials depend on, so that a changed config never finds
+//! another role's session.
 
 use std::time::Duration;
 
@@ -19,63 +19,63 @@ use crate::domain::secret::{Credentials, Secret};
 use crate::services::store::record::{Name, RecordKind};
 use crate::services::store::vault::Vault;
 
-/// A session that cannot be renewed without a person still serves while it has this much left.
+/// A session that cannot be renewed without a prompt is used while it has more than this left.
 pub const LAST_MARGIN: Duration = Duration::from_mins(5);
 
-/// What a cached session was made from, beside the secrets.
-pub trait About: Serialize + for<'de> Deserialize<'de> {
-    /// Where such sessions stand in the vault.
+/// What is stored with a cached session besides the secrets.
+pub trait Origin: Serialize + for<'de> Deserialize<'de> {
+    /// The kind of record in the vault.
     const KIND: RecordKind;
 }
 
 /// An auth session's origin.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct AuthOrigin {
-    /// The key it was got with.
+    /// The key it was obtained with.
     pub key: AccessKeyId,
-    /// Whose it is.
+    /// The IAM user it belongs to.
     pub user: UserName,
-    /// The device that gave the code.
+    /// The device that generated the code.
     pub serial: MfaSerial,
-    /// What the person calls the device.
+    /// The device's label in the config, or its short name.
     pub device: String,
-    /// When it was got, UTC.
+    /// When it was obtained, UTC.
     pub obtained: Timestamp,
 }
 
 /// A role session's origin.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct RoleOrigin {
-    /// The key behind it.
+    /// The access key it was obtained with.
     pub key: AccessKeyId,
-    /// Whose it is.
+    /// The IAM user it belongs to.
     pub user: UserName,
-    /// How it was made.
+    /// The flow it was obtained by.
     pub flow: Flow,
-    /// Where it leads.
+    /// The target it was obtained for.
     pub target: Target,
-    /// When it was got, UTC.
+    /// When it was obtained, UTC.
     pub obtained: Timestamp,
 }
 
-impl About for AuthOrigin {
+impl Origin for AuthOrigin {
     const KIND: RecordKind = RecordKind::AuthSession;
 }
 
-impl About for RoleOrigin {
+impl Origin for RoleOrigin {
     const KIND: RecordKind = RecordKind::RoleSession;
 }
 
 /// A live session and where it came from.
 pub struct CachedSession<A> {
-    /// The secrets.
+    /// The temporary credentials, with their expiry.
     pub credentials: Credentials,
-    /// Everything else.
+    /// What they were obtained for, and how.
     pub origin: A,
 }
 
 impl CachedSession<RoleOrigin> {
-    /// Whether it lives long enough not to be renewed.
+    /// Whether it has enough time left not to be renewed.
     pub fn is_fresh(&self, renew: Renew, now: Timestamp) -> bool {
         let (left, whole) = self.life(now);
         match (renew, self.origin.flow) {
@@ -89,13 +89,13 @@ impl CachedSession<RoleOrigin> {
         }
     }
 
-    /// The pass that it gives into a target: the same role, perhaps in another region than it was made for.
+    /// The pass into a target with this session: the same role, perhaps in another region than it was obtained for.
     pub fn into_pass(self, target: Target, notes: Vec<String>) -> Pass {
         let Self { credentials, origin } = self;
         Pass { target, credentials, flow: origin.flow, user: origin.user, notes }
     }
 
-    /// How much of its life is left, and how long that was at first.
+    /// The time it has left, and its whole duration.
     pub fn life(&self, now: Timestamp) -> (Duration, Duration) {
         let span = |from: Timestamp| {
             Duration::try_from(self.credentials.expires.duration_since(from)).unwrap_or_default()
@@ -104,14 +104,14 @@ impl CachedSession<RoleOrigin> {
     }
 }
 
-/// What is known of the person behind the key: spares a call to AWS the next time.
+/// The owner of a key, remembered to spare a call to AWS the next time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Who {
-    /// The key's id.
+    /// The id of the key that this is about: another key in its place makes it useless.
     pub key: AccessKeyId,
-    /// The IAM user.
+    /// The IAM user's name, which role sessions are named after.
     pub user: UserName,
-    /// The devices that can give codes: serial and label, the last used first.
+    /// The devices that can generate codes: serial and label, the last used first.
     pub devices: Vec<(MfaSerial, String)>,
 }
 
@@ -177,7 +177,7 @@ pub fn role_id(
     })
 }
 
-/// The name of what is known about the person behind a config's key.
+/// The name of what is known about the owner of a config's key.
 pub fn who_id(auth: &Auth) -> Name {
     #[derive(Serialize)]
     struct Inputs<'a> {
@@ -202,7 +202,7 @@ pub fn maximum_id(auth: &Auth, target: &Target) -> Name {
     })
 }
 
-/// How a session stands in the vault. The texts are borrowed on the way in and wrapped on the way out.
+/// A session as it is stored. The texts are borrowed when written, and moved into secrets when read.
 #[derive(Serialize, Deserialize)]
 struct Record<T, A> {
     id: AccessKeyId,
@@ -212,8 +212,8 @@ struct Record<T, A> {
     origin: A,
 }
 
-/// Writes a session down. This is the one place where its secrets become bytes; they are sealed next.
-pub fn put<A: About>(vault: &Vault, id: &Name, session: &CachedSession<A>, now: Timestamp) {
+/// Stores a session. This is the one place where its secrets become bytes; the vault seals them.
+pub fn put<A: Origin>(vault: &Vault, id: &Name, session: &CachedSession<A>, now: Timestamp) {
     let credentials = &session.credentials;
     let record = Record {
         id: credentials.id.clone(),
@@ -229,7 +229,7 @@ pub fn put<A: About>(vault: &Vault, id: &Name, session: &CachedSession<A>, now: 
 }
 
 /// Reads a session that has not expired.
-pub fn get<A: About>(vault: &Vault, id: &Name, now: Timestamp) -> Option<CachedSession<A>> {
+pub fn get<A: Origin>(vault: &Vault, id: &Name, now: Timestamp) -> Option<CachedSession<A>> {
     let bytes = vault.get(A::KIND, id, now)?;
     let record: Record<String, A> = serde_json::from_slice(&bytes).ok()?;
     let credentials = Credentials {
@@ -242,7 +242,7 @@ pub fn get<A: About>(vault: &Vault, id: &Name, now: Timestamp) -> Option<CachedS
 }
 
 /// Every live session of a kind.
-pub fn all<A: About>(vault: &Vault, now: Timestamp) -> Vec<(Name, CachedSession<A>)> {
+pub fn all<A: Origin>(vault: &Vault, now: Timestamp) -> Vec<(Name, CachedSession<A>)> {
     vault
         .list(A::KIND, now)
         .into_iter()

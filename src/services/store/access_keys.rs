@@ -1,4 +1,4 @@
-//! The access key's home: what is kept of a key, and where.
+//! Stored access keys: what an entry holds, and the two homes it can have.
 
 use std::borrow::Cow;
 use std::path::Path;
@@ -20,19 +20,19 @@ const VERSION: u8 = 1;
 /// Why a key was not stored or found.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
-    /// The keychain failed.
+    /// A call to the keychain failed.
     #[error(transparent)]
     Keychain(#[from] KeychainError),
     /// The sealed file failed.
     #[error(transparent)]
     File(#[from] KeyFileError),
-    /// What the home gave back is not an entry of ours.
+    /// The home holds something that is not an entry of sekisho's.
     #[error("the stored access key cannot be read")]
     Malformed,
-    /// Written by a sekisho after this one.
+    /// Written by a newer sekisho.
     #[error("the stored access key was written by a newer sekisho")]
     Future,
-    /// The home took the key and gave back something else.
+    /// The home accepted the key, then returned something else.
     #[error("{0} did not keep the access key")]
     NotKept(&'static str),
 }
@@ -45,19 +45,19 @@ impl KeyError {
             Self::Keychain(error) => error.fault(),
             Self::File(error) => error.fault(),
             Self::Malformed => fault
-                .because("another program wrote under sekisho's name")
+                .because("another program wrote an entry under sekisho's name")
                 .fix("sekisho key remove, then sekisho key add"),
             Self::Future => fault.fix("update sekisho: cargo install sekisho"),
             Self::NotKept(_) => fault
                 .because("another program changed it at the same time")
-                .fix("try again, or store: file in the config"),
+                .fix("try again, or set `store: file` in the config"),
         }
     }
 }
 
-/// Where access keys live.
+/// Where access keys are stored.
 pub enum KeyHome {
-    /// The OS keychain.
+    /// The OS keychain, one entry per slot.
     Keychain,
     /// A file sealed with a passphrase.
     File(KeyFile),
@@ -77,7 +77,7 @@ impl KeyHome {
         }
     }
 
-    /// Proves that keys can be kept here, by writing: within 2 s, and without asking anybody.
+    /// Tests by writing that keys can be stored here: within 2 s, and without a prompt.
     pub fn probe(&self) -> Result<(), KeyError> {
         match self {
             Self::Keychain => Ok(keychain::probe()?),
@@ -85,9 +85,9 @@ impl KeyHome {
         }
     }
 
-    /// What is stored for a slot; `None` where nothing is. `ask` is for the passphrase of a file.
+    /// What is stored for a slot; `None` where nothing is. `ask` prompts for the passphrase of a file.
     ///
-    /// A locked keychain is [`KeychainError::Waiting`] after 2 s: then `keychain::unlock`, and again.
+    /// A locked keychain is [`KeychainError::Waiting`] after 2 s: call `keychain::unlock`, then try again.
     pub fn load(&self, slot: &Slot, ask: &mut Ask<'_>) -> Result<Option<KeyEntry>, KeyError> {
         let bytes = match self {
             Self::Keychain => keychain::get(&slot.name(), keychain::PROBE)?,
@@ -96,7 +96,7 @@ impl KeyHome {
         bytes.map(|bytes| read(&bytes, slot)).transpose()
     }
 
-    /// Stores an entry whole, or leaves the old one.
+    /// Replaces an entry; on failure the old one stays.
     pub fn save(&self, slot: &Slot, entry: &KeyEntry, ask: &mut Ask<'_>) -> Result<(), KeyError> {
         let bytes = to_bytes(entry, slot)?;
         match self {
@@ -111,7 +111,7 @@ impl KeyHome {
         }
     }
 
-    /// Removes a slot; whether there was one.
+    /// Removes an entry; returns whether there was one.
     pub fn remove(&self, slot: &Slot) -> Result<bool, KeyError> {
         match self {
             Self::Keychain => Ok(keychain::remove(&slot.name(), keychain::PROBE)?),
@@ -120,7 +120,7 @@ impl KeyHome {
     }
 }
 
-/// An entry as JSON. Texts are borrowed, so that no copy of a secret is made which nobody wipes.
+/// An entry as JSON. Texts are borrowed, so that no unwiped copy of a secret is made.
 #[derive(Serialize, Deserialize)]
 struct Wire<'a> {
     version: u8,
@@ -135,7 +135,7 @@ struct Wire<'a> {
 #[derive(Serialize, Deserialize)]
 struct WireKey<'a> {
     id: &'a str,
-    /// Owned only where JSON escapes it; the key takes that text over, and wipes it.
+    /// Owned only where JSON escapes it; that text then moves into the key, which wipes it.
     #[serde(borrow)]
     secret: Cow<'a, str>,
     created: i64,
@@ -146,7 +146,7 @@ struct WireVersion {
     version: u8,
 }
 
-/// An entry as its home keeps it: JSON that names its slot.
+/// An entry as it is stored: JSON that names its slot.
 pub fn to_bytes(entry: &KeyEntry, slot: &Slot) -> Result<Zeroizing<Vec<u8>>, KeyError> {
     let wire = Wire {
         version: VERSION,
@@ -169,7 +169,7 @@ fn to_wire(stored: &StoredKey) -> WireKey<'_> {
     }
 }
 
-/// Reads what a home kept for a slot; another slot's entry is refused.
+/// Reads what is stored for a slot; another slot's entry is rejected.
 pub fn read(bytes: &[u8], slot: &Slot) -> Result<KeyEntry, KeyError> {
     let WireVersion { version } = serde_json::from_slice(bytes).map_err(|_| KeyError::Malformed)?;
     if version > VERSION {

@@ -17,7 +17,7 @@ const TAG: usize = 16;
 /// How much longer a record is than its header and its plain text.
 pub const OVERHEAD: usize = NONCE + TAG;
 
-/// Seals `plain` onto the header that `record` holds; `Errno` where the system has no randomness.
+/// Seals `plain` onto the header that `record` holds; `Errno` where the system cannot supply random bytes.
 pub fn seal(key: &Key, name: &[u8], mut record: Vec<u8>, plain: &[u8]) -> Result<Vec<u8>, Errno> {
     let bound = [&record, name].concat();
     let nonce = random::<NONCE>()?;

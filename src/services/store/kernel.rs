@@ -1,18 +1,18 @@
-//! 32-byte keys in the kernel's *user* keyring: in memory, of one uid, gone at reboot or expiry.
+//! 32-byte keys in the kernel's *user* keyring: in memory, per uid, gone at reboot or expiry.
 //!
-//! See keyrings(7) and user-keyring(7). Permissions are widened from the possessor to the uid: a second
-//! ssh login, tmux and user services do not possess the keyring (`pam_keyinit`), yet are the same person.
+//! See keyrings(7) and user-keyring(7). Permissions are widened from the possessor to the uid: a second ssh login, tmux
+//! and user services do not possess the keyring (`pam_keyinit`), but belong to the same user.
 
 use std::time::Duration;
 
 use zeroize::Zeroizing;
 
-/// What is kept.
+/// A stored key; wiped on drop.
 pub type Key = Zeroizing<[u8; 32]>;
 
-/// The kernel keeps no keys for us: refused by a container's seccomp filter, a quota, or another system.
+/// The kernel keyring does not work here: blocked by a container's seccomp filter or a quota, or not Linux.
 #[derive(Debug, thiserror::Error)]
-#[error("the kernel keyring refused: {0}")]
+#[error("the kernel keyring cannot be used: {0}")]
 pub struct Refused(String);
 
 #[cfg(target_os = "linux")]
@@ -28,19 +28,19 @@ mod linux {
 
     use super::{Duration, Key, Refused, Zeroizing};
 
-    /// The key of this name, if there is one.
+    /// Reads a key, if there is one.
     pub fn get(name: &str) -> Result<Option<Key>, Refused> {
         let Some(handle) = find(name)? else {
             return Ok(None);
         };
         let mut key = Zeroizing::new([0; 32]);
-        match there(handle.read(&mut *key))? {
+        match if_present(handle.read(&mut *key))? {
             Some(32) => Ok(Some(key)),
             _ => Ok(None),
         }
     }
 
-    /// Stores a key for `life`; one of the same name is overwritten, so search first, under a lock.
+    /// Stores a key for `life`. Overwrites one of the same name, so look for one first, under a lock.
     pub fn put(name: &str, key: &Key, life: Duration) -> Result<(), Refused> {
         let handle = ring()?.add_key(name, &key[..]).map_err(refused)?;
         open_to_uid(handle, life).inspect_err(|_| {
@@ -48,18 +48,18 @@ mod linux {
         })
     }
 
-    /// Lets an existing key live for `life` from now.
+    /// Makes an existing key expire after `life` from now.
     pub fn keep(name: &str, life: Duration) -> Result<(), Refused> {
         find(name)?.map_or(Ok(()), |handle| open_to_uid(handle, life))
     }
 
-    /// Wipes the key from the kernel, for every process; whether there was one.
+    /// Wipes the key from the kernel, for every process; returns whether there was one.
     pub fn revoke(name: &str) -> Result<bool, Refused> {
         let Some(handle) = find(name)? else {
             return Ok(false);
         };
-        let revoked = there(handle.revoke())?.is_some();
-        // A revoked key would count against the quota for some minutes more.
+        let revoked = if_present(handle.revoke())?.is_some();
+        // Otherwise the revoked key counts against the quota for some minutes.
         let _ = ring()?.unlink_key(handle);
         Ok(revoked)
     }
@@ -69,10 +69,10 @@ mod linux {
     }
 
     fn find(name: &str) -> Result<Option<Handle>, Refused> {
-        there(ring()?.search(name))
+        if_present(ring()?.search(name))
     }
 
-    /// A write clears both, so both are set after every write.
+    /// Sets permissions and timeout. A write clears both, so both are set after every write.
     fn open_to_uid(handle: Handle, life: Duration) -> Result<(), Refused> {
         let uid = Permission::VIEW
             | Permission::READ
@@ -87,13 +87,13 @@ mod linux {
             .world(Permission::empty())
             .build();
         handle.set_perms(permissions).map_err(refused)?;
-        // A timeout of 0 would mean for ever.
+        // A timeout of 0 means that the key never expires.
         let seconds = usize::try_from(life.as_secs()).unwrap_or(1).max(1);
         handle.set_timeout(seconds).map_err(refused)
     }
 
-    /// Missing, expired and revoked are all "not there".
-    fn there<T>(result: Result<T, KeyError>) -> Result<Option<T>, Refused> {
+    /// Missing, expired and revoked keys all count as absent.
+    fn if_present<T>(result: Result<T, KeyError>) -> Result<Option<T>, Refused> {
         match result {
             Ok(value) => Ok(Some(value)),
             Err(KeyError::KeyDoesNotExist | KeyError::KeyExpired | KeyError::KeyRevoked) => {
@@ -113,25 +113,25 @@ mod none {
     use super::{Duration, Key, Refused};
 
     fn refused<T>() -> Result<T, Refused> {
-        Err(Refused("only Linux has one".into()))
+        Err(Refused("not supported on this platform".into()))
     }
 
-    /// There is none here.
+    /// Not supported on this platform.
     pub fn get(_: &str) -> Result<Option<Key>, Refused> {
         refused()
     }
 
-    /// There is none here.
+    /// Not supported on this platform.
     pub fn put(_: &str, _: &Key, _: Duration) -> Result<(), Refused> {
         refused()
     }
 
-    /// There is none here.
+    /// Not supported on this platform.
     pub fn keep(_: &str, _: Duration) -> Result<(), Refused> {
         refused()
     }
 
-    /// There is none here.
+    /// Not supported on this platform.
     pub fn revoke(_: &str) -> Result<bool, Refused> {
         refused()
     }

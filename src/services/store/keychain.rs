@@ -1,7 +1,7 @@
 //! The OS keychain: Secret Service on Linux, Keychain on macOS.
 //!
-//! Every call runs on a thread of its own, because the D-Bus library has no timeout: a daemon that hangs
-//! never answers. Warm paths never come here (10 to 20 ms).
+//! Every call runs on a thread of its own, because the D-Bus library has no timeout and a daemon may
+//! hang. A call takes 10 to 20 ms, so warm paths make none.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,34 +15,34 @@ use crate::domain::fault::{Exit, Fault};
 /// What the header and `status` call it.
 pub const LABEL: &str = if cfg!(target_os = "macos") { "Keychain" } else { "Secret Service" };
 
-/// How long a keychain that needs nobody may take to answer.
+/// How long a keychain that is unlocked may take to answer.
 pub const PROBE: Duration = Duration::from_secs(2);
 
-/// Why the keychain did not do as asked.
+/// Why a keychain call failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum KeychainError {
     /// There is no session bus.
     #[error("no D-Bus session bus")]
     NoBus,
-    /// There is a bus, and nothing on it keeps secrets.
+    /// There is a bus, but no secret service on it.
     #[error("no Secret Service on the session bus")]
     NoProvider,
-    /// The service has nowhere to put things yet.
+    /// The service has no collection to store entries in.
     #[error("the Secret Service has no default collection")]
     NoCollection,
-    /// It is locked, and there is no display to ask on.
+    /// It is locked, and there is no display for its password prompt.
     #[error("the keychain is locked, and there is no display to ask for its password")]
     Locked,
-    /// It is reached, and most likely asks the person for its password.
-    #[error("the keychain waits to be unlocked")]
+    /// It is connected, but has not answered: most likely it is asking the user for its password.
+    #[error("the keychain is waiting to be unlocked")]
     Waiting,
-    /// It is there and does not answer.
+    /// No connection to it within the time limit.
     #[error("the keychain does not answer")]
     Hung,
     /// This sekisho was built without it.
     #[error("this sekisho was built without the keychain")]
     NotBuilt,
-    /// Anything else, in the keychain's own words.
+    /// Any other error, with the keychain's own message.
     #[error("the keychain failed: {0}")]
     Other(String),
 }
@@ -50,12 +50,11 @@ pub enum KeychainError {
 impl KeychainError {
     /// The three lines for a person.
     pub fn fault(&self) -> Fault {
-        const FILE: &str =
-            "or keep the key in a sealed file: store: file in the config, then sekisho key add";
+        const FILE: &str = "or keep the key in a sealed file: set `store: file` in the config, then `sekisho key add`";
         let fault = Fault::new(Exit::Fault, self.to_string());
         match self {
             Self::NoBus => fault
-                .because("an ssh login, a container or cron has none of its own")
+                .because("ssh logins, containers and cron jobs have none of their own")
                 .fix("dbus-run-session -- $SHELL")
                 .fix(FILE),
             Self::NoProvider => fault
@@ -64,16 +63,16 @@ impl KeychainError {
                 .fix(FILE),
             Self::NoCollection => fault
                 .because("the keychain has never been set up")
-                .fix("make a keyring named Login or Default with seahorse or kwalletmanager")
+                .fix("create a keyring named Login or Default with seahorse or kwalletmanager")
                 .fix(FILE),
             Self::Locked => fault
                 .because("the login did not unlock it: ssh, or a password that has changed")
                 .fix("gnome-keyring-daemon --replace --unlock --components=secrets")
                 .fix(FILE),
             Self::Waiting => fault
-                .because("a window on the desktop asks for its password")
+                .because("a window on the desktop is asking for its password")
                 .because("the keychain's daemon is busy")
-                .fix("answer it, then try again"),
+                .fix("enter the password, then try again"),
             Self::Hung => fault
                 .because("its daemon hangs or was stopped")
                 .fix("gnome-keyring-daemon --replace --components=secrets")
@@ -87,7 +86,7 @@ impl KeychainError {
     }
 }
 
-/// Reads an entry; `None` where there is none.
+/// Reads an entry, if there is one.
 pub fn get(name: &str, limit: Duration) -> Result<Option<Zeroizing<Vec<u8>>>, KeychainError> {
     let name = name.to_owned();
     within(limit, move |connected| backend::get(&name, connected))
@@ -99,24 +98,24 @@ pub fn set(name: &str, secret: &[u8], limit: Duration) -> Result<(), KeychainErr
     within(limit, move |connected| backend::set(&name, &secret, connected))
 }
 
-/// Removes an entry; whether there was one.
+/// Removes an entry; returns whether there was one.
 pub fn remove(name: &str, limit: Duration) -> Result<bool, KeychainError> {
     let name = name.to_owned();
     within(limit, move |connected| backend::remove(&name, connected))
 }
 
-/// Proves that the keychain takes entries, by writing one: reading proves nothing about writing.
+/// Tests that entries can be written, by writing one: a keychain may be readable and still not writable.
 pub fn probe() -> Result<(), KeychainError> {
     within(PROBE, try_out)
 }
 
-/// Waits, for as long as it takes, until the person has unlocked the keychain.
+/// Waits without a limit until the user has unlocked the keychain.
 ///
 /// Dropping the future cancels the wait.
 pub async fn unlock() -> Result<(), KeychainError> {
     let (done, answer) = tokio::sync::oneshot::channel();
     let connected = AtomicBool::new(false);
-    // Not tokio's blocking pool: leaving the runtime would wait for a daemon that hangs.
+    // Not on tokio's blocking pool: shutting the runtime down would wait for a daemon that hangs.
     spawn(move || {
         let _ = done.send(try_out(&connected));
     })?;
@@ -125,7 +124,7 @@ pub async fn unlock() -> Result<(), KeychainError> {
 
 fn try_out(connected: &AtomicBool) -> Result<(), KeychainError> {
     let name = format!("probe:{}", std::process::id());
-    backend::set(&name, b"sekisho tries whether it can write here", connected)?;
+    backend::set(&name, b"sekisho tests whether it can write here", connected)?;
     backend::remove(&name, connected).map(drop)
 }
 
@@ -196,7 +195,7 @@ mod backend {
     }
 
     fn entry(name: &str, connected: &AtomicBool) -> Result<Entry, KeychainError> {
-        // Connecting unlocks nothing and asks nobody.
+        // Connecting does not unlock the keychain, and opens no prompt.
         let store = Store::new().map_err(|error| named(&error))?;
         connected.store(true, Ordering::Relaxed);
         store.build(SERVICE, name, None).map_err(|error| named(&error))

@@ -6,7 +6,7 @@
 //! ```
 //!
 //! Everything before the ciphertext, and the record's name, is associated data: no record can be passed
-//! off as another, nor outlive its time.
+//! off as another, nor have its expiry changed.
 
 use jiff::Timestamp;
 use rustix::io::Errno;
@@ -22,32 +22,32 @@ const MAGIC: &[u8; 8] = b"sekisho\0";
 const VERSION: u8 = 1;
 const HEADER: usize = 27;
 
-/// What stands before the ciphertext. Believed only once the record has been opened.
+/// What precedes the ciphertext. Authenticated only once the record has been opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Header {
-    /// Where the data key lay when the record was sealed.
+    /// Where the data key was kept when the record was sealed.
     pub place: KeyPlace,
-    /// What the record is.
+    /// What the record holds.
     pub kind: RecordKind,
-    /// When it is over, UTC.
+    /// When it expires, UTC.
     pub expires: Timestamp,
     /// Which data key sealed it.
     pub key_id: [u8; 8],
 }
 
-/// Why bytes are not a record of ours.
+/// Why a record cannot be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Unsealable {
-    /// Truncated, flipped, or never ours.
+    /// Truncated, changed, or not a sekisho record.
     #[error("is damaged")]
     Damaged,
-    /// Written by a sekisho after this one.
+    /// Written by a newer sekisho.
     #[error("was written by a newer sekisho")]
     Future,
 }
 
 impl Header {
-    /// Reads the start of a record.
+    /// Reads the header of a record.
     pub fn read(record: &[u8]) -> Result<Self, Unsealable> {
         let (magic, rest) = record.split_first_chunk().ok_or(Unsealable::Damaged)?;
         if magic != MAGIC {
@@ -70,7 +70,7 @@ impl Header {
     }
 }
 
-/// The name of a data key: tells a lost key from a damaged record, and nothing about the key.
+/// Identifies a data key without revealing it: tells a lost key from a damaged record.
 pub fn key_id(key: &Key) -> [u8; 8] {
     let digest =
         Sha256::new().chain_update(b"sekisho data key id").chain_update(&key[..]).finalize();
@@ -79,7 +79,7 @@ pub fn key_id(key: &Key) -> [u8; 8] {
     id
 }
 
-/// Seals a record; `Errno` where the system has no randomness.
+/// Seals a record; `Errno` where the system cannot supply random bytes.
 pub fn seal(
     key: &Key,
     place: KeyPlace,
@@ -96,7 +96,7 @@ pub fn seal(
     cipher::seal(key, name, record, plain)
 }
 
-/// Opens a record.
+/// Opens a record; fails unless key, name and every byte are right.
 pub fn open(key: &Key, name: &Name, record: &[u8]) -> Result<Zeroizing<Vec<u8>>, Unsealable> {
     Header::read(record)?;
     cipher::open(key, name, HEADER, record).ok_or(Unsealable::Damaged)

@@ -1,7 +1,7 @@
-//! Codes that AWS has seen: a code opens once, and AWS gives a used one the same text as a wrong one.
+//! Codes that were sent to AWS: each works once, and AWS rejects a used one with the same text as a wrong one.
 //!
-//! Kept for 90 s, across processes, as salted hashes. Six digits are soon guessed from a hash; what protects
-//! the code is that it is spent.
+//! Kept for 90 s, across processes, as salted hashes. Six digits are easily guessed from a hash; that does no harm,
+//! since the code is spent.
 
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -21,16 +21,16 @@ const FILE: &str = "spent";
 const LOCK: &str = "spent.lock";
 const LIMIT: u64 = 64 * 1024;
 
-/// The memory of spent codes.
+/// The codes spent by any of this user's sekisho processes.
 pub struct SpentCodes {
     dir: PathBuf,
-    /// What this process spent: holds even where the disk takes nothing.
+    /// What this process spent: remembered even where the file cannot be written.
     own: Mutex<Ledger>,
 }
 
 /// Whether a code may be sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Marked {
+pub enum CodeStatus {
     /// It was unused, and is now marked.
     Fresh,
     /// It was spent before, and stays so until then, UTC.
@@ -38,7 +38,7 @@ pub enum Marked {
 }
 
 impl SpentCodes {
-    /// The memory in a directory that every sekisho of this person shares. Touches nothing yet.
+    /// The codes recorded in a directory shared by all of this user's processes. Reads and writes nothing yet.
     pub fn new(dir: &Path) -> Self {
         Self { dir: dir.to_owned(), own: Mutex::default() }
     }
@@ -56,28 +56,28 @@ impl SpentCodes {
 
     /// Marks a code as spent, before it is sent: of all the processes that try, one gets `Fresh`.
     ///
-    /// `Err` means that the mark holds in this process only.
+    /// `Err` means that only this process knows of the mark.
     pub fn mark(
         &self,
         serial: &MfaSerial,
         code: &MfaCode,
         now: Timestamp,
-    ) -> Result<Marked, FileError> {
+    ) -> Result<CodeStatus, FileError> {
         let mut own = guard(&self.own);
         if let Some(until) = own.find(serial, code, now) {
-            return Ok(Marked::Spent(until));
+            return Ok(CodeStatus::Spent(until));
         }
         let marked = self.change(|ledger| match ledger.find(serial, code, now) {
-            Some(until) => Ok(Marked::Spent(until)),
-            None => ledger.add(serial, code, now).map(|()| Marked::Fresh),
+            Some(until) => Ok(CodeStatus::Spent(until)),
+            None => ledger.add(serial, code, now).map(|()| CodeStatus::Fresh),
         });
-        if !matches!(marked, Ok(Marked::Spent(_))) {
+        if !matches!(marked, Ok(CodeStatus::Spent(_))) {
             own.add(serial, code, now)?;
         }
         marked
     }
 
-    /// Takes a mark back: the code certainly never left this machine.
+    /// Removes a mark: for a code that certainly never left this machine.
     pub fn unmark(&self, serial: &MfaSerial, code: &MfaCode) -> Result<(), FileError> {
         guard(&self.own).forget(serial, code);
         self.change(|ledger| {
@@ -123,7 +123,7 @@ impl Ledger {
         Ok(Self::from_bytes(&bytes))
     }
 
-    /// Reads a ledger; one that cannot be read is an empty one: at worst AWS refuses the code itself.
+    /// Reads a ledger. A damaged one counts as empty: at worst AWS rejects the code.
     pub fn from_bytes(bytes: &[u8]) -> Self {
         let Some((salt, marks)) = bytes.split_first_chunk() else {
             return Self::default();
@@ -135,7 +135,7 @@ impl Ledger {
         Self { salt: *salt, marks: marks.collect() }
     }
 
-    /// The ledger as it is stored.
+    /// The ledger's bytes on disk.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = self.salt.to_vec();
         for (hash, at) in &self.marks {
@@ -181,7 +181,7 @@ impl Ledger {
     }
 }
 
-/// Neither over nor from a future that a clock has jumped back from.
+/// Neither expired, nor in the future because the clock jumped back.
 fn is_recent(at: i64, now: Timestamp) -> bool {
     at.abs_diff(now.as_second()) < MEMORY.as_secs().unsigned_abs()
 }

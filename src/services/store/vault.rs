@@ -1,7 +1,7 @@
 //! Sessions that outlive the process: a small key-value store of sealed records.
 //!
-//! Reading costs one file and one key from the kernel. Whatever is wrong with a record, it is "not there",
-//! and one line says why; whatever is wrong with the disk, a new record lives on in memory.
+//! Reading costs one file and one key from the kernel. A record that cannot be used counts as missing, with a one-line
+//! warning; a record that cannot be written stays in memory.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -10,28 +10,28 @@ use std::sync::Mutex;
 use jiff::{SignedDuration, Timestamp};
 use zeroize::Zeroizing;
 
-use super::datakey::{DataKeys, KeyPlace, Settled};
+use super::datakey::{DataKeys, KeyPlace, WorkingPlace};
 use super::files::{Dir, FileError};
 use super::guard;
 use super::record::{Name, RecordKind};
 use super::sealed::{self, Header, Unsealable};
 use crate::domain::text::sanitize;
 
-/// The longest that anything is kept: AWS's longest session, 36 h. A record that claims more has seen the
-/// clock jump.
+/// The longest that anything is kept: AWS's longest session, 36 h. A record that expires later was written before the
+/// clock jumped back.
 const LONGEST: SignedDuration = SignedDuration::from_hours(36);
 
-/// The most bytes a record may have.
+/// How large a record may be, in bytes.
 const LIMIT: u64 = 256 * 1024;
 
 const LOCK: &str = "lock";
 const MEMORY_ONLY: &str = "memory only";
 const IN_MEMORY: &str = "sessions stay in memory";
 
-/// The sessions at rest.
+/// The stored sessions: sealed on disk, in memory where that does not work.
 pub struct Vault {
     sealed: Option<Sealed>,
-    memory: Mutex<HashMap<(RecordKind, Name), Kept>>,
+    memory: Mutex<HashMap<(RecordKind, Name), InMemory>>,
     warning: Mutex<Option<String>>,
 }
 
@@ -40,15 +40,15 @@ struct Sealed {
     keys: DataKeys,
 }
 
-struct Kept {
+struct InMemory {
     bytes: Zeroizing<Vec<u8>>,
     expires: Timestamp,
 }
 
 impl Vault {
-    /// A vault over sealed files in `dir`, whose data key lies in the first of `places` that works.
+    /// A vault of sealed files in `dir`, whose data key is kept in the first of `places` that works.
     ///
-    /// Touches nothing yet. No places (`store: none`) means memory only.
+    /// Reads and writes nothing yet. No places (`store: none`) means memory only.
     pub fn new(dir: &Path, places: &'static [KeyPlace], runtime: Option<&Path>) -> Self {
         Self {
             sealed: (!places.is_empty())
@@ -63,7 +63,7 @@ impl Vault {
         Self::new(Path::new(""), KeyPlace::NONE, None)
     }
 
-    /// Where the sessions rest, for the header and `status`; `None` until there is one.
+    /// Where the sessions are kept, for the header and `status`; `None` until there is one.
     pub fn label(&self) -> Option<&'static str> {
         let Some(sealed) = &self.sealed else {
             return Some(MEMORY_ONLY);
@@ -71,22 +71,21 @@ impl Vault {
         if !guard(&self.memory).is_empty() {
             return Some(MEMORY_ONLY);
         }
-        match sealed.keys.settled() {
-            Settled::At(place) => Some(place.label()),
-            Settled::Nowhere(_) => Some(MEMORY_ONLY),
-            Settled::Unknown => Some(sealed.place_in_use()?.label()),
+        match sealed.keys.working_place() {
+            WorkingPlace::Found(place) => Some(place.label()),
+            WorkingPlace::Missing(_) => Some(MEMORY_ONLY),
+            WorkingPlace::Untried => Some(sealed.place_in_use()?.label()),
         }
     }
 
-    /// Finds out where sessions can rest, by writing, or why they stay in memory. A keychain may take 2 s.
+    /// Finds out where the data key can be kept, by writing, or why nowhere. A keychain may take 2 s.
     ///
-    /// No place where none is wanted (`store: none`).
-    pub fn settle(&self, now: Timestamp) -> Result<Option<KeyPlace>, String> {
-        let settled = self.sealed.as_ref().map(|sealed| sealed.settle(now));
-        settled.transpose()
+    /// `Ok(None)` where it is not to be kept (`store: none`).
+    pub fn find_place(&self, now: Timestamp) -> Result<Option<KeyPlace>, String> {
+        self.sealed.as_ref().map(|sealed| sealed.find_place(now)).transpose()
     }
 
-    /// Reads a live record. A record that cannot be used is not there, and `take_warning` says why.
+    /// Reads a live record. One that cannot be used counts as missing, and `take_warning` says why.
     pub fn get(&self, kind: RecordKind, name: &Name, now: Timestamp) -> Option<Zeroizing<Vec<u8>>> {
         if let Some(kept) = guard(&self.memory).get(&(kind, *name))
             && is_live(kept.expires, now)
@@ -125,10 +124,10 @@ impl Vault {
             }
         }
         let bytes = Zeroizing::new(plain.to_vec());
-        guard(&self.memory).insert(id, Kept { bytes, expires });
+        guard(&self.memory).insert(id, InMemory { bytes, expires });
     }
 
-    /// Forgets a record; whether there was one.
+    /// Removes a record; returns whether there was one.
     pub fn remove(&self, kind: RecordKind, name: &Name) -> Result<bool, FileError> {
         let in_memory = guard(&self.memory).remove(&(kind, *name)).is_some();
         let on_disk = match &self.sealed {
@@ -141,7 +140,7 @@ impl Vault {
         Ok(in_memory || on_disk)
     }
 
-    /// The live records of a kind and when each ends, in no order.
+    /// The live records of a kind and when each expires, in no order.
     pub fn list(&self, kind: RecordKind, now: Timestamp) -> Vec<(Name, Timestamp)> {
         let mut found: HashMap<Name, Timestamp> = HashMap::new();
         if let Some(sealed) = &self.sealed
@@ -160,7 +159,7 @@ impl Vault {
         found.into_iter().collect()
     }
 
-    /// Forgets everything: destroys the data key first, so that what cannot be removed cannot be opened.
+    /// Removes everything. Destroys the data key first, so that a record that cannot be removed cannot be opened either.
     pub fn forget_all(&self) -> Result<(), String> {
         guard(&self.memory).clear();
         let Some(sealed) = &self.sealed else {
@@ -169,21 +168,21 @@ impl Vault {
         sealed.forget_all()
     }
 
-    /// Removes what is over, what no key opens any more, and what killed processes left. Not for warm paths.
+    /// Removes expired records, records whose data key is gone, and leftover temporary files. Not for warm paths.
     pub fn purge(&self, now: Timestamp) {
         guard(&self.memory).retain(|_, kept| is_live(kept.expires, now));
         if let Some(sealed) = &self.sealed {
-            // A purge that fails does no harm: the next one has another try.
+            // A purge that fails does no harm: the next one tries again.
             let _ = sealed.purge(now);
         }
     }
 
-    /// The one line a person should see, once.
+    /// The warning to show the user; taken once.
     pub fn take_warning(&self) -> Option<String> {
         guard(&self.warning).take()
     }
 
-    /// The first warning is the cause; the others follow from it.
+    /// Keeps the first warning: the others follow from it.
     fn warn(&self, line: &str) {
         guard(&self.warning).get_or_insert_with(|| sanitize(line));
     }
@@ -216,7 +215,7 @@ impl Sealed {
         let key = self.keys.read(header.place, now).map_err(|why| ignored(&why))?;
         match key.filter(|key| sealed::key_id(key) == header.key_id) {
             Some(key) => sealed::open(&key, name, &record).map(Some).map_err(unusable),
-            None => Err("the key to the saved sessions is gone (a reboot, a logout --all, or its time ran out): a new code is needed".into()),
+            None => Err("the key to the saved sessions is gone (a reboot, `logout --all`, or it expired): a new code is needed".into()),
         }
     }
 
@@ -248,14 +247,14 @@ impl Sealed {
         revoked.and(removed)
     }
 
-    /// Where the key to the records lies that are there.
+    /// Where the data key of the existing records is kept.
     fn place_in_use(&self) -> Option<KeyPlace> {
         let dir = Dir::open_inside(&self.dir).ok()??;
         let (.., header) = headers(&dir).next()?;
         Some(header.place)
     }
 
-    fn settle(&self, now: Timestamp) -> Result<KeyPlace, String> {
+    fn find_place(&self, now: Timestamp) -> Result<KeyPlace, String> {
         let text = |error: FileError| error.to_string();
         let dir = Dir::create_inside(&self.dir).map_err(text)?;
         let _held = dir.lock(LOCK).map_err(text)?;
@@ -263,7 +262,7 @@ impl Sealed {
         self.key(&dir, soon, now).map(|(place, _)| place)
     }
 
-    /// The data key, which lives as long as the longest session that it opens, and no longer.
+    /// The data key, kept until the last session sealed with it expires, and no longer.
     fn key(
         &self,
         dir: &Dir,
@@ -288,7 +287,7 @@ impl Sealed {
             let opened_by = *keys.entry(header.place.byte()).or_insert_with(|| {
                 match self.keys.read(header.place, now) {
                     Ok(key) => key.map(|key| sealed::key_id(&key)),
-                    // The place may answer again later.
+                    // The place may work again later.
                     Err(_) => Some(header.key_id),
                 }
             });
@@ -296,12 +295,12 @@ impl Sealed {
         })
     }
 
-    /// Removes our own readable records that answer to `which`; a newer sekisho's are left to it.
+    /// Removes the readable records that satisfy `which`; records of a newer sekisho are left alone.
     fn remove_where(&self, mut which: impl FnMut(&Header) -> bool) -> Result<(), FileError> {
         let Some(dir) = Dir::open_inside(&self.dir)? else {
             return Ok(());
         };
-        // Against a writer that has just made the key it seals with.
+        // Otherwise a record could be removed whose writer has just made the data key.
         let _held = dir.lock(LOCK)?;
         let doomed: Vec<String> =
             headers(&dir).filter(|(.., header)| which(header)).map(|(file, ..)| file).collect();

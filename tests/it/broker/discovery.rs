@@ -40,7 +40,7 @@ fn a_user_with_nothing_but_a_passkey_is_told_why() {
     );
     let fault = faulted(stage.issue(&target(DEV, HOUR), None, PERSON));
     assert_eq!(fault.exit, Exit::Refused);
-    assert_eq!(fault.what, "alice has no device that gives six-digit codes");
+    assert_eq!(fault.what, "alice has no MFA device that generates six-digit codes");
     assert!(fault.why[0].contains("security key"), "{fault:?}");
 }
 

@@ -97,18 +97,18 @@ fn a_role_that_gives_less_is_stepped_down_and_remembered() {
     assert_eq!(stage.wire(), ["AssumeRole dev 14400 s +code ValidationError"]);
     assert_eq!(asked.flow, Flow::Shared);
     let rejection = asked.rejection.unwrap();
-    assert!(rejection.what.contains("1h at most"), "{rejection:?}");
+    assert!(rejection.what.contains("allows sessions up to 1h"), "{rejection:?}");
     assert!(rejection.next_code_at.is_some());
 
     let pass = given(stage.issue(&long, Some(stage.next_code()), PERSON));
     assert_eq!(stage.wire(), ["GetSessionToken 43200 s +code", "AssumeRole dev 3600 s"]);
     assert_eq!((pass.flow, pass.target.duration), (Flow::Shared, HOUR));
-    assert!(pass.notes[0].contains("1h at most"), "{:?}", pass.notes);
+    assert!(pass.notes[0].contains("allows sessions up to 1h"), "{:?}", pass.notes);
 
     assert_eq!(stage.enter(&long).credentials.id, pass.credentials.id);
     assert_eq!(stage.wire(), [""; 0]);
     stage.broker.forget(&long);
-    assert!(stage.enter(&long).notes[0].contains("1h at most"));
+    assert!(stage.enter(&long).notes[0].contains("allows sessions up to 1h"));
     assert_eq!(stage.wire(), ["AssumeRole dev 3600 s"]);
 }
 
@@ -120,7 +120,7 @@ fn a_step_down_goes_through_a_live_auth_session_without_another_code() {
     let long = target(DEV, 4 * HOUR);
     let pass = given(stage.issue(&long, Some(stage.next_code()), PERSON));
     assert_eq!(pass.flow, Flow::Shared);
-    assert!(pass.notes[0].contains("1h at most"), "{:?}", pass.notes);
+    assert!(pass.notes[0].contains("allows sessions up to 1h"), "{:?}", pass.notes);
     assert_eq!(
         stage.wire(),
         ["AssumeRole dev 14400 s +code ValidationError", "AssumeRole dev 3600 s"]
@@ -187,7 +187,7 @@ fn an_answer_for_another_role_is_refused_and_not_kept() {
         let what = FaultInjection::Raw { status: 200, body: body.into_bytes() };
         stage.inject("AssumeRole", Times::Next(1), what);
         let fault = faulted(stage.issue(&dev, None, PERSON));
-        assert_eq!(fault.what, "the answer makes no sense", "{arn}");
+        assert_eq!(fault.what, "the response cannot be understood", "{arn}");
         assert!(!format!("{fault:?}").contains("canary"), "{fault:?}");
         assert_eq!(stage.wire().len(), 1);
     }

@@ -40,7 +40,7 @@ fn a_refused_connection_gives_the_code_back() {
     exit 1
     what AWS cannot be reached
     why  Connection refused (os error 111)
-    fix  check the network; live sessions still open their targets
+    fix  check the network; cached sessions still work
     ");
     // It never left this machine.
     given(stage.issue(&dev, Some(code(PHONE, &digits)), PERSON));
@@ -57,7 +57,7 @@ fn a_reset_keeps_the_code_spent() {
     exit 1
     what AWS cannot be reached
     why  Connection reset by peer (os error 104)
-    fix  check the network; live sessions still open their targets
+    fix  check the network; cached sessions still work
     ");
     assert_eq!(stage.wire(), ["GetSessionToken 43200 s +code unanswered"]);
     wanted(stage.issue(&dev, Some(code(PHONE, &digits)), PERSON));
@@ -73,7 +73,7 @@ fn garbage_is_told_without_being_shown() {
     let fault = faulted(stage.issue(&dev, Some(code(PHONE, &digits)), PERSON));
     insta::assert_snapshot!(told(&fault), @r"
     exit 1
-    what the answer makes no sense
+    what the response cannot be understood
     why  invalid utf-8 sequence of 1 bytes from index 10
     why  something between here and AWS answered instead: a proxy, a captive portal, an emulator
     fix  check `auth.endpoint_url`, HTTPS_PROXY and the network
@@ -96,7 +96,7 @@ fn a_portal_that_answers_with_a_page_is_not_aws() {
         stage.inject("GetSessionToken", Times::Next(1), FaultInjection::Raw { status, body });
         let code = stage.next_code();
         let fault = faulted(stage.issue(&target(DEV, HOUR), Some(code), PERSON));
-        assert_eq!(fault.what, "the answer makes no sense", "{status}: {fault:?}");
+        assert_eq!(fault.what, "the response cannot be understood", "{status}: {fault:?}");
         assert_eq!(fault.exit, Exit::Fault);
     }
 }
@@ -110,7 +110,7 @@ fn an_answer_that_never_comes_is_given_up_after_ten_seconds() {
     exit 1
     what AWS cannot be reached
     why  no answer came within 10 s
-    why  the network drops the connection: a VPN that is off, a firewall, a proxy that is not set
+    why  the network drops the connection: a VPN that is off, a firewall, a proxy that is not configured
     fix  check the network and HTTPS_PROXY
     ");
     assert_eq!(stage.wire().len(), 1, "a call with a code is not tried again");
@@ -132,7 +132,7 @@ fn a_port_that_speaks_no_tls_is_told() {
     exit 1
     what AWS cannot be reached
     why  received corrupt message of type InvalidContentType
-    why  what answers there does not speak TLS: `https` where `http` is meant, or a proxy
+    why  the server there does not use TLS: `https` where `http` is meant, or a proxy
     fix  check `auth.endpoint_url` and HTTPS_PROXY
     ");
 }

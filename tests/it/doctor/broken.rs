@@ -86,9 +86,9 @@ fn no_keychain_where_the_config_wants_one() {
 #[test]
 fn sessions_that_cannot_be_sealed() {
     let mut machine = Machine::sound();
-    machine.sessions = Err("the kernel keyring refused: permission denied".into());
+    machine.sessions = Err("the kernel keyring cannot be used: permission denied".into());
     let row = machine.complains("sessions", Warn);
-    assert!(row.what.contains("kernel keyring refused"), "{}", row.what);
+    assert!(row.what.contains("kernel keyring cannot be used"), "{}", row.what);
 }
 
 #[test]

@@ -152,9 +152,9 @@ fn over_ssh_and_without_a_browser_the_url_is_offered() {
     });
     assert_eq!((ssh.code, ssh.stdout.as_str()), (1, ""));
     insta::assert_snapshot!(ssh.stderr, @r#"
-    sekisho: no browser can be opened here
-       why  you came here over ssh, and the browser is at the other end
-       fix  sekisho console TARGET --print    (the URL signs anybody in for 15 minutes)
+    sekisho: cannot open a browser
+       why  this is an ssh session: the browser would open on this machine, not on yours
+       fix  sekisho console TARGET --print    (for 15 minutes, anyone with the URL can sign in)
        fix  set `browser` in the config: [firefox, "{url}"]
     "#);
     let none = run(&|command| {

@@ -121,8 +121,8 @@ fn only_a_working_key_of_the_configs_own_user_is_stored() {
         organisation.users.push(bob);
     });
     for (id, secret, code, what) in [
-        ("AKIAROOT000000000001", SECRET, 2, "the access key is not an IAM user's"),
-        ("AKIABOB0000000000001", SECRET, 2, "the access key …0001 is bob's"),
+        ("AKIAROOT000000000001", SECRET, 2, "the access key does not belong to an IAM user"),
+        ("AKIABOB0000000000001", SECRET, 2, "the access key …0001 belongs to bob"),
         ("AKIANOBODY0000000001", SECRET, 3, "AWS does not know this access key"),
         (KEY, "CANARY-cut-off", 3, "AWS does not take the signature"),
     ] {

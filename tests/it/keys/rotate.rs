@@ -195,7 +195,7 @@ fn two_at_once_do_not_change_the_key() {
         let (calls, output) = (stage.emulator.calls().len(), stage.run(second));
         assert_eq!(output.status.code(), Some(1), "{output:?}");
         let said = String::from_utf8(output.stderr).unwrap();
-        assert!(said.contains("another sekisho is changing"), "{said}");
+        assert!(said.contains("another process is changing"), "{said}");
         assert_eq!(stage.emulator.calls().len(), calls);
     }
     assert!(stage.run(&["key", "status"]).status.success());

@@ -14,17 +14,17 @@ use super::{again, at, place, say, second, until};
 
 const ME: [u8; 32] = [3; 32];
 
-fn mine(turn: LockAttempt) -> PromptGuard {
-    match turn {
-        LockAttempt::Mine(held) => held,
-        LockAttempt::Busy(holder) => panic!("{holder:?} has it"),
+fn mine(attempt: LockAttempt) -> PromptGuard {
+    match attempt {
+        LockAttempt::Acquired(held) => held,
+        LockAttempt::HeldBy(holder) => panic!("{holder:?} has it"),
     }
 }
 
-fn busy(turn: LockAttempt) -> LockHolder {
-    match turn {
-        LockAttempt::Busy(holder) => holder,
-        LockAttempt::Mine(_) => panic!("nobody had it"),
+fn busy(attempt: LockAttempt) -> LockHolder {
+    match attempt {
+        LockAttempt::HeldBy(holder) => holder,
+        LockAttempt::Acquired(_) => panic!("nobody had it"),
     }
 }
 
@@ -36,38 +36,38 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
 fn an_abandoned_prompt_can_be_taken_over_and_its_holder_learns_it() {
     let (_temp, dir) = place();
     let [first, second, third] = [(); 3].map(|()| PromptLock::new(&dir, &ME).unwrap());
-    let held = mine(first.try_take("pick", at(0)).unwrap());
-    let holder = busy(second.try_take("exec \u{1b}dev", at(1)).unwrap());
+    let held = mine(first.try_acquire("pick", at(0)).unwrap());
+    let holder = busy(second.try_acquire("exec \u{1b}dev", at(1)).unwrap());
     assert_eq!(
         (holder.pid, holder.since, holder.verb.as_str()),
         (std::process::id(), at(0), "pick")
     );
     busy(second.take_over("exec", at(9)).unwrap());
-    assert!(first.superseded(&held).unwrap().is_none());
+    assert!(first.superseded_by(&held).unwrap().is_none());
 
     let newer = mine(second.take_over("exec \u{1b}dev", at(10)).unwrap());
-    assert_eq!(first.superseded(&held).unwrap().unwrap().verb, "exec ␛dev");
-    assert!(second.superseded(&newer).unwrap().is_none());
+    assert_eq!(first.superseded_by(&held).unwrap().unwrap().verb, "exec ␛dev");
+    assert!(second.superseded_by(&newer).unwrap().is_none());
 
     // The one who lost it gives up; the turn is still taken.
     drop(held);
-    assert_eq!(busy(third.try_take("env", at(11)).unwrap()).since, at(10));
+    assert_eq!(busy(third.try_acquire("env", at(11)).unwrap()).since, at(10));
     busy(third.take_over("env", at(12)).unwrap());
     let newest = mine(third.take_over("env", at(20)).unwrap());
-    assert!(second.superseded(&newer).unwrap().is_some());
+    assert!(second.superseded_by(&newer).unwrap().is_some());
     drop((newer, newest));
-    mine(first.try_take("pick", at(21)).unwrap());
+    mine(first.try_acquire("pick", at(21)).unwrap());
 
     let other = PromptLock::new(&dir, &[4; 32]).unwrap();
-    let _held = mine(first.try_take("pick", at(22)).unwrap());
-    mine(other.try_take("pick", at(22)).unwrap());
+    let _held = mine(first.try_acquire("pick", at(22)).unwrap());
+    mine(other.try_acquire("pick", at(22)).unwrap());
 }
 
 #[test]
 fn a_holder_line_with_the_last_number_there_is_can_be_taken_over() {
     let (_temp, dir) = place();
     let lock = PromptLock::new(&dir, &ME).unwrap();
-    let _held = mine(lock.try_take("pick", at(0)).unwrap());
+    let _held = mine(lock.try_acquire("pick", at(0)).unwrap());
     let slot = fs::read_dir(&dir)
         .unwrap()
         .map(|entry| entry.unwrap().path())
@@ -85,14 +85,14 @@ fn holders_that_all_sit_stopped_end_the_taking_over() {
         (0..4).map(|i| mine(lock.take_over("pick", at(i * 10)).unwrap())).collect();
     busy(lock.take_over("pick", at(1000)).unwrap());
     drop(held);
-    mine(lock.try_take("pick", at(1001)).unwrap());
+    mine(lock.try_acquire("pick", at(1001)).unwrap());
 }
 
 #[test]
 fn a_cancelled_wait_harms_nobody() {
     let (_temp, dir) = place();
     let lock = PromptLock::new(&dir, &ME).unwrap();
-    let held = mine(lock.try_take("pick", at(0)).unwrap());
+    let held = mine(lock.try_acquire("pick", at(0)).unwrap());
     let waiter = PromptLock::new(&dir, &ME).unwrap();
     let mut told = Vec::new();
     let cancelled = block_on(async {
@@ -109,10 +109,10 @@ fn a_cancelled_wait_harms_nobody() {
     });
     assert!(cancelled.is_err());
     assert!(told.len() > 1 && told.iter().all(|verb| verb == "pick"));
-    assert!(lock.superseded(&held).unwrap().is_none());
+    assert!(lock.superseded_by(&held).unwrap().is_none());
 
     let taken = block_on(waiter.wait("exec", || at(60), || None::<()>, |_| WaiterChoice::TakeOver));
-    assert!(matches!(taken, Ok(WaitOutcome::Mine(_))));
+    assert!(matches!(taken, Ok(WaitOutcome::Acquired(_))));
     drop(taken);
     let found = block_on(waiter.wait("exec", || at(60), || Some(7), |_| WaiterChoice::Wait));
     assert!(matches!(found, Ok(WaitOutcome::Found(7))));
@@ -132,7 +132,7 @@ fn wants_a_session() {
     ));
     let text = match waited.unwrap() {
         WaitOutcome::Found(text) => text,
-        WaitOutcome::Mine(held) => {
+        WaitOutcome::Acquired(held) => {
             let mut log =
                 OpenOptions::new().create(true).append(true).open(dir.join("prompts")).unwrap();
             writeln!(log, "asked").unwrap();
@@ -169,7 +169,7 @@ fn eight_processes_ask_once() {
 fn holds_for_ever() {
     let Some(dir) = second() else { return };
     let lock = PromptLock::new(&dir, &ME).unwrap();
-    let _held = mine(lock.try_take("shell dev-tanaka", Timestamp::now()).unwrap());
+    let _held = mine(lock.try_acquire("shell dev-tanaka", Timestamp::now()).unwrap());
     say("HELD");
     let _ = std::io::stdin().lock().read_line(&mut String::new());
 }
@@ -185,12 +185,12 @@ fn a_killed_holder_releases_the_turn() {
     let lines = BufReader::new(child.stdout.take().unwrap()).lines();
     assert!(lines.map_while(Result::ok).any(|line| line.contains("HELD")));
     let lock = PromptLock::new(&dir, &ME).unwrap();
-    let holder = busy(lock.try_take("exec", Timestamp::now()).unwrap());
+    let holder = busy(lock.try_acquire("exec", Timestamp::now()).unwrap());
     assert_eq!((holder.pid, holder.verb.as_str()), (child.id(), "shell dev-tanaka"));
     child.kill().unwrap();
     child.wait().unwrap();
-    until("the turn is free", || match lock.try_take("exec", Timestamp::now()).unwrap() {
-        LockAttempt::Mine(held) => Some(held),
-        LockAttempt::Busy(_) => None,
+    until("the turn is free", || match lock.try_acquire("exec", Timestamp::now()).unwrap() {
+        LockAttempt::Acquired(held) => Some(held),
+        LockAttempt::HeldBy(_) => None,
     });
 }

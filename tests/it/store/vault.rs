@@ -287,7 +287,7 @@ fn without_a_kernel_keyring_the_runtime_directory_serves_if_it_is_in_memory() {
         let vault = Vault::new(&dir, RUNTIME, runtime);
         vault.put(ROLE, &NAME, CANARY, at(3600), at(0));
         assert_eq!(read(&vault).unwrap(), CANARY);
-        let settled = vault.settle(at(0));
+        let settled = vault.find_place(at(0));
         assert_eq!(settled.is_err(), vault.label() == Some("memory only"));
         (vault.label().unwrap(), vault.take_warning())
     };
@@ -303,7 +303,7 @@ fn without_a_kernel_keyring_the_runtime_directory_serves_if_it_is_in_memory() {
     {
         let (label, warning) = told(Some(&on_disk.join("sekisho")));
         assert_eq!(label, "memory only");
-        assert!(warning.unwrap().contains("lies on a disk"));
+        assert!(warning.unwrap().contains("is on a disk"));
     }
 
     fs::set_permissions(shm.path(), fs::Permissions::from_mode(0o755)).unwrap();
@@ -333,7 +333,7 @@ fn memory_only_writes_nothing() {
     assert_eq!(read(&vault).unwrap(), CANARY);
     assert_eq!(vault.list(ROLE, at(0)), [(NAME, at(3600))]);
     assert_eq!(vault.label(), Some("memory only"));
-    assert_eq!((vault.settle(at(0)), vault.label()), (Ok(None), Some("memory only")));
+    assert_eq!((vault.find_place(at(0)), vault.label()), (Ok(None), Some("memory only")));
     assert!(vault.remove(ROLE, &NAME).unwrap());
     assert!(read(&vault).is_none());
 }

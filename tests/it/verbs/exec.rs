@@ -165,7 +165,7 @@ fn a_code_on_stdin_is_taken_or_refused() {
     ── stdout
     ── stderr
     sekisho: AWS did not take the code
-       why  it was used before, or its 30 seconds were over: each code works once
+       why  it was used before, or its 30 seconds have passed: each code works once
         or  it came from another device than the one named
         or  the device's clock is off
        fix  wait for the device's next code and use that one
@@ -226,8 +226,8 @@ fn aws_refuses_is_3_and_v_says_what_it_said() {
     ── stdout
     ── stderr
     sekisho: AWS refused to open dev/Developer
-       why  the role's trust policy does not let you in: another user, an older MFA than it takes, a missing external id
-        or  the role does not exist: AWS answers the same (check account id, role name and path)
+       why  the role's trust policy does not let you in: another user, an MFA too old for it, a missing external id
+        or  the role does not exist: AWS sends the same error (check account id, role name and path)
         or  your IAM user may not assume it
        fix  check the role arn:aws:iam::222222222222:role/dev/Developer and its trust policy
     ");

@@ -15,7 +15,7 @@ use crate::cli::prompt;
 pub fn run(context: &Context, what: &KeyVerb) -> Result<Exit, Fault> {
     let _claim = match what {
         KeyVerb::Status { .. } => None,
-        _ => Some(context.key_store().claim()?),
+        _ => Some(context.key_store().lock_for_change()?),
     };
     match what {
         KeyVerb::Add { yes } => add::run(context, *yes),

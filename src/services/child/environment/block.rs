@@ -1,4 +1,4 @@
-//! An environment in the form the kernel takes.
+//! An environment in the form that `execve` takes.
 
 use std::ffi::{CString, OsStr};
 use std::io;
@@ -6,12 +6,12 @@ use std::os::unix::ffi::OsStrExt;
 
 use zeroize::{Zeroize, Zeroizing};
 
-/// An environment as `execve` takes it: `NAME=value` with a NUL behind it. Wiped on drop.
+/// Entries of `NAME=value`, each terminated by a NUL. Wiped on drop.
 #[derive(Default)]
 pub struct Block(Vec<CString>);
 
 impl Block {
-    /// Sets a variable, whatever it was. Fails on a NUL, without showing the value.
+    /// Sets or replaces a variable. Fails on a NUL, without showing the value.
     pub fn set(&mut self, name: &str, value: &OsStr) -> io::Result<()> {
         self.0.retain(|entry| {
             let rest = entry.as_bytes().strip_prefix(name.as_bytes());
@@ -20,9 +20,9 @@ impl Block {
         self.push(name.as_bytes(), value.as_bytes())
     }
 
-    /// Adds a variable that is not there.
+    /// Adds a variable that is not set yet.
     pub(super) fn push(&mut self, name: &[u8], value: &[u8]) -> io::Result<()> {
-        // Room for the NUL too: a buffer that grew would leave its old self behind.
+        // Room for the NUL too: a buffer that grows leaves an unwiped copy behind.
         let mut entry = Zeroizing::new(Vec::with_capacity(name.len() + value.len() + 2));
         entry.extend_from_slice(name);
         entry.push(b'=');
@@ -31,7 +31,7 @@ impl Block {
             let name = String::from_utf8_lossy(name);
             return Err(io::Error::new(
                 io::ErrorKind::InvalidInput,
-                format!("the value of {name} holds a NUL"),
+                format!("the value of {name} contains a NUL"),
             ));
         }
         let entry = CString::new(std::mem::take(&mut *entry))?;
@@ -39,12 +39,12 @@ impl Block {
         Ok(())
     }
 
-    /// The entries.
+    /// The entries, as `posix_spawn` takes them.
     pub fn entries(&self) -> &[CString] {
         &self.0
     }
 
-    /// The entries, taken apart again.
+    /// The entries, split into name and value.
     pub fn variables(&self) -> impl Iterator<Item = (&OsStr, &OsStr)> {
         self.0.iter().filter_map(|entry| {
             let mut parts = entry.as_bytes().splitn(2, |byte| *byte == b'=');
@@ -74,7 +74,7 @@ mod tests {
     fn a_nul_is_refused_without_its_value() {
         let mut block = Block::default();
         let error = block.push(b"NAME", b"canary\0").unwrap_err().to_string();
-        assert_eq!(error, "the value of NAME holds a NUL");
+        assert_eq!(error, "the value of NAME contains a NUL");
         block.set("ZDOTDIR", OsStr::new("a")).unwrap();
         block.set("ZDOTDIR", OsStr::new("b")).unwrap();
         assert_eq!(block.variables().count(), 1);

@@ -1,4 +1,4 @@
-//! The environment of a child: what is set, what is removed, from one table.
+//! The environment of a child: which variables are set and removed, from one table.
 //!
 //! Static variables: <https://docs.aws.amazon.com/sdkref/latest/guide/environment-variables.html>.
 
@@ -21,10 +21,10 @@ use crate::domain::secret::Secret;
 pub use block::Block;
 pub use render::{Form, Masking, Syntax};
 
-/// Whatever says who one is, to AWS or to a prompt. A child inherits none of it: what it needs is set anew.
+/// The variables that identify the user, to AWS or in a prompt. A child inherits none of them.
 ///
-/// A trailing `*` stands for any ending. CA bundle, proxy, retry, endpoint and file settings are not
-/// identity and stay. The regions are not here because they may be the user's own ([`Inherited::own_region`]).
+/// A trailing `*` matches any suffix. CA bundle, proxy, retry, endpoint and file settings are not identity and are
+/// inherited. The regions are not here because they may be the user's own ([`Inherited::own_region`]).
 pub const IDENTITY: [&str; 30] = [
     "AWS_ACCESS_KEY_ID",
     "AWS_SECRET_ACCESS_KEY",
@@ -71,12 +71,12 @@ impl Inherited {
         std::env::vars_os().collect()
     }
 
-    /// The value a program would see: the first of several.
+    /// A variable's value; of duplicates the first, as programs see it.
     pub fn get(&self, name: &str) -> Option<&OsStr> {
         self.0.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_os_str())
     }
 
-    /// The value of a variable, where it can be understood.
+    /// A variable's value, if it can be parsed.
     pub fn parsed<T: FromStr>(&self, name: &str) -> Option<T> {
         self.get(name)?.to_str()?.parse().ok()
     }
@@ -109,16 +109,16 @@ impl FromIterator<(OsString, OsString)> for Inherited {
     }
 }
 
-/// What the environment tells besides the pass.
+/// What the environment contains besides the pass.
 #[derive(Debug, Clone, Default)]
 pub struct Context {
-    /// The config that was named (`--config`, `$SEKISHO_CONFIG`), absolute.
+    /// The absolute path of the config that was named (`--config`, `$SEKISHO_CONFIG`).
     pub config_path: Option<PathBuf>,
     /// The child's `SEKISHO_DEPTH`.
     pub depth: u32,
     /// Whether `AWS_VAULT` is set for prompts that know it; `Auto` is decided in the child, by its prompt.
     pub compat: PromptCompat,
-    /// What else is set (the demo's endpoint); wins over everything.
+    /// Further variables (the demo's endpoint); they override all others.
     pub extra: Vec<(String, String)>,
 }
 
@@ -130,7 +130,7 @@ pub struct Endpoint {
     pub token: Secret,
 }
 
-/// A plan: what a child's environment gains and loses. Holds the secrets; wiped on drop.
+/// The changes to a child's environment. Contains secrets; wiped on drop.
 pub struct Environment {
     set: Vec<Variable>,
     remove: Vec<String>,
@@ -156,7 +156,7 @@ impl Value {
 }
 
 impl Environment {
-    /// The environment that carries a pass's credentials.
+    /// An environment with a pass's credentials.
     pub fn of(pass: Pass, context: &Context, inherited: &Inherited) -> Self {
         let Pass { target, credentials, .. } = pass;
         let expires = credentials.expires.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
@@ -171,7 +171,7 @@ impl Environment {
         Self::plan(set, context, inherited)
     }
 
-    /// The environment that names an endpoint to fetch credentials from.
+    /// An environment that names an endpoint to fetch credentials from.
     pub fn served(
         target: &Target,
         endpoint: Endpoint,
@@ -186,13 +186,13 @@ impl Environment {
         Self::plan(set, context, inherited)
     }
 
-    /// The environment of a program that gets no pass, but what `extra` says.
+    /// An environment without credentials, with the variables in `extra`.
     pub fn without_pass(extra: Vec<(String, String)>, inherited: &Inherited) -> Self {
         let context = Context { extra, ..Context::default() };
         Self::plan(Vec::new(), &context, inherited)
     }
 
-    /// The environment that is nobody's (`env --unset`); `kept` are names to leave alone (the demo's).
+    /// An environment without any identity (`env --unset`); `kept` are names to leave alone (the demo's).
     pub fn cleared(kept: &[(String, String)], inherited: &Inherited) -> Self {
         let mut plan = Self::plan(Vec::new(), &Context::default(), inherited);
         plan.remove.retain(|name| kept.iter().all(|(kept, _)| kept != name));
@@ -225,9 +225,9 @@ impl Environment {
         self.set.iter().map(|variable| variable.name.as_str())
     }
 
-    /// The whole environment of a child: what it keeps of the inherited one, then what is set.
+    /// The whole environment of a child: what it inherits, then what is set.
     ///
-    /// Fails where a value holds a NUL, without showing the value.
+    /// Fails where a value contains a NUL, without showing the value.
     pub fn block(&self, inherited: &Inherited) -> io::Result<Block> {
         let mut block = Block::default();
         let mut seen: HashSet<&[u8]> = self.names().map(str::as_bytes).collect();
@@ -244,7 +244,7 @@ impl Environment {
         Ok(block)
     }
 
-    /// Adds a second copy of everything that is set, for a snippet to restore after the person's rc files.
+    /// Adds a second copy of everything that is set, for a snippet to restore after the user's rc files.
     pub(in crate::services) fn add_copies(
         &self,
         prefix: &str,
@@ -257,7 +257,7 @@ impl Environment {
     }
 }
 
-/// What of the environment describes the target; none of it is secret.
+/// The variables that describe the target; none of them is secret.
 fn describe(target: &Target, context: &Context) -> Vec<Variable> {
     let mut set = Vec::new();
     if let Some(region) = &target.region {
@@ -292,7 +292,7 @@ fn hidden(name: &str, secret: Secret) -> Variable {
     Variable { name: name.to_owned(), value: Value::Hidden(secret) }
 }
 
-/// Whether the table holds a name, in any mixture of cases.
+/// Whether a name is in the table, ignoring case.
 fn is_identity(name: &str) -> bool {
     IDENTITY.iter().any(|pattern| match pattern.strip_suffix('*') {
         Some(start) => name.get(..start.len()).is_some_and(|head| head.eq_ignore_ascii_case(start)),

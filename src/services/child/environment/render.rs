@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 use super::{Environment, Value};
 use crate::domain::secret::Secret;
 
-/// A shell language.
+/// A shell language that `env` can print.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Syntax {
     /// `eval "$(sekisho env …)"`
@@ -23,7 +23,7 @@ pub enum Syntax {
 }
 
 impl Syntax {
-    /// Every language, in the order help lists them.
+    /// All of them, in the order that help lists them.
     pub const ALL: [Self; 5] = [Self::Bash, Self::Zsh, Self::Fish, Self::PowerShell, Self::Nu];
 
     /// The name in `--shell`.
@@ -38,14 +38,14 @@ impl Syntax {
     }
 }
 
-/// What `env` prints.
+/// The output format of `env`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
-    /// Code: removes, then sets.
+    /// Shell code: unsets, then sets.
     Export(Syntax),
-    /// One object; what is set only.
+    /// A JSON object of what is set.
     Json,
-    /// `NAME=value` lines; what is set only.
+    /// `NAME=value` lines of what is set.
     Dotenv,
 }
 
@@ -58,7 +58,7 @@ pub enum Masking {
     Masked,
 }
 
-/// What stands for a secret on a terminal.
+/// Shown in place of a secret on a terminal.
 const MASK: &str = "********";
 
 impl Environment {
@@ -78,7 +78,7 @@ impl Environment {
             .collect();
         let remove: Vec<&str> =
             self.remove.iter().map(String::as_str).filter(|name| is_identifier(name)).collect();
-        // Six bytes for one is the worst that quoting does, so the text never moves and leaves a copy.
+        // Quoting makes at most six bytes of one, so the text is never reallocated, which would leave an unwiped copy.
         let most = set.iter().map(|(name, value)| name.len() + 6 * value.len() + 32).sum::<usize>();
         let mut text = Zeroizing::new(String::with_capacity(most + 64 * remove.len() + 256));
         match form {
@@ -99,7 +99,7 @@ impl Environment {
     }
 }
 
-/// Names from the inherited environment may be anything; only these can be said in every shell.
+/// Names from the inherited environment may contain anything; only these are valid in every shell.
 fn is_identifier(name: &str) -> bool {
     !name.starts_with(|c: char| c.is_ascii_digit())
         && !name.is_empty()
@@ -114,7 +114,7 @@ impl Syntax {
         let joined = names.join(" ");
         match self {
             Self::Bash | Self::Zsh => add(out, format_args!("unset {joined}\n")),
-            // Without `-g`, a universal variable would be erased in every shell of the person's, for ever.
+            // Without `-g`, a universal variable would be erased permanently, in every shell of the user.
             Self::Fish => add(out, format_args!("set -eg {joined}; or true;\n")),
             Self::PowerShell => {
                 for name in names {
@@ -148,7 +148,7 @@ fn add(out: &mut String, text: std::fmt::Arguments<'_>) {
     let _ = out.write_fmt(text);
 }
 
-/// Single quotes hold everything but themselves.
+/// Single quotes: only the quote itself needs escaping.
 fn posix(out: &mut String, value: &str) {
     out.push('\'');
     for c in value.chars() {
@@ -160,8 +160,7 @@ fn posix(out: &mut String, value: &str) {
     out.push('\'');
 }
 
-/// Single quotes with two escapes. Line ends stand outside them, escaped: `eval (sekisho env …)`
-/// joins lines with spaces.
+/// Single quotes with two escapes. Line ends go outside them, escaped: `eval (sekisho env …)` joins lines with spaces.
 fn fish(out: &mut String, value: &str) {
     out.push('\'');
     for c in value.chars() {
@@ -176,8 +175,8 @@ fn fish(out: &mut String, value: &str) {
     out.push('\'');
 }
 
-/// Single quotes with quotes doubled; the typographic ones are quotes to PowerShell too. Line ends are
-/// concatenated, since `| Invoke-Expression` takes the output line by line.
+/// Single quotes with quotes doubled; PowerShell treats typographic quotes as quotes too. Line ends are concatenated,
+/// since `| Invoke-Expression` evaluates the output line by line.
 fn powershell(out: &mut String, value: &str) {
     out.push('\'');
     for c in value.chars() {
@@ -191,7 +190,7 @@ fn powershell(out: &mut String, value: &str) {
     out.push('\'');
 }
 
-/// Double quotes around characters that `escape` may replace.
+/// Double quotes around characters, some of which `escape` replaces.
 fn double_quoted(out: &mut String, value: &str, escape: fn(char) -> Option<&'static str>) {
     out.push('"');
     for c in value.chars() {
@@ -214,7 +213,7 @@ fn nu_escape(c: char) -> Option<&'static str> {
     })
 }
 
-/// Plain values stay bare, so that `docker --env-file`, which knows no quotes, takes them too.
+/// Plain values are not quoted, because `docker --env-file` does not understand quotes.
 fn dotenv(out: &mut String, name: &str, value: &str) {
     let bare = |c: char| c.is_ascii_alphanumeric() || "_./+=:@,-".contains(c);
     add(out, format_args!("{name}="));
@@ -240,7 +239,7 @@ fn dotenv_escape(c: char) -> Option<&'static str> {
     })
 }
 
-/// Written by hand, entry by entry: a map of values would be a second copy of the secrets.
+/// Written by hand, entry by entry: with a map, there would be a second copy of the secrets.
 fn json(out: &mut String, set: &[(&str, &str)]) {
     out.push_str("{\n");
     for (i, (name, value)) in set.iter().enumerate() {
@@ -311,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_are_code_are_not_said() {
+    fn names_that_are_code_are_left_out() {
         for name in ["AWSUME_X;id", "GRANTED_$(id)", "", "1A", "A B", "GRANTED_田"] {
             assert!(!is_identifier(name), "{name}");
         }

@@ -1,4 +1,4 @@
-//! The two ways to a role session: through the auth session (shared), or with a code of its own (direct).
+//! The two ways to a role session: through the auth session (shared), or with a code in the same call (direct).
 
 use std::time::Duration;
 
@@ -16,14 +16,13 @@ use super::Broker;
 use super::asking::CodeRequest;
 
 impl Broker {
-    /// A target whose role is known to give less than asked, brought down to what it gives.
+    /// The target with its duration lowered to the role's maximum, where that is known; and a notice if so.
     pub(super) fn within_maximum(&self, target: &Target) -> (Target, Vec<String>) {
         let id = sessions::maximum_id(&self.auth, target);
         let known = self.facts.recall::<u64>(&id, (self.clock)());
         match known {
             Some(most) if target.duration.as_secs() > most => {
-                let note =
-                    format!("{target} gives sessions of 1h at most; going on in the shared flow");
+                let note = format!("{target} allows sessions up to 1h; using the shared flow");
                 let lowered = Target { duration: Duration::from_secs(most), ..target.clone() };
                 (lowered, vec![note])
             }
@@ -31,7 +30,7 @@ impl Broker {
         }
     }
 
-    /// A role session through the auth session, and the device behind that.
+    /// A role session through the auth session, and the device that session was obtained with.
     pub(super) async fn enter_shared(
         &self,
         who: &Who,
@@ -51,7 +50,7 @@ impl Broker {
                     let session = CachedSession { credentials, origin };
                     return Ok((session, auth.origin.serial));
                 }
-                // What was cached is dead at AWS: an expired session, or a key that was replaced.
+                // The cached auth session is no longer valid at AWS: expired, or its key was replaced.
                 Err(failure)
                     if matches!(failure.kind, FailureKind::Expired | FailureKind::Unknown)
                         && !tried_again =>
@@ -67,7 +66,7 @@ impl Broker {
         }
     }
 
-    /// A role session by one call that carries the code, and the device that gave it.
+    /// A role session by one call with the code in it, and the device that generated the code.
     pub(super) async fn enter_direct(
         &self,
         who: &Who,
@@ -100,10 +99,10 @@ impl Broker {
                 self.facts.remember(&id, &most, now);
                 let (target, stepped_down) = self.within_maximum(target);
                 notes.extend(stepped_down);
-                // The code is spent: only a live auth session, or the next code, goes on from here.
+                // The code is spent: this needs a live auth session, or the next code.
                 let request = Request::new(request.target.clone(), request.terms);
                 let entered = Box::pin(self.enter_shared(who, &target, name, &request)).await;
-                entered.map_err(|refusal| self.with_the_next_code(refusal, &target))
+                entered.map_err(|not_issued| self.with_the_next_code(not_issued, &target))
             }
             Err(failure) => {
                 let doing = Doing::Entering(target, Flow::Direct);
@@ -124,7 +123,7 @@ impl Broker {
             return Ok(session);
         }
         if asking == Asking::Allowed
-            && let Some(session) = self.await_turn(who, since).await
+            && let Some(session) = self.await_prompt(who, since).await
         {
             return Ok(session);
         }
@@ -151,7 +150,7 @@ impl Broker {
         let session = CachedSession { credentials, origin };
         let id = sessions::auth_id(&self.auth, &who.key, &session.origin.serial);
         sessions::put(&self.vault, &id, &session, now);
-        // Once a day or so, and somebody has waited for a code anyway.
+        // A good time: it comes once a day or so, and the user has just waited for a code anyway.
         self.vault.purge(now);
         Ok(session)
     }
@@ -166,15 +165,15 @@ impl Broker {
         }
     }
 
-    /// Says in the box why a code is asked for again, right after one was spent.
-    fn with_the_next_code(&self, refusal: NotIssued, target: &Target) -> NotIssued {
-        let NotIssued::Code(wanted) = refusal else {
-            return refusal;
+    /// Adds to a code prompt why a code is asked for again, right after one was spent.
+    fn with_the_next_code(&self, not_issued: NotIssued, target: &Target) -> NotIssued {
+        let NotIssued::Code(wanted) = not_issued else {
+            return not_issued;
         };
         NotIssued::Code(CodeWanted {
             rejection: Some(CodeRejection {
                 what: format!(
-                    "{target} gives sessions of 1h at most: going on in the shared flow, with the next code"
+                    "{target} allows sessions up to 1h: using the shared flow, with the next code"
                 ),
                 why: Vec::new(),
                 next_code_at: Some(self.next_step()),

@@ -1,4 +1,4 @@
-//! Whose key it is, which devices give codes, and the key itself: read or asked for once.
+//! Whose key it is, which devices generate codes, and the key itself: each read or asked for once.
 
 use std::rc::Rc;
 
@@ -14,7 +14,7 @@ use crate::services::session::sessions::{self, Who};
 use super::Broker;
 
 impl Broker {
-    /// The person behind the key: from the config, from memory, else from AWS, once.
+    /// The key's owner: from the config or from what was learned before, otherwise from AWS.
     pub(super) async fn who(&self) -> Result<Who, NotIssued> {
         let known = self.known();
         let key_id = self.key_id(known.as_ref()).await?;
@@ -42,7 +42,7 @@ impl Broker {
         self.facts.recall(&sessions::who_id(&self.auth), (self.clock)())
     }
 
-    /// Puts the device that gave the last good code first.
+    /// Lists the device that generated the last accepted code first.
     pub(super) fn prefer(&self, who: &Who, serial: &MfaSerial) {
         let mut who = who.clone();
         who.devices.sort_by_key(|(other, _)| other != serial);
@@ -67,7 +67,7 @@ impl Broker {
             self.aws()?.mfa_devices(Signer::Key(&key), user).await.map_err(|failure| {
                 let fault = failure.fault(Doing::Asking);
                 if matches!(failure.kind, FailureKind::Denied | FailureKind::IdentityDeny) {
-                    Fault::new(Exit::Refused, "AWS does not say which MFA devices you have")
+                    Fault::new(Exit::Refused, "AWS does not let you list your MFA devices")
                         .because("your IAM user may not call iam:ListMFADevices with the bare key")
                         .fix(add)
                 } else {
@@ -84,7 +84,7 @@ impl Broker {
         if devices.is_empty() {
             let fault = Fault::new(
                 Exit::Refused,
-                format!("{user} has no device that gives six-digit codes"),
+                format!("{user} has no MFA device that generates six-digit codes"),
             );
             let fault = match refused.into_iter().find_map(Result::err) {
                 Some(why) => fault.because(why.to_string()),
@@ -97,18 +97,18 @@ impl Broker {
         Ok(devices)
     }
 
-    /// The key's id, without touching a keychain where it is known.
+    /// The key's id, without opening a keychain where it is known.
     async fn key_id(&self, known: Option<&Who>) -> Result<AccessKeyId, NotIssued> {
         if let Some(key) = self.key.borrow().as_ref() {
             return Ok(key.id.clone());
         }
         match (&self.auth.key, known) {
-            // Changed through sekisho alone, which forgets what it knew.
+            // Such a key changes through sekisho only, which then forgets its owner.
             (
                 KeySource::Auto | KeySource::Keyring | KeySource::File | KeySource::Command(_),
                 Some(who),
             ) => Ok(who.key.clone()),
-            // In a subshell of ours the environment holds a session; a live auth session still serves.
+            // In a sekisho shell the environment holds a role session instead of the key; the auth session still works.
             (KeySource::Env, Some(who)) => {
                 Ok(aws::from_environment().map_or_else(|_| who.key.clone(), |key| key.id.clone()))
             }
@@ -116,12 +116,12 @@ impl Broker {
         }
     }
 
-    /// The access key, read once and kept until `rest`.
+    /// The access key, read once and kept until `release_secrets`.
     pub(super) async fn key(&self) -> Result<Rc<AccessKey>, NotIssued> {
         self.key_opened_with(None).await
     }
 
-    /// The same; `passphrase` opens a sealed file without asking.
+    /// As `key`; `passphrase` opens a sealed file without a prompt.
     pub(super) async fn key_opened_with(
         &self,
         passphrase: Option<&Secret>,

@@ -1,9 +1,9 @@
-//! The broker: the only way to credentials. A request goes in; a pass or a refusal comes out.
+//! The broker: the only way to credentials. It answers a request with a pass, or with why there is none.
 //!
 //! ```text
-//! issue ─┬─ identity   whose key it is, which devices give codes, the key itself
-//!        ├─ status   what is cached and live
-//!        └─ flows      the calls to STS ── asking   whose turn it is to ask, and which code may be sent
+//! issue ─┬─ identity   whose key it is, which devices generate codes, the key itself
+//!        ├─ status     what is cached and live
+//!        └─ flows      the calls to STS ── asking   which process may prompt, and which code may be sent
 //! ```
 
 mod asking;
@@ -33,7 +33,7 @@ use crate::services::aws::{Aws, Signer};
 use crate::services::store::spent::SpentCodes;
 use crate::services::store::vault::Vault;
 
-use asking::{CodeRequest, PromptTurn};
+use asking::{CodeRequest, HeldPrompt};
 
 /// Issues passes for one auth account.
 pub struct Broker {
@@ -49,60 +49,60 @@ pub struct Broker {
     clock: fn() -> Timestamp,
     aws: RefCell<Option<Rc<Aws>>>,
     key: RefCell<Option<Rc<AccessKey>>>,
-    /// The right to ask for a code: held from the question until the answer was used or given up.
-    prompt_turn: RefCell<Option<PromptTurn>>,
+    /// Held from the prompt for a code until the code was used or the prompt given up.
+    held_prompt: RefCell<Option<HeldPrompt>>,
 }
 
-/// What a broker works with.
+/// What a broker depends on.
 pub struct BrokerDeps {
-    /// Where sessions rest.
+    /// Where sessions are kept.
     pub vault: Vault,
-    /// What is known already.
+    /// What was learned from AWS before.
     pub facts: Facts,
-    /// Where the access key rests, if the config leaves it to the store.
+    /// Where the access key is kept, if the config leaves that to sekisho.
     pub store: StoreChoice,
-    /// The folder that every sekisho of this person shares: locks, spent codes, sealed keys.
+    /// The directory shared by all of this user's sekisho processes: locks, spent codes, sealed keys.
     pub shared: PathBuf,
-    /// What this process does, as other processes name it: `exec dev-tanaka`.
+    /// The command this process runs, as other processes show it: `exec dev-tanaka`.
     pub verb: String,
-    /// Where every newly issued role session is noted, if anywhere.
+    /// Where newly issued role sessions are recorded, if anywhere.
     pub diary: Option<Diary>,
-    /// The person who waits.
+    /// How to reach the user.
     pub interaction: Box<dyn Interaction>,
-    /// The time, UTC.
+    /// The clock, a parameter so that tests can set the time.
     pub clock: fn() -> Timestamp,
 }
 
 impl Broker {
     /// A broker for one auth account. Nothing is read or called before the first request.
-    pub fn new(auth: Auth, means: BrokerDeps) -> Self {
+    pub fn new(auth: Auth, deps: BrokerDeps) -> Self {
         Self {
             auth,
-            vault: means.vault,
-            facts: means.facts,
-            spent: SpentCodes::new(&means.shared),
-            store: means.store,
-            shared: means.shared,
-            verb: means.verb,
-            diary: means.diary,
-            interaction: means.interaction,
-            clock: means.clock,
+            vault: deps.vault,
+            facts: deps.facts,
+            spent: SpentCodes::new(&deps.shared),
+            store: deps.store,
+            shared: deps.shared,
+            verb: deps.verb,
+            diary: deps.diary,
+            interaction: deps.interaction,
+            clock: deps.clock,
             aws: RefCell::new(None),
             key: RefCell::new(None),
-            prompt_turn: RefCell::new(None),
+            held_prompt: RefCell::new(None),
         }
     }
 
-    /// Uses this key instead of looking for one, until `rest`.
+    /// Uses this key instead of looking for one, until `release_secrets`.
     pub fn preload_key(&self, key: AccessKey) {
         *self.key.borrow_mut() = Some(Rc::new(key));
     }
 
-    /// Gives a pass into a target: from the cache, through the auth session, or with a code.
+    /// Issues a pass into a target: from the cache, through the auth session, or with a code.
     pub async fn issue(&self, request: &Request) -> Result<Pass, NotIssued> {
         let answer = Box::pin(self.enter(request)).await; // else the futures nest too deep for rustc
         if !matches!(answer, Err(NotIssued::Code(_) | NotIssued::Passphrase(_))) {
-            // Nobody is asked for anything any more, though the list may stay open for hours.
+            // No prompt is open any more, and the switcher may stay open for hours.
             self.release_secrets();
         }
         answer
@@ -128,7 +128,7 @@ impl Broker {
             Flow::Direct => self.enter_direct(&who, &target, &name, request, &mut notes).await,
         };
         match (entered, cached) {
-            // Nobody can be asked, but what is there still serves a while.
+            // Nobody can be asked, but the cached session is good for a while.
             (Err(NotIssued::Code(_)), Some(session))
                 if request.terms.asking == Asking::Never
                     && session.life((self.clock)()).0 > LAST_MARGIN =>
@@ -137,7 +137,7 @@ impl Broker {
             }
             (Err(refusal), _) => Err(refusal),
             (Ok((session, serial)), _) => {
-                // Not always what was asked: a role may give less.
+                // Not always what was asked for: the role's maximum may be lower.
                 let target = session.origin.target.clone();
                 let id = sessions::role_id(&self.auth, &who.key, &serial, &target, &name);
                 sessions::put(&self.vault, &id, &session, (self.clock)());
@@ -147,7 +147,7 @@ impl Broker {
         }
     }
 
-    /// Gets the auth session now, so that later requests need no code. Returns when it ends, UTC.
+    /// Gets the auth session now, so that later requests need no code. Returns when it expires, UTC.
     pub async fn sign_in(
         &self,
         code: Option<&(MfaSerial, MfaCode)>,
@@ -155,7 +155,7 @@ impl Broker {
     ) -> Result<Timestamp, NotIssued> {
         let who = self.who().await?;
         let session = self.auth_session(&who, code, asking, Timestamp::MIN).await?;
-        self.prompt_turn.take();
+        self.held_prompt.take();
         Ok(session.credentials.expires)
     }
 
@@ -164,7 +164,7 @@ impl Broker {
         self.key().await
     }
 
-    /// A fresh code for a verb that sends it itself: the command's, else what a person is to be asked.
+    /// An unused code for a verb that sends it itself: `mfa_command`'s, otherwise the user must be asked.
     pub async fn fresh_code(
         &self,
         given: Option<&(MfaSerial, MfaCode)>,
@@ -178,7 +178,7 @@ impl Broker {
         self.code(&want, given, Asking::Allowed).await
     }
 
-    /// An auth session whose MFA is at most `age` old: what changing one's own key takes.
+    /// An auth session whose MFA is at most `age` old: AWS policies may require that for changing one's own key.
     pub async fn fresh_session(
         &self,
         age: SignedDuration,
@@ -188,7 +188,7 @@ impl Broker {
         let who = self.who().await?;
         let since = (self.clock)().checked_sub(age).unwrap_or(Timestamp::MIN);
         let session = self.auth_session(&who, code, asking, since).await?;
-        self.prompt_turn.take();
+        self.held_prompt.take();
         Ok(session.credentials)
     }
 
@@ -205,7 +205,7 @@ impl Broker {
     ) -> Result<Vec<Member>, NotIssued> {
         let who = self.who().await?;
         let session = self.auth_session(&who, code, asking, Timestamp::MIN).await?;
-        self.prompt_turn.take();
+        self.held_prompt.take();
         let signer = Signer::Session(&session.credentials);
         Ok(self.aws()?.members(signer).await?)
     }
@@ -216,20 +216,20 @@ impl Broker {
         self.aws()?.members(signer).await
     }
 
-    /// Wipes the access key and lets another process ask for the code: while a child runs or the list waits, this
-    /// one holds neither.
+    /// Wipes the access key and releases the prompt lock: this process holds neither while a child runs or the
+    /// switcher waits for a key.
     pub fn release_secrets(&self) {
         self.key.take();
         self.aws.take(); // its connections keep AWS's last answers
-        self.prompt_turn.take();
+        self.held_prompt.take();
     }
 
-    /// The vault, for verbs that look at it or empty it.
+    /// The vault, for verbs that inspect or empty it.
     pub fn vault(&self) -> &Vault {
         &self.vault
     }
 
-    /// Notes a new role session in the diary. What to tell the person where that fails.
+    /// Records a new role session in the diary; returns a notice for the user where that fails.
     fn note(&self, origin: &RoleOrigin) -> Option<String> {
         let noted = self.diary.as_ref()?.note(&origin.target, origin.flow, (self.clock)());
         let error = noted.err()?;

@@ -1,4 +1,4 @@
-//! What is cached and live: looked up, listed, forgotten. Nothing here calls AWS or asks anybody.
+//! What is cached and live: looked up, listed, forgotten. Nothing here calls AWS or prompts.
 
 use std::collections::HashMap;
 
@@ -12,11 +12,11 @@ use crate::services::store::record::{Name, RecordKind};
 
 use super::Broker;
 
-/// An auth session with less life than this is not worth another call.
+/// An auth session that expires sooner than this is not used any more.
 const AUTH_MARGIN: SignedDuration = SignedDuration::from_mins(1);
 
 impl Broker {
-    /// What is live right now, of this config's key. Reads the cache only.
+    /// The live sessions of this config's key. Reads the cache only.
     pub fn status(&self) -> SessionStatus {
         let now = (self.clock)();
         let store = self.vault.label();
@@ -55,7 +55,7 @@ impl Broker {
         }
     }
 
-    /// The key's id, as far as it is known without reading the key.
+    /// The key's id, where it is known without reading the key.
     pub fn known_key(&self) -> Option<AccessKeyId> {
         self.known().map(|who| who.key)
     }
@@ -77,7 +77,7 @@ impl Broker {
         }
     }
 
-    /// Forgets a key that is no longer in use: whose it is, the sessions made with it, the key itself.
+    /// Forgets a key that is no longer in use: its owner, the sessions made with it, the key itself.
     pub fn forget_key(&self, key: &AccessKeyId) {
         let now = (self.clock)();
         sessions::forget_made_with(&self.vault, key, now);
@@ -91,7 +91,7 @@ impl Broker {
         self.vault.forget_all()
     }
 
-    /// Where a target's sessions lie in the vault, one name for each device. Reads the cache only.
+    /// The names of a target's sessions in the vault, one for each device. Reads the cache only.
     pub fn names(&self, target: &Target) -> Vec<Name> {
         self.known().map(|who| self.names_for(&who, target).collect()).unwrap_or_default()
     }
@@ -102,7 +102,7 @@ impl Broker {
         serials.map(move |serial| sessions::role_id(&self.auth, &who.key, serial, target, &session))
     }
 
-    /// A target's session, the one that lives longest.
+    /// A target's session; of several, the one that expires last.
     pub(super) fn cached(&self, who: &Who, target: &Target) -> Option<CachedSession<RoleOrigin>> {
         let now = (self.clock)();
         self.names_for(who, target)
@@ -110,7 +110,7 @@ impl Broker {
             .max_by_key(|session| session.credentials.expires)
     }
 
-    /// The auth session that lives longest; never one obtained before `since`.
+    /// The auth session that expires last; never one obtained before `since`.
     pub(super) fn live_auth_session(
         &self,
         who: &Who,
