@@ -11,8 +11,8 @@ use crate::domain::secret::AccessKey;
 use crate::domain::verdict::Against;
 use crate::domain::verdict::report::{AccountReport, VerifiedMark};
 use crate::services::store::files::{Dir, FileError};
-use crate::services::store::sealed_log::SealedLog;
 use crate::services::store::record::Name;
+use crate::services::store::sealed_log::SealedLog;
 use crate::services::store::vault::Vault;
 
 /// Finished accounts, sealed: nobody but sekisho can make an account look probed.

@@ -29,7 +29,6 @@ use crate::domain::verdict::{
 
 use super::aws::{self, Aws, Call, Doing, FailureKind, Signer};
 use super::store::files::Dir;
-use super::store::hex;
 use super::store::vault::Vault;
 use journal::Journal;
 use plan::PlannedAccount;
@@ -366,7 +365,7 @@ fn quarantine(probes: &[(Guardrail, Probe)], plain: &PlainSession) -> Option<Qua
 
 /// SHA-256 of a document, hexadecimal.
 pub fn sha256_hex(document: &[u8]) -> String {
-    hex(&Sha256::digest(document))
+    hex::encode(Sha256::digest(document))
 }
 
 fn unnamed() -> Fault {
