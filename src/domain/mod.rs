@@ -11,6 +11,7 @@ pub mod guard;
 pub mod history;
 pub mod ids;
 pub mod import;
+pub mod ini;
 pub mod keymap;
 pub mod pass;
 pub mod policy;

@@ -1,11 +1,10 @@
 //! Profiles for other tools: a block between two marks in `~/.aws/config`. Whatever stands outside it is
 //! kept byte for byte, so it is handled as bytes.
-//!
-//! <https://docs.aws.amazon.com/sdkref/latest/guide/file-format.html>
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::account::Target;
+use super::ini::{self, Content};
 
 /// The line before the block.
 const BEGIN: &str = "# >>> sekisho profiles >>>";
@@ -153,23 +152,16 @@ impl<'a> Parts<'a> {
 
     /// The profiles that stand outside the block.
     pub fn others(&self) -> BTreeSet<String> {
-        let lines = [self.before, self.after]
-            .into_iter()
-            .flat_map(|part| part.split(|byte| *byte == b'\n'));
-        lines.filter_map(section).collect()
+        let names = |part| {
+            let text = String::from_utf8_lossy(part);
+            let sections = ini::lines(&text).filter_map(|line| match line.content {
+                Content::Section(name) => ini::profile_name(name).map(str::to_owned),
+                _ => None,
+            });
+            sections.collect::<Vec<_>>()
+        };
+        [self.before, self.after].into_iter().flat_map(names).collect()
     }
-}
-
-/// The profile that a line begins: `[profile NAME]`, `[profile "NAME"]`, `[NAME]`.
-fn section(line: &[u8]) -> Option<String> {
-    let line = String::from_utf8_lossy(line);
-    let (inside, _) = line.trim().strip_prefix('[')?.split_once(']')?;
-    let inside = inside.trim();
-    let name = match inside.strip_prefix("profile") {
-        Some(name) if name.starts_with([' ', '\t']) => name.trim(),
-        _ => inside,
-    };
-    Some(name.trim_matches(['"', '\'']).to_owned())
 }
 
 #[cfg(test)]
@@ -177,17 +169,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_names_a_profile() {
-        for (line, name) in [
-            ("[profile dev]", Some("dev")),
-            (" [ profile\t\"dev one\" ] # mine", Some("dev one")),
-            ("[default]\r", Some("default")),
-            ("[profiles]", Some("profiles")),
-            ("region = [x]", None),
-            ("# [profile dev]", None),
-        ] {
-            assert_eq!(section(line.as_bytes()).as_deref(), name, "{line}");
-        }
+    fn profiles_outside_the_block_are_found() {
+        let file = "\u{FEFF}[profile one]\nnote =\n  [nested]\n[sso-session two]\r\n\
+             [ profile\t\"dev one\" ] # mine\n[default]\r\nregion = [x]\n# [profile dev]\n";
+        let parts = Parts::of(file.as_bytes()).unwrap();
+        let others: Vec<_> = parts.others().into_iter().collect();
+        assert_eq!(others, ["default", "dev one", "one"]);
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! AWS's shared config file, as far as roles are concerned. A secret in it is never looked at.
-//!
-//! Grammar: <https://docs.aws.amazon.com/sdkref/latest/guide/file-format.html>, read tolerantly.
 
 use std::collections::HashMap;
+
+use crate::domain::ini::{self, Content};
 
 /// The most profiles of one file; a config has room for as many accounts.
 const MAX_PROFILES: usize = 20_000;
@@ -90,27 +90,19 @@ impl Profiles {
     /// Reads a file. What cannot be understood is passed over, as AWS's own tools do.
     pub fn parse(text: &str) -> Self {
         let mut profiles = Self::default();
-        // The profile that lines belong to, and how far its last key was indented: a line further in
-        // continues that key's value.
         let mut current: Option<usize> = None;
-        let mut indent = usize::MAX;
-        for line in text.trim_start_matches('\u{FEFF}').lines() {
-            let content = line.trim();
-            let depth = line.len() - line.trim_start().len();
-            if content.is_empty() || content.starts_with(['#', ';']) || depth > indent {
-                continue;
-            }
-            if let Some(heading) = content.strip_prefix('[') {
-                indent = usize::MAX;
-                current = profile_name(heading).and_then(|name| profiles.entry(name));
-                continue;
-            }
-            let Some((key, value)) = content.split_once(['=', ':']) else {
-                continue;
-            };
-            indent = depth;
-            if let Some(profile) = current.and_then(|at| profiles.all.get_mut(at)) {
-                profile.set(&key.trim().to_ascii_lowercase(), without_comment(value));
+        for line in ini::lines(text) {
+            match line.content {
+                Content::Section(name) => {
+                    current = ini::profile_name(name).and_then(|name| profiles.entry(name));
+                }
+                Content::Setting { key, value } => {
+                    if let Some(profile) = current.and_then(|at| profiles.all.get_mut(at)) {
+                        profile.set(&key.to_ascii_lowercase(), ini::without_comment(value));
+                    }
+                }
+                // What is nested in a key, as in `s3 =`, is no key of the profile.
+                _ => {}
             }
         }
         profiles
@@ -163,31 +155,6 @@ impl Profile {
             self.values.insert(key, value.to_owned());
         }
     }
-}
-
-/// The profile that a heading begins, from what follows its `[`; `None` for sections of other kinds.
-fn profile_name(heading: &str) -> Option<&str> {
-    let words = heading.split(']').next()?.trim();
-    let (kind, name) = words
-        .split_once(char::is_whitespace)
-        .map_or((words, ""), |(kind, name)| (kind, name.trim()));
-    let unquoted = |quote: char| name.strip_prefix(quote)?.strip_suffix(quote);
-    let name = unquoted('"').or_else(|| unquoted('\'')).unwrap_or(name);
-    match (kind, name) {
-        ("profile", "") | ("" | "sso-session" | "services" | "plugins" | "preview", _) => None,
-        ("profile", name) => Some(name),
-        // `[default]`, and the credentials file's way.
-        _ => Some(words),
-    }
-}
-
-/// A value without the comment behind it, which white space sets apart.
-fn without_comment(value: &str) -> &str {
-    let starts = |(at, c): &(usize, char)| {
-        matches!(c, '#' | ';') && value[..*at].ends_with(char::is_whitespace)
-    };
-    let end = value.char_indices().find(starts).map(|(at, _)| at);
-    value[..end.unwrap_or(value.len())].trim()
 }
 
 #[cfg(test)]

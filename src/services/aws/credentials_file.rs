@@ -1,6 +1,4 @@
 //! `~/.aws/credentials`: removes a profile's access key and keeps everything else byte for byte.
-//!
-//! The format: <https://docs.aws.amazon.com/sdkref/latest/guide/file-format.html>.
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -8,6 +6,7 @@ use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
 use crate::domain::fault::{Exit, Fault};
+use crate::domain::ini::{self, Content};
 use crate::domain::secret::{AccessKey, Secret};
 use crate::domain::text::{nearest, sanitize};
 
@@ -144,7 +143,7 @@ impl CredentialsFile {
     }
 }
 
-/// One `name = value` of a profile.
+/// A line of a profile: `name = value`, or what continues the value on the line above.
 struct Setting<'a> {
     profile: &'a str,
     name: &'a str,
@@ -155,45 +154,54 @@ struct Setting<'a> {
 
 fn settings(text: &str) -> impl Iterator<Item = Setting<'_>> {
     let mut profile = None;
-    let mut at = 0;
-    text.split_inclusive('\n').filter_map(move |whole| {
-        let line = at..at + whole.len();
-        at = line.end;
-        let start = whole.trim_start_matches('\u{FEFF}').trim_end();
-        if let Some(section) = start.strip_prefix('[') {
-            profile = section.split_once(']').map(|(name, _)| name.trim());
-            return None;
-        }
-        // An indented line belongs to the setting before it; comments begin a line.
-        if start.starts_with([' ', '\t', '#', ';']) {
-            return None;
-        }
-        let (name, value) = start.split_once('=')?;
+    ini::lines(text).filter_map(move |line| {
+        let (name, value) = match line.content {
+            Content::Section(name) => {
+                profile = Some(name).filter(|name| !name.is_empty());
+                return None;
+            }
+            // So that a key on several lines, which no tool reads, counts as more than one.
+            Content::Setting { key, value } | Content::Continuation { key, value } => (key, value),
+            Content::Comment | Content::Blank | Content::Unreadable => return None,
+        };
         Some(Setting {
             profile: profile?,
-            name: name.trim(),
+            name,
             // Neither half of a key contains a space, so what follows one is a comment.
             value: value.split_whitespace().next().unwrap_or_default(),
-            line,
+            line: line.range,
         })
     })
 }
 
 fn masked(text: &str) -> String {
-    text.split_inclusive('\n')
-        .map(|line| match line.split_once('=') {
-            Some((name, value)) => {
-                let end = &value[value.trim_end().len()..];
+    const MASK: &str = "········";
+    let mask = |line: ini::Line<'_>| {
+        let whole = &text[line.range];
+        let (content, end) = whole.split_at(whole.trim_end().len());
+        let mark = content.find(['=', ':']).map(|at| content.split_at(at + 1));
+        match (line.content, mark) {
+            (Content::Section(_) | Content::Blank, _) | (Content::Comment, None) => {
+                whole.to_owned()
+            }
+            (Content::Setting { key, .. }, Some((name, value))) if key.eq_ignore_ascii_case(ID) => {
                 let value = value.split_whitespace().next().unwrap_or_default();
-                let is_id = name.trim().eq_ignore_ascii_case(ID);
                 match value.get(value.len().saturating_sub(4)..) {
-                    Some(last) if is_id && value.len() >= 16 => format!("{name}= …{last}{end}"),
-                    _ => format!("{name}= ········{end}"),
+                    Some(last) if value.len() >= 16 => format!("{name} …{last}{end}"),
+                    _ => format!("{name} {MASK}{end}"),
                 }
             }
-            None => line.to_owned(),
-        })
-        .collect()
+            (Content::Setting { .. } | Content::Comment, Some((name, _))) => {
+                format!("{name} {MASK}{end}")
+            }
+            // All of it may be a secret, up to the `=` of its padding.
+            _ => {
+                let indent = content.len() - content.trim_start().len();
+                format!("{}{MASK}{end}", &content[..indent])
+            }
+        }
+    };
+    ini::lines(text).map(mask).collect()
 }
 
 #[cfg(test)]
@@ -233,6 +241,25 @@ mod tests {
         assert!(what("other").what.contains("a session, not an access key"));
         assert!(what("twice").what.contains("exactly one access key"));
         assert!(what("defualt").fix[0].contains("--profile default"));
+    }
+
+    #[test]
+    fn settings_are_found_as_the_aws_cli_finds_them() {
+        let text = "[default]\n  aws_access_key_id: AKIAIOSFODNN7EXAMPLE\n  aws_secret_access_key: x/y+z=\n  s3 =\n    aws_access_key_id = nested\n";
+        let file = CredentialsFile { path: PathBuf::new(), text: Zeroizing::new(text.to_owned()) };
+        let found = file.find("default").unwrap();
+        assert_eq!(found.key.secret.expose(), "x/y+z=");
+        let rest = "[default]\n  s3 =\n    aws_access_key_id = nested\n";
+        assert_eq!(*file.without(&found), rest);
+        let masked = "[default]\n  aws_access_key_id: …MPLE\n  aws_secret_access_key: ········\n  s3 = ········\n    ········\n";
+        assert_eq!(file.masked(rest).0, masked);
+    }
+
+    #[test]
+    fn a_key_on_several_lines_is_refused() {
+        let text = "[default]\naws_access_key_id = AKIAIOSFODNN7EXAMPLE\naws_secret_access_key =\n  x/y+z=\n";
+        let file = CredentialsFile { path: PathBuf::new(), text: Zeroizing::new(text.to_owned()) };
+        assert!(file.find("default").err().unwrap().what.contains("no single access key"));
     }
 
     #[test]

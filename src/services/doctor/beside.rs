@@ -5,6 +5,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use crate::domain::config::{Argv, KeySource};
+use crate::domain::ini::{self, Content};
 use crate::services::session::codes::trusted_program;
 
 use super::{DoctorInput, Health, Row};
@@ -40,8 +41,6 @@ fn shared_files(input: &DoctorInput<'_>) -> Vec<PathBuf> {
 }
 
 /// The profiles of an AWS file that contain secrets: those with long-term keys, those with sessions.
-///
-/// <https://docs.aws.amazon.com/sdkref/latest/guide/file-format.html>
 fn profiles(text: &str) -> (Vec<String>, Vec<String>) {
     let (mut keys, mut sessions) = (Vec::new(), Vec::new());
     let mut section = (String::new(), false, false);
@@ -52,19 +51,22 @@ fn profiles(text: &str) -> (Vec<String>, Vec<String>) {
             keys.push(name);
         }
     };
-    for line in text.lines().map(str::trim) {
-        if let Some(header) = line.strip_prefix('[') {
-            let name = header.split(']').next().unwrap_or_default().trim();
-            let name = name.strip_prefix("profile ").unwrap_or(name).trim().to_owned();
-            close(std::mem::replace(&mut section, (name, false, false)));
-        } else if let Some((name, value)) = line.split_once('=')
-            && !value.trim().is_empty()
-        {
-            match name.trim().to_ascii_lowercase().as_str() {
-                "aws_secret_access_key" => section.1 = true,
-                "aws_session_token" | "aws_security_token" => section.2 = true,
-                _ => {}
+    for line in ini::lines(text) {
+        match line.content {
+            Content::Section(name) => {
+                let name = ini::profile_name(name).unwrap_or(name).to_owned();
+                close(std::mem::replace(&mut section, (name, false, false)));
             }
+            Content::Setting { key, value } | Content::Continuation { key, value }
+                if !value.is_empty() =>
+            {
+                match key.to_ascii_lowercase().as_str() {
+                    "aws_secret_access_key" => section.1 = true,
+                    "aws_session_token" | "aws_security_token" => section.2 = true,
+                    _ => {}
+                }
+            }
+            _ => {}
         }
     }
     close(section);
@@ -190,9 +192,12 @@ mod tests {
     #[test]
     fn secrets_are_found_profile_by_profile() {
         let text = "[default]\naws_access_key_id = AKIA\naws_secret_access_key = x\n\n[ profile a b ]\n\
-            AWS_SECRET_ACCESS_KEY=y\naws_session_token=z\n[c]\nregion=x\n# aws_secret_access_key = q\n[d]\naws_secret_access_key =\n";
+            AWS_SECRET_ACCESS_KEY=y\naws_session_token=z\n[c]\nregion=x\n[e]\naws_secret_access_key: x\n[f]\naws_secret_access_key =\n  x\n# aws_secret_access_key = q\n[d]\naws_secret_access_key =\n";
         let (keys, sessions) = profiles(text);
-        assert_eq!((keys, sessions), (vec!["default".into()], vec!["a b".to_owned()]));
+        assert_eq!(
+            (keys, sessions),
+            (["default", "e", "f"].map(String::from).to_vec(), vec!["a b".to_owned()])
+        );
     }
 
     #[test]
