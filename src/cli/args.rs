@@ -296,7 +296,7 @@ pub enum Verb {
     },
     /// Verify that a leaked access key alone gives no access
     #[command(
-        after_help = "Examples:\n  sekisho verify\n  sekisho verify dev-tanaka --json\n\nExit code: 0 everything proved, 5 something is OPEN, 6 undecided."
+        after_help = "Examples:\n  sekisho verify\n  sekisho verify dev-tanaka --json\n  sekisho verify --report proof.html\n  sekisho verify --check proof.html\n\nExit code: 0 everything proved, 5 something is OPEN, 6 undecided."
     )]
     Verify(VerifyArgs),
     /// Diagnose common problems and weak security settings of this machine
@@ -455,6 +455,25 @@ pub struct VerifyArgs {
     /// Maximum calls per second
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=100))]
     pub rate: u32,
+    /// Write the evidence to a file as well: .html, .md or .json
+    #[arg(long, value_name = "FILE")]
+    pub report: Option<PathBuf>,
+    /// The language of that file
+    #[arg(long, value_enum, default_value_t, requires = "report")]
+    pub lang: ReportLanguage,
+    /// Check such a file instead of verifying; calls nothing
+    #[arg(long, value_name = "FILE", exclusive = true)]
+    pub check: Option<PathBuf>,
+}
+
+/// The languages of a report's file.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum ReportLanguage {
+    /// English
+    #[default]
+    En,
+    /// Japanese
+    Ja,
 }
 
 /// Whether `doctor` uses the network, and how it reports.

@@ -3,6 +3,7 @@
 
 mod doors;
 mod elsewhere;
+mod evidence;
 mod guardrails;
 mod own;
 mod runs;

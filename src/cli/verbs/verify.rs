@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::io::IsTerminal;
+use std::path::Path;
 
 use jiff::Timestamp;
 use tokio::sync::Notify;
@@ -12,19 +13,23 @@ use crate::domain::fault::{Exit, Fault};
 use crate::domain::ids::MfaSerial;
 use crate::domain::pass::NotIssued;
 use crate::domain::secret::MfaCode;
+use crate::domain::text::sanitize;
 use crate::domain::trust::KnownAccounts;
 use crate::services::aws::Aws;
-use crate::services::store::files::Dir;
+use crate::services::store::files::{Dir, write_through};
+use crate::services::verify::evidence::{self, Evidence, Form, Language};
 use crate::services::verify::text::{self, Detail};
 use crate::services::verify::{Chosen, Plan, Progress, Verifier};
 
-use crate::cli::args::VerifyArgs;
+use crate::cli::args::{ReportLanguage, VerifyArgs};
 use crate::cli::context::Context;
+use crate::cli::out::Out;
 use crate::cli::prompt::{self, Codes};
 use crate::cli::runtime::block_on;
 
 /// Lists the calls, asks for confirmation, probes and reports.
 pub fn run(context: &Context, arguments: &VerifyArgs) -> Result<Exit, Fault> {
+    let file = arguments.report.as_deref().map(report_form).transpose()?;
     let plan = plan(context, &arguments.targets)?;
     let state = Dir::create(&context.paths().state)
         .map_err(|error| error.fault("the result of the verification cannot be stored"))?;
@@ -79,6 +84,21 @@ pub fn run(context: &Context, arguments: &VerifyArgs) -> Result<Exit, Fault> {
         };
         context.out.progress("");
         let detail = if arguments.all { Detail::All } else { Detail::Problems };
+        if let Some((file, form)) = file {
+            let language = match arguments.lang {
+                ReportLanguage::En => Language::En,
+                ReportLanguage::Ja => Language::Ja,
+            };
+            let mut evidence = Evidence::new(report.clone(), language);
+            verifier.anchor(&mut evidence).await?;
+            write_through(file, evidence.file(form).as_bytes())
+                .map_err(|error| error.fault("the report cannot be written"))?;
+            context.out.info(&format!(
+                "wrote {}; its hash {} is in CloudTrail by now",
+                sanitize(&file.display().to_string()),
+                evidence.head()
+            ));
+        }
         context.out.print(&if arguments.json {
             report.json()
         } else {
@@ -86,6 +106,27 @@ pub fn run(context: &Context, arguments: &VerifyArgs) -> Result<Exit, Fault> {
         });
         Ok(report.exit())
     })
+}
+
+/// Checks a report's file.
+pub fn check(out: Out, arguments: &VerifyArgs) -> Result<Exit, Fault> {
+    let Some(file) = &arguments.check else { return Ok(Exit::Usage) };
+    let text = std::fs::read_to_string(file).map_err(|error| {
+        let name = sanitize(&file.display().to_string());
+        Fault::new(Exit::Usage, format!("{name} cannot be read")).because(error.to_string())
+    })?;
+    out.print(&(evidence::check(&text)? + "\n"));
+    Ok(Exit::Done)
+}
+
+/// Before anything is called: the form that a report's name asks for.
+fn report_form(file: &Path) -> Result<(&Path, Form), Fault> {
+    match Form::of(&file.to_string_lossy()) {
+        Some(form) => Ok((file, form)),
+        None => Err(Fault::new(Exit::Usage, "the report's form is not known")
+            .because(format!("{} ends in none of them", sanitize(&file.display().to_string())))
+            .fix("name it .html, .md or .json")),
+    }
 }
 
 /// The accounts that trust policies may name, as far as the config knows them.

@@ -102,16 +102,22 @@ impl Call {
 }
 
 /// Signs and sends requests without an SDK client.
+#[derive(Clone)]
 pub struct Prober<'a> {
     aws: &'a Aws,
     connector: SharedHttpConnector,
+    /// What CloudTrail shows beside the caller.
+    agent: String,
 }
+
+/// The user agent of every request, without what evidence adds.
+const AGENT: &str = concat!("sekisho/", env!("CARGO_PKG_VERSION"), " app/sekisho");
 
 impl Aws {
     /// A prober for this account; fails where `AWS_CA_BUNDLE` is unusable.
     pub fn prober(&self) -> Result<Prober<'_>, Fault> {
         let plain = self.endpoint.as_deref().is_some_and(|url| url.starts_with("http://"));
-        Ok(Prober { aws: self, connector: http::connector(plain)? })
+        Ok(Prober { aws: self, connector: http::connector(plain)?, agent: AGENT.into() })
     }
 }
 
@@ -120,6 +126,18 @@ impl Prober<'_> {
     pub async fn probe(&self, signer: Signer<'_>, call: Call) -> Result<(), Failure> {
         // The answer, and any credentials in it, is dropped unread.
         self.send_retrying(signer, &call.wire()).await.map(drop)
+    }
+
+    /// `sts:GetCallerIdentity` with a mark in the user agent, which CloudTrail keeps.
+    pub async fn leave_mark(&self, signer: Signer<'_>, mark: &str) -> Result<(), Failure> {
+        let marked = Prober { agent: format!("{AGENT} {mark}"), ..self.clone() };
+        let wire = Wire {
+            service: "sts",
+            method: "POST",
+            headers: vec![("content-type", "application/x-www-form-urlencoded")],
+            body: "Action=GetCallerIdentity&Version=2011-06-15".into(),
+        };
+        marked.send_retrying(signer, &wire).await.map(drop)
     }
 
     /// Sends a request, up to three times while AWS throttles or fails.
@@ -221,7 +239,7 @@ impl Prober<'_> {
             SignableBody::Bytes(wire.body.as_bytes()),
         );
         let (instructions, _) = sign(signable.ok()?, &parameters).ok()?.into_parts();
-        let mut request = request(wire.method, &url, &wire.headers, &wire.body)?;
+        let mut request = request(wire.method, &url, &wire.headers, &wire.body, &self.agent)?;
         for (name, value) in instructions.headers() {
             request.headers_mut().try_insert(name.to_owned(), value.to_owned()).ok()?;
         }
@@ -294,6 +312,7 @@ fn request(
     url: &str,
     headers: &[(&'static str, &str)],
     body: &str,
+    agent: &str,
 ) -> Option<HttpRequest> {
     let mut request = HttpRequest::new(SdkBody::from(body));
     request.set_method(method).ok()?;
@@ -301,9 +320,7 @@ fn request(
     for (name, value) in headers {
         request.headers_mut().insert(*name, (*value).to_owned());
     }
-    // What CloudTrail shows beside the caller.
-    let agent = concat!("sekisho/", env!("CARGO_PKG_VERSION"), " app/sekisho");
-    request.headers_mut().insert("user-agent", agent);
+    request.headers_mut().insert("user-agent", agent.to_owned());
     Some(request)
 }
 

@@ -4,6 +4,7 @@
 //! positive control). Every role is entered with a session policy that denies everything; the control's may read
 //! trust policies, and list the account's own users and their keys. What that proves is judged by `domain::verdict`.
 
+pub mod evidence;
 mod journal;
 mod plan;
 mod run;
@@ -21,15 +22,16 @@ use crate::domain::fault::{Exit, Fault};
 use crate::domain::ids::{AccountId, MfaSerial, SessionName, UserName};
 use crate::domain::secret::{AccessKey, Credentials, MfaCode};
 use crate::domain::trust::KnownAccounts;
-use crate::domain::verdict::report::{AccountReport, NOT_TRIED, Report, SCHEMA};
+use crate::domain::verdict::report::{AccountReport, NOT_TRIED, ProbeRecord, Report, SCHEMA};
 use crate::domain::verdict::{
-    Against, Cause, DeviceEvidence, Finding, Guardrail, Probe, Quarantine, RunContext, judge_calls,
-    judge_device,
+    Against, Cause, DeviceEvidence, Finding, Guardrail, Outcome, Probe, Quarantine, RunContext,
+    Signed, judge_calls, judge_device,
 };
 
 use super::aws::{self, Aws, Call, Doing, FailureKind, Signer};
 use super::store::files::Dir;
 use super::store::vault::Vault;
+use evidence::Evidence;
 use journal::Journal;
 use plan::PlannedAccount;
 use run::{Log, Pace, PlainSession, Run, Sessions, outcome};
@@ -131,7 +133,7 @@ impl Verifier<'_> {
         let sessions = Sessions {
             plain: run.plain_session(&log).await,
             control: match &user {
-                Some(_) => self.control(&mut code).await,
+                Some(_) => self.control(&mut code, &log).await,
                 None => Err("GetCallerIdentity was refused, which AWS never does".into()),
             },
         };
@@ -167,6 +169,24 @@ impl Verifier<'_> {
         })
     }
 
+    /// Makes the last call, which carries the head of the evidence's chain into CloudTrail.
+    pub async fn anchor(&self, evidence: &mut Evidence) -> Result<(), Fault> {
+        let mark = format!("evidence/{}", evidence.head());
+        let sent = self.aws.prober()?;
+        let sent = sent.leave_mark(Signer::Key(self.key), &mark);
+        let (answer, request_id) = aws::with_request_id(sent).await;
+        let outcome = answer.map_or_else(|failure| outcome(&failure), |()| Outcome::Allowed);
+        evidence.anchor = Some(ProbeRecord {
+            at: (self.now)(),
+            by: Signed::Key,
+            call: format!("sts:GetCallerIdentity User-Agent={mark}"),
+            shows: "the hash of everything above was known to AWS at this time".into(),
+            outcome,
+            request_id,
+        });
+        Ok(())
+    }
+
     /// Probes the accounts, four at a time, renewing sessions in between.
     async fn accounts(
         &self,
@@ -183,7 +203,7 @@ impl Verifier<'_> {
                 sessions.plain = run.plain_session(&Log::default()).await;
             }
             if self.is_old(sessions.control_expires()) {
-                sessions.control = self.control(code).await;
+                sessions.control = self.control(code, &Log::default()).await;
             }
             let context = RunContext { control: sessions.missing_control(), ..context.clone() };
             let shared = RefCell::new(&mut *work);
@@ -259,10 +279,18 @@ impl Verifier<'_> {
     async fn control(
         &self,
         code: &mut impl AsyncFnMut(Option<&Fault>) -> Option<(MfaSerial, MfaCode)>,
+        log: &Log,
     ) -> Result<Credentials, String> {
         let mut fault = None;
         while let Some((serial, digits)) = code(fault.as_ref()).await {
-            match self.aws.session_token(self.key, &serial, &digits, CONTROL).await {
+            let sent = self.aws.session_token(self.key, &serial, &digits, CONTROL);
+            let (answer, request_id) = aws::with_request_id(Box::pin(sent)).await;
+            let seen = answer.as_ref().map_or_else(outcome, |_| Outcome::Allowed);
+            let call = format!(
+                "sts:GetSessionToken DurationSeconds=3600 SerialNumber={serial} TokenCode=…"
+            );
+            log.add((self.now)(), Signed::SessionWithMfa, &call, seen, request_id);
+            match answer {
                 Ok(session) => return Ok(session),
                 Err(failure) if matches!(failure.kind, FailureKind::Code | FailureKind::Device) => {
                     fault = Some(failure.fault(Doing::SigningIn));

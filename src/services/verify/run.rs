@@ -38,6 +38,24 @@ pub(super) struct Run<'a> {
 pub(super) struct Log(RefCell<Vec<ProbeRecord>>);
 
 impl Log {
+    pub(super) fn add(
+        &self,
+        at: Timestamp,
+        by: Signed,
+        call: &str,
+        outcome: Outcome,
+        request_id: Option<String>,
+    ) {
+        self.0.borrow_mut().push(ProbeRecord {
+            at,
+            by,
+            call: sanitize(call),
+            shows: ProbeRecord::shows(by, &outcome).into(),
+            outcome,
+            request_id,
+        });
+    }
+
     pub(super) fn into_records(self) -> Vec<ProbeRecord> {
         self.0.into_inner()
     }
@@ -69,16 +87,9 @@ impl Run<'_> {
     ) -> Result<T, Outcome> {
         self.pace.turn().await;
         let (answer, request_id) = with_request_id(Box::pin(sent)).await;
-        let answer = answer.map_err(|failure| outcome(&failure));
+        let answer = answer.map_err(|failure| needs_mfa(by, call, outcome(&failure)));
         let outcome = answer.as_ref().map_or_else(Clone::clone, |_| Outcome::Allowed);
-        log.0.borrow_mut().push(ProbeRecord {
-            at: (self.verifier.now)(),
-            by,
-            call: sanitize(call),
-            shows: ProbeRecord::shows(by, &outcome).into(),
-            outcome,
-            request_id,
-        });
+        log.add((self.verifier.now)(), by, call, outcome, request_id);
         answer
     }
 
@@ -114,7 +125,6 @@ impl Run<'_> {
                 PlainSession::Made(session) => {
                     for call in calls {
                         let outcome = self.call(Signer::Session(session), by, *call, log).await;
-                        let outcome = needs_mfa(*call, outcome);
                         probes.push((guardrail, probe(by, call.action(), outcome)));
                     }
                 }
@@ -391,8 +401,8 @@ fn probe(by: Signed, call: &str, outcome: Outcome) -> Probe {
 }
 
 /// IAM's own way of refusing sessions without MFA: the token is "invalid", whatever the policies say.
-fn needs_mfa(call: Call, outcome: Outcome) -> Outcome {
-    let iam = matches!(call, Call::ListUsers | Call::AccountSummary);
+fn needs_mfa(by: Signed, call: &str, outcome: Outcome) -> Outcome {
+    let iam = by == Signed::SessionWithoutMfa && call.starts_with("iam:");
     match outcome {
         Outcome::Undecided { why } if iam && why.starts_with("InvalidClientTokenId") => {
             Outcome::Denied { code: "InvalidClientTokenId".into(), cause: Cause::IamNeedsMfa }
