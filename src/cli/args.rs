@@ -302,9 +302,9 @@ pub enum Verb {
     /// Diagnose common problems and weak security settings of this machine
     #[command(after_help = "Example: sekisho doctor --offline")]
     Doctor(DoctorArgs),
-    /// Generate the AWS policies that make a leaked access key useless
+    /// Generate the AWS policies that make a leaked access key useless, or check generated ones
     #[command(
-        after_help = "Examples:\n  sekisho policy --format cloudformation --write guardrails/\n  sekisho policy --format json | less"
+        after_help = "Examples:\n  sekisho policy --format cloudformation --write guardrails/\n  sekisho policy | jq .\n  sekisho policy --check guardrails/\n\nExit of --check: 0 every row as wanted, 1 a row is wrong."
     )]
     Policy(PolicyArgs),
     /// Try sekisho in an emulated organisation: no AWS account, no network
@@ -371,6 +371,9 @@ pub struct ProfilesArgs {
     /// Include targets that need a confirmation: their profiles contain it
     #[arg(long)]
     pub include_guarded: bool,
+    /// Print profiles with `mfa_serial` for colleagues without sekisho
+    #[arg(long, conflicts_with_all = ["write", "remove"])]
+    pub plain: bool,
     /// Write without asking
     #[arg(long)]
     pub yes: bool,
@@ -499,6 +502,31 @@ pub struct PolicyArgs {
     /// Write without asking
     #[arg(long, requires = "write")]
     pub yes: bool,
+    /// Evaluate the shipped table of requests on the documents of this folder, as they are there; without a folder
+    /// on what would be rendered
+    #[arg(long, value_name = "DIR", num_args = 0..=1, conflicts_with_all = ["write", "format"])]
+    pub check: Option<Option<PathBuf>>,
+    /// The language of README.md
+    #[arg(long, value_name = "LANGUAGE", default_value = "en")]
+    pub lang: PolicyLanguage,
+}
+
+/// The language of what people read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum PolicyLanguage {
+    /// English
+    En,
+    /// Japanese
+    Ja,
+}
+
+impl From<PolicyLanguage> for policy::Language {
+    fn from(language: PolicyLanguage) -> Self {
+        match language {
+            PolicyLanguage::En => Self::English,
+            PolicyLanguage::Ja => Self::Japanese,
+        }
+    }
 }
 
 /// The formats of `policy`.

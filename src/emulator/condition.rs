@@ -88,12 +88,27 @@ const KNOWN_KEYS: [&str; 29] = [
     "sts:transitivetagkeys",
 ];
 
+/// The condition keys that a document may name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Vocabulary {
+    /// Those that the emulated services know.
+    Emulated,
+    /// Every key: one that the request does not carry is absent.
+    AnyKey,
+}
+
 impl Condition {
-    pub(super) fn new(operator: &str, key: &str, values: Vec<String>) -> Self {
+    pub(super) fn new(
+        operator: &str,
+        key: &str,
+        values: Vec<String>,
+        vocabulary: Vocabulary,
+    ) -> Self {
         let lower = key.to_ascii_lowercase();
-        let known = KNOWN_KEYS
-            .iter()
-            .any(|name| lower == *name || (name.ends_with('/') && lower.starts_with(name)));
+        let known = vocabulary == Vocabulary::AnyKey
+            || KNOWN_KEYS
+                .iter()
+                .any(|name| lower == *name || (name.ends_with('/') && lower.starts_with(name)));
         let operator = known
             .then(|| Operator::parse(operator))
             .flatten()
@@ -225,7 +240,7 @@ mod tests {
             let actual = actual.iter().map(|value| (*value).to_owned()).collect();
             keys.insert(key.to_ascii_lowercase(), actual);
         }
-        Condition::new(operator, key, values).holds(&keys, str::to_owned)
+        Condition::new(operator, key, values, Vocabulary::Emulated).holds(&keys, str::to_owned)
     }
 
     #[test]

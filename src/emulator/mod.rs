@@ -20,6 +20,7 @@ mod rules;
 mod server;
 mod signin;
 mod sigv4;
+mod simulation;
 mod state;
 mod sts;
 mod wire;
@@ -40,6 +41,7 @@ pub use organisation::{
     Organisation, Policy, Role, User,
 };
 pub use policy::{Document, Malformed};
+pub use simulation::{Attachment, Conclusion, Outcome, Ruling, Simulated};
 
 use state::State;
 

@@ -5,7 +5,7 @@
 
 use serde_json::Value;
 
-use super::condition::Condition;
+use super::condition::{Condition, Vocabulary};
 use super::pattern::{Keys, like, substitute};
 
 /// A policy document as AWS stores it: its own text, parsed.
@@ -24,6 +24,8 @@ pub struct Malformed(pub String);
 
 #[derive(Debug, Clone)]
 struct Statement {
+    /// Its `Sid`, or `#2` for the second.
+    name: String,
     effect: Effect,
     actions: Selector,
     /// Absent in trust policies: the role itself.
@@ -51,8 +53,8 @@ struct Selector {
 #[derive(Debug, Clone)]
 enum Principals {
     Anyone,
-    /// ARNs and account ids under `AWS`; services and identity providers never call here.
-    Aws(Vec<String>),
+    /// ARNs and account ids under `AWS`, services, identity providers.
+    Named(Vec<String>),
 }
 
 /// What a request asks of a policy.
@@ -67,7 +69,7 @@ pub(super) struct PolicyRequest<'a> {
 }
 
 /// What one document says.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(super) struct PolicyDecision {
     pub denies: bool,
     pub allows: bool,
@@ -75,6 +77,9 @@ pub(super) struct PolicyDecision {
     pub by_name: bool,
     /// What was not understood and so was held against the caller.
     pub unknown: Vec<String>,
+    /// The first statement that denies, and the first that allows.
+    pub denied_by: Option<String>,
+    pub allowed_by: Option<String>,
 }
 
 impl Document {
@@ -83,12 +88,27 @@ impl Document {
     /// # Errors
     /// Text that AWS would refuse too: no JSON, no statements, elements of the wrong shape.
     pub fn parse(source: &str) -> Result<Self, Malformed> {
+        Self::parse_with(source, Vocabulary::Emulated)
+    }
+
+    /// Reads a document whose conditions may name the keys of any AWS service.
+    ///
+    /// # Errors
+    /// As [`Document::parse`].
+    pub fn parse_any_key(source: &str) -> Result<Self, Malformed> {
+        Self::parse_with(source, Vocabulary::AnyKey)
+    }
+
+    fn parse_with(source: &str, vocabulary: Vocabulary) -> Result<Self, Malformed> {
         let root: Value = serde_json::from_str(source)
             .map_err(|_| Malformed("This policy contains invalid Json".into()))?;
         let syntax = || Malformed("Syntax errors in policy.".into());
         let statements = match root.get("Statement").ok_or_else(syntax)? {
-            Value::Array(list) => list.iter().map(Statement::parse).collect::<Option<Vec<_>>>(),
-            one => Statement::parse(one).map(|statement| vec![statement]),
+            Value::Array(list) => (1..)
+                .zip(list)
+                .map(|(number, one)| Statement::parse(one, number, vocabulary))
+                .collect::<Option<Vec<_>>>(),
+            one => Statement::parse(one, 1, vocabulary).map(|statement| vec![statement]),
         };
         Ok(Self {
             source: source.to_owned(),
@@ -112,7 +132,7 @@ impl Document {
 }
 
 impl Statement {
-    fn parse(value: &Value) -> Option<Self> {
+    fn parse(value: &Value, number: usize, vocabulary: Vocabulary) -> Option<Self> {
         let map = value.as_object()?;
         let selector = |plain: &str, not: &str| match (map.get(plain), map.get(not)) {
             (Some(value), None) => {
@@ -127,7 +147,7 @@ impl Statement {
         if let Some(blocks) = map.get("Condition") {
             for (operator, tests) in blocks.as_object()? {
                 for (key, values) in tests.as_object()? {
-                    conditions.push(Condition::new(operator, key, strings(values)?));
+                    conditions.push(Condition::new(operator, key, strings(values)?, vocabulary));
                 }
             }
         }
@@ -141,7 +161,9 @@ impl Statement {
             "Principal",
             "Condition",
         ];
+        let sid = map.get("Sid").and_then(Value::as_str).filter(|sid| !sid.is_empty());
         Some(Self {
+            name: sid.map_or_else(|| format!("#{number}"), str::to_owned),
             effect: match map.get("Effect")?.as_str()? {
                 "Allow" => Effect::Allow,
                 "Deny" => Effect::Deny,
@@ -173,7 +195,7 @@ impl Statement {
         });
         let named = match &self.principals {
             None | Some(Principals::Anyone) => Some(true),
-            Some(Principals::Aws(names)) => names
+            Some(Principals::Named(names)) => names
                 .iter()
                 .filter_map(|name| names_caller(name, question))
                 .reduce(|one, other| one || other),
@@ -190,9 +212,13 @@ impl Statement {
             }
         }
         match self.effect {
-            Effect::Deny => decision.denies = true,
+            Effect::Deny => {
+                decision.denies = true;
+                decision.denied_by.get_or_insert_with(|| self.name.clone());
+            }
             Effect::Allow if unknown.is_empty() => {
                 decision.allows = true;
+                decision.allowed_by.get_or_insert_with(|| self.name.clone());
                 decision.by_name |= by_name;
             }
             Effect::Allow => {}
@@ -212,9 +238,12 @@ impl Principals {
         match value {
             Value::String(star) if star == "*" => Some(Self::Anyone),
             Value::Object(map) => {
-                let names = map.get("AWS").map_or_else(|| Some(Vec::new()), strings)?;
+                let mut names = Vec::new();
+                for kind in ["AWS", "Service", "Federated"] {
+                    names.extend(map.get(kind).map_or_else(|| Some(Vec::new()), strings)?);
+                }
                 let anyone = names.iter().any(|name| name == "*");
-                Some(if anyone { Self::Anyone } else { Self::Aws(names) })
+                Some(if anyone { Self::Anyone } else { Self::Named(names) })
             }
             _ => None,
         }

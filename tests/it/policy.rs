@@ -3,6 +3,7 @@
 mod documents;
 mod engine;
 mod inputs;
+mod mutation;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -14,7 +15,7 @@ use sekisho::domain::config::{
     ShellPrefs, StoreChoice, Symbols,
 };
 use sekisho::domain::guard::Guard;
-use sekisho::domain::policy::{Documents, Format, render};
+use sekisho::domain::policy::{Documents, Format, Language, render};
 use sekisho::domain::scope::Scope;
 
 fn role(name: &str, path: &str, hours: u64, scope: Scope) -> Arc<Role> {
@@ -95,13 +96,27 @@ fn config() -> Config {
             exempt_roles: vec!["arn:aws:iam::*:role/provisioning/*".into()],
             trusted_accounts: vec!["555555555555".parse().unwrap()],
             trusted_issuers: ["accounts.google.com", "urn:example:idp"].map(String::from).to_vec(),
+            allowed_models: ["amazon.nova-*", "anthropic.claude-haiku-*"]
+                .map(String::from)
+                .to_vec(),
+            allowed_products: vec!["prod-a1b2c3d4e5f6g".into()],
+            allow_ses_smtp: false,
             max_key_age: Duration::from_hours(90 * 24),
         }),
     }
 }
 
+/// The config with one thing changed.
+fn changed(change: impl FnOnce(&mut Config, &mut Guardrails)) -> Config {
+    let mut config = config();
+    let mut guardrails = config.guardrails.take().unwrap();
+    change(&mut config, &mut guardrails);
+    config.guardrails = Some(guardrails);
+    config
+}
+
 fn set(format: Format) -> Documents {
-    render(&config(), format).unwrap()
+    render(&config(), format, Language::English).unwrap()
 }
 
 fn text<'a>(set: &'a Documents, file: &str) -> &'a str {

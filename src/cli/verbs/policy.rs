@@ -1,41 +1,60 @@
-//! `policy`: the guardrails as documents, printed or written into a folder.
+//! `policy`: the guardrails as documents, printed, written into a folder, or checked there.
+
+mod check;
 
 use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
 
 use crate::domain::fault::{Exit, Fault};
-use crate::domain::policy::{self, Document, Documents};
+use crate::domain::policy::{self, Document, Documents, PolicyKind};
 use crate::domain::text::{count, sanitize};
 
-use crate::cli::args::PolicyArgs;
+use crate::cli::args::{PolicyArgs, PolicyFormat};
 use crate::cli::context::Context;
 use crate::cli::diff;
 use crate::cli::prompt;
 
-/// Renders the documents; shows what would change before a file is written.
+/// Renders the documents, or checks them; shows what would change before a file is written.
 pub fn run(context: &Context, arguments: &PolicyArgs) -> Result<Exit, Fault> {
-    let documents =
-        policy::render(context.config(), arguments.format.into()).map_err(|faults| {
-            let mut faults = faults.into_iter();
-            let first = faults.next();
-            for fault in faults {
-                context.out.fault(&fault);
-            }
-            first.unwrap_or_else(|| Fault::new(Exit::Fault, "no document could be rendered"))
-        })?;
+    if let Some(folder) = &arguments.check {
+        return check::run(context, folder.as_deref());
+    }
+    let language = arguments.lang.into();
+    let documents = policy::render(context.config(), arguments.format.into(), language)
+        .map_err(|faults| first_of(context, faults))?;
     for left_out in &documents.left_out {
         context.out.warn(&format!("left out: {} ({})", left_out.what, left_out.why));
     }
     if let Some(folder) = &arguments.write {
         write(context, &documents, folder, arguments.yes)
     } else {
-        for document in &documents.files {
-            let heading = format!("{} → {}", document.file, document.target);
-            context.out.print(&format!("# {heading}\n{}\n\n", document.text.trim_end()));
-        }
+        print(context, &documents, arguments.format);
         Ok(Exit::Done)
     }
+}
+
+/// Prints all faults but the first, which is returned.
+fn first_of(context: &Context, faults: Vec<Fault>) -> Fault {
+    let mut faults = faults.into_iter();
+    let first = faults.next();
+    for fault in faults {
+        context.out.fault(&fault);
+    }
+    first.unwrap_or_else(|| Fault::new(Exit::Fault, "no document could be rendered"))
+}
+
+/// The documents on stdout, for programs; which is which on stderr. README.md is for people and only written.
+fn print(context: &Context, documents: &Documents, format: PolicyFormat) {
+    for document in &documents.files {
+        if document.kind == PolicyKind::Readme {
+            continue;
+        }
+        context.out.info(&format!("# {} → {}", document.file, document.target));
+        let between = if format == PolicyFormat::CloudFormation { "---\n" } else { "" };
+        context.out.print(&format!("{between}{}\n", document.text.trim_end()));
+    }
+    context.out.info("README.md, which says how to deploy them, comes with --write DIR");
 }
 
 fn write(

@@ -27,6 +27,9 @@ pub(super) fn guardrails(section: Cursor<'_>) -> Option<Guardrails> {
             .list(Cursor::account_id)
             .unwrap_or_default(),
         trusted_issuers: rails.key("trusted_issuers").list(Cursor::line).unwrap_or_default(),
+        allowed_models: rails.key("allowed_models").list(model).unwrap_or_default(),
+        allowed_products: rails.key("allowed_products").list(product).unwrap_or_default(),
+        allow_ses_smtp: rails.key("allow_ses_smtp").flag().unwrap_or_default(),
         max_key_age: max_key_age.unwrap_or(90 * DAY),
     })
 }
@@ -46,6 +49,15 @@ fn instance_type(value: Cursor<'_>) -> Option<String> {
 fn role_pattern(value: Cursor<'_>) -> Option<String> {
     let rule = "a role pattern is a full ARN, e.g. arn:aws:iam::*:role/provisioning/*";
     fitting(value, is_role_pattern, rule)
+}
+
+fn model(value: Cursor<'_>) -> Option<String> {
+    let rule = "a model id looks like anthropic.claude-* or amazon.nova-lite-v1:0";
+    fitting(value, is_model, rule)
+}
+
+fn product(value: Cursor<'_>) -> Option<String> {
+    fitting(value, is_product, "a product id has letters, digits and dashes, e.g. prod-a1b2c3d4e5f6g")
 }
 
 fn fitting(value: Cursor<'_>, fits: fn(&str) -> bool, rule: &str) -> Option<String> {
@@ -88,6 +100,16 @@ fn is_instance_type(text: &str) -> bool {
         && text
             .bytes()
             .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b".-*?".contains(&b))
+}
+
+fn is_model(text: &str) -> bool {
+    (1..=140).contains(&text.len())
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._:*?".contains(&b))
+}
+
+/// AWS Marketplace's product ids: `prod-…`, or the UUIDs of model products.
+fn is_product(text: &str) -> bool {
+    (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
 }
 
 /// A role's ARN whose account, path and name may hold `*`.

@@ -241,8 +241,34 @@ pub struct Guardrails {
     pub trusted_accounts: Vec<AccountId>,
     /// Web identity and SAML issuers.
     pub trusted_issuers: Vec<String>,
+    /// Bedrock model ids, patterns allowed; empty: no limit.
+    pub allowed_models: Vec<String>,
+    /// AWS Marketplace products that may be subscribed to.
+    pub allowed_products: Vec<String>,
+    /// Whether IAM users of sandbox accounts may send mail without MFA.
+    pub allow_ses_smtp: bool,
     /// When a key is too old.
     pub max_key_age: Duration,
+}
+
+impl Default for Guardrails {
+    fn default() -> Self {
+        Self {
+            organization: None,
+            management_account: None,
+            sandbox_ou: None,
+            regions: Vec::new(),
+            instance_types: Vec::new(),
+            monthly_budget_usd: None,
+            exempt_roles: Vec::new(),
+            trusted_accounts: Vec::new(),
+            trusted_issuers: Vec::new(),
+            allowed_models: Vec::new(),
+            allowed_products: Vec::new(),
+            allow_ses_smtp: false,
+            max_key_age: Duration::from_hours(90 * 24),
+        }
+    }
 }
 
 /// A config, its warnings, and where its values come from.

@@ -49,7 +49,8 @@ impl Section {
             Self::Defaults => &["roles", "region", "duration"],
             Self::Guardrails => &[
                 "organization", "management_account", "sandbox_ou", "regions", "instance_types", "monthly_budget_usd",
-                "exempt_roles", "trusted_accounts", "trusted_issuers", "max_key_age",
+                "exempt_roles", "trusted_accounts", "trusted_issuers", "allowed_models", "allowed_products",
+                "allow_ses_smtp", "max_key_age",
             ],
             Self::Account => &[
                 "name", "id", "aliases", "region", "color", "guard", "tags", "note", "hide", "roles",

@@ -137,6 +137,9 @@ impl Page<'_> {
                     Some(list(&ids))
                 }
                 "trusted_issuers" => Some(list(&rails.trusted_issuers)),
+                "allowed_models" => Some(list(&rails.allowed_models)),
+                "allowed_products" => Some(list(&rails.allowed_products)),
+                "allow_ses_smtp" => Some(rails.allow_ses_smtp.to_string()),
                 "max_key_age" => Some(show_duration(rails.max_key_age)),
                 _ => None,
             };

@@ -1,5 +1,7 @@
 //! What the documents are rendered from: the config's guardrails, checked together.
 
+use std::borrow::Cow;
+
 use super::LeftOut;
 use super::roles::{SwitchRole, is_plain, switch_roles};
 use crate::domain::config::{Config, Guardrails};
@@ -10,17 +12,25 @@ use crate::domain::wildcard;
 /// Roles that deploy `StackSets`: AWS makes them in every account, and no guardrail may stop them.
 const STACKSET_EXECUTION: &str = "role/stacksets-exec-*";
 
+/// The organisation that the control policies are attached in.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Organization<'a> {
+    pub(super) id: &'a str,
+    /// The organisational unit of the sandbox accounts.
+    pub(super) unit: &'a str,
+    pub(super) management: AccountId,
+}
+
 /// Everything the documents need, valid as a whole.
 #[derive(Debug)]
 pub(super) struct Inputs<'a> {
     pub(super) partition: Partition,
+    pub(super) region: String,
     pub(super) auth_account: AccountId,
-    pub(super) user: Option<String>,
     pub(super) session_seconds: u64,
-    pub(super) organization: &'a str,
-    pub(super) unit: &'a str,
-    pub(super) management: AccountId,
-    pub(super) guardrails: &'a Guardrails,
+    /// Absent: only the policies that IAM itself takes are rendered.
+    pub(super) organization: Option<Organization<'a>>,
+    pub(super) guardrails: Cow<'a, Guardrails>,
     pub(super) exempt_roles: Vec<String>,
     pub(super) web_issuers: Vec<String>,
     pub(super) saml_issuers: Vec<String>,
@@ -32,74 +42,54 @@ pub(super) struct Inputs<'a> {
 impl<'a> Inputs<'a> {
     /// Reads the config; every fault at once, each naming its key.
     pub(super) fn of(config: &'a Config) -> Result<Self, Vec<Fault>> {
-        let Some(guardrails) = &config.guardrails else {
-            return Err(vec![
-                Fault::new(Exit::Usage, "the config has no `guardrails`")
-                    .because("the documents need the organisation's ids, which sekisho does not guess")
-                    .fix("add `guardrails: {organization: o-…, management_account: \"…\", sandbox_ou: ou-…}`"),
-            ]);
+        let guardrails = match &config.guardrails {
+            Some(guardrails) => Cow::Borrowed(guardrails),
+            None => Cow::Owned(Guardrails::default()),
         };
         let mut faults = Vec::new();
         let partition = config.auth.region.partition();
-        let organization = required(
-            guardrails.organization.as_deref(),
-            "organization",
-            "aws organizations describe-organization --query Organization.Id",
-            &mut faults,
-        );
-        let unit = required(
-            guardrails.sandbox_ou.as_deref(),
-            "sandbox_ou",
-            "aws organizations list-organizational-units-for-parent --parent-id r-…",
-            &mut faults,
-        );
-        let management = required(
-            guardrails.management_account,
-            "management_account",
-            "aws organizations describe-organization --query Organization.MasterAccountId",
-            &mut faults,
-        );
-        if management == Some(config.auth.account) {
-            faults.push(
-                Fault::new(Exit::Usage, format!("`auth.account` {} is the management account", config.auth.account))
-                    .because("service control policies do not bind it, so nothing would stand behind the users' own policy")
-                    .fix("keep the IAM users in a member account of the organisation"),
-            );
-        }
-        check_words("organization", organization, "o-", &mut faults);
-        check_words("sandbox_ou", unit, "ou-", &mut faults);
+        let organization = config
+            .guardrails
+            .as_ref()
+            .and_then(|guardrails| organization(guardrails, config.auth.account, &mut faults));
         for pattern in &guardrails.instance_types {
             check_words("instance_types", Some(pattern), "", &mut faults);
         }
+        let management = guardrails.management_account;
         let mut left_out = Vec::new();
         let roles = switch_roles(config, partition, management, &mut left_out, &mut faults);
-        let exempt_roles = exempt_roles(guardrails, partition, &roles, &mut faults);
+        let exempt_roles = exempt_roles(&guardrails, partition, &roles, &mut faults);
         let (web_issuers, saml_issuers) = issuers(&guardrails.trusted_issuers, &mut faults);
-        note_missing(guardrails, &mut left_out);
-
+        if !faults.is_empty() {
+            return Err(faults);
+        }
+        if organization.is_some() {
+            note_missing(&guardrails, &web_issuers, &saml_issuers, &mut left_out);
+        } else {
+            left_out.push(LeftOut {
+                what: "service and resource control policies, the StackSet and the budgets".into(),
+                why: "`guardrails` has no `organization`, `management_account` and `sandbox_ou`"
+                    .into(),
+            });
+        }
         let mut accounts: Vec<AccountId> =
             roles.iter().flat_map(|role| role.accounts.clone()).collect();
         accounts.sort_unstable();
         accounts.dedup();
-        match (organization, unit, management) {
-            (Some(organization), Some(unit), Some(management)) if faults.is_empty() => Ok(Self {
-                partition,
-                auth_account: config.auth.account,
-                user: config.auth.user.as_ref().map(ToString::to_string),
-                session_seconds: config.auth.session.as_secs(),
-                organization,
-                unit,
-                management,
-                guardrails,
-                exempt_roles,
-                web_issuers,
-                saml_issuers,
-                accounts,
-                roles,
-                left_out,
-            }),
-            _ => Err(faults),
-        }
+        Ok(Self {
+            partition,
+            region: config.auth.region.to_string(),
+            auth_account: config.auth.account,
+            session_seconds: config.auth.session.as_secs(),
+            organization,
+            guardrails,
+            exempt_roles,
+            web_issuers,
+            saml_issuers,
+            accounts,
+            roles,
+            left_out,
+        })
     }
 
     /// `arn:PARTITION:iam::ACCOUNT:RESOURCE`
@@ -108,11 +98,40 @@ impl<'a> Inputs<'a> {
     }
 }
 
+/// The organisation; without any of its keys there is none, with some of them the others are missing.
+fn organization<'a>(
+    guardrails: &'a Guardrails,
+    auth: AccountId,
+    faults: &mut Vec<Fault>,
+) -> Option<Organization<'a>> {
+    let (id, unit) = (guardrails.organization.as_deref(), guardrails.sandbox_ou.as_deref());
+    let management = guardrails.management_account;
+    if id.is_none() && unit.is_none() && management.is_none() {
+        return None;
+    }
+    let describe = "aws organizations describe-organization --query Organization";
+    let id = required(id, "organization", &format!("{describe}.Id"), faults);
+    let list = "aws organizations list-organizational-units-for-parent --parent-id r-…";
+    let unit = required(unit, "sandbox_ou", list, faults);
+    let account = format!("{describe}.MasterAccountId");
+    let management = required(management, "management_account", &account, faults);
+    if management == Some(auth) {
+        faults.push(
+            Fault::new(Exit::Usage, format!("`auth.account` {auth} is the management account"))
+                .because("service control policies do not bind it, so only the users' own policy would hold there")
+                .fix("keep the IAM users in a member account of the organisation"),
+        );
+    }
+    check_words("organization", id, "o-", faults);
+    check_words("sandbox_ou", unit, "ou-", faults);
+    Some(Organization { id: id?, unit: unit?, management: management? })
+}
+
 fn required<T>(value: Option<T>, key: &str, command: &str, faults: &mut Vec<Fault>) -> Option<T> {
     if value.is_none() {
         faults.push(
             Fault::new(Exit::Usage, format!("`guardrails.{key}` is missing"))
-                .because("the documents are bound to it")
+                .because("the other keys of the organisation are set, and the documents need all of them")
                 .fix(format!("add it to the config; `{command}` prints it")),
         );
     }
@@ -162,16 +181,15 @@ fn exempt_roles(
             );
             continue;
         };
-        let caught = roles
-            .iter()
-            .find(|role| wildcard::matches(resource, &format!("role{}{}", role.path, role.name)));
+        let caught =
+            roles.iter().find(|role| wildcard::matches(resource, &format!("role{}{}", role.path, role.name)));
         if let Some(role) = caught {
             faults.push(
                 Fault::new(
                     Exit::Usage,
                     format!("`{key}`: {pattern} also matches the switch role {}", role.name),
                 )
-                .because("whoever switches into it would stand above every guardrail")
+                .because("whoever switches into it would be exempt from every guardrail")
                 .fix("give provisioning roles a path of their own and name that path"),
             );
         }
@@ -202,22 +220,32 @@ fn issuers(trusted: &[String], faults: &mut Vec<Fault>) -> (Vec<String>, Vec<Str
     (web.collect(), saml.cloned().collect())
 }
 
-fn note_missing(guardrails: &Guardrails, left_out: &mut Vec<LeftOut>) {
+fn note_missing(
+    guardrails: &Guardrails,
+    web_issuers: &[String],
+    saml_issuers: &[String],
+    left_out: &mut Vec<LeftOut>,
+) {
+    let empty = |key: &str| format!("`guardrails.{key}` is empty");
+    let no_issuer = |kind: &str| format!("`guardrails.trusted_issuers` names no {kind} issuer");
     let missing = [
-        (guardrails.regions.is_empty(), "the limit to regions", "`guardrails.regions` is empty"),
+        (guardrails.regions.is_empty(), "the limit to regions", empty("regions")),
         (
             guardrails.instance_types.is_empty(),
             "the limit to instance types",
-            "`guardrails.instance_types` is empty",
+            empty("instance_types"),
         ),
+        (guardrails.allowed_models.is_empty(), "the limit to models", empty("allowed_models")),
+        (web_issuers.is_empty(), "the limit to web identity issuers", no_issuer("web identity")),
+        (saml_issuers.is_empty(), "the limit to SAML issuers", no_issuer("SAML")),
         (
             guardrails.monthly_budget_usd.is_none(),
             "budgets and the brake",
-            "`guardrails.monthly_budget_usd` is not set",
+            "`guardrails.monthly_budget_usd` is not set".into(),
         ),
     ];
     for (_, what, why) in missing.into_iter().filter(|(is_missing, ..)| *is_missing) {
-        left_out.push(LeftOut { what: what.into(), why: why.into() });
+        left_out.push(LeftOut { what: what.into(), why });
     }
 }
 

@@ -1,8 +1,8 @@
 //! The guardrails that `sekisho policy` renders: IAM, service control and resource control policies
 //! with the config's ids filled in, as JSON, CloudFormation or Terraform.
 //!
-//! The templates stand in `assets/policies/`, each statement's reason in `WHY.md` beside them. Rendering
-//! is pure: the same config gives the same files, and writing them is the command line's business.
+//! The templates are in `assets/policies/`, each statement's reason in `WHY.md` beside them. Rendering
+//! is pure: the same config renders the same files; the command line writes them.
 
 /// A template of `assets/policies/`.
 macro_rules! asset {
@@ -14,13 +14,17 @@ macro_rules! asset {
 mod input;
 mod policies;
 mod render;
+mod requests;
 mod roles;
 mod size;
 mod template;
+mod written;
 
 use serde::Serialize;
 
 pub use render::render;
+pub use requests::{Bearing, Request, RequestTable, Requests, Row, Unused, Wanted, requests};
+pub use written::written;
 
 /// The form of the documents.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -43,6 +47,16 @@ impl Format {
             Self::Terraform => "terraform",
         }
     }
+}
+
+/// The language of what people read; documents for AWS have none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Language {
+    /// English.
+    #[default]
+    English,
+    /// Japanese.
+    Japanese,
 }
 
 /// What a document is.
@@ -71,7 +85,7 @@ pub enum PolicyKind {
     Data,
     /// The list of all documents.
     Manifest,
-    /// How to deploy them, and why each statement stands there.
+    /// How to deploy them, and the reason for each statement.
     Readme,
 }
 
@@ -102,6 +116,6 @@ pub struct LeftOut {
 pub struct Documents {
     /// Every file, in the order of the manifest.
     pub files: Vec<Document>,
-    /// What the config did not say enough for.
+    /// What the config lacks the keys for.
     pub left_out: Vec<LeftOut>,
 }

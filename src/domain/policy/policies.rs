@@ -59,39 +59,19 @@ impl Policies {
     /// Fills every template; the faults are lists too long for AWS.
     pub(super) fn of(inputs: &Inputs<'_>) -> Result<Self, Vec<Fault>> {
         let values = values(inputs);
-        let guardrails = inputs.guardrails;
-        let foundation = values.statements(asset!("organization/scp-foundation.json"));
-        let users = values.statements(asset!("auth-account/users.json"));
-
-        // What the users' own policy denies, for users outside the group as well.
-        let mut auth = users.clone();
-        auth.extend(values.statements(asset!("auth-account/scp.json")));
-        let every_user = inputs.iam_arn("*", "user/*");
-        for statement in &mut auth {
-            bind_to(statement, &every_user);
+        let mut users = values.statements(asset!("auth-account/users.json"));
+        if inputs.organization.is_some() {
+            users.extend(values.statements(asset!("auth-account/organization-only.json")));
         }
-        auth.extend(foundation.clone());
-
-        let mut identity = foundation;
-        identity.extend(values.statements(asset!("organization/scp-identity.json")));
-        let mut places = values.statements(asset!("organization/scp-detectors.json"));
-        if !guardrails.regions.is_empty() {
-            places.extend(values.statements(asset!("organization/scp-regions.json")));
-        }
-        let mut spending = values.statements(asset!("organization/scp-commitments.json"));
-        if !guardrails.instance_types.is_empty() {
-            spending.extend(values.statements(asset!("organization/scp-instances.json")));
-        }
-        let entrance = values.statements(asset!("organization/rcp.json"));
         let self_service = values.statements(asset!("auth-account/self-service.json"));
-        let brake = guardrails.monthly_budget_usd.map(|_| {
+        let switch = values.statements(asset!("auth-account/switch.json"));
+        let switch = whole("switch", PolicyKind::GroupPolicy, switch);
+        let trust: Vec<Policy> =
+            inputs.roles.iter().map(|role| trust(role, &values, THIS_ACCOUNT)).collect();
+        let brake = inputs.organization.and(inputs.guardrails.monthly_budget_usd).map(|_| {
             let statements = values.statements(asset!("organization/scp-brake.json"));
             whole("brake", PolicyKind::ServiceControlPolicy, statements)
         });
-        let switch = values.statements(asset!("auth-account/switch.json"));
-        let switch = whole("switch", PolicyKind::GroupPolicy, switch);
-        let roles = inputs.roles.iter();
-        let trust: Vec<Policy> = roles.map(|role| trust(role, &values, THIS_ACCOUNT)).collect();
 
         let mut faults = Vec::new();
         let alone = trust.iter().chain([&switch]).chain(&brake);
@@ -106,13 +86,17 @@ impl Policies {
             }
             fitted
         };
+        let (mut auth, mut sandbox) = (Vec::new(), Vec::new());
+        if inputs.organization.is_some() {
+            let bound = vec![("users", auth_account(inputs, &values, &users))];
+            auth = fit(PolicyKind::ServiceControlPolicy, bound, SCPS_PER_TARGET);
+            let scps = sandbox_scps(inputs, &values);
+            sandbox = fit(PolicyKind::ServiceControlPolicy, scps, SCPS_PER_TARGET);
+            let rcps = vec![("entrance", sandbox_rcp(inputs, &values))];
+            sandbox.extend(fit(PolicyKind::ResourceControlPolicy, rcps, RCPS_PER_TARGET));
+        }
         let own = vec![("users", users), ("self-service", self_service)];
         let managed = fit(PolicyKind::ManagedPolicy, own, MANAGED_PER_GROUP);
-        let auth = fit(PolicyKind::ServiceControlPolicy, vec![("users", auth)], SCPS_PER_TARGET);
-        let scps = vec![("identity", identity), ("places", places), ("spending", spending)];
-        let mut sandbox = fit(PolicyKind::ServiceControlPolicy, scps, SCPS_PER_TARGET);
-        let rcps = vec![("entrance", entrance)];
-        sandbox.extend(fit(PolicyKind::ResourceControlPolicy, rcps, RCPS_PER_TARGET));
         if !faults.is_empty() {
             return Err(faults);
         }
@@ -128,22 +112,92 @@ impl Policies {
     }
 }
 
+/// What binds the auth account: the users' own denials once more, for users outside the group as well, and what no
+/// user may touch there. Roles of the account are not bound.
+fn auth_account(inputs: &Inputs<'_>, values: &Values, users: &[Statement]) -> Vec<Statement> {
+    let mut statements = users.to_vec();
+    statements.extend(values.statements(asset!("auth-account/scp.json")));
+    let mut shared = values.statements(asset!("organization/scp-doors.json"));
+    shared.extend(values.statements(asset!("organization/scp-detectors.json")));
+    for statement in &mut shared {
+        // The exemption of the sandbox accounts' roles: here the users are named instead.
+        statement.remove("Condition");
+    }
+    statements.extend(shared);
+    let every_user = inputs.iam_arn("*", "user/*");
+    for statement in &mut statements {
+        bind_to(statement, &every_user);
+    }
+    statements.extend(values.statements(asset!("organization/scp-foundation.json")));
+    statements
+}
+
+/// The service control policies of the sandbox accounts, by name.
+fn sandbox_scps(inputs: &Inputs<'_>, values: &Values) -> Vec<(&'static str, Vec<Statement>)> {
+    let guardrails = &inputs.guardrails;
+    let mut identity = values.statements(asset!("organization/scp-foundation.json"));
+    identity.extend(values.statements(asset!("organization/scp-users.json")));
+    identity.extend(values.statements(asset!("organization/scp-identity.json")));
+    identity.extend(values.statements(asset!("organization/scp-doors.json")));
+    let mut places = values.statements(asset!("organization/scp-detectors.json"));
+    if !guardrails.regions.is_empty() {
+        places.extend(values.statements(asset!("organization/scp-regions.json")));
+    }
+    let mut spending = values.statements(asset!("organization/scp-commitments.json"));
+    if !guardrails.allowed_models.is_empty() {
+        spending.extend(values.statements(asset!("organization/scp-models.json")));
+        if guardrails.allowed_products.is_empty() {
+            spending.extend(values.statements(asset!("organization/scp-model-agreements.json")));
+        }
+    }
+    if !guardrails.instance_types.is_empty() {
+        spending.extend(values.statements(asset!("organization/scp-instances.json")));
+    }
+    vec![("identity", identity), ("places", places), ("spending", spending)]
+}
+
+/// The sandbox accounts' resource control policy. Federation is limited only where its issuers are listed: an empty
+/// list means that nobody said, not that nobody is trusted.
+fn sandbox_rcp(inputs: &Inputs<'_>, values: &Values) -> Vec<Statement> {
+    let mut statements = values.statements(asset!("organization/rcp.json"));
+    if !inputs.web_issuers.is_empty() {
+        statements.extend(values.statements(asset!("organization/rcp-web-identity.json")));
+    }
+    if !inputs.saml_issuers.is_empty() {
+        statements.extend(values.statements(asset!("organization/rcp-saml.json")));
+    }
+    statements
+}
+
 /// What the policy templates name.
 pub(super) fn values(inputs: &Inputs<'_>) -> Values {
+    // With an organisation its id binds the account; without one the accounts are named.
     let switch_roles: Vec<String> = inputs
         .roles
         .iter()
-        .map(|role| inputs.iam_arn("*", &format!("role{}{}", role.path, role.name)))
+        .flat_map(|role| {
+            let resource = format!("role{}{}", role.path, role.name);
+            match inputs.organization {
+                Some(_) => vec![inputs.iam_arn("*", &resource)],
+                None => role
+                    .accounts
+                    .iter()
+                    .map(|account| inputs.iam_arn(&account.to_string(), &resource))
+                    .collect(),
+            }
+        })
         .collect();
     let mut session_actions: Vec<&str> =
         inputs.roles.iter().flat_map(|role| role.session_actions.clone()).collect();
     session_actions.sort_unstable();
     session_actions.dedup();
     let key_age_days = (inputs.guardrails.max_key_age.as_secs() / 86_400).max(1);
+    let smtp_actions: &[&str] =
+        if inputs.guardrails.allow_ses_smtp { &["ses:SendEmail", "ses:SendRawEmail"] } else { &[] };
     Values::default()
         .one("partition", inputs.partition.name())
         .one("auth_account", inputs.auth_account)
-        .one("organization", inputs.organization)
+        .maybe("organization", inputs.organization.map(|o| o.id.to_owned()))
         .one("session_seconds", inputs.session_seconds.to_string())
         .one("key_age_days", key_age_days.to_string())
         .many("switch_roles", &switch_roles)
@@ -152,6 +206,9 @@ pub(super) fn values(inputs: &Inputs<'_>) -> Values {
         .many("regions", &inputs.guardrails.regions)
         .many("instance_types", &inputs.guardrails.instance_types)
         .many("trusted_accounts", &inputs.guardrails.trusted_accounts)
+        .many("smtp_actions", smtp_actions)
+        .many("allowed_models", &inputs.guardrails.allowed_models)
+        .many("allowed_products", &inputs.guardrails.allowed_products)
         .many("web_issuers", &inputs.web_issuers)
         .many("saml_issuers", &inputs.saml_issuers)
 }
@@ -162,6 +219,7 @@ pub(super) fn trust(role: &SwitchRole, values: &Values, account: &str) -> Policy
     let values = values
         .clone()
         .one("account", account)
+        .one("role_tag", role.tag())
         .many("external_id", &external_id)
         .many("session_actions", &role.session_actions);
     whole(&role.name, PolicyKind::TrustPolicy, values.statements(asset!("dev-account/trust.json")))

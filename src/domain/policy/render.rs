@@ -2,20 +2,27 @@
 
 use serde_json::{Value, json};
 
-use super::input::Inputs;
+use super::input::{Inputs, Organization};
 use super::policies::{Policies, Policy, THIS_ACCOUNT, pretty, too_long, trust, values};
 use super::roles::{SwitchRole, logical_id};
 use super::size::policy;
 use super::template::Scope;
-use super::{Document, Documents, Format, PolicyKind};
+use super::{Document, Documents, Format, Language, PolicyKind};
 use crate::domain::config::Config;
 use crate::domain::fault::Fault;
 
 /// The most accounts of one budgets stack: two resources each, and AWS takes 500.
 const ACCOUNTS_PER_STACK: usize = 200;
 
+/// The most accounts that the README names for each role.
+const ACCOUNTS_NAMED: usize = 8;
+
 /// Renders the guardrails of a config. Every fault names the config's key.
-pub fn render(config: &Config, format: Format) -> Result<Documents, Vec<Fault>> {
+pub fn render(
+    config: &Config,
+    format: Format,
+    language: Language,
+) -> Result<Documents, Vec<Fault>> {
     let inputs = Inputs::of(config)?;
     let policies = Policies::of(&inputs)?;
     let mut files = match format {
@@ -27,14 +34,16 @@ pub fn render(config: &Config, format: Format) -> Result<Documents, Vec<Fault>> 
         check_template(file)?;
     }
     files.push(manifest(&files, &inputs, format));
-    files.push(readme(&inputs, format));
+    files.push(readme(&inputs, format, language));
     Ok(Documents { files, left_out: inputs.left_out })
 }
 
 impl Policies {
     fn json(&self, inputs: &Inputs<'_>) -> Vec<Document> {
         let mut files = self.auth_account(inputs);
-        files.extend(self.control_policies(inputs));
+        if let Some(organization) = inputs.organization {
+            files.extend(self.control_policies(inputs, organization));
+        }
         let values = values(inputs);
         for role in &inputs.roles {
             for account in &role.accounts {
@@ -69,13 +78,18 @@ impl Policies {
     }
 
     /// The JSON files of the organisation.
-    fn control_policies(&self, inputs: &Inputs<'_>) -> Vec<Document> {
+    fn control_policies(
+        &self,
+        inputs: &Inputs<'_>,
+        organization: Organization<'_>,
+    ) -> Vec<Document> {
         let sandbox = self.sandbox.iter().map(|policy| {
             let folder = match policy.kind {
                 PolicyKind::ResourceControlPolicy => "rcp-sandbox",
                 _ => "scp-sandbox",
             };
-            policy.document(format!("organization/{folder}/{}.json", policy.name), inputs.unit)
+            policy
+                .document(format!("organization/{folder}/{}.json", policy.name), organization.unit)
         });
         let auth = self.auth.iter().map(|policy| {
             let file = format!("organization/scp-auth-account/{}.json", policy.name);
@@ -90,38 +104,35 @@ impl Policies {
     fn cloudformation(&self, inputs: &Inputs<'_>) -> Vec<Document> {
         let scope = self.scope(inputs);
         let auth = inputs.auth_account.to_string();
-        let management = inputs.management.to_string();
-        let dev_account = self.dev_account(inputs);
-        let organization = scope.clone().text("dev_account", &dev_account.text);
         let template = |file: &str, target: &str, text: String| Document {
             file: file.into(),
             kind: PolicyKind::StackTemplate,
             target: target.into(),
             text,
         };
-        let mut files = vec![
-            template(
-                "auth-account.yaml",
-                &auth,
-                scope.render(asset!("cloudformation/auth-account.yaml")),
-            ),
-            template(
-                "organization.yaml",
-                &management,
-                organization.render(asset!("cloudformation/organization.yaml")),
-            ),
-            dev_account,
-            template(
-                "config-rules.yaml",
-                &auth,
-                scope.render(asset!("cloudformation/config-rules.yaml")),
-            ),
-        ];
-        if self.brake.is_some() {
+        let dev_account = self.dev_account(inputs);
+        let mut files = vec![template(
+            "auth-account.yaml",
+            &auth,
+            scope.render(asset!("cloudformation/auth-account.yaml")),
+        )];
+        if let Some(organization) = inputs.organization {
+            let scope = scope.clone().text("dev_account", &dev_account.text);
+            let text = scope.render(asset!("cloudformation/organization.yaml"));
+            files.push(template("organization.yaml", &organization.management.to_string(), text));
+        }
+        files.push(dev_account);
+        files.push(template(
+            "config-rules.yaml",
+            &auth,
+            scope.render(asset!("cloudformation/config-rules.yaml")),
+        ));
+        if let (Some(organization), Some(_)) = (inputs.organization, &self.brake) {
             for (i, accounts) in inputs.accounts.chunks(ACCOUNTS_PER_STACK).enumerate() {
                 let quoted: Vec<String> = accounts.iter().map(|id| format!("\"{id}\"")).collect();
                 let scope = scope.clone().text("accounts", quoted.join(", "));
                 let text = scope.render(asset!("cloudformation/budgets.yaml"));
+                let management = organization.management.to_string();
                 files.push(template(&format!("budgets-{}.yaml", i + 1), &management, text));
             }
         }
@@ -142,32 +153,36 @@ impl Policies {
             scope.render(asset!("terraform/auth-account.tf")),
         )];
         files.extend(self.auth_account(inputs));
-        files.push(module(
-            "organization/main.tf",
-            inputs.management.to_string(),
-            scope.render(asset!("terraform/organization.tf")),
-        ));
-        files.extend(self.control_policies(inputs));
         let mut dev_account = self.dev_account(inputs);
-        dev_account.file.insert_str(0, "organization/");
-        files.push(dev_account);
-        if self.brake.is_some() {
-            files.push(Document {
-                file: "organization/accounts.json".into(),
-                kind: PolicyKind::Data,
-                target: inputs.management.to_string(),
-                text: pretty(&json!(inputs.accounts)) + "\n",
-            });
+        if let Some(organization) = inputs.organization {
+            let management = organization.management.to_string();
+            let text = scope.render(asset!("terraform/organization.tf"));
+            files.push(module("organization/main.tf", management.clone(), text));
+            files.extend(self.control_policies(inputs, organization));
+            dev_account.file.insert_str(0, "organization/");
+            if self.brake.is_some() {
+                files.push(Document {
+                    file: "organization/accounts.json".into(),
+                    kind: PolicyKind::Data,
+                    target: management,
+                    text: pretty(&json!(inputs.accounts)) + "\n",
+                });
+            }
         }
+        files.push(dev_account);
         files
     }
 
-    /// The template that the `StackSet` carries to every account.
+    /// The template of one account's roles; with an organisation a `StackSet` carries it to every account.
     fn dev_account(&self, inputs: &Inputs<'_>) -> Document {
+        let (kind, target) = match inputs.organization {
+            Some(organization) => (PolicyKind::StackSetTemplate, organization.unit),
+            None => (PolicyKind::StackTemplate, "every dev account"),
+        };
         Document {
             file: "dev-account.yaml".into(),
-            kind: PolicyKind::StackSetTemplate,
-            target: inputs.unit.into(),
+            kind,
+            target: target.into(),
             text: self.scope(inputs).render(asset!("cloudformation/dev-account.yaml")),
         }
     }
@@ -239,12 +254,14 @@ fn block(policy: &Policy, id: String, name: &str) -> Scope {
 /// The ids that templates name.
 fn names(inputs: &Inputs<'_>) -> Scope {
     let budget = inputs.guardrails.monthly_budget_usd;
+    let organization = inputs.organization.map(|o| (o.id, o.unit, o.management.to_string()));
+    let (id, unit, management) = organization.unwrap_or_default();
     Scope::default()
         .text("partition", inputs.partition.name())
         .text("auth_account", inputs.auth_account)
-        .text("management", inputs.management)
-        .text("organization", inputs.organization)
-        .text("unit", inputs.unit)
+        .text("management", management)
+        .text("organization", id)
+        .text("unit", unit)
         .text("budget", budget.unwrap_or_default().to_string())
 }
 
@@ -279,7 +296,7 @@ fn manifest(files: &[Document], inputs: &Inputs<'_>, format: Format) -> Document
     let manifest = json!({
         "version": 1,
         "format": format,
-        "organization": inputs.organization,
+        "organization": inputs.organization.map(|organization| organization.id),
         "documents": documents,
         "left_out": inputs.left_out,
     });
@@ -291,7 +308,11 @@ fn manifest(files: &[Document], inputs: &Inputs<'_>, format: Format) -> Document
     }
 }
 
-fn readme(inputs: &Inputs<'_>, format: Format) -> Document {
+fn readme(inputs: &Inputs<'_>, format: Format, language: Language) -> Document {
+    let (how, why) = match language {
+        Language::English => (asset!("README.md"), asset!("WHY.md")),
+        Language::Japanese => (asset!("README.ja.md"), asset!("WHY.ja.md")),
+    };
     let grants = |role: &SwitchRole| {
         let policy = if role.read_only { "ReadOnlyAccess" } else { "AdministratorAccess" };
         inputs.iam_arn("aws", &format!("policy/{policy}"))
@@ -303,33 +324,54 @@ fn readme(inputs: &Inputs<'_>, format: Format) -> Document {
         .iter()
         .map(|role| format!("{}Policies=[\"{}\"]", role.id, grants(role)))
         .collect();
-    let own: Vec<String> = inputs.accounts.iter().take(19).map(ToString::to_string).collect();
-    let budgets = inputs.guardrails.monthly_budget_usd.map_or("", |_| {
-        ", and `budgets-1.yaml` and its further numbers in the management account, with `--capabilities CAPABILITY_AUTO_EXPAND --parameter-overrides NotifyEmail=…`"
+    let roles = inputs.roles.iter().map(|role| {
+        let accounts: Vec<String> =
+            role.accounts.iter().take(ACCOUNTS_NAMED).map(ToString::to_string).collect();
+        let more = if role.accounts.len() > ACCOUNTS_NAMED { " …" } else { "" };
+        Scope::default()
+            .text("name", &role.name)
+            .text("path", &role.path)
+            .text("seconds", role.seconds.to_string())
+            .text("tag", role.tag())
+            .text("grants", grants(role))
+            .text("accounts", accounts.join(" ") + more)
     });
+    let roles: Vec<Scope> = roles.collect();
     let left_out = inputs
         .left_out
         .iter()
         .map(|left| Scope::default().text("what", &left.what).text("why", &left.why));
-    let only = |wanted: Format| {
-        if format == wanted { vec![Scope::default()] } else { Vec::new() }
+    let only = |wanted: bool| {
+        if wanted { vec![Scope::default()] } else { Vec::new() }
     };
+    let organized = inputs.organization.is_some();
+    // A section's scope replaces the outer sections, so the roles are handed down.
+    let with_roles = |wanted: bool| {
+        let scope = Scope::default().section("roles", roles.clone());
+        if wanted { vec![scope] } else { Vec::new() }
+    };
+    let is = |wanted: Format| format == wanted;
+    let (budget, by_role) = (inputs.guardrails.monthly_budget_usd.is_some(), roles.clone());
     let scope = names(inputs)
         .text("format", format.name())
-        .text("user", inputs.user.as_deref().unwrap_or("USER"))
-        .text("own_accounts", own.join(" "))
         .text("role_parameters", parameters.join(" "))
         .text("role_variables", format!("{{{}}}", variables.join(", ")))
-        .text("budgets_step", budgets)
-        .text("why", asset!("WHY.md"))
+        .text("why", why)
         .section("left_out", left_out.collect())
-        .section("json", only(Format::Json))
-        .section("cloudformation", only(Format::CloudFormation))
-        .section("terraform", only(Format::Terraform));
+        .section("by_role", by_role)
+        .section("organized", only(organized))
+        .section("alone", only(!organized))
+        .section("budget", only(organized && budget && !is(Format::Json)))
+        .section("json", with_roles(is(Format::Json)))
+        .section("json_organized", only(is(Format::Json) && organized))
+        .section("cloudformation", only(is(Format::CloudFormation) && organized))
+        .section("cloudformation_alone", only(is(Format::CloudFormation) && !organized))
+        .section("terraform", only(is(Format::Terraform) && organized))
+        .section("terraform_alone", only(is(Format::Terraform) && !organized));
     Document {
         file: "README.md".into(),
         kind: PolicyKind::Readme,
         target: String::new(),
-        text: scope.render(asset!("README.md")),
+        text: scope.render(how),
     }
 }

@@ -21,9 +21,16 @@ pub(super) struct SwitchRole {
     pub(super) external_id: Option<String>,
     /// `sts:TagSession`, `sts:SetSourceIdentity`, where the config uses them.
     pub(super) session_actions: Vec<&'static str>,
-    /// Whether every session is narrowed to reading.
+    /// Whether the config means it for reading, or narrows it, in any account.
     pub(super) read_only: bool,
     pub(super) accounts: Vec<AccountId>,
+}
+
+impl SwitchRole {
+    /// The key of the tag whose value lists the accounts that a user may enter by this role.
+    pub(super) fn tag(&self) -> String {
+        format!("sekisho-{}", self.name)
+    }
 }
 
 /// The roles to switch into, by name: a `StackSet` gives every account the same ones.
@@ -67,6 +74,13 @@ pub(super) fn switch_roles(
                 .fix("give the role a path of letters, digits and /_+=,.@-"),
             );
         }
+        if new.name.contains(',') {
+            faults.push(
+                Fault::new(Exit::Usage, format!("`accounts`: the role name {} holds a comma", new.name))
+                    .because("the user's tag that opens the role is named after it, and a tag's key takes no comma")
+                    .fix("give the role another name"),
+            );
+        }
         let known = roles.entry(new.name.clone()).or_insert_with(|| new.clone());
         if (&known.path, &known.external_id) != (&new.path, &new.external_id) {
             faults.push(
@@ -76,7 +90,7 @@ pub(super) fn switch_roles(
             );
         }
         known.seconds = known.seconds.max(new.seconds);
-        known.read_only &= new.read_only;
+        known.read_only |= new.read_only;
         known.accounts.push(account.id);
         known.session_actions.extend(new.session_actions);
         known.session_actions.sort_unstable();
@@ -116,6 +130,13 @@ pub(super) fn is_plain(text: &str) -> bool {
     text.bytes().all(|b| b.is_ascii_alphanumeric() || b"/_+=,.@-".contains(&b))
 }
 
+/// `ReadOnly`, `read-only-audit`, `ViewOnlyAccess`
+fn is_called_read_only(name: &str) -> bool {
+    let letters: String = name.chars().filter(char::is_ascii_alphanumeric).collect();
+    let letters = letters.to_ascii_lowercase();
+    letters.contains("readonly") || letters.contains("viewonly")
+}
+
 /// One account's role.
 fn switch_role(role: &Role, account: AccountId) -> SwitchRole {
     let session = &role.session;
@@ -128,7 +149,9 @@ fn switch_role(role: &Role, account: AccountId) -> SwitchRole {
         seconds: role.duration.as_secs().clamp(3600, 43_200),
         external_id: session.external_id.as_ref().map(ToString::to_string),
         session_actions: source.into_iter().chain(tags).collect(),
-        read_only: session.scope == Scope::ReadOnly,
+        read_only: session.scope == Scope::ReadOnly
+            || !session.policy_arns.is_empty()
+            || is_called_read_only(&role.name.to_string()),
         accounts: vec![account],
     }
 }

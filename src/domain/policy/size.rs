@@ -6,6 +6,18 @@ use super::PolicyKind;
 use super::template::Statement;
 
 impl PolicyKind {
+    /// Whether the document is one IAM policy.
+    pub const fn is_policy(self) -> bool {
+        matches!(
+            self,
+            Self::ManagedPolicy
+                | Self::GroupPolicy
+                | Self::TrustPolicy
+                | Self::ServiceControlPolicy
+                | Self::ResourceControlPolicy
+        )
+    }
+
     /// The most characters AWS takes, white space left out; `None` where no limit can be met.
     ///
     /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html>,

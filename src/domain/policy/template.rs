@@ -35,6 +35,13 @@ impl Values {
         self
     }
 
+    /// `{{name}}` stands for a text, and what holds it vanishes where there is none.
+    pub(super) fn maybe(mut self, name: &'static str, text: Option<String>) -> Self {
+        let filling = text.map_or(Filling::Many(Vec::new()), Filling::One);
+        self.0.insert(name, filling);
+        self
+    }
+
     /// Every text that a template text stands for, and whether it names a list.
     fn expand(&self, text: &str) -> (Vec<String>, bool) {
         let mut texts = vec![text.to_owned()];

@@ -3,12 +3,11 @@
 use std::collections::BTreeSet;
 
 use sekisho::domain::account::Catalog;
-use sekisho::domain::config::{Config, Guardrails};
-use sekisho::domain::policy::{Format, PolicyKind, render};
+use sekisho::domain::policy::{Format, Language, PolicyKind, render};
 use sekisho::domain::scope::Scope;
 use serde_json::{Value, json};
 
-use super::{account, config, role, text};
+use super::{account, changed, config, role, text};
 
 #[test]
 fn a_long_list_becomes_several_policies_and_an_endless_one_a_fault() {
@@ -17,7 +16,7 @@ fn a_long_list_becomes_several_policies_and_an_endless_one_a_fault() {
         let roles =
             (0..count).map(|i| role(&format!("Developer-of-the-team-{i:03}"), "/", 1, Scope::Full));
         config.catalog = Catalog::new(vec![account("dev", "222222222222", roles.collect())], None);
-        render(&config, Format::Json)
+        render(&config, Format::Json, Language::English)
     };
     let set = with_roles(60).unwrap();
     let parts: Vec<_> = set
@@ -46,15 +45,6 @@ fn a_long_list_becomes_several_policies_and_an_endless_one_a_fault() {
             .any(|fault| fault.what.contains("policy switch") && fault.what.contains("5120")),
         "{faults:#?}"
     );
-}
-
-/// A config with one thing changed.
-fn changed(change: impl FnOnce(&mut Config, &mut Guardrails)) -> Config {
-    let mut config = config();
-    let mut guardrails = config.guardrails.take().unwrap();
-    change(&mut config, &mut guardrails);
-    config.guardrails = Some(guardrails);
-    config
 }
 
 #[test]
@@ -94,12 +84,16 @@ fn what_is_missing_or_wrong_is_named_by_its_key() {
         (exempt("arn:aws:iam::*:role/Dev*"), "guardrails.exempt_roles"),
         (exempt("arn:aws:iam::*:role/ops/*"), "guardrails.exempt_roles"),
     ] {
-        let faults = render(&config, Format::Json).unwrap_err();
+        let faults = render(&config, Format::Json, Language::English).unwrap_err();
         assert!(faults.len() == 1 && faults[0].what.contains(key), "{key}: {faults:#?}");
     }
     let all =
         changed(|_, g| (g.organization, g.sandbox_ou, g.management_account) = (None, None, None));
-    assert_eq!(render(&all, Format::Terraform).unwrap_err().len(), 3, "all at once");
+    assert_eq!(
+        render(&all, Format::Terraform, Language::English).unwrap_err().len(),
+        3,
+        "all at once"
+    );
 }
 
 #[test]
@@ -117,7 +111,7 @@ fn what_the_config_does_not_say_is_left_out_and_said() {
         c.catalog = Catalog::new(accounts, None);
     });
     for format in [Format::Json, Format::CloudFormation, Format::Terraform] {
-        let set = render(&bare, format).unwrap();
+        let set = render(&bare, format, Language::English).unwrap();
         let left_out: Vec<&str> = set.left_out.iter().map(|left| left.what.as_str()).collect();
         assert_eq!(
             left_out,
@@ -147,7 +141,7 @@ fn what_the_config_does_not_say_is_left_out_and_said() {
         }
     }
     // Nobody trusted means nobody: the exceptions vanish, never the denial.
-    let set = render(&bare, Format::Json).unwrap();
+    let set = render(&bare, Format::Json, Language::English).unwrap();
     let rcp: Value =
         serde_json::from_str(text(&set, "organization/rcp-sandbox/entrance.json")).unwrap();
     assert_eq!(
@@ -169,7 +163,7 @@ fn another_partition_names_no_arn_of_this_one() {
         c.catalog = Catalog::new(accounts, Some("cn-north-1".parse().unwrap()));
     });
     for format in [Format::Json, Format::CloudFormation, Format::Terraform] {
-        for document in render(&china, format).unwrap().files {
+        for document in render(&china, format, Language::English).unwrap().files {
             assert!(
                 document.kind == PolicyKind::Readme || !document.text.contains("arn:aws:"),
                 "{}",
@@ -188,7 +182,7 @@ fn many_accounts_get_several_budget_stacks() {
         });
         c.catalog = Catalog::new(accounts.collect(), None);
     });
-    let set = render(&many, Format::CloudFormation).unwrap();
+    let set = render(&many, Format::CloudFormation, Language::English).unwrap();
     let budgets: Vec<_> =
         set.files.iter().filter(|document| document.file.starts_with("budgets-")).collect();
     assert_eq!(budgets.len(), 3);

@@ -1,7 +1,7 @@
 //! sekisho's own documents, as `policy` renders them, put into the organisation: `verify` finds them closed.
 
 use sekisho::domain::config::Strictness;
-use sekisho::domain::policy::{Format, PolicyKind, render};
+use sekisho::domain::policy::{Format, Language, PolicyKind, render};
 use sekisho::domain::verdict::Guardrail::{
     BackDoors, Device, Federation, LocalUsers, Organization, OtherDoors, Reads, Trust, User, Writes,
 };
@@ -29,14 +29,14 @@ fn the_documents_of_policy_hold() {
     let file = home.path().join("config.yaml");
     std::fs::write(&file, CONFIG).unwrap();
     let (loaded, _) = files::load(&file, None, Strictness::Strict).unwrap();
-    let documents = render(&loaded.config, Format::Json).unwrap();
+    let documents = render(&loaded.config, Format::Json, Language::English).unwrap();
     let texts = |kind: PolicyKind| {
         let of = documents.files.iter().filter(move |document| document.kind == kind);
         of.map(|document| document.text.as_str())
     };
     let change = |organisation: &mut Organisation| {
         let tanaka = organisation.user("tanaka").unwrap();
-        tanaka.tags = vec![("sekisho-accounts".into(), DEV.into())];
+        tanaka.tags = vec![("sekisho-Developer".into(), DEV.into())];
         tanaka.policies = texts(PolicyKind::GroupPolicy)
             .chain(texts(PolicyKind::ManagedPolicy))
             .map(inline)
