@@ -112,7 +112,7 @@ resource "aws_cloudformation_stack_set_instance" "switch_roles" {
 
 variable "notify_email" {
   type        = string
-  description = "Who hears of a braked account"
+  description = "Who is notified of an account over its budget"
 }
 
 locals {

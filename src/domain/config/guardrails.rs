@@ -57,7 +57,11 @@ fn model(value: Cursor<'_>) -> Option<String> {
 }
 
 fn product(value: Cursor<'_>) -> Option<String> {
-    fitting(value, is_product, "a product id has letters, digits and dashes, e.g. prod-a1b2c3d4e5f6g")
+    fitting(
+        value,
+        is_product,
+        "a product id has letters, digits and dashes, e.g. prod-a1b2c3d4e5f6g",
+    )
 }
 
 fn fitting(value: Cursor<'_>, fits: fn(&str) -> bool, rule: &str) -> Option<String> {

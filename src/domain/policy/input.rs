@@ -181,8 +181,9 @@ fn exempt_roles(
             );
             continue;
         };
-        let caught =
-            roles.iter().find(|role| wildcard::matches(resource, &format!("role{}{}", role.path, role.name)));
+        let caught = roles
+            .iter()
+            .find(|role| wildcard::matches(resource, &format!("role{}{}", role.path, role.name)));
         if let Some(role) = caught {
             faults.push(
                 Fault::new(

@@ -227,7 +227,10 @@ impl Policies {
             let name = rule["ConfigRuleName"].as_str().unwrap_or_default();
             Scope::default().text("id", logical_id(name)).text("properties", pretty(rule))
         });
+        let organized = inputs.organization.is_some();
         names(inputs)
+            .section("organized", only(organized))
+            .section("alone", only(!organized))
             .text("switch", self.switch.text())
             .section("managed", managed.collect())
             .section("sandbox", sandbox)
@@ -236,6 +239,11 @@ impl Policies {
             .section("roles", roles.collect())
             .section("rules", rules.collect())
     }
+}
+
+/// A section that is there or not.
+fn only(wanted: bool) -> Vec<Scope> {
+    if wanted { vec![Scope::default()] } else { Vec::new() }
 }
 
 /// A policy as a section of a template.
@@ -341,9 +349,6 @@ fn readme(inputs: &Inputs<'_>, format: Format, language: Language) -> Document {
         .left_out
         .iter()
         .map(|left| Scope::default().text("what", &left.what).text("why", &left.why));
-    let only = |wanted: bool| {
-        if wanted { vec![Scope::default()] } else { Vec::new() }
-    };
     let organized = inputs.organization.is_some();
     // A section's scope replaces the outer sections, so the roles are handed down.
     let with_roles = |wanted: bool| {

@@ -388,8 +388,10 @@ impl<'a> Placeholders<'a> {
         let arn = |service: &str, region: &str, account: &str| {
             format!("arn:{}:{service}:{region}:{account}:", inputs.partition.name())
         };
-        // An account where the first role is, and the role after it.
-        let role = &inputs.roles[0];
+        // The role of the most accounts, in the first of them.
+        let most = inputs.roles.iter().map(|role| role.accounts.len()).max();
+        let is_common = |role: &&SwitchRole| Some(role.accounts.len()) == most;
+        let role = inputs.roles.iter().find(is_common).unwrap_or(&inputs.roles[0]);
         let dev = role.accounts[0].to_string();
         let other = inputs.accounts.iter().map(ToString::to_string).find(|id| *id != dev);
         let other_role = role.accounts.iter().map(ToString::to_string).find(|id| *id != dev);
@@ -431,13 +433,10 @@ impl<'a> Placeholders<'a> {
             ("foreign", Ok(arn("iam", "", STRANGER))),
             ("partition", Ok(inputs.partition.name().to_owned())),
             ("other", has(other.map(|id| arn("iam", "", &id)), "`accounts` has one account only")),
-            ("other_id", has(other_role.clone(), "the first role is in one account only")),
+            ("other_id", has(other_role.clone(), "every role is in one account only")),
             (
                 "other_with_role",
-                has(
-                    other_role.map(|id| arn("iam", "", &id)),
-                    "the first role is in one account only",
-                ),
+                has(other_role.map(|id| arn("iam", "", &id)), "every role is in one account only"),
             ),
             ("last_role", Ok(last.map(resource).unwrap_or_default())),
             (
@@ -446,15 +445,30 @@ impl<'a> Placeholders<'a> {
                     .map(|role| arn("iam", "", &role.accounts[0].to_string()))
                     .unwrap_or_default()),
             ),
-            ("second_region", has(regions.get(1).cloned(), "`guardrails.regions` has fewer than two entries")),
-            ("second_type", second_of(&rails.instance_types, "`guardrails.instance_types` has fewer than two entries")),
-            ("second_model", second_of(&rails.allowed_models, "`guardrails.allowed_models` has fewer than two entries")),
+            (
+                "second_region",
+                has(regions.get(1).cloned(), "`guardrails.regions` has fewer than two entries"),
+            ),
+            (
+                "second_type",
+                second_of(
+                    &rails.instance_types,
+                    "`guardrails.instance_types` has fewer than two entries",
+                ),
+            ),
+            (
+                "second_model",
+                second_of(
+                    &rails.allowed_models,
+                    "`guardrails.allowed_models` has fewer than two entries",
+                ),
+            ),
             ("region", Ok(region.clone())),
             ("ec2", Ok(arn("ec2", &region, &dev))),
             ("aws", Ok(format!("{}:{}", region, dev))),
             ("role", Ok(resource(role))),
             ("role_name", Ok(role.name.clone())),
-            ("second_role", has(second.map(resource), "the first account has one role only")),
+            ("second_role", has(second.map(resource), "the account has one role only")),
             (
                 "tagging",
                 has(

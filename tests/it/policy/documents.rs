@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 use std::process::Command;
 
-use sekisho::domain::policy::{Documents, Format, PolicyKind};
+use sekisho::domain::policy::{Documents, Format, Language, PolicyKind, render, written};
 use serde_json::Value;
 
-use super::{root, set, text};
+use super::{changed, config, root, set, text};
 use crate::support::program;
 
 /// Writes a set where other programs can read it.
@@ -23,7 +23,9 @@ fn write(set: &Documents) -> tempfile::TempDir {
 #[test]
 fn every_statement_has_its_why_and_no_why_is_left_over() {
     let mut sids = BTreeSet::new();
-    for document in set(Format::Json).files {
+    let no_products = changed(|_, g| g.allowed_products.clear());
+    let further = render(&no_products, Format::Json, Language::English).unwrap().files;
+    for document in set(Format::Json).files.into_iter().chain(further) {
         let Ok(policy) = serde_json::from_str::<Value>(&document.text) else {
             continue;
         };
@@ -144,12 +146,78 @@ fn stacks_and_modules_carry_the_very_policies_that_were_evaluated() {
 }
 
 #[test]
+fn what_was_written_is_read_again_in_every_format() {
+    let json = set(Format::Json);
+    let policies = |files: &[sekisho::domain::policy::Document]| {
+        let of = files.iter().filter(|document| document.kind.is_policy());
+        of.map(|document| {
+            let policy: Value = serde_json::from_str(&document.text).unwrap();
+            (document.file.clone(), document.target.clone(), policy.to_string())
+        })
+        .collect::<BTreeSet<_>>()
+    };
+    let no_targets = |set: BTreeSet<(String, String, String)>| {
+        set.into_iter().map(|(file, _, text)| (file, text)).collect::<BTreeSet<_>>()
+    };
+    for format in [Format::Json, Format::CloudFormation, Format::Terraform] {
+        let files: Vec<(String, String)> =
+            set(format).files.into_iter().map(|d| (d.file, d.text)).collect();
+        let files: Vec<_> = files.into_iter().filter(|(file, _)| !file.ends_with(".md")).collect();
+        let read = written(&files, &json.files).unwrap();
+        assert_eq!(no_targets(policies(&read)), no_targets(policies(&json.files)), "{format:?}");
+        let trusts = |set: BTreeSet<(String, String, String)>| {
+            set.into_iter().filter(|(file, ..)| file.contains("trust")).collect::<Vec<_>>()
+        };
+        assert_eq!(trusts(policies(&read)), trusts(policies(&json.files)), "{format:?}");
+    }
+}
+
+#[test]
+fn without_an_organisation_what_needs_none_is_rendered() {
+    let mut alone = config();
+    alone.guardrails = None;
+    for format in [Format::Json, Format::CloudFormation, Format::Terraform] {
+        let set = render(&alone, format, Language::English).unwrap();
+        let policies: Vec<_> = set.files.iter().filter(|d| d.kind.limit().is_some()).collect();
+        let files: Vec<&str> = set.files.iter().map(|d| d.file.as_str()).collect();
+        assert!(
+            !set.files.iter().any(|d| d.file.starts_with("organization")),
+            "nothing for an organisation: {files:?}"
+        );
+        assert_eq!(set.left_out.len(), 1, "{:?}", set.left_out);
+        for document in &policies {
+            assert!(!document.text.contains("ResourceOrgID"), "{}", document.file);
+        }
+        let readme = text(&set, "README.md");
+        assert!(readme.contains("Without an organisation") && !readme.contains("{{"), "{readme}");
+    }
+    let set = render(&alone, Format::Json, Language::English).unwrap();
+    let switch: Value = serde_json::from_str(text(&set, "auth-account/switch.json")).unwrap();
+    let entered = &switch["Statement"][0];
+    assert_eq!(entered["Condition"], Value::Null);
+    assert!(
+        !entered["Resource"].to_string().contains("::*:"),
+        "only the config's own accounts: {entered}"
+    );
+}
+
+#[test]
 fn awss_own_linter_finds_nothing() {
     let Some(lint) = program("cfn-lint") else {
         return;
     };
-    let set = set(Format::CloudFormation);
-    let dir = write(&set);
+    let mut alone = config();
+    alone.guardrails = None;
+    for set in [
+        set(Format::CloudFormation),
+        render(&alone, Format::CloudFormation, Language::English).unwrap(),
+    ] {
+        lint_templates(&lint, &set);
+    }
+}
+
+fn lint_templates(lint: &std::path::Path, set: &Documents) {
+    let dir = write(set);
     let templates = set.files.iter().filter(|document| {
         matches!(document.kind, PolicyKind::StackTemplate | PolicyKind::StackSetTemplate)
     });

@@ -1,6 +1,7 @@
 //! What the config says too much, too little or wrongly.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use sekisho::domain::account::Catalog;
 use sekisho::domain::policy::{Format, Language, PolicyKind, render};
@@ -50,8 +51,6 @@ fn a_long_list_becomes_several_policies_and_an_endless_one_a_fault() {
 #[test]
 fn what_is_missing_or_wrong_is_named_by_its_key() {
     let exempt = |pattern: &'static str| changed(|_, g| g.exempt_roles = vec![pattern.into()]);
-    let mut none = config();
-    none.guardrails = None;
     let two_paths = changed(|c, _| {
         let accounts =
             [("a", "222222222222", "/"), ("b", "333333333333", "/x/")].map(|(name, id, path)| {
@@ -66,7 +65,6 @@ fn what_is_missing_or_wrong_is_named_by_its_key() {
         );
     });
     for (config, key) in [
-        (none, "`guardrails`"),
         (changed(|_, g| g.organization = None), "guardrails.organization"),
         (changed(|_, g| g.organization = Some("o-\"x".into())), "guardrails.organization"),
         (changed(|_, g| g.sandbox_ou = None), "guardrails.sandbox_ou"),
@@ -87,13 +85,9 @@ fn what_is_missing_or_wrong_is_named_by_its_key() {
         let faults = render(&config, Format::Json, Language::English).unwrap_err();
         assert!(faults.len() == 1 && faults[0].what.contains(key), "{key}: {faults:#?}");
     }
-    let all =
-        changed(|_, g| (g.organization, g.sandbox_ou, g.management_account) = (None, None, None));
-    assert_eq!(
-        render(&all, Format::Terraform, Language::English).unwrap_err().len(),
-        3,
-        "all at once"
-    );
+    let two = changed(|_, g| (g.sandbox_ou, g.management_account) = (None, None));
+    let faults = render(&two, Format::Terraform, Language::English).unwrap_err();
+    assert_eq!(faults.len(), 2, "all at once");
 }
 
 #[test]
@@ -120,6 +114,8 @@ fn what_the_config_does_not_say_is_left_out_and_said() {
                 "the switch roles of payer (999999999999)",
                 "the limit to regions",
                 "the limit to instance types",
+                "the limit to web identity issuers",
+                "the limit to SAML issuers",
                 "budgets and the brake",
             ]
         );
@@ -140,18 +136,18 @@ fn what_the_config_does_not_say_is_left_out_and_said() {
             assert!(!guarded || !document.text.contains("WorkInTheseRegions"), "{}", document.file);
         }
     }
-    // Nobody trusted means nobody: the exceptions vanish, never the denial.
+    // No trusted account means none: the exception vanishes, never the denial.
     let set = render(&bare, Format::Json, Language::English).unwrap();
     let rcp: Value =
         serde_json::from_str(text(&set, "organization/rcp-sandbox/entrance.json")).unwrap();
+    let statements = rcp["Statement"].as_array().unwrap();
     assert_eq!(
-        rcp["Statement"][1]["Condition"]["StringNotEqualsIfExists"],
+        statements[2]["Condition"]["StringNotEqualsIfExists"],
         json!({"aws:PrincipalOrgID": "o-a1b2c3d4e5"})
     );
-    assert_eq!(
-        (&rcp["Statement"][2]["Condition"], &rcp["Statement"][3]["Condition"]),
-        (&Value::Null, &Value::Null)
-    );
+    // Federation is limited only where its issuers are listed.
+    let sids: Vec<&str> = statements.iter().map(|s| s["Sid"].as_str().unwrap()).collect();
+    assert_eq!(sids, ["UsersEnterWithMfa", "UsersReadWithMfa", "StrangersStayOut"]);
 }
 
 #[test]
@@ -171,6 +167,77 @@ fn another_partition_names_no_arn_of_this_one() {
             );
         }
     }
+}
+
+#[test]
+fn a_stack_for_five_thousand_accounts_is_no_larger_than_for_one() {
+    let of = |count: u64| {
+        changed(|c, _| {
+            let roles = vec![
+                role("Developer", "/", 1, Scope::Full),
+                role("ReadOnly", "/", 1, Scope::ReadOnly),
+            ];
+            let accounts = (0..count).map(|i| {
+                let id = format!("{:012}", 700_000_000_000 + i);
+                account(&format!("dev-{i}"), &id, roles.clone())
+            });
+            c.catalog = Catalog::new(accounts.collect(), None);
+        })
+    };
+    let stack = |count| render(&of(count), Format::CloudFormation, Language::English).unwrap();
+    let (one, many) = (stack(1), stack(5000));
+    for file in ["auth-account.yaml", "organization.yaml", "dev-account.yaml"] {
+        assert_eq!(text(&one, file), text(&many, file), "{file}");
+    }
+    let budgets = many.files.iter().filter(|d| d.file.starts_with("budgets-"));
+    let sizes: Vec<usize> = budgets.map(|d| d.text.len()).collect();
+    assert!(sizes.len() == 25 && sizes.iter().all(|size| *size < 51_200), "{sizes:?}");
+    // The tag names account and role, so who enters is decided by the tags, not by the template.
+    assert!(text(&many, "dev-account.yaml").contains("aws:PrincipalTag/sekisho-ReadOnly"));
+}
+
+#[test]
+fn the_copied_commands_grant_no_more_than_the_config_asks_for() {
+    let narrowed = changed(|c, _| {
+        let mut auditor = role("Auditor", "/", 1, Scope::Full);
+        Arc::make_mut(&mut auditor).session.policy_arns =
+            vec!["arn:aws:iam::aws:policy/SecurityAudit".parse().unwrap()];
+        let roles = vec![
+            auditor,
+            role("Developer", "/team/", 2, Scope::Full),
+            role("Mixed", "/", 1, Scope::ReadOnly),
+            role("read-only", "/", 1, Scope::Full),
+        ];
+        let other = vec![role("Mixed", "/", 1, Scope::Full)];
+        let accounts =
+            vec![account("a", "222222222222", roles), account("b", "333333333333", other)];
+        c.catalog = Catalog::new(accounts, None);
+    });
+    let stack = render(&narrowed, Format::CloudFormation, Language::English).unwrap();
+    let readme = text(&stack, "README.md");
+    for grant in [
+        "AuditorPolicies=arn:aws:iam::aws:policy/ReadOnlyAccess",
+        "DeveloperPolicies=arn:aws:iam::aws:policy/AdministratorAccess",
+        "MixedPolicies=arn:aws:iam::aws:policy/ReadOnlyAccess",
+        "ReadOnlyPolicies=arn:aws:iam::aws:policy/ReadOnlyAccess",
+        "--tags 'Key=sekisho-Developer,Value=OWN-ACCOUNT-ID'",
+    ] {
+        assert!(readme.contains(grant), "{grant}: {readme}");
+    }
+    let json = render(&narrowed, Format::Json, Language::English).unwrap();
+    let readme = text(&json, "README.md");
+    for command in [
+        "aws iam create-role --role-name 'Developer' --path '/team/' --max-session-duration 7200",
+        "aws iam attach-role-policy --role-name 'Mixed' --policy-arn arn:aws:iam::aws:policy/ReadOnlyAccess",
+    ] {
+        assert!(readme.contains(command), "{command}: {readme}");
+    }
+    let comma = changed(|c, _| {
+        let roles = vec![role("a,b", "/", 1, Scope::Full)];
+        c.catalog = Catalog::new(vec![account("a", "222222222222", roles)], None);
+    });
+    let faults = render(&comma, Format::Json, Language::English).unwrap_err();
+    assert!(faults.len() == 1 && faults[0].what.contains("comma"), "{faults:#?}");
 }
 
 #[test]
