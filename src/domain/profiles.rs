@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::account::Target;
+use super::ids::AccountId;
 use super::ini::{self, Content};
 
 /// The line before the block.
@@ -37,6 +38,35 @@ pub fn body(profiles: &[Profile]) -> String {
         )
     };
     format!("{NOTE}\n") + &profiles.iter().map(section).collect::<String>()
+}
+
+/// Profiles for colleagues without sekisho: AWS's own tools ask for the code, once for each profile and hour.
+///
+/// The trust policies that `policy` renders want the user's name as the session's, so it is set. What differs from
+/// person to person is in capitals; nothing of the one who prints it is in it.
+pub fn plain(targets: &[Target], auth: AccountId) -> String {
+    let mut text = "\
+# Profiles that need no sekisho. Replace USER-NAME by your IAM user name and DEVICE-NAME by the name of your MFA device
+# (`aws iam list-mfa-devices`), and have your access key in the profile `default` of ~/.aws/credentials.
+"
+    .to_owned();
+    for (target, name) in targets.iter().zip(names(targets)) {
+        let partition = target.role.partition();
+        text += &format!("[profile {name}]\n");
+        let mut line = |key: &str, value: &str| text += &format!("{key} = {value}\n");
+        line("role_arn", &target.role.to_string());
+        line("source_profile", "default");
+        line("mfa_serial", &format!("arn:{partition}:iam::{auth}:mfa/DEVICE-NAME"));
+        line("role_session_name", "USER-NAME");
+        line("duration_seconds", &target.duration.as_secs().to_string());
+        if let Some(external_id) = &target.session.external_id {
+            line("external_id", &external_id.to_string());
+        }
+        if let Some(region) = &target.region {
+            line("region", &region.to_string());
+        }
+    }
+    text
 }
 
 /// A name for each target: `sekisho-ACCOUNT-ROLE`, in ASCII, all different.

@@ -5,4 +5,5 @@ mod demo;
 mod exec;
 pub mod home;
 mod moto;
+mod policy;
 mod usage;

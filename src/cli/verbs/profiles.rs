@@ -19,6 +19,11 @@ use crate::cli::{diff, prompt};
 
 /// Prints, writes or removes the block; the rest of the file stays byte for byte.
 pub fn run(context: &Context, arguments: &ProfilesArgs) -> Result<Exit, Fault> {
+    if arguments.plain {
+        let text = profiles::plain(&targets(context, arguments), context.config().auth.account);
+        context.out.print(&text);
+        return Ok(Exit::Done);
+    }
     let (credentials, config) = files(context);
     let body =
         if arguments.remove { None } else { Some(profiles::body(&wanted(context, arguments)?)) };
@@ -75,8 +80,8 @@ fn read(path: &Path) -> Result<Vec<u8>, Fault> {
     }
 }
 
-/// The profiles of every target that needs no confirmation, and of the others where they are included.
-fn wanted(context: &Context, arguments: &ProfilesArgs) -> Result<Vec<Profile>, Fault> {
+/// Every target that needs no confirmation, and the others where they are included.
+fn targets(context: &Context, arguments: &ProfilesArgs) -> Vec<Target> {
     let catalog = &context.config().catalog;
     let overrides = Overrides {
         ambient_region: None, // the file outlives this shell
@@ -91,6 +96,12 @@ fn wanted(context: &Context, arguments: &ProfilesArgs) -> Result<Vec<Profile>, F
             "guarded targets left out: {count} (`--include-guarded` includes them)"
         ));
     }
+    open
+}
+
+/// Their profiles.
+fn wanted(context: &Context, arguments: &ProfilesArgs) -> Result<Vec<Profile>, Fault> {
+    let open = targets(context, arguments);
     let command = command(context)?;
     let profile = |(target, name): (&Target, String)| {
         // By id: it needs no quotes, whatever the account is called.

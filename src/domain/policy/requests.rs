@@ -384,148 +384,10 @@ struct Placeholders<'a> {
 
 impl<'a> Placeholders<'a> {
     fn of(inputs: &'a Inputs<'a>) -> Self {
-        let rails = &inputs.guardrails;
-        let arn = |service: &str, region: &str, account: &str| {
-            format!("arn:{}:{service}:{region}:{account}:", inputs.partition.name())
-        };
-        // The role of the most accounts, in the first of them.
-        let most = inputs.roles.iter().map(|role| role.accounts.len()).max();
-        let is_common = |role: &&SwitchRole| Some(role.accounts.len()) == most;
-        let role = inputs.roles.iter().find(is_common).unwrap_or(&inputs.roles[0]);
-        let dev = role.accounts[0].to_string();
-        let other = inputs.accounts.iter().map(ToString::to_string).find(|id| *id != dev);
-        let other_role = role.accounts.iter().map(ToString::to_string).find(|id| *id != dev);
-        let tagging = inputs.roles.iter().find(|role| !role.session_actions.is_empty());
-        let second = inputs.roles.iter().find(|other| {
-            other.name != role.name && other.accounts.iter().any(|id| id.to_string() == dev)
-        });
-        let resource = |role: &SwitchRole| format!("role{}{}", role.path, role.name);
-        let region =
-            rails.regions.first().map_or_else(|| inputs.region.clone(), ToString::to_string);
-        let has = |text: Option<String>, why: &'static str| text.ok_or(why);
-        let first = |list: &[String], why| has(list.first().map(|text| example(text)), why);
-        let second_of = |list: &[String], why| has(list.get(1).map(|text| example(text)), why);
-        let last = inputs.roles.last();
-        let outside = |candidates: &[&str], list: &[String], why: &'static str| {
-            let free = candidates
-                .iter()
-                .find(|candidate| !list.iter().any(|pattern| matches(pattern, candidate)));
-            has(free.filter(|_| !list.is_empty()).map(|text| (*text).to_owned()), why)
-        };
-        let regions: Vec<String> = rails.regions.iter().map(ToString::to_string).collect();
-        let provisioning = rails.exempt_roles.first().map(|pattern| {
-            let example =
-                pattern.replacen("::*:", &format!("::{dev}:"), 1).replace('*', "pipeline");
-            example.replace('?', "x")
-        });
-        let verdict = |allowed: bool| Ok(if allowed { "allow" } else { "deny" }.to_owned());
-        let (no_org, no_regions, no_types) = (
-            "`guardrails.organization` is not set",
-            "`guardrails.regions` is empty",
-            "`guardrails.instance_types` is empty",
-        );
-        let no_models = "`guardrails.allowed_models` is empty";
-        let meanings = BTreeMap::from([
-            ("auth", Ok(arn("iam", "", &inputs.auth_account.to_string()))),
-            ("auth_id", Ok(inputs.auth_account.to_string())),
-            ("dev", Ok(arn("iam", "", &dev))),
-            ("dev_id", Ok(dev.clone())),
-            ("foreign", Ok(arn("iam", "", STRANGER))),
-            ("partition", Ok(inputs.partition.name().to_owned())),
-            ("other", has(other.map(|id| arn("iam", "", &id)), "`accounts` has one account only")),
-            ("other_id", has(other_role.clone(), "every role is in one account only")),
-            (
-                "other_with_role",
-                has(other_role.map(|id| arn("iam", "", &id)), "every role is in one account only"),
-            ),
-            ("last_role", Ok(last.map(resource).unwrap_or_default())),
-            (
-                "last_account",
-                Ok(last
-                    .map(|role| arn("iam", "", &role.accounts[0].to_string()))
-                    .unwrap_or_default()),
-            ),
-            (
-                "second_region",
-                has(regions.get(1).cloned(), "`guardrails.regions` has fewer than two entries"),
-            ),
-            (
-                "second_type",
-                second_of(
-                    &rails.instance_types,
-                    "`guardrails.instance_types` has fewer than two entries",
-                ),
-            ),
-            (
-                "second_model",
-                second_of(
-                    &rails.allowed_models,
-                    "`guardrails.allowed_models` has fewer than two entries",
-                ),
-            ),
-            ("region", Ok(region.clone())),
-            ("ec2", Ok(arn("ec2", &region, &dev))),
-            ("aws", Ok(format!("{}:{}", region, dev))),
-            ("role", Ok(resource(role))),
-            ("role_name", Ok(role.name.clone())),
-            ("second_role", has(second.map(resource), "the account has one role only")),
-            (
-                "tagging",
-                has(
-                    tagging.map(|role| {
-                        format!(
-                            "{}{}",
-                            arn("iam", "", &role.accounts[0].to_string()),
-                            resource(role)
-                        )
-                    }),
-                    "no role has session tags or a source identity",
-                ),
-            ),
-            ("org", has(inputs.organization.as_ref().map(|o| o.id.to_owned()), no_org)),
-            ("exempt", has(provisioning, "`guardrails.exempt_roles` is empty")),
-            ("regions", has(regions.first().cloned(), no_regions)),
-            ("elsewhere", outside(&ELSEWHERE, &regions, no_regions)),
-            ("type", first(&rails.instance_types, no_types)),
-            ("large", outside(&LARGE, &rails.instance_types, no_types)),
-            (
-                "budget",
-                has(
-                    rails.monthly_budget_usd.map(|usd| usd.to_string()),
-                    "`guardrails.monthly_budget_usd` is not set",
-                ),
-            ),
-            ("model", first(&rails.allowed_models, no_models)),
-            (
-                "some_model",
-                Ok(rails
-                    .allowed_models
-                    .first()
-                    .map_or_else(|| "amazon.nova-lite-v1:0".into(), |pattern| example(pattern))),
-            ),
-            ("other_model", outside(&MODELS, &rails.allowed_models, no_models)),
-            ("product", first(&rails.allowed_products, "`guardrails.allowed_products` is empty")),
-            (
-                "partner",
-                has(
-                    rails.trusted_accounts.first().map(|id| arn("iam", "", &id.to_string())),
-                    "`guardrails.trusted_accounts` is empty",
-                ),
-            ),
-            (
-                "issuer",
-                first(&inputs.web_issuers, "`guardrails.trusted_issuers` has no web identity"),
-            ),
-            (
-                "saml_issuer",
-                first(&inputs.saml_issuers, "`guardrails.trusted_issuers` has no SAML"),
-            ),
-            ("if_smtp", verdict(rails.allow_ses_smtp)),
-            (
-                "if_agreements",
-                verdict(rails.allowed_models.is_empty() || !rails.allowed_products.is_empty()),
-            ),
-        ]);
+        let regions = &inputs.guardrails.regions;
+        let region = regions.first().map_or_else(|| inputs.region.clone(), ToString::to_string);
+        let mut meanings = BTreeMap::from(places(inputs, &region));
+        meanings.extend(listed(inputs));
         Self { inputs, meanings, region }
     }
 
@@ -610,6 +472,109 @@ impl<'a> Placeholders<'a> {
             }
         }
     }
+}
+
+/// Accounts, roles and regions.
+fn places(inputs: &Inputs<'_>, region: &str) -> [(&'static str, Meaning); 20] {
+    let arn = |service: &str, region: &str, account: &str| {
+        format!("arn:{}:{service}:{region}:{account}:", inputs.partition.name())
+    };
+    let iam = |account: String| arn("iam", "", &account);
+    let resource = |role: &SwitchRole| format!("role{}{}", role.path, role.name);
+    let first_of = |role: &SwitchRole| role.accounts[0].to_string();
+    // The role of the most accounts, in the first of them.
+    let most = inputs.roles.iter().map(|role| role.accounts.len()).max();
+    let is_common = |role: &&SwitchRole| Some(role.accounts.len()) == most;
+    let role = inputs.roles.iter().find(is_common).unwrap_or(&inputs.roles[0]);
+    let last = inputs.roles.last().unwrap_or(role);
+    let dev = first_of(role);
+    let other =
+        role.accounts.get(1).map(ToString::to_string).ok_or("every role is in one account only");
+    let tagging = inputs.roles.iter().find(|role| !role.session_actions.is_empty());
+    let second = inputs.roles.iter().find(|other| {
+        other.name != role.name && other.accounts.iter().any(|id| id.to_string() == dev)
+    });
+    let exempt = inputs.guardrails.exempt_roles.first().map(|pattern| {
+        let here = pattern.replacen("::*:", &format!("::{dev}:"), 1);
+        here.replace('*', "pipeline").replace('?', "x")
+    });
+    let organization = inputs.organization.map(|organization| organization.id.to_owned());
+    let partner = inputs.guardrails.trusted_accounts.first().map(|id| iam(id.to_string()));
+    [
+        ("auth", Ok(iam(inputs.auth_account.to_string()))),
+        ("auth_id", Ok(inputs.auth_account.to_string())),
+        ("dev", Ok(iam(dev.clone()))),
+        ("dev_id", Ok(dev.clone())),
+        ("other_id", other.clone()),
+        ("other_with_role", other.map(iam)),
+        ("foreign", Ok(iam(STRANGER.into()))),
+        ("partner", partner.ok_or("`guardrails.trusted_accounts` is empty")),
+        ("partition", Ok(inputs.partition.name().to_owned())),
+        ("region", Ok(region.to_owned())),
+        ("ec2", Ok(arn("ec2", region, &dev))),
+        ("aws", Ok(format!("{region}:{dev}"))),
+        ("role", Ok(resource(role))),
+        ("role_name", Ok(role.name.clone())),
+        ("second_role", second.map(resource).ok_or("the account has one role only")),
+        ("last_role", Ok(resource(last))),
+        ("last_account", Ok(iam(first_of(last)))),
+        (
+            "tagging",
+            tagging
+                .map(|role| iam(first_of(role)) + &resource(role))
+                .ok_or("no role has session tags or a source identity"),
+        ),
+        ("org", organization.ok_or("`guardrails.organization` is not set")),
+        ("exempt", exempt.ok_or("`guardrails.exempt_roles` is empty")),
+    ]
+}
+
+/// What the lists of the guardrails allow, and what they do not.
+fn listed(inputs: &Inputs<'_>) -> [(&'static str, Meaning); 16] {
+    let rails = &inputs.guardrails;
+    let regions: Vec<String> = rails.regions.iter().map(ToString::to_string).collect();
+    let (no_regions, no_types, no_models) = (
+        "`guardrails.regions` is empty",
+        "`guardrails.instance_types` is empty",
+        "`guardrails.allowed_models` is empty",
+    );
+    let first = |list: &[String], why| list.first().map(|text| example(text)).ok_or(why);
+    let second = |list: &[String], why| list.get(1).map(|text| example(text)).ok_or(why);
+    let outside = |candidates: &[&str], list: &[String], why| {
+        let is_free = |candidate: &&&str| !list.iter().any(|pattern| matches(pattern, candidate));
+        let free = candidates.iter().find(is_free).filter(|_| !list.is_empty());
+        free.map(|text| (*text).to_owned()).ok_or(why)
+    };
+    let verdict = |allowed: bool| Ok(if allowed { "allow" } else { "deny" }.to_owned());
+    let budget = rails.monthly_budget_usd.map(|usd| usd.to_string());
+    let own_model = first(&rails.allowed_models, no_models);
+    [
+        ("regions", first(&regions, no_regions)),
+        ("second_region", second(&regions, "`guardrails.regions` has fewer than two entries")),
+        ("elsewhere", outside(&ELSEWHERE, &regions, no_regions)),
+        ("type", first(&rails.instance_types, no_types)),
+        (
+            "second_type",
+            second(&rails.instance_types, "`guardrails.instance_types` has fewer than two entries"),
+        ),
+        ("large", outside(&LARGE, &rails.instance_types, no_types)),
+        ("budget", budget.ok_or("`guardrails.monthly_budget_usd` is not set")),
+        ("some_model", own_model.clone().or_else(|_| Ok("amazon.nova-lite-v1:0".into()))),
+        ("model", own_model),
+        (
+            "second_model",
+            second(&rails.allowed_models, "`guardrails.allowed_models` has fewer than two entries"),
+        ),
+        ("other_model", outside(&MODELS, &rails.allowed_models, no_models)),
+        ("product", first(&rails.allowed_products, "`guardrails.allowed_products` is empty")),
+        ("issuer", first(&inputs.web_issuers, "`guardrails.trusted_issuers` has no web identity")),
+        ("saml_issuer", first(&inputs.saml_issuers, "`guardrails.trusted_issuers` has no SAML")),
+        ("if_smtp", verdict(rails.allow_ses_smtp)),
+        (
+            "if_agreements",
+            verdict(rails.allowed_models.is_empty() || !rails.allowed_products.is_empty()),
+        ),
+    ]
 }
 
 /// An account outside every organisation.

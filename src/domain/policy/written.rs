@@ -30,7 +30,7 @@ pub fn written(
         match read {
             Ok(documents) => found.extend(documents),
             Err(why) => {
-                faults.push(Fault::new(Exit::Usage, format!("{file} cannot be read")).because(why))
+                faults.push(Fault::new(Exit::Usage, format!("{file} cannot be read")).because(why));
             }
         }
     }

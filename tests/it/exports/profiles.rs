@@ -146,3 +146,11 @@ fn a_damaged_block_is_left_alone_and_a_link_is_written_through() {
     assert!(link.is_symlink());
     assert!(stage.read("dotfiles/aws").starts_with(b"[default]\n# >>> sekisho"));
 }
+
+#[test]
+fn colleagues_without_sekisho_get_profiles_that_ask_for_a_code() {
+    let stage = Stage::new();
+    let printed = stage.run(&["profiles", "--plain"]);
+    insta::assert_snapshot!(printed.shown(&stage), @"");
+    assert_ne!(stage.run(&["profiles", "--plain", "--write"]).code, 0, "it is only printed");
+}

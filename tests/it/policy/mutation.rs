@@ -80,6 +80,14 @@ fn alone(statement: &Value) -> emulator::Document {
     emulator::Document::parse_any_key(&policy.to_string()).unwrap()
 }
 
+/// A statement, with the places (document, statement) where it stands: trust policies are one family, made from one
+/// template.
+struct Family {
+    name: String,
+    statement: Value,
+    places: Vec<(usize, usize)>,
+}
+
 /// Survivors that are no gap of the table, by the end of their name.
 const EXPLAINED: [(&str, &str); 0] = [];
 
@@ -88,8 +96,7 @@ fn a_row_notices_every_statement_and_nearly_everything_in_them() {
     let config = config();
     let documents = attached(&config);
     let rows = requests(&config).unwrap().rows;
-    // Statements, each with the places where it stands: trust policies are one family, made from one template.
-    let mut families: Vec<(String, Value, Vec<(usize, usize)>)> = Vec::new();
+    let mut families: Vec<Family> = Vec::new();
     let mut statements: Vec<Vec<emulator::Document>> = Vec::new();
     for (at, attached) in documents.iter().enumerate() {
         let policy: Value = serde_json::from_str(&attached.document.text).unwrap();
@@ -102,9 +109,13 @@ fn a_row_notices_every_statement_and_nearly_everything_in_them() {
                 _ => &attached.document.file,
             };
             let name = format!("{file} {sid}");
-            match families.iter_mut().find(|(known, ..)| *known == name) {
-                Some((.., places)) => places.push((at, i)),
-                None => families.push((name, statement.clone(), vec![(at, i)])),
+            match families.iter_mut().find(|family| family.name == name) {
+                Some(family) => family.places.push((at, i)),
+                None => families.push(Family {
+                    name,
+                    statement: statement.clone(),
+                    places: vec![(at, i)],
+                }),
             }
         }
     }
@@ -145,7 +156,7 @@ fn a_row_notices_every_statement_and_nearly_everything_in_them() {
         differs && !holds(rows[row].wanted, asked[row].conclude(&now).outcome)
     };
     let mut score: Vec<(Part, String, bool)> = Vec::new();
-    for (name, statement, places) in &families {
+    for Family { name, statement, places } in &families {
         for mutant in mutants(statement) {
             // The same part of each statement of the family.
             let changed: Vec<Option<emulator::Document>> = places
