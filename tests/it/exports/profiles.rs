@@ -151,6 +151,25 @@ fn a_damaged_block_is_left_alone_and_a_link_is_written_through() {
 fn colleagues_without_sekisho_get_profiles_that_ask_for_a_code() {
     let stage = Stage::new();
     let printed = stage.run(&["profiles", "--plain"]);
-    insta::assert_snapshot!(printed.shown(&stage), @"");
+    insta::assert_snapshot!(printed.shown(&stage), @r"
+    # Profiles that need no sekisho. Replace USER-NAME by your IAM user name and DEVICE-NAME by the name of your MFA device
+    # (`aws iam list-mfa-devices`), and have your access key in the profile `default` of ~/.aws/credentials.
+    [profile sekisho-dev-developer]
+    role_arn = arn:aws:iam::222222222222:role/dev/Developer
+    source_profile = default
+    mfa_serial = arn:aws:iam::111111111111:mfa/DEVICE-NAME
+    role_session_name = USER-NAME
+    duration_seconds = 3600
+    region = eu-west-1
+    [profile sekisho-dev-reader]
+    role_arn = arn:aws:iam::222222222222:role/dev/Reader
+    source_profile = default
+    mfa_serial = arn:aws:iam::111111111111:mfa/DEVICE-NAME
+    role_session_name = USER-NAME
+    duration_seconds = 7200
+    region = us-west-2
+    exit 0
+    sekisho: guarded targets left out: 1 (`--include-guarded` includes them)
+    ");
     assert_ne!(stage.run(&["profiles", "--plain", "--write"]).code, 0, "it is only printed");
 }

@@ -60,7 +60,10 @@ fn a_check_holds_on_what_was_written_and_names_what_an_edit_opened() {
         home.run(&["policy", "--check", home.path().join("json").to_str().unwrap()]).unwrap();
     assert_eq!(said.code, 1);
     let wrong: Vec<&str> = said.stdout.lines().filter(|line| line.starts_with("WRONG")).collect();
-    assert!(wrong.iter().any(|line| line.contains("devuser bare s3:GetObject")), "{wrong:#?}");
+    assert!(
+        wrong.iter().any(|line| line.contains("devuser bare lambda:InvokeFunction")),
+        "{wrong:#?}"
+    );
     let empty = home.run(&["policy", "--check", "/nowhere"]).unwrap();
     assert_eq!(empty.code, 2, "{}", empty.stderr);
 }
