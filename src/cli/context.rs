@@ -9,7 +9,7 @@ use crate::domain::account::{Overrides, Target, UnknownTarget};
 use crate::domain::config::{Config, KeySource, StoreChoice};
 use crate::domain::confirmation::Cleared;
 use crate::domain::fault::{Exit, Fault};
-use crate::domain::pass::{NotIssued, Pass, Renew, Terms};
+use crate::domain::pass::{NotIssued, Pass, Renew, Request, Terms};
 use crate::domain::secret::AccessKey;
 use crate::domain::text::{sanitize, shell_quoted};
 use crate::services::aws;
@@ -46,6 +46,8 @@ pub struct Context {
     user: Rc<UserInteraction>,
     /// The config's file and everything else it was read from.
     read_from: ReadFrom,
+    /// The files that a profile's key is read from, as they were before.
+    key_files: Vec<Stamp>,
 }
 
 impl Context {
@@ -79,6 +81,13 @@ impl Context {
             interaction: Box::new(Rc::clone(&user)),
             clock: Timestamp::now,
         };
+        let key_files = match config.auth.key {
+            KeySource::Profile(_) => {
+                let now = Timestamp::now();
+                aws::profile_files(&paths.home).map(|path| Stamp::of(&path, now)).into()
+            }
+            _ => Vec::new(),
+        };
         let broker = Broker::new(config.auth.clone(), deps);
         let inherited = Inherited::current();
         let context = Self {
@@ -92,6 +101,7 @@ impl Context {
             inherited,
             user,
             read_from,
+            key_files,
         };
         context.preload_demo_key()?;
         Ok(context)
@@ -231,9 +241,52 @@ impl Context {
         mut codes: Codes,
     ) -> Result<Pass, Fault> {
         let terms = Terms { renew, asking: codes.asking() };
-        let pass = prompt::pass(&self.broker, cleared, terms, &mut codes).await?;
+        let issue = async |request: Request| self.issue(name, &request).await;
+        let pass = prompt::pass(&self.broker, cleared, terms, &mut codes, issue).await?;
         self.keep_for_warm_path(name, &pass);
         Ok(pass)
+    }
+
+    /// Gets a pass for the target that `name` was resolved to, if the config still says so: it may have changed since
+    /// it was read, while somebody looked for a code.
+    pub async fn issue(&self, name: &str, request: &Request) -> Result<Pass, NotIssued> {
+        let target = request.target.target();
+        self.check_current(name, target)?;
+        let pass = self.broker.issue(request).await?;
+        self.check_current(name, target)?;
+        Ok(pass)
+    }
+
+    /// Fails where `name` no longer means `target`. Reads the config again only if one of its files changed.
+    fn check_current(&self, name: &str, target: &Target) -> Result<(), Fault> {
+        if self.read_from.is_unchanged() {
+            return Ok(());
+        }
+        let changed = |why: String| {
+            Fault::new(
+                Exit::Usage,
+                format!("nothing was entered: the config has changed under {name}"),
+            )
+            .because(why)
+            .fix("run the command again")
+        };
+        let config = self.world.load(&self.common)?.config;
+        if config.auth != self.config.auth {
+            return Err(changed("`auth` is another".into()));
+        }
+        let row =
+            config.catalog.find(name).map_err(|_| changed(format!("{name} is no longer in it")))?;
+        // What the command line decided stays decided.
+        let decided = Overrides {
+            region: target.region.clone(),
+            ambient_region: None,
+            duration: Some(target.duration),
+            scope: Some(target.session.scope),
+        };
+        match target.change_to(&config.catalog.resolve(row, &decided)) {
+            None => Ok(()),
+            Some(change) => Err(changed(format!("{name} is now {change}"))),
+        }
     }
 
     /// Keeps the answer to a request, so that the same words need no config next time.
@@ -241,8 +294,12 @@ impl Context {
         let Ok(config) = self.world.config_source(&self.common) else {
             return;
         };
+        let stamps: Vec<Stamp> = self.read_from.0.iter().chain(&self.key_files).cloned().collect();
+        if !stamps.iter().all(Stamp::holds) {
+            return; // what was resolved may be out of date
+        }
         let answer = WarmAnswer::new(
-            self.stamps(),
+            stamps,
             pass.target.clone(),
             self.broker.names(&pass.target),
             self.config.shell.prompt_compat,
@@ -254,17 +311,6 @@ impl Context {
             pass.credentials.expires,
             Timestamp::now(),
         );
-    }
-
-    /// Everything the config was read from, and the files of the key, as they are now.
-    fn stamps(&self) -> Vec<Stamp> {
-        let now = Timestamp::now();
-        let read = self.read_from.files.iter().chain(&self.read_from.folders);
-        let profiles = match self.config.auth.key {
-            KeySource::Profile(_) => aws::profile_files(&self.paths.home).into(),
-            _ => Vec::new(),
-        };
-        read.chain(&profiles).map(|path| Stamp::of(path, now)).collect()
     }
 
     /// Gives the broker the key of a demo again, after its secrets were released.

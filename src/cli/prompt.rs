@@ -213,16 +213,17 @@ pub fn offer(question: &str) -> bool {
     Terminal::open().is_some() && confirm(question).is_ok()
 }
 
-/// Gets a pass from the broker, with as many codes as it takes.
+/// Gets a pass by `issue`, with as many codes as it takes.
 pub async fn pass(
     broker: &Broker,
     target: Cleared,
     terms: Terms,
     codes: &mut Codes,
+    issue: impl AsyncFn(Request) -> Result<Pass, NotIssued>,
 ) -> Result<Pass, Fault> {
     let purpose = format!("to open {}", target.target());
     with_codes(broker, &purpose, codes, async |code| {
-        broker.issue(&Request::new(target.clone(), terms).with_code(code)).await
+        issue(Request::new(target.clone(), terms).with_code(code)).await
     })
     .await
 }

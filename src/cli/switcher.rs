@@ -210,7 +210,8 @@ impl Host for SwitcherHost {
         let context = self.context().ok_or_else(not_read)?;
         context.user().attach_tui();
         context.preload_demo_key()?;
-        context.broker().issue(&request).await
+        let name = request.target.target().name();
+        context.issue(&name, &request).await
     }
 
     fn news(&self) -> Option<String> {

@@ -177,6 +177,22 @@ impl Target {
         format!("{}/{}", self.account, self.role.name())
     }
 
+    /// What differs between what was decided before and what is decided now, apart from how it looks. `None` where
+    /// entering `now` is entering the same.
+    pub fn change_to(&self, now: &Self) -> Option<String> {
+        if self.id != now.id {
+            Some(format!("account {}, before it was {}", now.id, self.id))
+        } else if self.role != now.role {
+            Some(format!("{}, before it was {}", now.role, self.role))
+        } else if now.guard > self.guard {
+            Some(format!("{}, guarded by `{}`", now.role, now.guard.name()))
+        } else if self.session != now.session {
+            Some(format!("{}, with other session options", now.role))
+        } else {
+            None
+        }
+    }
+
     /// The flow that can give such a session.
     pub fn flow(&self) -> Flow {
         Flow::of(self.duration)

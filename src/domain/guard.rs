@@ -16,3 +16,14 @@ pub enum Guard {
     /// The account's name, alias or id must be typed.
     Confirm,
 }
+
+impl Guard {
+    /// The word for it in a config.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Warn => "warn",
+            Self::Confirm => "confirm",
+        }
+    }
+}

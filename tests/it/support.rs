@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::io::Write;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::{Duration, Instant, SystemTime};
 
 use sekisho::services::store::datakey::KeyPlace;
 use sekisho::services::store::vault::Vault;
@@ -57,4 +57,16 @@ pub fn kept_answers(sessions: &Path) -> BTreeSet<(OsString, u64, SystemTime)> {
 pub fn forget_data_key(home: &Path) {
     let sessions = home.join(".local/state/sekisho/sessions");
     let _ = Vault::new(&sessions, KeyPlace::FILE, None).forget_all();
+}
+
+/// Waits until `look` finds something, for a minute at most.
+pub fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let since = Instant::now();
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(since.elapsed() < Duration::from_mins(1), "never: {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
 }

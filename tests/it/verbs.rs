@@ -1,5 +1,6 @@
 //! The real program on its command line: what it prints, how it ends, what its child gets.
 
+mod changes;
 mod config;
 mod demo;
 mod exec;

@@ -90,14 +90,15 @@ pub fn refresh(context: &Context, hook: Option<Hookable>, quiet: bool) -> Result
         .map_err(|_| Fault::new(Exit::NeedsPerson, format!("{name} is guarded")))?;
     let pass = if quiet {
         let terms = Terms { renew: Renew::ByFlow, asking: Asking::Never };
-        match block_on(context.broker().issue(&Request::new(cleared, terms))) {
+        match block_on(context.issue(&name, &Request::new(cleared, terms))) {
             Ok(pass) => pass,
             Err(NotIssued::Code(_) | NotIssued::Passphrase(_)) => return Ok(Exit::NeedsPerson),
             Err(NotIssued::Fault(fault)) => return Ok(fault.exit),
         }
     } else {
         let terms = Terms { renew: Renew::Now, asking: Asking::Allowed };
-        block_on(prompt::pass(context.broker(), cleared, terms, &mut context.codes()))?
+        let issue = async |request: Request| context.issue(&name, &request).await;
+        block_on(prompt::pass(context.broker(), cleared, terms, &mut context.codes(), issue))?
     };
     let environment = context.environment(pass, context.inherited().depth());
     print_code(context.out, &environment, shell)

@@ -139,11 +139,19 @@ impl Assembly<'_> {
         let mut guard = EffectiveGuard::default();
         guard.by(entry.guard.map(|at| (at.value, Provenance::File(at.source))));
         let tags = entry.tags.iter().flat_map(|tags| &tags.value);
-        for tag in tags.chain(&entry.replaced_tags) {
+        for tag in tags.chain(&entry.other_tags) {
             guard.by(self.floors.of(tag));
         }
         let count = wanted.value.len();
-        let made: Vec<_> = wanted.value.into_iter().map(|role| self.role(role)).collect();
+        let made: Vec<_> = wanted
+            .value
+            .into_iter()
+            .map(|role| {
+                let others = entry.role_guards.iter().filter(|(name, _)| *name == role.name);
+                let others: Vec<At<Guard>> = others.map(|(_, guard)| *guard).collect();
+                self.role(role, others)
+            })
+            .collect();
         let (roles, role_origins): (Vec<_>, Vec<_>) = made.into_iter().flatten().unzip();
         if roles.len() < count {
             return None;
@@ -184,7 +192,11 @@ impl Assembly<'_> {
         }
     }
 
-    fn role(&mut self, entry: RoleEntry) -> Option<(Arc<Role>, RoleProvenance)> {
+    fn role(
+        &mut self,
+        entry: RoleEntry,
+        others: Vec<At<Guard>>,
+    ) -> Option<(Arc<Role>, RoleProvenance)> {
         let more = entry.more.map(|more| *more).unwrap_or_default();
         let default = self.default(entry.source.file, |defaults| defaults.duration.as_ref());
         let (duration, duration_origin) = match (more.duration, default) {
@@ -193,7 +205,9 @@ impl Assembly<'_> {
             (None, None) => (Flow::SHARED_MAX, Provenance::BuiltIn),
         };
         let mut guard = EffectiveGuard::default();
-        guard.by(more.guard.map(|at| (at.value, Provenance::File(at.source))));
+        for at in more.guard.into_iter().chain(others) {
+            guard.by(Some((at.value, Provenance::File(at.source))));
+        }
         guard.by(self.floors.of(entry.name.as_str()));
         let mut session = more.session;
         if let Some(policy) = more.policy {

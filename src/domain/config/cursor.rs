@@ -85,6 +85,11 @@ impl<'t> Document<'t> {
         }
     }
 
+    /// Whether the file was not read to its end.
+    pub(super) fn is_cut_short(&self) -> bool {
+        self.cut_short.get()
+    }
+
     /// Whether so much is wrong that the rest need not be read.
     pub(super) fn is_full(&self) -> bool {
         self.diagnostics.borrow().len() >= MAX_DIAGNOSTICS
@@ -140,7 +145,9 @@ impl<'c> Cursor<'c> {
     /// The value under a key of the section that was entered.
     pub(super) fn key(self, name: &'static str) -> Self {
         debug_assert!(self.section.key(name).is_some(), "{name} is missing in the schema");
-        let item = self.find(name).filter(|item| !matches!(item.node, Node::Null));
+        let item = self
+            .find(name)
+            .filter(|item| !matches!(item.node, Node::Null) && self.may_say(self.section, name));
         Self { item, pos: item.map_or(self.pos, |item| item.pos), ..self }
     }
 

@@ -13,7 +13,7 @@ use super::values::{HOUR, MINUTE};
 use super::{At, Diagnostic, Pos};
 use crate::domain::account::Color;
 use crate::domain::guard::Guard;
-use crate::domain::ids::{AccountId, Name, Region};
+use crate::domain::ids::{AccountId, Name, Region, RoleName};
 
 const COLORS: &[&str] = &[
     "black",
@@ -44,8 +44,10 @@ pub(super) struct Entry {
     pub(super) color: Option<At<Color>>,
     pub(super) guard: Option<At<Guard>>,
     pub(super) tags: Option<At<Vec<Arc<str>>>>,
-    /// Tags that an overlay replaced: `min_guard` still applies to them.
-    pub(super) replaced_tags: Vec<Arc<str>>,
+    /// Tags that other files give the account and that are not shown: `min_guard` still knows them.
+    pub(super) other_tags: Vec<Arc<str>>,
+    /// Guards that other files put before its roles.
+    pub(super) role_guards: Vec<(RoleName, At<Guard>)>,
     pub(super) note: Option<At<String>>,
     pub(super) hide: bool,
 }
@@ -80,8 +82,19 @@ impl IncludedFile {
         let document = Document::new(path, number, text);
         let (top, entries) = read_entries(&document, text);
         let defaults = defaults(document.top(&top));
-        let (diagnostics, _) = document.close();
+        let is_accounts_file = is_accounts_file(&top, document.is_cut_short());
+        let (mut diagnostics, _) = document.close();
+        if !is_accounts_file {
+            // It may be anything that somebody linked there, and diagnostics quote what they are about.
+            let what = "this is no file of accounts: it has neither `accounts` nor `defaults`";
+            diagnostics = vec![Diagnostic::new(path, Pos::default(), what, None)];
+        }
         Self(Listed { path: path.to_owned(), defaults, entries, diagnostics })
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.0.path
     }
 
     /// How many accounts are in it.
@@ -98,6 +111,18 @@ impl IncludedFile {
     pub fn complain(&mut self, what: &str, fix: Option<&str>) {
         let diagnostic = Diagnostic::new(&self.0.path, Pos::default(), what, fix);
         self.0.diagnostics.push(diagnostic);
+    }
+}
+
+/// Whether a file's top mapping has a key that an included file is for; an empty file does no harm.
+fn is_accounts_file(top: &Item, is_cut_short: bool) -> bool {
+    match &top.node {
+        Node::Null => !is_cut_short,
+        Node::Map(pairs) => (pairs.is_empty() && !is_cut_short)
+                || pairs.iter().any(|(key, _)| {
+            matches!(&key.node, Node::Text(name) if name == "accounts" || name == "defaults")
+        }),
+        Node::Bare | Node::Text(_) | Node::List(_) => false,
     }
 }
 
@@ -149,7 +174,8 @@ fn entry(element: Cursor<'_>) -> Option<Entry> {
             color: account.key("color").at(|it| it.one_of(COLORS)),
             guard: account.key("guard").at(Cursor::guard),
             tags: account.key("tags").at(|it| it.list(Cursor::tag)),
-            replaced_tags: Vec::new(),
+            other_tags: Vec::new(),
+            role_guards: Vec::new(),
             note: account.key("note").at(Cursor::line),
             hide: account.key("hide").flag().unwrap_or_default(),
             // Last: without an id there is no entry, but the faults above are noted.

@@ -7,7 +7,7 @@ use super::entry::Entry;
 use super::role::RoleEntry;
 use super::{At, SourceRef};
 use crate::domain::guard::Guard;
-use crate::domain::ids::{AccountId, Name};
+use crate::domain::ids::{AccountId, Name, RoleName};
 use crate::domain::text::fold;
 
 /// Every account once: the main file's own, then each included file's with the main file's overlay.
@@ -28,22 +28,29 @@ pub(super) fn joined(
         by_id.insert(id, (own.len(), source));
         own.push(Some(entry));
     }
-    let mut rest = Vec::new();
-    let mut seen: HashMap<AccountId, SourceRef> = HashMap::new();
+    let mut rest: Vec<Entry> = Vec::new();
+    let mut seen: HashMap<AccountId, usize> = HashMap::new();
     for entry in included {
         let At { value: id, source } = entry.id;
-        if let Some(first) = seen.get(&id) {
+        if let Some(first) = seen.get(&id).and_then(|position| rest.get_mut(*position)) {
             let what =
-                format!("the account {id} is already listed in {}", diagnostics.place(*first));
-            diagnostics.fault(source, what, Some("keep one of them"));
+                format!("the account {id} is already listed in {}", diagnostics.place(first.id.source));
+            let fix = "keep one of them; until then the stricter guard holds";
+            diagnostics.fault(source, what, Some(fix));
+            first.restrict_by(entry);
             continue;
         }
-        seen.insert(id, source);
-        rest.push(match by_id.get(&id).and_then(|(i, _)| own[*i].take()) {
+        seen.insert(id, rest.len());
+        rest.push(entry);
+    }
+    let rest = rest.into_iter().map(|entry| match by_id.get(&entry.id.value) {
+        Some((i, _)) => match own[*i].take() {
             Some(overlay) => overlay.over(entry),
             None => entry,
-        });
-    }
+        },
+        None => entry,
+    });
+    let mut rest: Vec<Entry> = rest.collect();
     let mut all: Vec<Entry> = own.into_iter().flatten().collect();
     all.append(&mut rest);
     all.retain(|entry| !entry.hide);
@@ -123,37 +130,53 @@ impl Entry {
 
     /// The main file's entry laid over an included one of the same id: the main file wins, but no
     /// guard gets looser.
-    fn over(self, under: Self) -> Self {
-        let roles = match (self.roles, under.roles) {
-            (Some(mut roles), Some(below)) => {
-                for role in &mut roles.value {
-                    let same = below.value.iter().find(|other| other.name == role.name);
-                    if let Some(guard) = same.and_then(RoleEntry::guard) {
-                        role.guard_at_least(guard);
-                    }
-                }
-                Some(roles)
+    fn over(self, mut under: Self) -> Self {
+        let mut role_guards = std::mem::take(&mut under.role_guards);
+        role_guards.extend(guards_of(under.roles.as_ref()));
+        let mut other_tags = std::mem::take(&mut under.other_tags);
+        let tags = match (self.tags, under.tags) {
+            (Some(own), below) => {
+                other_tags.extend(below.into_iter().flat_map(|at| at.value));
+                Some(own)
             }
-            (own, below) => own.or(below),
-        };
-        let (tags, replaced) = match (self.tags, under.tags) {
-            (Some(own), below) => (Some(own), below.map(|at| at.value).unwrap_or_default()),
-            (None, below) => (below, Vec::new()),
+            (None, below) => below,
         };
         Self {
             id: under.id,
             name: self.name.or(under.name),
             aliases: self.aliases.or(under.aliases),
-            roles,
+            roles: self.roles.or(under.roles),
             region: self.region.or(under.region),
             color: self.color.or(under.color),
             guard: stricter(self.guard, under.guard),
             tags,
-            replaced_tags: replaced,
+            other_tags,
+            role_guards,
             note: self.note.or(under.note),
             hide: self.hide,
         }
     }
+
+    /// Another included file has the same account: this entry stays, but no guard is lost with the other, neither
+    /// one of its own nor one that its tags have by `min_guard`.
+    fn restrict_by(&mut self, other: Self) {
+        // A file hides what is its own, never what another one guards.
+        let guards = other.guard.is_some()
+            || other.tags.is_some()
+            || guards_of(other.roles.as_ref()).next().is_some();
+        self.hide &= other.hide || !guards;
+        self.guard = stricter(self.guard, other.guard);
+        self.role_guards.extend(guards_of(other.roles.as_ref()));
+        self.other_tags.extend(other.tags.into_iter().flat_map(|at| at.value));
+    }
+}
+
+/// The guards that roles have of their own.
+fn guards_of(roles: Option<&At<Vec<RoleEntry>>>) -> impl Iterator<Item = (RoleName, At<Guard>)> {
+    roles
+        .into_iter()
+        .flat_map(|at| &at.value)
+        .filter_map(|role| Some((role.name.clone(), role.more.as_ref()?.guard?)))
 }
 
 /// The stricter of two guards, the first where they are equal.
@@ -161,16 +184,5 @@ fn stricter(one: Option<At<Guard>>, other: Option<At<Guard>>) -> Option<At<Guard
     match (one, other) {
         (Some(one), Some(other)) if other.value > one.value => Some(other),
         (one, other) => one.or(other),
-    }
-}
-
-impl RoleEntry {
-    fn guard(&self) -> Option<At<Guard>> {
-        self.more.as_ref()?.guard
-    }
-
-    fn guard_at_least(&mut self, guard: At<Guard>) {
-        let more = self.more.get_or_insert_default();
-        more.guard = stricter(more.guard, Some(guard));
     }
 }

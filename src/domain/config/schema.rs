@@ -69,7 +69,9 @@ impl Section {
             // `version` is harmless, and often copied.
             Self::Top => !["version", "defaults", "accounts"].contains(&key),
             Self::Auth | Self::Device | Self::Guardrails => true,
-            Self::Defaults | Self::Account | Self::Role => false,
+            // Included files decide where people go, not who they are there.
+            Self::Role => ["tags", "source_identity"].contains(&key),
+            Self::Defaults | Self::Account => false,
         }
     }
 

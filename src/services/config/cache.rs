@@ -5,7 +5,6 @@
 
 use std::path::{Path, PathBuf};
 
-use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -37,8 +36,7 @@ pub struct LoadedConfig {
 struct Header {
     version: String,
     config: PathBuf,
-    files: Vec<Stamp>,
-    folders: Vec<Stamp>,
+    read_from: Vec<Stamp>,
     warnings: Vec<String>,
 }
 
@@ -52,12 +50,7 @@ pub fn load(path: &Path, paths: &Paths) -> Result<LoadedConfig, Fault> {
     let warnings =
         loaded.warnings.iter().map(|diagnostic| sanitize(&diagnostic.to_string())).collect();
     let understood = LoadedConfig { config: loaded.config, warnings, read_from };
-    let size: u64 = understood
-        .read_from
-        .files
-        .iter()
-        .filter_map(|file| Some(file.metadata().ok()?.len()))
-        .sum();
+    let size: u64 = understood.read_from.0.iter().map(Stamp::size).sum();
     if size >= WORTH_IT {
         // Without it the next start parses again: no harm done.
         let _ = keep(&name, path, paths, &understood);
@@ -72,26 +65,22 @@ fn cached(name: &str, path: &Path, paths: &Paths) -> Option<LoadedConfig> {
     let header: Header = serde_json::from_slice(header).ok()?;
     let holds = header.version == env!("CARGO_PKG_VERSION")
         && header.config == path
-        && header.files.iter().chain(&header.folders).all(Stamp::holds);
+        && header.read_from.iter().all(Stamp::holds);
     if !holds {
         return None;
     }
-    let paths_of = |stamps: &[Stamp]| stamps.iter().map(|stamp| stamp.path().to_owned()).collect();
     Some(LoadedConfig {
         config: serde_json::from_slice(body).ok()?,
-        read_from: ReadFrom { files: paths_of(&header.files), folders: paths_of(&header.folders) },
+        read_from: ReadFrom(header.read_from),
         warnings: header.warnings,
     })
 }
 
 fn keep(name: &str, path: &Path, paths: &Paths, understood: &LoadedConfig) -> Option<()> {
-    let now = Timestamp::now();
-    let stamp = |paths: &[PathBuf]| paths.iter().map(|path| Stamp::of(path, now)).collect();
     let header = Header {
         version: env!("CARGO_PKG_VERSION").into(),
         config: path.to_owned(),
-        files: stamp(&understood.read_from.files),
-        folders: stamp(&understood.read_from.folders),
+        read_from: understood.read_from.0.clone(),
         warnings: understood.warnings.clone(),
     };
     let mut bytes = serde_json::to_vec(&header).ok()?;

@@ -4,13 +4,16 @@ use std::collections::{HashMap, HashSet};
 use std::ffi::OsString;
 use std::fs::{File, Permissions};
 use std::io::{ErrorKind, Read as _};
+use std::iter;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Component, Path, PathBuf};
 
+use jiff::Timestamp;
 use rustix::fs::OFlags;
 
 use super::access::{self, Access};
 use super::glob::{self, Expanded};
+use super::stamps::Stamp;
 use crate::domain::config::{
     Diagnostic, IncludedFile, Loaded, MAX_ACCOUNTS, MainFile, Pos, Strictness, assemble,
 };
@@ -24,13 +27,23 @@ const MAX_POLICY: u64 = 64 << 10;
 /// The most files one config includes.
 const MAX_INCLUDES: usize = 1_000;
 
-/// Everything a config was read from. While none of it changes, the config is the same.
+/// Everything a config was read from, each stamped before it was read. While none of it changes, the config is the
+/// same.
+///
+/// The main file first, then the included ones, the folders that wildcards were matched in, the files that were looked
+/// for there and are missing, and session policies.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct ReadFrom {
-    /// The main file first, then what it includes, then session policies.
-    pub files: Vec<PathBuf>,
-    /// The folders that globs looked into.
-    pub folders: Vec<PathBuf>,
+pub struct ReadFrom(pub Vec<Stamp>);
+
+impl ReadFrom {
+    fn stamp(&mut self, path: &Path) {
+        self.0.push(Stamp::of(path, Timestamp::now()));
+    }
+
+    /// Whether no change is seen in any of it.
+    pub fn is_unchanged(&self) -> bool {
+        self.0.iter().all(Stamp::is_unchanged)
+    }
 }
 
 /// Where the config is: `--config`, `$SEKISHO_CONFIG`, else `sekisho/config.yaml` in the XDG config folder.
@@ -66,6 +79,8 @@ pub fn load(
     home: Option<&Path>,
     strictness: Strictness,
 ) -> Result<(Loaded, ReadFrom), Fault> {
+    let mut from = ReadFrom::default();
+    from.stamp(path);
     let read = read(path, MAX_CONFIG).map_err(|unread| unread.fault(path))?;
     let mut main = MainFile::parse(path, &read.text);
     match read.access {
@@ -73,16 +88,21 @@ pub fn load(
         Access::Shared(who) => main.complain(Pos::default(), &shared(who), Some(&chmod(path))),
         Access::Unknown => main.warn(Pos::default(), access::NO_MODES, None),
     }
-    let mut from = ReadFrom { files: vec![path.to_owned()], folders: Vec::new() };
     let includes = include(&mut main, read.identity, home, &mut from);
-    let named: Vec<PathBuf> = from.files.clone();
+    let named: Vec<PathBuf> = iter::once(path)
+        .chain(includes.iter().map(IncludedFile::path))
+        .map(Path::to_owned)
+        .collect();
     let mut policies: HashMap<PathBuf, Result<String, String>> = HashMap::new();
     let loaded = assemble(main, includes, strictness, &mut |file, name| {
         let (path, may_leave) = (&named[file as usize], file == 0);
         let policy = policy_path(path, name, home, may_leave)?;
-        policies.entry(policy).or_insert_with_key(|policy| read_policy(policy, may_leave)).clone()
+        let read = |policy: &PathBuf| {
+            from.stamp(policy);
+            read_policy(policy, may_leave)
+        };
+        policies.entry(policy).or_insert_with_key(read).clone()
     });
-    from.files.extend(policies.into_keys());
     match loaded {
         Ok(loaded) => Ok((loaded, from)),
         Err(diagnostics) => Err(Diagnostic::fault(&diagnostics)),
@@ -245,7 +265,7 @@ fn include(
         accounts: MAX_ACCOUNTS,
     };
     for (pattern, pos) in patterns {
-        match glob::expand(&pattern, &base, home) {
+        match glob::expand(&pattern, &base, home, Timestamp::now()) {
             Ok(expanded) => includes.pattern(&pattern, pos, expanded),
             Err(why) => {
                 let what = format!("`{pattern}` cannot be included: {why}");
@@ -258,7 +278,8 @@ fn include(
 
 impl Includes<'_> {
     fn pattern(&mut self, pattern: &str, pos: Pos, expanded: Expanded) {
-        self.from.folders.extend(expanded.folders);
+        self.from.0.extend(expanded.stamps);
+        let inside = expanded.folder.map(|folder| folder.canonicalize().unwrap_or(folder));
         if expanded.files.is_empty() {
             let what = format!("`{pattern}` matches no file");
             self.main.warn(pos, &what, None);
@@ -269,17 +290,27 @@ impl Includes<'_> {
                 self.main.warn(pos, &what, None);
                 return;
             }
+            // A file named in full may be a link to anywhere: its name was the person's choice.
+            if let Some(folder) = &inside
+                && !path.canonicalize().is_ok_and(|real| real.starts_with(folder))
+            {
+                let what = format!("{} is a link that leads out of its folder", path.display());
+                let fix = "name the file itself in `include`, or remove the link";
+                self.main.warn(pos, &what, Some(fix));
+                continue;
+            }
+            self.from.stamp(&path);
             let (what, mistake) = match read(&path, self.bytes) {
                 Ok(content) if self.seen.insert(content.identity) => {
                     self.parse(&path, &content);
                     continue;
                 }
                 // A glob may well find the main file; a path that names it is a loop.
-                Ok(content) if content.identity != self.itself || expanded.is_glob => continue,
+                Ok(content) if content.identity != self.itself || inside.is_some() => continue,
                 Ok(_) => (format!("`{pattern}` is the main config file itself"), true),
                 Err(Unread { kind, why }) => {
                     let mistake = matches!(kind, ErrorKind::NotFound | ErrorKind::IsADirectory);
-                    if mistake && expanded.is_glob {
+                    if mistake && inside.is_some() {
                         continue;
                     }
                     (format!("{} cannot be included: {why}", path.display()), mistake)
@@ -301,7 +332,6 @@ impl Includes<'_> {
         }
         self.bytes = self.bytes.saturating_sub(content.text.len() as u64);
         self.accounts = self.accounts.saturating_sub(file.len());
-        self.from.files.push(path.to_owned());
         self.files.push(file);
     }
 }

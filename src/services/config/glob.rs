@@ -2,6 +2,9 @@
 
 use std::path::{Component, Path, PathBuf};
 
+use jiff::Timestamp;
+
+use super::stamps::Stamp;
 use crate::domain::wildcard;
 
 /// The most entries of a folder that a glob looks at.
@@ -12,18 +15,23 @@ const MAX_ENTRIES: usize = 10_000;
 pub(super) struct Expanded {
     /// The files, in order of their names. A plain path stands for itself, there or not.
     pub(super) files: Vec<PathBuf>,
-    /// The folders that were listed.
-    pub(super) folders: Vec<PathBuf>,
-    /// Whether it held a wildcard at all.
-    pub(super) is_glob: bool,
+    /// What decided which files these are, stamped before it was looked at: the folders that were listed, and the
+    /// files that were looked for in them and are not there.
+    pub(super) stamps: Vec<Stamp>,
+    /// The folder in front of the first wildcard; `None` without one.
+    pub(super) folder: Option<PathBuf>,
 }
 
 /// Expands a pattern, relative ones from `base`.
-pub(super) fn expand(pattern: &str, base: &Path, home: Option<&Path>) -> Result<Expanded, String> {
+pub(super) fn expand(
+    pattern: &str,
+    base: &Path,
+    home: Option<&Path>,
+    now: Timestamp,
+) -> Result<Expanded, String> {
     let pattern = base.join(with_home(pattern, home)?);
     let is_wild = |part: &Component<'_>| part.as_os_str().to_string_lossy().contains(['*', '?']);
-    let mut expanded =
-        Expanded { files: vec![PathBuf::new()], folders: Vec::new(), is_glob: false };
+    let mut expanded = Expanded { files: vec![PathBuf::new()], stamps: Vec::new(), folder: None };
     for part in pattern.components() {
         if !is_wild(&part) {
             for path in &mut expanded.files {
@@ -31,17 +39,20 @@ pub(super) fn expand(pattern: &str, base: &Path, home: Option<&Path>) -> Result<
             }
             continue;
         }
-        expanded.is_glob = true;
         let wanted = part.as_os_str().to_string_lossy();
         let folders = std::mem::take(&mut expanded.files);
         for folder in &folders {
+            expanded.stamps.push(Stamp::of(folder, now));
             expanded.files.extend(matching(folder, &wanted));
         }
-        expanded.folders.extend(folders);
+        expanded.folder = expanded.folder.or_else(|| folders.into_iter().next());
     }
-    if expanded.is_glob {
-        // A part without wildcard after one with may lead nowhere.
-        expanded.files.retain(|file| file.is_file());
+    if expanded.folder.is_some() {
+        // A part without wildcard after one with may lead nowhere, yet.
+        let (files, missing) = expanded.files.into_iter().partition(|file| file.is_file());
+        expanded.files = files;
+        let missing: Vec<PathBuf> = missing;
+        expanded.stamps.extend(missing.iter().map(|path| Stamp::of(path, now)));
     }
     Ok(expanded)
 }
@@ -90,12 +101,14 @@ mod tests {
             std::fs::write(path, "").unwrap();
         }
         let found = |pattern: &str| {
-            let expanded = expand(pattern, dir.path(), Some(dir.path())).unwrap();
+            let expanded = expand(pattern, dir.path(), Some(dir.path()), Timestamp::now()).unwrap();
+            let looked_at: Vec<PathBuf> =
+                expanded.stamps.iter().map(|stamp| stamp.path().to_owned()).collect();
             let short = |paths: &[PathBuf]| -> Vec<String> {
                 let parts = paths.iter().map(|p| p.strip_prefix(dir.path()).unwrap());
                 parts.map(|p| p.display().to_string()).collect()
             };
-            (short(&expanded.files), short(&expanded.folders))
+            (short(&expanded.files), short(&looked_at))
         };
         let texts = |texts: &[&str]| texts.iter().map(ToString::to_string).collect::<Vec<_>>();
         assert_eq!(
@@ -103,7 +116,8 @@ mod tests {
             (texts(&["team/a.yaml", "team/b.yaml"]), texts(&["team"]))
         );
         assert_eq!(found("*/a.yaml"), (texts(&["other/a.yaml", "team/a.yaml"]), texts(&[""])));
+        assert_eq!(found("*/b.yaml"), (texts(&["team/b.yaml"]), texts(&["", "other/b.yaml"])));
         assert_eq!(found("gone.yaml"), (texts(&["gone.yaml"]), vec![]));
-        assert!(expand("~you/x", dir.path(), None).is_err());
+        assert!(expand("~you/x", dir.path(), None, Timestamp::now()).is_err());
     }
 }

@@ -15,28 +15,27 @@ const SETTLED: SignedDuration = SignedDuration::from_secs(1);
 pub struct Stamp {
     path: PathBuf,
     state: State,
+    /// Whether it had changed so shortly before that a further change may look the same.
+    is_young: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 enum State {
     /// There was no such file.
     Missing,
-    /// Changed too recently to be recognised: never matches.
-    Unsettled,
     /// Device, inode, size, and the nanoseconds of mtime and ctime.
-    Settled(u64, u64, u64, i128, i128),
+    Found(u64, u64, u64, i128, i128),
 }
 
 impl Stamp {
-    /// Stamps a file or folder, before it is read.
+    /// Stamps a file or folder. This must come before it is read: what changes in between is then seen.
     pub fn of(path: &Path, now: Timestamp) -> Self {
-        let state = match State::look(path) {
-            State::Settled(.., modified, changed) if is_young(modified.max(changed), now) => {
-                State::Unsettled
-            }
-            state => state,
+        let state = State::look(path);
+        let is_young = match state {
+            State::Found(.., modified, changed) => is_young(modified.max(changed), now),
+            State::Missing => false,
         };
-        Self { path: path.to_owned(), state }
+        Self { path: path.to_owned(), state, is_young }
     }
 
     /// The file or folder.
@@ -44,9 +43,22 @@ impl Stamp {
         &self.path
     }
 
-    /// Whether it is still the same.
+    /// How many bytes it had.
+    pub fn size(&self) -> u64 {
+        match self.state {
+            State::Found(_, _, size, ..) => size,
+            State::Missing => 0,
+        }
+    }
+
+    /// Whether it is certainly still the same: what was read from it may be used without reading it again.
     pub fn holds(&self) -> bool {
-        self.state != State::Unsettled && self.state == State::look(&self.path)
+        !self.is_young && self.is_unchanged()
+    }
+
+    /// Whether no change is seen. A second change within the same tick of the file system's clock is not seen.
+    pub fn is_unchanged(&self) -> bool {
+        self.state == State::look(&self.path)
     }
 }
 
@@ -55,7 +67,7 @@ impl State {
         let nanoseconds =
             |seconds: i64, rest: i64| i128::from(seconds) * 1_000_000_000 + i128::from(rest);
         match std::fs::metadata(path) {
-            Ok(m) => Self::Settled(
+            Ok(m) => Self::Found(
                 m.dev(),
                 m.ino(),
                 m.size(),

@@ -38,6 +38,10 @@ impl Folder {
     }
 }
 
+fn paths(from: &ReadFrom) -> Vec<PathBuf> {
+    from.0.iter().map(|stamp| stamp.path().to_owned()).collect()
+}
+
 fn account(name: &str, id: u64) -> String {
     format!("accounts: [{{name: {name}, id: '{id:012}'}}]\n")
 }
@@ -55,10 +59,10 @@ fn includes_and_globs_are_read_once_and_remembered() {
         loaded.config.catalog.accounts().iter().map(|a| a.name.as_str()).collect();
     assert_eq!(names, ["a", "b"]);
     assert_eq!(
-        from.files,
-        ["config.yaml", "team/a.yaml", "team/b.yaml"].map(|name| folder.path(name))
+        paths(&from),
+        ["config.yaml", "team", "team/a.yaml", "team/b.yaml", "team/a.yaml", "none"]
+            .map(|name| folder.path(name))
     );
-    assert_eq!(from.folders, ["team", "none"].map(|name| folder.path(name)));
     assert_eq!(loaded.warnings.len(), 1);
     assert!(loaded.warnings[0].what.contains("matches no file"));
 }
@@ -153,7 +157,7 @@ fn an_included_file_reads_nothing_outside_its_folder() {
     std::fs::write(folder.path("config.yaml"), main).unwrap();
     assert!(policy_is_read(&folder));
     let (_, from) = folder.load().unwrap();
-    assert!(from.files.contains(&folder.path("secret.json")));
+    assert!(paths(&from).contains(&folder.path("secret.json")));
 }
 
 #[test]
@@ -164,7 +168,108 @@ fn a_folder_full_of_files_is_not_read_to_its_end() {
         std::fs::write(folder.path(&format!("team/{n:04}.yaml")), "").unwrap();
     }
     let (loaded, from) = folder.load().unwrap();
-    assert_eq!(from.files.len(), 1_001);
+    assert_eq!(from.0.len(), 1_002);
     let last = loaded.warnings.first().unwrap();
     assert!(last.what.contains("too much is included"), "{last}");
+}
+
+#[test]
+fn includes_with_the_same_account_only_make_it_stricter() {
+    let main = format!("{HEAD}min_guard: {{crown: confirm}}\ninclude: [a.yaml, b.yaml]\n");
+    let entry = |more: &str| format!("accounts:\n  - name: x\n    id: '000000000001'\n{more}");
+    let guards = |first: &str, second: &str| {
+        let folder = Folder::new(&[
+            ("config.yaml", &main),
+            ("a.yaml", &entry(first)),
+            ("b.yaml", &entry(second)),
+        ]);
+        let (loaded, _) = folder.load().unwrap();
+        let warned = loaded.warnings.iter().any(|warning| warning.what.contains("is already in"));
+        assert!(warned, "the second is named: {:?}", loaded.warnings);
+        let accounts = loaded.config.catalog.accounts().iter();
+        accounts.map(|account| account.guard.max(account.roles[0].guard).name()).collect::<Vec<_>>()
+    };
+    let (plain, warn) = ("    roles: [R]\n", "    guard: warn\n");
+    assert_eq!(guards(plain, "    guard: confirm\n"), ["confirm"]);
+    assert_eq!(guards("    guard: confirm\n", warn), ["confirm"]);
+    assert_eq!(guards(plain, "    tags: [crown]\n"), ["confirm"], "min_guard by the other's tag");
+    assert_eq!(guards(plain, "    roles: [{name: R, guard: confirm}]\n"), ["confirm"]);
+    // A role that comes from `defaults` is meant by its name, too.
+    assert_eq!(guards("    note: n\n", "    roles: [{name: R, guard: confirm}]\n"), ["confirm"]);
+    let hide = "    hide: true\n";
+    assert_eq!(guards(hide, warn), ["warn"], "no file hides what another one guards");
+    assert!(guards(hide, plain).is_empty());
+    assert!(guards(hide, "    guard: confirm\n    hide: true\n").is_empty());
+}
+
+#[test]
+fn an_included_file_does_not_decide_who_people_are() {
+    let main = format!("{HEAD}include: [a.yaml]\n");
+    let role = "{name: R, tags: {team: red}, source_identity: mallory, external_id: abc}";
+    let text = format!("accounts: [{{name: x, id: '000000000001', roles: [{role}]}}]\n");
+    let folder = Folder::new(&[("config.yaml", &main), ("a.yaml", &text)]);
+    let (loaded, _) = folder.load().unwrap();
+    let session = &loaded.config.catalog.accounts()[0].roles[0].session;
+    assert!(session.tags.is_empty() && session.source_identity.is_none(), "{session:?}");
+    assert!(session.external_id.is_some(), "it belongs to the role");
+    for key in ["tags", "source_identity"] {
+        let what = format!("an included file cannot say `{key}`; only the main file can");
+        assert!(loaded.warnings.iter().any(|warning| warning.what == what), "{key}");
+    }
+}
+
+#[test]
+fn what_a_wildcard_finds_is_inside_its_folder() {
+    let main = format!("{HEAD}include: [team/*.yaml]\n");
+    let folder = Folder::new(&[
+        ("config.yaml", &main),
+        ("team/a.yaml", &account("a", 1)),
+        ("other/b.yaml", &account("b", 2)),
+        ("shadow", "root:$6$verysecret:19000::::::\n"),
+    ]);
+    symlink(folder.path("other/b.yaml"), folder.path("team/b.yaml")).unwrap();
+    symlink(folder.path("shadow"), folder.path("team/shadow.yaml")).unwrap();
+    symlink(folder.path("team/a.yaml"), folder.path("team/again.yaml")).unwrap();
+    let (loaded, _) = folder.load().unwrap();
+    let names: Vec<&str> =
+        loaded.config.catalog.accounts().iter().map(|a| a.name.as_str()).collect();
+    assert_eq!(names, ["a"]);
+    let told: Vec<String> = loaded.warnings.iter().map(ToString::to_string).collect();
+    assert_eq!(told.iter().filter(|line| line.contains("leads out of its folder")).count(), 2);
+    assert!(!told.concat().contains("verysecret"), "{told:?}");
+}
+
+#[test]
+fn a_file_that_is_named_may_be_a_link_but_what_is_no_accounts_file_is_not_quoted() {
+    let main = format!("{HEAD}include: [b.yaml, s.yaml]\n");
+    for secret in
+        ["root:$6$verysecret:19000::::::\n", "verysecret: {a: 1}\n", "verysecret", "[verysecret"]
+    {
+        let folder = Folder::new(&[
+            ("config.yaml", &main),
+            ("store/b.yaml", &account("b", 2)),
+            ("shadow", secret),
+        ]);
+        symlink(folder.path("store/b.yaml"), folder.path("b.yaml")).unwrap();
+        symlink(folder.path("shadow"), folder.path("s.yaml")).unwrap();
+        let (loaded, _) = folder.load().unwrap();
+        assert_eq!(loaded.config.catalog.accounts().len(), 1);
+        let told: Vec<String> = loaded.warnings.iter().map(ToString::to_string).collect();
+        assert!(told.iter().any(|line| line.contains("no file of accounts")), "{told:?}");
+        assert!(!told.concat().contains("verysecret"), "{told:?}");
+    }
+}
+
+#[test]
+fn a_file_that_a_wildcard_would_find_is_missed_as_long_as_it_is_not_there() {
+    let main = format!("{HEAD}include: [team/*/accounts.yaml]\n");
+    let folder = Folder::new(&[
+        ("config.yaml", &main),
+        ("team/a/accounts.yaml", &account("a", 1)),
+        ("team/b/readme", ""),
+    ]);
+    let (_, from) = folder.load().unwrap();
+    assert!(from.is_unchanged());
+    std::fs::write(folder.path("team/b/accounts.yaml"), account("b", 2)).unwrap();
+    assert!(!from.is_unchanged());
 }
