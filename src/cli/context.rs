@@ -1,6 +1,6 @@
 //! What a verb works with: the config, the store, the broker, put together once.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use jiff::Timestamp;
@@ -117,9 +117,14 @@ impl Context {
         &self.warnings
     }
 
-    /// The files that the config was read from, the main one first.
-    pub fn config_files(&self) -> &[PathBuf] {
-        &self.read_from.files
+    /// The main file of the config; `None` for a demo's built-in one.
+    pub fn config_file(&self) -> Option<&Path> {
+        self.read_from.paths().next()
+    }
+
+    /// Prints what the config's included files complained about.
+    pub fn print_warnings(&self) {
+        self.warnings.iter().for_each(|warning| self.out.warn(warning));
     }
 
     /// What issues passes and sessions.
@@ -224,6 +229,7 @@ impl Context {
 
     /// A pass into a named target: passes its guard, then takes a cached session or asks for a code.
     pub fn pass(&self, name: &str) -> Result<Pass, Fault> {
+        self.print_warnings();
         let cleared = prompt::clear(self.target(name)?, self.common.confirm.as_deref())?;
         let pass = block_on(self.enter(name, cleared, Renew::ByFlow, self.codes()))?;
         for note in &pass.notes {

@@ -53,6 +53,7 @@ fn issue(
 ) -> Result<Pass, Fault> {
     let verb = format!("credential-process {target}");
     let context = Context::open(world.clone(), common, &verb, out)?;
+    context.print_warnings();
     let _away = (!prompt).then(|| context.user().detach());
     let (limit, codes) = if context.common().mfa_code.is_some() {
         (WITHOUT_PROMPT, Codes::Stdin)

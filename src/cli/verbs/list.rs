@@ -50,9 +50,7 @@ pub fn run(context: &Context, arguments: &ListArgs) -> Exit {
         context.out.print(&names(catalog));
         return Exit::Done;
     }
-    for warning in context.warnings() {
-        context.out.warn(warning);
-    }
+    context.print_warnings();
     let rows = match &arguments.filter {
         Some(query) => found(catalog, query),
         None => catalog.rows().collect(),

@@ -58,6 +58,7 @@ struct RoleSession {
 
 /// Shows the active sessions, without prompts or network calls.
 pub fn run(context: &Context, json: bool) -> Exit {
+    context.print_warnings();
     let now = Timestamp::now();
     let status = status(context, now);
     if let Some(warning) = context.broker().vault().take_warning() {

@@ -145,7 +145,7 @@ fn known_accounts(config: &Config) -> KnownAccounts {
 
 /// Names the config that a report was made with.
 fn config_sha256(context: &Context) -> Option<String> {
-    let text = std::fs::read(context.config_files().first()?).ok()?;
+    let text = std::fs::read(context.config_file()?).ok()?;
     Some(crate::services::verify::sha256_hex(&text))
 }
 

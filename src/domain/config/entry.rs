@@ -82,11 +82,11 @@ impl IncludedFile {
         let document = Document::new(path, number, text);
         let (top, entries) = read_entries(&document, text);
         let defaults = defaults(document.top(&top));
-        let is_accounts_file = is_accounts_file(&top, document.is_cut_short());
+        let is_accounts_file = is_accounts_file(&top, text, document.is_cut_short());
         let (mut diagnostics, _) = document.close();
         if !is_accounts_file {
             // It may be anything that somebody linked there, and diagnostics quote what they are about.
-            let what = "this is no file of accounts: it has neither `accounts` nor `defaults`";
+            let what = "this is not an accounts file: it has none of a config's keys";
             diagnostics = vec![Diagnostic::new(path, Pos::default(), what, None)];
         }
         Self(Listed { path: path.to_owned(), defaults, entries, diagnostics })
@@ -114,14 +114,21 @@ impl IncludedFile {
     }
 }
 
-/// Whether a file's top mapping has a key that an included file is for; an empty file does no harm.
-fn is_accounts_file(top: &Item, is_cut_short: bool) -> bool {
+/// Whether a file has a key that a config has; an empty file does no harm. Of a file that cannot be read to its end,
+/// a line that begins like one is enough.
+fn is_accounts_file(top: &Item, text: &str, is_cut_short: bool) -> bool {
+    let is_key = |name: &str| Section::ALL.iter().any(|section| section.key(name).is_some());
     match &top.node {
-        Node::Null => !is_cut_short,
-        Node::Map(pairs) => (pairs.is_empty() && !is_cut_short)
-                || pairs.iter().any(|(key, _)| {
-            matches!(&key.node, Node::Text(name) if name == "accounts" || name == "defaults")
-        }),
+        _ if is_cut_short => {
+            text.lines().any(|line| line.split_once(':').is_some_and(|(name, _)| is_key(name)))
+        }
+        Node::Null => true,
+        Node::Map(pairs) => {
+            pairs.is_empty()
+                || pairs
+                    .iter()
+                    .any(|(key, _)| matches!(&key.node, Node::Text(name) if is_key(name)))
+        }
         Node::Bare | Node::Text(_) | Node::List(_) => false,
     }
 }

@@ -33,8 +33,10 @@ pub(super) fn joined(
     for entry in included {
         let At { value: id, source } = entry.id;
         if let Some(first) = seen.get(&id).and_then(|position| rest.get_mut(*position)) {
-            let what =
-                format!("the account {id} is already listed in {}", diagnostics.place(first.id.source));
+            let what = format!(
+                "the account {id} is already listed in {}",
+                diagnostics.place(first.id.source)
+            );
             let fix = "keep one of them; until then the stricter guard holds";
             diagnostics.fault(source, what, Some(fix));
             first.restrict_by(entry);

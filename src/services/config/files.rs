@@ -40,6 +40,11 @@ impl ReadFrom {
         self.0.push(Stamp::of(path, Timestamp::now()));
     }
 
+    /// The paths, folders and missing files among them.
+    pub fn paths(&self) -> impl Iterator<Item = &Path> {
+        self.0.iter().map(Stamp::path)
+    }
+
     /// Whether no change is seen in any of it.
     pub fn is_unchanged(&self) -> bool {
         self.0.iter().all(Stamp::is_unchanged)

@@ -184,7 +184,8 @@ fn includes_with_the_same_account_only_make_it_stricter() {
             ("b.yaml", &entry(second)),
         ]);
         let (loaded, _) = folder.load().unwrap();
-        let warned = loaded.warnings.iter().any(|warning| warning.what.contains("is already in"));
+        let warned =
+            loaded.warnings.iter().any(|warning| warning.what.contains("is already listed in"));
         assert!(warned, "the second is named: {:?}", loaded.warnings);
         let accounts = loaded.config.catalog.accounts().iter();
         accounts.map(|account| account.guard.max(account.roles[0].guard).name()).collect::<Vec<_>>()
@@ -213,7 +214,7 @@ fn an_included_file_does_not_decide_who_people_are() {
     assert!(session.tags.is_empty() && session.source_identity.is_none(), "{session:?}");
     assert!(session.external_id.is_some(), "it belongs to the role");
     for key in ["tags", "source_identity"] {
-        let what = format!("an included file cannot say `{key}`; only the main file can");
+        let what = format!("`{key}` is not allowed in an included file, only in the main file");
         assert!(loaded.warnings.iter().any(|warning| warning.what == what), "{key}");
     }
 }
@@ -255,7 +256,7 @@ fn a_file_that_is_named_may_be_a_link_but_what_is_no_accounts_file_is_not_quoted
         let (loaded, _) = folder.load().unwrap();
         assert_eq!(loaded.config.catalog.accounts().len(), 1);
         let told: Vec<String> = loaded.warnings.iter().map(ToString::to_string).collect();
-        assert!(told.iter().any(|line| line.contains("no file of accounts")), "{told:?}");
+        assert!(told.iter().any(|line| line.contains("not an accounts file")), "{told:?}");
         assert!(!told.concat().contains("verysecret"), "{told:?}");
     }
 }
