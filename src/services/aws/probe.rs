@@ -160,7 +160,7 @@ impl Prober<'_> {
     /// How far this machine's clock is ahead of AWS's, by the `Date` of any answer of STS; unsigned.
     pub async fn clock(&self) -> Result<SignedDuration, Failure> {
         let (url, _) = self.endpoint_of("sts");
-        let response = self.send(request("GET", &url, &[], "").ok_or_else(garbled)?).await?;
+        let response = self.send(request("GET", &url, &[], "", AGENT).ok_or_else(garbled)?).await?;
         let date = response.headers().get("date").ok_or_else(garbled)?;
         let theirs = jiff::fmt::rfc2822::DateTimeParser::new()
             .parse_timestamp(date)
