@@ -3,7 +3,6 @@
 mod bug;
 
 use std::fs;
-use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Output;
 
@@ -11,7 +10,6 @@ use sekisho::emulator::{FaultInjection, Injection, Times};
 
 use crate::keys::stage::{BINARY, Codes, KEY, Key, PASSPHRASE, SECRET, Stage, until};
 use crate::pty::terminal::Pty;
-use crate::support::program;
 
 /// How every session token begins, the auth sessions' too, which no child ever sees.
 const TOKEN: &str = "IQoJb3JpZ2luX2Vj";
@@ -242,7 +240,7 @@ impl Day {
 #[cfg(target_os = "linux")]
 #[test]
 fn the_process_hides_its_memory_before_it_reads_anything_of_its_own() {
-    let Some(strace) = program("strace") else {
+    let Some(strace) = crate::support::program("strace") else {
         return;
     };
     let stage = Stage::new(Key::Env, Codes::Program);
@@ -268,6 +266,8 @@ fn a_neighbour_of_the_same_user_sees_the_child_and_not_sekisho() {
 
 #[cfg(target_os = "linux")]
 fn neighbours(user: Option<u32>) {
+    use std::os::unix::process::CommandExt;
+
     let stage = Stage::new(Key::Env, Codes::Program);
     if let Some(user) = user {
         let mut chown = std::process::Command::new("chown");

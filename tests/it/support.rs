@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::io::Write;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::{Duration, Instant, SystemTime};
 
 use sekisho::services::store::datakey::KeyPlace;
@@ -35,6 +36,12 @@ pub fn optional(name: &str) -> Option<PathBuf> {
         );
     }
     found
+}
+
+/// Makes a FIFO: by `mkfifo(1)`, because macOS has no `mknodat`.
+pub fn make_fifo(path: &Path) {
+    let status = Command::new("mkfifo").args(["-m", "600"]).arg(path).status().unwrap();
+    assert!(status.success(), "mkfifo: {status}");
 }
 
 /// The answers that a folder of sessions keeps for the warm path. Who reads the config keeps a new one, so a run

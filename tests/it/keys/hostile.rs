@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 
 use super::stage::{Codes, Key, SECRET, Stage, until};
+use crate::support::make_fifo;
 
 const SHOW: &str = "echo $SEKISHO_TARGET in $AWS_ACCOUNT_ID";
 const THEIRS: &str = "not ours to read or write\n";
@@ -65,11 +66,7 @@ impl Harm {
                     Self::Link => symlink(theirs, file).unwrap(),
                     Self::DeadLink => symlink("/nonexistent/place", file).unwrap(),
                     Self::Folder => fs::create_dir(file).unwrap(),
-                    _ => {
-                        let kind = rustix::fs::FileType::Fifo;
-                        let mode = rustix::fs::Mode::from_raw_mode(0o600);
-                        rustix::fs::mknodat(rustix::fs::CWD, file, kind, mode, 0).unwrap();
-                    }
+                    _ => make_fifo(file),
                 }
             }
         }

@@ -6,7 +6,6 @@ use std::process::{Command, Output};
 
 use super::driver::{Errand, SECRET, Task};
 use super::terminal::Pty;
-use crate::support::program;
 
 fn exec(argv: &[&str], home: &Path) -> Output {
     let mut task = Task::new(Path::new("/bin/sh"), home);
@@ -155,7 +154,7 @@ fn the_parent_holds_no_secret_while_the_child_runs() {
     let file = home.path().join("secret");
     std::fs::write(&file, &secret).unwrap();
     for errand in [Errand::Subshell, Errand::Run(vec!["sh".into(), "-c".into(), "cat".into()])] {
-        let Some(bash) = program("bash") else { return };
+        let Some(bash) = crate::support::program("bash") else { return };
         let mut task = Task::new(&bash, home.path());
         task.errand = errand;
         task.secret = Some(file.clone());

@@ -10,7 +10,7 @@ use std::process::Command;
 use sekisho::services::store::files::{Dir, Why, write_through};
 
 use super::{again, again_args, place, root, second, skip};
-use crate::support::program;
+use crate::support::{make_fifo, program};
 
 const OLD: &[u8] = b"old";
 const NEW: &[u8] = b"new and longer";
@@ -189,9 +189,7 @@ fn a_read_only_directory_leaves_the_old_file() {
 fn a_planted_fifo_holds_nobody_up() {
     let (_temp, dir) = place();
     let ours = Dir::create(&dir).unwrap();
-    let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
-    rustix::fs::mknodat(rustix::fs::CWD, dir.join("file"), rustix::fs::FileType::Fifo, mode, 0)
-        .unwrap();
+    make_fifo(&dir.join("file"));
     assert!(matches!(ours.read("file", 100).unwrap_err().why, Why::Link));
     assert!(matches!(ours.lock("file").unwrap_err().why, Why::Link));
 }

@@ -1,5 +1,7 @@
 //! A process that holds secrets shows its memory to nobody of the same user.
 
+#![cfg(target_os = "linux")]
+
 use std::fs;
 use std::os::unix::fs::chown;
 use std::os::unix::process::CommandExt;
@@ -11,7 +13,6 @@ use super::{again, root, second, skip};
 
 const TEST: &str = "store::hygiene::only_the_process_is_hidden_and_not_its_child";
 
-#[cfg(target_os = "linux")]
 #[test]
 fn only_the_process_is_hidden_and_not_its_child() {
     if second().is_none() {

@@ -1,7 +1,6 @@
 //! Which shell to start.
 
 use std::ffi::OsStr;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use rustix::process::{Pid, getppid};
@@ -97,6 +96,8 @@ struct Process {
 
 #[cfg(target_os = "linux")]
 fn look_up(pid: Pid) -> Option<Process> {
+    use std::fs;
+
     let folder = PathBuf::from(format!("/proc/{}", pid.as_raw_nonzero()));
     let status = fs::read_to_string(folder.join("status")).ok()?;
     let parent = status.lines().find_map(|line| line.strip_prefix("PPid:"))?.trim();
