@@ -639,6 +639,16 @@ pub enum KeyVerb {
         #[arg(long)]
         yes: bool,
     },
+    /// Replace a key that has leaked, deactivate it, and print what is left to do
+    #[command(after_help = "Examples:\n  sekisho key leaked\n  sekisho key leaked --lang ja")]
+    Leaked {
+        /// Delete keys without asking
+        #[arg(long)]
+        yes: bool,
+        /// The language of the page
+        #[arg(long, value_enum, default_value_t)]
+        lang: ReportLanguage,
+    },
     /// Remove the key from this machine
     Remove {
         /// Remove without asking

@@ -4,6 +4,7 @@ mod hostile;
 mod import;
 #[cfg(target_os = "linux")]
 mod keychain;
+mod leaked;
 mod prompt;
 mod rotate;
 pub mod stage;

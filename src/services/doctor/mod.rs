@@ -6,6 +6,7 @@
 mod beside;
 mod machine;
 mod online;
+pub mod traces;
 
 use std::collections::BTreeMap;
 

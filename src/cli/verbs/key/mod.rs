@@ -2,6 +2,7 @@
 
 mod add;
 mod import;
+mod leaked;
 mod rotate;
 mod status;
 
@@ -23,6 +24,7 @@ pub fn run(context: &Context, what: &KeyVerb) -> Result<Exit, Fault> {
             import::run(context, profile.as_deref(), *backup, *yes)
         }
         KeyVerb::Rotate { finish, yes } => rotate::run(context, *finish, *yes),
+        KeyVerb::Leaked { yes, lang } => leaked::run(context, *yes, *lang),
         KeyVerb::Remove { yes } => remove(context, *yes),
         KeyVerb::Status { json } => status::run(context, *json),
     }

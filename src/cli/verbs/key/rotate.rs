@@ -26,31 +26,12 @@ const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Rotates the stored key, or goes on with a rotation.
 pub fn run(context: &Context, finish: bool, yes: bool) -> Result<Exit, Fault> {
-    let auth = &context.config().auth;
-    if !is_stored(auth) {
-        return Err(Fault::new(Exit::Usage, "the access key is not in the store")
-            .because(format!("the config takes it from {}", wording::key_source(&auth.key)))
-            .fix("put it there first: `sekisho key add` or `sekisho key import`, and `auth.key: auto`")
-            .fix("or rotate it where it lives"));
-    }
     let key_store = context.key_store();
-    block_on(async {
-        let found = key_store.find(context.interaction()).await.map_err(|error| error.fault())?;
-        let (home, entry) = found.ok_or_else(|| nothing_stored(auth))?;
-        let rotation = Rotation {
-            context,
-            aws: Aws::new(auth)?,
-            key_store: &key_store,
-            home,
-            entry,
-            session: None,
-            codes: context.codes(),
-        };
-        rotation.run(finish, yes).await
-    })
+    block_on(async { Rotation::open(context, &key_store).await?.run(finish, yes).await })
 }
 
-struct Rotation<'a> {
+/// A rotation of the stored key, under way or not.
+pub(super) struct Rotation<'a> {
     context: &'a Context,
     aws: Aws,
     key_store: &'a KeyStore,
@@ -61,52 +42,116 @@ struct Rotation<'a> {
     codes: Codes,
 }
 
-impl Rotation<'_> {
+impl<'a> Rotation<'a> {
+    /// Reads what is stored.
+    pub(super) async fn open(context: &'a Context, key_store: &'a KeyStore) -> Result<Self, Fault> {
+        let auth = &context.config().auth;
+        if !is_stored(auth) {
+            return Err(Fault::new(Exit::Usage, "the access key is not in the store")
+                .because(format!("the config takes it from {}", wording::key_source(&auth.key)))
+                .fix("put it there first: `sekisho key add` or `sekisho key import`, and `auth.key: auto`")
+                .fix("or rotate it where it lives"));
+        }
+        let found = key_store.find(context.interaction()).await.map_err(|error| error.fault())?;
+        let (home, entry) = found.ok_or_else(|| nothing_stored(auth))?;
+        let aws = Aws::new(auth)?;
+        Ok(Self { context, aws, key_store, home, entry, session: None, codes: context.codes() })
+    }
+
+    /// The key in use.
+    pub(super) fn current(&self) -> Option<AccessKeyId> {
+        self.entry.current.as_ref().map(|stored| stored.key.id.clone())
+    }
+
+    /// Whether a key is stored, in use or not.
+    pub(super) fn holds(&self, id: &AccessKeyId) -> bool {
+        self.stored(id).is_some()
+    }
+
+    /// When a stored key was made.
+    pub(super) fn created(&self, id: &AccessKeyId) -> Option<Timestamp> {
+        self.stored(id).map(|stored| stored.created)
+    }
+
+    fn stored(&self, id: &AccessKeyId) -> Option<&StoredKey> {
+        let mut both = self.entry.current.iter().chain(&self.entry.spare);
+        both.find(|stored| stored.key.id == *id)
+    }
+
+    /// The user's name, as AWS knows it.
+    pub(super) async fn user(&self) -> String {
+        let configured = self.context.config().auth.user.as_ref().map(ToString::to_string);
+        if let (None, Some(current)) = (&configured, &self.entry.current) {
+            let caller = self.aws.caller_identity(Signer::Key(&current.key)).await;
+            if let Some(user) = caller.ok().and_then(|caller| caller.user) {
+                return user.to_string();
+            }
+        }
+        configured.unwrap_or_else(|| "USER".into())
+    }
+
+    /// Makes a new key, proves it and deactivates the leaked one, which stays stored until it is deleted.
+    pub(super) async fn replace(&mut self, leaked: &AccessKeyId, yes: bool) -> Result<(), Fault> {
+        loop {
+            match self.next_step().await? {
+                Step::Delete(id) if id == *leaked => return Ok(()),
+                // The old key of an earlier rotation, inactive already, takes the new key's place.
+                Step::Delete(id) => {
+                    self.delete(&id).await?;
+                    self.save(Done::Deleted)?;
+                }
+                // Somebody deleted it.
+                Step::Create if !self.holds(leaked) => return Ok(()),
+                Step::Forget => self.save(Done::Deleted)?,
+                step => self.advance(step, yes).await?,
+            }
+        }
+    }
+
+    /// Waits until AWS refuses a stored key.
+    pub(super) async fn prove_dead(&self, id: &AccessKeyId) -> Result<(), Fault> {
+        let Some(stored) = self.stored(id) else {
+            return Ok(());
+        };
+        let since = Instant::now();
+        loop {
+            match self.aws.caller_identity(Signer::Key(&stored.key)).await {
+                Err(failure) if failure.kind == FailureKind::Unknown => return Ok(()),
+                Err(failure) if since.elapsed() > PATIENCE => {
+                    return Err(failure.fault(Doing::Asking));
+                }
+                Ok(_) if since.elapsed() > PATIENCE => {
+                    return Err(Fault::new(Exit::Fault, format!("AWS still accepts {id}"))
+                        .because(
+                            "it was deactivated, and IAM may take a while to know it everywhere",
+                        )
+                        .fix("run `sekisho key leaked` again in a minute"));
+                }
+                _ => tokio::time::sleep(Duration::from_secs(1)).await,
+            }
+        }
+    }
+
+    async fn next_step(&mut self) -> Result<Step, Fault> {
+        if let (Some(Stage::Deactivated | Stage::ReadyToDelete), Some(old)) =
+            (self.entry.stage, &self.entry.spare)
+        {
+            self.context.broker().forget_key(&old.key.id);
+        }
+        let listed = self.iam(async |aws, signer| aws.access_keys(signer).await).await?;
+        let step = next(&self.entry, &listed).map_err(|hindrance| hindrance.fault())?;
+        self.context.out.debug(&format!("rotation: {step:?}"));
+        Ok(step)
+    }
+
     async fn run(mut self, finish: bool, yes: bool) -> Result<Exit, Fault> {
         let out = self.context.out;
         loop {
-            if let (Some(Stage::Deactivated | Stage::ReadyToDelete), Some(old)) =
-                (self.entry.stage, &self.entry.spare)
-            {
-                self.context.broker().forget_key(&old.key.id);
-            }
-            let listed = self.iam(async |aws, signer| aws.access_keys(signer).await).await?;
-            let step = next(&self.entry, &listed).map_err(|hindrance| hindrance.fault())?;
-            out.debug(&format!("rotation: {step:?}"));
+            let step = self.next_step().await?;
             match step {
                 Step::Create if finish && self.entry.stage.is_none() => {
                     return Err(Fault::new(Exit::Usage, "there is no rotation to finish")
                         .fix("start one: sekisho key rotate"));
-                }
-                Step::Create => self.create().await?,
-                Step::DeleteLost(id) => {
-                    out.info(&format!(
-                        "the last rotation was interrupted while AWS created {id}: its secret is lost"
-                    ));
-                    if !yes {
-                        prompt::confirm(&format!("delete {id} and create another?"))?;
-                    }
-                    self.delete(&id).await?;
-                }
-                Step::ProveNew => {
-                    self.prove(self.entry.spare.as_ref()).await?;
-                    self.save(Done::Proved)?;
-                    let new = self.entry.current.as_ref().map(|new| &new.key.id);
-                    if let Some(new) = new {
-                        out.info(&format!("{new} works and is now the key in use"));
-                    }
-                }
-                Step::Deactivate(id) => {
-                    let call = async |aws: &Aws, signer: Signer<'_>| {
-                        aws.deactivate_access_key(signer, &id).await
-                    };
-                    self.iam(call).await?;
-                    self.save(Done::Deactivated)?;
-                    out.info(&format!("{id} is inactive at AWS; its cached sessions are deleted"));
-                }
-                Step::ReverifyNewKey => {
-                    self.prove(self.entry.current.as_ref()).await?;
-                    self.save(Done::Proved)?;
                 }
                 Step::Delete(id) => {
                     if !finish && !yes && !prompt::offer(&format!("delete the old key {id} now?")) {
@@ -132,14 +177,54 @@ impl Rotation<'_> {
                         return Ok(Exit::Done);
                     }
                 }
-                Step::GoBack => {
-                    self.save(Done::WentBack)?;
-                    out.warn(
-                        "somebody deleted or deactivated the new key: the old one is in use again",
-                    );
-                }
+                step => self.advance(step, yes).await?,
             }
         }
+    }
+
+    /// Does a step that neither ends a rotation nor deletes the old key.
+    async fn advance(&mut self, step: Step, yes: bool) -> Result<(), Fault> {
+        let out = self.context.out;
+        match step {
+            Step::Create => self.create().await?,
+            Step::DeleteLost(id) => {
+                out.info(&format!(
+                    "the last rotation was interrupted while AWS created {id}: its secret is lost"
+                ));
+                if !yes {
+                    prompt::confirm(&format!("delete {id} and create another?"))?;
+                }
+                self.delete(&id).await?;
+            }
+            Step::ProveNew => {
+                self.prove(self.entry.spare.as_ref()).await?;
+                self.save(Done::Proved)?;
+                let new = self.entry.current.as_ref().map(|new| &new.key.id);
+                if let Some(new) = new {
+                    out.info(&format!("{new} works and is now the key in use"));
+                }
+            }
+            Step::Deactivate(id) => {
+                let call = async |aws: &Aws, signer: Signer<'_>| {
+                    aws.deactivate_access_key(signer, &id).await
+                };
+                self.iam(call).await?;
+                self.save(Done::Deactivated)?;
+                out.info(&format!("{id} is inactive at AWS; its cached sessions are deleted"));
+            }
+            Step::ReverifyNewKey => {
+                self.prove(self.entry.current.as_ref()).await?;
+                self.save(Done::Proved)?;
+            }
+            Step::GoBack => {
+                self.save(Done::WentBack)?;
+                out.warn(
+                    "somebody deleted or deactivated the new key: the old one is in use again",
+                );
+            }
+            Step::Delete(_) | Step::Forget => {} // the callers' own
+        }
+        Ok(())
     }
 
     async fn create(&mut self) -> Result<(), Fault> {
