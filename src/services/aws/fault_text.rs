@@ -253,7 +253,7 @@ mod tests {
     fn a_skew_is_worded_in_units_that_help() {
         let worded = |seconds| minutes(SignedDuration::from_secs(seconds));
         assert_eq!(
-            [worded(20), worded(-300), worded(-25_145)],
+            [worded(20), worded(-300), worded(-25_196)],
             ["a minute", "5 minutes", "7 hours"].map(String::from)
         );
     }
