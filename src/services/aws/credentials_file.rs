@@ -259,7 +259,7 @@ mod tests {
     fn a_key_on_several_lines_is_refused() {
         let text = "[default]\naws_access_key_id = AKIAIOSFODNN7EXAMPLE\naws_secret_access_key =\n  x/y+z=\n";
         let file = CredentialsFile { path: PathBuf::new(), text: Zeroizing::new(text.to_owned()) };
-        assert!(file.find("default").err().unwrap().what.contains("no single access key"));
+        assert!(file.find("default").err().unwrap().what.contains("exactly one access key"));
     }
 
     #[test]
