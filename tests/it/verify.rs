@@ -7,4 +7,5 @@ mod evidence;
 mod guardrails;
 mod own;
 mod runs;
+mod scale;
 mod stage;

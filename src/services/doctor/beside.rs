@@ -14,7 +14,7 @@ use super::{DoctorInput, Health, Row};
 const MAX_FILE_BYTES: u64 = 1 << 20;
 
 pub(super) fn rows(input: &DoctorInput<'_>) -> Vec<Row> {
-    vec![plain_keys(input), seeds(input), mfa_command(input)]
+    vec![plain_keys(input), profile(input), seeds(input), mfa_command(input)]
 }
 
 /// The start of a regular file, as text.
@@ -38,6 +38,26 @@ fn shared_files(input: &DoctorInput<'_>) -> Vec<PathBuf> {
             named.or_else(|| Some(home.as_ref()?.join(name)))
         })
         .collect()
+}
+
+/// Whether the profile exists that the config takes the key from.
+fn profile(input: &DoctorInput<'_>) -> Row {
+    const ID: &str = "profile";
+    let Some(KeySource::Profile(wanted)) = input.settings().map(|config| &config.auth.key) else {
+        return Row::ok(ID, "the config names no profile");
+    };
+    let exists = shared_files(input).iter().filter_map(|file| read(file)).any(|text| {
+        ini::lines(&text).any(|line| match line.content {
+            Content::Section(name) => ini::profile_name(name).unwrap_or(name) == wanted,
+            _ => false,
+        })
+    });
+    // Where the key was looked for, its own row says that it is missing.
+    if exists || matches!(input.key, Some(Err(_))) {
+        return Row::ok(ID, format!("the key comes from profile {wanted}"));
+    }
+    Row::new(ID, Health::Fail, format!("`auth.key` names profile {wanted}, which AWS's files lack"))
+        .remedy("correct the name in `auth.key`, or use the store: `sekisho key add`, then `auth.key: auto`")
 }
 
 /// The profiles of an AWS file that contain secrets: those with long-term keys, those with sessions.

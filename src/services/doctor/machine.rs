@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::domain::config::{KeySource, StoreChoice, Symbols};
+use crate::domain::config::{Config, KeySource, StoreChoice, Symbols};
 use crate::domain::text::count;
 use crate::services::aws;
 use crate::services::child::environment::IDENTITY;
@@ -53,6 +53,15 @@ fn config(input: &DoctorInput<'_>) -> Row {
     const ID: &str = "config";
     match input.config {
         Err(fault) => Row::fault(ID, Health::Fail, fault),
+        Ok(loaded) if is_management(&loaded.config) => Row::new(
+            ID,
+            Health::Fail,
+            "the auth account is the organisation's management account, whose users no SCP binds",
+        )
+        .remedy(
+            "move the IAM users to a member account and name that in `auth.account`, or correct \
+             `guardrails.management_account`",
+        ),
         Ok(loaded) => match &loaded.warnings[..] {
             [] => Row::ok(ID, count(loaded.config.catalog.accounts().len(), "account")),
             [first, rest @ ..] => {
@@ -65,6 +74,12 @@ fn config(input: &DoctorInput<'_>) -> Row {
             }
         },
     }
+}
+
+/// Whether the IAM users live in the account that the organisation's guardrails do not bind.
+fn is_management(config: &Config) -> bool {
+    let guardrails = config.guardrails.as_ref();
+    guardrails.and_then(|guardrails| guardrails.management_account) == Some(config.auth.account)
 }
 
 fn store(input: &DoctorInput<'_>) -> Row {

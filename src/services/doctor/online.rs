@@ -160,8 +160,9 @@ fn key_age(input: &DoctorInput<'_>) -> Row {
         )
         .remedy("sekisho key rotate")
     } else if active.len() > 1 {
+        // A rotation that is under way has one inactive key or is about to; `--finish` ends only such a one.
         Row::new(ID, Health::Warn, "two access keys are active; one is enough").remedy(
-            "deactivate the unused one, in the console or with `sekisho key rotate --finish`",
+            "if a rotation was interrupted: `sekisho key rotate`; else deactivate the other key in the IAM console",
         )
     } else {
         Row::ok(ID, format!("{days} days old"))
@@ -221,14 +222,26 @@ fn verified(input: &DoctorInput<'_>) -> Row {
             Health::Fail,
             format!("the last verification found {} OPEN", count(open, "account")),
         )
-        .remedy("sekisho verify")
+        .remedy(
+            "`sekisho verify` names the fix of each; most are in what `sekisho policy --write DIR` renders",
+        )
     } else if fresh < accounts.len() {
         let what = format!(
             "{} of {} not verified in the last 30 days",
             accounts.len() - fresh,
             count(accounts.len(), "account")
         );
-        Row::new(ID, Health::Warn, what).remedy("sekisho verify")
+        // Without names, `verify` leaves guarded accounts out, and this would be found for ever.
+        let stale = accounts.iter().filter(|account| {
+            let mark = input.marks.get(&account.id);
+            mark.is_none_or(|mark| input.now.duration_since(mark.at) >= VERIFIED)
+        });
+        let names: Vec<&str> = stale.map(|account| account.name.as_str()).collect();
+        let remedy = match &names[..] {
+            few @ ([_] | [_, _] | [_, _, _]) => format!("sekisho verify {}", few.join(" ")),
+            _ => "`sekisho verify`; accounts with `guard: confirm` only when they are named".into(),
+        };
+        Row::new(ID, Health::Warn, what).remedy(remedy)
     } else {
         Row::ok(ID, "every account was verified in the last 30 days")
     }

@@ -289,3 +289,34 @@ fn accounts_that_were_never_verified_or_found_open() {
     machine.marks.clear();
     machine.complains("verified", Warn);
 }
+
+#[test]
+fn users_in_the_management_account() {
+    let machine = Machine::sound();
+    let guardrails = "region: ap-northeast-1\nguardrails:\n  organization: o-sekisho42x\n  management_account: \"111111111111\"";
+    machine.configure("region: ap-northeast-1", guardrails);
+    let row = machine.complains("config", Fail);
+    assert!(row.what.contains("no SCP binds"), "{}", row.what);
+}
+
+#[test]
+fn a_profile_that_is_not_there() {
+    let mut machine = Machine::sound();
+    machine.key = None;
+    machine.configure("region: ap-northeast-1", "region: ap-northeast-1\n  key: profile:old");
+    let row = machine.complains("profile", Fail);
+    assert!(row.what.contains("profile old"), "{}", row.what);
+}
+
+#[test]
+fn remedies_end() {
+    let mut machine = Machine::sound();
+    for mark in machine.marks.values_mut() {
+        mark.verdict = Verdict::Open;
+    }
+    let row = machine.complains("verified", Fail);
+    assert!(row.remedy.unwrap().contains("sekisho policy"), "verifying again only finds it again");
+    machine.marks.clear();
+    let row = machine.complains("verified", Warn);
+    assert_eq!(row.remedy.unwrap(), "sekisho verify dev-tanaka", "named, for it may be guarded");
+}
