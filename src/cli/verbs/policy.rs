@@ -50,7 +50,11 @@ fn print(context: &Context, documents: &Documents, format: PolicyFormat) {
         if document.kind == PolicyKind::Readme {
             continue;
         }
-        context.out.info(&format!("# {} → {}", document.file, document.target));
+        let size = match (document.length(), document.kind.limit()) {
+            (Some(length), Some(limit)) => format!(" ({length} of {limit} characters)"),
+            _ => String::new(),
+        };
+        context.out.info(&format!("# {} → {}{size}", document.file, document.target));
         let between = if format == PolicyFormat::CloudFormation { "---\n" } else { "" };
         context.out.print(&format!("{between}{}\n", document.text.trim_end()));
     }

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::PolicyKind;
 use super::template::Statement;
+use super::{Document, PolicyKind};
 
 impl PolicyKind {
     /// Whether the document is one IAM policy.
@@ -33,6 +33,15 @@ impl PolicyKind {
             Self::StackSetTemplate => Some(51_200),
             _ => None,
         }
+    }
+}
+
+impl Document {
+    /// How many of AWS's characters it takes: white space does not count in a policy; `None` where nothing is counted.
+    pub fn length(&self) -> Option<usize> {
+        self.kind.limit()?;
+        let compact = serde_json::from_str::<Value>(&self.text).map(|policy| policy.to_string());
+        Some(compact.unwrap_or_else(|_| self.text.clone()).chars().count())
     }
 }
 

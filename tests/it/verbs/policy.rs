@@ -30,6 +30,7 @@ fn stdout_is_json_for_programs_and_stderr_says_which_is_which() {
     let listed = documents.last().unwrap()["documents"].as_array().unwrap().len();
     assert_eq!(listed + 1, documents.len(), "the manifest comes last");
     assert!(said.stderr.contains("# auth-account/switch.json →"), "{}", said.stderr);
+    assert!(said.stderr.contains(" of 5120 characters)"), "sizes are printed: {}", said.stderr);
 }
 
 #[test]
