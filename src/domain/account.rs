@@ -67,17 +67,17 @@ pub struct Role {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct SessionOptions {
-    /// The named narrowing.
+    /// The named limit.
     pub scope: Scope,
     /// Further managed session policies, at most 10 with the scope's.
     pub policy_arns: Vec<PolicyArn>,
     /// An inline session policy, JSON.
     pub policy: Option<String>,
-    /// What the trust policy asks of strangers.
+    /// The `ExternalId` that the trust policy asks for.
     pub external_id: Option<ExternalId>,
     /// Session tags.
     pub tags: BTreeMap<String, String>,
-    /// Who is really behind the session.
+    /// The `SourceIdentity` that CloudTrail records for the session.
     pub source_identity: Option<SourceIdentity>,
 }
 
@@ -126,7 +126,7 @@ pub struct TargetRef {
     pub role: u32,
 }
 
-/// A name that is in no config, and those that are near to it.
+/// A name that is not in the config, and similar ones that are.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnknownTarget {
     /// What was asked for.
@@ -140,7 +140,7 @@ pub struct UnknownTarget {
 pub struct Overrides {
     /// `--region`
     pub region: Option<Region>,
-    /// The user's own `AWS_REGION`, which stands between the account's and the default.
+    /// The user's own `AWS_REGION`: weaker than the account's region, stronger than the default.
     pub ambient_region: Option<Region>,
     /// `--duration`
     pub duration: Option<Duration>,
@@ -159,7 +159,7 @@ pub struct Target {
     pub id: AccountId,
     /// The role to assume.
     pub role: RoleArn,
-    /// Where the child's tools work; `None` where nothing says.
+    /// The child's `AWS_REGION`; `None` where neither the config nor the command line names one.
     pub region: Option<Region>,
     /// How long the session shall last: 15 min to 12 h.
     pub duration: Duration,
@@ -193,7 +193,7 @@ impl Target {
         }
     }
 
-    /// The flow that can give such a session.
+    /// The flow that its duration needs.
     pub fn flow(&self) -> Flow {
         Flow::of(self.duration)
     }
@@ -205,7 +205,7 @@ impl fmt::Display for Target {
     }
 }
 
-/// How a role session comes to be.
+/// The way a role session is requested.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Flow {
@@ -216,7 +216,7 @@ pub enum Flow {
 }
 
 impl Flow {
-    /// The longest session that AWS gives through an auth session (role chaining).
+    /// The longest session that AWS allows through an auth session (role chaining).
     pub const SHARED_MAX: Duration = Duration::from_hours(1);
 
     /// The flow a duration needs.

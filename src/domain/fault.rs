@@ -54,7 +54,7 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// One failure, told the same way in the box and on stderr.
+/// One failure, with the same text in the popup and on stderr.
 ///
 /// Every text has gone through the sanitizer and holds no secret.
 #[derive(Debug, Clone, PartialEq, Eq)]

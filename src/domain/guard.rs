@@ -1,4 +1,4 @@
-//! What stands before a dangerous target, in every verb.
+//! Guards: how much a target asks for before it is entered, in every verb.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 )]
 #[serde(rename_all = "lowercase")]
 pub enum Guard {
-    /// Nothing stands before it.
+    /// It is entered without a question.
     #[default]
     None,
     /// A banner.

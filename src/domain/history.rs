@@ -1,4 +1,4 @@
-//! What a person used and starred: it breaks ties in the list, and nothing more.
+//! Which roles were used and starred. It only breaks ties in the list's order.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -12,7 +12,7 @@ use super::ids::RoleArn;
 const HALF_LIFE: Duration = Duration::from_hours(14 * 24);
 /// How many roles are remembered; the stalest go first.
 const MAX_ENTRIES: usize = 1_000;
-/// No count goes beyond this, whatever a damaged file says.
+/// The highest count, so that a damaged file cannot fix the order for ever.
 const CEILING: f64 = 1e6;
 
 /// Uses and stars by role.

@@ -1,4 +1,4 @@
-//! The one table of keys: what a key does in the list, its place in the footer, its line in the help.
+//! The table of keys: what each does in the list, its word in the footer, its line in the help.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -32,15 +32,15 @@ pub enum Action {
     Quit,
 }
 
-/// A row of the table.
+/// An action with its default keys and its texts.
 pub struct Binding {
-    /// What it does.
+    /// The action that the keys trigger.
     pub action: Action,
     /// The action's name in the config's `keys`.
     pub name: &'static str,
     /// The keys, unless the config says otherwise; the first one is shown.
     pub keys: &'static [&'static str],
-    /// The word in the footer, for the few that stand there.
+    /// The word in the footer, for the few that are shown there.
     pub footer: Option<&'static str>,
     /// The line in the help.
     pub help: &'static str,
@@ -60,25 +60,13 @@ const fn row(
 pub const TABLE: &[Binding] = &[
     row(Action::Shell, "shell", &["enter"], Some("shell"), "open a subshell in the account"),
     row(Action::Console, "console", &["ctrl-o"], Some("console"), "sign in to the web console"),
-    row(
-        Action::Copy,
-        "copy",
-        &["ctrl-y"],
-        Some("copy command"),
-        "copy the command that does the same",
-    ),
-    row(
-        Action::Scope,
-        "scope",
-        &["ctrl-t"],
-        Some("scope"),
-        "narrow the session, e.g. to read-only",
-    ),
+    row(Action::Copy, "copy", &["ctrl-y"], Some("copy command"), "copy the equivalent command"),
+    row(Action::Scope, "scope", &["ctrl-t"], Some("scope"), "limit the session, e.g. to read-only"),
     row(Action::Star, "star", &["ctrl-s"], Some("star"), "keep the account near the top"),
-    row(Action::Renew, "renew", &["ctrl-r"], Some("renew"), "get a fresh session now"),
-    row(Action::Help, "help", &["?", "f1"], Some("help"), "this page"),
+    row(Action::Renew, "renew", &["ctrl-r"], Some("renew"), "renew the session now"),
+    row(Action::Help, "help", &["?", "f1"], Some("help"), "show this help"),
     row(Action::Back, "back", &["esc"], Some("quit"), "clear the filter, then quit"),
-    row(Action::Forget, "forget", &["ctrl-x"], None, "forget this row's session here"),
+    row(Action::Forget, "forget", &["ctrl-x"], None, "forget this row's session on this machine"),
     row(Action::Up, "up", &["up", "ctrl-p", "ctrl-k"], None, "the row above"),
     row(Action::Down, "down", &["down", "ctrl-n", "ctrl-j"], None, "the row below"),
     row(Action::PageUp, "page-up", &["pageup"], None, "a page up"),
@@ -87,14 +75,14 @@ pub const TABLE: &[Binding] = &[
     row(Action::Last, "last", &["end"], None, "the last row"),
     row(Action::ClearFilter, "clear-filter", &["ctrl-u"], None, "clear the filter"),
     row(Action::DeleteWord, "delete-word", &["ctrl-w"], None, "delete the filter's last word"),
-    row(Action::Suspend, "suspend", &["ctrl-z"], None, "suspend; `fg` comes back"),
+    row(Action::Suspend, "suspend", &["ctrl-z"], None, "suspend; `fg` resumes"),
     row(Action::Quit, "quit", &["ctrl-c"], None, "quit (also ^D on an empty filter)"),
 ];
 
 /// What a word of the filter can begin with, for the help.
 pub const FILTERS: &[(&str, &str)] = &[
-    ("tag:WORD", "only accounts with such a tag"),
-    ("role: region:", "only such roles, only such regions"),
+    ("tag:WORD", "only accounts with this tag"),
+    ("role: region:", "only matching roles or regions"),
 ];
 
 impl FromStr for Action {
@@ -104,7 +92,7 @@ impl FromStr for Action {
             let near = nearest(text, TABLE.iter().map(|b| b.name));
             Malformed(match near.first() {
                 Some(near) => format!("no such action; did you mean {near}?"),
-                None => "no such action; `?` in the list names them".into(),
+                None => "no such action; `?` in the switcher lists them".into(),
             })
         })
     }

@@ -1,4 +1,4 @@
-//! What sekisho knows, without doing anything: no I/O, no clock, no async.
+//! Data and rules, and nothing that acts: no I/O, no clock, no async.
 //!
 //! Text becomes values here, once, and a value that exists is valid.
 

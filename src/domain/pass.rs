@@ -1,4 +1,4 @@
-//! What the screens and the broker say to each other: `Request → Result<Pass, NotIssued>`.
+//! The interface between the screens and the broker: `Request → Result<Pass, NotIssued>`.
 
 use std::collections::HashMap;
 
@@ -19,7 +19,7 @@ pub struct CodeDevice {
     pub label: String,
 }
 
-/// Asks for a pass into one target.
+/// A request for a pass to one target.
 pub struct Request {
     /// Where to; its guard has been passed.
     pub target: Cleared,
@@ -27,7 +27,7 @@ pub struct Request {
     pub code: Option<(MfaSerial, MfaCode)>,
     /// The passphrase of the sealed key file, where it was asked for.
     pub passphrase: Option<Secret>,
-    /// How fresh the answer has to be, and who can be asked.
+    /// How much of a session must be left, and whether a code may be asked for.
     pub terms: Terms,
 }
 
@@ -50,12 +50,12 @@ impl Request {
     }
 }
 
-/// The terms of a request.
+/// How a request may be answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Terms {
-    /// What of a cached session's life must be left.
+    /// How much of a cached session's life must be left.
     pub renew: Renew,
-    /// Whether a code may be had at all: `mfa_command` runs only where this says so.
+    /// Whether a code may be asked for at all: otherwise not even `mfa_command` is run.
     pub asking: Asking,
 }
 
@@ -75,11 +75,11 @@ pub enum Renew {
 pub enum Asking {
     /// A person or a command may give one.
     Allowed,
-    /// Nobody may be asked: the answer is a pass or a refusal.
+    /// Nobody may be asked: the result is a pass or a fault.
     Never,
 }
 
-/// What opens one target: given to a child's environment, then wiped.
+/// The session of one target: put into a child's environment, then wiped.
 pub struct Pass {
     /// Where to.
     pub target: Target,
@@ -89,22 +89,22 @@ pub struct Pass {
     pub flow: Flow,
     /// The caller whose session it is, for the prompt and the diary.
     pub user: UserName,
-    /// What the person should know, one line each: a step-down, a store that failed.
+    /// Notices for the person, one line each: a step-down, a store that failed.
     pub notes: Vec<String>,
 }
 
 /// Why there is no pass.
 pub enum NotIssued {
-    /// A person must give a code.
+    /// A code has to be typed.
     Code(CodeWanted),
-    /// A person must give the passphrase of the sealed key file; the fault says what was wrong with the last one.
+    /// The passphrase of the sealed key file has to be typed; the fault says what was wrong with the last one.
     Passphrase(Option<Fault>),
-    /// It cannot be had.
+    /// It failed.
     Fault(Fault),
 }
 
 impl NotIssued {
-    /// The fault of a refusal where nobody can give what is wanted.
+    /// The fault to report where nobody can be asked for the code or passphrase.
     pub fn into_fault(self) -> Fault {
         match self {
             Self::Fault(fault) | Self::Passphrase(Some(fault)) => fault,
@@ -135,13 +135,13 @@ pub struct CodeWanted {
     pub devices: Vec<CodeDevice>,
     /// The flow the code is for.
     pub flow: Flow,
-    /// Until when what it opens will last, reckoned from now, UTC.
+    /// When the session that it opens would expire, counted from now, UTC.
     pub until: Timestamp,
-    /// Why the last code was not taken.
+    /// Why the last code was rejected.
     pub rejection: Option<CodeRejection>,
 }
 
-/// Why a code was not taken. The box stays open.
+/// Why a code was rejected. The box stays open.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CodeRejection {
     /// What happened, in one line.
@@ -152,7 +152,7 @@ pub struct CodeRejection {
     pub next_code_at: Option<Timestamp>,
 }
 
-/// What is live right now, as the list shows it.
+/// The sessions that are live right now, as the list shows them.
 #[derive(Debug, Clone, Default)]
 pub struct SessionStatus {
     /// Whose key it is; unknown before the first call.
@@ -161,7 +161,7 @@ pub struct SessionStatus {
     pub auth: Option<AuthStatus>,
     /// Role sessions by role; the one that lives longest where there are several.
     pub roles: HashMap<RoleArn, Live>,
-    /// Where sessions rest, as the header and `status` name it; `None` before the first one.
+    /// Where sessions are stored, as the header and `status` name it; `None` before the first one.
     pub store: Option<&'static str>,
 }
 
@@ -170,7 +170,7 @@ pub struct SessionStatus {
 pub struct AuthStatus {
     /// AWS's `Expiration`, UTC.
     pub expires: Timestamp,
-    /// The device that gave the code.
+    /// The device that made the code.
     pub device: String,
 }
 

@@ -1,5 +1,5 @@
-//! Profiles for other tools: a block between two marks in `~/.aws/config`. Whatever stands outside it is
-//! kept byte for byte, so it is handled as bytes.
+//! Profiles for other tools: a block between two marker lines in `~/.aws/config`. Everything outside it is
+//! kept byte for byte, so the file is handled as bytes.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,18 +15,18 @@ const BEGIN_JOINED: &str = "# >>> sekisho profiles, after a line without an end 
 const END: &str = "# <<< sekisho profiles <<<";
 const NOTE: &str = "# Written by `sekisho profiles --write`; `sekisho profiles --remove` takes it away. Edits here are lost.";
 
-/// A profile whose credentials sekisho gives.
+/// A profile whose credentials come from sekisho.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Profile {
     /// The name after `--profile`.
     pub name: String,
     /// The value of `credential_process`.
     pub process: String,
-    /// Where its tools work.
+    /// The region of its tools.
     pub region: Option<String>,
 }
 
-/// What stands between the marks for some profiles.
+/// The block's text for some profiles.
 pub fn body(profiles: &[Profile]) -> String {
     let section = |profile: &Profile| {
         let region = profile.region.as_ref().map(|region| format!("region = {region}\n"));
@@ -94,7 +94,7 @@ pub fn names(targets: &[Target]) -> Vec<String> {
 
 fn short(target: &Target) -> String {
     let account = target.account.as_str();
-    // A name that ASCII cannot hold would lose what tells it from others.
+    // Reduced to ASCII, different names could become the same.
     let account = if account.is_ascii() { slug(account) } else { target.id.to_string() };
     format!("sekisho-{account}-{}", slug(target.role.name()))
 }
@@ -163,7 +163,7 @@ impl<'a> Parts<'a> {
         }
     }
 
-    /// What stands between the marks.
+    /// The text between the marks.
     pub fn body(&self) -> Option<&'a [u8]> {
         self.body
     }
@@ -180,7 +180,7 @@ impl<'a> Parts<'a> {
         [self.before, self.after].concat()
     }
 
-    /// The profiles that stand outside the block.
+    /// The profiles outside the block.
     pub fn others(&self) -> BTreeSet<String> {
         let names = |part| {
             let text = String::from_utf8_lossy(part);

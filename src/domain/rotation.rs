@@ -14,7 +14,8 @@ use crate::domain::fault::{Exit, Fault};
 use crate::domain::ids::AccessKeyId;
 use crate::domain::secret::AccessKey;
 
-/// How far AWS's clock and ours may differ when a lost key is told by its age; `SigV4` bears no more either.
+/// How far AWS's clock and ours may differ when a lost key is recognised by its age; `SigV4` allows no more
+/// either.
 const SKEW: SignedDuration = SignedDuration::from_mins(5);
 
 /// One access key as it is stored.
@@ -47,21 +48,21 @@ pub enum Stage {
     },
     /// The new key is stored as the spare.
     Created,
-    /// The new key has answered, and is the current one; the old one is the spare.
+    /// The new key works and is the current one; the old one is the spare.
     Swapped,
     /// The old key is inactive at AWS.
     Deactivated,
-    /// The new key has answered since: the old one may be deleted.
+    /// The new key still works since then: the old one may be deleted.
     #[serde(rename = "settled")]
     ReadyToDelete,
 }
 
-/// An access key as `iam:ListAccessKeys` tells of it.
+/// An access key as `iam:ListAccessKeys` lists it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyAtAws {
     /// Its id.
     pub id: AccessKeyId,
-    /// Whether it opens anything.
+    /// Whether AWS accepts it.
     pub active: bool,
     /// When AWS made it, UTC.
     pub created: Timestamp,
@@ -82,7 +83,7 @@ pub enum Step {
     ReverifyNewKey,
     /// `iam:DeleteAccessKey`, on `--finish` or once the person says so.
     Delete(AccessKeyId),
-    /// The other key is gone at AWS already: record [`Done::Deleted`].
+    /// AWS no longer has the other key: record [`Done::Deleted`].
     Forget,
     /// Somebody deleted or deactivated the new key while the old one still works: record
     /// [`Done::WentBack`].
@@ -95,7 +96,7 @@ pub enum Done {
     Intended(Timestamp),
     /// AWS has made a key.
     Created(StoredKey),
-    /// The key to be proved has answered.
+    /// The key that was tried works.
     Proved,
     /// The old key is inactive.
     Deactivated,
@@ -112,12 +113,12 @@ pub enum RotationBlocked {
     NothingStored,
     /// The stored key is not among the user's active keys.
     NotListed(AccessKeyId),
-    /// A second key stands in the way, and it is not ours: IAM allows two.
+    /// The user has a second key that sekisho did not make; IAM allows two.
     NotOurs(AccessKeyId),
 }
 
 impl RotationBlocked {
-    /// The three lines for a person.
+    /// The fault to report.
     pub fn fault(&self) -> Fault {
         match self {
             Self::NothingStored => {

@@ -1,10 +1,10 @@
-//! Session policies: a seat belt that narrows a role session, not a cage.
+//! Named session policies. They guard against slips, not against malice.
 
 use serde::{Deserialize, Serialize};
 
 use super::ids::{Malformed, Partition, PolicyArn};
 
-/// A named narrowing.
+/// How far a role session is limited.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Scope {

@@ -11,7 +11,7 @@ pub fn fold(text: &str) -> String {
     caseless::default_case_fold_str(&text.nfkc().collect::<String>()).nfkc().collect()
 }
 
-/// Whether a character can lie about what stands on a screen: controls, bidirectional marks,
+/// Whether a character can falsify what a screen shows: controls, bidirectional marks,
 /// zero-width characters, line and paragraph separators.
 pub fn is_deceptive(c: char) -> bool {
     c.is_control()
@@ -89,7 +89,7 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
     ranked.into_iter().take(3).map(|(_, candidate)| candidate).collect()
 }
 
-/// A text as one word of a POSIX shell. A NUL, which no word can hold, gives an empty one.
+/// A text as one word of a POSIX shell. A NUL, which no word can contain, makes it empty.
 pub fn shell_quoted(text: &str) -> String {
     shlex::try_quote(text).map_or_else(|_| "''".to_owned(), std::borrow::Cow::into_owned)
 }

@@ -6,25 +6,25 @@ use jiff::Timestamp;
 
 use super::model::{Mode, Model};
 
-/// Under so many seconds a session is about to end: the subshell warns at the same time.
+/// Seconds left when a session counts as about to expire. The subshell's warning uses the same limit.
 const ENDING: i64 = 10 * 60;
 
-/// How a session stands.
+/// How much of a session is left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Life {
-    /// Live.
+    /// At least ten minutes.
     Live,
-    /// Live, but not for long.
+    /// Less than ten minutes.
     Ending,
-    /// Over.
-    Over,
+    /// Nothing: it has expired.
+    Expired,
 }
 
 impl Life {
-    /// How a session that expires then stands now.
+    /// For a session that expires at `expires`.
     pub fn of(expires: Timestamp, now: Timestamp) -> Self {
         match seconds_left(expires, now) {
-            ..=0 => Self::Over,
+            ..=0 => Self::Expired,
             1..ENDING => Self::Ending,
             _ => Self::Live,
         }
@@ -110,7 +110,7 @@ mod tests {
         }
         assert_eq!(Life::of(at(600), now), Life::Live);
         assert_eq!(Life::of(at(599), now), Life::Ending);
-        assert_eq!(Life::of(at(0), now), Life::Over);
+        assert_eq!(Life::of(at(0), now), Life::Expired);
         assert_eq!((step_left(at(0)), step_left(at(29)), step_left(at(-1))), (30, 1, 1));
     }
 }

@@ -1,4 +1,4 @@
-//! What stands in windows that have no room for a box, or not even for the list.
+//! The switcher in windows too small for a popup, or even for the list.
 
 use ratatui::Frame;
 use ratatui::layout::{Position, Rect};
@@ -15,7 +15,7 @@ use crate::domain::account::Target;
 use crate::domain::fault::Fault;
 use crate::domain::text::sanitize;
 
-/// A field that stands in one line, where there is no room for a box.
+/// A popup's field on one line, where the popup does not fit.
 pub(super) struct OneLineField {
     before: String,
     typed: String,
@@ -24,21 +24,21 @@ pub(super) struct OneLineField {
 }
 
 impl OneLineField {
-    /// The code box.
+    /// For the code: `code 123___ account/role`.
     pub(super) fn of_code(model: &Model, code_box: &CodeBox) -> Self {
         let typed = code_box.digits.shown();
         let blanks = 6_usize.saturating_sub(typed.len());
         let rejection = code_box.wanted.rejection.as_ref();
-        let told = rejection.map_or("", |rejection| &rejection.what);
+        let message = rejection.map_or("", |rejection| &rejection.what);
         Self {
             before: "code ".to_owned(),
             cursor: typed.len(),
             typed: format!("{typed}{}", model.setup.theme.glyphs.blank_digit.repeat(blanks)),
-            after: format!(" {} {told}", code_box.switch.target.target()),
+            after: format!(" {} {message}", code_box.switch.target.target()),
         }
     }
 
-    /// The passphrase.
+    /// For the passphrase, as dots.
     pub(super) fn of_passphrase(
         model: &Model,
         typed: &Hidden,
@@ -48,11 +48,11 @@ impl OneLineField {
         let before = "passphrase ".to_owned();
         let room = usize::from(window).saturating_sub(width(&before) + 1);
         let dots = dots(model, typed, room);
-        let told = refused.map_or("", |fault| &fault.what);
-        Self { cursor: width(&dots), typed: dots, after: format!(" {told}"), before }
+        let message = refused.map_or("", |fault| &fault.what);
+        Self { cursor: width(&dots), typed: dots, after: format!(" {message}"), before }
     }
 
-    /// The confirmation.
+    /// For a guarded target's name.
     pub(super) fn of_confirm(target: &Target, field: &Field, window: u16) -> Self {
         let before = format!("{GUARD} type {}: ", target.account);
         // In the smallest window what is typed matters more than what to type.
@@ -74,16 +74,16 @@ impl OneLineField {
     }
 }
 
-/// What stands for a text that is not shown; the last `room` of its characters.
+/// A dot for each character of a hidden text, at most `room` of them.
 pub(super) fn dots(model: &Model, typed: &Hidden, room: usize) -> String {
     model.setup.theme.glyphs.hidden.repeat(typed.len().min(room))
 }
 
-/// What stands in a window that is too small for the list; the keys work all the same.
+/// Draws a window that is too small for the list; the keys still work.
 pub(super) fn draw_tiny(frame: &mut Frame<'_>, model: &Model) {
     let area = frame.area();
     let (width, height) = SMALLEST;
-    let says = match &model.mode {
+    let message = match &model.mode {
         Mode::Code(code_box) => return OneLineField::of_code(model, code_box).draw(frame, model),
         Mode::Passphrase { typed, refused, .. } => {
             let compact = OneLineField::of_passphrase(model, typed, refused.as_ref(), area.width);
@@ -98,7 +98,7 @@ pub(super) fn draw_tiny(frame: &mut Frame<'_>, model: &Model) {
             format!("window too small, {width}x{height} at least")
         }
     };
-    let lines = wrap(&says, area.width.into());
+    let lines = wrap(&message, area.width.into());
     for (text, row) in lines.into_iter().zip(area.rows()) {
         frame.render_widget(Line::raw(text), row);
     }

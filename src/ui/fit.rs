@@ -1,4 +1,4 @@
-//! Text made to fit: widths are display widths, and nothing is cut inside a grapheme.
+//! Text cut or wrapped to a width: widths are display widths, and nothing is cut inside a grapheme.
 
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;

@@ -1,6 +1,6 @@
-//! The terminal's input: keys, pastes and resizes, as a stream that is over when the terminal is gone.
+//! The terminal's input: keys, pastes and resizes, as a stream that ends when the terminal is gone.
 //!
-//! crossterm reads and understands the bytes; *when* there is something to read is found out here. Its own stream
+//! crossterm reads and understands the bytes; this file only waits until there is something to read. Its own stream
 //! keeps a thread that can take a key meant for a child, forgets a key that comes together with something else, and
 //! reads a closed terminal for ever.
 
@@ -20,7 +20,7 @@ use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// How long crossterm looks. On macOS its way of looking (`use-dev-tty`) sees nothing in no time at all.
+/// How long crossterm polls. On macOS its poll (`use-dev-tty`) finds nothing with a timeout of zero.
 const LOOK: Duration = Duration::from_millis(if cfg!(target_os = "macos") { 1 } else { 0 });
 
 /// The input of the terminal that the switcher is drawn on. Dropped, it leaves every further key to others.
@@ -47,15 +47,15 @@ impl Input {
         Ok(Self { tty, resized })
     }
 
-    /// What the kernel says of the terminal right now.
+    /// What the kernel reports about the terminal right now.
     fn state(&self) -> io::Result<PollFlags> {
         let mut tty = [PollFd::new(&self.tty, PollFlags::IN)];
         rustix::io::retry_on_intr(|| poll(&mut tty, Some(&Timespec::default())))?;
         Ok(tty[0].revents())
     }
 
-    /// Lets the terminal announce again what waits in it: crossterm hears of everything once, and where two things
-    /// come together it forgets the second (0.29, `event/source/unix/mio.rs`).
+    /// Makes the terminal report pending input again: crossterm is notified once for everything, and where two
+    /// events arrive together it drops the second (0.29, `event/source/unix/mio.rs`).
     fn announce(&self) -> io::Result<()> {
         let settings = tcgetattr(&self.tty)?;
         Ok(tcsetattr(&self.tty, OptionalActions::Now, &settings)?)

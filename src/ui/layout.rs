@@ -1,4 +1,4 @@
-//! Where things stand on the screen, as plain numbers, so that scrolling knows them too.
+//! The heights and widths of the screen's parts, as plain numbers, so that scrolling can use them too.
 
 use super::fit::width;
 use crate::domain::account::{Catalog, TargetRef};
@@ -6,7 +6,7 @@ use crate::domain::scope::Scope;
 
 /// A window smaller than this shows no list.
 pub const SMALLEST: (u16, u16) = (20, 4);
-/// How many warnings stand under the header; the last one may say how many more there are.
+/// The most warnings under the header; the last line may say how many more there are.
 const WARNINGS: u16 = 3;
 /// The columns before an account's name: star, cursor, guard.
 pub const MARGIN: u16 = 3;

@@ -46,7 +46,7 @@ fn cell(
     highlight: &[usize],
     column: u16,
     style: Style,
-    lit_style: Style,
+    highlight_style: Style,
     ellipsis: &str,
 ) -> Vec<Span<'static>> {
     let column = usize::from(column);
@@ -57,7 +57,7 @@ fn cell(
     let mut spans: Vec<Span<'static>> = Vec::new();
     for (at, grapheme) in shown.grapheme_indices(true) {
         let style = if highlight.contains(&at) && text[at..].starts_with(grapheme) {
-            style.patch(lit_style)
+            style.patch(highlight_style)
         } else {
             style
         };
@@ -70,15 +70,15 @@ fn cell(
     spans
 }
 
-/// The rows, or why there are none.
+/// Draws the rows, or says why there are none.
 pub(super) fn draw_list(frame: &mut Frame<'_>, model: &Model, columns: Columns, area: Rect) {
     if model.search.is_empty() {
         let text = match (&model.mode, model.search.total()) {
             (Mode::Loading { since }, _) => {
                 format!("reading the accounts, {}", elapsed(*since, model.now))
             }
-            (_, 0) => "the config lists no accounts yet".to_owned(),
-            _ => "nothing matches; Esc clears the filter".to_owned(),
+            (_, 0) => "no accounts in the config yet".to_owned(),
+            _ => "no matches; Esc clears the filter".to_owned(),
         };
         let text =
             truncate(&format!("   {text}"), area.width.into(), model.setup.theme.glyphs.ellipsis);
@@ -100,13 +100,13 @@ fn row_line(model: &Model, columns: Columns, row: TargetRef, selected: bool) -> 
         cell(text, highlight, column, style, theme.highlight(), glyphs.ellipsis)
     };
     // `2222-2222-2222`: a dash after the fourth and the eighth digit.
-    let id_lit: Vec<usize> = highlight.id.iter().map(|digit| digit + digit / 4).collect();
+    let id_highlight: Vec<usize> = highlight.id.iter().map(|digit| digit + digit / 4).collect();
     let (session, session_style) = match model.live(row) {
         None => (glyphs.none.to_owned(), base),
         Some(live) => {
             let (glyph, style) = match Life::of(live.expires, model.now) {
                 Life::Live => (glyphs.live, theme.live()),
-                Life::Ending | Life::Over => (glyphs.ending, theme.warning()),
+                Life::Ending | Life::Expired => (glyphs.ending, theme.warning()),
             };
             let time = left(live.expires, model.now);
             (format!("{glyph} {time}"), base.patch(style))
@@ -124,7 +124,7 @@ fn row_line(model: &Model, columns: Columns, row: TargetRef, selected: bool) -> 
             columns.name,
             base.patch(theme.account(account.color)),
         ),
-        text(&account.id.dashed(), &id_lit, columns.id, base),
+        text(&account.id.dashed(), &id_highlight, columns.id, base),
         text(&role_text(role.name.as_str(), model.scope(row)), &highlight.role, columns.role, base),
         text(region, &highlight.region, columns.region, base),
         text(&session, &[], columns.session, session_style),

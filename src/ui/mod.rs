@@ -1,4 +1,4 @@
-//! The switcher. Knows nothing of AWS: a request goes out, a pass or a refusal comes back.
+//! The switcher. It knows nothing of AWS: a request goes out, a pass or a reason for none comes back.
 //!
 //! ```text
 //!   sekisho   tanaka @ 1111-1111-1111   MFA ● 11h 42m (phone)                keyring    view
@@ -10,10 +10,9 @@
 //!   ⏎ shell   ^O console   ^Y copy command   ? help   Esc quit                          domain::keymap
 //! ```
 //!
-//! `model` says what there is; `update` what happens, with `switch` for the way from a row to a pass;
-//! `view` what is seen, with `list` for the rows, `popup` for what stands over them, `compact` for tiny
-//! windows; `theme` how it looks; `screen` owns the terminal, `input` hears it. The loop below is the only asynchronous
-//! part.
+//! `model` is the state; `update` changes it, with `switch_request` for the steps from a row to a pass; `view`
+//! draws it, with `list` for the rows, `popup` for what covers them, `compact` for tiny windows and `theme` for
+//! colours and glyphs; `screen` owns the terminal, `input` reads it. Only the loop below is asynchronous.
 
 pub mod clock;
 mod compact;
@@ -54,7 +53,7 @@ pub use screen::pick;
 pub use update::update;
 pub use view::draw;
 
-/// What the switcher needs from the world around it.
+/// What the switcher needs from the program around it.
 pub trait Host {
     /// The time.
     fn now(&self) -> Timestamp;
@@ -64,31 +63,31 @@ pub trait Host {
         tokio::time::sleep(time)
     }
 
-    /// Gets the accounts and what the config says of the list; asked once, and only by a model that was
-    /// made without them.
+    /// Loads the accounts and the list's settings; called once, and only for a model that was made
+    /// without them.
     fn catalog(&self) -> impl Future<Output = Result<(SwitcherSetup, Arc<Catalog>), Fault>>;
 
     /// Gets a pass. Dropping the future cancels it.
     fn issue(&self, request: Request) -> impl Future<Output = Result<Pass, NotIssued>>;
 
-    /// What is going on while a pass is being got, e.g. that another process asks for the code.
+    /// What a pending request is doing, e.g. that another process is asking for the code.
     fn news(&self) -> Option<String> {
         None
     }
 
-    /// The person wants to give the code here, although another process asks for it.
+    /// Takes the code prompt over from the process that is showing it.
     fn ask_here(&self) {}
 
-    /// The person gives no code after all.
+    /// Gives the code prompt up: the person cancelled.
     fn give_up(&self) {}
 
-    /// Whether the code that is asked for is no longer needed here: another process asks for it now, or has
-    /// what it opens.
+    /// Whether the code box here is obsolete: another process asks for the code now, or already has the
+    /// session that it opens.
     fn is_overtaken(&self) -> bool {
         false
     }
 
-    /// What is live now.
+    /// The sessions that are live now.
     fn status(&self) -> SessionStatus;
 
     /// Forgets a target's role session here.
@@ -111,9 +110,9 @@ pub trait Host {
     }
 }
 
-/// Runs the switcher on a terminal until a choice is made or the person leaves.
+/// Runs the switcher on a terminal until a row is chosen or the person quits.
 ///
-/// The input is dropped on return, so that no reader takes keys that are meant for a child.
+/// The input is dropped on return: a reader left behind would take keys that are meant for a child.
 pub async fn run<S, B, H>(
     terminal: &mut Terminal<B>,
     mut input: S,
@@ -222,7 +221,7 @@ where
     .await
 }
 
-/// The end of a nap.
+/// Waits until the screen changes by itself next.
 async fn passed(host: &impl Host, nap: Option<Duration>) {
     match nap {
         Some(nap) => host.sleep(nap).await,
@@ -230,7 +229,7 @@ async fn passed(host: &impl Host, nap: Option<Duration>) {
     }
 }
 
-/// What an event of the terminal says.
+/// The message that a terminal event means, if any.
 fn message(event: Event, typed_ahead: bool) -> Option<Msg> {
     match event {
         Event::Key(event) => key_events::key(event)

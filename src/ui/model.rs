@@ -1,4 +1,4 @@
-//! What the switcher is: its state and what follows from it, what can happen, what it asks for.
+//! The switcher's state and what follows from it, the messages it gets, the effects it asks for.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -21,13 +21,13 @@ use crate::domain::scope::Scope;
 use crate::domain::search::Search;
 use crate::domain::verdict::report::VerifiedMark;
 
-/// What does not change while the switcher is open.
+/// Settings that stay the same while the switcher is open.
 pub struct SwitcherSetup {
     /// The account with the IAM users; unknown until the config is read.
     pub auth_account: Option<AccountId>,
-    /// A non-AWS endpoint, a proxy, a custom CA: what stands between the person and AWS.
+    /// What traffic to AWS passes through: a non-AWS endpoint, a proxy, a custom CA.
     pub detours: Vec<String>,
-    /// What else the person should know, one line each: faults in included files.
+    /// Further warnings, one line each: faults in included files.
     pub warnings: Vec<String>,
     /// How many of sekisho's subshells this one is in.
     pub depth: u32,
@@ -64,16 +64,16 @@ pub struct Model {
     pub(super) now: Timestamp,
     /// The window's columns and lines.
     pub(super) size: (u16, u16),
-    /// What just happened, in the footer's place until the next key.
+    /// A message in the footer's place until the next key.
     pub(super) notice: Option<String>,
-    /// When the sixth digit submitted a code: an Enter right after it is a habit.
+    /// When the sixth digit submitted a code: an Enter right after it is ignored.
     pub(super) submitted: Option<Timestamp>,
     pub(super) mode: Mode,
 }
 
 /// What the keys go to: focus, modal and loading flag at once.
 pub enum Mode {
-    /// The catalog is on its way.
+    /// The catalog is being loaded.
     Loading {
         /// Since when.
         since: Timestamp,
@@ -88,7 +88,7 @@ pub enum Mode {
         intent: Intent,
         /// What is typed.
         field: Field,
-        /// Why what was typed did not do.
+        /// Why the last input was not accepted.
         refused: Option<Unconfirmed>,
     },
     /// The passphrase of the sealed key file is wanted.
@@ -97,12 +97,12 @@ pub enum Mode {
         switch: SwitchRequest,
         /// What is typed.
         typed: Hidden,
-        /// Why what was typed did not do.
+        /// Why the last input was not accepted.
         refused: Option<Fault>,
     },
-    /// A code is wanted.
+    /// A code is needed.
     Code(CodeBox),
-    /// A request is on its way. The loop holds a future if and only if this or `Loading` is the mode.
+    /// A request is pending. The loop holds a future if and only if this or `Loading` is the mode.
     Waiting {
         /// What was asked.
         switch: SwitchRequest,
@@ -110,7 +110,7 @@ pub enum Mode {
         device: Option<MfaSerial>,
         /// Since when.
         since: Timestamp,
-        /// What is going on, as far as the host says.
+        /// What the host reports about its progress.
         news: Option<String>,
     },
     /// Something failed.
@@ -124,16 +124,16 @@ pub enum Mode {
     },
 }
 
-/// Why a pass is wanted.
+/// What a pass is requested for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Intent {
-    /// To go there.
+    /// To enter the account.
     Enter(OpenIn),
-    /// To have a fresh session (`^R`).
+    /// To replace the session (`^R`).
     Renew,
 }
 
-/// The way into an account.
+/// Where an account is opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OpenIn {
     /// A subshell.
@@ -142,7 +142,7 @@ pub enum OpenIn {
     Console,
 }
 
-/// A pass that is wanted, its guard passed.
+/// A switch to a target whose guard was passed.
 #[derive(Debug, Clone)]
 pub struct SwitchRequest {
     /// Where to.
@@ -161,7 +161,7 @@ pub struct CodeBox {
     pub device: usize,
     /// What is typed.
     pub digits: Digits,
-    /// What was wrong with a paste.
+    /// Why a paste was not taken.
     pub hint: Option<&'static str>,
     /// The code the device shows now; known in the demo only.
     pub shown: Option<DeviceCode>,
@@ -174,11 +174,11 @@ impl CodeBox {
     }
 }
 
-/// What an authenticator shows right now; the demo has one.
+/// The code that a device shows right now. Only the demo knows it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct DeviceCode(pub String);
 
-/// What can happen.
+/// An input of [`update`](super::update).
 pub enum Msg {
     /// The switcher opens, for the first time or again.
     Opened {
@@ -195,15 +195,15 @@ pub enum Msg {
     Tick,
     /// The code that is asked for is no longer needed here.
     Overtaken,
-    /// What is live has changed, or may have.
+    /// The live sessions changed, or may have.
     StatusChanged(SessionStatus),
-    /// The catalog is there, or cannot be.
+    /// Loading the catalog succeeded or failed.
     Loaded(Result<Box<(SwitcherSetup, Arc<Catalog>)>, Fault>),
     /// The request was answered.
     Issued(Box<Result<Pass, NotIssued>>),
 }
 
-/// What the loop shall do about it.
+/// What the loop has to do after an update.
 pub enum Effect {
     /// Nothing.
     None,
@@ -229,21 +229,21 @@ pub enum Effect {
 
 /// How the switcher was left.
 pub enum Outcome {
-    /// The person is done.
+    /// With Esc, or ^D on an empty filter.
     Quit,
     /// Interrupted (`^C`): exit 130.
     Cancelled,
-    /// There is nothing to choose from.
+    /// The catalog could not be loaded.
     Failed(Fault),
-    /// Through a subshell or console, with a pass.
+    /// An account was chosen and its pass issued.
     Enter(OpenIn, Box<Pass>),
     /// A signal (TERM, HUP, INT) ended it: exit 128 + its number.
     Signalled(u8),
 }
 
 impl Model {
-    /// A switcher without accounts yet: the first thing it does is to ask for them, and for the setup
-    /// that takes the place of this one.
+    /// A switcher without accounts yet: it first loads them, together with the setup that replaces this
+    /// one.
     ///
     /// `query` is the list's first filter.
     pub fn new(setup: SwitcherSetup, history: History, query: &str) -> Self {
@@ -273,12 +273,12 @@ impl Model {
         self
     }
 
-    /// Says something in the footer's place until the next key, e.g. how the subshell ended.
+    /// Shows a message in the footer's place until the next key, e.g. how the subshell ended.
     pub fn say(&mut self, notice: impl Into<String>) {
         self.notice = Some(notice.into());
     }
 
-    /// Whether something is on its way: the loop holds a future then, and only then.
+    /// Whether a request or the catalog is pending: the loop holds a future then, and only then.
     pub fn is_waiting(&self) -> bool {
         matches!(self.mode, Mode::Loading { .. } | Mode::Waiting { .. })
     }
@@ -292,7 +292,7 @@ impl Model {
         Heights::of(self.size.1, self.lines_to_warn().count())
     }
 
-    /// What stands under the header.
+    /// The warnings under the header.
     pub(super) fn lines_to_warn(&self) -> impl Iterator<Item = &str> {
         let setup = &self.setup;
         setup.detours.iter().chain(&setup.warnings).map(String::as_str)

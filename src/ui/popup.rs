@@ -1,4 +1,4 @@
-//! What stands over the list: the code box, the confirmation, the wait, the fault, the help.
+//! The popups over the list: code, confirmation, passphrase, waiting, fault, help.
 
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Position, Rect};
@@ -24,16 +24,16 @@ const WIDEST: u16 = 66;
 /// The columns of the six cells: `1 2 3   4 5 6`.
 const CELLS: [u16; 6] = [0, 2, 4, 8, 10, 12];
 
-/// What stands in a popup, before it has a size.
+/// A popup's content, before its size is known.
 struct Popup {
     title: &'static str,
     style: Style,
     lines: Vec<Line<'static>>,
-    /// Where the terminal's cursor stands: the line, and the column in it.
+    /// Where the terminal's cursor goes: the line, and the column in it.
     cursor: Option<(u16, u16)>,
 }
 
-/// Draws what the mode calls for, over the list.
+/// Draws the mode's popup, if it has one.
 pub fn draw(frame: &mut Frame<'_>, model: &Model) {
     let area = frame.area();
     let room = area.width.min(WIDEST).saturating_sub(4);
@@ -113,7 +113,7 @@ fn text(lines: &mut Vec<Line<'static>>, text: &str, room: u16, style: Style) {
     lines.extend(wrapped.into_iter().map(|line| Line::styled(line, style)));
 }
 
-/// What every popup about a target begins with: its name and id, and its banner.
+/// The first lines of every popup about a target: its name and id, and its banner.
 fn heading(model: &Model, target: &Target, room: u16) -> Vec<Line<'static>> {
     let theme = model.setup.theme;
     let id = target.id.dashed();
@@ -149,7 +149,7 @@ fn code(model: &Model, code_box: &CodeBox, room: u16) -> Popup {
     text(&mut lines, &ask, room, Style::new());
     let opens = match wanted.flow {
         Flow::Shared => "opens every account",
-        Flow::Direct => "opens this role alone",
+        Flow::Direct => "opens only this role",
     };
     let flow = format!(
         "{}: {opens} until {} UTC ({})",
@@ -183,16 +183,16 @@ fn code(model: &Model, code_box: &CodeBox, room: u16) -> Popup {
     let step = step_left(model.now);
     match (&code_box.shown, wait) {
         (Some(shown), _) => {
-            let says = format!("demo: the device shows {} for {step} s", shown.0);
-            text(&mut lines, &says, room, theme.live());
+            let message = format!("demo: the device shows {} for {step} s", shown.0);
+            text(&mut lines, &message, room, theme.live());
         }
         (None, Some(seconds @ 1..)) => {
-            let says = format!("wait for the next code: {seconds} s");
-            text(&mut lines, &says, room, theme.warning());
+            let message = format!("wait for the next code: {seconds} s");
+            text(&mut lines, &message, room, theme.warning());
         }
         (None, _) => {
-            let says = format!("the device shows a new code in {step} s");
-            text(&mut lines, &says, room, Style::new());
+            let message = format!("the device shows a new code in {step} s");
+            text(&mut lines, &message, room, Style::new());
         }
     }
     Popup {
@@ -238,13 +238,13 @@ fn confirm(
         Span::styled(format!("{} ", theme.glyphs.prompt), theme.danger()),
         Span::raw(typed.to_owned()),
     ]));
-    let says = match refused {
+    let message = match refused {
         None => None,
         Some(Unconfirmed::Missing) => Some("nothing was typed".to_owned()),
-        Some(Unconfirmed::Mismatch) => Some(format!("that was not {}", target.account)),
+        Some(Unconfirmed::Mismatch) => Some(format!("that is not {}", target.account)),
     };
-    if let Some(says) = says {
-        text(&mut lines, &says, room, theme.danger());
+    if let Some(message) = message {
+        text(&mut lines, &message, room, theme.danger());
     }
     Popup {
         title: "guarded",
@@ -263,7 +263,7 @@ fn passphrase(
 ) -> Popup {
     let theme = model.setup.theme;
     let mut lines = heading(model, target, room);
-    let ask = "passphrase of the access key's sealed file, then Enter";
+    let ask = "enter the passphrase of the access key's file";
     text(&mut lines, ask, room, Style::new());
     let at = u16::try_from(lines.len()).unwrap_or(u16::MAX);
     let dots = dots(model, typed, usize::from(room).saturating_sub(3));
@@ -291,11 +291,11 @@ fn waiting(
 ) -> Popup {
     let mut lines = heading(model, target, room);
     let doing = match intent {
-        Intent::Enter(_) => "asking for a session",
-        Intent::Renew => "asking for a fresh session",
+        Intent::Enter(_) => "requesting a session",
+        Intent::Renew => "requesting a new session",
     };
-    let says = format!("{doing}, {}; Esc cancels", elapsed(since, model.now));
-    text(&mut lines, &says, room, Style::new());
+    let message = format!("{doing}, {}; Esc cancels", elapsed(since, model.now));
+    text(&mut lines, &message, room, Style::new());
     Popup { title: "wait", style: model.setup.theme.accent(), lines, cursor: None }
 }
 
@@ -317,7 +317,7 @@ fn failed(model: &Model, fault: &Fault, room: u16) -> Popup {
     part(&mut lines, "what to do", &fault.fix);
     lines.push(Line::default());
     text(&mut lines, "Enter or Esc goes back to the list", room, theme.faint());
-    Popup { title: "it did not work", style: theme.danger(), lines, cursor: None }
+    Popup { title: "failed", style: theme.danger(), lines, cursor: None }
 }
 
 fn help(model: &Model, top: u16, room: u16) -> Popup {
@@ -327,13 +327,14 @@ fn help(model: &Model, top: u16, room: u16) -> Popup {
             model.setup.keymap.keys(binding.action).map(|key| key.to_string()).collect();
         (format!("{:<14} ", keys.join(" ")), binding.help)
     });
-    let filters = FILTERS.iter().map(|(word, says)| (format!("{word:<14} "), *says));
+    let filters = FILTERS.iter().map(|(word, message)| (format!("{word:<14} "), *message));
     let lines = rows
         .chain(filters)
         .skip(top.into())
-        .map(|(keys, says)| {
-            let says = truncate(says, usize::from(room).saturating_sub(15), theme.glyphs.ellipsis);
-            Line::from(vec![Span::styled(keys, theme.key()), says.into()])
+        .map(|(keys, message)| {
+            let message =
+                truncate(message, usize::from(room).saturating_sub(15), theme.glyphs.ellipsis);
+            Line::from(vec![Span::styled(keys, theme.key()), message.into()])
         })
         .collect();
     Popup { title: "keys", style: theme.accent(), lines, cursor: None }

@@ -27,7 +27,7 @@ static ENTERED: AtomicBool = AtomicBool::new(false);
 
 /// Opens the screen, runs the switcher on the terminal's own keys, and restores the terminal.
 ///
-/// An error of `is_missing` means that there is no terminal to ask on. TERM, HUP and INT end it like a
+/// An error of `is_missing` means that there is no terminal to draw on. TERM, HUP and INT end it like a
 /// key would; tokio's handlers for them stay installed afterwards.
 pub async fn pick<H: Host>(model: &mut Model, host: &H) -> io::Result<Outcome> {
     let mut terminated = signal(SignalKind::terminate())?;
@@ -87,11 +87,11 @@ fn enter() -> io::Result<()> {
     execute!(stderr(), EnterAlternateScreen, EnableBracketedPaste).inspect_err(|_| restore())
 }
 
-/// Gives the terminal back, once. Errors have nobody left to be told to.
+/// Restores the terminal, once. Errors are dropped: there is no screen left to show them on.
 fn restore() {
     if ENTERED.swap(false, Ordering::SeqCst) {
-        // In this order: what is typed at the first sight of the shell must not meet a raw terminal, which would
-        // keep the line's end from being one.
+        // In this order: an Enter typed as soon as the shell appears must not reach a terminal that is still raw,
+        // where it would not end the line.
         let _ = disable_raw_mode();
         let _ = execute!(stderr(), DisableBracketedPaste, LeaveAlternateScreen, Show);
     }

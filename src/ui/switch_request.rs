@@ -1,4 +1,4 @@
-//! The way from a row to a pass: the guard, the request, the passphrase, the code, the answer.
+//! The steps from a row to a pass: guard, request, passphrase, code, result.
 
 use std::mem;
 
@@ -80,7 +80,7 @@ impl Model {
         Effect::None
     }
 
-    /// Sends a code off.
+    /// Requests the pass again, with a code.
     pub(super) fn submit(&mut self, code: MfaCode) -> Effect {
         let code_box = match mem::replace(&mut self.mode, Mode::Browse) {
             Mode::Code(code_box) => code_box,
@@ -97,7 +97,7 @@ impl Model {
         self.ask(code_box.switch, Some((serial, code)), None)
     }
 
-    /// Goes on without a code: whoever has the prompt now gets what is needed.
+    /// Requests the pass again without a code: the process that has the prompt now gets the session.
     pub(super) fn overtaken(&mut self) -> Effect {
         let switch = match &self.mode {
             Mode::Code(code_box) => code_box.switch.clone(),
@@ -107,7 +107,7 @@ impl Model {
         self.ask(switch, None, None)
     }
 
-    /// Wants a pass for the row under the cursor; its guard comes first.
+    /// Starts a switch to the row under the cursor; its guard comes first.
     pub(super) fn want(&mut self, intent: Intent) -> Effect {
         let Some(row) = self.selected() else {
             return Effect::None;
@@ -173,22 +173,22 @@ impl Model {
             }
             Intent::Renew => {
                 let left = clock::left(pass.credentials.expires, self.now);
-                let mut said = vec![format!("{} renewed: {left}", pass.target)];
-                said.extend(pass.notes);
-                self.say(sanitize(&said.join("; ")));
+                let mut notice = vec![format!("{} renewed: {left}", pass.target)];
+                notice.extend(pass.notes);
+                self.say(sanitize(&notice.join("; ")));
                 Effect::None
             }
         }
     }
 }
 
-/// The box for a code, on the device that was used before, if it was refused.
+/// The code box, on the device of the code that was just rejected, if one was.
 fn code_box(switch: SwitchRequest, wanted: CodeWanted, device: Option<&MfaSerial>) -> Mode {
     if wanted.devices.is_empty() {
         let target: &Target = switch.target.target();
         return Mode::Fault(
-            Fault::new(Exit::Fault, format!("{target} wants a code, and no device can give one"))
-                .because("the IAM user has no authenticator app or token registered")
+            Fault::new(Exit::Fault, format!("{target} needs an MFA code, but the IAM user has no device that makes one"))
+                .because("no authenticator app or hardware token is registered")
                 .fix("register one in the IAM console: Security credentials, Multi-factor authentication"),
         );
     }

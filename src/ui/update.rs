@@ -1,4 +1,4 @@
-//! The only transition function: what has happened, and what shall be done about it.
+//! The only transition function: from a message to the next state and an effect.
 
 use std::mem;
 use std::sync::Arc;
@@ -20,10 +20,11 @@ use crate::domain::scope::Scope;
 use crate::domain::search::Search;
 use crate::domain::secret::MfaCode;
 
-/// How long after the sixth digit an Enter is taken for a habit.
+/// How long after the sixth digit an Enter is ignored: the digit has submitted the code already, and
+/// people press Enter by habit.
 const HABIT: Duration = Duration::from_secs(1);
 
-/// Takes note of what happened at `now`, and says what to do.
+/// Applies a message that arrived at `now`; returns what the loop has to do.
 pub fn update(model: &mut Model, now: Timestamp, msg: Msg) -> Effect {
     model.now = now;
     let effect = match msg {
@@ -261,7 +262,7 @@ impl Model {
             Mode::Passphrase { typed, .. } => typed.insert(text),
             Mode::Code(code_box) => match MfaCode::parse(text) {
                 Some(code) => return self.submit(code),
-                None => code_box.hint = Some("what was pasted is not a code of six digits"),
+                None => code_box.hint = Some("the pasted text is not a six-digit code"),
             },
             Mode::Waiting { .. } | Mode::Fault(_) | Mode::Help { .. } => {}
         }

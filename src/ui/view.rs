@@ -62,7 +62,7 @@ fn header_line(model: &Model, window: u16) -> Line<'static> {
         Some(auth) => {
             let (glyph, style) = match Life::of(auth.expires, model.now) {
                 Life::Live => (glyphs.live, theme.live()),
-                Life::Ending | Life::Over => (glyphs.ending, theme.warning()),
+                Life::Ending | Life::Expired => (glyphs.ending, theme.warning()),
             };
             let text = format!("MFA {glyph} {}", left(auth.expires, model.now));
             (text, style, format!(" ({})", sanitize(&auth.device)))
@@ -74,7 +74,7 @@ fn header_line(model: &Model, window: u16) -> Line<'static> {
         0 => String::new(),
         depth => format!("nested {depth}   "),
     };
-    // From the least important: each goes before the next one does.
+    // The least important first: in a narrow window each is dropped before the next one.
     let mut parts = [
         (store.to_owned(), true),
         ("sekisho   ".to_owned(), true),
@@ -151,9 +151,9 @@ fn rule_line(model: &Model, window: u16) -> Line<'static> {
     let theme = model.setup.theme;
     let rule = theme.glyphs.rule;
     let guard = model.selected().map(|row| (model.guard(row), row));
-    let says = match guard {
-        Some((Guard::Warn, _)) => "guarded: look twice",
-        Some((Guard::Confirm, _)) => "guarded: its name must be typed",
+    let notice = match guard {
+        Some((Guard::Warn, _)) => "guarded: check the account first",
+        Some((Guard::Confirm, _)) => "guarded: entering asks for its name",
         _ => {
             return Line::styled(
                 format!(" {}", rule.repeat(usize::from(window).saturating_sub(2))),
@@ -163,7 +163,7 @@ fn rule_line(model: &Model, window: u16) -> Line<'static> {
     };
     let name =
         guard.map_or(String::new(), |(_, row)| model.search.catalog().row(row).0.name.to_string());
-    let text = format!(" {rule}{rule} {GUARD} {name} is {says} ");
+    let text = format!(" {rule}{rule} {GUARD} {name} is {notice} ");
     let text = truncate(&text, usize::from(window).saturating_sub(1), theme.glyphs.ellipsis);
     let rest = usize::from(window).saturating_sub(width(&text) + 1);
     Line::styled(format!("{text}{}", rule.repeat(rest)), theme.danger())
@@ -232,7 +232,7 @@ fn footer_line(model: &Model, window: u16) -> Line<'static> {
     let taken = |key: &str, label: &str| width(key) + 1 + width(label) + 3;
     let needed: usize =
         hints.iter().filter(|hint| hint.2).map(|(key, label, _)| taken(key, label)).sum();
-    // One column before the first hint; the three behind the last one may be missing.
+    // One column before the first hint; the three after the last one may be cut.
     let mut room = (usize::from(window) + 2).saturating_sub(needed);
     let mut spans: Vec<Span<'static>> = vec![" ".into()];
     for (key, label, needed) in &hints {

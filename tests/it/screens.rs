@@ -137,7 +137,7 @@ fn a_passphrase_box_gives_way_to_the_process_that_asks_now() {
     let mut stage = Stage::new(80, 20).answers([Answer::Passphrase(None), Answer::Hang]);
     stage.world.overtaken = true;
     let shown = stage.shows("<enter>abc<wait:2>");
-    assert!(shown.contains("asking for a session"), "{shown}");
+    assert!(shown.contains("requesting a session"), "{shown}");
 }
 
 #[test]
@@ -218,7 +218,7 @@ fn a_guarded_target_wants_its_name() {
     let mut stage = Stage::new(80, 18);
     assert_snapshot!("confirm", stage.shows("prod-pay<enter>prod<enter>p"));
     assert!(stage.seen().is_empty(), "nothing was asked before the name was typed");
-    assert_eq!(stage.style_of("that was not").fg, Some(Color::Red));
+    assert_eq!(stage.style_of("that is not").fg, Some(Color::Red));
     for name in ["prod-payments", "PROD-PAY", "666666666666", "6666-6666-6666"] {
         let mut stage = Stage::new(80, 18).answers([Answer::Pass]);
         let outcome = stage.keys(&format!("prod-pay<enter>{name}<enter>"));
@@ -226,7 +226,7 @@ fn a_guarded_target_wants_its_name() {
     }
     let mut stage = Stage::new(80, 18);
     let shown = stage.shows("prod-web");
-    assert!(shown.contains("! prod-web is guarded: look twice"), "{shown}");
+    assert!(shown.contains("! prod-web is guarded: check the account first"), "{shown}");
     assert_eq!(stage.style_of("prod-web is").fg, Some(Color::Red));
 }
 
@@ -372,7 +372,7 @@ fn a_paste_only_filters() {
     assert!(stage.seen().is_empty());
     let mut stage = Stage::new(80, 20).answers([Answer::Code(Flow::Shared, None)]);
     let shown = stage.shows("<enter><paste:1234567>");
-    assert!(shown.contains("not a code of six digits"), "{shown}");
+    assert!(shown.contains("not a six-digit code"), "{shown}");
     assert_eq!(stage.seen().len(), 1);
 }
 

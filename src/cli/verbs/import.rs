@@ -5,7 +5,7 @@ use std::path::Path;
 use zeroize::Zeroizing;
 
 use crate::domain::fault::{Exit, Fault};
-use crate::domain::import::from_profiles::{Wishes, convert};
+use crate::domain::import::from_profiles::{ImportOptions, convert};
 use crate::domain::import::organization;
 use crate::domain::import::profiles::Profiles;
 use crate::domain::text::{count, sanitize};
@@ -38,8 +38,8 @@ pub fn profiles(
             .fix("use another file: --profile-file FILE")
             .fix("or answer a few questions: sekisho init")
     })?);
-    let wishes = Wishes { auth_account: arguments.account, region: common.region.clone() };
-    let mut imported = convert(&Profiles::parse(&text), &wishes)?;
+    let options = ImportOptions { auth_account: arguments.account, region: common.region.clone() };
+    let mut imported = convert(&Profiles::parse(&text), &options)?;
     imported.draft.heading = HEADING.map(str::to_owned).to_vec();
     imported.draft.heading.push(format!("Made from {source} by `sekisho import aws-config`."));
     let yaml = imported.draft.to_string();

@@ -109,7 +109,7 @@ impl MfaSerial {
         &self.0
     }
 
-    /// The account a virtual device belongs to; a hardware token's number tells none.
+    /// The account a virtual device belongs to; a hardware token's number names none.
     pub fn account(&self) -> Option<AccountId> {
         self.0.split(':').nth(4)?.parse().ok()
     }

@@ -182,7 +182,7 @@ impl SessionName {
 }
 
 text_id!(
-    /// What a third party gives to be let in (`sts:ExternalId`).
+    /// The text that a third party has to send (`sts:ExternalId`).
     ExternalId,
     |text| within(text, 2, 1224, "_+=,.@:/-", "an external id")
 );

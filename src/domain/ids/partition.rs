@@ -41,7 +41,7 @@ impl Partition {
         Self::IsoF,
     ];
 
-    /// The name that stands in ARNs.
+    /// The name in ARNs.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Aws => "aws",

@@ -13,23 +13,23 @@ use crate::domain::config::draft::{Draft, DraftAccount, DraftAuth, DraftRole};
 use crate::domain::fault::{Exit, Fault};
 use crate::domain::ids::{AccountId, MfaSerial, Partition, Region, RoleArn};
 
-/// AWS lets a user have this many devices.
+/// IAM allows a user this many devices.
 const MAX_DEVICES: usize = 8;
 /// The most roles of one account: the longest list that a config takes.
 const MAX_ROLES: usize = 1_000;
 /// How many profiles a comment names.
 const NAMED: usize = 8;
 
-/// What the file cannot tell, or should not decide.
+/// What the command line says about the config; the rest is guessed from the file.
 #[derive(Debug, Clone, Default)]
-pub struct Wishes {
+pub struct ImportOptions {
     /// The auth account; else the one that most MFA devices belong to.
     pub auth_account: Option<AccountId>,
     /// The region; else the default profile's, else the one named most often.
     pub region: Option<Region>,
 }
 
-/// What came of a file.
+/// The result of an import.
 #[derive(Debug)]
 pub struct Imported {
     /// The config.
@@ -47,29 +47,29 @@ struct Candidate<'a> {
     partition: Partition,
     /// The profile whose key enters it; it may lie among the credentials.
     source: Option<&'a str>,
-    /// The account it is entered from, where anything tells.
+    /// The account it is entered from, where the file says so.
     origin: Option<AccountId>,
     device: Option<&'a str>,
 }
 
 /// Makes a config of a file's profiles.
 ///
-/// Fails where no profile has a role to enter, or nothing tells the auth account.
-pub fn convert(profiles: &Profiles, wishes: &Wishes) -> Result<Imported, Fault> {
+/// Fails where no profile has a role to assume, or none names the auth account.
+pub fn convert(profiles: &Profiles, options: &ImportOptions) -> Result<Imported, Fault> {
     let mut import = Import { profiles, remarks: Remarks::default() };
     let mut candidates = import.candidates();
     if candidates.is_empty() {
-        let fault = Fault::new(Exit::Fault, "no profile has a role that sekisho could enter");
-        let fault = import.remarks.told().into_iter().fold(fault, Fault::because);
+        let fault = Fault::new(Exit::Fault, "no profile has a role that sekisho can assume");
+        let fault = import.remarks.lines().into_iter().fold(fault, Fault::because);
         return Err(fault.fix("start from a few questions instead: sekisho init"));
     }
     share_origins(&mut candidates);
-    let account = wishes
+    let account = options
         .auth_account
         .or_else(|| most(candidates.iter().filter_map(|candidate| candidate.origin)));
     let account = account.ok_or_else(|| {
-        Fault::new(Exit::Usage, "no profile tells the auth account")
-            .because("none has an mfa_serial with an account in it: arn:aws:iam::111111111111:mfa/NAME")
+        Fault::new(Exit::Usage, "cannot tell which account is the auth account")
+            .because("no profile has an mfa_serial that names one, such as arn:aws:iam::111111111111:mfa/NAME")
             .fix("name the account your IAM user lives in: sekisho import aws-config --account 111111111111")
     })?;
     candidates.retain(|candidate| import.is_entered_from(account, candidate));
@@ -77,7 +77,7 @@ pub fn convert(profiles: &Profiles, wishes: &Wishes) -> Result<Imported, Fault> 
         most(candidates.iter().map(|candidate| candidate.partition)).ok_or_else(|| {
             Fault::new(Exit::Usage, format!("no profile is entered from {account}"))
                 .because("the mfa_serial of every role profile belongs to another account")
-                .fix("without --account, the one that most profiles name is taken")
+                .fix("leave out --account to use the account that most profiles name")
         })?;
     candidates.retain(|candidate| {
         let is_here = candidate.partition == partition;
@@ -87,7 +87,7 @@ pub fn convert(profiles: &Profiles, wishes: &Wishes) -> Result<Imported, Fault> 
         }
         is_here
     });
-    let region = import.region(wishes, partition, &candidates);
+    let region = import.region(options, partition, &candidates);
     let mfa = import.devices(account, &candidates);
     let (accounts, taken) = import.accounts(&candidates, &region);
     Ok(Imported {
@@ -98,7 +98,7 @@ pub fn convert(profiles: &Profiles, wishes: &Wishes) -> Result<Imported, Fault> 
             region: Some(region),
             accounts,
         },
-        remarks: import.remarks.told(),
+        remarks: import.remarks.lines(),
         taken,
     })
 }
@@ -112,7 +112,7 @@ impl<'a> Import<'a> {
     /// The profiles whose role an IAM user enters; remarks on the others.
     fn candidates(&mut self) -> Vec<Candidate<'a>> {
         let profiles = self.profiles;
-        // Sources and what is included need no role: nothing is missed where they are not taken.
+        // Profiles that only serve others need no role: leaving them out is not worth a remark.
         let served: HashSet<&str> = profiles
             .iter()
             .flat_map(|profile| {
@@ -187,7 +187,7 @@ impl<'a> Import<'a> {
     /// The region of what names none.
     fn region(
         &self,
-        wishes: &Wishes,
+        options: &ImportOptions,
         partition: Partition,
         candidates: &[Candidate<'a>],
     ) -> Region {
@@ -195,8 +195,9 @@ impl<'a> Import<'a> {
             let region: Region = self.profiles.inherited(profile, Key::Region)?.parse().ok()?;
             (region.partition() == partition).then_some(region)
         };
-        let wish = wishes.region.clone();
-        wish.filter(|region| region.partition() == partition)
+        let given = options.region.clone();
+        given
+            .filter(|region| region.partition() == partition)
             .or_else(|| named(self.profiles.get("default")?))
             .or_else(|| most(candidates.iter().filter_map(|candidate| named(candidate.profile))))
             .unwrap_or_else(|| partition.home())

@@ -1,4 +1,4 @@
-//! Accounts that another tool already knows, as a config of ours.
+//! A config made from what another tool already knows: AWS profiles, an organisation.
 
 pub mod from_profiles;
 pub mod organization;
@@ -51,7 +51,7 @@ impl Names {
     }
 }
 
-/// Whether a name could be meant as an account's id: the config does not take it for another account.
+/// Whether a name looks like an account's id, which the config accepts only as the name of that account.
 fn reads_as_id(name: &str) -> bool {
     fold(name).replace('-', "").parse::<AccountId>().is_ok()
 }

@@ -5,12 +5,12 @@ use crate::domain::config::draft::{Draft, DraftAccount};
 use crate::domain::ids::{AccountId, RoleName};
 use crate::domain::text::count;
 
-/// An account as AWS Organizations tells of it.
+/// An account as AWS Organizations lists it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Member {
     /// Its 12 digits.
     pub id: AccountId,
-    /// What the organisation calls it; any text.
+    /// Its name in the organisation; any text.
     pub name: String,
     /// The organisation's management account.
     pub management: AccountId,
@@ -18,9 +18,10 @@ pub struct Member {
     pub is_active: bool,
 }
 
-/// Makes a file of an organisation's accounts, by name, and says in a line each what is not in it.
+/// Makes a file of an organisation's accounts, sorted by name, and a line for each thing left out.
 ///
-/// The auth account is not entered but entered from; the management account is nobody's playground.
+/// The auth account is left out because sessions start there; the management account because nobody should
+/// work in it.
 pub fn convert(
     members: Vec<Member>,
     auth: AccountId,

@@ -1,4 +1,4 @@
-//! What of a file of profiles is not taken over, and why.
+//! Remarks on profiles that were not imported, or not completely.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -7,12 +7,12 @@ use super::profiles::Profile;
 use crate::domain::ids::AccountId;
 use crate::domain::text::sanitize;
 
-/// How many remarks are told; each auth account of a strange file is one.
+/// The most remarks that are printed: each auth account that a file names makes one.
 const MAX_REMARKS: usize = 24;
 /// How many profiles a remark names.
 const NAMED: usize = 8;
 
-/// Why a profile was left out, or what of it.
+/// Why a profile was left out, or a part of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Remark {
     Sso,
@@ -36,16 +36,14 @@ pub(super) enum Remark {
 impl fmt::Display for Remark {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = match self {
-            Self::Sso => {
-                "left out, signing in through IAM Identity Center (SSO), not with an IAM user's key"
-            }
-            Self::Process => "left out, a credential_process gives the session",
-            Self::WebIdentity => "left out, signing in with a web identity token",
-            Self::Machine => "left out, using the credentials of the machine it runs on",
+            Self::Sso => "left out, uses IAM Identity Center (SSO), not an IAM user's key",
+            Self::Process => "left out, gets its session from a credential_process",
+            Self::WebIdentity => "left out, uses a web identity token",
+            Self::Machine => "left out, uses the credentials of the machine it runs on",
             Self::Chain => {
-                "left out, going through another role; sekisho enters every role from the auth account"
+                "left out, assumes its role from another role; sekisho assumes every role from the auth account"
             }
-            Self::NoArn => "left out, role_arn is not a role's ARN",
+            Self::NoArn => "left out, role_arn is not the ARN of a role",
             Self::OtherAuth(account) => {
                 return write!(
                     f,
@@ -56,16 +54,16 @@ impl fmt::Display for Remark {
                 return write!(f, "left out, in {partition}, which the auth account cannot enter");
             }
             Self::Twice => "left out, another profile has the same role",
-            Self::TooMany => "left out, more roles than an account has here",
-            Self::NoRole => "left out, naming no role",
+            Self::TooMany => "left out, the account has too many roles",
+            Self::NoRole => "left out, has no role_arn",
             Self::Direct => {
-                "over 1h, so with a code of its own each time; without `duration` one code serves all"
+                "longer than 1h, so each session needs its own code; without `duration` one code serves all"
             }
-            Self::Duration => "without duration_seconds, which is not from 900 to 43200",
-            Self::Region => "without region, which is none of the role's partition",
-            Self::ExternalId => "without external_id, which AWS would not take",
+            Self::Duration => "imported without duration_seconds, which is not from 900 to 43200",
+            Self::Region => "imported without region, which is not in the role's partition",
+            Self::ExternalId => "imported without external_id, which AWS would reject",
             Self::Device => {
-                "without mfa_serial, which gives no six-digit codes or is of another account"
+                "imported without mfa_serial, which makes no six-digit codes or belongs to another account"
             }
         };
         f.write_str(text)
@@ -82,7 +80,7 @@ impl<'a> Remarks<'a> {
     }
 
     /// One line a remark, with the first few profiles it is about.
-    pub(super) fn told(&self) -> Vec<String> {
+    pub(super) fn lines(&self) -> Vec<String> {
         let line = |(remark, names): (&Remark, &Vec<&str>)| {
             let shown: Vec<String> = names.iter().take(NAMED).map(|name| sanitize(name)).collect();
             let more = match names.len().saturating_sub(NAMED) {

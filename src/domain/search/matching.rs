@@ -5,7 +5,7 @@ use crate::domain::text::fold;
 /// How well a word matches; 0 is not at all.
 pub(super) type Score = u32;
 
-/// How a word stands in a text, the better the greater.
+/// How well a word matches a text; the better match is the greater.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Tier {
     Fuzzy = 1,
@@ -119,7 +119,7 @@ fn starts_word(text: &str, original: &str, at: usize) -> bool {
     !before.is_alphanumeric() || before.is_ascii() != here.is_ascii() || hump()
 }
 
-/// The best place where a word (never empty) stands whole in a text, and how it stands there.
+/// The best place where a whole word (never empty) occurs in a text, and how well it matches there.
 pub(super) fn whole(text: &str, original: &str, word: &str) -> Option<(Tier, usize)> {
     // For texts this short, looking at every place beats building a searcher.
     let (text_bytes, word_bytes) = (text.as_bytes(), word.as_bytes());
@@ -148,7 +148,7 @@ pub(super) fn is_subsequence(text: &str, word: &str) -> bool {
     word.chars().all(|c| rest.any(|t| t == c))
 }
 
-/// How a word of digits stands in an id; its groups of four count as words.
+/// How well a word of digits matches an id, whose groups of four count as words.
 pub(super) fn in_id(id: &str, digits: &str) -> Option<(Tier, usize)> {
     let at = id.find(digits)?;
     Some(if at == 0 && digits.len() == id.len() {

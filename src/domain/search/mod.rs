@@ -328,7 +328,7 @@ impl Search {
         Some(self.rows[self.order[hit.place()] as usize].target())
     }
 
-    /// Where a row stands among those that match.
+    /// The position of a row among those that match.
     pub fn position(&self, row: TargetRef) -> Option<usize> {
         let number = self.accounts.get(row.account as usize)?.first_row + row.role;
         let place = *self.place.get(number as usize)? as usize;

@@ -5,7 +5,7 @@ use std::path::Path;
 use proptest::prelude::*;
 
 use sekisho::domain::config::{Config, MainFile, Strictness, assemble};
-use sekisho::domain::import::from_profiles::{Wishes, convert};
+use sekisho::domain::import::from_profiles::{ImportOptions, convert};
 use sekisho::domain::import::profiles::Profiles;
 
 use super::{mode, run, sekisho};
@@ -22,8 +22,8 @@ fn read(yaml: &str) -> Config {
 }
 
 /// The config made of a file, and the remarks.
-fn made(text: &str, wishes: &Wishes) -> (String, Config) {
-    let imported = convert(&Profiles::parse(text), wishes).unwrap();
+fn made(text: &str, options: &ImportOptions) -> (String, Config) {
+    let imported = convert(&Profiles::parse(text), options).unwrap();
     let yaml = imported.draft.to_string();
     let config = read(&yaml);
     let roles: usize = config.catalog.accounts().iter().map(|account| account.roles.len()).sum();
@@ -33,17 +33,17 @@ fn made(text: &str, wishes: &Wishes) -> (String, Config) {
 
 #[test]
 fn aws_vaults_way_of_writing() {
-    insta::assert_snapshot!(made(AWS_VAULT, &Wishes::default()).0);
+    insta::assert_snapshot!(made(AWS_VAULT, &ImportOptions::default()).0);
 }
 
 #[test]
 fn awsumes_way_of_writing() {
-    insta::assert_snapshot!(made(AWSUME, &Wishes::default()).0);
+    insta::assert_snapshot!(made(AWSUME, &ImportOptions::default()).0);
 }
 
 #[test]
 fn each_partition_is_a_world_of_its_own() {
-    let (text, config) = made(PARTITIONS, &Wishes::default());
+    let (text, config) = made(PARTITIONS, &ImportOptions::default());
     insta::assert_snapshot!(text);
     let row = config.catalog.find("cn-a").unwrap();
     assert_eq!(
@@ -54,18 +54,18 @@ fn each_partition_is_a_world_of_its_own() {
 
 #[test]
 fn lines_may_end_as_on_windows() {
-    let wishes = Wishes::default();
+    let options = ImportOptions::default();
     let windows = format!("\u{FEFF}{}", AWS_VAULT.replace('\n', "\r\n"));
-    assert_eq!(made(&windows, &wishes).0, made(AWS_VAULT, &wishes).0);
+    assert_eq!(made(&windows, &options).0, made(AWS_VAULT, &options).0);
 }
 
 #[test]
 fn another_auth_account_and_region_can_be_named() {
-    let wishes = Wishes {
+    let options = ImportOptions {
         auth_account: Some("999999999999".parse().unwrap()),
         region: Some("sa-east-1".parse().unwrap()),
     };
-    let (_, config) = made(AWSUME, &wishes);
+    let (_, config) = made(AWSUME, &options);
     let names: Vec<&str> = config.catalog.accounts().iter().map(|a| a.name.as_str()).collect();
     assert_eq!(names, ["other-company"]);
     assert_eq!(config.auth.account.to_string(), "999999999999");
@@ -75,11 +75,12 @@ fn another_auth_account_and_region_can_be_named() {
 #[test]
 fn where_nothing_tells_the_auth_account_it_is_asked_for() {
     let text = "[profile a]\nrole_arn = arn:aws:iam::222222222222:role/R\nsource_profile = key\n";
-    let fault = convert(&Profiles::parse(text), &Wishes::default()).unwrap_err();
+    let fault = convert(&Profiles::parse(text), &ImportOptions::default()).unwrap_err();
     insta::assert_snapshot!(format!("{fault:#?}"));
     let tells = format!("{text}[profile key]\naws_account_id = 111111111111\n");
-    assert_eq!(made(&tells, &Wishes::default()).1.auth.account.to_string(), "111111111111");
-    let nothing = convert(&Profiles::parse("[profile a]\nsso_session = s\n"), &Wishes::default());
+    assert_eq!(made(&tells, &ImportOptions::default()).1.auth.account.to_string(), "111111111111");
+    let nothing =
+        convert(&Profiles::parse("[profile a]\nsso_session = s\n"), &ImportOptions::default());
     assert!(nothing.unwrap_err().why[0].contains("Identity Center"));
 }
 
@@ -96,13 +97,13 @@ fn thousands_of_profiles_become_a_config() {
     let device = "mfa_serial = arn:aws:iam::111111111111:mfa/t";
     let profiles: Vec<String> = (0..25_000).map(profile).collect();
     let text = format!("[default]\n{device}\n{}", profiles.join("\n"));
-    let imported = convert(&Profiles::parse(&text), &Wishes::default()).unwrap();
+    let imported = convert(&Profiles::parse(&text), &ImportOptions::default()).unwrap();
     let config = read(&imported.draft.to_string());
     assert_eq!(config.catalog.accounts().len(), 19_999, "`default` is one of 20,000 profiles");
     // One account with more roles than a list may have.
     let profile = |n| format!("[p{n}]\nrole_arn = arn:aws:iam::222222222222:role/R{n}\n{device}");
     let one = (0..2_000).map(profile).collect::<Vec<_>>().join("\n");
-    assert_eq!(made(&one, &Wishes::default()).1.catalog.accounts()[0].roles.len(), 1_000);
+    assert_eq!(made(&one, &ImportOptions::default()).1.catalog.accounts()[0].roles.len(), 1_000);
 }
 
 /// Lines that are nearly an AWS config, in any order.
@@ -123,8 +124,8 @@ proptest! {
     #[test]
     fn whatever_is_made_is_a_config(text in near_config(), account in prop::option::of("[12]{12}")) {
         let account = account.map(|id| id.parse().unwrap());
-        let wishes = Wishes { auth_account: account, region: None };
-        if let Ok(imported) = convert(&Profiles::parse(&text), &wishes) {
+        let options = ImportOptions { auth_account: account, region: None };
+        if let Ok(imported) = convert(&Profiles::parse(&text), &options) {
             let config = read(&imported.draft.to_string());
             prop_assert_eq!(config.catalog.rows().count(), imported.taken);
             for remark in imported.remarks {

@@ -166,7 +166,7 @@ fn the_list_asks_for_the_passphrase_before_the_code() {
     let mut pty = Pty::spawn(stage.in_terminal(BINARY, &[]));
     pty.wait_for("dev-1");
     pty.send("dev-1\r");
-    pty.wait_for("passphrase of the access key's sealed file");
+    pty.wait_for("passphrase of the access key's file");
     pty.line("something else");
     let screen = pty.wait_for("the passphrase is wrong");
     assert!(!screen.contains("something else"), "{screen}");
