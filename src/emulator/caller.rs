@@ -1,4 +1,4 @@
-//! Who calls: the signature, the token and the expiry, checked; and what the caller is called.
+//! Authentication: checks signature, token and expiry, and names the caller in ARNs and condition keys.
 
 use jiff::Timestamp;
 
@@ -7,7 +7,7 @@ use super::organisation::{KeyStatus, LastUsed, Organisation, Policy};
 use super::state::{Holder, IssuedSession, State, unique_id};
 use super::wire::Inbound;
 
-/// The one who signed.
+/// The principal that signed a request.
 #[derive(Debug)]
 pub(super) struct Caller {
     pub holder: Holder,
@@ -146,12 +146,12 @@ impl Caller {
         federated || (self.is_user_session() && self.mfa().is_none())
     }
 
-    /// When the session's MFA was passed. A role session knows nothing of it.
+    /// When the session's MFA was passed. A role session does not carry it.
     pub(super) fn mfa(&self) -> Option<Timestamp> {
         self.session.as_ref().and_then(|session| session.mfa)
     }
 
-    /// The identity policies that speak for it.
+    /// The identity policies attached to it.
     pub(super) fn policies<'a>(
         &'a self,
         organisation: &'a Organisation,

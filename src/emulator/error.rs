@@ -1,6 +1,6 @@
-//! How a request is refused.
+//! AWS's errors, before a service's protocol words them.
 
-/// An answer that is not a success. Codes are those of STS; other services translate them.
+/// A request that failed. Codes are those of STS; `wire` translates them for the other services.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct AwsError {
     pub status: u16,

@@ -1,22 +1,22 @@
-//! Faults on demand.
+//! Fault injection: makes chosen calls fail in a chosen way.
 
 use std::time::Duration;
 
 use super::error::AwsError;
 use super::wire::Reply;
 
-/// What goes wrong, at which calls, how often.
+/// A fault, and the calls that get it.
 #[derive(Debug, Clone)]
 pub struct Injection {
     /// `AssumeRole`, `GetSessionToken`, …; `None` is any.
     pub action: Option<String>,
-    /// How often.
+    /// For how many of these calls.
     pub times: Times,
-    /// What.
+    /// What goes wrong.
     pub what: FaultInjection,
 }
 
-/// How often an injection strikes.
+/// How many calls get an injected fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Times {
     /// The next so many calls.
@@ -28,15 +28,15 @@ pub enum Times {
 /// What can go wrong.
 #[derive(Debug, Clone)]
 pub enum FaultInjection {
-    /// The answer comes late.
+    /// The response is delayed.
     Latency(Duration),
     /// The call is acted on (a code is spent), then the connection is reset.
     Reset,
-    /// The call is acted on (a code is spent), and no answer ever comes.
+    /// The call is acted on (a code is spent), and no response is ever sent.
     Hang,
-    /// Refused: `Throttling`, HTTP 400.
+    /// Not acted on: `Throttling`, HTTP 400.
     Throttle,
-    /// Refused with a status of 500 and up, in AWS's form.
+    /// Not acted on: a status of 500 and up, in AWS's form.
     ServerError(u16),
     /// Not acted on: bytes that are no XML, HTTP 200.
     Garbage,
@@ -49,7 +49,7 @@ pub enum FaultInjection {
     },
 }
 
-/// What is still to go wrong, first come, first served.
+/// The pending injections, the oldest first.
 #[derive(Debug, Default)]
 pub(super) struct Injections(Vec<Injection>);
 
@@ -63,7 +63,7 @@ impl Injections {
     }
 
     /// The fault for a call, used up where it is counted.
-    pub(super) fn strike(&mut self, action: &str) -> Option<FaultInjection> {
+    pub(super) fn take(&mut self, action: &str) -> Option<FaultInjection> {
         let at = self.0.iter().position(|injection| {
             injection.times != Times::Next(0)
                 && injection.action.as_deref().is_none_or(|wanted| wanted == action)
@@ -81,7 +81,7 @@ impl Injections {
 }
 
 impl FaultInjection {
-    /// What is answered instead of acting on the call; `None` where it is acted on.
+    /// The response instead of acting on the call; `None` where it is acted on.
     pub(super) fn instead(&self) -> Option<Result<Reply, AwsError>> {
         let raw = |status, body| Reply { status, content_type: "text/xml", body };
         Some(match self {
@@ -113,10 +113,10 @@ mod tests {
         };
         push(Some("AssumeRole"), Times::Next(1), FaultInjection::Throttle);
         push(None, Times::UntilCleared, FaultInjection::Hang);
-        assert!(matches!(injections.strike("GetSessionToken"), Some(FaultInjection::Hang)));
-        assert!(matches!(injections.strike("AssumeRole"), Some(FaultInjection::Throttle)));
-        assert!(matches!(injections.strike("AssumeRole"), Some(FaultInjection::Hang)));
+        assert!(matches!(injections.take("GetSessionToken"), Some(FaultInjection::Hang)));
+        assert!(matches!(injections.take("AssumeRole"), Some(FaultInjection::Throttle)));
+        assert!(matches!(injections.take("AssumeRole"), Some(FaultInjection::Hang)));
         injections.clear();
-        assert!(injections.strike("AssumeRole").is_none());
+        assert!(injections.take("AssumeRole").is_none());
     }
 }

@@ -1,6 +1,6 @@
 //! An emulated organisation on loopback: strict where AWS is, with a clock that tests can move.
 //!
-//! It speaks the AWS wire and knows nothing else of this program. One thread serves it; dropping the
+//! It implements AWS's wire protocols and uses nothing else of this program. One thread serves it; dropping the
 //! [`Emulator`] ends that thread. Its keys and seeds open nothing real, so they are plain text here.
 
 mod authenticator;
@@ -54,7 +54,7 @@ pub struct Emulator {
     thread: Option<JoinHandle<()>>,
 }
 
-/// One request, as it was answered.
+/// A request that arrived, and how it was answered.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Call {
     /// The name in the signature's scope: `sts`, `iam`, …; `signin` for console federation.
@@ -81,7 +81,7 @@ impl Emulator {
     /// Starts on a free port of 127.0.0.1.
     ///
     /// # Errors
-    /// No port, or no thread to be had.
+    /// No port is free, or the thread cannot be started.
     pub fn start(organisation: Organisation) -> io::Result<Self> {
         Self::start_on(organisation, 0)
     }
@@ -89,7 +89,7 @@ impl Emulator {
     /// Starts on a given port of 127.0.0.1; 0 is any.
     ///
     /// # Errors
-    /// The port is taken, or there is no thread to be had.
+    /// The port is taken, or the thread cannot be started.
     pub fn start_on(organisation: Organisation, port: u16) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))?;
         listener.set_nonblocking(true)?;
@@ -114,12 +114,12 @@ impl Emulator {
         lock(&self.state).calls.clone()
     }
 
-    /// Lets something go wrong.
+    /// Makes later calls fail.
     pub fn inject(&self, injection: Injection) {
         lock(&self.state).injections.push(injection);
     }
 
-    /// Ends all misbehaviour that is still to come.
+    /// Removes all injected faults.
     pub fn clear(&self) {
         lock(&self.state).injections.clear();
     }
@@ -129,7 +129,7 @@ impl Emulator {
         lock(&self.state).now()
     }
 
-    /// Moves the organisation's clock on.
+    /// Moves the organisation's clock forward.
     pub fn advance(&self, by: Duration) {
         lock(&self.state).advance(by);
     }
@@ -159,7 +159,7 @@ impl Drop for Emulator {
     }
 }
 
-/// The state is whole between any two statements, so a panic elsewhere does not spoil it.
+/// A poisoned lock is taken all the same: a test that panicked has not broken the state.
 fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
     state.lock().unwrap_or_else(PoisonError::into_inner)
 }

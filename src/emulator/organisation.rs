@@ -25,7 +25,7 @@ pub struct Organisation {
     pub root_keys: Vec<AccessKey>,
     /// The roles of all accounts.
     pub roles: Vec<Role>,
-    /// Where AWS leaves room.
+    /// How AWS behaves where it differs.
     pub quirks: AwsQuirks,
 }
 
@@ -36,7 +36,7 @@ pub struct AwsQuirks {
     pub skew: Duration,
     /// How long a new access key is not known yet.
     pub key_propagation: Duration,
-    /// What a code sent along with `AssumeRole` counts for.
+    /// Which policies see that `AssumeRole` carried a code.
     pub direct_mfa: DirectMfa,
 }
 
@@ -62,7 +62,7 @@ pub struct Account {
     pub units: Vec<String>,
     /// Organizations tags.
     pub tags: Vec<(String, String)>,
-    /// Whether it still is in use.
+    /// Whether it is in use.
     pub status: AccountStatus,
     /// Regions where STS is switched off.
     pub sts_off: Vec<String>,
@@ -162,7 +162,7 @@ pub struct Policy {
 /// An IAM role.
 #[derive(Debug, Clone)]
 pub struct Role {
-    /// The account it opens.
+    /// The account that it is in.
     pub account: String,
     /// `/` or `/a/b/`.
     pub path: String,
@@ -196,17 +196,17 @@ impl Organisation {
         }
     }
 
-    /// The user of a name.
+    /// The user with this name.
     pub fn user(&mut self, name: &str) -> Option<&mut User> {
         self.users.iter_mut().find(|user| user.name == name)
     }
 
-    /// The role of a name in an account.
+    /// The role with this name in an account.
     pub fn role(&mut self, account: &str, name: &str) -> Option<&mut Role> {
         self.roles.iter_mut().find(|role| role.account == account && role.name == name)
     }
 
-    /// The account of an id.
+    /// The account with this id.
     pub fn account(&mut self, id: &str) -> Option<&mut Account> {
         self.accounts.iter_mut().find(|account| account.id == id)
     }
@@ -263,7 +263,7 @@ impl Account {
 }
 
 impl User {
-    /// A user with nothing.
+    /// A user without keys, devices or policies.
     pub fn new(name: &str) -> Self {
         Self {
             name: name.into(),

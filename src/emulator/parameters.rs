@@ -8,12 +8,12 @@ use super::pattern::Keys;
 use super::policy::Document;
 use super::wire::Fields;
 
-/// What a text may look like.
+/// The constraint on a text parameter.
 #[derive(Clone, Copy)]
 pub(super) struct Shape {
     least: usize,
     most: usize,
-    /// Characters beside `\w`; `None` lets every one in.
+    /// Allowed characters besides `\w`; `None` allows every one.
     more: Option<&'static str>,
     /// The pattern as AWS quotes it.
     pattern: &'static str,
@@ -102,7 +102,7 @@ pub(super) fn invalid(message: impl Into<String>) -> AwsError {
     AwsError::new(400, "ValidationError", message)
 }
 
-/// The session policies of a request, as they came.
+/// The session policies of a request.
 pub(super) struct SessionPolicies<'a> {
     inline: Option<&'a str>,
     arns: Vec<&'a str>,

@@ -1,7 +1,7 @@
 //! One engine for every kind of policy: identity, trust, session, service control, resource control.
 //!
 //! Grammar and semantics: the IAM User Guide, "IAM JSON policy elements reference". What the engine
-//! does not understand fails closed (an Allow does not hold, a Deny does) and is named in the outcome.
+//! does not know fails closed (an Allow does not apply, a Deny does) and is named in the decision.
 
 use serde_json::Value;
 
@@ -57,7 +57,7 @@ enum Principals {
     Named(Vec<String>),
 }
 
-/// What a request asks of a policy.
+/// The request that a policy decides on.
 #[derive(Debug)]
 pub(super) struct PolicyRequest<'a> {
     pub action: &'a str,
@@ -68,14 +68,14 @@ pub(super) struct PolicyRequest<'a> {
     pub account: &'a str,
 }
 
-/// What one document says.
+/// A document's decision on one request.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(super) struct PolicyDecision {
     pub denies: bool,
     pub allows: bool,
     /// It allows the caller by name, not only the caller's account.
     pub by_name: bool,
-    /// What was not understood and so was held against the caller.
+    /// Elements that the engine does not know, and so decided against the caller.
     pub unknown: Vec<String>,
     /// The first statement that denies, and the first that allows.
     pub denied_by: Option<String>,
@@ -122,10 +122,10 @@ impl Document {
         &self.source
     }
 
-    pub(super) fn decision(&self, question: &PolicyRequest) -> PolicyDecision {
+    pub(super) fn decision(&self, request: &PolicyRequest) -> PolicyDecision {
         let mut decision = PolicyDecision::default();
         for statement in &self.statements {
-            statement.weigh(question, self.variables, &mut decision);
+            statement.apply(request, self.variables, &mut decision);
         }
         decision
     }
@@ -184,20 +184,20 @@ impl Statement {
         })
     }
 
-    fn weigh(&self, question: &PolicyRequest, variables: bool, decision: &mut PolicyDecision) {
+    fn apply(&self, request: &PolicyRequest, variables: bool, decision: &mut PolicyDecision) {
         let value = |text: &str| {
-            if variables { substitute(text, question.keys) } else { text.to_owned() }
+            if variables { substitute(text, request.keys) } else { text.to_owned() }
         };
-        let action = question.action.to_ascii_lowercase();
+        let action = request.action.to_ascii_lowercase();
         let acts = self.actions.selects(|pattern| like(&pattern.to_ascii_lowercase(), &action));
         let touches = self.resources.as_ref().is_none_or(|resources| {
-            resources.selects(|pattern| like(&value(pattern), question.resource))
+            resources.selects(|pattern| like(&value(pattern), request.resource))
         });
         let named = match &self.principals {
             None | Some(Principals::Anyone) => Some(true),
             Some(Principals::Named(names)) => names
                 .iter()
-                .filter_map(|name| names_caller(name, question))
+                .filter_map(|name| names_caller(name, request))
                 .reduce(|one, other| one || other),
         };
         let (true, true, Some(by_name)) = (acts, touches, named) else {
@@ -205,7 +205,7 @@ impl Statement {
         };
         let mut unknown = self.unknown.clone();
         for condition in &self.conditions {
-            match condition.holds(question.keys, value) {
+            match condition.holds(request.keys, value) {
                 Ok(true) => {}
                 Ok(false) => return,
                 Err(what) => unknown.push(what),
@@ -251,15 +251,15 @@ impl Principals {
 }
 
 /// Whether a principal names the caller: by name (`Some(true)`), by account (`Some(false)`), or not.
-fn names_caller(name: &str, question: &PolicyRequest) -> Option<bool> {
-    if question.arns.iter().any(|arn| arn == name) {
+fn names_caller(name: &str, request: &PolicyRequest) -> Option<bool> {
+    if request.arns.iter().any(|arn| arn == name) {
         return Some(true);
     }
     let account = match name.strip_suffix(":root") {
         Some(arn) => arn.rsplit(':').next().unwrap_or_default(),
         None => name,
     };
-    (account == question.account).then_some(false)
+    (account == request.account).then_some(false)
 }
 
 /// One string or a list of them; booleans and numbers count as their text, as in AWS.

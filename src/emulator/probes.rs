@@ -1,4 +1,4 @@
-//! The few EC2 and S3 calls by which `verify` tries whether a key opens anything.
+//! The few EC2 and S3 calls with which `verify` tries whether a key opens anything.
 
 use super::caller::Caller;
 use super::encoding::{element, nest};

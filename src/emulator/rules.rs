@@ -1,4 +1,4 @@
-//! Whether a caller may do something: all policies that bear on it, heard and weighed.
+//! Authorisation: evaluates every policy that applies to a request.
 //!
 //! Order of the checks: the IAM User Guide's "Policy evaluation logic". Texts: `docs/aws-facts.md` §3. Where AWS names one of several denials, so does this.
 
@@ -17,14 +17,14 @@ pub(super) struct RequestedAction<'a> {
     pub grant: Grant<'a>,
     /// Keys that only this request has.
     pub keys: Keys,
-    /// The request carries a code of its own, just accepted.
+    /// Whether the request carries a code of its own, just accepted.
     pub code_passed: bool,
 }
 
-/// What has to allow it.
+/// The policies that have to allow it.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Grant<'a> {
-    /// Nothing; a deny still refuses.
+    /// None, but a deny in any still counts.
     Nobody,
     /// An identity policy.
     Identity,
@@ -34,20 +34,20 @@ pub(super) enum Grant<'a> {
     NoSuchRole,
 }
 
-/// What every kind of policy says to one request.
+/// The decisions of every kind of policy on one request.
 struct Evaluation {
     own: PolicyDecisions,
-    /// Absent where the session was not narrowed.
+    /// Absent where the session has no session policy.
     session: Option<PolicyDecisions>,
     service_control: PolicyDecisions,
     resource_control: PolicyDecisions,
     trust: PolicyDecision,
-    /// The request touches the caller's own account.
-    at_home: bool,
+    /// The resource is in the caller's own account.
+    same_account: bool,
 }
 
 impl State {
-    /// Whether all policies that bear on the request let it pass.
+    /// Whether the policies together allow the request.
     pub(super) fn authorise(
         &mut self,
         caller: &Caller,
@@ -56,7 +56,7 @@ impl State {
         if let Holder::Root = caller.holder {
             return Ok(());
         }
-        let evaluation = self.hear(caller, requested);
+        let evaluation = self.evaluate(caller, requested);
         let verdict = evaluation.verdict(requested).map_err(|suffix| {
             let (arn, RequestedAction { action, resource, .. }) =
                 (caller.arn(&self.organisation), requested);
@@ -68,43 +68,48 @@ impl State {
         verdict
     }
 
-    fn hear(&self, caller: &Caller, requested: &RequestedAction) -> Evaluation {
+    fn evaluate(&self, caller: &Caller, requested: &RequestedAction) -> Evaluation {
         let organisation = &self.organisation;
-        let home = caller.account(organisation);
-        let away =
-            requested.resource.split(':').nth(4).filter(|id| !id.is_empty()).unwrap_or(&home);
-        let (own_keys, role_keys) = self.request_keys(caller, requested, away);
+        let caller_account = caller.account(organisation);
+        let resource_account = requested
+            .resource
+            .split(':')
+            .nth(4)
+            .filter(|id| !id.is_empty())
+            .unwrap_or(&caller_account);
+        let (own_keys, role_keys) = self.request_keys(caller, requested, resource_account);
         let arns = caller.arns(organisation);
-        let question = |keys| PolicyRequest {
+        let request = |keys| PolicyRequest {
             action: requested.action,
             resource: requested.resource,
             keys,
             arns: &arns,
-            account: &home,
+            account: &caller_account,
         };
-        // The management account is bound by neither kind of control policy.
+        // Neither kind of control policy applies to the management account.
         let bound = |id: &str, pick: fn(&Account) -> &Vec<Policy>| {
             let account = organisation.find_account(id).filter(|_| id != organisation.management);
             account.map(pick).into_iter().flatten()
         };
         let narrowed = caller.session.as_ref().and_then(|session| session.policies.as_ref());
-        // Of the services here, resource control policies know STS (roles) and S3.
+        // Of the services here, resource control policies support STS (roles) and S3.
         let controlled = requested.action.starts_with("s3:") || requested.grant.is_role();
-        let resource_control = bound(away, |account| &account.rcps).filter(|_| controlled);
+        let resource_control =
+            bound(resource_account, |account| &account.rcps).filter(|_| controlled);
         Evaluation {
-            own: PolicyDecisions::of(caller.policies(organisation), &question(&own_keys)),
+            own: PolicyDecisions::of(caller.policies(organisation), &request(&own_keys)),
             session: narrowed
-                .map(|policies| PolicyDecisions::of(policies.iter(), &question(&own_keys))),
+                .map(|policies| PolicyDecisions::of(policies.iter(), &request(&own_keys))),
             service_control: PolicyDecisions::of(
-                bound(&home, |account| &account.scps),
-                &question(&own_keys),
+                bound(&caller_account, |account| &account.scps),
+                &request(&own_keys),
             ),
-            resource_control: PolicyDecisions::of(resource_control, &question(&role_keys)),
+            resource_control: PolicyDecisions::of(resource_control, &request(&role_keys)),
             trust: match requested.grant {
-                Grant::Trust(role) => role.trust.decision(&question(&role_keys)),
+                Grant::Trust(role) => role.trust.decision(&request(&role_keys)),
                 _ => PolicyDecision::default(),
             },
-            at_home: home == away,
+            same_account: caller_account == resource_account,
         }
     }
 
@@ -113,7 +118,7 @@ impl State {
         &self,
         caller: &Caller,
         requested: &RequestedAction,
-        away: &str,
+        resource_account: &str,
     ) -> (Keys, Keys) {
         let organisation = &self.organisation;
         let now = self.now();
@@ -130,8 +135,8 @@ impl State {
         set("aws:principalorgid", organisation.id.clone());
         set("aws:principaltype", caller.kind().into());
         set("aws:userid", caller.user_id(organisation));
-        set("aws:resourceaccount", away.to_owned());
-        if organisation.find_account(away).is_some() {
+        set("aws:resourceaccount", resource_account.to_owned());
+        if organisation.find_account(resource_account).is_some() {
             set("aws:resourceorgid", organisation.id.clone());
         }
         let mut tags: &[(String, String)] = &[];
@@ -173,7 +178,7 @@ impl State {
 }
 
 impl Evaluation {
-    /// Pass, or the end of AWS's sentence: one kind of policy is named even where several refuse.
+    /// An error is the end of AWS's message, which names one kind of policy even where several deny.
     fn verdict(&self, requested: &RequestedAction) -> Result<(), String> {
         let denials = [
             (Some(&self.own), "an identity-based policy"),
@@ -188,23 +193,23 @@ impl Evaluation {
             }
         }
         let allows = |decisions: &PolicyDecisions, kind: &str| {
-            let silence =
+            let missing =
                 || format!(" because no {kind} policy allows the {} action", requested.action);
-            decisions.allows.then_some(()).ok_or_else(silence)
+            decisions.allows.then_some(()).ok_or_else(missing)
         };
-        let by_name = self.at_home && self.trust.by_name;
+        let by_name = self.same_account && self.trust.by_name;
         if !matches!(requested.grant, Grant::Nobody) && !by_name {
             allows(&self.own, "identity-based")?;
             self.session.as_ref().map_or(Ok(()), |session| allows(session, "session"))?;
         }
         if requested.grant.is_role() && (self.trust.denies || !self.trust.allows) {
-            // AWS tells a stranger neither why nor whether the role exists.
+            // To a stranger AWS reports neither the reason nor whether the role exists.
             return Err(String::new());
         }
         Ok(())
     }
 
-    /// What was not understood in any of them.
+    /// The policy elements that the emulator does not know, in any of them.
     fn unknown(self) -> Vec<String> {
         let session = self.session.unwrap_or_default();
         let controls = [self.service_control.unknown, self.resource_control.unknown].concat();
@@ -213,17 +218,17 @@ impl Evaluation {
 }
 
 impl Grant<'_> {
-    /// It is about entering a role.
+    /// Whether a role is assumed.
     fn is_role(self) -> bool {
         matches!(self, Self::Trust(_) | Self::NoSuchRole)
     }
 }
 
-/// A policy denies; its ARN, where it has one.
+/// The ARN of a policy that denies, where it has one.
 #[derive(Debug)]
 struct Denial(Option<String>);
 
-/// What several policies of one kind say together.
+/// What several policies of one kind decide together.
 #[derive(Debug, Default)]
 struct PolicyDecisions {
     allows: bool,
@@ -232,10 +237,10 @@ struct PolicyDecisions {
 }
 
 impl PolicyDecisions {
-    fn of<'a>(policies: impl Iterator<Item = &'a Policy>, question: &PolicyRequest) -> Self {
+    fn of<'a>(policies: impl Iterator<Item = &'a Policy>, request: &PolicyRequest) -> Self {
         let mut all = Self::default();
         for policy in policies {
-            let mut decision = policy.document.decision(question);
+            let mut decision = policy.document.decision(request);
             all.allows |= decision.allows;
             if decision.denies && all.denial.is_none() {
                 all.denial = Some(Denial(policy.arn.clone()));

@@ -27,7 +27,7 @@ const MAX_REQUEST_BYTES: usize = 256 * 1024;
 #[error("reset on demand")]
 struct Reset;
 
-/// Serves until the sender goes away.
+/// Serves until the sender of `stopped` is dropped.
 pub(super) async fn serve(
     listener: TcpListener,
     state: Arc<Mutex<State>>,
@@ -42,7 +42,7 @@ pub(super) async fn serve(
                 Ok((stream, _)) => {
                     tokio::spawn(connection(stream, Arc::clone(&state)));
                 }
-                // Out of descriptors, say: others must close theirs first.
+                // Probably out of file descriptors: wait until others are closed.
                 Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
             }
         }
@@ -104,7 +104,7 @@ fn response(answer: &Reply, request_id: &str, state: &State) -> Response<Full<By
 }
 
 impl State {
-    /// Acts on a request, or on the fault that strikes it, and writes it down.
+    /// Answers a request, or applies the fault injected for it, and records the call.
     fn answer(
         &mut self,
         inbound: Result<Inbound, AwsError>,
@@ -112,8 +112,8 @@ impl State {
         let id = request_id();
         let inbound = match inbound {
             Ok(inbound) => inbound,
-            Err(refusal) => {
-                let (answer, code) = Reply::new("sts", "", Err(refusal), &id);
+            Err(error) => {
+                let (answer, code) = Reply::new("sts", "", Err(error), &id);
                 self.calls.push(Call {
                     status: Some(answer.status),
                     error: code.map(Into::into),
@@ -122,11 +122,11 @@ impl State {
                 return (answer, id, None);
             }
         };
-        let fault = self.injections.strike(&inbound.action);
+        let fault = self.injections.take(&inbound.action);
         let wrap = |result| Reply::new(&inbound.service, &inbound.action, result, &id);
         let (answer, code) = match fault.as_ref().and_then(FaultInjection::instead) {
             Some(Ok(raw)) => (raw, None),
-            Some(Err(refusal)) => wrap(Err(refusal)),
+            Some(Err(error)) => wrap(Err(error)),
             None => wrap(self.act(&inbound)),
         };
         let lost = matches!(fault, Some(FaultInjection::Reset | FaultInjection::Hang));

@@ -229,7 +229,7 @@ mod tests {
             .and_then(|signature| {
                 signature.verify(parts, b"", secret, now.parse().unwrap(), Duration::from_mins(15))
             })
-            .map_err(|refusal| refusal.message)
+            .map_err(|error| error.message)
     }
 
     #[test]
@@ -271,9 +271,9 @@ mod tests {
         ] {
             let mut parts = example();
             parts.headers.insert("authorization", header.parse().unwrap());
-            let refusal = Signature::read(&parts).unwrap_err();
-            assert_eq!(refusal.code, "IncompleteSignature");
-            assert!(refusal.message.contains(says), "{}", refusal.message);
+            let error = Signature::read(&parts).unwrap_err();
+            assert_eq!(error.code, "IncompleteSignature");
+            assert!(error.message.contains(says), "{}", error.message);
         }
     }
 }

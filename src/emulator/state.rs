@@ -1,4 +1,4 @@
-//! What the organisation remembers while it runs: its clock, the sessions it issued, the codes it took.
+//! The organisation's state while it runs: its clock, issued sessions, spent codes, recorded calls.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ pub(super) struct State {
     pub spent: SpentCodes,
     pub calls: Vec<Call>,
     pub injections: Injections,
-    /// What the request being answered left without understanding.
+    /// Policy elements that the emulator does not know, met while answering the current request.
     pub unknown: Vec<String>,
     /// How far the organisation's clock is from the system's.
     offset: SignedDuration,
@@ -56,7 +56,7 @@ pub(super) struct IssuedSession {
     /// When MFA was passed, where it was.
     pub mfa: Option<Timestamp>,
     pub holder: Holder,
-    /// Session policies; none narrows nothing.
+    /// Session policies, where it was made with some.
     pub policies: Option<Vec<Policy>>,
 }
 
@@ -116,11 +116,11 @@ pub(super) const KEY_ID: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 pub(super) const BASE64: &[u8] =
     b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
-/// A random name from an alphabet of a power of two.
+/// A random name. The alphabet's length is a power of two, so that every letter is equally likely.
 pub(super) fn random(prefix: &str, alphabet: &[u8], length: usize) -> Result<String, AwsError> {
     let mut bytes = vec![0; length];
     getrandom::fill(&mut bytes).map_err(|_| {
-        AwsError::new(500, "InternalFailure", "The system has no randomness to give.")
+        AwsError::new(500, "InternalFailure", "The system's random number generator failed.")
     })?;
     Ok(spell(prefix, alphabet, &bytes))
 }
@@ -144,7 +144,7 @@ fn spell(prefix: &str, alphabet: &[u8], bytes: &[u8]) -> String {
 /// A random UUID.
 pub(super) fn request_id() -> String {
     let mut bytes = [0; 16];
-    // A request id that is all zeros harms nobody.
+    // Without randomness the id is all zeros: it is only printed.
     let _ = getrandom::fill(&mut bytes);
     let hex = hex::encode(bytes);
     format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])

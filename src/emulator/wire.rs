@@ -1,4 +1,4 @@
-//! AWS's three dialects: Query with XML answers (STS, IAM, EC2), JSON 1.1 (Organizations), REST XML (S3).
+//! AWS's protocols: Query with XML responses (STS, IAM, EC2), JSON 1.1 (Organizations), REST XML (S3).
 
 use http::request::Parts;
 
@@ -6,7 +6,7 @@ use super::encoding::{escape, percent_decode};
 use super::error::AwsError;
 use super::sigv4::Signature;
 
-/// A request, taken apart.
+/// A parsed request.
 #[derive(Debug)]
 pub(super) struct Inbound {
     pub parts: Parts,
@@ -22,7 +22,7 @@ pub(super) struct Inbound {
 #[derive(Debug, Default)]
 pub(super) struct Fields(Vec<(String, String)>);
 
-/// What goes back.
+/// A response.
 #[derive(Debug, Clone)]
 pub(super) struct Reply {
     pub status: u16,
@@ -30,7 +30,7 @@ pub(super) struct Reply {
     pub body: Vec<u8>,
 }
 
-/// How a service speaks.
+/// A service's protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Dialect {
     Query(&'static str),
@@ -40,7 +40,7 @@ enum Dialect {
     SignIn,
 }
 
-/// The sign-in endpoint's name among the services; it is no service on AWS.
+/// The service name for the sign-in endpoint, which is no service on AWS.
 pub(super) const SIGN_IN: &str = "signin";
 
 impl Inbound {
@@ -137,7 +137,7 @@ impl AwsError {
         Self::new(400, "InvalidAction", message)
     }
 
-    /// The same refusal as other services word it.
+    /// The same error as another service words it.
     fn in_dialect(mut self, dialect: Dialect) -> Self {
         let ec2_auth = "AWS was not able to validate the provided access credentials";
         let (status, code, message) = match (dialect, self.code) {
@@ -192,7 +192,7 @@ impl Dialect {
 }
 
 impl Reply {
-    /// Puts a service's result, or its refusal, into the service's envelope; the code comes back with it.
+    /// Wraps a service's result or error in its protocol's envelope; also returns the error's code.
     pub(super) fn new(
         service: &str,
         action: &str,
@@ -202,9 +202,9 @@ impl Reply {
         let dialect = Dialect::of(service);
         match result {
             Ok(inner) => (Self::success(dialect, action, &inner, request_id), None),
-            Err(refusal) => {
-                let refusal = refusal.in_dialect(dialect);
-                (Self::failure(dialect, &refusal, request_id), Some(refusal.code))
+            Err(error) => {
+                let error = error.in_dialect(dialect);
+                (Self::failure(dialect, &error, request_id), Some(error.code))
             }
         }
     }
@@ -233,8 +233,8 @@ impl Reply {
         Self { status: 200, content_type: dialect.content_type(), body: body.into_bytes() }
     }
 
-    fn failure(dialect: Dialect, refusal: &AwsError, request_id: &str) -> Self {
-        let AwsError { status, code, message } = refusal;
+    fn failure(dialect: Dialect, error: &AwsError, request_id: &str) -> Self {
+        let AwsError { status, code, message } = error;
         let text = escape(message);
         let body = match dialect {
             Dialect::Query(namespace) => {
@@ -291,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn refusals_in_every_dialect() {
+    fn errors_in_every_dialect() {
         let say = |service| {
             let answer = Reply::new(service, "X", Err(AwsError::invalid_token()), "id").0;
             (answer.status, String::from_utf8(answer.body).unwrap())
