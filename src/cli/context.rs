@@ -1,5 +1,6 @@
 //! What a verb works with: the config, the store, the broker, put together once.
 
+use std::cell::Cell;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
@@ -24,6 +25,7 @@ use crate::services::session::diary::Diary;
 use crate::services::session::facts::Facts;
 use crate::services::session::interaction::Interaction;
 use crate::services::session::warm::{WarmAnswer, WarmRequest};
+use crate::services::store::vault::Epoch;
 
 use super::args::Common;
 use super::interaction::UserInteraction;
@@ -247,9 +249,14 @@ impl Context {
         mut codes: Codes,
     ) -> Result<Pass, Fault> {
         let terms = Terms { renew, asking: codes.asking() };
-        let issue = async |request: Request| self.issue(name, &request).await;
+        // The last try counts: a code that is typed after a `logout` signs in again.
+        let begun = Cell::new(self.broker.vault().epoch());
+        let issue = async |request: Request| {
+            begun.set(self.broker.vault().epoch());
+            self.issue(name, &request).await
+        };
         let pass = prompt::pass(&self.broker, cleared, terms, &mut codes, issue).await?;
-        self.keep_for_warm_path(name, &pass);
+        self.keep_for_warm_path(name, &pass, begun.get());
         Ok(pass)
     }
 
@@ -296,7 +303,7 @@ impl Context {
     }
 
     /// Keeps the answer to a request, so that the same words need no config next time.
-    fn keep_for_warm_path(&self, name: &str, pass: &Pass) {
+    fn keep_for_warm_path(&self, name: &str, pass: &Pass, begun: Epoch) {
         let Ok(config) = self.world.config_source(&self.common) else {
             return;
         };
@@ -313,6 +320,7 @@ impl Context {
         let overrides = self.overrides();
         WarmRequest::new(config.id(), name, &overrides).keep(
             self.broker.vault(),
+            begun,
             &answer,
             pass.credentials.expires,
             Timestamp::now(),

@@ -5,6 +5,7 @@ mod clients;
 mod console;
 mod diary;
 mod env;
+mod forgotten;
 mod lists;
 mod process;
 mod profiles;

@@ -17,7 +17,7 @@ use crate::domain::pass::{Pass, Renew};
 use crate::domain::secret::{Credentials, Secret};
 
 use crate::services::store::record::{Name, RecordKind};
-use crate::services::store::vault::Vault;
+use crate::services::store::vault::{Epoch, Vault};
 
 /// A session that cannot be renewed without a prompt is used while it has more than this left.
 pub const LAST_MARGIN: Duration = Duration::from_mins(5);
@@ -213,7 +213,15 @@ struct Record<T, A> {
 }
 
 /// Stores a session. This is the one place where its secrets become bytes; the vault seals them.
-pub fn put<A: Origin>(vault: &Vault, id: &Name, session: &CachedSession<A>, now: Timestamp) {
+///
+/// `begun` is the epoch in which it was asked for: where that has ended, the session is not kept.
+pub fn put<A: Origin>(
+    vault: &Vault,
+    begun: Epoch,
+    id: &Name,
+    session: &CachedSession<A>,
+    now: Timestamp,
+) {
     let credentials = &session.credentials;
     let record = Record {
         id: credentials.id.clone(),
@@ -224,7 +232,7 @@ pub fn put<A: Origin>(vault: &Vault, id: &Name, session: &CachedSession<A>, now:
     };
     let mut bytes = Zeroizing::new(Vec::with_capacity(16 * 1024)); // never grows, so leaves no copy
     if serde_json::to_writer(&mut *bytes, &record).is_ok() {
-        vault.put(A::KIND, id, &bytes, credentials.expires, now);
+        vault.put_since(begun, A::KIND, id, &bytes, credentials.expires, now);
     }
 }
 

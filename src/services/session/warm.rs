@@ -13,7 +13,7 @@ use crate::domain::config::PromptCompat;
 use super::sessions::{self, CachedSession, RoleOrigin};
 use crate::services::config::stamps::Stamp;
 use crate::services::store::record::{Name, RecordKind};
-use crate::services::store::vault::Vault;
+use crate::services::store::vault::{Epoch, Vault};
 
 /// The variables that an answer depends on. Their values are part of the request.
 const VARIABLES: [&str; 6] = [
@@ -76,9 +76,16 @@ impl<'a> WarmRequest<'a> {
     }
 
     /// Caches an answer until its session expires.
-    pub fn keep(&self, vault: &Vault, answer: &WarmAnswer, expires: Timestamp, now: Timestamp) {
+    pub fn keep(
+        &self,
+        vault: &Vault,
+        begun: Epoch,
+        answer: &WarmAnswer,
+        expires: Timestamp,
+        now: Timestamp,
+    ) {
         if let Ok(bytes) = serde_json::to_vec(answer) {
-            vault.put(RecordKind::Warm, &self.name(), &bytes, expires, now);
+            vault.put_since(begun, RecordKind::Warm, &self.name(), &bytes, expires, now);
         }
     }
 }

@@ -25,8 +25,13 @@ const LONGEST: SignedDuration = SignedDuration::from_hours(36);
 const LIMIT: u64 = 256 * 1024;
 
 const LOCK: &str = "lock";
+const EPOCH: &str = "epoch";
 const MEMORY_ONLY: &str = "memory only";
 const IN_MEMORY: &str = "sessions stay in memory";
+
+/// The time between two `logout`s. What a request obtains that began in an earlier epoch is not kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Epoch(u64);
 
 /// The stored sessions: sealed on disk, in memory where that does not work.
 pub struct Vault {
@@ -101,11 +106,35 @@ impl Vault {
         }
     }
 
-    /// Keeps a record until `expires` (36 h at most), replacing one of that name.
-    ///
-    /// Where it cannot be sealed and written it stays in memory, and `take_warning` says so.
+    /// The epoch that a request begins in. What it obtains is kept only while the epoch lasts.
+    pub fn epoch(&self) -> Epoch {
+        Epoch(self.sealed.as_ref().map_or(0, |sealed| sealed.epoch()))
+    }
+
+    /// Ends the epoch: what requests obtain that have begun already, in any process, is not kept.
+    pub fn end_epoch(&self) -> Result<(), FileError> {
+        self.sealed.as_ref().map_or(Ok(()), Sealed::end_epoch)
+    }
+
+    /// Keeps a record as `put_since` does, whatever was forgotten before.
     pub fn put(
         &self,
+        kind: RecordKind,
+        name: &Name,
+        plain: &[u8],
+        expires: Timestamp,
+        now: Timestamp,
+    ) {
+        self.put_since(self.epoch(), kind, name, plain, expires, now);
+    }
+
+    /// Keeps a record until `expires` (36 h at most), replacing one of that name; not where the epoch that its request
+    /// began in has ended: then somebody wants it forgotten.
+    ///
+    /// Where it cannot be sealed and written it stays in memory, and `take_warning` says so.
+    pub fn put_since(
+        &self,
+        begun: Epoch,
         kind: RecordKind,
         name: &Name,
         plain: &[u8],
@@ -115,7 +144,7 @@ impl Vault {
         let expires = expires.min(now.checked_add(LONGEST).unwrap_or(now));
         let id = (kind, *name);
         if let Some(sealed) = &self.sealed {
-            match sealed.put(kind, name, plain, expires, now) {
+            match sealed.put(begun, kind, name, plain, expires, now) {
                 Ok(()) => {
                     guard(&self.memory).remove(&id);
                     return;
@@ -221,6 +250,7 @@ impl Sealed {
 
     fn put(
         &self,
+        begun: Epoch,
         kind: RecordKind,
         name: &Name,
         plain: &[u8],
@@ -230,6 +260,9 @@ impl Sealed {
         let text = |error: FileError| error.to_string();
         let dir = Dir::create_inside(&self.dir).map_err(text)?;
         let _held = dir.lock(LOCK).map_err(text)?;
+        if read_epoch(&dir) != begun.0 {
+            return Ok(());
+        }
         let (place, key) = self.key(&dir, expires, now)?;
         let record = sealed::seal(&key, place, kind, name, expires, plain)
             .map_err(|error| error.to_string())?;
@@ -238,6 +271,8 @@ impl Sealed {
 
     fn forget_all(&self) -> Result<(), String> {
         let text = |error: FileError| error.to_string();
+        // First, so that nothing is sealed with a new key while the records are removed.
+        self.end_epoch().map_err(text)?;
         let Some(dir) = Dir::open_inside(&self.dir).map_err(text)? else {
             return self.keys.revoke(&[]);
         };
@@ -245,6 +280,18 @@ impl Sealed {
         let revoked = self.keys.revoke(&used);
         let removed = self.remove_where(|_| true).map_err(text);
         revoked.and(removed)
+    }
+
+    fn epoch(&self) -> u64 {
+        let dir = Dir::open_inside(&self.dir);
+        dir.ok().flatten().map_or(0, |dir| read_epoch(&dir))
+    }
+
+    fn end_epoch(&self) -> Result<(), FileError> {
+        let dir = Dir::create_inside(&self.dir)?;
+        let _held = dir.lock(LOCK)?;
+        let next = read_epoch(&dir).wrapping_add(1);
+        dir.write(EPOCH, next.to_string().as_bytes())
     }
 
     /// Where the data key of the existing records is kept.
@@ -309,6 +356,12 @@ impl Sealed {
         }
         Ok(())
     }
+}
+
+/// The number of the running epoch; 0 before the first one ends.
+fn read_epoch(dir: &Dir) -> u64 {
+    let bytes = dir.read(EPOCH, 32).ok().flatten();
+    bytes.and_then(|bytes| std::str::from_utf8(&bytes).ok()?.parse().ok()).unwrap_or(0)
 }
 
 /// The readable records of a directory: file, name, header.

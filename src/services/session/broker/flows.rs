@@ -119,6 +119,7 @@ impl Broker {
         asking: Asking,
         since: Timestamp,
     ) -> Result<CachedSession<AuthOrigin>, NotIssued> {
+        let begun = self.vault.epoch();
         if let Some(session) = self.live_auth_session(who, since) {
             return Ok(session);
         }
@@ -149,7 +150,7 @@ impl Broker {
         self.prefer(who, &origin.serial);
         let session = CachedSession { credentials, origin };
         let id = sessions::auth_id(&self.auth, &who.key, &session.origin.serial);
-        sessions::put(&self.vault, &id, &session, now);
+        sessions::put(&self.vault, begun, &id, &session, now);
         // A good time: it comes once a day or so, and the user has just waited for a code anyway.
         self.vault.purge(now);
         Ok(session)

@@ -109,6 +109,7 @@ impl Broker {
     }
 
     async fn enter(&self, request: &Request) -> Result<Pass, NotIssued> {
+        let begun = self.vault.epoch();
         let target = request.target.target();
         if let Some(passphrase) = &request.passphrase {
             self.key_opened_with(Some(passphrase)).await?;
@@ -140,7 +141,7 @@ impl Broker {
                 // Not always what was asked for: the role's maximum may be lower.
                 let target = session.origin.target.clone();
                 let id = sessions::role_id(&self.auth, &who.key, &serial, &target, &name);
-                sessions::put(&self.vault, &id, &session, (self.clock)());
+                sessions::put(&self.vault, begun, &id, &session, (self.clock)());
                 notes.extend(self.note(&session.origin));
                 Ok(self.pass(session, target, notes))
             }

@@ -48,6 +48,7 @@ impl Broker {
 
     /// Forgets a role's sessions here. They stay valid at AWS until they expire.
     pub fn forget(&self, target: &Target) {
+        self.end_epoch();
         for (id, session) in sessions::all::<RoleOrigin>(&self.vault, (self.clock)()) {
             if session.origin.target.role == target.role {
                 let _ = self.vault.remove(RecordKind::RoleSession, &id);
@@ -72,6 +73,7 @@ impl Broker {
 
     /// Forgets the sessions made with this config's key here. They stay valid at AWS until they expire.
     pub fn sign_out(&self) {
+        self.end_epoch();
         if let Some(key) = self.known_key() {
             sessions::forget_made_with(&self.vault, &key, (self.clock)());
         }
@@ -79,6 +81,7 @@ impl Broker {
 
     /// Forgets a key that is no longer in use: its owner, the sessions made with it, the key itself.
     pub fn forget_key(&self, key: &AccessKeyId) {
+        self.end_epoch();
         let now = (self.clock)();
         sessions::forget_made_with(&self.vault, key, now);
         self.facts.forget(|who: &Who| who.key == *key);
@@ -89,6 +92,12 @@ impl Broker {
     pub fn forget_everything(&self) -> Result<(), String> {
         self.facts.clear();
         self.vault.forget_all()
+    }
+
+    /// Keeps the answers to requests in flight from undoing what is forgotten now.
+    fn end_epoch(&self) {
+        // Where this fails the folder takes no writes, so nothing is kept in it either.
+        let _ = self.vault.end_epoch();
     }
 
     /// The names of a target's sessions in the vault, one for each device. Reads the cache only.
