@@ -22,7 +22,7 @@ fn logout_in_flight(logout: &[&str]) -> Stage {
     let stage = Stage::new();
     stage.sign_in();
     stage.emulator.inject(Injection {
-        action: "AssumeRole".into(),
+        action: Some("AssumeRole".into()),
         what: FaultInjection::Latency(Duration::from_secs(2)),
         times: Times::Next(1),
     });
