@@ -469,7 +469,7 @@ pub struct VerifyArgs {
     pub check: Option<PathBuf>,
 }
 
-/// The languages of a report's file.
+/// The languages of what people read: reports, README.md.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum ReportLanguage {
     /// English
@@ -502,29 +502,20 @@ pub struct PolicyArgs {
     /// Write without asking
     #[arg(long, requires = "write")]
     pub yes: bool,
-    /// Evaluate the shipped table of requests on the documents of this folder, as they are there; without a folder
-    /// on what would be rendered
+    /// Evaluate a table of over 1,000 requests on the documents in this directory, edited ones too; without DIR
+    /// on those that would be generated
     #[arg(long, value_name = "DIR", num_args = 0..=1, conflicts_with_all = ["write", "format"])]
     pub check: Option<Option<PathBuf>>,
-    /// The language of README.md
+    /// Language of README.md
     #[arg(long, value_name = "LANGUAGE", default_value = "en")]
-    pub lang: PolicyLanguage,
+    pub lang: ReportLanguage,
 }
 
-/// The language of what people read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum PolicyLanguage {
-    /// English
-    En,
-    /// Japanese
-    Ja,
-}
-
-impl From<PolicyLanguage> for policy::Language {
-    fn from(language: PolicyLanguage) -> Self {
+impl From<ReportLanguage> for policy::Language {
+    fn from(language: ReportLanguage) -> Self {
         match language {
-            PolicyLanguage::En => Self::English,
-            PolicyLanguage::Ja => Self::Japanese,
+            ReportLanguage::En => Self::English,
+            ReportLanguage::Ja => Self::Japanese,
         }
     }
 }

@@ -9,7 +9,7 @@ use crate::domain::fault::{Exit, Fault};
 use crate::domain::policy::{
     self, Bearing, Document, Format, Language, Request, Row, Wanted, requests,
 };
-use crate::domain::text::sanitize;
+use crate::domain::text::{count, sanitize};
 use crate::emulator::{self, Attachment, Conclusion, Outcome, Simulated};
 
 /// The largest file that is read, as for a config.
@@ -44,10 +44,10 @@ pub fn run(context: &Context, folder: Option<&Path>) -> Result<Exit, Fault> {
         context.out.print(&line(row, &conclusion, is_right, &documents));
     }
     for unused in &table.unused {
-        context.out.info(&format!("{} rows not evaluated: {}", unused.rows, unused.why));
+        context.out.info(&format!("{} not evaluated: {}", count(unused.rows, "row"), unused.why));
     }
     let (rows, right) = (table.rows.len(), table.rows.len() - wrong);
-    context.out.info(&format!("{rows} rows: {right} as wanted, {wrong} wrong"));
+    context.out.info(&format!("{}: {right} as wanted, {wrong} wrong", count(rows, "row")));
     Ok(if wrong == 0 { Exit::Done } else { Exit::Fault })
 }
 
@@ -144,12 +144,13 @@ fn line(row: &Row, conclusion: &Conclusion, is_right: bool, documents: &[Parsed<
         format!(" (not understood: {})", conclusion.unknown.join(", "))
     };
     let Row { table, line, request, .. } = row;
+    let resource = if request.any_resource { "any" } else { &request.resource };
     let text = format!(
         "{mark} {}:{line} {} {} {}: {outcome}{by}{unknown}",
         table.name(),
         request.who,
         request.action,
-        request.resource
+        resource
     );
     sanitize(&text) + "\n"
 }
