@@ -5,6 +5,7 @@ mod doors;
 mod elsewhere;
 mod evidence;
 mod guardrails;
+mod interrupt;
 mod own;
 mod runs;
 mod scale;

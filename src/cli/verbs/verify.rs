@@ -19,7 +19,7 @@ use crate::services::aws::Aws;
 use crate::services::store::files::{Dir, write_through};
 use crate::services::verify::evidence::{self, Evidence, Form, Language};
 use crate::services::verify::text::{self, Detail};
-use crate::services::verify::{Chosen, Plan, Progress, Verifier};
+use crate::services::verify::{CONTROL, Chosen, Plan, Progress, Verifier};
 
 use crate::cli::args::{ReportLanguage, VerifyArgs};
 use crate::cli::context::Context;
@@ -93,10 +93,13 @@ pub fn run(context: &Context, arguments: &VerifyArgs) -> Result<Exit, Fault> {
             verifier.anchor(&mut evidence).await?;
             write_through(file, evidence.file(form).as_bytes())
                 .map_err(|error| error.fault("the report cannot be written"))?;
+            let request = evidence.anchor.as_ref().and_then(|anchor| anchor.request_id.as_deref());
             context.out.info(&format!(
-                "wrote {}; its hash {} is in CloudTrail by now",
+                "wrote {}; its hash {} was sent to {}, request {}",
                 sanitize(&file.display().to_string()),
-                evidence.head()
+                evidence.head(),
+                report.endpoint,
+                request.unwrap_or("unknown")
             ));
         }
         context.out.print(&if arguments.json {
@@ -172,7 +175,7 @@ async fn control_code(
     }
     let mut given = None;
     loop {
-        let refusal = match context.broker().fresh_code(given.as_ref()).await {
+        let refusal = match context.broker().fresh_code(given.as_ref(), CONTROL).await {
             Ok(code) => return Some(code),
             Err(refusal) => refusal,
         };

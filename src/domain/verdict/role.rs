@@ -37,7 +37,9 @@ pub fn judge_role(seen: &RoleEvidence, context: &RunContext) -> [Finding; 3] {
             verdict,
             because,
             evidence: seen.evidence(guardrail),
-            remedy: if verdict == Verdict::NotProved && seen.control == Outcome::Allowed {
+            remedy: if verdict == Verdict::NotProved && context.control.is_err() {
+                Some("verify again, and enter a code from your device".into())
+            } else if verdict == Verdict::NotProved && seen.control == Outcome::Allowed {
                 unnamed_remedy(guardrail)
             } else {
                 remedy(guardrail, verdict)

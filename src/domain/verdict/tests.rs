@@ -252,6 +252,9 @@ fn nothing_is_proved_on_emulated_ground() {
     assert_eq!(verdicts, [Verdict::Unconfirmed, Verdict::Unconfirmed, Verdict::Masked]);
     assert_eq!(calls(&[(Signed::Key, "iam:ListUsers", identity())], &run), Verdict::Unconfirmed);
     assert_eq!(judge_device(&DeviceEvidence::TookCode, &run).verdict, Verdict::Unconfirmed);
+    let proxy = RunContext { against: Against::Intercepted, ..run.clone() };
+    let verdicts = role(identity(), None, Ok(Reading::AsksMfa), &proxy);
+    assert_eq!(verdicts, [Verdict::Unconfirmed, Verdict::Unconfirmed, Verdict::Masked]);
     let back_doors = judge_back_doors(Ok(vec![]), &run);
     assert_eq!(back_doors.verdict, Verdict::Unconfirmed);
 }

@@ -40,7 +40,7 @@ pub use journal::{mark, marks};
 pub use plan::{Chosen, Plan};
 
 /// How long the control's session lasts; a longer run asks for another code.
-const CONTROL: Duration = Duration::from_hours(1);
+pub const CONTROL: Duration = Duration::from_hours(1);
 /// How long findings of a run that was cut off are taken over.
 const FINDINGS: SignedDuration = SignedDuration::from_hours(1);
 /// A session with less life than this is replaced before the next account.

@@ -168,14 +168,20 @@ fn heading(text: &mut String, report: &Report) {
         writeln!(text, "sekisho {}, verify of {at}{since}, at {}", report.version, report.endpoint);
 }
 
-/// What several accounts have in common: one finding about roles of the same name.
-type Group<'a> = Vec<(&'a AccountReport, &'a Finding)>;
+/// What several accounts have in common: one finding, about roles of some names.
+#[derive(Default)]
+struct Group<'a> {
+    subjects: BTreeSet<&'a str>,
+    accounts: Vec<&'a AccountReport>,
+    /// Of the first account.
+    finding: Option<&'a Finding>,
+}
 
 /// Every finding once, with the accounts that it is about; the worst first.
 fn groups(text: &mut String, report: &Report) {
-    // The verdict is inverted so that the worst comes first.
-    let mut groups: BTreeMap<(Reverse<Verdict>, String, Guardrail, String), Group> =
-        BTreeMap::new();
+    let mut groups: BTreeMap<(Reverse<Verdict>, Guardrail, String), Group> = BTreeMap::new();
+    // What stands, by what it is about and in how many accounts.
+    let mut standing: BTreeMap<(&str, Guardrail), usize> = BTreeMap::new();
     for account in &report.accounts {
         let id = account.id.to_string();
         let roles = account
@@ -184,44 +190,36 @@ fn groups(text: &mut String, report: &Report) {
             .flat_map(|role| role.findings.iter().map(move |finding| (role.role.name(), finding)));
         let own = [&account.back_doors, &account.other_doors, &account.local_users];
         for (subject, finding) in roles.chain(own.map(|finding| ("account", finding))) {
+            if finding.verdict.stands() {
+                *standing.entry((subject, finding.guardrail)).or_default() += 1;
+                continue;
+            }
             let because = finding.because.replace(&id, "ACCOUNT");
-            let key = (Reverse(finding.verdict), subject.to_owned(), finding.guardrail, because);
-            groups.entry(key).or_default().push((account, finding));
+            let key = (Reverse(finding.verdict), finding.guardrail, because);
+            let group = groups.entry(key).or_default();
+            group.subjects.insert(subject);
+            group.finding = group.finding.or(Some(finding));
+            if group.accounts.last().is_none_or(|last| last.id != account.id) {
+                group.accounts.push(account);
+            }
         }
     }
-    let mut standing: BTreeMap<(String, usize), BTreeSet<&str>> = BTreeMap::new();
-    let mut rest = 0;
-    for (shown, ((_, subject, guardrail, because), group)) in groups
-        .iter()
-        .filter(|((verdict, subject, guardrail, _), group)| {
-            let stands = verdict.0.stands();
-            if stands {
-                let place = standing.entry((subject.clone(), group.len())).or_default();
-                place.insert(guardrail.name());
-            }
-            !stands
-        })
-        .enumerate()
-    {
-        if shown >= MAX_GROUPS {
-            rest += 1;
+    let rest = groups.len().saturating_sub(MAX_GROUPS);
+    for ((verdict, guardrail, because), group) in groups.into_iter().take(MAX_GROUPS) {
+        let (name, word) = (guardrail.name(), verdict.0.word());
+        let accounts = count(group.accounts.len(), "account");
+        let subjects = first_few(group.subjects.into_iter());
+        let _ = writeln!(text, "{subjects}: {name} {word} in {accounts}: {because}");
+        let names = group.accounts.iter().map(|account| account.name.as_str());
+        let _ = writeln!(text, "    {}", first_few(names));
+        let (Some(finding), Some(first)) = (group.finding, group.accounts.first()) else {
+            continue;
+        };
+        if verdict.0 == Verdict::Masked {
             continue;
         }
-        let Some((first, finding)) = group.first() else { continue };
-        let accounts = count(group.len(), "account");
-        let _ = writeln!(
-            text,
-            "{subject}: {} {} in {accounts}: {because}",
-            guardrail.name(),
-            finding.verdict.word()
-        );
-        let _ = writeln!(text, "    {}", names(group));
-        if finding.verdict == Verdict::Masked {
-            continue;
-        }
-        for evidence in
-            finding.evidence.iter().filter(|evidence| tells(evidence)).take(MAX_EVIDENCE)
-        {
+        let evidence = finding.evidence.iter().filter(|evidence| tells(evidence));
+        for evidence in evidence.take(MAX_EVIDENCE) {
             let _ = writeln!(text, "    {}: {evidence}", first.name);
         }
         if let Some(remedy) = &finding.remedy {
@@ -231,23 +229,22 @@ fn groups(text: &mut String, report: &Report) {
     if rest > 0 {
         let _ = writeln!(text, "and {rest} more findings: sekisho verify --all shows every one");
     }
-    for ((subject, many), guardrails) in standing.into_iter().take(MAX_GROUPS) {
-        let guardrails: Vec<&str> = guardrails.into_iter().collect();
-        let _ = writeln!(
-            text,
-            "{subject}: {} {} in {}",
-            guardrails.join(", "),
-            report.against.stands().word(),
-            count(many, "account")
-        );
+    let mut lines: BTreeMap<(&str, usize), Vec<&str>> = BTreeMap::new();
+    for ((subject, guardrail), many) in standing {
+        lines.entry((subject, many)).or_default().push(guardrail.name());
+    }
+    let word = report.against.stands().word();
+    for ((subject, many), guardrails) in lines.into_iter().take(MAX_GROUPS) {
+        let (guardrails, accounts) = (guardrails.join(", "), count(many, "account"));
+        let _ = writeln!(text, "{subject}: {guardrails} {word} in {accounts}");
     }
 }
 
-/// The names of a group's accounts, the first few of many.
-fn names(group: &Group) -> String {
-    let named: Vec<&str> =
-        group.iter().take(FEW + 2).map(|(account, _)| account.name.as_str()).collect();
-    match group.len() - named.len() {
+/// Names, the first few of many.
+fn first_few<'a>(names: impl ExactSizeIterator<Item = &'a str>) -> String {
+    let many = names.len();
+    let named: Vec<&str> = names.take(FEW + 2).collect();
+    match many - named.len() {
         0 => named.join(", "),
         more => format!("{} and {more} more", named.join(", ")),
     }

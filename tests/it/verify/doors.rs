@@ -10,7 +10,10 @@ use sekisho::domain::verdict::Evidence;
 use sekisho::domain::verdict::Guardrail::{self, BackDoors, LocalUsers, OtherDoors, Trust};
 use sekisho::domain::verdict::Verdict::{NotProved, Open, Unconfirmed};
 use sekisho::domain::verdict::report::{AccountReport, Report};
-use sekisho::emulator::{AccessKey, Document, KeyStatus, LastUsed, Organisation, Role, User};
+use sekisho::emulator::{
+    AccessKey, Document, FaultInjection, Injection, KeyStatus, LastUsed, Organisation, Role, Times,
+    User,
+};
 use sekisho::services::verify::text::{self, Detail};
 use sekisho::services::verify::{Chosen, Plan};
 
@@ -161,6 +164,22 @@ fn keys_of_users_inside_the_account_are_reported_with_age_and_last_use() {
     let inactive = verify(&start(|organisation| local(organisation, KeyStatus::Inactive)));
     assert_eq!(verdicts(&inactive)[&LocalUsers], Unconfirmed);
     assert_eq!(inactive.accounts[0].local_users.evidence.len(), 1, "an inactive key is shown, too");
+}
+
+#[test]
+fn a_list_of_roles_that_lacks_the_role_itself_proves_nothing() {
+    let emulator = start(|_| {});
+    let body = r#"<ListRolesResponse xmlns="https://iam.amazonaws.com/doc/2010-05-08/"><ListRolesResult><Roles></Roles>
+        <IsTruncated>false</IsTruncated></ListRolesResult></ListRolesResponse>"#;
+    emulator.inject(Injection {
+        action: Some("ListRoles".into()),
+        times: Times::UntilCleared,
+        what: FaultInjection::Raw { status: 200, body: body.into() },
+    });
+    let report = verify(&emulator);
+    let verdicts = verdicts(&report);
+    assert_eq!((verdicts[&BackDoors], verdicts[&OtherDoors]), (NotProved, NotProved));
+    assert!(report.accounts[0].back_doors.because.contains("lacks"), "{report:?}");
 }
 
 /// Three hundred accounts with two roles each, one of them open everywhere, and one exception: what was seen of

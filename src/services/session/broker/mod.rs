@@ -14,6 +14,7 @@ mod status;
 use std::cell::RefCell;
 use std::path::PathBuf;
 use std::rc::Rc;
+use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -169,12 +170,13 @@ impl Broker {
     pub async fn fresh_code(
         &self,
         given: Option<&(MfaSerial, MfaCode)>,
+        life: Duration,
     ) -> Result<(MfaSerial, MfaCode), NotIssued> {
         let who = self.who().await?;
         let want = CodeRequest {
             who: &who,
-            flow: Flow::Direct,
-            until: (self.clock)() + SignedDuration::try_from(Flow::SHARED_MAX).unwrap_or_default(),
+            flow: Flow::Shared,
+            until: (self.clock)() + SignedDuration::try_from(life).unwrap_or_default(),
         };
         self.code(&want, given, Asking::Allowed).await
     }
