@@ -46,7 +46,7 @@ pub struct Account {
 /// A role to enter an account by.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Role {
-    /// The IAM name.
+    /// The name in IAM, without its path.
     pub name: RoleName,
     /// The IAM path, `/` for most.
     pub path: RolePath,
@@ -67,7 +67,7 @@ pub struct Role {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct SessionOptions {
-    /// The named limit.
+    /// A named limit, `full` for none.
     pub scope: Scope,
     /// Further managed session policies, at most 10 with the scope's.
     pub policy_arns: Vec<PolicyArn>,
@@ -75,7 +75,7 @@ pub struct SessionOptions {
     pub policy: Option<String>,
     /// The `ExternalId` that the trust policy asks for.
     pub external_id: Option<ExternalId>,
-    /// Session tags.
+    /// Session tags, sent with the request.
     pub tags: BTreeMap<String, String>,
     /// The `SourceIdentity` that CloudTrail records for the session.
     pub source_identity: Option<SourceIdentity>,
@@ -120,7 +120,7 @@ pub struct Catalog {
 /// A row of the list: an account's role, by position in the catalog.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TargetRef {
-    /// The account's position.
+    /// The account's position in the catalog.
     pub account: u32,
     /// The role's position in the account.
     pub role: u32,
@@ -151,11 +151,11 @@ pub struct Overrides {
 /// A target with everything decided: what one role session is made from.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Target {
-    /// The account's name.
+    /// The account's name in the config.
     pub account: Name,
     /// The account's other names.
     pub aliases: Vec<Name>,
-    /// The account's id.
+    /// The account that `role` is in.
     pub id: AccountId,
     /// The role to assume.
     pub role: RoleArn,

@@ -7,7 +7,7 @@ use super::text::fold;
 /// What a person gave to pass a guard.
 #[derive(Debug, Clone, Copy)]
 pub enum Confirmation<'a> {
-    /// Nothing.
+    /// Nothing was typed, nor given on the command line.
     Absent,
     /// A text typed in the box, at the prompt, or given as `--confirm`.
     Typed(&'a str),

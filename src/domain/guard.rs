@@ -11,7 +11,7 @@ pub enum Guard {
     /// It is entered without a question.
     #[default]
     None,
-    /// A banner.
+    /// A banner warns; nothing has to be typed.
     Warn,
     /// The account's name, alias or id must be typed.
     Confirm,

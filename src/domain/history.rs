@@ -33,7 +33,7 @@ struct Usage {
 /// One thing to remember about a role.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HistoryEvent {
-    /// It was entered.
+    /// A session in it was opened.
     Used,
     /// It was given a star.
     Starred,
@@ -50,7 +50,7 @@ impl Usage {
 }
 
 impl History {
-    /// Notes an event.
+    /// Notes an event, and drops the stalest uses beyond the limit.
     pub fn note(&mut self, role: &RoleArn, event: HistoryEvent, now: Timestamp) {
         match event {
             HistoryEvent::Starred => {

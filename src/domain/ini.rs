@@ -15,7 +15,7 @@ use std::ops::Range;
 pub struct Line<'a> {
     /// Where it is in the text; ranges follow each other without a gap.
     pub range: Range<usize>,
-    /// What it says.
+    /// The line, read.
     pub content: Content<'a>,
 }
 

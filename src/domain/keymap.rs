@@ -98,18 +98,18 @@ impl FromStr for Action {
     }
 }
 
-/// A key press.
+/// A key with its modifiers, as `ctrl-n` writes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Key {
     /// Whether Ctrl is held.
     pub ctrl: bool,
     /// Whether Alt is held.
     pub alt: bool,
-    /// Which key.
+    /// The key without its modifiers.
     pub code: KeyCode,
 }
 
-/// Which key.
+/// A key without its modifiers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[expect(missing_docs, reason = "the names are the keys")]
 pub enum KeyCode {

@@ -81,9 +81,9 @@ pub enum Asking {
 
 /// The session of one target: put into a child's environment, then wiped.
 pub struct Pass {
-    /// Where to.
+    /// The account and role that it opens.
     pub target: Target,
-    /// The role session.
+    /// The role session's credentials.
     pub credentials: Credentials,
     /// How it was made; shared where a direct request was stepped down.
     pub flow: Flow,
@@ -157,7 +157,7 @@ pub struct CodeRejection {
 pub struct SessionStatus {
     /// Whose key it is; unknown before the first call.
     pub user: Option<UserName>,
-    /// The auth session.
+    /// The auth session, where one is live.
     pub auth: Option<AuthStatus>,
     /// Role sessions by role; the one that lives longest where there are several.
     pub roles: HashMap<RoleArn, Live>,

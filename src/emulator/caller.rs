@@ -135,7 +135,7 @@ impl Caller {
         }
     }
 
-    /// Credentials from GetSessionToken.
+    /// Whether the credentials come from `GetSessionToken`.
     pub(super) fn is_user_session(&self) -> bool {
         self.session.is_some() && matches!(self.holder, Holder::User(_) | Holder::Root)
     }

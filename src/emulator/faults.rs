@@ -42,9 +42,9 @@ pub enum FaultInjection {
     Garbage,
     /// Not acted on: these very bytes.
     Raw {
-        /// HTTP status.
+        /// The response's HTTP status.
         status: u16,
-        /// The body.
+        /// The response's body, sent unchanged.
         body: Vec<u8>,
     },
 }

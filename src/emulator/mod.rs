@@ -45,7 +45,7 @@ pub use simulation::{Attachment, Conclusion, Outcome, Ruling, Simulated};
 
 use state::State;
 
-/// A running organisation.
+/// An emulated organisation on a thread and port of its own; dropping it stops both.
 #[derive(Debug)]
 pub struct Emulator {
     address: SocketAddr,
@@ -65,7 +65,7 @@ pub struct Call {
     pub key: Option<String>,
     /// The HTTP status; none where no answer was sent.
     pub status: Option<u16>,
-    /// AWS's error code.
+    /// AWS's error code, where the call failed.
     pub error: Option<String>,
     /// Whether a `TokenCode` came along.
     pub with_code: bool,

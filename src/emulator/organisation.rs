@@ -60,7 +60,7 @@ pub struct Account {
     pub name: String,
     /// Names of the organisational units from the root down; none is the root itself.
     pub units: Vec<String>,
-    /// Organizations tags.
+    /// Tags that Organizations lists.
     pub tags: Vec<(String, String)>,
     /// Whether it is in use.
     pub status: AccountStatus,
@@ -74,10 +74,10 @@ pub struct Account {
     pub users: Vec<User>,
 }
 
-/// Organizations' account state.
+/// An account's state as Organizations lists it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AccountStatus {
-    /// In use.
+    /// Accounts that can be entered.
     Active,
     /// Closed, and kept for 90 days.
     Suspended,
@@ -103,7 +103,7 @@ pub struct User {
 pub struct AccessKey {
     /// `AKIA…`
     pub id: String,
-    /// Its secret half.
+    /// The secret that signs; it opens nothing real.
     pub secret: String,
     /// Whether requests may be signed with it.
     pub status: KeyStatus,
@@ -116,7 +116,7 @@ pub struct AccessKey {
 /// What `iam:UpdateAccessKey` sets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeyStatus {
-    /// Usable.
+    /// Requests signed with it are accepted.
     Active,
     /// Refused like a key that does not exist.
     Inactive,
@@ -125,15 +125,15 @@ pub enum KeyStatus {
 /// What `iam:GetAccessKeyLastUsed` answers.
 #[derive(Debug, Clone)]
 pub struct LastUsed {
-    /// When, UTC.
+    /// When it was used, UTC.
     pub at: Timestamp,
-    /// The service called.
+    /// The service that was called.
     pub service: String,
     /// The region of the signature.
     pub region: String,
 }
 
-/// An MFA device.
+/// An MFA device of a user.
 #[derive(Debug, Clone)]
 pub enum EmulatedDevice {
     /// Makes codes of six digits (RFC 6238, SHA-1, 30 s).
@@ -155,11 +155,11 @@ pub enum EmulatedDevice {
 pub struct Policy {
     /// None for inline policies.
     pub arn: Option<String>,
-    /// What it says.
+    /// Its statements.
     pub document: Document,
 }
 
-/// An IAM role.
+/// A role in one of the accounts.
 #[derive(Debug, Clone)]
 pub struct Role {
     /// The account that it is in.

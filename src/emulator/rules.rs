@@ -26,7 +26,7 @@ pub(super) struct RequestedAction<'a> {
 pub(super) enum Grant<'a> {
     /// None, but a deny in any still counts.
     Nobody,
-    /// An identity policy.
+    /// An identity policy of the caller.
     Identity,
     /// An identity policy and the role's trust; within an account, trust by name is enough.
     Trust(&'a Role),

@@ -30,7 +30,6 @@ pub(super) struct Signature {
 const FORMAT: &str = "%Y%m%dT%H%M%SZ";
 
 impl Signature {
-    /// Reads the header.
     pub(super) fn read(parts: &Parts) -> Result<Self, AwsError> {
         let header = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());
         let authorization = header("authorization").ok_or_else(|| {

@@ -45,7 +45,7 @@ pub(super) struct RoleSession {
     pub tags: Vec<(String, String)>,
 }
 
-/// Temporary credentials.
+/// Temporary credentials that STS issued.
 #[derive(Debug, Clone)]
 pub(super) struct IssuedSession {
     pub id: String,
@@ -141,7 +141,6 @@ fn spell(prefix: &str, alphabet: &[u8], bytes: &[u8]) -> String {
     prefix.chars().chain(letters).collect()
 }
 
-/// A random UUID.
 pub(super) fn request_id() -> String {
     let mut bytes = [0; 16];
     // Without randomness the id is all zeros: it is only printed.

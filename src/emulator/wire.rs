@@ -22,7 +22,6 @@ pub(super) struct Inbound {
 #[derive(Debug, Default)]
 pub(super) struct Fields(Vec<(String, String)>);
 
-/// A response.
 #[derive(Debug, Clone)]
 pub(super) struct Reply {
     pub status: u16,

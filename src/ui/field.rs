@@ -27,7 +27,7 @@ impl Field {
         field
     }
 
-    /// The text.
+    /// What is typed so far.
     pub fn text(&self) -> &str {
         &self.text
     }
@@ -69,7 +69,7 @@ impl Field {
         true
     }
 
-    /// Empties the field.
+    /// Deletes the whole text.
     pub fn clear(&mut self) {
         *self = Self::default();
     }

@@ -63,7 +63,7 @@ pub struct Widest {
 }
 
 impl Widest {
-    /// Measures a catalog.
+    /// Measures every row of a catalog once.
     pub fn of(catalog: &Catalog) -> Self {
         let measure = |text: &str| u16::try_from(width(text)).unwrap_or(u16::MAX);
         let mut widest = Self::default();

@@ -14,7 +14,6 @@ use super::theme::GUARD;
 use crate::domain::account::TargetRef;
 use crate::domain::guard::Guard;
 
-/// The columns' titles.
 pub(super) fn title_line(model: &Model, columns: Columns) -> Line<'static> {
     let cell = |title: &str, width: u16| cell(title, &[], width, Style::new(), Style::new(), "");
     let session = if columns.session > 1 { "SESSION" } else { "" };

@@ -55,10 +55,10 @@ pub use view::draw;
 
 /// What the switcher needs from the program around it.
 pub trait Host {
-    /// The time.
+    /// The time; a test's host sets it.
     fn now(&self) -> Timestamp;
 
-    /// Lets time pass.
+    /// Waits for the next change of the screen, on the clock of `now`.
     fn sleep(&self, time: Duration) -> impl Future<Output = ()> {
         tokio::time::sleep(time)
     }

@@ -78,13 +78,13 @@ pub enum Mode {
         /// Since when.
         since: Timestamp,
     },
-    /// The list.
+    /// The list has the keys.
     Browse,
     /// A guarded target wants its name typed.
     Confirm {
-        /// Where to.
+        /// The target under its guard.
         target: Target,
-        /// What for.
+        /// What happens once it is confirmed.
         intent: Intent,
         /// What is typed.
         field: Field,
@@ -104,7 +104,7 @@ pub enum Mode {
     Code(CodeBox),
     /// A request is pending. The loop holds a future if and only if this or `Loading` is the mode.
     Waiting {
-        /// What was asked.
+        /// The switch that waits for it.
         switch: SwitchRequest,
         /// The device whose code went with it.
         device: Option<MfaSerial>,
@@ -113,9 +113,9 @@ pub enum Mode {
         /// What the host reports about its progress.
         news: Option<String>,
     },
-    /// Something failed.
+    /// A failure is shown until Enter or Esc.
     Fault(Fault),
-    /// The keys.
+    /// The key help.
     Help {
         /// What is under the help.
         back: Box<Mode>,
@@ -136,22 +136,22 @@ pub enum Intent {
 /// Where an account is opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OpenIn {
-    /// A subshell.
+    /// A subshell with the session in its environment.
     Shell,
-    /// The web console.
+    /// The web console, in a browser.
     Console,
 }
 
 /// A switch to a target whose guard was passed.
 #[derive(Debug, Clone)]
 pub struct SwitchRequest {
-    /// Where to.
+    /// The target, its guard passed.
     pub target: Cleared,
-    /// What for.
+    /// What the pass is requested for.
     pub intent: Intent,
 }
 
-/// The code box.
+/// The state of the code box.
 pub struct CodeBox {
     /// What the code is for.
     pub switch: SwitchRequest,
@@ -191,7 +191,7 @@ pub enum Msg {
     Pasted(String),
     /// The window has other columns and lines.
     Resized(u16, u16),
-    /// Time passed.
+    /// A text on the screen, such as a countdown, may have changed.
     Tick,
     /// The code that is asked for is no longer needed here.
     Overtaken,
@@ -205,9 +205,9 @@ pub enum Msg {
 
 /// What the loop has to do after an update.
 pub enum Effect {
-    /// Nothing.
+    /// Nothing to do but draw.
     None,
-    /// Get the catalog.
+    /// Load the config's accounts.
     Load,
     /// Ask for a pass.
     Ask(Request),
@@ -217,13 +217,13 @@ pub enum Effect {
     GiveUp,
     /// Forget a role session.
     Forget(Target),
-    /// Remember an event.
+    /// Write an event to the history.
     Remember(RoleArn, HistoryEvent),
     /// Put text into the terminal's clipboard.
     Copy(String),
     /// Stop, as a job of the shell.
     Suspend,
-    /// Go.
+    /// Close the switcher.
     Leave(Outcome),
 }
 
@@ -314,7 +314,7 @@ impl Model {
         live.filter(|live| live.expires > self.now)
     }
 
-    /// A row's guard.
+    /// The stricter of the account's and the role's guard.
     pub(super) fn guard(&self, row: TargetRef) -> Guard {
         let (account, role) = self.search.catalog().row(row);
         account.guard.max(role.guard)

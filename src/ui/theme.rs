@@ -9,7 +9,7 @@ use crate::domain::config::Symbols;
 /// How the screen looks: which glyphs, and whether there are colours.
 #[derive(Debug, Clone, Copy)]
 pub struct Theme {
-    /// The glyphs.
+    /// The set for this terminal: UTF-8 or ASCII.
     pub glyphs: &'static Glyphs,
     paint: Paint,
 }
@@ -17,7 +17,7 @@ pub struct Theme {
 /// Whether there are colours: the 16 ANSI ones on the terminal's own foreground and background.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Paint {
-    /// Colours.
+    /// The 16 ANSI colours.
     Color,
     /// None (`NO_COLOR`, `--color never`).
     Plain,

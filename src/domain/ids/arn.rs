@@ -23,7 +23,7 @@ impl RoleArn {
         Self { name_at: text.len() - name.as_str().len(), text: text.into(), account }
     }
 
-    /// The whole ARN.
+    /// The ARN as it was read.
     pub fn as_str(&self) -> &str {
         &self.text
     }
@@ -43,7 +43,7 @@ impl RoleArn {
         RoleName(self.name().into())
     }
 
-    /// The role's path.
+    /// The part between `role` and the name, `/` for most.
     pub fn path(&self) -> RolePath {
         let before = &self.text[..self.name_at];
         let start = before.find('/').unwrap_or(self.name_at - 1);

@@ -44,7 +44,7 @@ macro_rules! text_id {
         pub struct $name(pub(super) std::sync::Arc<str>);
 
         impl $name {
-            /// The text.
+            /// The name as it was written.
             pub fn as_str(&self) -> &str {
                 &self.0
             }

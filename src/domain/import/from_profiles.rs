@@ -32,7 +32,7 @@ pub struct ImportOptions {
 /// The result of an import.
 #[derive(Debug)]
 pub struct Imported {
-    /// The config.
+    /// The config, ready to be written.
     pub draft: Draft,
     /// What is not in it, or not as it was: one line each.
     pub remarks: Vec<String>,

@@ -36,7 +36,7 @@ pub struct Profile {
 pub enum Key {
     RoleArn,
     SourceProfile,
-    /// aws-vault's inheritance.
+    /// aws-vault's key: a profile inherits from the one it names.
     IncludeProfile,
     MfaSerial,
     Region,
@@ -48,9 +48,9 @@ pub enum Key {
 /// A way to credentials that does not start at an IAM user's key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OtherWay {
-    /// IAM Identity Center.
+    /// IAM Identity Center: any `sso_…` key.
     Sso,
-    /// A program.
+    /// A program that prints credentials: `credential_process`.
     Process,
     /// A token of an identity provider.
     WebIdentity,

@@ -196,7 +196,7 @@ impl Search {
         self.narrow(words.unwrap_or_default());
     }
 
-    /// Applies a query.
+    /// Filters and orders the rows by a query.
     pub fn filter(&mut self, query: &str) {
         self.narrow(words(query));
     }
