@@ -182,7 +182,7 @@ fn shown(file: &Path) -> String {
     sanitize(&file.display().to_string())
 }
 
-fn listed(lines: Vec<String>, none: &str) -> String {
+fn listed(lines: &[String], none: &str) -> String {
     if lines.is_empty() { format!("  {none}") } else { lines.join("\n") }
 }
 
@@ -232,9 +232,9 @@ fn english(incident: &Incident) -> String {
          When that is done: sekisho key rotate --finish deletes the leaked key.\n",
         dead = date_time(*dead_at),
         since = date_time(journal.since),
-        sessions = listed(sessions(incident), "none that this machine knows of"),
+        sessions = listed(&sessions(incident), "none that this machine knows of"),
         revoke = revoke(incident),
-        traces = listed(traced(incident), "none of the usual places"),
+        traces = listed(&traced(incident), "none of the usual places"),
     )
 }
 
@@ -284,8 +284,8 @@ fn japanese(incident: &Incident) -> String {
          完了後、`sekisho key rotate --finish` で漏えいしたキーを削除する。\n",
         dead = date_time(*dead_at),
         since = date_time(journal.since),
-        sessions = listed(sessions(incident), "このマシンが把握しているものはなし"),
+        sessions = listed(&sessions(incident), "このマシンが把握しているものはなし"),
         revoke = revoke(incident),
-        traces = listed(traced(incident), "通常の場所にはなし"),
+        traces = listed(&traced(incident), "通常の場所にはなし"),
     )
 }
