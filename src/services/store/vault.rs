@@ -108,7 +108,7 @@ impl Vault {
 
     /// The epoch that a request begins in. What it obtains is kept only while the epoch lasts.
     pub fn epoch(&self) -> Epoch {
-        Epoch(self.sealed.as_ref().map_or(0, |sealed| sealed.epoch()))
+        Epoch(self.sealed.as_ref().map_or(0, Sealed::epoch))
     }
 
     /// Ends the epoch: what requests obtain that have begun already, in any process, is not kept.

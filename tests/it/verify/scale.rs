@@ -2,6 +2,7 @@
 //! `SEKISHO_ACCOUNTS=5000 cargo test --release --test it -- --ignored --nocapture verify::scale`
 
 use std::cell::Cell;
+use std::io::Write as _;
 use std::time::Instant;
 
 use sekisho::domain::guard::Guard;
@@ -61,7 +62,8 @@ fn many_accounts_killed_three_times() {
     assert!((many * 6..=many * 6 + 3 * 4 * 6).contains(&tried), "{tried}");
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let peak = status.lines().find(|line| line.starts_with("VmHWM")).unwrap_or_default();
-    println!(
+    let _ = writeln!(
+        std::io::stdout(),
         "{many} accounts: {:?}, {} calls, {peak} (emulator included)",
         begun.elapsed(),
         calls.len()
