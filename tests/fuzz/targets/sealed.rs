@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use libfuzzer_sys::arbitrary::{Result, Unstructured};
 use libfuzzer_sys::fuzz_target;
 use sekisho::services::store::datakey::KeyPlace;
-use sekisho::services::store::sealed::{Header, key_id, open, seal};
 use sekisho::services::store::record::{Name, RecordKind};
+use sekisho::services::store::sealed::{Header, key_id, open, seal};
 use zeroize::Zeroizing;
 
 const KEY: [u8; 32] = [1; 32];

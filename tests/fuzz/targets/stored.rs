@@ -10,11 +10,11 @@ use sekisho::domain::ids::MfaSerial;
 use sekisho::domain::rotation::{KeyEntry, StoredKey};
 use sekisho::domain::secret::{AccessKey, MfaCode, Secret};
 use sekisho::domain::text::sanitize;
-use sekisho::services::store::slot::Slot;
 use sekisho::services::store::keyfile::Header;
 use sekisho::services::store::lock::LockHolder;
+use sekisho::services::store::slot::Slot;
 use sekisho::services::store::spent::Ledger;
-use sekisho::services::store::{datakey, keys};
+use sekisho::services::store::{access_keys, datakey};
 use sha2::{Digest, Sha256};
 
 // Every reader reads every input: a seed is a file as it is stored.
@@ -47,7 +47,7 @@ fn slot() -> Slot {
 }
 
 fn key_entry(bytes: &[u8]) {
-    if let Ok(entry) = keys::read(bytes, &slot()) {
+    if let Ok(entry) = access_keys::read(bytes, &slot()) {
         comes_back(&entry);
     }
 }
@@ -61,9 +61,9 @@ fn entry_with_secret(secret: &str, created: Timestamp) {
 }
 
 fn comes_back(entry: &KeyEntry) {
-    let kept = keys::to_bytes(entry, &slot()).unwrap();
-    let back = keys::read(&kept, &slot()).unwrap();
-    assert!(kept == keys::to_bytes(&back, &slot()).unwrap());
+    let kept = access_keys::to_bytes(entry, &slot()).unwrap();
+    let back = access_keys::read(&kept, &slot()).unwrap();
+    assert!(kept == access_keys::to_bytes(&back, &slot()).unwrap());
 }
 
 fn spent_codes(bytes: &[u8], now: Timestamp) {
