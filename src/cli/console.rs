@@ -2,8 +2,8 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::domain::account::Flow;
 use crate::domain::fault::{Exit, Fault};
+use crate::domain::flow::Flow;
 use crate::domain::ids::Partition;
 use crate::domain::pass::Pass;
 use crate::domain::secret::Secret;

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::flow::Flow;
 use super::guard::Guard;
 use super::ids::{
     AccountId, ExternalId, Name, PolicyArn, Region, RoleArn, RoleName, RolePath, SourceIdentity,
@@ -202,34 +203,6 @@ impl Target {
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.account, self.role.name())
-    }
-}
-
-/// The way a role session is requested.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Flow {
-    /// Through the auth session: one code for all, at most 1 h each.
-    Shared,
-    /// `AssumeRole` carries the code itself: up to the role's maximum, one code each.
-    Direct,
-}
-
-impl Flow {
-    /// The longest session that AWS allows through an auth session (role chaining).
-    pub const SHARED_MAX: Duration = Duration::from_hours(1);
-
-    /// The flow a duration needs.
-    pub fn of(duration: Duration) -> Self {
-        if duration <= Self::SHARED_MAX { Self::Shared } else { Self::Direct }
-    }
-
-    /// The word for it on screens.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Shared => "shared",
-            Self::Direct => "direct",
-        }
     }
 }
 

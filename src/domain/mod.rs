@@ -7,6 +7,7 @@ pub mod config;
 pub mod confirmation;
 pub mod duration;
 pub mod fault;
+pub mod flow;
 pub mod guard;
 pub mod history;
 pub mod ids;

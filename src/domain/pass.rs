@@ -4,9 +4,10 @@ use std::collections::HashMap;
 
 use jiff::Timestamp;
 
-use super::account::{Flow, Target};
+use super::account::Target;
 use super::confirmation::Cleared;
 use super::fault::{Exit, Fault};
+use super::flow::Flow;
 use super::ids::{MfaSerial, RoleArn, UserName};
 use super::secret::{Credentials, MfaCode, Secret};
 

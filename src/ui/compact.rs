@@ -5,12 +5,12 @@ use ratatui::layout::{Position, Rect};
 use ratatui::text::Line;
 use ratatui::widgets::Clear;
 
-use super::clock::elapsed;
 use super::field::{Field, Hidden};
 use super::fit::{truncate, width, wrap};
 use super::layout::SMALLEST;
 use super::model::{CodeBox, Mode, Model};
 use super::theme::GUARD;
+use super::time_left::elapsed;
 use crate::domain::account::Target;
 use crate::domain::fault::Fault;
 use crate::domain::text::sanitize;

@@ -6,11 +6,11 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use unicode_segmentation::UnicodeSegmentation;
 
-use super::clock::{Life, elapsed, left};
 use super::fit::{truncate, width};
 use super::layout::{Columns, GAP, role_text};
 use super::model::{Mode, Model};
 use super::theme::GUARD;
+use super::time_left::{Life, elapsed, left};
 use crate::domain::account::TargetRef;
 use crate::domain::guard::Guard;
 

@@ -4,7 +4,7 @@
 //!   sekisho   tanaka @ 1111-1111-1111   MFA ● 11h 42m (phone)                keyring    view
 //!   › tan dev                                                                3 / 150    field
 //!     ACCOUNT        ID               ROLE        REGION           SESSION             layout
-//!   ▌ dev-tanaka     2222-2222-2222   Developer   ap-northeast-1   ● 47m               search, clock
+//!   ▌ dev-tanaka     2222-2222-2222   Developer   ap-northeast-1   ● 47m               search, time_left
 //!   ─────────────────────────────────────────────────────────────────────────
 //!     arn:aws:iam::222222222222:role/Developer · shared, 1h · sandbox
 //!   ⏎ shell   ^O console   ^Y copy command   ? help   Esc quit                          domain::keymap
@@ -12,10 +12,10 @@
 //!
 //! `model` is the state; `update` changes it, with `switch_request` for the steps from a row to a pass; `view`
 //! draws it, with `list` for the rows, `popup` for what covers them, `compact` for tiny windows and `theme` for
-//! colours and glyphs; `screen` owns the terminal, `input` reads it. Only the loop below is asynchronous.
+//! colours and glyphs; `screen` owns the terminal, `input` reads it. Only `event_loop` is asynchronous.
 
-pub mod clock;
 mod compact;
+pub mod event_loop;
 pub mod field;
 pub mod fit;
 mod input;
@@ -27,215 +27,10 @@ mod popup;
 pub mod screen;
 mod switch_request;
 pub mod theme;
+pub mod time_left;
 mod update;
 mod view;
 
-use std::future::{Future, pending, poll_fn};
-use std::io;
-use std::pin::Pin;
-use std::sync::Arc;
-use std::time::Duration;
-
-use crossterm::event::Event;
-use futures_core::Stream;
-use jiff::Timestamp;
-use ratatui::Terminal;
-use ratatui::backend::Backend;
-
-use crate::domain::account::{Catalog, Target};
-use crate::domain::fault::Fault;
-use crate::domain::history::HistoryEvent;
-use crate::domain::ids::{MfaSerial, RoleArn};
-use crate::domain::pass::{NotIssued, Pass, Request, SessionStatus};
-use model::{DeviceCode, Effect, Mode, Model, Msg, Outcome, SwitcherSetup};
-
-pub use screen::pick;
+pub use event_loop::{Host, pick, run};
 pub use update::update;
 pub use view::draw;
-
-/// What the switcher needs from the program around it.
-pub trait Host {
-    /// The time; a test's host sets it.
-    fn now(&self) -> Timestamp;
-
-    /// Waits for the next change of the screen, on the clock of `now`.
-    fn sleep(&self, time: Duration) -> impl Future<Output = ()> {
-        tokio::time::sleep(time)
-    }
-
-    /// Loads the accounts and the list's settings; called once, and only for a model that was made
-    /// without them.
-    fn catalog(&self) -> impl Future<Output = Result<(SwitcherSetup, Arc<Catalog>), Fault>>;
-
-    /// Gets a pass. Dropping the future cancels it.
-    fn issue(&self, request: Request) -> impl Future<Output = Result<Pass, NotIssued>>;
-
-    /// What a pending request is doing, e.g. that another process is asking for the code.
-    fn news(&self) -> Option<String> {
-        None
-    }
-
-    /// Takes the code prompt over from the process that is showing it.
-    fn ask_here(&self) {}
-
-    /// Gives the code prompt up: the person cancelled.
-    fn give_up(&self) {}
-
-    /// Whether the code box here is obsolete: another process asks for the code now, or already has the
-    /// session that it opens.
-    fn is_overtaken(&self) -> bool {
-        false
-    }
-
-    /// The sessions that are live now.
-    fn status(&self) -> SessionStatus;
-
-    /// Forgets a target's role session here.
-    fn forget(&self, target: &Target);
-
-    /// Remembers what was used or starred.
-    fn remember(&self, role: &RoleArn, event: HistoryEvent);
-
-    /// The code that a device shows now, where the device is the demo's own.
-    fn device_code(&self, serial: &MfaSerial) -> Option<DeviceCode>;
-
-    /// Puts text into the terminal's clipboard.
-    fn copy(&self, text: &str) -> io::Result<()> {
-        screen::copy(text)
-    }
-
-    /// Stops the program as a job of its shell; returns when it goes on.
-    fn suspend(&self) -> io::Result<()> {
-        screen::suspend()
-    }
-}
-
-/// Runs the switcher on a terminal until a row is chosen or the person quits.
-///
-/// The input is dropped on return: a reader left behind would take keys that are meant for a child.
-pub async fn run<S, B, H>(
-    terminal: &mut Terminal<B>,
-    mut input: S,
-    model: &mut Model,
-    host: &H,
-) -> io::Result<Outcome>
-where
-    S: Stream<Item = io::Result<Event>> + Unpin,
-    B: Backend,
-    B::Error: Send + Sync + 'static,
-    H: Host,
-{
-    let size = terminal.size().map_err(io::Error::other)?;
-    let opened = Msg::Opened { size: (size.width, size.height) };
-    update(model, host.now(), Msg::StatusChanged(host.status()));
-    let mut effect = update(model, host.now(), opened);
-    let mut work: Option<Work<'_>> = None;
-    // Until the input pauses for the first time, its keys were typed before the terminal was raw.
-    let mut typed_ahead = true;
-    loop {
-        match effect {
-            Effect::None => {}
-            Effect::Load => {
-                work =
-                    Some(Box::pin(async move { Msg::Loaded(host.catalog().await.map(Box::new)) }));
-            }
-            Effect::Ask(request) => {
-                work =
-                    Some(Box::pin(async move { Msg::Issued(Box::new(host.issue(request).await)) }));
-            }
-            Effect::AskHere => host.ask_here(),
-            Effect::GiveUp => host.give_up(),
-            Effect::Forget(target) => {
-                host.forget(&target);
-                update(model, host.now(), Msg::StatusChanged(host.status()));
-            }
-            Effect::Remember(role, event) => host.remember(&role, event),
-            Effect::Copy(text) => host.copy(&text)?,
-            Effect::Suspend => {
-                host.suspend()?;
-                // Forgets what was drawn. `clear` would ask the terminal for its cursor, and wait for that.
-                let size = terminal.size().map_err(io::Error::other)?;
-                terminal.resize(size.into()).map_err(io::Error::other)?;
-            }
-            Effect::Leave(outcome) => {
-                if let Outcome::Enter(_, pass) = &outcome {
-                    host.remember(&pass.target.role, HistoryEvent::Used);
-                }
-                return Ok(outcome);
-            }
-        }
-        if !model.is_waiting() {
-            work = None;
-        }
-        match &mut model.mode {
-            Mode::Code(code_box) => {
-                code_box.shown = code_box.device().and_then(|d| host.device_code(&d.serial));
-            }
-            Mode::Waiting { news, .. } => *news = host.news(),
-            _ => {}
-        }
-        terminal.draw(|frame| draw(frame, model)).map_err(io::Error::other)?;
-
-        let nap = clock::next_change(model);
-        let msg = tokio::select! {
-            biased;
-            answer = ready(&mut work) => {
-                work = None;
-                update(model, host.now(), Msg::StatusChanged(host.status()));
-                Some(answer)
-            }
-            event = next(&mut input, &mut typed_ahead) => match event {
-                Some(event) => message(event?, typed_ahead),
-                // The terminal is gone.
-                None => return Ok(Outcome::Cancelled),
-            },
-            () = passed(host, nap) => Some(match model.mode {
-                Mode::Code(_) | Mode::Passphrase { .. } if host.is_overtaken() => Msg::Overtaken,
-                _ => Msg::Tick,
-            }),
-        };
-        effect = msg.map_or(Effect::None, |msg| update(model, host.now(), msg));
-    }
-}
-
-type Work<'a> = Pin<Box<dyn Future<Output = Msg> + 'a>>;
-
-/// The answer, when there is one.
-async fn ready(work: &mut Option<Work<'_>>) -> Msg {
-    match work {
-        Some(work) => work.await,
-        None => pending().await,
-    }
-}
-
-/// The next event; notes when the input has paused.
-async fn next<S>(input: &mut S, typed_ahead: &mut bool) -> Option<io::Result<Event>>
-where
-    S: Stream<Item = io::Result<Event>> + Unpin,
-{
-    poll_fn(|cx| {
-        let event = Pin::new(&mut *input).poll_next(cx);
-        *typed_ahead &= event.is_ready();
-        event
-    })
-    .await
-}
-
-/// Waits until the screen changes by itself next.
-async fn passed(host: &impl Host, nap: Option<Duration>) {
-    match nap {
-        Some(nap) => host.sleep(nap).await,
-        None => pending().await,
-    }
-}
-
-/// The message that a terminal event means, if any.
-fn message(event: Event, typed_ahead: bool) -> Option<Msg> {
-    match event {
-        Event::Key(event) => key_events::key(event)
-            .map(|key| Msg::Key(if typed_ahead { key_events::typed_ahead(key) } else { key })),
-        Event::Paste(text) => Some(Msg::Pasted(text)),
-        Event::Resize(width, height) => Some(Msg::Resized(width, height)),
-        Event::FocusGained | Event::FocusLost | Event::Mouse(_) => None,
-    }
-}

@@ -6,15 +6,16 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Clear};
 
-use super::clock::{elapsed, left, seconds_left, step_left};
 use super::compact::{OneLineField, dots};
 use super::field::{Field, Hidden};
 use super::fit::{truncate, width, wrap};
 use super::model::{CodeBox, Intent, Mode, Model};
 use super::theme::GUARD;
-use crate::domain::account::{Flow, Target};
+use super::time_left::{elapsed, left, seconds_left, step_left};
+use crate::domain::account::Target;
 use crate::domain::confirmation::Unconfirmed;
 use crate::domain::fault::Fault;
+use crate::domain::flow::Flow;
 use crate::domain::guard::Guard;
 use crate::domain::keymap::{FILTERS, TABLE};
 use crate::domain::text::sanitize;

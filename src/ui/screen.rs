@@ -16,32 +16,9 @@ use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
 use rustix::io::Errno;
 use rustix::process::{Signal, kill_current_process_group};
-use tokio::signal::unix::{SignalKind, signal};
-
-use super::input::Input;
-use super::model::{Model, Outcome};
-use super::{Host, run};
 
 /// Whether the terminal is ours now. Static, because the panic hook must know it too.
 static ENTERED: AtomicBool = AtomicBool::new(false);
-
-/// Opens the screen, runs the switcher on the terminal's own keys, and restores the terminal.
-///
-/// An error of `is_missing` means that there is no terminal to draw on. TERM, HUP and INT end it like a
-/// key would; tokio's handlers for them stay installed afterwards.
-pub async fn pick<H: Host>(model: &mut Model, host: &H) -> io::Result<Outcome> {
-    let mut terminated = signal(SignalKind::terminate())?;
-    let mut hung_up = signal(SignalKind::hangup())?;
-    let mut interrupted = signal(SignalKind::interrupt())?;
-    let mut screen = Screen::enter()?;
-    tokio::select! {
-        biased;
-        _ = terminated.recv() => Ok(Outcome::Signalled(15)),
-        _ = hung_up.recv() => Ok(Outcome::Signalled(1)),
-        _ = interrupted.recv() => Ok(Outcome::Signalled(2)),
-        outcome = run(&mut screen.0, Input::open()?, model, host) => outcome,
-    }
-}
 
 /// Whether an error says that there is no terminal at all.
 pub fn is_missing(error: &io::Error) -> bool {
@@ -49,10 +26,10 @@ pub fn is_missing(error: &io::Error) -> bool {
 }
 
 /// The terminal, raw and on its alternate screen.
-struct Screen(Terminal<CrosstermBackend<BufWriter<Stderr>>>);
+pub(super) struct Screen(pub(super) Terminal<CrosstermBackend<BufWriter<Stderr>>>);
 
 impl Screen {
-    fn enter() -> io::Result<Self> {
+    pub(super) fn enter() -> io::Result<Self> {
         static HOOK: Once = Once::new();
         HOOK.call_once(|| {
             let report = std::panic::take_hook();

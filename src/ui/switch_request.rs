@@ -2,10 +2,10 @@
 
 use std::mem;
 
-use super::clock;
 use super::field::{Digits, Field, Hidden};
 use super::key_events::{ENTER, typed_ahead};
 use super::model::{CodeBox, Effect, Intent, Mode, Model, Outcome, SwitchRequest};
+use super::time_left;
 use crate::domain::account::Target;
 use crate::domain::confirmation::Confirmation;
 use crate::domain::fault::{Exit, Fault};
@@ -172,7 +172,7 @@ impl Model {
                 Effect::Leave(Outcome::Enter(open_in, Box::new(pass)))
             }
             Intent::Renew => {
-                let left = clock::left(pass.credentials.expires, self.now);
+                let left = time_left::left(pass.credentials.expires, self.now);
                 let mut notice = vec![format!("{} renewed: {left}", pass.target)];
                 notice.extend(pass.notes);
                 self.say(sanitize(&notice.join("; ")));

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::clock;
 use super::key_events::{ENTER, typed_ahead};
 use super::layout::Widest;
 use super::model::{Effect, Intent, Mode, Model, Msg, OpenIn, Outcome};
+use super::time_left;
 use crate::domain::account::Catalog;
 use crate::domain::config::Order;
 use crate::domain::guard::Guard;
@@ -303,7 +303,7 @@ impl Model {
             self.say(format!("{target} has no session here"));
             return Effect::None;
         };
-        let left = clock::left(live.expires, self.now);
+        let left = time_left::left(live.expires, self.now);
         self.say(format!("{target} forgotten here; still valid at AWS for {left}"));
         Effect::Forget(target)
     }

@@ -5,12 +5,12 @@ use ratatui::layout::{Constraint, Layout, Position, Rect};
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
-use super::clock::{Life, ago, left};
 use super::fit::{truncate, width};
 use super::layout::{Columns, SMALLEST};
 use super::list::{draw_list, title_line};
 use super::model::{Mode, Model};
 use super::theme::GUARD;
+use super::time_left::{Life, ago, left};
 use super::{compact, popup};
 use crate::domain::duration::show_duration;
 use crate::domain::guard::Guard;

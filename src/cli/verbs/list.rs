@@ -12,7 +12,7 @@ use crate::domain::fault::Exit;
 use crate::domain::guard::Guard;
 use crate::domain::ids::Name;
 use crate::domain::search::Search;
-use crate::ui::clock;
+use crate::ui::time_left;
 
 use crate::cli::args::ListArgs;
 use crate::cli::columns::align;
@@ -130,7 +130,7 @@ fn table(context: &Context, rows: &[TargetRef]) -> String {
             target.id.dashed(),
             target.role.name().to_owned(),
             target.region.map_or_else(String::new, |r| r.to_string()),
-            live.map(|live| clock::left(live.expires, now)).unwrap_or_default(),
+            live.map(|live| time_left::left(live.expires, now)).unwrap_or_default(),
         ]
     });
     let rows: Vec<_> = std::iter::once(head).chain(body).collect();

@@ -6,7 +6,7 @@ use crate::domain::config::StoreChoice;
 use crate::domain::fault::{Exit, Fault};
 use crate::domain::text::{sanitize, shell_quoted};
 use crate::services::session::access_key;
-use crate::ui::clock;
+use crate::ui::time_left;
 
 use crate::cli::context::Context;
 use crate::cli::prompt;
@@ -52,7 +52,7 @@ pub fn run(context: &Context, target: Option<&str>) -> Result<Exit, Fault> {
         user.unwrap_or_default(),
         sanitize(&device.unwrap_or_default()),
         date_time(until),
-        clock::left(until, Timestamp::now()),
+        time_left::left(until, Timestamp::now()),
     ));
     Ok(Exit::Done)
 }

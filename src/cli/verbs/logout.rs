@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use crate::domain::fault::{Exit, Fault};
 use crate::domain::text::sanitize;
 use crate::services::child::running::{self, Running};
-use crate::ui::clock;
+use crate::ui::time_left;
 
 use crate::cli::columns::align;
 use crate::cli::context::Context;
@@ -46,7 +46,7 @@ pub fn run(context: &Context, selection: &Selection<'_>) -> Result<Exit, Fault> 
         rows.push([
             format!("  auth session{}", user.unwrap_or_default()),
             format!("until {}", date_time(auth.expires)),
-            format!("{} left", clock::left(auth.expires, now)),
+            format!("{} left", time_left::left(auth.expires, now)),
             String::new(),
         ]);
     }
@@ -56,7 +56,7 @@ pub fn run(context: &Context, selection: &Selection<'_>) -> Result<Exit, Fault> 
         rows.push([
             format!("  {}", target.name()),
             format!("until {}", date_time(live.expires)),
-            format!("{} left", clock::left(live.expires, now)),
+            format!("{} left", time_left::left(live.expires, now)),
             holders(&running, &target.name()),
         ]);
     }

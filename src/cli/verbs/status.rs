@@ -21,7 +21,7 @@ use crate::domain::fault::Exit;
 use crate::domain::ids::{AccountId, UserName};
 use crate::domain::text::sanitize;
 use crate::services::aws;
-use crate::ui::clock;
+use crate::ui::time_left;
 
 use crate::cli::columns::align;
 use crate::cli::context::Context;
@@ -86,7 +86,7 @@ fn status(context: &Context, now: Timestamp) -> Status {
             scope: target.session.scope.name(),
             flow: live.flow.name(),
             expires: live.expires,
-            seconds_left: clock::seconds_left(live.expires, now),
+            seconds_left: time_left::seconds_left(live.expires, now),
         })
         .collect();
     role_sessions.sort_by(|a, b| (&a.target, a.expires).cmp(&(&b.target, b.expires)));
@@ -106,7 +106,7 @@ fn status(context: &Context, now: Timestamp) -> Status {
         detours: aws::detours(auth),
         auth_session: status.auth.map(|auth| AuthSession {
             expires: auth.expires,
-            seconds_left: clock::seconds_left(auth.expires, now),
+            seconds_left: time_left::seconds_left(auth.expires, now),
             device: auth.device,
         }),
         role_sessions,
@@ -124,7 +124,7 @@ impl Status {
             Some(auth) => format!(
                 "until {}, {} left ({})",
                 date_time(auth.expires),
-                clock::left(auth.expires, now),
+                time_left::left(auth.expires, now),
                 sanitize(&auth.device)
             ),
             None => "no".into(),
@@ -145,7 +145,7 @@ impl Status {
                     session.scope.into(),
                     session.flow.into(),
                     date_time(session.expires),
-                    clock::left(session.expires, now),
+                    time_left::left(session.expires, now),
                 ]
             });
             let rows: Vec<_> = std::iter::once(head).chain(live).collect();

@@ -16,7 +16,8 @@ use super::{
     SourceRef,
 };
 use super::{join, settings::Settings};
-use crate::domain::account::{Account, Catalog, Flow, Role, SessionOptions};
+use crate::domain::account::{Account, Catalog, Role, SessionOptions};
+use crate::domain::flow::Flow;
 use crate::domain::guard::Guard;
 use crate::domain::ids::{AccountId, Region, RoleName, RolePath};
 use crate::domain::text::{fold, nearest};

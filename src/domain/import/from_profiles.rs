@@ -7,10 +7,10 @@ use std::time::Duration;
 use super::profiles::{Key, OtherWay, Profile, Profiles};
 use super::remarks::{Remark, Remarks};
 use super::{Names, shared_part};
-use crate::domain::account::Flow;
 use crate::domain::config::MfaDevice;
 use crate::domain::config::draft::{Draft, DraftAccount, DraftAuth, DraftRole};
 use crate::domain::fault::{Exit, Fault};
+use crate::domain::flow::Flow;
 use crate::domain::ids::{AccountId, MfaSerial, Partition, Region, RoleArn};
 
 /// IAM allows a user this many devices.

@@ -6,8 +6,9 @@
 use jiff::SignedDuration;
 
 use super::failure::{Failure, FailureKind};
-use crate::domain::account::{Flow, Target};
+use crate::domain::account::Target;
 use crate::domain::fault::{Exit, Fault};
+use crate::domain::flow::Flow;
 
 /// What was being done, for the fault's words.
 #[derive(Debug, Clone, Copy)]

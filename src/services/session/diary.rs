@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::domain::account::{Flow, Target};
+use crate::domain::account::Target;
+use crate::domain::flow::Flow;
 
 use crate::services::child::process;
 use crate::services::store::files::{Dir, FileError, Why};

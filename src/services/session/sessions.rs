@@ -10,8 +10,9 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use zeroize::{Zeroize, Zeroizing};
 
-use crate::domain::account::{Flow, SessionOptions, Target};
+use crate::domain::account::{SessionOptions, Target};
 use crate::domain::config::Auth;
+use crate::domain::flow::Flow;
 use crate::domain::ids::{AccessKeyId, MfaSerial, SessionName, UserName};
 use crate::domain::pass::{Pass, Renew};
 use crate::domain::secret::{Credentials, Secret};

@@ -1,7 +1,8 @@
 //! Both flows on the wire: every call counted.
 
-use sekisho::domain::account::{Flow, Target};
+use sekisho::domain::account::Target;
 use sekisho::domain::fault::Exit;
+use sekisho::domain::flow::Flow;
 use sekisho::domain::guard::Guard;
 use sekisho::emulator::{DirectMfa, FaultInjection, Times};
 

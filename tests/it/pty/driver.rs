@@ -7,8 +7,9 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use portable_pty::CommandBuilder;
-use sekisho::domain::account::{Flow, SessionOptions, Target};
+use sekisho::domain::account::{SessionOptions, Target};
 use sekisho::domain::config::{PromptCompat, RenewPref, ShellPrefs};
+use sekisho::domain::flow::Flow;
 use sekisho::domain::guard::Guard;
 use sekisho::domain::ids::{Partition, RoleArn, RolePath};
 use sekisho::domain::pass::Pass;

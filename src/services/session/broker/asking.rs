@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::domain::account::Flow;
+use crate::domain::flow::Flow;
 use crate::domain::ids::MfaSerial;
 use crate::domain::pass::{Asking, CodeDevice, CodeRejection, CodeWanted, NotIssued};
 use crate::domain::secret::{AccessKey, MfaCode};

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::domain::account::{Flow, Target};
+use crate::domain::account::Target;
+use crate::domain::flow::Flow;
 use crate::domain::ids::{MfaSerial, SessionName};
 use crate::domain::pass::{Asking, CodeRejection, CodeWanted, NotIssued, Request};
 use crate::domain::secret::MfaCode;

@@ -18,9 +18,10 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::domain::account::{Flow, Target};
+use crate::domain::account::Target;
 use crate::domain::config::{Auth, StoreChoice};
 use crate::domain::fault::Fault;
+use crate::domain::flow::Flow;
 use crate::domain::ids::{MfaSerial, SessionName};
 use crate::domain::import::organization::Member;
 use crate::domain::pass::{Asking, NotIssued, Pass, Request};
