@@ -1,6 +1,7 @@
 //! What a verb works with: the config, the store, the broker, put together once.
 
 use std::cell::Cell;
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
@@ -24,6 +25,7 @@ use crate::services::session::broker::{Broker, BrokerDeps};
 use crate::services::session::diary::Diary;
 use crate::services::session::facts::Facts;
 use crate::services::session::interaction::Interaction;
+use crate::services::session::issued::Issued;
 use crate::services::session::warm::{WarmAnswer, WarmRequest};
 use crate::services::store::vault::Epoch;
 
@@ -80,6 +82,7 @@ impl Context {
             shared: paths.state.clone(),
             verb: verb.to_owned(),
             diary: config.audit.then(|| Diary::new(&paths.state, verb)),
+            issued: (config.store != StoreChoice::None).then(|| Issued::new(&paths.state)),
             interaction: Box::new(Rc::clone(&user)),
             clock: Timestamp::now,
         };
@@ -300,6 +303,20 @@ impl Context {
             None => Ok(()),
             Some(change) => Err(changed(format!("{name} is now {change}"))),
         }
+    }
+
+    /// Whether the environment's credentials are those of a session for this very role and scope: then going on with
+    /// it is a renewal, otherwise a new entry.
+    pub fn is_renewal(&self, target: &Target) -> bool {
+        let variable = |name| self.inherited.get(name).map(OsStr::as_encoded_bytes);
+        let (Some(id), Some(secret)) =
+            (variable("AWS_ACCESS_KEY_ID"), variable("AWS_SECRET_ACCESS_KEY"))
+        else {
+            return false;
+        };
+        let issued = Issued::new(&self.paths.state);
+        std::str::from_utf8(id)
+            .is_ok_and(|id| issued.were_for(id, secret, target, Timestamp::now()))
     }
 
     /// Keeps the answer to a request, so that the same words need no config next time.

@@ -9,5 +9,6 @@ mod forgotten;
 mod lists;
 mod process;
 mod profiles;
+mod renewal;
 mod serve;
 mod stage;

@@ -83,11 +83,22 @@ pub fn refresh(context: &Context, hook: Option<Hookable>, quiet: bool) -> Result
         scope: given.scope.or_else(|| inherited.parsed("SEKISHO_SCOPE")),
         ..given
     };
-    // It was entered before: renewal never asks for the guard again.
-    let cleared = context
-        .target_with(&name, &kept)?
-        .clear(Confirmation::Renewal)
-        .map_err(|_| Fault::new(Exit::NeedsPerson, format!("{name} is guarded")))?;
+    let target = context.target_with(&name, &kept)?;
+    let confirm = context.common().confirm.as_deref();
+    let cleared = if context.is_renewal(&target) {
+        target
+            .clear(Confirmation::Renewal)
+            .map_err(|_| Fault::new(Exit::NeedsPerson, format!("{name} is guarded")))?
+    } else if quiet {
+        // Variables alone make no renewal: a `.env` file can set them, too.
+        let confirmation = confirm.map_or(Confirmation::Absent, Confirmation::Typed);
+        match target.clear(confirmation) {
+            Ok(cleared) => cleared,
+            Err(_) => return Ok(Exit::NeedsPerson),
+        }
+    } else {
+        prompt::clear(target, confirm)?
+    };
     let pass = if quiet {
         let terms = Terms { renew: Renew::ByFlow, asking: Asking::Never };
         match block_on(context.issue(&name, &Request::new(cleared, terms))) {

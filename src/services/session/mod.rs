@@ -7,5 +7,6 @@ pub mod diary;
 pub mod facts;
 pub mod history;
 pub mod interaction;
+pub mod issued;
 pub mod sessions;
 pub mod warm;

@@ -223,6 +223,7 @@ fn broker(auth: &Auth, shared: &std::path::Path, ears: &Ears) -> Broker {
             verb: "exec dev".into(),
             interaction: Box::new(ears.clone()),
             diary: None,
+            issued: None,
             clock: now,
         },
     );

@@ -20,6 +20,7 @@ use sekisho::services::session::broker::{Broker, BrokerDeps};
 use sekisho::services::session::diary::Diary;
 use sekisho::services::session::facts::Facts;
 use sekisho::services::session::interaction::Interaction;
+use sekisho::services::session::issued::Issued;
 use sekisho::services::store::datakey::KeyPlace;
 use sekisho::services::store::keyfile::{Passphrase, Unasked};
 use sekisho::services::store::process_memory::hide_memory;
@@ -81,6 +82,7 @@ fn work_with_a_bug() {
         store: config.store,
         verb: "exec dev-1".into(),
         diary: Some(Diary::new(&paths.state, "exec dev-1")),
+        issued: Some(Issued::new(&paths.state)),
         interaction: Box::new(Owner),
         clock: clock_with_a_bug,
         shared: paths.state,

@@ -30,6 +30,7 @@ use crate::domain::secret::{AccessKey, Credentials, MfaCode};
 use super::diary::Diary;
 use super::facts::Facts;
 use super::interaction::Interaction;
+use super::issued::Issued;
 use super::sessions::{self, CachedSession, LAST_MARGIN, RoleOrigin};
 use crate::services::aws::{Aws, Signer};
 use crate::services::store::spent::SpentCodes;
@@ -47,6 +48,7 @@ pub struct Broker {
     shared: PathBuf,
     verb: String,
     diary: Option<Diary>,
+    issued: Option<Issued>,
     interaction: Box<dyn Interaction>,
     clock: fn() -> Timestamp,
     aws: RefCell<Option<Rc<Aws>>>,
@@ -69,6 +71,8 @@ pub struct BrokerDeps {
     pub verb: String,
     /// Where newly issued role sessions are recorded, if anywhere.
     pub diary: Option<Diary>,
+    /// Where is remembered which role a session is for; `None` where nothing is to be written (`store: none`).
+    pub issued: Option<Issued>,
     /// How to reach the user.
     pub interaction: Box<dyn Interaction>,
     /// The clock, a parameter so that tests can set the time.
@@ -87,6 +91,7 @@ impl Broker {
             shared: deps.shared,
             verb: deps.verb,
             diary: deps.diary,
+            issued: deps.issued,
             interaction: deps.interaction,
             clock: deps.clock,
             aws: RefCell::new(None),
@@ -144,6 +149,10 @@ impl Broker {
                 let target = session.origin.target.clone();
                 let id = sessions::role_id(&self.auth, &who.key, &serial, &target, &name);
                 sessions::put(&self.vault, begun, &id, &session, (self.clock)());
+                if let Some(issued) = &self.issued {
+                    // Where it fails, a guarded target asks at its next renewal.
+                    let _ = issued.remember(&session.credentials, &target, (self.clock)());
+                }
                 notes.extend(self.note(&session.origin));
                 Ok(self.pass(session, target, notes))
             }
