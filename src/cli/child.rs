@@ -5,10 +5,12 @@ use crate::domain::confirmation::{Cleared, Confirmation};
 use crate::domain::fault::{Exit, Fault};
 use crate::domain::pass::{Asking, NotIssued, Pass, Renew, Request, Terms};
 use crate::domain::secret::Secret;
+use crate::services::aws;
 use crate::services::child::environment::{self, Environment};
 use crate::services::child::export;
 use crate::services::child::process;
 use crate::services::child::serve::Server;
+use crate::services::child::shared_config::SharedConfig;
 use crate::services::child::shell::{Shell, Subshell};
 use crate::services::store::files::Dir;
 
@@ -27,12 +29,9 @@ impl Context {
         let prefs = &self.config().shell;
         let shell = Shell::choose(asked.or(prefs.program.as_deref()), self.inherited())?;
         let sekisho = process::own_program()?;
-        let runtime_dir =
-            self.paths().runtime.clone().unwrap_or_else(|| self.paths().state.join("run"));
-        Dir::create(&runtime_dir)
-            .map_err(|error| error.fault("the subshell's start-up files cannot be written"))?;
+        let runtime_dir = self.runtime_dir()?;
         let subshell =
-            Subshell { shell: &shell, sekisho: &sekisho, runtime_dir: &runtime_dir, prefs };
+            Subshell { shell: &shell, sekisho: &sekisho, runtime_dir: runtime_dir.path(), prefs };
         let child = async |environment| subshell.run(environment, self.inherited()).await;
         if prefs.renew == RenewPref::Serve {
             return self.serve(pass, child).await;
@@ -42,6 +41,13 @@ impl Context {
         let exit = child(environment).await;
         self.preload_demo_key()?;
         exit
+    }
+
+    /// Where files lie that a child needs while it runs.
+    fn runtime_dir(&self) -> Result<Dir, Fault> {
+        let path = self.paths().runtime.clone().unwrap_or_else(|| self.paths().state.join("run"));
+        Dir::create(&path)
+            .map_err(|error| error.fault("the subshell's start-up files cannot be written"))
     }
 
     /// Runs a child that fetches its credentials from an endpoint of ours, for as long as it runs.
@@ -59,8 +65,17 @@ impl Context {
                 .because(error.to_string())
         })?;
         let context = self.child_context(self.inherited().depth() + 1);
-        let environment =
-            Environment::served(&pass.target, server.endpoint(), &context, self.inherited());
+        let [_, original] = aws::profile_files(&self.paths().home);
+        // It goes with this value, after the child.
+        let shared =
+            SharedConfig::create(self.runtime_dir()?, &original, pass.target.region.as_ref())?;
+        let environment = Environment::served(
+            &pass.target,
+            server.endpoint(),
+            &shared,
+            &context,
+            self.inherited(),
+        );
         drop(pass);
         self.broker().release_secrets();
         // The terminal is the child's: no prompts, and only the first of several failures is reported.

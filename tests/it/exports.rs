@@ -11,4 +11,5 @@ mod process;
 mod profiles;
 mod renewal;
 mod serve;
+mod serve_profiles;
 mod stage;

@@ -53,9 +53,16 @@ pub async fn from_profile(name: &str) -> Result<AccessKey, Fault> {
 /// <https://docs.aws.amazon.com/sdkref/latest/guide/file-location.html>
 pub fn profile_files(home: &Path) -> [PathBuf; 2] {
     let file = |variable: &str, name: &str| {
-        std::env::var_os(variable).map_or_else(|| home.join(".aws").join(name), PathBuf::from)
+        let own = std::env::var_os(variable).filter(|path| !path.is_empty());
+        own.map_or_else(|| home.join(".aws").join(name), PathBuf::from)
     };
-    [file("AWS_SHARED_CREDENTIALS_FILE", "credentials"), file("AWS_CONFIG_FILE", "config")]
+    // In a served child the variable names sekisho's copy.
+    let config = match std::env::var_os("SEKISHO_AWS_CONFIG_FILE") {
+        Some(original) if original.is_empty() => home.join(".aws/config"),
+        Some(original) => original.into(),
+        None => file("AWS_CONFIG_FILE", "config"),
+    };
+    [file("AWS_SHARED_CREDENTIALS_FILE", "credentials"), config]
 }
 
 /// The output of a credential process.

@@ -94,9 +94,9 @@ where
 
 /// The status to reject a request with, whatever its path: a web page sent it, it names another host (DNS rebinding),
 /// or it is not a plain GET.
-pub fn refusal(parts: &Parts, address: SocketAddr) -> Option<StatusCode> {
+pub fn refusal(parts: &Parts) -> Option<StatusCode> {
     let mut hosts = parts.headers.get_all(header::HOST).iter();
-    let named = hosts.next().map(HeaderValue::as_bytes) == Some(address.to_string().as_bytes());
+    let named = hosts.next().is_some_and(|host| is_loopback(host.as_bytes()));
     let alone = hosts.next().is_none() && parts.uri.authority().is_none();
     if !named || !alone || parts.headers.contains_key(header::ORIGIN) {
         return Some(StatusCode::FORBIDDEN);
@@ -109,6 +109,16 @@ pub fn refusal(parts: &Parts, address: SocketAddr) -> Option<StatusCode> {
     } else {
         None
     }
+}
+
+/// Whether a `Host` names this machine. AWS's C runtime sends it without the port, and behind a forwarded port it is
+/// another one.
+fn is_loopback(host: &[u8]) -> bool {
+    let Ok(host) = std::str::from_utf8(host) else { return false };
+    let rest = ["127.0.0.1", "localhost", "[::1]"].iter().find_map(|name| host.strip_prefix(name));
+    let is_port =
+        |port: &str| (1..=5).contains(&port.len()) && port.bytes().all(|b| b.is_ascii_digit());
+    rest.is_some_and(|rest| rest.is_empty() || rest.strip_prefix(':').is_some_and(is_port))
 }
 
 /// 32 random bytes in hexadecimal, for URLs and headers.

@@ -6,4 +6,5 @@ pub mod loopback;
 pub mod process;
 pub mod running;
 pub mod serve;
+pub mod shared_config;
 pub mod shell;

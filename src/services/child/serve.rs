@@ -96,7 +96,7 @@ impl Server {
 impl Gate {
     /// The status to reject a request with, before anything about credentials is revealed.
     fn refusal(&self, parts: &Parts) -> Option<StatusCode> {
-        if let Some(refused) = loopback::refusal(parts, self.address) {
+        if let Some(refused) = loopback::refusal(parts) {
             return Some(refused);
         }
         // Browsers add these to every request of a page; no SDK does.

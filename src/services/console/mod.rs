@@ -142,7 +142,7 @@ impl Link {
 
 impl Shared {
     fn respond(&self, parts: &http::request::Parts) -> HttpResponse {
-        if let Some(refused) = loopback::refusal(parts, self.address) {
+        if let Some(refused) = loopback::refusal(parts) {
             return loopback::status(refused);
         }
         // A browser sends `none` for a link opened by the user, and another value for one that a web page opened.

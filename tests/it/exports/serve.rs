@@ -85,8 +85,16 @@ const REQUESTS: &str = "
     403 GET /credentials HERE WRONG TOKEN
     403 GET /credentials HERE BEARER
     403 GET /credentials evil.example:PORT TOKEN
-    403 GET /credentials localhost:PORT TOKEN
-    403 GET /credentials 127.0.0.1 TOKEN
+    200 GET /credentials localhost:PORT TOKEN
+    200 GET /credentials 127.0.0.1 TOKEN
+    200 GET /credentials [::1]:1 TOKEN
+    200 GET /credentials localhost TOKEN
+    403 GET /credentials localhost
+    403 GET /credentials localhost.evil.example TOKEN
+    403 GET /credentials 127.0.0.1.evil.example:PORT TOKEN
+    403 GET /credentials 127.0.0.1:x TOKEN
+    403 GET /credentials 127.0.0.1: TOKEN
+    403 GET /credentials 127.0.0.2 TOKEN
     403 GET /credentials HERE TOKEN Host:HERE
     403 GET http://HERE/credentials HERE TOKEN
     403 GET /credentials HERE TOKEN Origin:null

@@ -10,6 +10,8 @@ use sekisho::domain::secret::Secret;
 use sekisho::services::child::environment::{
     Context, Endpoint, Environment, Form, Inherited, Masking, Syntax,
 };
+use sekisho::services::child::shared_config::SharedConfig;
+use sekisho::services::store::files::Dir;
 
 use super::driver::{FAR, SECRET, TOKEN, pass};
 use crate::support::program;
@@ -167,7 +169,10 @@ fn a_served_child_gets_the_endpoint_and_no_credentials() {
     let endpoint =
         Endpoint { uri: "http://127.0.0.1:1/x".into(), token: Secret::new(TOKEN.into()) };
     let target = pass("dev-tanaka", FAR).target;
-    let environment = Environment::served(&target, endpoint, &Context::default(), &before);
+    let folder = tempfile::tempdir().unwrap();
+    let dir = Dir::create(&folder.path().join("run")).unwrap();
+    let shared = SharedConfig::create(dir, Path::new("/nowhere"), None).unwrap();
+    let environment = Environment::served(&target, endpoint, &shared, &Context::default(), &before);
     let block = environment.block(&before).unwrap();
     let mut aws: Vec<&str> = block
         .variables()
@@ -177,9 +182,12 @@ fn a_served_child_gets_the_endpoint_and_no_credentials() {
     aws.sort_unstable();
     let expected = [
         "AWS_ACCOUNT_ID",
+        "AWS_CONFIG_FILE",
         "AWS_CONTAINER_AUTHORIZATION_TOKEN",
         "AWS_CONTAINER_CREDENTIALS_FULL_URI",
         "AWS_DEFAULT_REGION",
+        "AWS_EC2_METADATA_DISABLED",
+        "AWS_PROFILE",
         "AWS_REGION",
     ];
     assert_eq!(aws, expected);

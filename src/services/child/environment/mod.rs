@@ -18,6 +18,8 @@ use crate::domain::ids::Region;
 use crate::domain::pass::Pass;
 use crate::domain::secret::Secret;
 
+use super::shared_config::SharedConfig;
+
 pub use block::Block;
 pub use render::{Form, Masking, Syntax};
 
@@ -61,6 +63,15 @@ pub const IDENTITY: [&str; 30] = [
 /// The regions that sekisho sets, and removes only where it was sekisho that had set them.
 const REGIONS: [&str; 2] = ["AWS_REGION", "AWS_DEFAULT_REGION"];
 
+/// Names the AWS config file; in a served child, sekisho's copy.
+const CONFIG_FILE: &str = "AWS_CONFIG_FILE";
+
+/// In a served child: what `AWS_CONFIG_FILE` was before, empty where it was not set.
+const ORIGINAL_CONFIG: &str = "SEKISHO_AWS_CONFIG_FILE";
+
+/// This machine, as `NO_PROXY` spells it.
+const LOOPBACK: [&str; 3] = ["127.0.0.1", "localhost", "[::1]"];
+
 /// The environment sekisho was started with.
 #[derive(Default)]
 pub struct Inherited(Vec<(OsString, OsString)>);
@@ -79,6 +90,12 @@ impl Inherited {
     /// A variable's value, if it can be parsed.
     pub fn parsed<T: FromStr>(&self, name: &str) -> Option<T> {
         self.get(name)?.to_str()?.parse().ok()
+    }
+
+    /// The user's own `AWS_CONFIG_FILE`, in a served child, too. Empty means unset.
+    pub fn aws_config_file(&self) -> Option<&OsStr> {
+        let value = self.get(ORIGINAL_CONFIG).or_else(|| self.get(CONFIG_FILE));
+        value.filter(|path| !path.is_empty())
     }
 
     /// The user's own `AWS_REGION`: not one that sekisho has set.
@@ -175,13 +192,30 @@ impl Environment {
     pub fn served(
         target: &Target,
         endpoint: Endpoint,
+        shared: &SharedConfig,
         context: &Context,
         inherited: &Inherited,
     ) -> Self {
+        let original = inherited.aws_config_file().unwrap_or_default();
         let mut set = vec![
             open("AWS_CONTAINER_CREDENTIALS_FULL_URI", endpoint.uri),
             hidden("AWS_CONTAINER_AUTHORIZATION_TOKEN", endpoint.token),
+            open(CONFIG_FILE, shared.path().to_string_lossy()),
+            open("AWS_PROFILE", shared.profile()),
+            open(ORIGINAL_CONFIG, original.to_string_lossy()),
         ];
+        // Where the endpoint has no answer, an EC2 instance's own role must not be the next source.
+        if inherited.get("AWS_EC2_METADATA_DISABLED").is_none() {
+            set.push(open("AWS_EC2_METADATA_DISABLED", "true"));
+        }
+        // A proxy must not see the token.
+        for name in ["NO_PROXY", "no_proxy"] {
+            let given = inherited.get(name).map(OsStr::to_string_lossy).unwrap_or_default();
+            let hosts = given.split(',').map(str::trim).filter(|host| !host.is_empty());
+            let missing = LOOPBACK.iter().filter(|host| hosts.clone().all(|given| given != **host));
+            let all: Vec<&str> = hosts.clone().chain(missing.copied()).collect();
+            set.push(open(name, all.join(",")));
+        }
         set.extend(describe(target, context));
         Self::plan(set, context, inherited)
     }
@@ -214,6 +248,14 @@ impl Environment {
             let goes = is_identity(name) || inherited.is_our_region(name);
             if goes && !remove.iter().any(|known| known == name) {
                 remove.push(name.to_owned());
+            }
+        }
+        // In a served child the file is sekisho's: whatever is started from it gets the user's own back.
+        let replaced = inherited.get(ORIGINAL_CONFIG).is_some();
+        if replaced && set.iter().all(|variable| variable.name != CONFIG_FILE) {
+            match inherited.aws_config_file() {
+                Some(path) => set.push(open(CONFIG_FILE, path.to_string_lossy())),
+                None => remove.push(CONFIG_FILE.to_owned()),
             }
         }
         remove.retain(|name| set.iter().all(|variable| variable.name != *name));
