@@ -32,7 +32,7 @@ pub enum Form {
 /// A report, its chain, and the call that anchors it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Evidence {
-    /// [`FORMAT`].
+    /// The name and version of this file format.
     pub format: String,
     /// The language of the file.
     pub language: Language,
