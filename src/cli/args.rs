@@ -390,8 +390,8 @@ pub struct EnvArgs {
     /// Output format
     #[arg(long, value_name = "FORMAT", default_value = "export")]
     pub format: Format,
-    /// Unset everything that sekisho sets
-    #[arg(long, conflicts_with = "target")]
+    /// Unset everything that sekisho sets, whatever the target
+    #[arg(long)]
     pub unset: bool,
     /// Print secrets even on a terminal
     #[arg(long)]

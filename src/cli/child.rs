@@ -15,7 +15,6 @@ use crate::services::child::shell::{Shell, Subshell};
 use crate::services::store::files::Dir;
 
 use super::context::Context;
-use super::emulated::Demo;
 use super::runtime::block_on;
 
 impl Context {
@@ -138,11 +137,5 @@ impl Context {
     fn child_context(&self, depth: u32) -> environment::Context {
         let compat = self.config().shell.prompt_compat;
         self.world().child_context(self.common(), self.inherited(), compat, depth)
-    }
-
-    /// The environment without anything that sekisho sets, except what belongs to a demo.
-    pub fn cleared_environment(&self) -> Environment {
-        let kept = self.world().demo().map(Demo::environment).unwrap_or_default();
-        Environment::cleared(&kept, self.inherited())
     }
 }

@@ -30,7 +30,7 @@ pub async fn open(
         Fault::new(Exit::Fault, "cannot open a local port to hand over the URL")
             .because(error.to_string())
     })?;
-    let environment = context.cleared_environment();
+    let environment = context.world().cleared_environment(context.inherited());
     let mut child =
         browser.open(&link.address(), &pass.target, &environment, context.inherited())?;
     let failed = async {

@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 
 use crate::domain::config::{Loaded, PromptCompat, StoreChoice, Strictness};
 use crate::domain::fault::{Exit, Fault};
-use crate::services::child::environment::{self, Inherited};
+use crate::services::child::environment::{self, Environment, Inherited};
 use crate::services::config::cache::{self, LoadedConfig};
 use crate::services::config::files::{self, ReadFrom};
 use crate::services::config::paths::{Ids, Paths};
@@ -101,6 +101,12 @@ impl World {
                 .because("commands in a demo change nothing outside it")
                 .fix("leave the demo, then try again")),
         }
+    }
+
+    /// The environment without anything that sekisho sets, except what belongs to a demo.
+    pub fn cleared_environment(&self, inherited: &Inherited) -> Environment {
+        let kept = self.demo().map(Demo::environment).unwrap_or_default();
+        Environment::cleared(&kept, inherited)
     }
 
     /// What a child's environment holds besides its credentials; `depth` is how many of our shells surround it.

@@ -39,7 +39,8 @@ pub fn run(world: &World, common: Common, arguments: &EnvArgs, out: Out) -> Resu
     };
     let target = arguments.target.as_deref();
     let environment = if arguments.unset {
-        Context::open(world.clone(), common, "env", out)?.cleared_environment()
+        // Without the config: a broken one must not keep live credentials in the shell.
+        world.cleared_environment(&inherited)
     } else {
         let verb = target.map_or_else(|| "env".to_owned(), |target| format!("env {target}"));
         match enter(world, common, &inherited, &verb, target, out)? {

@@ -181,3 +181,23 @@ fn a_renewal_changes_the_credentials_and_nothing_else() {
     // Without one in the shell, the config's.
     assert!(refresh(None, &[]).contains("AWS_REGION='eu-west-1'"));
 }
+
+/// A config that cannot be read, or none, leaves no live credentials in the shell.
+#[test]
+fn everything_can_be_unset_without_a_valid_config() {
+    let stage = Stage::new();
+    let expected = stage.run(&["env", "--unset", "--shell", "bash"]).said();
+    for config in [Some("{{{"), None] {
+        let file = stage.path(".config/sekisho/config.yaml");
+        match config {
+            Some(text) => std::fs::write(file, text).unwrap(),
+            None => std::fs::remove_file(file).unwrap(),
+        }
+        for target in [&[][..], &["dev"]] {
+            let ran = stage.run(&[&["env", "--unset", "--shell", "bash"], target].concat());
+            assert_eq!((ran.code, ran.stderr.as_str()), (0, ""));
+            assert_eq!(ran.said(), expected);
+        }
+        assert_eq!(stage.run(&["hook", "bash"]).code, 0);
+    }
+}
