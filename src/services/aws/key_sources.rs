@@ -1,7 +1,7 @@
 //! Access keys that are stored elsewhere: in the environment, in a profile, behind a program.
 
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::time::Duration;
 
 use aws_config::profile::ProfileFileCredentialsProvider;
 use aws_config::provider_config::ProviderConfig;
@@ -14,6 +14,7 @@ use crate::domain::secret::{AccessKey, Secret};
 use crate::domain::text::sanitize;
 
 use super::not_long_term;
+use crate::services::child::helper_program::{self, Stderr};
 
 /// `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`.
 pub fn from_environment() -> Result<AccessKey, Fault> {
@@ -77,30 +78,20 @@ struct Printed {
     session_token: Option<serde::de::IgnoredAny>,
 }
 
+/// How long `key_command` may take: a password manager may ask to be unlocked.
+const KEY_COMMAND_LIMIT: Duration = Duration::from_mins(1);
+
 /// A program that prints credential-process JSON (1Password, pass). Its stderr is inherited.
 pub async fn from_command(argv: &Argv) -> Result<AccessKey, Fault> {
-    let (program, arguments) = argv.split_first().map_or(("", &[][..]), |(p, a)| (p.as_str(), a));
-    let shown = sanitize(program);
+    let shown = sanitize(argv.first().map_or("", String::as_str));
     let wrong = |why: String| {
         Fault::new(Exit::Fault, format!("key_command printed no access key: {shown}"))
             .because(why)
             .fix("run the command by hand; it must print {\"Version\": 1, \"AccessKeyId\": …}")
     };
-    let child = tokio::process::Command::new(program)
-        .args(arguments)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()
-        .map_err(|error| wrong(error.to_string()))?;
-    let output = tokio::time::timeout(std::time::Duration::from_mins(1), child.wait_with_output())
+    let text = helper_program::run("key_command", argv, KEY_COMMAND_LIMIT, Stderr::Inherited)
         .await
-        .map_err(|_| wrong("it did not end within a minute".into()))?
-        .map_err(|error| wrong(error.to_string()))?;
-    let text = zeroize::Zeroizing::new(output.stdout);
-    if !output.status.success() {
-        return Err(wrong(format!("it ended with {}", output.status)));
-    }
+        .map_err(&wrong)?;
     let printed: Printed = serde_json::from_slice(&text)
         .map_err(|error| wrong(format!("line {}: not credential-process JSON", error.line())))?;
     if printed.version != 1 {

@@ -2,6 +2,7 @@
 
 pub mod environment;
 pub mod export;
+pub mod helper_program;
 pub mod loopback;
 pub mod process;
 pub mod running;

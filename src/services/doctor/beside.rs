@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::domain::config::{Argv, KeySource};
 use crate::domain::ini::{self, Content};
-use crate::services::session::codes::trusted_program;
+use crate::services::child::helper_program::trusted_program;
 
 use super::{DoctorInput, Health, Row};
 
@@ -186,7 +186,7 @@ fn mfa_command(input: &DoctorInput<'_>) -> Row {
     };
     let path = input.set("PATH").unwrap_or_default();
     let name = program(argv);
-    if let Err(why) = trusted_program(name, path.as_ref()) {
+    if let Err(why) = trusted_program("mfa_command", name, path.as_ref()) {
         return Row::new(ID, Health::Fail, format!("sekisho does not run {name}: {why}"))
             .remedy("use the absolute path of a program that only you or root can write to");
     }

@@ -275,3 +275,44 @@ fn the_servers_are_out_of_reach_is_1() {
     assert_eq!(said.code, 1, "{}", said.stderr);
     assert!(said.stderr.contains("AWS cannot be reached"), "{}", said.stderr);
 }
+
+/// A program that gives the key is believed, so it is run as carefully as `mfa_command`.
+#[test]
+fn the_program_that_gives_the_key_is_trusted_only_where_others_cannot_have_put_it() {
+    use std::os::unix::fs::PermissionsExt;
+    let home = Home::new();
+    let folder = home.path().join("bin");
+    std::fs::create_dir(&folder).unwrap();
+    let script = format!(
+        "#!/bin/sh\nenv | grep -c ^AWS_ > {}/seen\n\
+         echo '{{\"Version\":1,\"AccessKeyId\":\"{}\",\"SecretAccessKey\":\"{SECRET}\"}}'\n",
+        home.path().display(),
+        crate::emulator::stage::KEY,
+    );
+    let program = folder.join("give-key");
+    std::fs::write(&program, script).unwrap();
+    let mode = |path: &std::path::Path, mode| {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    };
+    let config = std::fs::read_to_string(home.path().join(".config/sekisho/config.yaml")).unwrap();
+    let exec = |command: &str| {
+        home.write(&config.replace("key: env", &format!("key_command: [\"{command}\"]")));
+        home.emulator.advance(std::time::Duration::from_secs(30));
+        in_dev(&home, &[], "echo entered")
+    };
+    mode(&folder, 0o775);
+    mode(&program, 0o755);
+    for name in [program.to_str().unwrap(), "~/bin/give-key"] {
+        let Some(said) = exec(name) else { return };
+        assert_eq!((said.code, said.stdout.as_str()), (0, "entered\n"), "{}", said.stderr);
+        let seen = std::fs::read_to_string(home.path().join("seen")).unwrap();
+        assert_eq!(seen.trim(), "0", "it gets no AWS_ variable");
+    }
+    let said = exec("bin/give-key").unwrap();
+    assert!(said.code != 0 && said.stderr.contains("must be absolute"), "{}", said.stderr);
+    mode(&folder, 0o777);
+    std::fs::remove_file(home.path().join("seen")).unwrap();
+    let said = exec(program.to_str().unwrap()).unwrap();
+    assert!(said.code != 0 && said.stderr.contains("other users can write"), "{}", said.stderr);
+    assert!(!home.path().join("seen").exists(), "it was run");
+}
