@@ -15,9 +15,14 @@ use crate::domain::ids::{AccountId, MfaSerial};
 use crate::domain::secret::{AccessKey, Secret};
 use crate::domain::text::shell_quoted;
 use crate::emulator::{self, Document, EmulatedDevice, Emulator, Organisation};
+use crate::services::store::files::Dir;
 
 /// Names the demo that a process belongs to: the path of its descriptor.
 pub const VARIABLE: &str = "SEKISHO_DEMO";
+
+/// The descriptor's file in the folder of a demo, and the largest that is read, in bytes.
+const DESCRIPTOR: &str = "demo.json";
+const MAX_BYTES: u64 = 64 * 1024;
 
 /// The documented example: the config a demo runs on where none is named.
 pub const EXAMPLE: &str = include_str!("../../config.example.yaml");
@@ -75,9 +80,11 @@ impl Demo {
             .tempdir()
             .map_err(wrong)?;
         let descriptor = Descriptor { url: emulator.url(), key_id, secret, seeds, config: path };
-        let file = folder.path().join("demo.json");
-        std::fs::write(&file, serde_json::to_vec(&descriptor).unwrap_or_default())
-            .map_err(wrong)?;
+        Dir::create(folder.path())
+            .and_then(|dir| {
+                dir.write(DESCRIPTOR, &serde_json::to_vec(&descriptor).unwrap_or_default())
+            })
+            .map_err(|error| wrong(io::Error::other(error.to_string())))?;
         Ok(Self {
             descriptor,
             folder: folder.path().to_owned(),
@@ -86,15 +93,31 @@ impl Demo {
     }
 
     /// Joins the demo whose subshell this process runs in.
+    ///
+    /// The descriptor names a config, and with it programs to run: it is read only where no other user can have written
+    /// it. The folder of a demo that has ended may have been made again by somebody else.
     pub fn join(descriptor: &Path) -> Result<Self, Fault> {
         let gone = |error: String| {
             Fault::new(Exit::Fault, "the demo this shell belongs to has ended")
                 .because(error)
                 .fix("leave this shell, then run `sekisho demo` again")
         };
-        let text = std::fs::read(descriptor).map_err(|error| gone(error.to_string()))?;
-        let known = serde_json::from_slice(&text).map_err(|error| gone(error.to_string()))?;
+        let untrusted = |why: String| {
+            Fault::new(Exit::Fault, format!("{VARIABLE} names a demo that is not used"))
+                .because(why)
+                .fix("leave this shell, then run `sekisho demo` again")
+        };
         let folder = descriptor.parent().map(Path::to_owned).unwrap_or_default();
+        let name = descriptor.file_name().unwrap_or_default().to_string_lossy();
+        let dir = Dir::open(&folder).map_err(|error| untrusted(error.to_string()))?;
+        let dir = dir.ok_or_else(|| gone(format!("{} is gone", folder.display())))?;
+        let text = dir.read(&name, MAX_BYTES).map_err(|error| untrusted(error.to_string()))?;
+        let text = text.ok_or_else(|| gone(format!("{} is gone", descriptor.display())))?;
+        let known: Descriptor =
+            serde_json::from_slice(&text).map_err(|error| gone(error.to_string()))?;
+        if !known.url.starts_with("http://127.0.0.1:") {
+            return Err(untrusted("its organisation is not on this machine".into()));
+        }
         Ok(Self { descriptor: known, folder, _running: None })
     }
 
@@ -136,7 +159,7 @@ impl Demo {
             _ => "127.0.0.1,localhost".to_owned(),
         };
         vec![
-            (VARIABLE.into(), self.folder.join("demo.json").to_string_lossy().into_owned()),
+            (VARIABLE.into(), self.folder.join(DESCRIPTOR).to_string_lossy().into_owned()),
             ("AWS_ENDPOINT_URL".into(), self.descriptor.url.clone()),
             ("NO_PROXY".into(), no_proxy.clone()),
             ("no_proxy".into(), no_proxy),

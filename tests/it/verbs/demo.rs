@@ -298,3 +298,57 @@ fn a_demo_that_is_ended_at_the_prompt_leaves_nothing() {
         assert_eq!(everything(home.path()), before);
     }
 }
+
+/// The descriptor names a config, whose `mfa_command` would run: only one's own is believed.
+#[test]
+fn a_descriptor_that_another_user_could_have_written_is_not_used() {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    let home = tempfile::tempdir().unwrap();
+    let folder = home.path().join("demo");
+    std::fs::create_dir(&folder).unwrap();
+    let file = folder.join("demo.json");
+    let mode = |path: &std::path::Path, mode| {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    };
+    let write = |url: &str| {
+        let text = format!(
+            r#"{{"url":"{url}","key_id":"AKIADEMOAAAAAAAAAAAA","secret":"x","config":null,"seeds":[]}}"#
+        );
+        std::fs::write(&file, text).unwrap();
+        mode(&file, 0o600);
+    };
+    let list = |descriptor: &std::path::Path| {
+        let mut command = command(home.path(), &["list"])?;
+        Some(command.env("SEKISHO_DEMO", descriptor).output().unwrap())
+    };
+    let here = "http://127.0.0.1:9";
+    mode(&folder, 0o700);
+    write(here);
+    let Some(output) = list(&file) else { return };
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let refused = |descriptor: &std::path::Path, why: &str| {
+        let output = list(descriptor).unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(
+            (output.status.code(), &output.stdout[..]),
+            (Some(1), &b""[..]),
+            "{why}: {stderr}"
+        );
+        assert!(stderr.contains("names a demo that is not used"), "{why}: {stderr}");
+    };
+    mode(&folder, 0o777);
+    refused(&file, "a folder that others can write");
+    mode(&folder, 0o700);
+    mode(&file, 0o666);
+    refused(&file, "a file that others can write");
+    write("http://10.0.0.1:80");
+    refused(&file, "an organisation elsewhere");
+    write(here);
+    let link = home.path().join("link");
+    symlink(&folder, &link).unwrap();
+    refused(&link.join("demo.json"), "a folder that is a link");
+    if rustix::process::geteuid().is_root() {
+        std::os::unix::fs::chown(&folder, Some(65_534), None).unwrap();
+        refused(&file, "another user's folder");
+    }
+}
