@@ -262,8 +262,13 @@ impl Catalog {
     }
 
     /// Finds the one target a name means: `account` or `account/role`, where the account is a name,
-    /// an alias or an id. Exact after folding; never a guess.
+    /// an alias or an id; or the ARN of a role that the config has. Exact after folding; never a guess.
     pub fn find(&self, name: &str) -> Result<TargetRef, UnknownTarget> {
+        if name.starts_with("arn:") {
+            let found = self.rows().find(|row| self.role_arn(*row).as_str() == name);
+            let unknown = || UnknownTarget { name: name.into(), nearest: Vec::new() };
+            return found.ok_or_else(unknown);
+        }
         let (account_name, role_name) = match name.split_once('/') {
             Some((account, role)) => (account, Some(role)),
             None => (name, None),
@@ -378,6 +383,11 @@ mod tests {
         assert_eq!(catalog.find("dev-tanka/Admin").unwrap_err().nearest, ["dev-tanaka/Admin"]);
         assert_eq!(catalog.find("mine/Admn").unwrap_err().nearest, ["dev-tanaka/Admin"]);
         assert!(catalog.find("dev").is_err());
+        let arn = catalog.role_arn(TargetRef { account: 0, role: 1 });
+        assert_eq!(catalog.find(arn.as_str()), at(0, 1));
+        assert!(
+            catalog.find("arn:aws:iam::222222222222:role/Other").unwrap_err().nearest.is_empty()
+        );
     }
 
     #[test]

@@ -4,19 +4,29 @@ use std::time::Duration;
 
 use super::ids::Malformed;
 
-/// A length of time as the config writes it: `90d`, `12h`, `15m`, `3600s`. Whole seconds.
+/// A length of time as people write it: `90d`, `12h`, `15m`, `3600s`, or several units from large to small: `1h30m`.
+/// Whole seconds.
 pub fn parse_duration(text: &str) -> Result<Duration, Malformed> {
-    let wrong = || Malformed("a duration looks like 15m, 1h or 12h".into());
-    let split = text.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?;
-    let number: u64 = text[..split].parse().map_err(|_| wrong())?;
-    let unit = match &text[split..] {
-        "s" => 1,
-        "m" => 60,
-        "h" => 3600,
-        "d" => 86_400,
-        _ => return Err(wrong()),
-    };
-    number.checked_mul(unit).map(Duration::from_secs).ok_or_else(wrong)
+    let wrong = || Malformed("a duration looks like 15m, 1h30m or 12h".into());
+    let (mut total, mut last, mut rest) = (0_u64, u64::MAX, text);
+    while !rest.is_empty() || last == u64::MAX {
+        let split = rest.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?;
+        let number: u64 = rest[..split].parse().map_err(|_| wrong())?;
+        let unit = match rest.as_bytes()[split] {
+            b's' => 1,
+            b'm' => 60,
+            b'h' => 3600,
+            b'd' => 86_400,
+            _ => return Err(wrong()),
+        };
+        if unit >= last {
+            return Err(wrong());
+        }
+        let seconds = number.checked_mul(unit).ok_or_else(wrong)?;
+        total = total.checked_add(seconds).ok_or_else(wrong)?;
+        (last, rest) = (unit, &rest[split + 1..]);
+    }
+    Ok(Duration::from_secs(total))
 }
 
 /// The shortest text that `parse_duration` reads back as this duration.
@@ -40,7 +50,25 @@ mod tests {
             let duration = parse_duration(text).unwrap();
             assert_eq!((duration.as_secs(), show_duration(duration).as_str()), (seconds, text));
         }
-        for wrong in ["", "1", "h", "1.5h", "-1h", "1w", "99999999999999999999h"] {
+        for (text, seconds) in [("1h30m", 5_400), ("1d12h", 129_600), ("1m1s", 61), ("0h15m", 900)]
+        {
+            assert_eq!(parse_duration(text).unwrap().as_secs(), seconds, "{text}");
+        }
+        let wrong = [
+            "",
+            "1",
+            "h",
+            "1.5h",
+            "-1h",
+            "1w",
+            "99999999999999999999h",
+            "1h30",
+            "30m1h",
+            "1h1h",
+            "1h 30m",
+            "1hé",
+        ];
+        for wrong in wrong {
             assert!(parse_duration(wrong).is_err(), "{wrong}");
         }
     }
