@@ -2,11 +2,13 @@
 
 use std::convert::Infallible;
 use std::ffi::{CString, OsStr, OsString};
+use std::future::poll_fn;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::task::Poll;
 
 use nix::spawn::{PosixSpawnAttr, PosixSpawnFileActions, PosixSpawnFlags, posix_spawn};
 use nix::sys::signal::{SigSet, SigmaskHow, Signal as NixSignal};
@@ -84,8 +86,7 @@ pub(in crate::services) async fn run_block(
     let mut ended = signal(SignalKind::child())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut quit = signal(SignalKind::quit())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut hangup = signal(SignalKind::hangup())?;
+    let mut forwarded = Forwarded::listen()?;
     let child = spawn(program, &argv, &block)?;
     drop(block);
     let status = loop {
@@ -97,8 +98,7 @@ pub(in crate::services) async fn run_block(
             _ = ended.recv() => {}
             _ = interrupt.recv() => {}
             _ = quit.recv() => {}
-            _ = terminate.recv() => { let _ = kill_process(child, Signal::TERM); }
-            _ = hangup.recv() => { let _ = kill_process(child, Signal::HUP); }
+            signal = forwarded.recv() => { let _ = kill_process(child, signal); }
         }
     };
     if let Some(terminal) = terminal {
@@ -110,6 +110,42 @@ pub(in crate::services) async fn run_block(
         (None, None) => 1,
     };
     Ok(Exit::Child(u8::try_from(code).unwrap_or(1)))
+}
+
+/// The signals that a supervisor sends to this process and means for the child.
+///
+/// One that was ignored when this process started, as `nohup` does, stays ignored, here and in the child.
+struct Forwarded(Vec<(Signal, tokio::signal::unix::Signal)>);
+
+impl Forwarded {
+    fn listen() -> io::Result<Self> {
+        let ignored = ignored_signals();
+        let listener =
+            |forward: &Signal| Ok((*forward, signal(SignalKind::from_raw(forward.as_raw()))?));
+        [Signal::TERM, Signal::HUP, Signal::USR1, Signal::USR2]
+            .iter()
+            .filter(|forward| ignored & (1 << (forward.as_raw() - 1)) == 0)
+            .map(listener)
+            .collect::<io::Result<_>>()
+            .map(Self)
+    }
+
+    async fn recv(&mut self) -> Signal {
+        poll_fn(|cx| {
+            let came = self.0.iter_mut().find_map(|(forward, listener)| {
+                listener.poll_recv(cx).is_ready().then_some(*forward)
+            });
+            came.map_or(Poll::Pending, Poll::Ready)
+        })
+        .await
+    }
+}
+
+/// The signals that this process ignores, as bits: proc(5), `SigIgn`. None where there is no procfs.
+fn ignored_signals() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
 }
 
 /// Not the standard library's `Command`: it keeps unwiped copies of the environment.

@@ -291,3 +291,53 @@ fn a_subshell_may_be_served_too() {
     pty.line("exit 3");
     assert_eq!(pty.wait(), 3);
 }
+
+/// Starts `serve` under a shell line that ends in `exec`, with a child that tells when it is ready.
+fn with_child(stage: &Stage, before: &str, script: &str) -> Option<Child> {
+    let shell = program("sh")?;
+    let line =
+        format!("{before}exec {} serve dev -- sh -c '{script}'", env!("CARGO_BIN_EXE_sekisho"));
+    let mut command = stage.program(shell);
+    command.args(["-c", &line]).env("AWS_ACCESS_KEY_ID", crate::emulator::stage::KEY);
+    command.env("AWS_SECRET_ACCESS_KEY", crate::emulator::stage::SECRET);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut ready = String::new();
+    BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut ready).unwrap();
+    assert_eq!(ready, "ready\n");
+    Some(child)
+}
+
+fn send(child: &Child, signal: rustix::process::Signal) {
+    let pid = rustix::process::Pid::from_child(child);
+    rustix::process::kill_process(pid, signal).unwrap();
+}
+
+#[test]
+fn a_supervisors_signals_reach_the_child() {
+    use rustix::process::Signal;
+    let stage = Stage::new();
+    stage.sign_in();
+    for (name, signal) in [
+        ("TERM", Signal::TERM),
+        ("HUP", Signal::HUP),
+        ("USR1", Signal::USR1),
+        ("USR2", Signal::USR2),
+    ] {
+        let script = format!("trap \"exit 9\" {name}; echo ready; while :; do sleep 0.05; done");
+        let Some(mut child) = with_child(&stage, "", &script) else { return };
+        send(&child, signal);
+        assert_eq!(child.wait().unwrap().code(), Some(9), "{name}");
+    }
+}
+
+#[test]
+fn a_signal_that_was_ignored_stays_ignored() {
+    let stage = Stage::new();
+    stage.sign_in();
+    let script = "echo ready; read -r line; exit 5";
+    let Some(mut child) = with_child(&stage, "trap \"\" HUP; ", script) else { return };
+    send(&child, rustix::process::Signal::HUP);
+    // As after `nohup … &` when the terminal closes. Were it to end by the signal, it would not answer this.
+    writeln!(child.stdin.take().unwrap()).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(5));
+}
