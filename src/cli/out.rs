@@ -2,12 +2,17 @@
 //!
 //! stdout is data; stderr is for people. A broken pipe is silent.
 
+use std::collections::BTreeSet;
 use std::io::{IsTerminal, Write};
+use std::sync::{Mutex, PoisonError};
 
 use crate::domain::fault::{Exit, Fault};
 use crate::domain::secret::Secret;
 
 use super::args::{ColorWhen, Common};
+
+/// The warnings of this run.
+static WARNED: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
 
 /// The writer: whether in colour, and whether with details.
 #[derive(Debug, Clone, Copy)]
@@ -80,8 +85,11 @@ impl Out {
         }
     }
 
-    /// Writes a warning to stderr, in one line.
+    /// Writes a warning to stderr, in one line; once in a run, however often something finds it.
     pub fn warn(self, line: &str) {
+        if !is_new_warning(line) {
+            return;
+        }
         let label = self.paint("33", "warning");
         let _ = writeln!(std::io::stderr().lock(), "sekisho: {label}: {line}");
     }
@@ -132,5 +140,20 @@ impl Out {
 
     fn paint(self, code: &str, text: &str) -> String {
         if self.color { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+    }
+}
+
+fn is_new_warning(line: &str) -> bool {
+    WARNED.lock().unwrap_or_else(PoisonError::into_inner).insert(line.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_warning_is_printed_once() {
+        let told = ["one", "two", "one", "two", "three"].map(is_new_warning);
+        assert_eq!(told, [true, true, false, false, true]);
     }
 }

@@ -139,7 +139,8 @@ impl World {
 }
 
 fn locate(common: &Common) -> Result<PathBuf, Fault> {
-    files::locate(common.config.as_deref(), |name| std::env::var_os(name))
+    let user = Ids::current().effective.0;
+    files::locate(common.config.as_deref(), |name| std::env::var_os(name), user)
 }
 
 /// Where a config is read from.
@@ -155,7 +156,7 @@ impl ConfigSource {
     /// A named file, else the example.
     pub fn named(path: Option<&Path>) -> Result<Self, Fault> {
         let Some(path) = path else { return Ok(Self::Example) };
-        files::locate(Some(path), |_| None).map(Self::File)
+        files::locate(Some(path), |_| None, Ids::current().effective.0).map(Self::File)
     }
 
     /// Reads it, from the cache where nothing has changed.

@@ -13,6 +13,7 @@ use tokio::process::Command;
 use zeroize::Zeroizing;
 
 use crate::domain::text::sanitize;
+use crate::services::config::paths::{Ids, home};
 
 /// How much a program may print.
 const MAX_OUTPUT_BYTES: u64 = 64 * 1024;
@@ -95,9 +96,8 @@ async fn forward(stream: Option<impl AsyncRead + Unpin>, on_line: impl Fn(&str))
 /// is looked up in the directories of `path`.
 pub fn trusted_program(setting: &str, name: &str, path: &OsStr) -> Result<PathBuf, String> {
     let in_home = name.strip_prefix("~/").and_then(|rest| {
-        std::env::var_os("HOME")
-            .filter(|home| !home.is_empty())
-            .map(|home| Path::new(&home).join(rest))
+        let home = home(|name| std::env::var_os(name), Ids::current().effective.0)?;
+        Some(home.join(rest))
     });
     if let Some(file) = in_home.or_else(|| name.contains('/').then(|| PathBuf::from(name))) {
         return if !file.is_absolute() {

@@ -13,6 +13,7 @@ use rustix::fs::OFlags;
 
 use super::access::{self, Access};
 use super::glob::{self, Expanded};
+use super::paths::home;
 use super::stamps::Stamp;
 use crate::domain::config::{
     Diagnostic, IncludedFile, Loaded, MAX_ACCOUNTS, MainFile, Pos, Strictness, assemble,
@@ -57,8 +58,9 @@ impl ReadFrom {
 pub fn locate(
     named: Option<&Path>,
     variable: impl Fn(&str) -> Option<OsString>,
+    user: u32,
 ) -> Result<PathBuf, Fault> {
-    let set = |name| variable(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let set = |name: &str| variable(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     if let Some(path) = named.map(Path::to_owned).or_else(|| set("SEKISHO_CONFIG")) {
         return std::path::absolute(&path).map_err(|why| {
             Fault::new(Exit::Usage, format!("the config's path cannot be used: {}", path.display()))
@@ -68,10 +70,10 @@ pub fn locate(
     // XDG Base Directory Specification: a relative path is to be ignored.
     let folder = set("XDG_CONFIG_HOME")
         .filter(|path| path.is_absolute())
-        .or_else(|| set("HOME").map(|home| home.join(".config")));
+        .or_else(|| home(&variable, user).map(|home| home.join(".config")));
     folder.map(|folder| folder.join("sekisho/config.yaml")).ok_or_else(|| {
         Fault::new(Exit::Usage, "there is no place to look for a config")
-            .because("neither HOME nor XDG_CONFIG_HOME is set")
+            .because("neither HOME nor XDG_CONFIG_HOME is set, and the user database names no home")
             .fix("name the file: sekisho --config FILE")
     })
 }
@@ -383,7 +385,8 @@ mod tests {
             let variable = |name: &str| {
                 set.iter().find(|(n, _)| *n == name).map(|(_, value)| OsString::from(value))
             };
-            locate(named.map(Path::new), variable).map(|path| path.display().to_string())
+            let unknown = u32::MAX - 9;
+            locate(named.map(Path::new), variable, unknown).map(|path| path.display().to_string())
         };
         let home = ("HOME", "/h");
         assert_eq!(at(Some("/c"), &[("SEKISHO_CONFIG", "/e"), home]).unwrap(), "/c");

@@ -22,6 +22,15 @@ pub struct Paths {
     pub runtime: Option<PathBuf>,
 }
 
+/// The user's home: `HOME`, else what the user database says. Absolute.
+///
+/// The database is asked only where it must be: on some machines it is on the network.
+pub fn home(env: impl Fn(&str) -> Option<OsString>, user: u32) -> Option<PathBuf> {
+    let named = env("HOME").map(PathBuf::from);
+    let known = || nix::unistd::User::from_uid(user.into()).ok().flatten().map(|user| user.dir);
+    named.filter(|home| home.is_absolute()).or_else(known).filter(|home| home.is_absolute())
+}
+
 /// Who runs the process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ids {
@@ -45,7 +54,7 @@ impl Ids {
 impl Paths {
     /// Finds the directories from an environment.
     ///
-    /// Refuses setuid and setgid, `sudo` and `doas` that kept another user's HOME, and a missing HOME. An XDG
+    /// Refuses setuid and setgid, `sudo` and `doas` that kept another user's HOME, and a user without a home. An XDG
     /// variable that is not absolute is ignored, as the specification says.
     pub fn find(env: impl Fn(&str) -> Option<OsString>, ids: Ids) -> Result<Self, Fault> {
         if ids.real != ids.effective {
@@ -54,13 +63,14 @@ impl Paths {
                 .fix("chmod ug-s \"$(command -v sekisho)\""));
         }
         let absolute = |name: &str| env(name).map(PathBuf::from).filter(|p| p.is_absolute());
-        let Some(home) = absolute("HOME") else {
+        let user = ids.effective.0;
+        let Some(home) = home(&env, user) else {
             return Err(Fault::new(Exit::Usage, "there is no home directory")
-                .because("HOME is not set to an absolute path")
-                .fix("export HOME=~"));
+                .because(format!("HOME is not set, and the user database has none of user {user}"))
+                .fix("set HOME to a directory of your own"));
         };
         let through = ["SUDO_UID", "DOAS_USER"].iter().any(|name| env(name).is_some());
-        if through && owner(&home).is_some_and(|owner| owner != ids.effective.0) {
+        if through && owner(&home).is_some_and(|owner| owner != user) {
             return Err(Fault::new(Exit::Usage, "sekisho will not write into another user's home")
                 .because(format!("sudo kept HOME={}", sanitize(&home.to_string_lossy())))
                 .fix("run it without sudo")
@@ -145,8 +155,20 @@ mod tests {
     }
 
     #[test]
+    fn without_home_the_user_database_tells() {
+        let passwd = std::fs::read_to_string("/etc/passwd").unwrap();
+        let root = passwd.lines().find(|line| line.split(':').nth(2) == Some("0")).unwrap();
+        let expected = Path::new(root.split(':').nth(5).unwrap());
+        let root = Ids { real: (0, 0), effective: (0, 0) };
+        for env in [&[][..], &[("HOME", "")], &[("HOME", "relative")]] {
+            assert_eq!(find(env, root).unwrap().home, expected);
+        }
+    }
+
+    #[test]
     fn no_home_is_said() {
-        assert!(find(&[], ME).unwrap_err().why[0].contains("HOME"));
-        assert!(find(&[("HOME", "here")], ME).is_err());
+        let unknown = Ids { real: (u32::MAX - 9, 1), effective: (u32::MAX - 9, 1) };
+        assert!(find(&[], unknown).unwrap_err().why[0].contains("HOME"));
+        assert!(find(&[("HOME", "here")], unknown).is_err());
     }
 }

@@ -35,6 +35,7 @@ pub struct Machine {
     pub key: Option<Result<AccessKeyId, Fault>>,
     pub online: Option<Online>,
     pub marks: BTreeMap<AccountId, VerifiedMark>,
+    pub ids: Ids,
     home: tempfile::TempDir,
 }
 
@@ -58,6 +59,7 @@ impl Machine {
             key: Some(Ok("AKIATANAKA0000000001".parse().unwrap())),
             online: None,
             marks: BTreeMap::from([("222222222222".parse().unwrap(), mark)]),
+            ids: Ids::current(),
             home,
         };
         machine.write(".config/sekisho/config.yaml", CONFIG);
@@ -89,7 +91,7 @@ impl Machine {
     }
 
     pub fn examine(&self) -> Vec<Row> {
-        let paths = Paths::find(|name| self.env.get(name).map(Into::into), Ids::current());
+        let paths = Paths::find(|name| self.env.get(name).map(Into::into), self.ids);
         let config = self.path(".config/sekisho/config.yaml");
         let loaded = files::load(&config, Some(self.home.path()), Strictness::Tolerant)
             .map(|(loaded, _)| loaded);

@@ -18,6 +18,23 @@ fn one_target_a_line_when_piped() {
     );
 }
 
+/// cron and service managers may set none.
+#[test]
+fn a_home_in_the_user_database_is_enough() {
+    let stage = Stage::new();
+    let mut command = stage.sekisho(&["list"]);
+    command.env_remove("HOME");
+    for (name, folder) in [
+        ("XDG_CONFIG_HOME", ".config"),
+        ("XDG_STATE_HOME", ".local/state"),
+        ("XDG_CACHE_HOME", ".cache"),
+    ] {
+        command.env(name, stage.path(folder));
+    }
+    let ran = Ran::of(&command.output().unwrap());
+    assert_eq!(ran.said(), "dev/Developer\ndev/Reader\nprod/Developer\n");
+}
+
 #[test]
 fn json_has_the_fields_that_help_names() {
     let stage = Stage::new();
