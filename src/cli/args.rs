@@ -38,6 +38,32 @@ pub struct CommandLine {
     pub verb: Option<Verb>,
 }
 
+impl CommandLine {
+    /// Parses a whole command line, the program's name included.
+    ///
+    /// Clap builds every verb it is given before it reads a word, which costs more than a warm switch. So the verbs of a
+    /// warm switch are tried alone first; every other line, and every error and help text, comes from the whole.
+    pub fn parse_words(words: &[OsString]) -> Result<Self, clap::Error> {
+        let mut names = words.iter().filter_map(|word| word.to_str());
+        if names.any(SessionVerb::has_subcommand)
+            && let Ok(SessionLine { common, verb }) = SessionLine::try_parse_from(words)
+        {
+            return Ok(Self { common, verb: Some(Verb::Session(verb)) });
+        }
+        Self::try_parse_from(words)
+    }
+}
+
+/// A command line with one of the session verbs: the same words as in [`CommandLine`].
+#[derive(Debug, Parser)]
+#[command(name = "sekisho", disable_help_subcommand = true)]
+struct SessionLine {
+    #[command(flatten)]
+    common: Common,
+    #[command(subcommand)]
+    verb: SessionVerb,
+}
+
 /// Options of every verb.
 #[derive(Debug, Clone, Default, Args)]
 pub struct Common {
@@ -139,20 +165,9 @@ pub enum Verb {
         #[arg(long, value_name = "PROGRAM")]
         shell: Option<String>,
     },
-    /// Run one command with an account's credentials
-    #[command(after_help = "Example: sekisho exec dev-tanaka -- terraform plan")]
-    Exec {
-        /// The account, or account/role
-        target: String,
-        /// The command and its arguments; without one, a subshell opens
-        #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "COMMAND")]
-        command: Vec<OsString>,
-    },
-    /// Print an account's credentials as variables, for `eval "$(sekisho env TARGET)"`
-    #[command(
-        after_help = "Examples:\n  eval \"$(sekisho env dev-tanaka)\"\n  sekisho env dev-tanaka --format dotenv > .env\n  eval \"$(sekisho env --unset)\""
-    )]
-    Env(EnvArgs),
+    /// A verb that gets a session.
+    #[command(flatten)]
+    Session(SessionVerb),
     /// Print the shell hook that `sekisho switch` and `sekisho refresh` need
     #[command(
         after_help = "In ~/.bashrc: eval \"$(sekisho hook bash)\"\nIn ~/.zshrc: eval \"$(sekisho hook zsh)\"\nIn config.fish: sekisho hook fish | source"
@@ -164,14 +179,6 @@ pub enum Verb {
         /// Name of the command to define
         #[arg(long, value_name = "NAME", default_value = "sekisho")]
         cmd: CommandName,
-    },
-    /// Switch this shell to another account (needs the hook; subshells have it)
-    Switch {
-        /// The account, or account/role; without one, the list opens
-        target: Option<String>,
-        /// The shell that evaluates the output
-        #[arg(long, hide = true, value_parser = hookable())]
-        hook: Option<Hookable>,
     },
     /// Renew this shell's session now (needs the hook; subshells have it)
     Refresh {
@@ -185,18 +192,6 @@ pub enum Verb {
     /// List the targets: as a table on a terminal, one per line when piped
     #[command(visible_alias = "ls", after_help = LIST_HELP)]
     List(ListArgs),
-    /// Print credentials as JSON, for `credential_process` in ~/.aws/config
-    #[command(
-        after_help = "Never prompts unless --prompt is given. An error is one line on stderr.\n\
-                      Example: credential_process = sekisho credential-process dev-tanaka"
-    )]
-    CredentialProcess {
-        /// The account, or account/role
-        target: String,
-        /// Prompt for a code or a confirmation on the terminal
-        #[arg(long)]
-        prompt: bool,
-    },
     /// Generate a profile per target for other tools, in a block of ~/.aws/config
     #[command(
         after_help = "Examples:\n  sekisho profiles\n  sekisho profiles --write\n  aws --profile sekisho-dev-tanaka-developer s3 ls"
@@ -318,6 +313,45 @@ pub enum Verb {
         /// The command to run in it, with its arguments
         #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "VERB")]
         verb: Vec<OsString>,
+    },
+}
+
+/// The verbs that a live session answers without anything else being read.
+#[derive(Debug, Subcommand)]
+pub enum SessionVerb {
+    /// Run one command with an account's credentials
+    #[command(after_help = "Example: sekisho exec dev-tanaka -- terraform plan")]
+    Exec {
+        /// The account, or account/role
+        target: String,
+        /// The command and its arguments; without one, a subshell opens
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "COMMAND")]
+        command: Vec<OsString>,
+    },
+    /// Print an account's credentials as variables, for `eval "$(sekisho env TARGET)"`
+    #[command(
+        after_help = "Examples:\n  eval \"$(sekisho env dev-tanaka)\"\n  sekisho env dev-tanaka --format dotenv > .env\n  eval \"$(sekisho env --unset)\""
+    )]
+    Env(EnvArgs),
+    /// Switch this shell to another account (needs the hook; subshells have it)
+    Switch {
+        /// The account, or account/role; without one, the list opens
+        target: Option<String>,
+        /// The shell that evaluates the output
+        #[arg(long, hide = true, value_parser = hookable())]
+        hook: Option<Hookable>,
+    },
+    /// Print credentials as JSON, for `credential_process` in ~/.aws/config
+    #[command(
+        after_help = "Never prompts unless --prompt is given. An error is one line on stderr.\n\
+                      Example: credential_process = sekisho credential-process dev-tanaka"
+    )]
+    CredentialProcess {
+        /// The account, or account/role
+        target: String,
+        /// Prompt for a code or a confirmation on the terminal
+        #[arg(long)]
+        prompt: bool,
     },
 }
 

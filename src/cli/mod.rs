@@ -23,13 +23,13 @@ use std::ffi::OsString;
 use std::iter;
 
 use clap::error::{ContextKind, ContextValue};
-use clap::{CommandFactory, FromArgMatches, Parser};
+use clap::{CommandFactory, FromArgMatches};
 
 use crate::domain::fault::{Exit, Fault};
 use crate::domain::text::{nearest, sanitize, shell_quoted};
 use crate::services::store::process_memory;
 
-use args::{CommandLine, Common, ImportVerb, Verb};
+use args::{CommandLine, Common, ImportVerb, SessionVerb, Verb};
 use context::Context;
 use out::Out;
 use verbs::logout::Selection;
@@ -44,7 +44,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     // Before anything secret is read. `std::env` was filled by the loader, so `/proc/self/environ` is not missed.
     let hidden = process_memory::hide_memory();
     let arguments: Vec<OsString> = arguments.into_iter().collect();
-    let line = match CommandLine::try_parse_from(&arguments) {
+    let line = match CommandLine::parse_words(&arguments) {
         Ok(line) => line,
         Err(error) => return usage_error(&error, &arguments, Common::default()),
     };
@@ -65,24 +65,15 @@ fn run_in(world: &World, line: CommandLine, out: Out) -> Result<Exit, Fault> {
         Verb::Shell { target, shell } => {
             shell::run(&context(line.common, format!("shell {target}"))?, &target, shell.as_deref())
         }
-        Verb::Exec { target, command } if command.is_empty() => {
+        Verb::Session(SessionVerb::Exec { target, command }) if command.is_empty() => {
             shell::run(&context(line.common, format!("shell {target}"))?, &target, None)
         }
-        Verb::Exec { target, command } => {
-            Err(exec::run(world, line.common, &target, &command, out))
-        }
-        Verb::Env(arguments) => env::run(world, line.common, &arguments, out),
+        Verb::Session(verb) => run_session_verb(world, line.common, verb, out),
         Verb::Hook { shell, cmd } => Ok(hook::run(world, line.common, shell, &cmd, out)),
-        Verb::Switch { target, hook } => {
-            env::switch(world, line.common, hook, target.as_deref(), out)
-        }
         Verb::Refresh { quiet, hook } => {
             env::refresh(&context(line.common, "refresh".into())?, hook, quiet)
         }
         Verb::List(arguments) => Ok(list::run(&context(line.common, "list".into())?, &arguments)),
-        Verb::CredentialProcess { target, prompt } => {
-            Ok(credential_process::run(world, line.common, &target, prompt, out))
-        }
         Verb::Profiles(arguments) => {
             profiles::run(&context(line.common, "profiles".into())?, &arguments)
         }
@@ -131,6 +122,27 @@ fn run_in(world: &World, line: CommandLine, out: Out) -> Result<Exit, Fault> {
     }
 }
 
+/// Runs a verb that a live session answers without a config.
+fn run_session_verb(
+    world: &World,
+    common: Common,
+    verb: SessionVerb,
+    out: Out,
+) -> Result<Exit, Fault> {
+    match verb {
+        SessionVerb::Exec { target, command } => {
+            Err(exec::run(world, common, &target, &command, out))
+        }
+        SessionVerb::Env(arguments) => env::run(world, common, &arguments, out),
+        SessionVerb::Switch { target, hook } => {
+            env::switch(world, common, hook, target.as_deref(), out)
+        }
+        SessionVerb::CredentialProcess { target, prompt } => {
+            Ok(credential_process::run(world, common, &target, prompt, out))
+        }
+    }
+}
+
 /// Runs the verb that follows `demo`, once this process is in a demo.
 fn run_in_demo(
     world: &World,
@@ -139,7 +151,7 @@ fn run_in_demo(
     out: Out,
 ) -> Result<Exit, Fault> {
     let arguments: Vec<OsString> = iter::once("sekisho".into()).chain(verb).collect();
-    match CommandLine::try_parse_from(&arguments) {
+    match CommandLine::parse_words(&arguments) {
         Ok(line) => run_in(world, CommandLine { common: line.common.or(common), ..line }, out),
         Err(error) => Ok(usage_error(&error, &arguments, common)),
     }
