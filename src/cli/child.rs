@@ -135,7 +135,11 @@ impl Context {
     }
 
     fn child_context(&self, depth: u32) -> environment::Context {
-        let compat = self.config().shell.prompt_compat;
-        self.world().child_context(self.common(), self.inherited(), compat, depth)
+        let config = self.config();
+        environment::Context {
+            compat: config.shell.prompt_compat,
+            endpoint_url: config.auth.loopback_endpoint().map(str::to_owned),
+            ..self.world().child_context(self.common(), self.inherited(), depth)
+        }
     }
 }

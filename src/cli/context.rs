@@ -333,6 +333,7 @@ impl Context {
             pass.target.clone(),
             self.broker.names(&pass.target),
             self.config.shell.prompt_compat,
+            self.config.auth.loopback_endpoint(),
         );
         let overrides = self.overrides();
         WarmRequest::new(config.id(), name, &overrides).keep(

@@ -76,16 +76,26 @@ impl Codes {
                 Ok(Some((first.serial.clone(), code)))
             }
             Self::Terminal { world, patience } => {
+                let missing = || match &wanted.rejection {
+                    // Why there is no code comes first: a person is only the second way to one.
+                    Some(rejection) => in_place_of_a_person(rejection),
+                    None => nobody(format!(
+                        "an MFA code is needed {purpose}, and there is no terminal to ask on"
+                    )),
+                };
                 let mut terminal =
-                    patience.map_or_else(Terminal::open, Terminal::open_for).ok_or_else(|| {
-                        nobody(format!(
-                            "an MFA code is needed {purpose}, and there is no terminal to ask on"
-                        ))
-                    })?;
+                    patience.map_or_else(Terminal::open, Terminal::open_for).ok_or_else(missing)?;
                 ask_code(&mut terminal, world, wanted, first, purpose, needless)
             }
         }
     }
+}
+
+/// The fault of a code that `mfa_command` did not give, or that AWS did not accept, where nobody can type another.
+fn in_place_of_a_person(rejection: &CodeRejection) -> Fault {
+    let mut fault = Fault::new(Exit::NeedsPerson, &rejection.what);
+    fault.why.clone_from(&rejection.why);
+    fault.fix("there is no terminal to type a code on: run `sekisho login` in one, or pipe the code: `--mfa-code -`")
 }
 
 /// The fault of a code from stdin that AWS did not accept.

@@ -2,16 +2,16 @@
 
 use jiff::Timestamp;
 
-use crate::domain::config::{PromptCompat, StoreChoice};
+use crate::domain::config::StoreChoice;
 use crate::domain::confirmation::Confirmation;
 use crate::domain::pass::{Pass, Renew};
-use crate::services::child::environment::{Environment, Inherited};
-use crate::services::session::warm::WarmRequest;
+use crate::services::child::environment::{self, Environment, Inherited};
+use crate::services::session::warm::{WarmAnswer, WarmRequest};
 
 use super::args::Common;
 use super::world::World;
 
-/// The pass of an earlier request in the same words, and the prompt setting of the config it was made with.
+/// The pass of an earlier request in the same words.
 ///
 /// `None` wherever anything has changed or must be asked: the long way finds out what.
 pub fn pass(
@@ -20,7 +20,18 @@ pub fn pass(
     inherited: &Inherited,
     name: &str,
     renew: Renew,
-) -> Option<(Pass, PromptCompat)> {
+) -> Option<Pass> {
+    answer(world, common, inherited, name, renew).map(|(pass, _)| pass)
+}
+
+/// The same, with the answer that it was kept in.
+fn answer(
+    world: &World,
+    common: &Common,
+    inherited: &Inherited,
+    name: &str,
+    renew: Renew,
+) -> Option<(Pass, WarmAnswer)> {
     let paths = world.paths().ok()?;
     let vault = world.vault(StoreChoice::Auto, &paths);
     let overrides = common.overrides(inherited);
@@ -29,10 +40,9 @@ pub fn pass(
     let answer = WarmRequest::new(config.id(), name, &overrides).answer(&vault, now)?;
     let session = answer.session(&vault, now).filter(|session| session.is_fresh(renew, now))?;
     let confirmation = common.confirm.as_deref().map_or(Confirmation::Absent, Confirmation::Typed);
-    let compat = answer.compat;
-    let cleared = answer.target.clear(confirmation).ok()?;
+    let cleared = answer.target.clone().clear(confirmation).ok()?;
     let pass = session.into_pass(cleared.target().clone(), Vec::new());
-    Some((pass, compat))
+    Some((pass, answer))
 }
 
 /// The environment that carries that pass; `depth` is how many of our shells surround it.
@@ -43,7 +53,11 @@ pub fn environment(
     name: &str,
     depth: u32,
 ) -> Option<Environment> {
-    let (pass, compat) = pass(world, common, inherited, name, Renew::ByFlow)?;
-    let context = world.child_context(common, inherited, compat, depth);
+    let (pass, answer) = answer(world, common, inherited, name, Renew::ByFlow)?;
+    let context = environment::Context {
+        compat: answer.compat,
+        endpoint_url: answer.endpoint_url,
+        ..world.child_context(common, inherited, depth)
+    };
     Some(Environment::of(pass, &context, inherited))
 }

@@ -8,8 +8,9 @@ use std::task::{Context, Poll};
 
 use tokio::sync::oneshot;
 
-use crate::domain::config::{Loaded, PromptCompat, StoreChoice, Strictness};
+use crate::domain::config::{Loaded, StoreChoice, Strictness};
 use crate::domain::fault::{Exit, Fault};
+use crate::domain::ids::Endpoints;
 use crate::services::child::environment::{self, Environment, Inherited};
 use crate::services::config::cache::{self, LoadedConfig};
 use crate::services::config::files::{self, ReadFrom};
@@ -19,6 +20,11 @@ use crate::services::store::vault::Vault;
 
 use super::args::Common;
 use super::emulated::{self, Demo};
+
+/// The variables that choose among AWS's own endpoints.
+/// <https://docs.aws.amazon.com/sdkref/latest/guide/feature-endpoints.html>
+const USE_FIPS: &str = "AWS_USE_FIPS_ENDPOINT";
+const USE_DUAL_STACK: &str = "AWS_USE_DUALSTACK_ENDPOINT";
 
 /// Where a command runs: against AWS, or in a demo.
 #[derive(Clone)]
@@ -85,10 +91,19 @@ impl World {
         self.config_source(common)?.inspect(home.as_deref(), strictness)
     }
 
-    /// Points a config that was loaded here at the demo, if this is one.
+    /// Points a config that was loaded here at the demo, if this is one, else at the endpoints of AWS that the
+    /// environment asks for.
     pub fn adopt(&self, mut loaded: LoadedConfig) -> LoadedConfig {
-        if let Self::Demo(demo) = self {
-            demo.adopt(&mut loaded.config);
+        match self {
+            Self::Demo(demo) => demo.adopt(&mut loaded.config),
+            Self::Real => {
+                let auth = &mut loaded.config.auth;
+                if auth.endpoint_url.is_none() {
+                    let set = |name: &str| std::env::var(name).ok();
+                    let (fips, dual) = (set(USE_FIPS), set(USE_DUAL_STACK));
+                    auth.endpoints = Endpoints::of(fips.as_deref(), dual.as_deref());
+                }
+            }
         }
         loaded
     }
@@ -109,19 +124,18 @@ impl World {
         Environment::cleared(&kept, inherited)
     }
 
-    /// What a child's environment holds besides its credentials; `depth` is how many of our shells surround it.
+    /// What a child's environment holds besides its credentials and what the config adds; `depth` is how many of our shells surround it.
     pub fn child_context(
         &self,
         common: &Common,
         inherited: &Inherited,
-        compat: PromptCompat,
         depth: u32,
     ) -> environment::Context {
         environment::Context {
             config_path: common.named_config(inherited),
             depth,
-            compat,
             extra: self.demo().map(Demo::environment).unwrap_or_default(),
+            ..environment::Context::default()
         }
     }
 

@@ -23,6 +23,11 @@ impl Secret {
         &self.0
     }
 
+    /// Whether it is there and only of what AWS's secrets are made of: printable ASCII without blanks.
+    pub fn is_printable(&self) -> bool {
+        !self.0.is_empty() && self.0.bytes().all(|byte| byte.is_ascii_graphic())
+    }
+
     /// Whether there is nothing in it.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

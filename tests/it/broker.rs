@@ -1,5 +1,6 @@
 //! The broker against the embedded organisation: what goes over the wire, and what comes back.
 
+mod answers;
 mod codes;
 mod discovery;
 mod faults;

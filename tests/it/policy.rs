@@ -15,6 +15,7 @@ use sekisho::domain::config::{
     ShellPrefs, StoreChoice, Symbols,
 };
 use sekisho::domain::guard::Guard;
+use sekisho::domain::ids::Endpoints;
 use sekisho::domain::policy::{Documents, Format, Language, render};
 use sekisho::domain::scope::Scope;
 
@@ -68,6 +69,7 @@ fn config() -> Config {
             region,
             session: Duration::from_hours(12),
             endpoint_url: None,
+            endpoints: Endpoints::Standard,
         },
         catalog: Catalog::new(accounts, None),
         store: StoreChoice::Auto,

@@ -3,6 +3,7 @@
 mod changes;
 mod config;
 mod demo;
+mod endpoints;
 mod exec;
 pub mod home;
 mod moto;

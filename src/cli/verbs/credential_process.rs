@@ -29,7 +29,7 @@ const WITH_PROMPT: Duration = Duration::from_mins(2);
 pub fn run(world: &World, common: Common, target: &str, prompt: bool, out: Out) -> Exit {
     let warm = warm::pass(world, &common, &Inherited::current(), target, RENEW);
     let pass = match warm {
-        Some((pass, _)) => Ok(pass),
+        Some(pass) => Ok(pass),
         None => issue(world, common, target, prompt, out),
     };
     let printed = pass.and_then(|pass| {

@@ -31,7 +31,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::account::Catalog;
-use super::ids::{AccountId, MfaSerial, Region, UserName};
+use super::ids::{AccountId, Endpoints, MfaSerial, Region, UserName};
 
 /// A whole config, all files joined.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -73,6 +73,25 @@ pub struct Auth {
     pub session: Duration,
     /// An emulator instead of AWS: https, or http on loopback.
     pub endpoint_url: Option<String>,
+    /// Which of AWS's own endpoints are called. It is not in the config: variables say it.
+    #[serde(default, skip_serializing_if = "Endpoints::is_standard")]
+    pub endpoints: Endpoints,
+}
+
+impl Auth {
+    /// What tells the sessions of its endpoint from those of others; `None` for AWS's usual ones.
+    pub fn endpoint(&self) -> Option<&str> {
+        self.endpoint_url.as_deref().or(self.endpoints.name())
+    }
+
+    /// An emulator on this machine, which the tools of a child must call, too.
+    pub fn loopback_endpoint(&self) -> Option<&str> {
+        let is_here = |url: &&str| {
+            let url: Option<http::Uri> = url.parse().ok();
+            url.is_some_and(|url| url.host().is_some_and(settings::is_loopback))
+        };
+        self.endpoint_url.as_deref().filter(is_here)
+    }
 }
 
 /// A device as the config names it.

@@ -15,7 +15,7 @@ use super::{
     StoreChoice,
 };
 use crate::domain::guard::Guard;
-use crate::domain::ids::{AccountId, MfaSerial};
+use crate::domain::ids::{AccountId, Endpoints, MfaSerial};
 use crate::domain::keymap::{Action, Key, Keymap};
 
 /// The main file, taken apart.
@@ -139,6 +139,7 @@ fn auth(section: Cursor<'_>, defaults: &Defaults) -> Option<Auth> {
         region: region?,
         session: session.unwrap_or(12 * HOUR),
         endpoint_url,
+        endpoints: Endpoints::default(),
     })
 }
 
@@ -206,11 +207,6 @@ fn endpoint(value: Cursor<'_>) -> Option<String> {
         Err(why) => wrong(&why.to_string()),
         Ok(url) => {
             let host = url.host().unwrap_or_default();
-            let is_loopback = host.eq_ignore_ascii_case("localhost")
-                || host
-                    .trim_matches(['[', ']'])
-                    .parse::<std::net::IpAddr>()
-                    .is_ok_and(|ip| ip.is_loopback());
             match url.scheme_str() {
                 // Not quoted: it may be a real password.
                 _ if url.authority().is_some_and(|a| a.as_str().contains('@')) => {
@@ -218,7 +214,7 @@ fn endpoint(value: Cursor<'_>) -> Option<String> {
                 }
                 _ if url.query().is_some() => wrong("an endpoint has no query"),
                 Some("https") if !host.is_empty() => return Some(text),
-                Some("http") if is_loopback => return Some(text),
+                Some("http") if is_loopback(host) => return Some(text),
                 Some("http") => {
                     wrong("http is for loopback only; elsewhere it would show every request")
                 }
@@ -228,6 +224,12 @@ fn endpoint(value: Cursor<'_>) -> Option<String> {
     };
     value.fault(fault, None);
     None
+}
+
+/// Whether a URL's host is this machine.
+pub(super) fn is_loopback(host: &str) -> bool {
+    let address = host.trim_matches(['[', ']']).parse::<std::net::IpAddr>();
+    host.eq_ignore_ascii_case("localhost") || address.is_ok_and(|ip| ip.is_loopback())
 }
 
 fn shell_prefs(top: Cursor<'_>) -> ShellPrefs {

@@ -69,9 +69,11 @@ macro_rules! text_id {
 }
 
 mod arn;
+mod endpoints;
 mod partition;
 
 pub use arn::{MfaSerial, PolicyArn, RoleArn};
+pub use endpoints::Endpoints;
 pub use partition::{Partition, Region};
 
 fn within(text: &str, least: usize, most: usize, extra: &str, what: &str) -> Result<(), Malformed> {

@@ -84,6 +84,19 @@ impl Partition {
         }
     }
 
+    /// The same for endpoints that are also reached over IPv6.
+    pub const fn dual_stack_suffix(self) -> &'static str {
+        match self {
+            Self::Aws | Self::GovCloud => "api.aws",
+            Self::China => "api.amazonwebservices.com.cn",
+            Self::EuSovereign => "api.amazonwebservices.eu",
+            Self::Iso => "api.aws.ic.gov",
+            Self::IsoB => "api.aws.scloud",
+            Self::IsoE => "api.cloud-aws.adc-e.uk",
+            Self::IsoF => "api.aws.hci.ic.gov",
+        }
+    }
+
     /// The hosts of the console's sign-in and of the console; none where neither is public.
     /// <https://docs.aws.amazon.com/general/latest/gr/signin-service.html>
     pub const fn console_hosts(self) -> Option<(&'static str, &'static str)> {

@@ -1,8 +1,11 @@
 //! What kind of failure an error on the wire is. `fault_text` words it for a person.
 //!
+//! No text of the SDK's is taken over: those are written for its developers.
+//!
 //! Codes and messages: `docs/aws-facts.md` §3.
 
 use std::error::Error;
+use std::io;
 
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
@@ -10,6 +13,8 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::text::{sanitize, without_codes};
+
+use super::http::TooLong;
 
 /// What kind of failure it is, as far as the broker acts on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,7 +49,26 @@ pub enum FailureKind {
     Unreachable,
     /// A response that cannot be understood.
     Garbled,
+    /// A response that cannot be right: a session that is over already.
+    Implausible,
     /// Any other error code.
+    Other,
+}
+
+/// What keeps an answer from coming.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Obstacle {
+    /// The server's certificate.
+    Certificate,
+    /// A server that does not speak TLS.
+    PlainServer,
+    /// The proxy.
+    Proxy,
+    /// A host name without an address.
+    Name,
+    /// Nothing is heard.
+    Silence,
+    /// Something else on the way.
     Other,
 }
 
@@ -55,8 +79,10 @@ pub struct Failure {
     pub kind: FailureKind,
     /// AWS's error code, e.g. `AccessDenied`.
     pub code: Option<String>,
-    /// AWS's message, or the network's, sanitized.
+    /// AWS's message, sanitized, or what is wrong with the answer or the network.
     pub message: String,
+    /// For [`FailureKind::Unreachable`].
+    pub(super) obstacle: Option<Obstacle>,
     /// How far our clock is ahead of the response's `Date`, or of the time in its text; `None` where they agree.
     pub(super) skew: Option<SignedDuration>,
     pub(super) request_id: Option<String>,
@@ -80,32 +106,32 @@ impl Failure {
             (code, _) => (code, error.message()),
         };
         let code = code.map(sanitize);
-        let message = match (error, message, status) {
-            (_, Some(message), _) => sanitize(message),
-            (SdkError::TimeoutError(_), ..) => {
-                format!("no answer came within {} s", super::CALL.as_secs())
+        let is_answered = matches!(error, SdkError::ServiceError(_) | SdkError::ResponseError(_));
+        let failing = status.is_some_and(|status| status >= 500 || status == 429);
+        let (kind, obstacle, message) = match (message.map(sanitize), &code) {
+            (message, Some(code)) if is_answered => {
+                let message = message.unwrap_or_default();
+                let kind = match classify(code, &message) {
+                    FailureKind::Other if failing => FailureKind::Busy,
+                    kind => kind,
+                };
+                (kind, None, message)
             }
-            (SdkError::ServiceError(_), None, Some(status @ 300..)) => {
-                format!("the answer is HTTP {status} without AWS's error code")
+            (message, _) if is_answered => {
+                let kind = if failing { FailureKind::Busy } else { FailureKind::Garbled };
+                (kind, None, message.unwrap_or_else(|| not_awss(response)))
             }
-            _ => reason(error),
-        };
-        let kind = match (error, &code) {
-            (SdkError::ServiceError(_), Some(code)) => classify(code, &message),
-            (SdkError::ServiceError(_) | SdkError::ResponseError(_), _)
-                if status.is_some_and(|status| status >= 500 || status == 429) =>
-            {
-                FailureKind::Busy
+            _ if chain(error).any(|error| error.is::<TooLong>()) => {
+                (FailureKind::Garbled, None, TooLong.to_string())
             }
-            (SdkError::ServiceError(_) | SdkError::ResponseError(_), _) => FailureKind::Garbled,
-            _ => FailureKind::Unreachable,
+            _ => {
+                let (obstacle, message) = obstacle(error);
+                (FailureKind::Unreachable, Some(obstacle), message)
+            }
         };
         Self {
-            kind: if kind == FailureKind::Other && status.is_some_and(|s| s >= 500) {
-                FailureKind::Busy
-            } else {
-                kind
-            },
+            kind,
+            obstacle,
             skew: header("date").and_then(|date| skew(&date)).or_else(|| skew_in_text(&message)),
             request_id: header("x-amzn-requestid")
                 .or_else(|| header("x-amz-request-id"))
@@ -122,12 +148,18 @@ impl Failure {
         Self {
             kind: FailureKind::Garbled,
             code: None,
-            message: format!("the response to {call} cannot be understood"),
+            message: format!("the answer to {call} is not in AWS's form"),
+            obstacle: None,
             skew: None,
             request_id: None,
             status: None,
             unsent: false,
         }
+    }
+
+    /// A response that cannot be right, and why.
+    pub(super) fn implausible(why: &str) -> Self {
+        Self { kind: FailureKind::Implausible, ..Self::garbled("") }.because(why)
     }
 
     /// Replaces the message by a more specific one.
@@ -207,15 +239,85 @@ fn wrapped(body: &[u8]) -> Option<(&str, &str)> {
     Some((element("<Code>", "</Code>")?, message))
 }
 
-/// The network's own message: the last error of the chain is the most specific.
-fn reason(error: &dyn Error) -> String {
-    let last = std::iter::successors(Some(error), |error| (*error).source()).last();
-    sanitize(&last.map(ToString::to_string).unwrap_or_default())
+/// What is wrong with an answer that has no message of AWS's.
+fn not_awss(response: Option<&HttpResponse>) -> String {
+    let status = response.map_or(0, |response| response.status().as_u16());
+    let body = response.and_then(|response| response.body().bytes()).unwrap_or_default();
+    let start = String::from_utf8_lossy(&body[..body.len().min(256)]).to_ascii_lowercase();
+    if ["<!doctype html", "<html"].iter().any(|tag| start.trim_start().starts_with(tag)) {
+        format!("the answer is a web page (HTTP {status})")
+    } else if status >= 300 {
+        format!("the answer is HTTP {status} without AWS's error code")
+    } else {
+        "the answer is not in AWS's form".into()
+    }
+}
+
+/// What kept an answer from coming: the system's own words where there are any.
+fn obstacle<E: Error + 'static>(error: &SdkError<E, HttpResponse>) -> (Obstacle, String) {
+    if let SdkError::TimeoutError(_) = error {
+        return (Obstacle::Silence, format!("no answer came within {} s", super::CALL.as_secs()));
+    }
+    let says = |words: &str| chain(error).any(|error| error.to_string().contains(words));
+    let tls = chain(error).find_map(tls_error);
+    let (obstacle, message) = match tls {
+        Some(rustls::Error::InvalidCertificate(reason)) => {
+            (Obstacle::Certificate, untrusted(reason))
+        }
+        Some(rustls::Error::InvalidMessage(_)) => {
+            (Obstacle::PlainServer, "the server there does not speak TLS")
+        }
+        Some(_) => (Obstacle::Other, "the TLS connection failed"),
+        None if says("proxy authorization required") => {
+            (Obstacle::Proxy, "the proxy wants a user name and a password")
+        }
+        None if says("tunnel error") => (Obstacle::Proxy, "the proxy did not connect"),
+        None if says("dns error") => (Obstacle::Name, "the host's name has no address"),
+        None if says("timeout") || says("timed out") => {
+            (Obstacle::Silence, "the connection was not made in time")
+        }
+        None => match chain(error).filter_map(|error| error.downcast_ref::<io::Error>()).last() {
+            Some(system) if system.raw_os_error().is_some() => {
+                return (Obstacle::Other, sanitize(&system.to_string()));
+            }
+            _ if says("incomplete") || says("before message completed") => {
+                (Obstacle::Other, "the connection was closed before the answer was complete")
+            }
+            _ => (Obstacle::Other, "the connection failed"),
+        },
+    };
+    (obstacle, message.into())
+}
+
+fn untrusted(reason: &rustls::CertificateError) -> &'static str {
+    use rustls::CertificateError as Reason;
+    match reason {
+        Reason::UnknownIssuer => "the server's certificate is of an unknown issuer",
+        Reason::Expired | Reason::ExpiredContext { .. } => "the server's certificate has expired",
+        Reason::NotValidYet | Reason::NotValidYetContext { .. } => {
+            "the server's certificate is not valid yet: this machine's clock may be off"
+        }
+        Reason::NotValidForName | Reason::NotValidForNameContext { .. } => {
+            "the server's certificate is for another host"
+        }
+        Reason::Revoked => "the server's certificate was revoked",
+        _ => "the server's certificate is not valid",
+    }
+}
+
+/// An error and its causes, outermost first.
+fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |error| (*error).source())
+}
+
+/// A TLS error, also inside an I/O error, whose source it is not.
+fn tls_error<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
+    error.downcast_ref().or_else(|| tls_error(error.downcast_ref::<io::Error>()?.get_ref()?))
 }
 
 /// Whether no connection was made, so that nothing was sent.
-fn is_connect(error: &dyn Error) -> bool {
-    std::iter::successors(Some(error), |error| (*error).source()).any(|error| {
+fn is_connect(error: &(dyn Error + 'static)) -> bool {
+    chain(error).any(|error| {
         let text = error.to_string();
         text.contains("(Connect)") || text.contains("connect timeout") || text.contains("dns error")
     })

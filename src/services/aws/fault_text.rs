@@ -5,7 +5,7 @@
 
 use jiff::SignedDuration;
 
-use super::failure::{Failure, FailureKind};
+use super::failure::{Failure, FailureKind, Obstacle};
 use crate::domain::account::Target;
 use crate::domain::fault::{Exit, Fault};
 use crate::domain::flow::Flow;
@@ -62,8 +62,13 @@ impl Failure {
             FailureKind::Unreachable => self.unreachable(),
             FailureKind::Garbled => Fault::new(Exit::Fault, "the response cannot be understood")
                 .because(self.message.clone())
-                .because("something between here and AWS answered instead: a proxy, a captive portal, an emulator")
-                .fix("check `auth.endpoint_url`, HTTPS_PROXY and the network"),
+                .because("something between here and AWS answered instead: a captive portal, a proxy, an emulator")
+                .fix("sign in to the network in a browser, and check HTTPS_PROXY and `auth.endpoint_url`"),
+            FailureKind::Implausible => Fault::new(Exit::Fault, "AWS's answer cannot be right")
+                .because(self.message.clone())
+                .because("this machine's clock is off")
+                .because("something between here and AWS answered instead: a proxy, an emulator")
+                .fix("`sekisho doctor` compares the clock with AWS's, and names what is in between"),
             FailureKind::Other => Fault::new(Exit::Refused, "AWS refused").because(self.said()).fix(
                 "`-v` shows AWS's code and request id; `sekisho doctor` looks for the usual causes",
             ),
@@ -173,31 +178,25 @@ impl Failure {
     }
 
     fn unreachable(&self) -> Fault {
-        let text = self.message.to_ascii_lowercase();
         let fault = Fault::new(Exit::Fault, "AWS cannot be reached").because(self.message.clone());
-        if text.contains("certificate") || text.contains("unknownissuer") {
-            fault
+        match self.obstacle.unwrap_or(Obstacle::Other) {
+            Obstacle::Certificate => fault
                 .because("a proxy on the way inspects TLS with a certificate of its own")
-                .fix("add its certificate: `export AWS_CA_BUNDLE=/path/to/company.pem`")
-        } else if text.contains("tunnel") || text.contains("proxy") {
-            fault.fix(
+                .fix("add its certificate: `export AWS_CA_BUNDLE=/path/to/company.pem`"),
+            Obstacle::Proxy => fault.fix(
                 "check HTTPS_PROXY and its user name and password, or add the host to NO_PROXY",
-            )
-        } else if text.contains("corrupt message") {
-            fault
-                .because(
-                    "the server there does not use TLS: `https` where `http` is meant, or a proxy",
-                )
-                .fix("check `auth.endpoint_url` and HTTPS_PROXY")
-        } else if text.contains("timed out")
-            || text.contains("timeout")
-            || text.starts_with("no answer")
-        {
-            fault
+            ),
+            Obstacle::PlainServer => fault
+                .because("`https` where `http` is meant, or a proxy")
+                .fix("check `auth.endpoint_url` and HTTPS_PROXY"),
+            Obstacle::Name => fault
+                .because("there is no network, or its DNS does not know the host")
+                .because("the region has no FIPS or dual-stack endpoint, and a variable asks for one")
+                .fix("check the network and `auth.region`; cached sessions still work"),
+            Obstacle::Silence => fault
                 .because("the network drops the connection: a VPN that is off, a firewall, a proxy that is not configured")
-                .fix("check the network and HTTPS_PROXY")
-        } else {
-            fault.fix("check the network; cached sessions still work")
+                .fix("check the network and HTTPS_PROXY"),
+            Obstacle::Other => fault.fix("check the network; cached sessions still work"),
         }
     }
 

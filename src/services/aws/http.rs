@@ -1,4 +1,4 @@
-//! HTTPS that parses no certificate before the first request.
+//! HTTP that parses no certificate before the first request, and takes no answer that is larger than AWS's are.
 
 use std::path::Path;
 use std::sync::OnceLock;
@@ -8,10 +8,15 @@ use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_http_client::tls::{self, TlsContext, TrustStore};
 use aws_smithy_http_client::{Builder, Connector};
 use aws_smithy_runtime_api::client::http::{
-    HttpClient, HttpConnectorSettings, SharedHttpClient, SharedHttpConnector,
+    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient,
+    SharedHttpConnector,
 };
+use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_runtime_api::shared::IntoShared;
+use aws_smithy_types::body::SdkBody;
+use aws_smithy_types::byte_stream::ByteStream;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 
@@ -19,14 +24,67 @@ use crate::domain::config::Auth;
 use crate::domain::fault::{Exit, Fault};
 use crate::domain::text::sanitize;
 
+use super::receipt;
+
+/// How long an answer may be. AWS's longest here is a page of trust policies.
+const MAX_RESPONSE_BYTES: usize = 1 << 20;
+
+/// An answer is longer than that.
+#[derive(Debug, thiserror::Error)]
+#[error("the answer is longer than 1 MiB")]
+pub(super) struct TooLong;
+
 /// A client for `http://`, without TLS or a proxy.
 pub(super) fn plain() -> SharedHttpClient {
-    Builder::new().build_http()
+    Limited(Builder::new().build_http()).into_shared()
 }
 
 /// A client that is built at its first request. The SDK's default client parses every root certificate at once.
 pub(super) fn lazy_https() -> Result<SharedHttpClient, Fault> {
-    Ok(LazyHttps { inner: OnceLock::new(), bundle: ca_bundle()? }.into_shared())
+    let lazy = LazyHttps { inner: OnceLock::new(), bundle: ca_bundle()? };
+    Ok(Limited(lazy.into_shared()).into_shared())
+}
+
+/// A client or connector whose responses come whole and within the limit. Each is noted, too, for whoever keeps
+/// evidence.
+#[derive(Debug)]
+struct Limited<T>(T);
+
+impl HttpClient for Limited<SharedHttpClient> {
+    fn http_connector(
+        &self,
+        settings: &HttpConnectorSettings,
+        components: &RuntimeComponents,
+    ) -> SharedHttpConnector {
+        SharedHttpConnector::new(Limited(self.0.http_connector(settings, components)))
+    }
+}
+
+impl HttpConnector for Limited<SharedHttpConnector> {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let sent = self.0.call(request);
+        HttpConnectorFuture::new(async move {
+            let mut response = sent.await?;
+            receipt::note(&response);
+            let body = whole(response.take_body()).await?;
+            *response.body_mut() = SdkBody::from(body);
+            Ok(response)
+        })
+    }
+}
+
+async fn whole(body: SdkBody) -> Result<Vec<u8>, ConnectorError> {
+    let mut body = ByteStream::new(body);
+    let mut bytes = Vec::new();
+    while let Some(part) =
+        body.try_next().await.map_err(|error| ConnectorError::io(error.into()))?
+    {
+        if bytes.len() + part.len() > MAX_RESPONSE_BYTES {
+            return Err(ConnectorError::other(TooLong.into(), None));
+        }
+        bytes.extend_from_slice(&part);
+    }
+    Ok(bytes)
 }
 
 #[derive(Debug)]
@@ -55,11 +113,12 @@ fn build(bundle: Option<&[u8]>) -> SharedHttpClient {
 
 /// A connector for requests that no SDK client makes; the caller sets its own time limit.
 pub(super) fn connector(plain: bool) -> Result<SharedHttpConnector, Fault> {
-    Ok(SharedHttpConnector::new(if plain {
+    let connector = if plain {
         Connector::builder().build_http()
     } else {
         https(&context(ca_bundle()?.as_deref()), None, None)
-    }))
+    };
+    Ok(SharedHttpConnector::new(Limited(SharedHttpConnector::new(connector))))
 }
 
 fn context(bundle: Option<&[u8]>) -> TlsContext {

@@ -92,13 +92,14 @@ impl Aws {
             .await
             .map_err(|error| Failure::of(&error))?;
         let made = answer.access_key().ok_or_else(garbled)?;
-        Ok(StoredKey {
-            key: AccessKey {
-                id: made.access_key_id().parse().map_err(|_| garbled())?,
-                secret: Secret::new(made.secret_access_key().to_owned()),
-            },
-            created: made.create_date().and_then(timestamp).ok_or_else(garbled)?,
-        })
+        let key = AccessKey {
+            id: made.access_key_id().parse().map_err(|_| garbled())?,
+            secret: Secret::new(made.secret_access_key().to_owned()),
+        };
+        if key.id.is_temporary() || !key.secret.is_printable() {
+            return Err(garbled());
+        }
+        Ok(StoredKey { key, created: made.create_date().and_then(timestamp).ok_or_else(garbled)? })
     }
 
     /// `iam:UpdateAccessKey`, to `Inactive`.

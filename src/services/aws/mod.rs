@@ -3,6 +3,7 @@
 //! The SDK's own retries are off. A call with a code is never retried, since the first try may have spent the code; other
 //! calls are retried when AWS throttles or fails, not when the network does.
 
+mod answer;
 pub mod credentials_file;
 mod failure;
 mod fault_text;
@@ -30,16 +31,18 @@ use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use aws_types::SdkConfig;
 use aws_types::app_name::AppName;
-use jiff::Timestamp;
 
 use crate::domain::account::Target;
 use crate::domain::config::Auth;
 use crate::domain::fault::{Exit, Fault};
 use crate::domain::ids::{
-    AccessKeyId, AccountId, MfaSerial, Partition, Region, SessionName, UserName,
+    AccountId, Endpoints, MfaSerial, Partition, Region, SessionName, UserName,
 };
-use crate::domain::secret::{AccessKey, Credentials, MfaCode, Secret};
+use crate::domain::secret::{AccessKey, Credentials, MfaCode};
 
+use answer::Sender;
+
+pub use answer::Received;
 pub use failure::{Failure, FailureKind};
 pub use fault_text::Doing;
 pub use http::{detours, read_ca_bundle};
@@ -95,8 +98,10 @@ pub struct CallerIdentity {
 
 /// The client for one auth account.
 pub struct Aws {
-    region: aws_types::region::Region,
+    region: Region,
+    /// Something else than AWS's own endpoints.
     endpoint: Option<String>,
+    endpoints: Endpoints,
     http: SharedHttpClient,
 }
 
@@ -107,21 +112,32 @@ impl Aws {
     pub fn new(auth: &Auth) -> Result<Self, Fault> {
         let plain = auth.endpoint_url.as_deref().is_some_and(|url| url.starts_with("http://"));
         Ok(Self {
-            region: aws_types::region::Region::new(auth.region.to_string()),
+            region: auth.region.clone(),
             endpoint: auth.endpoint_url.clone(),
-            http: receipt::noting(if plain { http::plain() } else { http::lazy_https()? }),
+            endpoints: auth.endpoints,
+            http: if plain { http::plain() } else { http::lazy_https()? },
         })
     }
 
     /// The host that STS is called at.
     pub fn sts_host(&self) -> String {
         let Some(url) = &self.endpoint else {
-            let region = self.region.as_ref();
-            let partition = region.parse().as_ref().map_or(Partition::Aws, Region::partition);
-            return format!("sts.{region}.{}", partition.host_suffix());
+            return self.endpoints.host("sts", &self.region).0;
         };
         let host = url.split_once("://").map_or(url.as_str(), |(_, rest)| rest);
         crate::domain::text::sanitize(host.split('/').next().unwrap_or_default())
+    }
+
+    /// Whether AWS itself answers for a partition: also at an endpoint in a VPC of one's own.
+    fn is_aws(&self, partition: Partition) -> bool {
+        let Some(url) = &self.endpoint else { return true };
+        let host = url.split("://").nth(1).unwrap_or_default();
+        let host = host.split(['/', ':']).next().unwrap_or_default();
+        host.ends_with(&format!(".{}", partition.host_suffix()))
+    }
+
+    fn sender(&self) -> Sender {
+        if self.is_aws(self.region.partition()) { Sender::Aws } else { Sender::Emulator }
     }
 
     /// `sts:GetCallerIdentity`, which no policy can deny.
@@ -145,7 +161,7 @@ impl Aws {
         serial: &MfaSerial,
         code: &MfaCode,
         life: Duration,
-    ) -> Result<Credentials, Failure> {
+    ) -> Result<Received, Failure> {
         let answer = self
             .sts(Signer::Key(key))
             .get_session_token()
@@ -155,7 +171,7 @@ impl Aws {
             .send()
             .await
             .map_err(|error| Failure::of(&error).asked_with_code())?;
-        credentials(answer.credentials(), "sts:GetSessionToken")
+        Received::read(answer.credentials(), life, self.sender(), "sts:GetSessionToken")
     }
 
     /// `sts:AssumeRole`: with the auth session, or with the key and a code.
@@ -166,7 +182,7 @@ impl Aws {
         life: Duration,
         name: &SessionName,
         code: Option<(&MfaSerial, &MfaCode)>,
-    ) -> Result<Credentials, Failure> {
+    ) -> Result<Received, Failure> {
         let client = self.sts(signer);
         let scope = target.session.scope;
         let partition = target.role.partition().parse().ok().and_then(|p| scope.policy_arn(p));
@@ -204,7 +220,7 @@ impl Aws {
             return Err(Failure::garbled("sts:AssumeRole")
                 .because(&format!("it returned a session of {assumed}, not of {}", target.role)));
         }
-        credentials(answer.credentials(), "sts:AssumeRole")
+        Received::read(answer.credentials(), life, self.sender(), "sts:AssumeRole")
     }
 
     /// `iam:ListMFADevices` for the key's own user: all serials, also of security keys.
@@ -230,14 +246,19 @@ impl Aws {
     fn config(&self, signer: Signer<'_>) -> SdkConfig {
         let mut config = SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())
-            .region(self.region.clone())
+            .region(aws_types::region::Region::new(self.region.to_string()))
             .credentials_provider(SharedCredentialsProvider::new(signer.sdk()))
             .http_client(self.http.clone())
             .retry_config(RetryConfig::disabled())
             .timeout_config(timeouts())
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
             .app_name(app_name());
-        config.set_endpoint_url(self.endpoint.clone());
+        match &self.endpoint {
+            Some(url) => config.set_endpoint_url(Some(url.clone())),
+            None => config
+                .set_use_fips(Some(self.endpoints.is_fips()))
+                .set_use_dual_stack(Some(self.endpoints.is_dual_stack())),
+        };
         config.build()
     }
 }
@@ -276,27 +297,89 @@ fn some<T>(items: impl Iterator<Item = T>) -> Option<Vec<T>> {
     (!items.is_empty()).then_some(items)
 }
 
-/// Converts the SDK's credentials to sekisho's own type, which is wiped on drop.
-fn credentials(
-    answer: Option<&aws_sdk_sts::types::Credentials>,
-    call: &str,
-) -> Result<Credentials, Failure> {
-    let answer = answer.ok_or_else(|| Failure::garbled(call))?;
-    let id: AccessKeyId = answer.access_key_id().parse().map_err(|_| Failure::garbled(call))?;
-    let expires =
-        Timestamp::from_second(answer.expiration().secs()).map_err(|_| Failure::garbled(call))?;
-    Ok(Credentials {
-        id,
-        secret: Secret::new(answer.secret_access_key().to_owned()),
-        token: Secret::new(answer.session_token().to_owned()),
-        expires,
-    })
-}
-
 /// The fault of a key that is not a long-term one.
 fn not_long_term(origin: &str) -> Fault {
     Fault::new(Exit::Usage, format!("{origin} contains a session, not an access key"))
         .because("its key id starts with ASIA, or it has a session token")
         .because("signing in with a code needs an IAM user's long-term key")
         .fix("point `auth.key` at the long-term key (AKIA…)")
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_iam::config::endpoint as iam;
+    use aws_sdk_sts::config::endpoint as sts;
+
+    use super::*;
+    use crate::domain::config::KeySource;
+
+    fn aws(region: &str, endpoint: Option<&str>) -> Aws {
+        let auth = Auth {
+            account: "111111111111".parse().unwrap(),
+            user: None,
+            key: KeySource::Env,
+            mfa: Vec::new(),
+            mfa_command: None,
+            region: region.parse().unwrap(),
+            session: Duration::from_hours(12),
+            endpoint_url: endpoint.map(str::to_owned),
+            endpoints: Endpoints::Standard,
+        };
+        Aws::new(&auth).unwrap()
+    }
+
+    #[test]
+    fn an_endpoint_in_a_vpc_is_aws_own_and_an_emulator_is_not() {
+        let at = |url| aws("eu-west-1", url).sender();
+        assert_eq!(at(None), Sender::Aws);
+        assert_eq!(at(Some("https://vpce-1.sts.eu-west-1.vpce.amazonaws.com/x")), Sender::Aws);
+        for url in [
+            "http://127.0.0.1:5601",
+            "https://amazonaws.com.example.org",
+            "https://example.org/.amazonaws.com",
+        ] {
+            assert_eq!(at(Some(url)), Sender::Emulator, "{url}");
+        }
+        let china = aws("cn-north-1", Some("https://vpce-1.sts.eu-west-1.vpce.amazonaws.com"));
+        assert_eq!(china.sender(), Sender::Emulator, "another partition's");
+    }
+
+    /// The host in an SDK's URL.
+    fn host(url: &str) -> String {
+        url.strip_prefix("https://").unwrap().trim_end_matches('/').to_owned()
+    }
+
+    #[test]
+    fn hosts_are_those_of_the_sdk() {
+        use iam::ResolveEndpoint as _;
+        use sts::ResolveEndpoint as _;
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        for region in
+            ["ap-northeast-1", "us-east-1", "cn-north-1", "us-gov-east-1", "eusc-de-east-1"]
+        {
+            for (fips, dual) in [(false, false), (true, false), (false, true), (true, true)] {
+                let word = |on: bool| on.then_some("true");
+                let endpoints = Endpoints::of(word(fips), word(dual));
+                let region: Region = region.parse().unwrap();
+                let params = sts::Params::builder()
+                    .region(region.to_string())
+                    .use_fips(fips)
+                    .use_dual_stack(dual)
+                    .build()
+                    .unwrap();
+                let resolver = sts::DefaultResolver::new();
+                let found = runtime.block_on(resolver.resolve_endpoint(&params)).unwrap();
+                assert_eq!(endpoints.host("sts", &region).0, host(found.url()));
+                let params = iam::Params::builder()
+                    .region(region.to_string())
+                    .use_fips(fips)
+                    .use_dual_stack(dual)
+                    .build()
+                    .unwrap();
+                let resolver = iam::DefaultResolver::new();
+                let found = runtime.block_on(resolver.resolve_endpoint(&params)).unwrap();
+                assert_eq!(endpoints.host("iam", &region).0, host(found.url()));
+            }
+        }
+    }
 }

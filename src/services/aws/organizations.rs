@@ -9,12 +9,10 @@ use crate::domain::fault::{Exit, Fault};
 use crate::domain::ids::AccountId;
 use crate::domain::import::organization::Member;
 
-use super::probe::{Prober, Wire, text};
+use super::probe::{Prober, Wire};
 use super::{Aws, Doing, Failure, FailureKind, Signer};
 
 const LIST: &str = "AWSOrganizationsV20161128.ListAccounts";
-/// How much of a page is read, in bytes; AWS's pages have twenty accounts.
-const MAX_RESPONSE_BYTES: usize = 1 << 20;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -70,10 +68,9 @@ async fn page(
         None => serde_json::json!({}),
     };
     let wire = Wire::json("organizations", LIST, body.to_string());
-    let mut response = prober.send_retrying(signer, &wire).await?;
-    let garbled = || Failure::garbled("organizations:ListAccounts");
-    let text = text(&mut response, MAX_RESPONSE_BYTES).await.ok_or_else(garbled)?;
-    serde_json::from_slice(&text).map_err(|_| garbled())
+    let response = prober.send_retrying(signer, &wire).await?;
+    let text = response.body().bytes().unwrap_or_default();
+    serde_json::from_slice(text).map_err(|_| Failure::garbled("organizations:ListAccounts"))
 }
 
 fn member(listed: Listed) -> Option<Member> {

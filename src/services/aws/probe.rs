@@ -13,18 +13,14 @@ use aws_smithy_runtime_api::client::http::{HttpConnector, SharedHttpConnector};
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::{ConnectorError, SdkError};
 use aws_smithy_types::body::SdkBody;
-use aws_smithy_types::byte_stream::ByteStream;
 use aws_smithy_types::error::ErrorMetadata;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::fault::Fault;
-use crate::domain::ids::{Partition, Region};
+use crate::domain::ids::Region;
 use crate::domain::text::percent_encoded;
 
 use super::{Aws, CALL, Failure, FailureKind, PAUSES, Signer, http};
-
-/// How much of an error response is read: AWS's have a few hundred bytes.
-const MAX_RESPONSE_BYTES: usize = 64 * 1024;
 
 /// A call that a bare key must not be able to make.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -170,22 +166,18 @@ impl Prober<'_> {
 
     async fn once(&self, signer: Signer<'_>, wire: &Wire<'_>) -> Result<HttpResponse, Failure> {
         let request = self.signed(signer, wire).ok_or_else(garbled)?;
-        let mut response = self.send(request).await?;
+        let response = self.send(request).await?;
         if response.status().is_success() {
             return Ok(response);
         }
-        let text = text(&mut response, MAX_RESPONSE_BYTES).await.unwrap_or_default();
-        let error = error_in(&String::from_utf8_lossy(&text));
+        let error = error_in(&String::from_utf8_lossy(response.body().bytes().unwrap_or_default()));
         Err(Failure::of(&SdkError::service_error(error, response)))
     }
 
     async fn send(&self, request: HttpRequest) -> Result<HttpResponse, Failure> {
         let sent = tokio::time::timeout(CALL, self.connector.call(request)).await;
         let error = match sent {
-            Ok(Ok(response)) => {
-                super::receipt::note(&response);
-                return Ok(response);
-            }
+            Ok(Ok(response)) => return Ok(response),
             Ok(Err(error)) => error,
             Err(elapsed) => ConnectorError::timeout(elapsed.into()),
         };
@@ -193,21 +185,8 @@ impl Prober<'_> {
     }
 
     /// A service's URL, and the region to sign for.
-    /// <https://docs.aws.amazon.com/general/latest/gr/aws-service-information.html>
-    fn endpoint_of(&self, service: &str) -> (String, String) {
-        let region = self.aws.region.as_ref();
-        let partition = region.parse().as_ref().map_or(Partition::Aws, Region::partition);
-        let suffix = partition.host_suffix();
-        let home = match (partition, service) {
-            (Partition::China, "organizations") => "cn-northwest-1".to_owned(),
-            _ => partition.home().to_string(),
-        };
-        let (host, region) = match (service, partition) {
-            ("iam", Partition::Aws) => (format!("iam.{suffix}"), home),
-            ("iam", Partition::GovCloud) => (format!("iam.us-gov.{suffix}"), home),
-            ("iam" | "organizations", _) => (format!("{service}.{home}.{suffix}"), home),
-            _ => (format!("{service}.{region}.{suffix}"), region.to_owned()),
-        };
+    fn endpoint_of(&self, service: &str) -> (String, Region) {
+        let (host, region) = self.aws.endpoints.host(service, &self.aws.region);
         let url = match &self.aws.endpoint {
             Some(url) => format!("{}/", url.trim_end_matches('/')),
             None => format!("https://{host}/"),
@@ -225,7 +204,7 @@ impl Prober<'_> {
         let identity = signer.sdk().into();
         let parameters = v4::SigningParams::builder()
             .identity(&identity)
-            .region(&region)
+            .region(region.as_str())
             .name(wire.service)
             .time(SystemTime::now())
             .settings(settings)
@@ -284,23 +263,6 @@ impl Call {
             },
         }
     }
-}
-
-/// The body of a response, cut a little after `most` bytes; `None` where it does not arrive.
-pub(super) async fn text(response: &mut HttpResponse, most: usize) -> Option<Vec<u8>> {
-    let mut text = Vec::new();
-    let mut body = ByteStream::new(response.take_body());
-    let read = async {
-        while let Some(bytes) = body.try_next().await.ok()? {
-            text.extend_from_slice(&bytes);
-            if text.len() > most {
-                break;
-            }
-        }
-        Some(())
-    };
-    tokio::time::timeout(CALL, read).await.ok()??;
-    Some(text)
 }
 
 fn garbled() -> Failure {

@@ -2,13 +2,7 @@
 
 use std::cell::RefCell;
 
-use aws_smithy_runtime_api::client::http::{
-    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient,
-    SharedHttpConnector,
-};
-use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
-use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
-use aws_smithy_runtime_api::shared::IntoShared;
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 
 use crate::domain::text::sanitize;
 
@@ -34,34 +28,5 @@ pub(super) fn note(response: &HttpResponse) {
     if let Some(id) = id {
         // Without a scope nobody asked.
         let _ = LAST.try_with(|last| *last.borrow_mut() = Some(sanitize(id)));
-    }
-}
-
-/// A client whose responses are noted.
-pub(super) fn noting(client: SharedHttpClient) -> SharedHttpClient {
-    Noting(client).into_shared()
-}
-
-#[derive(Debug)]
-struct Noting<T>(T);
-
-impl HttpClient for Noting<SharedHttpClient> {
-    fn http_connector(
-        &self,
-        settings: &HttpConnectorSettings,
-        components: &RuntimeComponents,
-    ) -> SharedHttpConnector {
-        SharedHttpConnector::new(Noting(self.0.http_connector(settings, components)))
-    }
-}
-
-impl HttpConnector for Noting<SharedHttpConnector> {
-    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let sent = self.0.call(request);
-        HttpConnectorFuture::new(async move {
-            let response = sent.await?;
-            note(&response);
-            Ok(response)
-        })
     }
 }

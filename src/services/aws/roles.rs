@@ -10,7 +10,10 @@ use crate::domain::scope::Scope;
 use crate::domain::secret::{AccessKey, Credentials};
 
 use super::probe::DENY_ALL;
-use super::{Aws, Failure, Signer, credentials, retry_busy, seconds};
+use super::{Aws, Failure, Received, Signer, retry_busy, seconds};
+
+/// How many roles are listed at a time: a trust policy has up to 4,096 characters, and IAM escapes most of them.
+const PAGE: i32 = 60;
 
 /// The shortest session that STS issues.
 const SHORTEST: Duration = Duration::from_mins(15);
@@ -20,11 +23,11 @@ const READ_ROLES: &str = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow
 
 impl Aws {
     /// `sts:GetSessionToken` without a code, for 15 min: what a thief could do with a stolen key. Never stored.
-    pub async fn session_without_mfa(&self, key: &AccessKey) -> Result<Credentials, Failure> {
+    pub async fn session_without_mfa(&self, key: &AccessKey) -> Result<Received, Failure> {
         let client = self.sts(Signer::Key(key));
         let call = client.get_session_token().duration_seconds(seconds(SHORTEST));
         let answer = retry_busy(|| call.clone().send()).await?;
-        credentials(answer.credentials(), "sts:GetSessionToken")
+        Received::read(answer.credentials(), SHORTEST, self.sender(), "sts:GetSessionToken")
     }
 
     /// `sts:AssumeRole` for 15 min with a session policy that denies everything.
@@ -44,7 +47,7 @@ impl Aws {
         session: &Credentials,
         target: &Target,
         name: &SessionName,
-    ) -> Result<Credentials, Failure> {
+    ) -> Result<Received, Failure> {
         let reader = narrowed(target, READ_ROLES);
         self.assume_role(Signer::Session(session), &reader, SHORTEST, name, None).await
     }
@@ -72,7 +75,7 @@ impl Aws {
         let mut roles = Vec::new();
         let mut marker = None;
         loop {
-            let page = client.list_roles().max_items(1000).set_marker(marker);
+            let page = client.list_roles().max_items(PAGE).set_marker(marker);
             let answer = retry_busy(|| page.clone().send()).await?;
             roles.extend(answer.roles().iter().map(|role| {
                 let document = role.assume_role_policy_document().map(decode);

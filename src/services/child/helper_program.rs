@@ -4,8 +4,9 @@
 
 use std::ffi::OsStr;
 use std::os::unix::fs::MetadataExt;
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, BufReader};
@@ -16,7 +17,7 @@ use crate::domain::text::sanitize;
 use crate::services::config::paths::{Ids, home};
 
 /// How much a program may print.
-const MAX_OUTPUT_BYTES: u64 = 64 * 1024;
+const MAX_OUTPUT_BYTES: usize = 64 * 1024;
 
 /// Where a program's stderr goes.
 pub enum Stderr<'a> {
@@ -57,38 +58,48 @@ pub async fn run(
         }
     };
     let run = async {
-        let (printed, last) = tokio::join!(read(out), forward(err, on_line));
-        (child.wait().await, printed, last)
+        let (printed, last) =
+            tokio::try_join!(read(out), async { Ok(forward(err, on_line).await) })?;
+        let status = child.wait().await.map_err(|error| error.to_string())?;
+        failure(status, last).map_or(Ok(printed), Err)
     };
-    let (status, printed, last) = tokio::time::timeout(limit, run)
-        .await
-        .map_err(|_| format!("it took longer than {} s", limit.as_secs()))?;
-    let status = status.map_err(|error| error.to_string())?;
-    if !status.success() {
-        let reason = last.map(|line| format!(": {line}")).unwrap_or_default();
-        return Err(format!("it ended with {status}{reason}"));
-    }
-    Ok(printed)
+    let late = |_| Err(format!("it took longer than {} s", limit.as_secs()));
+    tokio::time::timeout(limit, run).await.unwrap_or_else(late)
 }
 
-async fn read(stream: Option<impl AsyncRead + Unpin>) -> Zeroizing<Vec<u8>> {
+/// Why a program that has ended is not to be believed; `last` is the last line of its stderr.
+fn failure(status: ExitStatus, last: Option<String>) -> Option<String> {
+    let how = match (status.code(), status.signal()) {
+        (Some(0), _) => return None,
+        (Some(code), _) => format!("it ended with exit code {code}"),
+        (None, signal) => format!("it was killed by signal {}", signal.unwrap_or_default()),
+    };
+    Some(last.map_or_else(|| how.clone(), |line| format!("{how}: {line}")))
+}
+
+async fn read(stream: Option<impl AsyncRead + Unpin>) -> Result<Zeroizing<Vec<u8>>, String> {
     // Never grows, so leaves no copy of what may be a secret.
-    let mut bytes = Zeroizing::new(Vec::with_capacity(64 * 1024));
+    let mut bytes = Zeroizing::new(Vec::with_capacity(2 * MAX_OUTPUT_BYTES));
     if let Some(stream) = stream {
-        let _ = stream.take(MAX_OUTPUT_BYTES).read_to_end(&mut bytes).await;
+        let _ = stream.take(MAX_OUTPUT_BYTES as u64 + 1).read_to_end(&mut bytes).await;
     }
-    bytes
+    if bytes.len() > MAX_OUTPUT_BYTES {
+        return Err(format!("it printed more than {} KiB", MAX_OUTPUT_BYTES / 1024));
+    }
+    Ok(bytes)
 }
 
-/// Passes each line on and returns the last one.
+/// Passes each line on and returns the last one. What is beyond the limit is dropped: a full pipe would stop the program.
 async fn forward(stream: Option<impl AsyncRead + Unpin>, on_line: impl Fn(&str)) -> Option<String> {
-    let mut lines = BufReader::new(stream?.take(MAX_OUTPUT_BYTES)).lines();
+    let mut stream = stream?;
+    let mut lines = BufReader::new((&mut stream).take(MAX_OUTPUT_BYTES as u64)).lines();
     let mut last = None;
     while let Ok(Some(line)) = lines.next_line().await {
         let line = sanitize(&line);
         on_line(&line);
         last = Some(line);
     }
+    let _ = tokio::io::copy(&mut stream, &mut tokio::io::sink()).await;
     last
 }
 
@@ -144,6 +155,32 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
+
+    /// What comes of a script.
+    fn run_script(script: &str, limit: Duration) -> Result<Vec<u8>, String> {
+        let argv = ["/bin/sh", "-c", script].map(str::to_owned);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let run = run("mfa_command", &argv, limit, Stderr::Lines(&|_| ()));
+        runtime.block_on(run).map(|printed| printed.to_vec())
+    }
+
+    #[test]
+    fn each_way_to_fail_has_its_reason() {
+        let minute = Duration::from_mins(1);
+        for (script, reason) in [
+            ("echo locked >&2; exit 3", "it ended with exit code 3: locked"),
+            ("kill -9 $$", "it was killed by signal 9"),
+            ("head -c 70000 /dev/zero", "it printed more than 64 KiB"),
+            ("trap '' PIPE; while :; do echo 123456; done", "it printed more than 64 KiB"),
+        ] {
+            assert_eq!(run_script(script, minute), Err(reason.to_owned()), "{script}");
+        }
+        let slow = run_script("sleep 60", Duration::from_millis(50));
+        assert_eq!(slow, Err("it took longer than 0 s".into()));
+        let chatty = run_script("head -c 200000 /dev/zero >&2; echo 123456", minute);
+        assert_eq!(chatty, Ok(b"123456\n".to_vec()), "a full stderr stops nothing");
+        assert_eq!(run_script("head -c 65536 /dev/zero", minute).unwrap().len(), 65536);
+    }
 
     #[test]
     fn a_program_that_others_can_write_is_not_run() {

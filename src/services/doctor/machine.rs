@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::domain::config::{Config, KeySource, StoreChoice, Symbols};
+use crate::domain::ids::Endpoints;
 use crate::domain::text::count;
 use crate::services::aws;
 use crate::services::child::environment::IDENTITY;
@@ -210,7 +211,12 @@ fn endpoint(input: &DoctorInput<'_>) -> Row {
         .filter(|name| name.starts_with("AWS_ENDPOINT_URL") && input.set(name).is_some())
         .collect();
     if names.is_empty() {
-        return Row::ok(ID, "AWS's own hosts");
+        let (fips, dual) =
+            (input.set("AWS_USE_FIPS_ENDPOINT"), input.set("AWS_USE_DUALSTACK_ENDPOINT"));
+        return match Endpoints::of(fips, dual).name() {
+            Some(kind) => Row::ok(ID, format!("AWS's own hosts ({kind})")),
+            None => Row::ok(ID, "AWS's own hosts"),
+        };
     }
     Row::new(ID, Health::Warn, format!("other tools use {}; sekisho does not", names.join(", ")))
         .remedy("unset it, unless you use an emulator")

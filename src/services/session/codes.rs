@@ -17,8 +17,7 @@ const LIMIT: Duration = Duration::from_secs(30);
 pub async fn from_command(argv: &Argv, on_line: impl Fn(&str)) -> Result<MfaCode, Fault> {
     let name = argv.first().map_or("", String::as_str);
     let wrong = |why: String| {
-        Fault::new(Exit::Fault, format!("mfa_command printed no code: {}", sanitize(name)))
-            .because(why)
+        Fault::new(Exit::Fault, format!("mfa_command {} failed: {why}", sanitize(name)))
             .fix("run the command by hand, or type the code")
     };
     let printed = helper_program::run("mfa_command", argv, LIMIT, Stderr::Lines(&on_line))
@@ -71,6 +70,8 @@ mod tests {
             ("246810", "touch", "0")
         );
         let (code, _) = run("echo locked >&2; exit 3");
-        assert!(code.unwrap_err().why[0].contains("locked"));
+        assert!(code.unwrap_err().what.ends_with("failed: it ended with exit code 3: locked"));
+        let (code, _) = run("echo 12345");
+        assert!(code.unwrap_err().what.ends_with("contains no stand-alone six digits"));
     }
 }

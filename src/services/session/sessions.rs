@@ -140,7 +140,7 @@ pub fn auth_id(auth: &Auth, key: &AccessKeyId, serial: &MfaSerial) -> Name {
         key,
         serial,
         partition: auth.region.partition().name(),
-        endpoint: auth.endpoint_url.as_deref(),
+        endpoint: auth.endpoint(),
         seconds: auth.session.as_secs(),
     })
 }
@@ -169,7 +169,7 @@ pub fn role_id(
         what: "role session",
         key,
         serial,
-        endpoint: auth.endpoint_url.as_deref(),
+        endpoint: auth.endpoint(),
         role: target.role.as_str(),
         flow: target.flow(),
         seconds: target.duration.as_secs(),
@@ -196,11 +196,7 @@ pub fn maximum_id(auth: &Auth, target: &Target) -> Name {
         endpoint: Option<&'a str>,
         role: &'a str,
     }
-    id_of(&Inputs {
-        what: "maximum",
-        endpoint: auth.endpoint_url.as_deref(),
-        role: target.role.as_str(),
-    })
+    id_of(&Inputs { what: "maximum", endpoint: auth.endpoint(), role: target.role.as_str() })
 }
 
 /// A session as it is stored. The texts are borrowed when written, and moved into secrets when read.

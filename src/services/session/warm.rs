@@ -16,13 +16,15 @@ use crate::services::store::record::{Name, RecordKind};
 use crate::services::store::vault::{Epoch, Vault};
 
 /// The variables that an answer depends on. Their values are part of the request.
-const VARIABLES: [&str; 6] = [
+const VARIABLES: [&str; 8] = [
     "AWS_REGION",
     "SEKISHO_REGION",
     "AWS_ACCESS_KEY_ID",
     "AWS_SESSION_TOKEN",
     "AWS_SHARED_CREDENTIALS_FILE",
     "AWS_CONFIG_FILE",
+    "AWS_USE_FIPS_ENDPOINT",
+    "AWS_USE_DUALSTACK_ENDPOINT",
 ];
 
 /// A request: everything that an answer depends on, except the files.
@@ -47,6 +49,9 @@ pub struct WarmAnswer {
     sessions: Vec<Name>,
     /// Which other tool's prompt variables the child gets.
     pub compat: PromptCompat,
+    /// The emulator that the child's tools call.
+    #[serde(default)]
+    pub endpoint_url: Option<String>,
 }
 
 impl<'a> WarmRequest<'a> {
@@ -97,8 +102,9 @@ impl WarmAnswer {
         target: Target,
         sessions: Vec<Name>,
         compat: PromptCompat,
+        endpoint_url: Option<&str>,
     ) -> Self {
-        Self { stamps, target, sessions, compat }
+        Self { stamps, target, sessions, compat, endpoint_url: endpoint_url.map(str::to_owned) }
     }
 
     /// Its session; of several, the one that expires last.

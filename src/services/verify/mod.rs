@@ -283,7 +283,10 @@ impl Verifier<'_> {
     ) -> Result<Credentials, String> {
         let mut fault = None;
         while let Some((serial, digits)) = code(fault.as_ref()).await {
-            let sent = self.aws.session_token(self.key, &serial, &digits, CONTROL);
+            let sent = async {
+                let sent = self.aws.session_token(self.key, &serial, &digits, CONTROL);
+                sent.await?.checked((self.now)())
+            };
             let (answer, request_id) = aws::with_request_id(Box::pin(sent)).await;
             let seen = answer.as_ref().map_or_else(outcome, |_| Outcome::Allowed);
             let call = format!(

@@ -95,7 +95,10 @@ impl Run<'_> {
 
     /// What a thief makes of the key without a code.
     pub(super) async fn plain_session(&self, log: &Log) -> PlainSession {
-        let sent = self.verifier.aws.session_without_mfa(self.verifier.key);
+        let sent = async {
+            let sent = self.verifier.aws.session_without_mfa(self.verifier.key);
+            sent.await?.checked((self.verifier.now)())
+        };
         let call = "sts:GetSessionToken DurationSeconds=900";
         match self.observe(log, Signed::Key, call, sent).await {
             Ok(session) => PlainSession::Made(session),
@@ -232,7 +235,10 @@ impl Run<'_> {
         };
         let entered = match &sessions.control {
             Ok(session) => {
-                let sent = self.verifier.aws.reader(session, target, &self.session_name);
+                let sent = async {
+                    let sent = self.verifier.aws.reader(session, target, &self.session_name);
+                    sent.await?.checked((self.verifier.now)())
+                };
                 let call = assume_role(&target.role, "read-only");
                 self.observe(log, Signed::SessionWithMfa, &call, sent).await
             }
@@ -414,9 +420,14 @@ fn needs_mfa(by: Signed, call: &str, outcome: Outcome) -> Outcome {
 /// What a failure says about permission.
 pub(super) fn outcome(failure: &Failure) -> Outcome {
     match (failure.kind, &failure.code) {
-        (FailureKind::Busy | FailureKind::Unreachable | FailureKind::Garbled, _) | (_, None) => {
-            Outcome::undecided(&failure.message)
-        }
+        (
+            FailureKind::Busy
+            | FailureKind::Unreachable
+            | FailureKind::Garbled
+            | FailureKind::Implausible,
+            _,
+        )
+        | (_, None) => Outcome::undecided(&failure.message),
         (_, Some(code)) => Outcome::refused(code, &failure.message),
     }
 }

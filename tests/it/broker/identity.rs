@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use sekisho::domain::account::Target;
 use sekisho::domain::config::Auth;
-use sekisho::domain::ids::{AccessKeyId, MfaSerial, SessionName, UserName};
+use sekisho::domain::ids::{AccessKeyId, Endpoints, MfaSerial, SessionName, UserName};
 use sekisho::domain::scope::Scope;
 use sekisho::services::session::sessions::{auth_id, role_id};
 
@@ -36,7 +36,7 @@ fn name(text: &str) -> SessionName {
 }
 
 /// Every input, each with a way to change it into one that holds `word`.
-const CHANGES: [Change; 13] = [
+const CHANGES: [Change; 14] = [
     ("the key", |i, _| {
         i.key = "AKIAALICE00000000002".parse().unwrap();
     }),
@@ -77,6 +77,11 @@ const CHANGES: [Change; 13] = [
     ("the source identity", |i, word| {
         i.target.session.source_identity = Some(word.parse().unwrap());
     }),
+    ("the kind of AWS's endpoint", |i, word| {
+        i.auth.endpoint_url = None;
+        let is_short = word.len() % 2 == 0;
+        i.auth.endpoints = if is_short { Endpoints::Fips } else { Endpoints::DualStack };
+    }),
 ];
 
 fn inputs() -> Inputs {
@@ -116,6 +121,7 @@ proptest! {
             has(a) && has(b)
         };
         prop_assume!(!both("the duration", "the flow") && !both("the partition", "the role"));
+        prop_assume!(!both("the endpoint", "the kind of AWS's endpoint"));
         let mut before = BASE.with(Clone::clone);
         for at in &picks {
             CHANGES[*at].1(&mut before, &word);
@@ -123,7 +129,13 @@ proptest! {
         let mut after = before.clone();
         CHANGES[more].1(&mut after, &word);
         prop_assert_ne!(before.role(), after.role(), "{}", CHANGES[more].0);
-        let shared = ["the key", "the device", "the endpoint", "the partition"];
+        let shared = [
+            "the key",
+            "the device",
+            "the endpoint",
+            "the partition",
+            "the kind of AWS's endpoint",
+        ];
         prop_assert_eq!(before.auth() != after.auth(), shared.contains(&CHANGES[more].0));
     }
 

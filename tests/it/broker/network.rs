@@ -1,10 +1,15 @@
 //! No answer, or one that makes no sense: the fault, and what becomes of the code.
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use sekisho::domain::fault::{Exit, Fault};
+use sekisho::domain::pass::NotIssued;
+use sekisho::domain::secret::{AccessKey, Credentials, Secret};
 use sekisho::emulator::{FaultInjection, Times};
+use sekisho::services::aws::{Aws, Signer};
 
 use super::stage::*;
 
@@ -74,9 +79,9 @@ fn garbage_is_told_without_being_shown() {
     insta::assert_snapshot!(told(&fault), @r"
     exit 1
     what the response cannot be understood
-    why  invalid utf-8 sequence of 1 bytes from index 10
-    why  something between here and AWS answered instead: a proxy, a captive portal, an emulator
-    fix  check `auth.endpoint_url`, HTTPS_PROXY and the network
+    why  the answer is not in AWS's form
+    why  something between here and AWS answered instead: a captive portal, a proxy, an emulator
+    fix  sign in to the network in a browser, and check HTTPS_PROXY and `auth.endpoint_url`
     ");
     stage.wire();
     wanted(stage.issue(&dev, Some(code(PHONE, &digits)), PERSON));
@@ -86,11 +91,16 @@ fn garbage_is_told_without_being_shown() {
 #[test]
 fn a_portal_that_answers_with_a_page_is_not_aws() {
     let stage = Stage::new();
-    for (status, body) in [
-        (200, "<html><body>Please sign in to the hotel</body></html>"),
-        (403, "<html>blocked by policy</html>"),
-        (302, ""),
-        (200, ""),
+    for (status, body, says) in [
+        (200, "<html><body>Please sign in to the hotel</body></html>", "a web page (HTTP 200)"),
+        (200, "\n<!DOCTYPE HTML><HTML>sign in", "a web page (HTTP 200)"),
+        (403, "<html>blocked by policy</html>", "a web page (HTTP 403)"),
+        (302, "", "HTTP 302 without AWS's error code"),
+        (200, "", "not in AWS's form"),
+        (200, "<portal xmlns=\"x\" a=\"b\"/>", "not in AWS's form"),
+        (200, "<GetSessionTokenResponse><GetSessionTokenResult><Cred", "not in AWS's form"),
+        (200, "<GetSessionTokenResponse><Else/></GetSessionTokenResponse>", "not in AWS's form"),
+        (200, "{\"error\": \"sign in\"}", "not in AWS's form"),
     ] {
         let body = body.as_bytes().to_vec();
         stage.inject("GetSessionToken", Times::Next(1), FaultInjection::Raw { status, body });
@@ -98,6 +108,12 @@ fn a_portal_that_answers_with_a_page_is_not_aws() {
         let fault = faulted(stage.issue(&target(DEV, HOUR), Some(code), PERSON));
         assert_eq!(fault.what, "the response cannot be understood", "{status}: {fault:?}");
         assert_eq!(fault.exit, Exit::Fault);
+        assert!(fault.why[0].contains(says), "{says}: {fault:?}");
+        let said = told(&fault);
+        for dump in ["{", "(\"", "StartEl", "Error", "expected", "sign in to the hotel", "blocked"]
+        {
+            assert!(!said.contains(dump), "{said}");
+        }
     }
 }
 
@@ -131,8 +147,64 @@ fn a_port_that_speaks_no_tls_is_told() {
     insta::assert_snapshot!(told(&fault), @r"
     exit 1
     what AWS cannot be reached
-    why  received corrupt message of type InvalidContentType
-    why  the server there does not use TLS: `https` where `http` is meant, or a proxy
+    why  the server there does not speak TLS
+    why  `https` where `http` is meant, or a proxy
     fix  check `auth.endpoint_url` and HTTPS_PROXY
     ");
+}
+
+/// A server whose answer does not end before 64 MiB, and how much of it was sent.
+fn endless() -> (String, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let sent = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&sent);
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let _ = stream.read(&mut [0; 8192]);
+            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n");
+            let chunk = format!("10000\r\n{}\r\n", " ".repeat(0x10000)).into_bytes();
+            while count.load(Ordering::Relaxed) < 64 << 20 && stream.write_all(&chunk).is_ok() {
+                count.fetch_add(chunk.len(), Ordering::Relaxed);
+            }
+        }
+    });
+    (url, sent)
+}
+
+#[test]
+fn an_answer_without_end_is_given_up_after_a_mebibyte() {
+    let (url, sent) = endless();
+    let stage = Stage::with(|_| {}, |auth| auth.endpoint_url = Some(url));
+    let aws = Aws::new(&stage.auth).unwrap();
+    let session = Credentials {
+        id: "ASIAALICE00000000001".parse().unwrap(),
+        secret: Secret::new("secret".into()),
+        token: Secret::new("token".into()),
+        expires: now(),
+    };
+    let key = AccessKey { id: KEY.parse().unwrap(), secret: Secret::new(SECRET.into()) };
+    let site = aws.console(sekisho::domain::ids::Partition::Aws).unwrap();
+    let took = |what: &str, says: Option<String>| {
+        // What the sockets hold is on the way, too.
+        let sent = sent.swap(0, Ordering::Relaxed);
+        assert!(sent < 16 << 20, "{what}: {sent} bytes");
+        let says = says.unwrap_or_else(|| panic!("{what} was answered"));
+        assert!(says.contains("longer than 1 MiB"), "{what}: {says}");
+    };
+    run(async {
+        let call = aws.caller_identity(Signer::Key(&key)).await;
+        took("an SDK's call", call.err().map(|failure| failure.message));
+        let clock = aws.prober().unwrap().clock().await;
+        took("an unsigned probe", clock.err().map(|failure| failure.message));
+        let listed = aws.members(Signer::Session(&session)).await;
+        took("a list of accounts", listed.err().map(|fault| fault.why.join(" ")));
+        let token = aws.sign_in_token(&site, &session, None).await;
+        took("a console's sign-in", token.err().map(|fault| fault.why.join(" ")));
+    });
+    let code = Some(stage.code(PHONE));
+    let refused = run(stage.broker.issue(&request(&target(DEV, HOUR), code, PERSON)));
+    let fault = refused.map_err(NotIssued::into_fault).err();
+    took("a session", fault.map(|fault| fault.why.join(" ")));
 }

@@ -1,5 +1,6 @@
 //! When a cached session is renewed, and what happens where it cannot be.
 
+use jiff::SignedDuration;
 use sekisho::domain::pass::{Renew, Terms};
 use sekisho::emulator::Organisation;
 
@@ -83,11 +84,13 @@ fn an_auth_session_that_aws_no_longer_takes_is_renewed_once() {
     stage.emulator.advance(13 * HOUR);
     wanted(stage.issue(&target(OTHER, HOUR), None, PERSON));
     assert_eq!(stage.wire(), ["AssumeRole other 3600 s ExpiredToken"]);
+    stage.emulator.set_time(now() + SignedDuration::from_secs(30)); // a session by the other clock is refused
     stage.enter_with_code(&target(OTHER, HOUR));
     assert_eq!(stage.wire(), ["GetSessionToken 43200 s +code", "AssumeRole other 3600 s"]);
 
     // With the code at hand, in one go.
-    stage.emulator.advance(13 * HOUR);
+    stage.pass(12 * 60 - 2);
+    stage.emulator.advance(2 * HOUR / 60);
     given(stage.issue(&target(OTHER, HOUR), Some(stage.code(PHONE)), renew(Renew::Now)));
     assert_eq!(
         stage.wire(),

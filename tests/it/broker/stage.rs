@@ -10,7 +10,7 @@ use sekisho::domain::config::{Auth, KeySource, MfaDevice, StoreChoice};
 use sekisho::domain::confirmation::Confirmation;
 use sekisho::domain::fault::Fault;
 use sekisho::domain::guard::Guard;
-use sekisho::domain::ids::{MfaSerial, Partition, RoleArn};
+use sekisho::domain::ids::{Endpoints, MfaSerial, Partition, RoleArn};
 use sekisho::domain::pass::{Asking, CodeWanted, NotIssued, Pass, Renew, Request, Terms};
 use sekisho::domain::secret::{AccessKey, MfaCode, Secret};
 use sekisho::emulator::{
@@ -117,6 +117,7 @@ impl Stage {
             region: "eu-west-1".parse().unwrap(),
             session: 12 * HOUR,
             endpoint_url: Some(emulator.url()),
+            endpoints: Endpoints::Standard,
         };
         configure(&mut auth);
         let home = tempfile::tempdir().unwrap();

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use sekisho::domain::config::{Auth, KeySource};
+use sekisho::domain::ids::Endpoints;
 use sekisho::domain::secret::{AccessKey, Secret};
 use sekisho::emulator::{EmulatedDevice, Emulator, KeyStatus, Organisation, Policy, User};
 use sekisho::services::aws::{Aws, Signer};
@@ -42,6 +43,7 @@ fn asked_at(url: &str) -> Machine {
         region: "ap-northeast-1".parse().unwrap(),
         session: Duration::from_hours(12),
         endpoint_url: Some(url.to_owned()),
+        endpoints: Endpoints::Standard,
     };
     let key = AccessKey { id: KEY.parse().unwrap(), secret: Secret::new("secret".into()) };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

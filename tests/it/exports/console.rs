@@ -112,9 +112,15 @@ fn no_fault_shows_a_secret() {
     let mut document = stage.run(&["credential-process", "dev"]).said();
     document.retain(|c| c != '\n');
     let document: serde_json::Value = serde_json::from_str(&document).unwrap();
-    for misbehaviour in
-        [FaultInjection::Reset, FaultInjection::Garbage, FaultInjection::ServerError(500)]
-    {
+    let page = |body: &str| FaultInjection::Raw { status: 200, body: body.as_bytes().to_vec() };
+    for misbehaviour in [
+        FaultInjection::Reset,
+        FaultInjection::Garbage,
+        FaultInjection::ServerError(500),
+        page("<html>sign in to the network"),
+        page("{\"SigninToken\": \"\"}"),
+        page("{\"SigninToken\": \"a\\nb\"}"),
+    ] {
         stage.emulator.clear();
         stage.emulator.inject(Injection {
             action: Some("getSigninToken".into()),

@@ -26,10 +26,12 @@ fn the_child_gets_the_whole_contract() {
     ── stdout
     AWS_ACCOUNT_ID=222222222222
     AWS_DEFAULT_REGION=eu-west-1
+    AWS_ENDPOINT_URL=http://127.0.0.1:PORT
     AWS_REGION=eu-west-1
     SEKISHO_ACCOUNT=dev
     SEKISHO_ACCOUNT_ID=222222222222
     SEKISHO_DEPTH=1
+    SEKISHO_ENDPOINT_URL=http://127.0.0.1:PORT
     SEKISHO_REGION=eu-west-1
     SEKISHO_ROLE=Developer
     SEKISHO_SCOPE=full
@@ -56,10 +58,12 @@ fn options_reach_aws_and_the_child() {
     ── stdout
     AWS_ACCOUNT_ID=222222222222
     AWS_DEFAULT_REGION=us-west-2
+    AWS_ENDPOINT_URL=http://127.0.0.1:PORT
     AWS_REGION=us-west-2
     SEKISHO_ACCOUNT=dev
     SEKISHO_ACCOUNT_ID=222222222222
     SEKISHO_DEPTH=1
+    SEKISHO_ENDPOINT_URL=http://127.0.0.1:PORT
     SEKISHO_REGION=us-west-2
     SEKISHO_ROLE=Developer
     SEKISHO_SCOPE=read-only
@@ -315,4 +319,42 @@ fn the_program_that_gives_the_key_is_trusted_only_where_others_cannot_have_put_i
     let said = exec(program.to_str().unwrap()).unwrap();
     assert!(said.code != 0 && said.stderr.contains("other users can write"), "{}", said.stderr);
     assert!(!home.path().join("seen").exists(), "it was run");
+}
+
+/// Without a terminal nobody can type a code: why the program gave none comes first.
+#[test]
+fn what_mfa_command_lacks_is_said_first() {
+    use std::os::unix::fs::PermissionsExt;
+    let home = Home::new();
+    let folder = home.path().join("open");
+    std::fs::create_dir(&folder).unwrap();
+    std::fs::write(folder.join("token"), "#!/bin/sh\necho 123456\n").unwrap();
+    for (path, mode) in [(folder.join("token"), 0o755), (folder.clone(), 0o777)] {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    }
+    let open = folder.join("token");
+    let sh = |script: &str| format!(r#"["/bin/sh", "-c", "{script}"]"#);
+    let config = std::fs::read_to_string(home.path().join(".config/sekisho/config.yaml")).unwrap();
+    for (command, says) in [
+        (r#"["no-such-program"]"#.to_owned(), "no-such-program failed: it is not on the PATH"),
+        (r#"["/no/such"]"#.to_owned(), "/no/such failed: there is no such file"),
+        (format!(r#"["{}"]"#, open.display()), "failed: other users can write to"),
+        (sh("echo locked >&2; exit 3"), "failed: it ended with exit code 3: locked"),
+        (sh("kill -9 $$"), "failed: it was killed by signal 9"),
+        (sh("head -c 70000 /dev/zero"), "failed: it printed more than 64 KiB"),
+        (sh("echo 12345"), "failed: its output contains no stand-alone six digits"),
+        (sh("echo 000000"), "AWS did not take the code"),
+    ] {
+        home.write(&config.replace("key: env", &format!("key: env\n  mfa_command: {command}")));
+        for arguments in [&["exec", "dev", "--", "true"][..], &["env", "dev"]] {
+            let Some(said) = home.run(arguments) else { return };
+            // Its own stderr may come before.
+            let own = said.stderr.lines().find(|line| *line != "sekisho: locked").unwrap();
+            // The second time, AWS is not asked with the same digits.
+            let again = says.starts_with("AWS") && own.contains("used already");
+            assert!(own.contains(says) || again, "{arguments:?} {command}: {}", said.stderr);
+            assert_eq!(said.code, 4, "{}", said.stderr);
+            assert!(said.stderr.contains("run `sekisho login`"), "{}", said.stderr);
+        }
+    }
 }

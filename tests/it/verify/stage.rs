@@ -7,7 +7,7 @@ use sekisho::domain::account::{SessionOptions, Target};
 use sekisho::domain::config::{Auth, KeySource};
 use sekisho::domain::fault::Fault;
 use sekisho::domain::guard::Guard;
-use sekisho::domain::ids::MfaSerial;
+use sekisho::domain::ids::{Endpoints, MfaSerial};
 use sekisho::domain::secret::{AccessKey, MfaCode, Secret};
 use sekisho::domain::trust::KnownAccounts;
 use sekisho::domain::verdict::report::Report;
@@ -89,6 +89,7 @@ pub fn auth(url: &str, account: &str) -> Auth {
         region: "ap-northeast-1".parse().unwrap(),
         session: std::time::Duration::from_hours(12),
         endpoint_url: Some(url.to_owned()),
+        endpoints: Endpoints::Standard,
     }
 }
 

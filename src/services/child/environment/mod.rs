@@ -63,6 +63,10 @@ pub const IDENTITY: [&str; 30] = [
 /// The regions that sekisho sets, and removes only where it was sekisho that had set them.
 const REGIONS: [&str; 2] = ["AWS_REGION", "AWS_DEFAULT_REGION"];
 
+/// What AWS's tools call instead of AWS; and the value that sekisho has set there.
+const ENDPOINT_URL: &str = "AWS_ENDPOINT_URL";
+const OUR_ENDPOINT_URL: &str = "SEKISHO_ENDPOINT_URL";
+
 /// Names the AWS config file; in a served child, sekisho's copy.
 const CONFIG_FILE: &str = "AWS_CONFIG_FILE";
 
@@ -111,12 +115,15 @@ impl Inherited {
         self.parsed("SEKISHO_DEPTH").unwrap_or(0)
     }
 
-    /// Whether sekisho has set this region.
-    fn is_our_region(&self, name: &str) -> bool {
-        REGIONS.contains(&name) && {
-            let region = self.get(name);
-            region.is_some() && region == self.get("SEKISHO_REGION")
-        }
+    /// Whether sekisho has set this region or endpoint.
+    fn is_our_setting(&self, name: &str) -> bool {
+        let ours = match name {
+            ENDPOINT_URL => OUR_ENDPOINT_URL,
+            name if REGIONS.contains(&name) => "SEKISHO_REGION",
+            _ => return false,
+        };
+        let value = self.get(name);
+        value.is_some() && value == self.get(ours)
     }
 }
 
@@ -135,6 +142,8 @@ pub struct Context {
     pub depth: u32,
     /// Whether `AWS_VAULT` is set for prompts that know it; `Auto` is decided in the child, by its prompt.
     pub compat: PromptCompat,
+    /// An emulator on this machine that the config signs in to: without it, the child's tools would call AWS.
+    pub endpoint_url: Option<String>,
     /// Further variables (the demo's endpoint); they override all others.
     pub extra: Vec<(String, String)>,
 }
@@ -184,7 +193,7 @@ impl Environment {
             open("AWS_CREDENTIAL_EXPIRATION", &expires),
             open("AWS_SESSION_EXPIRATION", expires),
         ];
-        set.extend(describe(&target, context));
+        set.extend(describe(&target, context, inherited));
         Self::plan(set, context, inherited)
     }
 
@@ -216,7 +225,7 @@ impl Environment {
             let all: Vec<&str> = hosts.clone().chain(missing.copied()).collect();
             set.push(open(name, all.join(",")));
         }
-        set.extend(describe(target, context));
+        set.extend(describe(target, context, inherited));
         Self::plan(set, context, inherited)
     }
 
@@ -245,7 +254,7 @@ impl Environment {
             .collect();
         let inherited_names = inherited.0.iter().filter_map(|(name, _)| name.to_str());
         for name in inherited_names {
-            let goes = is_identity(name) || inherited.is_our_region(name);
+            let goes = is_identity(name) || inherited.is_our_setting(name);
             if goes && !remove.iter().any(|known| known == name) {
                 remove.push(name.to_owned());
             }
@@ -300,8 +309,13 @@ impl Environment {
 }
 
 /// The variables that describe the target; none of them is secret.
-fn describe(target: &Target, context: &Context) -> Vec<Variable> {
+fn describe(target: &Target, context: &Context, inherited: &Inherited) -> Vec<Variable> {
     let mut set = Vec::new();
+    let is_theirs =
+        inherited.get(ENDPOINT_URL).is_some() && !inherited.is_our_setting(ENDPOINT_URL);
+    if let Some(url) = context.endpoint_url.as_ref().filter(|_| !is_theirs) {
+        set.extend([ENDPOINT_URL, OUR_ENDPOINT_URL].map(|name| open(name, url)));
+    }
     if let Some(region) = &target.region {
         set.extend(REGIONS.map(|name| open(name, region.as_str())));
     }
@@ -415,6 +429,47 @@ mod tests {
                 .count()
         };
         assert_eq!((keeps(&own), keeps(&ours), keeps(&changed)), (1, 0, 1));
+    }
+
+    #[test]
+    fn an_emulators_endpoint_is_given_and_taken_away_again() {
+        let target = crate::domain::account::Target {
+            account: "dev".parse().unwrap(),
+            aliases: Vec::new(),
+            id: "222222222222".parse().unwrap(),
+            role: "arn:aws:iam::222222222222:role/Developer".parse().unwrap(),
+            region: None,
+            duration: std::time::Duration::from_hours(1),
+            guard: crate::domain::guard::Guard::None,
+            color: None,
+            session: crate::domain::account::SessionOptions::default(),
+        };
+        let here = Some("http://127.0.0.1:5000".to_owned());
+        let urls = |endpoint_url: &Option<String>, vars: &[(&str, &str)]| -> Vec<String> {
+            let inherited = inherited(vars);
+            let context = Context { endpoint_url: endpoint_url.clone(), ..Context::default() };
+            let set = describe(&target, &context, &inherited);
+            let all = child(&Environment::plan(set, &context, &inherited), &inherited);
+            all.into_iter().filter(|entry| entry.contains("ENDPOINT_URL")).collect()
+        };
+        let ours = [
+            "AWS_ENDPOINT_URL=http://127.0.0.1:5000",
+            "SEKISHO_ENDPOINT_URL=http://127.0.0.1:5000",
+        ];
+        assert_eq!(urls(&here, &[]), ours);
+        let theirs = [("AWS_ENDPOINT_URL", "http://localhost:4566")];
+        assert_eq!(urls(&here, &theirs), ["AWS_ENDPOINT_URL=http://localhost:4566"]);
+        assert_eq!(urls(&None, &theirs), ["AWS_ENDPOINT_URL=http://localhost:4566"]);
+        let before = [
+            ("AWS_ENDPOINT_URL", "http://127.0.0.1:4000"),
+            ("SEKISHO_ENDPOINT_URL", "http://127.0.0.1:4000"),
+        ];
+        assert_eq!(urls(&here, &before), ours, "that of another emulator's config");
+        assert_eq!(urls(&None, &before), [""; 0], "a target of AWS");
+        let unset = Environment::cleared(&[], &inherited(&before));
+        assert!(unset.remove.iter().any(|name| name == "AWS_ENDPOINT_URL"));
+        let unset = Environment::cleared(&[], &inherited(&theirs));
+        assert!(unset.remove.iter().all(|name| name != "AWS_ENDPOINT_URL"));
     }
 
     #[test]

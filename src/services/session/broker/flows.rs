@@ -45,7 +45,7 @@ impl Broker {
             let auth = self.auth_session(who, code, asking, Timestamp::MIN).await?;
             let signer = Signer::Session(&auth.credentials);
             let answer = self.aws()?.assume_role(signer, target, target.duration, name, None).await;
-            match answer {
+            match answer.and_then(|received| received.checked((self.clock)())) {
                 Ok(credentials) => {
                     let origin = self.origin(who, target, Flow::Shared);
                     let session = CachedSession { credentials, origin };
@@ -88,7 +88,7 @@ impl Broker {
             .aws()?
             .assume_role(Signer::Key(&key), target, target.duration, name, Some((&code.0, &code.1)))
             .await;
-        match answer {
+        match answer.and_then(|received| received.checked((self.clock)())) {
             Ok(credentials) => {
                 let origin = self.origin(who, target, Flow::Direct);
                 let session = CachedSession { credentials, origin };
@@ -137,8 +137,9 @@ impl Broker {
         };
         let (key, code) = self.key_and_code(&want, code, asking).await?;
         let answer = self.aws()?.session_token(&key, &code.0, &code.1, self.auth.session).await;
-        let credentials =
-            answer.map_err(|failure| self.refuse_code(&want, &failure, Doing::SigningIn, &code))?;
+        let credentials = answer
+            .and_then(|received| received.checked((self.clock)()))
+            .map_err(|failure| self.refuse_code(&want, &failure, Doing::SigningIn, &code))?;
         let (serial, _) = code;
         let label = who.devices.iter().find(|(known, _)| *known == serial);
         let origin = AuthOrigin {
