@@ -350,9 +350,17 @@ fn hidden(name: &str, secret: Secret) -> Variable {
 
 /// Whether a name is in the table, ignoring case.
 fn is_identity(name: &str) -> bool {
-    IDENTITY.iter().any(|pattern| match pattern.strip_suffix('*') {
-        Some(start) => name.get(..start.len()).is_some_and(|head| head.eq_ignore_ascii_case(start)),
-        None => name.eq_ignore_ascii_case(pattern),
+    // Most names differ in their first letter, and a warm `exec` asks twice for every variable.
+    let begins_alike = |pattern: &str| {
+        name.bytes().next().map(|byte| byte.to_ascii_uppercase()) == pattern.bytes().next()
+    };
+    IDENTITY.iter().filter(|pattern| begins_alike(pattern)).any(|pattern| {
+        match pattern.strip_suffix('*') {
+            Some(start) => {
+                name.get(..start.len()).is_some_and(|head| head.eq_ignore_ascii_case(start))
+            }
+            None => name.eq_ignore_ascii_case(pattern),
+        }
     })
 }
 
