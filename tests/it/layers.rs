@@ -44,7 +44,7 @@ const HOMES: [(&str, &[&str]); 15] = [
 const CLOCK_READERS: [&str; 3] = ["services/", "cli/", "emulator/"];
 
 /// The crates that `domain` may name: none does I/O, reads a clock or draws random numbers unasked.
-const PURE_CRATES: [&str; 23] = [
+const PURE_CRATES: [&str; 25] = [
     "std",
     "core",
     "alloc",
@@ -58,6 +58,8 @@ const PURE_CRATES: [&str; 23] = [
     "caseless",
     "fuzzy_matcher",
     "unicode_normalization",
+    "unicode_script",
+    "unicode_security",
     "unicode_segmentation",
     "unicode_width",
     "shlex",

@@ -133,6 +133,15 @@ impl Diagnostics {
         self.warn_all(vec![diagnostic]);
     }
 
+    /// Adds a warning about something that the main file may have: there it is one even where the config is checked.
+    pub(super) fn remark(&mut self, source: SourceRef, what: impl Display, fix: Option<&str>) {
+        if source.file == 0 {
+            self.warnings.push(self.diagnostic(source, what, fix));
+        } else {
+            self.warn(source, what, fix);
+        }
+    }
+
     /// Adds a fault: an error in the main file, a warning in an included one.
     pub(super) fn fault(&mut self, source: SourceRef, what: impl Display, fix: Option<&str>) {
         if source.file == 0 {

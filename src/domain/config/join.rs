@@ -1,6 +1,7 @@
 //! The accounts of all files become one list: each id once, each name once.
 
 use std::collections::HashMap;
+use std::collections::hash_map;
 
 use super::diagnostic::{Diagnostics, quoted};
 use super::entry::Entry;
@@ -8,6 +9,7 @@ use super::role::RoleEntry;
 use super::{At, SourceRef};
 use crate::domain::guard::Guard;
 use crate::domain::ids::{AccountId, Name, RoleName};
+use crate::domain::lookalike;
 use crate::domain::text::fold;
 
 /// Every account once: the main file's own, then each included file's with the main file's overlay.
@@ -80,9 +82,14 @@ pub(super) fn named(diagnostics: &mut Diagnostics, entries: Vec<Entry>) -> Vec<E
         .collect()
 }
 
-/// Who has which folded name.
+/// Who has which name.
 #[derive(Default)]
-struct Names(HashMap<String, SourceRef>);
+struct Names {
+    /// By folded name.
+    taken: HashMap<String, SourceRef>,
+    /// The first of each skeleton, and whose it is.
+    looks: HashMap<String, (AccountId, Name, SourceRef)>,
+}
 
 impl Names {
     /// Claims those of an entry's names whose place satisfies `here`: all of them, or none.
@@ -92,27 +99,69 @@ impl Names {
         entry: &Entry,
         here: impl Fn(SourceRef) -> bool,
     ) -> bool {
-        let mut claimed: HashMap<String, SourceRef> = HashMap::new();
+        let mut claimed: Vec<(String, &Name, SourceRef)> = Vec::new();
         let mut is_free = true;
         for (name, source) in entry.names().filter(|(_, source)| here(*source)) {
             let folded = fold(name.as_str());
-            let taken = self.0.get(&folded).or_else(|| claimed.get(&folded));
+            let own = || claimed.iter().find(|(own, ..)| *own == folded).map(|(.., source)| source);
+            let taken = self.taken.get(&folded).or_else(own);
             let (what, fix) = if reads_as_other_id(&folded, entry.id.value) {
                 ("reads as another account's id".to_owned(), None)
             } else if let Some(first) = taken {
                 let fix = "names and aliases must be unique, ignoring case and width";
                 (format!("is already used in {}", diagnostics.place(*first)), Some(fix))
             } else {
-                claimed.insert(folded, source);
+                claimed.push((folded, name, source));
                 continue;
             };
             is_free = false;
             diagnostics.fault(source, format!("the name {} {what}", quoted(name.as_str())), fix);
         }
         if is_free {
-            self.0.extend(claimed);
+            for (folded, name, source) in claimed {
+                self.compare(diagnostics, entry.id.value, name, &folded, source);
+                self.taken.insert(folded, source);
+            }
         }
         is_free
+    }
+
+    /// Warns about a name that is easily taken for another account's.
+    fn compare(
+        &mut self,
+        diagnostics: &mut Diagnostics,
+        id: AccountId,
+        name: &Name,
+        folded: &str,
+        source: SourceRef,
+    ) {
+        let text = name.as_str();
+        if let Some((c, script)) = lookalike::mixed_scripts(text) {
+            let what = format!(
+                "the name {} mixes scripts as no language does: its U+{:04X} is {script}",
+                quoted(text),
+                u32::from(c)
+            );
+            diagnostics.remark(source, what, Some("check the id before you use it"));
+        }
+        // Case counts for neither the config nor, always, the eye.
+        for look in [text, folded].iter().take(if text == folded { 1 } else { 2 }) {
+            match self.looks.entry(lookalike::skeleton(look)) {
+                hash_map::Entry::Vacant(free) => {
+                    free.insert((id, name.clone(), source));
+                }
+                hash_map::Entry::Occupied(first) => {
+                    let (other, first, place) = first.get();
+                    if *other != id {
+                        let (text, first) = (quoted(text), quoted(first.as_str()));
+                        let place = diagnostics.place(*place);
+                        let what = format!("the name {text} looks like {first} of {place}");
+                        let fix = format!("it is {id}, the other one {other}: rename one of them");
+                        return diagnostics.remark(source, what, Some(&fix));
+                    }
+                }
+            }
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::text;
+use super::{lookalike, text};
 
 /// Why a text is not what it should be: one clause that fits after the text itself.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -236,13 +236,19 @@ impl FromStr for Name {
         if name.contains('/') {
             return malformed("a name holds no /, which stands between account and role");
         }
-        match name.chars().find(|c| text::is_deceptive(*c)) {
-            Some(c) => malformed(format!(
-                "a name holds no invisible characters, here U+{:04X}",
-                u32::from(c)
-            )),
-            None => Ok(Self(name.into())),
+        let fault = |what: &str, c: char| {
+            malformed(format!("a name holds no {what}, here U+{:04X}", u32::from(c)))
+        };
+        if let Some(c) = name.chars().find(|c| text::is_deceptive(*c)) {
+            return fault("invisible characters", c);
         }
+        if let Some(c) = lookalike::undefined(name) {
+            return fault("private or unassigned characters", c);
+        }
+        if let Some(c) = lookalike::misused_mark(name) {
+            return fault("combining marks that no spelling needs", c);
+        }
+        Ok(Self(name.into()))
     }
 }
 as_text!(Name);
@@ -267,8 +273,41 @@ mod tests {
 
     #[test]
     fn names_hide_nothing() {
-        assert!("開発-田中".parse::<Name>().is_ok());
-        for wrong in ["", " x", "-x", "a/b", "a\u{202e}b", "a\u{200b}", "a\nb"] {
+        for right in [
+            "開発-田中",
+            "R&D 100%",
+            "Müller",
+            "Mu\u{308}ller",
+            "か\u{3099}",
+            "ẹ\u{301}",
+            "ＤＥＶ　①",
+            "İzmir",
+            "🔥 prod",
+            "ไทย",
+        ] {
+            assert!(right.parse::<Name>().is_ok(), "{right:?}");
+        }
+        for wrong in [
+            "",
+            " x",
+            "-x",
+            "a/b",
+            "a\nb",
+            "a\u{202e}b",
+            "a\u{200b}",
+            "a\u{2800}",
+            "a\u{1bca0}",
+            "a\u{fff0}",
+            "a\u{fffc}",
+            "a\u{e000}",
+            "a\u{f8ff}",
+            "a\u{378}",
+            "a\u{10ffff}",
+            "a\u{332}",
+            "a\u{20dd}",
+            "e\u{301}\u{301}",
+            "i\u{307}",
+        ] {
             assert!(wrong.parse::<Name>().is_err(), "{wrong:?}");
         }
     }

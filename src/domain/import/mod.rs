@@ -8,6 +8,7 @@ mod remarks;
 use std::collections::HashSet;
 
 use super::ids::{AccountId, Name};
+use super::lookalike;
 use super::text::{fold, is_deceptive};
 
 /// The longest foreign name that is kept whole, in characters; it leaves room for an account id.
@@ -22,7 +23,7 @@ struct Names {
 impl Names {
     /// The nearest free name to a foreign one.
     fn name(&mut self, foreign: &str, id: AccountId) -> Name {
-        let clean: String = foreign
+        let clean: String = lookalike::without_misuse(foreign)
             .chars()
             .filter(|c| !is_deceptive(*c))
             .map(|c| if c == '/' { '-' } else { c })
@@ -99,6 +100,7 @@ mod tests {
         assert_eq!(name("--team-dev "), "team-dev-222222222222");
         assert_eq!(name("ＴＥＡＭ-dev"), "ＴＥＡＭ-dev-222222222222-2");
         assert_eq!(name("\u{202e}\u{0}"), "account");
+        assert_eq!(name("\u{e000}p\u{332}ro\u{301}d\u{378}"), "prod");
         assert_eq!(name("333333333333"), "333333333333-222222222222");
         assert_eq!(name("開発 環境"), "開発 環境");
         assert_eq!(name(&"x".repeat(500)).len(), MAX_NAME);

@@ -129,3 +129,17 @@ fn an_account_that_left_the_included_file_stops_nobody() {
     let loaded = loaded(&main, &["accounts: []"]);
     assert!(told(&loaded.warnings).contains("no included file has 222222222222"));
 }
+
+#[test]
+fn ordinary_names_look_like_none_other() {
+    let main = format!(
+        "{HEAD}defaults: {{roles: [R]}}
+accounts:
+  - {{name: 開発-田中, id: '222222222222', aliases: [kaihatsu, テスト環境-dev, ｶﾞ]}}
+  - {{name: 개발-dev, id: '222222222223', aliases: [ไทย-dev, тест, Παπα]}}
+  - {{name: Müller R&D 100%, id: '222222222224', aliases: [Ünal, ẹ́kọ́, \"Mu\\u0308nz\"]}}
+  - {{name: dev-00001, id: '222222222225', aliases: [dev-O0001, DEV-0000l]}}
+"
+    );
+    assert_eq!(told(&loaded(&main, &[]).warnings), "");
+}

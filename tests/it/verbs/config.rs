@@ -90,3 +90,28 @@ fn a_config_may_be_named() {
     assert_eq!((said.stdout.as_str(), said.code), ("~/other.yaml\n", 0), "{}", said.stderr);
     assert_eq!(home.run(&["--config", "none.yaml", "config", "check"]).unwrap().code, 2);
 }
+
+#[test]
+fn a_name_that_looks_like_another_is_named_by_every_verb() {
+    let home = Home::with("include: [team.yaml]");
+    // A Cyrillic е.
+    let team = "accounts: [{name: dеv, id: '222222222230', roles: [Developer]}]\n";
+    std::fs::write(home.path().join(".config/sekisho/team.yaml"), team).unwrap();
+    for verb in [
+        &["list"][..],
+        &["list", "--json"],
+        &["status"],
+        &["credential-process", "dev"],
+        &["exec", "dev", "--", "true"],
+        &["shell", "dev"],
+        &["config", "show"],
+    ] {
+        let Some(said) = home.run(verb) else { return };
+        let looks_alike = said.stderr.matches("the name `dеv` looks like `dev`").count();
+        assert_eq!(looks_alike, 1, "{verb:?}: {}", said.stderr);
+        assert!(said.stderr.contains("mixes scripts"), "{verb:?}: {}", said.stderr);
+        assert!(said.stderr.contains("222222222230"), "{verb:?}: {}", said.stderr);
+    }
+    let check = home.run(&["config", "check"]).unwrap();
+    assert_eq!(check.code, 2, "what others wrote is refused where it is checked");
+}
