@@ -5,7 +5,7 @@ use crate::domain::confirmation::{Cleared, Confirmation};
 use crate::domain::fault::{Exit, Fault};
 use crate::domain::pass::{Asking, NotIssued, Pass, Renew, Request, Terms};
 use crate::domain::secret::Secret;
-use crate::services::aws;
+use crate::services::aws::SharedFiles;
 use crate::services::child::environment::{self, Environment};
 use crate::services::child::export;
 use crate::services::child::process;
@@ -64,7 +64,7 @@ impl Context {
                 .because(error.to_string())
         })?;
         let context = self.child_context(self.inherited().depth() + 1);
-        let [_, original] = aws::profile_files(&self.paths().home);
+        let original = SharedFiles::current()?.config;
         // It goes with this value, after the child.
         let shared =
             SharedConfig::create(self.runtime_dir()?, &original, pass.target.region.as_ref())?;

@@ -14,7 +14,7 @@ use crate::domain::fault::{Exit, Fault};
 use crate::domain::pass::{NotIssued, Pass, Renew, Request, Terms};
 use crate::domain::secret::AccessKey;
 use crate::domain::text::{sanitize, shell_quoted};
-use crate::services::aws;
+use crate::services::aws::{self, SharedFiles};
 use crate::services::child::environment::Inherited;
 use crate::services::config::cache::LoadedConfig;
 use crate::services::config::files::ReadFrom;
@@ -89,7 +89,7 @@ impl Context {
         let key_files = match config.auth.key {
             KeySource::Profile(_) => {
                 let now = Timestamp::now();
-                aws::profile_files(&paths.home).map(|path| Stamp::of(&path, now)).into()
+                SharedFiles::current()?.both().map(|path| Stamp::of(path, now)).into()
             }
             _ => Vec::new(),
         };

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::account::{Catalog, Role};
 use crate::domain::config::{
-    Auth, Config, Diagnostic, Loaded, MainFile, StoreChoice, Strictness, assemble,
+    Auth, Config, Diagnostic, KeySource, Loaded, MainFile, StoreChoice, Strictness, assemble,
 };
 use crate::domain::fault::{Exit, Fault};
 use crate::domain::ids::{AccountId, MfaSerial};
@@ -129,7 +129,9 @@ impl Demo {
     /// Turns a config towards the emulator.
     pub fn adopt(&self, config: &mut Config) {
         config.auth.endpoint_url = Some(self.descriptor.url.clone());
-        // A keychain lies outside the demo's folder.
+        // Neither a real key nor a real code is for the emulator, and a keychain lies outside the demo's folder.
+        config.auth.key = KeySource::Auto;
+        config.auth.mfa_command = None;
         config.store = StoreChoice::File;
     }
 

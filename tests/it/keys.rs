@@ -7,6 +7,7 @@ mod keychain;
 mod leaked;
 mod prompt;
 mod rotate;
+mod sources;
 pub mod stage;
 mod together;
 mod verbs;

@@ -9,7 +9,7 @@ use crate::domain::import::from_profiles::{ImportOptions, convert};
 use crate::domain::import::organization;
 use crate::domain::import::profiles::Profiles;
 use crate::domain::text::{count, sanitize};
-use crate::services::{aws, config::files};
+use crate::services::{aws::SharedFiles, config::files};
 
 use crate::cli::args::{AwsConfigArgs, Common, OrganizationsArgs};
 use crate::cli::context::Context;
@@ -27,8 +27,7 @@ pub fn profiles(
     out: Out,
 ) -> Result<Exit, Fault> {
     let destination = arguments.write.then(|| world.new_config_path(common)).transpose()?;
-    let home = world.paths()?.home;
-    let [_, config] = aws::profile_files(&home);
+    let config = SharedFiles::current()?.config;
     let file = arguments.profile_file.as_ref().unwrap_or(&config);
     let source = sanitize(&file.to_string_lossy());
     // It may hold a key, although none belongs there.

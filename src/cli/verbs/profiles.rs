@@ -1,7 +1,7 @@
 //! `profiles`: a profile for every target, in a block of `~/.aws/config` that is sekisho's own.
 
 use std::io::ErrorKind;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::domain::account::{Overrides, Target};
 use crate::domain::duration::show_duration;
@@ -9,7 +9,7 @@ use crate::domain::fault::{Exit, Fault};
 use crate::domain::guard::Guard;
 use crate::domain::profiles::{self, Damaged, Parts, Profile};
 use crate::domain::text::{sanitize, shell_quoted};
-use crate::services::aws;
+use crate::services::aws::SharedFiles;
 use crate::services::child::process;
 use crate::services::store::files::write_through;
 
@@ -24,7 +24,7 @@ pub fn run(context: &Context, arguments: &ProfilesArgs) -> Result<Exit, Fault> {
         context.out.print(&text);
         return Ok(Exit::Done);
     }
-    let (credentials, config) = files(context);
+    let SharedFiles { credentials, config } = files(context)?;
     let body =
         if arguments.remove { None } else { Some(profiles::body(&wanted(context, arguments)?)) };
     let file = read(&config)?;
@@ -58,14 +58,11 @@ pub fn run(context: &Context, arguments: &ProfilesArgs) -> Result<Exit, Fault> {
     Ok(Exit::Done)
 }
 
-/// AWS's shared files: credentials, then config. A demo has its own.
-fn files(context: &Context) -> (PathBuf, PathBuf) {
-    if let Some(demo) = context.world().demo() {
-        let folder = demo.folder().join("aws");
-        return (folder.join("credentials"), folder.join("config"));
-    }
-    let home = &context.paths().home;
-    aws::profile_files(home).into()
+/// AWS's shared files. A demo has its own.
+fn files(context: &Context) -> Result<SharedFiles, Fault> {
+    let Some(demo) = context.world().demo() else { return SharedFiles::current() };
+    let folder = demo.folder().join("aws");
+    Ok(SharedFiles { credentials: folder.join("credentials"), config: folder.join("config") })
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, Fault> {

@@ -11,13 +11,8 @@ use crate::domain::secret::{AccessKey, Secret};
 use crate::domain::text::{nearest, sanitize};
 
 use super::long_term;
+use super::shared_files::{KEY_ID as ID, KEY_SECRET as SECRET, TOKENS};
 use crate::services::store::files::{FileError, write_through};
-
-/// The settings that make an access key.
-const ID: &str = "aws_access_key_id";
-const SECRET: &str = "aws_secret_access_key";
-/// The settings that make it a session; the second is botocore's old name.
-const TOKENS: [&str; 2] = ["aws_session_token", "aws_security_token"];
 
 /// The shared credentials file, as it was read.
 pub struct CredentialsFile {
@@ -33,13 +28,6 @@ pub struct Found {
 }
 
 impl CredentialsFile {
-    /// Its path: `$AWS_SHARED_CREDENTIALS_FILE`, otherwise the default in the home directory.
-    pub fn locate(home: &Path) -> PathBuf {
-        std::env::var_os("AWS_SHARED_CREDENTIALS_FILE")
-            .filter(|path| !path.is_empty())
-            .map_or_else(|| home.join(".aws/credentials"), PathBuf::from)
-    }
-
     /// Reads the file; it must be UTF-8.
     pub fn read(path: PathBuf) -> Result<Self, Fault> {
         let shown = sanitize(&path.to_string_lossy());

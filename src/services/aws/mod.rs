@@ -15,6 +15,7 @@ mod organizations;
 mod probe;
 mod receipt;
 mod roles;
+pub mod shared_files;
 
 use std::future::Future;
 use std::time::Duration;
@@ -47,9 +48,10 @@ pub use failure::{Failure, FailureKind};
 pub use fault_text::Doing;
 pub use http::{detours, read_ca_bundle};
 pub use iam::LastUse;
-pub use key_sources::{from_command, from_environment, from_profile, long_term, profile_files};
+pub use key_sources::{from_command, from_environment, from_profile, long_term};
 pub use probe::{Call, Prober};
 pub use receipt::with_request_id;
+pub use shared_files::SharedFiles;
 
 /// How long connecting may take.
 const CONNECT: Duration = Duration::from_secs(3);

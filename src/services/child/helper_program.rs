@@ -14,7 +14,7 @@ use tokio::process::Command;
 use zeroize::Zeroizing;
 
 use crate::domain::text::sanitize;
-use crate::services::config::paths::{Ids, home};
+use crate::services::config::paths::{Ids, home, with_home};
 
 /// How much a program may print.
 const MAX_OUTPUT_BYTES: usize = 64 * 1024;
@@ -106,11 +106,9 @@ async fn forward(stream: Option<impl AsyncRead + Unpin>, on_line: impl Fn(&str))
 /// Resolves a program to an absolute file that no other user could have put there: `~/…`, an absolute path, or a name that
 /// is looked up in the directories of `path`.
 pub fn trusted_program(setting: &str, name: &str, path: &OsStr) -> Result<PathBuf, String> {
-    let in_home = name.strip_prefix("~/").and_then(|rest| {
-        let home = home(|name| std::env::var_os(name), Ids::current().effective.0)?;
-        Some(home.join(rest))
-    });
-    if let Some(file) = in_home.or_else(|| name.contains('/').then(|| PathBuf::from(name))) {
+    if name.contains('/') {
+        let home = home(|name| std::env::var_os(name), Ids::current().effective.0);
+        let file = with_home(name, home.as_deref())?;
         return if !file.is_absolute() {
             Err(format!("a path in {setting} must be absolute or begin with ~/"))
         } else if !file.exists() {

@@ -13,6 +13,7 @@ use crate::domain::fault::{Exit, Fault};
 use crate::domain::ids::Region;
 use crate::domain::ini::{self, Content};
 use crate::domain::text::sanitize;
+use crate::services::aws::shared_files::is_credential;
 use crate::services::store::files::Dir;
 
 /// The largest file that is copied, in bytes.
@@ -20,10 +21,6 @@ const MAX_BYTES: u64 = 16 << 20;
 
 /// How the copies are called: then follow the process id and random digits.
 const PREFIX: &str = "aws-config-";
-
-/// Settings that would give the copy secrets to hold.
-const SECRETS: [&str; 4] =
-    ["aws_access_key_id", "aws_secret_access_key", "aws_session_token", "aws_security_token"];
 
 /// A config file that lives as long as this value.
 pub struct SharedConfig {
@@ -107,9 +104,7 @@ impl Drop for SharedConfig {
 /// The text without its secrets, and with one more profile.
 fn copy(text: &str, profile: &str, region: Option<&Region>) -> String {
     let holds_secret = |content: &Content<'_>| match content {
-        Content::Setting { key, .. } | Content::Continuation { key, .. } => {
-            SECRETS.iter().any(|secret| key.eq_ignore_ascii_case(secret))
-        }
+        Content::Setting { key, .. } | Content::Continuation { key, .. } => is_credential(key),
         _ => false,
     };
     let mut copy: String = ini::lines(text)

@@ -13,7 +13,7 @@ use rustix::fs::OFlags;
 
 use super::access::{self, Access};
 use super::glob::{self, Expanded};
-use super::paths::home;
+use super::paths::{home, with_home};
 use super::stamps::Stamp;
 use crate::domain::config::{
     Diagnostic, IncludedFile, Loaded, MAX_ACCOUNTS, MainFile, Pos, Strictness, assemble,
@@ -352,7 +352,7 @@ fn policy_path(
 ) -> Result<PathBuf, String> {
     let folder = config.parent().unwrap_or(Path::new("/"));
     if may_leave {
-        return Ok(folder.join(glob::with_home(name, home)?));
+        return Ok(folder.join(with_home(name, home)?));
     }
     let outside = || "an included file names no file outside its own folder".to_owned();
     let plain = Path::new(name)

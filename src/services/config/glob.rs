@@ -4,6 +4,7 @@ use std::path::{Component, Path, PathBuf};
 
 use jiff::Timestamp;
 
+use super::paths::with_home;
 use super::stamps::Stamp;
 use crate::domain::wildcard;
 
@@ -55,17 +56,6 @@ pub(super) fn expand(
         expanded.stamps.extend(missing.iter().map(|path| Stamp::of(path, now)));
     }
     Ok(expanded)
-}
-
-/// A path with its leading `~/` made the home directory.
-pub(super) fn with_home(path: &str, home: Option<&Path>) -> Result<PathBuf, String> {
-    match path.strip_prefix('~') {
-        None => Ok(path.into()),
-        Some(rest) if rest.is_empty() || rest.starts_with('/') => home
-            .map(|home| home.join(rest.trim_start_matches('/')))
-            .ok_or_else(|| "HOME is not set, so ~/ cannot be used".to_owned()),
-        Some(_) => Err("only ~/ is supported; write other home directories in full".to_owned()),
-    }
 }
 
 /// What in a folder matches, in order of the names. Hidden files only where the dot is written.

@@ -94,6 +94,20 @@ impl Paths {
     }
 }
 
+/// A path with its leading `~/` made the home directory.
+pub fn with_home(path: impl AsRef<Path>, home: Option<&Path>) -> Result<PathBuf, String> {
+    let path = path.as_ref();
+    match path.strip_prefix("~") {
+        Ok(rest) => home
+            .map(|home| home.join(rest))
+            .ok_or_else(|| "there is no home directory, so ~/ cannot be used".to_owned()),
+        Err(_) if path.as_os_str().as_encoded_bytes().starts_with(b"~") => {
+            Err("only ~/ is supported; write other home directories in full".to_owned())
+        }
+        Err(_) => Ok(path.to_owned()),
+    }
+}
+
 fn owner(dir: &Path) -> Option<u32> {
     std::fs::metadata(dir).ok().map(|meta| meta.uid())
 }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::domain::config::{Argv, KeySource};
 use crate::domain::ini::{self, Content};
+use crate::services::aws::SharedFiles;
 use crate::services::child::helper_program::trusted_program;
 
 use super::{DoctorInput, Health, Row};
@@ -28,16 +29,11 @@ pub(super) fn read(path: &Path) -> Option<String> {
     Some(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// AWS's shared files, at the paths in the environment or at the default ones.
+/// The user's own AWS files.
 fn shared_files(input: &DoctorInput<'_>) -> Vec<PathBuf> {
-    let home = input.paths.ok().map(|paths| paths.home.join(".aws"));
-    [("AWS_SHARED_CREDENTIALS_FILE", "credentials"), ("AWS_CONFIG_FILE", "config")]
-        .into_iter()
-        .filter_map(|(variable, name)| {
-            let named = input.set(variable).map(PathBuf::from);
-            named.or_else(|| Some(home.as_ref()?.join(name)))
-        })
-        .collect()
+    let Ok(paths) = input.paths else { return Vec::new() };
+    let env = |name: &str| input.env.get(name).map(Into::into);
+    SharedFiles::find(env, &paths.home).both().map(Path::to_owned).into()
 }
 
 /// Whether the profile exists that the config takes the key from.

@@ -13,7 +13,7 @@ use crate::domain::text::sanitize;
 
 use super::interaction::Interaction;
 use crate::domain::rotation::KeyEntry;
-use crate::services::aws::{self, CallerIdentity};
+use crate::services::aws::{self, CallerIdentity, SharedFiles};
 use crate::services::store::access_keys::{KeyError, KeyHome};
 use crate::services::store::files::Dir;
 use crate::services::store::keychain::{self, KeychainError};
@@ -30,7 +30,7 @@ pub async fn load(
 ) -> Result<AccessKey, NotIssued> {
     match &auth.key {
         KeySource::Env => Ok(aws::from_environment()?),
-        KeySource::Profile(name) => Ok(aws::from_profile(name).await?),
+        KeySource::Profile(name) => Ok(aws::from_profile(name, &SharedFiles::current()?).await?),
         KeySource::Command(argv) => Ok(aws::from_command(argv).await?),
         KeySource::Auto | KeySource::Keyring | KeySource::File => {
             let key_store = KeyStore::new(auth, store, state);

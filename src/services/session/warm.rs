@@ -1,6 +1,7 @@
 //! The warm path: the same request was answered before, the files behind the answer have not changed, and the session
 //! has not expired. Then no YAML is read, no runtime started and no AWS client built.
 
+use std::ffi::OsString;
 use std::path::Path;
 
 use jiff::Timestamp;
@@ -11,6 +12,7 @@ use crate::domain::account::{Overrides, Target};
 use crate::domain::config::PromptCompat;
 
 use super::sessions::{self, CachedSession, RoleOrigin};
+use crate::services::aws::shared_files::{CONFIG_FILE, own_config_variable};
 use crate::services::config::stamps::Stamp;
 use crate::services::store::record::{Name, RecordKind};
 use crate::services::store::vault::{Epoch, Vault};
@@ -22,7 +24,7 @@ const VARIABLES: [&str; 8] = [
     "AWS_ACCESS_KEY_ID",
     "AWS_SESSION_TOKEN",
     "AWS_SHARED_CREDENTIALS_FILE",
-    "AWS_CONFIG_FILE",
+    CONFIG_FILE,
     "AWS_USE_FIPS_ENDPOINT",
     "AWS_USE_DUALSTACK_ENDPOINT",
 ];
@@ -65,7 +67,7 @@ impl<'a> WarmRequest<'a> {
             seconds: overrides.duration.map(|duration| duration.as_secs()),
             scope: overrides.scope.map(crate::domain::scope::Scope::name),
             variables: VARIABLES
-                .map(|name| std::env::var_os(name).map(|v| hashed(v.as_encoded_bytes()))),
+                .map(|name| variable(name).map(|value| hashed(value.as_encoded_bytes()))),
         }
     }
 
@@ -114,6 +116,12 @@ impl WarmAnswer {
             .filter_map(|name| sessions::get(vault, name, now))
             .max_by_key(|session: &CachedSession<RoleOrigin>| session.credentials.expires)
     }
+}
+
+/// A variable's value; in a served child the user's own, as everything that reads the file does.
+fn variable(name: &str) -> Option<OsString> {
+    let env = |name: &str| std::env::var_os(name);
+    if name == CONFIG_FILE { own_config_variable(env) } else { env(name) }
 }
 
 /// Hashed, because values may be long, and one of them is a session token.

@@ -241,6 +241,17 @@ fn another_tools_sessions_in_plain_text() {
     machine.complains("plain-text-keys", Warn);
 }
 
+/// Under `serve`, AWS_CONFIG_FILE names a copy without key lines.
+#[test]
+fn a_key_in_the_users_own_file_in_a_served_child() {
+    let mut machine = Machine::sound();
+    machine.write("own", "[profile x]\naws_secret_access_key = a\n");
+    let copy = machine.write("copy", "[profile x]\n");
+    machine.set("AWS_CONFIG_FILE", copy.to_str().unwrap());
+    machine.set("SEKISHO_AWS_CONFIG_FILE", "~/own");
+    machine.complains("plain-text-keys", Fail);
+}
+
 #[test]
 fn a_totp_seed_beside_the_key() {
     for (file, text) in [

@@ -142,3 +142,35 @@ fn a_proxy_is_not_told_the_token_and_an_instance_role_is_not_asked() {
         ran.stderr
     );
 }
+
+/// The copy has no key lines, and a path of its own in every run.
+#[test]
+fn sekisho_in_the_child_reads_the_users_own_files() {
+    let Some(shell) = program("sh") else { return };
+    let stage = Stage::new();
+    stage.sign_in();
+    let config = String::from_utf8(stage.read(".config/sekisho/config.yaml")).unwrap();
+    stage.write(".config/sekisho/config.yaml", config.replace("key: env", "key: profile:team"));
+    let key = format!("aws_access_key_id = {KEY}\naws_secret_access_key = {SECRET}\n");
+    stage.write("own", format!("[profile team]\n{key}"));
+    stage.write(".aws/credentials", format!("[default]\n{key}"));
+    let sekisho = env!("CARGO_BIN_EXE_sekisho");
+    let in_child =
+        |script: &str| served(&stage, &shell, &["-c", script], &[("AWS_CONFIG_FILE", "~/own")]);
+    let status = in_child(&format!("{sekisho} key status --json"));
+    assert!(status.stdout.contains(KEY), "{}{}", status.stdout, status.stderr);
+    // The child's AWS_PROFILE is not the user's either.
+    let import = in_child(&format!("{sekisho} key import"));
+    assert!(import.stderr.contains("[default]"), "{}", import.stderr);
+    // What is asked in the same words is answered by what was kept.
+    let kept = || {
+        let (ran, sessions) = (
+            in_child(&format!("{sekisho} exec dev -- true")),
+            stage.path(".local/state/sekisho/sessions"),
+        );
+        assert_eq!(ran.code, 0, "{}", ran.stderr);
+        crate::support::kept_answers(&sessions).len()
+    };
+    let first = kept();
+    assert_eq!(kept(), first, "one more answer is kept for each run");
+}

@@ -3,6 +3,8 @@
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 
+use sekisho::emulator::{FaultInjection, Injection, Times};
+
 use super::stage::{BINARY, Codes, KEY, Key, PASSPHRASE, SECRET, Stage, plain};
 use crate::pty::terminal::Pty;
 
@@ -76,6 +78,60 @@ fn an_import_that_is_declined_or_fails_changes_nothing() {
     let yes = ["key", "import", "--profile", "work", "--yes"];
     assert_eq!(stage.run(&yes).status.code(), Some(4));
     unchanged();
+}
+
+/// Whatever fails on the way, the key is in the file or in the store, and what is left to do is said.
+#[test]
+fn a_key_is_not_cut_out_before_aws_took_it_and_the_store_holds_it() {
+    let stage = Stage::new(Key::File, Codes::Program);
+    let before = credentials(&stage);
+    let file = stage.path("dotfiles-credentials");
+    let import = ["key", "import", "--profile", "work", "--yes"];
+    for what in [FaultInjection::Reset, FaultInjection::ServerError(500), FaultInjection::Garbage] {
+        stage.emulator.inject(Injection {
+            action: Some("GetCallerIdentity".into()),
+            times: Times::UntilCleared,
+            what: what.clone(),
+        });
+        let output = stage.run(&import);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(matches!(output.status.code(), Some(1 | 3)), "{what:?}: {said}");
+        assert!(
+            said.contains("dotfiles-credentials") || said.contains("was not changed"),
+            "{said}"
+        );
+        assert_eq!(fs::read_to_string(&file).unwrap(), before, "{what:?}");
+        assert!(stage.stored().is_none(), "{what:?}");
+        stage.emulator.clear();
+    }
+    // No file may be larger than the limit: as where the disk is full.
+    let limited = |kibibytes: u32| {
+        let script = format!(
+            "trap '' XFSZ; ulimit -f {kibibytes}; exec {BINARY} key import --profile work --yes"
+        );
+        let mut pty = Pty::spawn(stage.in_terminal("/bin/bash", &["-c", &script]));
+        // Where nothing can be written, no passphrase is asked for.
+        if kibibytes > 0 {
+            new_passphrase(&mut pty);
+        }
+        let (code, said) = pty.last_words();
+        assert_eq!(code, 1, "{said}");
+        said
+    };
+    let said = limited(0);
+    assert!(said.contains("was not changed"), "{said}");
+    assert_eq!(fs::read_to_string(&file).unwrap(), before);
+    assert!(stage.stored().is_none());
+    // The key fits, the rest of the file does not.
+    let long = before + "# " + &"x".repeat(64 * 1024) + "\n";
+    fs::write(&file, &long).unwrap();
+    let said = limited(16);
+    assert!(said.contains("the key is in the store, and still in"), "{said}");
+    assert_eq!(fs::read_to_string(&file).unwrap(), long);
+    assert_eq!(stage.stored().unwrap().current.unwrap().key.secret.expose(), SECRET);
+    // As it says: once more.
+    assert_eq!(Pty::spawn(stage.in_terminal(BINARY, &import)).last_words().0, 0);
+    assert!(!fs::read_to_string(&file).unwrap().contains(KEY));
 }
 
 #[test]

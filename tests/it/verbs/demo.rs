@@ -299,6 +299,42 @@ fn a_demo_that_is_ended_at_the_prompt_leaves_nothing() {
     }
 }
 
+/// What a demo would do with a real key: nothing.
+#[test]
+fn a_real_key_and_a_demo_never_meet() {
+    let home = tempfile::tempdir().unwrap();
+    let real =
+        "[default]\naws_access_key_id = AKIATANAKA0000000001\naws_secret_access_key = CANARY\n";
+    std::fs::create_dir(home.path().join(".aws")).unwrap();
+    std::fs::write(home.path().join(".aws/credentials"), real).unwrap();
+    tmp(home.path());
+    let before = everything(home.path());
+    let Some(mut served) = Served::start(home.path()) else { return };
+    for verb in [
+        &["key", "import", "--yes"][..],
+        &["key", "add"],
+        &["key", "rotate", "--yes"],
+        &["key", "leaked", "--yes"],
+        &["key", "remove", "--yes"],
+        &["key", "status"],
+    ] {
+        for demo in [&["demo"][..], &[]] {
+            let mut command = command(home.path(), &[demo, verb].concat()).unwrap();
+            if demo.is_empty() {
+                command.env("SEKISHO_DEMO", &served.descriptor);
+            }
+            let output = command.output().unwrap();
+            let stderr = String::from_utf8_lossy(&output.stderr);
+            assert_eq!(output.status.code(), Some(2), "{demo:?} {verb:?}: {stderr}");
+            assert!(stderr.contains("a real one never comes into contact with it"), "{stderr}");
+        }
+    }
+    kill_process(Pid::from_child(&served.child), Signal::TERM).unwrap();
+    ended(&mut served.child);
+    assert_eq!(std::fs::read_to_string(home.path().join(".aws/credentials")).unwrap(), real);
+    assert_eq!(everything(home.path()), before);
+}
+
 /// The descriptor names a config, whose `mfa_command` would run: only one's own is believed.
 #[test]
 fn a_descriptor_that_another_user_could_have_written_is_not_used() {

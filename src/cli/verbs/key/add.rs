@@ -33,12 +33,26 @@ pub fn run(context: &Context, yes: bool) -> Result<Exit, Fault> {
         read.map_err(|_| unreadable())?;
         parse(&text)?
     };
-    block_on(keep(context, key, yes))?;
+    block_on(keep(context, key, yes, Unproved::Stored))?;
     Ok(Exit::Done)
 }
 
+/// What becomes of a key where AWS cannot be reached to prove it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unproved {
+    /// It is stored, with a warning: whoever typed it may have no other copy.
+    Stored,
+    /// It is not stored: it is safe where it is.
+    Refused,
+}
+
 /// Proves a key and stores it in place of what was there. The broker forgets the old one.
-pub async fn keep(context: &Context, key: AccessKey, yes: bool) -> Result<(), Fault> {
+pub async fn keep(
+    context: &Context,
+    key: AccessKey,
+    yes: bool,
+    unproved: Unproved,
+) -> Result<(), Fault> {
     let (out, person) = (context.out, context.interaction());
     let key_store = context.key_store();
     let found = match key_store.find(person).await {
@@ -56,7 +70,7 @@ pub async fn keep(context: &Context, key: AccessKey, yes: bool) -> Result<(), Fa
     if let Some(old) = old.filter(|old| old.key.id != key.id && !yes) {
         prompt::confirm(&format!("replace the stored key {} by {}?", old.key.id, key.id))?;
     }
-    let user = prove(context, &key).await?;
+    let user = prove(context, &key, unproved).await?;
     let home = if let Some((home, _)) = &found {
         home
     } else {
@@ -87,16 +101,21 @@ pub async fn keep(context: &Context, key: AccessKey, yes: bool) -> Result<(), Fa
     Ok(())
 }
 
-/// Whose key it is, by AWS's word; `None` where AWS cannot be reached.
-async fn prove(context: &Context, key: &AccessKey) -> Result<Option<UserName>, Fault> {
+/// Whose key it is, by AWS's word; `None` where AWS cannot be reached and need not be.
+async fn prove(
+    context: &Context,
+    key: &AccessKey,
+    unproved: Unproved,
+) -> Result<Option<UserName>, Fault> {
     let auth = &context.config().auth;
     let answer = Aws::new(auth)?.caller_identity(Signer::Key(key)).await;
     match answer {
         Ok(caller) => owner(auth, &key.id, caller).map(Some),
-        Err(failure) if failure.kind == FailureKind::Unreachable => {
-            context
-                .out
-                .warn(&format!("the key was not verified: {}", failure.fault(Doing::Asking).what));
+        Err(failure)
+            if failure.kind == FailureKind::Unreachable && unproved == Unproved::Stored =>
+        {
+            let why = failure.fault(Doing::Asking).what;
+            context.out.warn(&format!("the key was not verified: {why}"));
             Ok(None)
         }
         Err(failure) => Err(failure.fault(Doing::Asking)),

@@ -5,11 +5,14 @@ use crate::cli::runtime::block_on;
 use crate::cli::{diff, prompt};
 use crate::domain::fault::{Exit, Fault};
 use crate::domain::text::sanitize;
+use crate::services::aws::SharedFiles;
 use crate::services::aws::credentials_file::CredentialsFile;
+use crate::services::aws::shared_files::own_profile_variable;
 
-use super::{add, rotate};
+use super::add::{self, Unproved};
+use super::rotate;
 
-/// Moves the key: shown first, stored next, removed from the file last.
+/// Moves the key: shown first, proved and stored next, removed from the file last.
 pub fn run(
     context: &Context,
     profile: Option<&str>,
@@ -17,13 +20,13 @@ pub fn run(
     yes: bool,
 ) -> Result<Exit, Fault> {
     let out = context.out;
-    let named = std::env::var("AWS_PROFILE").ok().filter(|name| !name.is_empty());
+    let named = own_profile_variable(|name| std::env::var_os(name));
     let profile = profile.or(named.as_deref()).unwrap_or("default");
-    let file = CredentialsFile::read(CredentialsFile::locate(&context.paths().home))?;
+    let file = CredentialsFile::read(SharedFiles::current()?.credentials)?;
     let found = file.find(profile)?;
     let rest = file.without(&found);
     let (before, after) = file.masked(&rest);
-    let shown = file.path().to_string_lossy();
+    let shown = sanitize(&file.path().to_string_lossy());
     out.eprint(&diff::unified(&before, &after, &shown));
     if !yes {
         prompt::confirm(&format!(
@@ -31,10 +34,14 @@ pub fn run(
             found.key.id
         ))?;
     }
-    let key = found.key;
-    block_on(add::keep(context, key, yes))?;
-    let copy = file.replace(&rest, backup)?;
-    out.info(&format!("removed from {}", sanitize(&shown)));
+    block_on(add::keep(context, found.key, yes, Unproved::Refused))
+        .map_err(|fault| fault.fix(format!("{shown} was not changed: then import again")))?;
+    let copy = file.replace(&rest, backup).map_err(|fault| {
+        fault.fix(format!(
+            "the key is in the store, and still in {shown}: import again to remove it there"
+        ))
+    })?;
+    out.info(&format!("removed from {shown}"));
     if let Some(copy) = copy {
         out.warn(&format!(
             "the copy still contains the key in plain text: {}",

@@ -14,6 +14,11 @@ use crate::cli::prompt;
 
 /// Does one thing with the key.
 pub fn run(context: &Context, what: &KeyVerb) -> Result<Exit, Fault> {
+    if context.world().demo().is_some() {
+        return Err(Fault::new(Exit::Usage, "a demo has no access key to manage")
+            .because("it makes its own key, and a real one never comes into contact with it")
+            .fix("leave the demo, then try again"));
+    }
     let _claim = match what {
         KeyVerb::Status { .. } => None,
         _ => Some(context.key_store().lock_for_change()?),

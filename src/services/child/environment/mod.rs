@@ -19,6 +19,7 @@ use crate::domain::pass::Pass;
 use crate::domain::secret::Secret;
 
 use super::shared_config::SharedConfig;
+use crate::services::aws::shared_files::{CONFIG_FILE, ORIGINAL_CONFIG, own_config_variable};
 
 pub use block::Block;
 pub use render::{Form, Masking, Syntax};
@@ -67,12 +68,6 @@ const REGIONS: [&str; 2] = ["AWS_REGION", "AWS_DEFAULT_REGION"];
 const ENDPOINT_URL: &str = "AWS_ENDPOINT_URL";
 const OUR_ENDPOINT_URL: &str = "SEKISHO_ENDPOINT_URL";
 
-/// Names the AWS config file; in a served child, sekisho's copy.
-const CONFIG_FILE: &str = "AWS_CONFIG_FILE";
-
-/// In a served child: what `AWS_CONFIG_FILE` was before, empty where it was not set.
-const ORIGINAL_CONFIG: &str = "SEKISHO_AWS_CONFIG_FILE";
-
 /// This machine, as `NO_PROXY` spells it.
 const LOOPBACK: [&str; 3] = ["127.0.0.1", "localhost", "[::1]"];
 
@@ -98,8 +93,7 @@ impl Inherited {
 
     /// The user's own `AWS_CONFIG_FILE`, in a served child, too. Empty means unset.
     pub fn aws_config_file(&self) -> Option<&OsStr> {
-        let value = self.get(ORIGINAL_CONFIG).or_else(|| self.get(CONFIG_FILE));
-        value.filter(|path| !path.is_empty())
+        own_config_variable(|name| self.get(name))
     }
 
     /// The user's own `AWS_REGION`: not one that sekisho has set.
