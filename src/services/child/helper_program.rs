@@ -14,6 +14,7 @@ use tokio::process::Command;
 use zeroize::Zeroizing;
 
 use crate::domain::text::sanitize;
+use crate::services::config::access;
 use crate::services::config::paths::{Ids, home, with_home};
 
 /// How much a program may print.
@@ -138,14 +139,10 @@ fn untrusted(file: &Path) -> String {
     format!("other users can write to {file} or its directory")
 }
 
-/// Whether a file and its directory are root's or this user's and nobody else may write them.
-///
-/// A group may: package managers install as `user:admin 0775` (Homebrew) or `root:staff 2775` (Debian).
+/// Whether a file and its directory are root's or this user's, and not for everyone to write.
 fn is_trusted(file: &Path) -> bool {
-    let me = rustix::process::geteuid().as_raw();
-    file.parent().into_iter().chain([file]).all(|place| {
-        place.metadata().is_ok_and(|m| (m.uid() == 0 || m.uid() == me) && m.mode() & 0o002 == 0)
-    })
+    let is_sound = |place: &Path| place.metadata().is_ok_and(|m| access::flaw(&m).is_none());
+    file.parent().is_some_and(is_sound) && is_sound(file)
 }
 
 #[cfg(test)]

@@ -95,6 +95,10 @@ pub fn load(
         Access::Shared(who) => main.complain(Pos::default(), &shared(who), Some(&chmod(path))),
         Access::Unknown => main.warn(Pos::default(), access::NO_MODES, None),
     }
+    for exposed in access::exposed(path, home) {
+        let tell = if exposed.is_certain { MainFile::complain } else { MainFile::warn };
+        tell(&mut main, Pos::default(), &exposed.what, Some(&exposed.fix));
+    }
     let includes = include(&mut main, read.identity, home, &mut from);
     let named: Vec<PathBuf> = iter::once(path)
         .chain(includes.iter().map(IncludedFile::path))
@@ -106,7 +110,7 @@ pub fn load(
         let policy = policy_path(path, name, home, may_leave)?;
         let read = |policy: &PathBuf| {
             from.stamp(policy);
-            read_policy(policy, may_leave)
+            read_policy(policy, home, may_leave)
         };
         policies.entry(policy).or_insert_with_key(read).clone()
     });
@@ -367,7 +371,12 @@ fn policy_path(
     if path.starts_with(real(folder)?) { Ok(path) } else { Err(outside()) }
 }
 
-fn read_policy(path: &Path, is_mine: bool) -> Result<String, String> {
+/// Reads a session policy: of the main file's, nobody else may write any, since they could widen it.
+fn read_policy(path: &Path, home: Option<&Path>, is_mine: bool) -> Result<String, String> {
+    let exposed = if is_mine { access::exposed(path, home) } else { Vec::new() };
+    if let Some(exposed) = exposed.into_iter().find(|exposed| exposed.is_certain) {
+        return Err(exposed.what);
+    }
     match read(path, MAX_POLICY) {
         Err(unread) => Err(unread.why),
         Ok(Content { access: Access::Shared(who), .. }) if is_mine => Err(shared(who)),

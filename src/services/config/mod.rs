@@ -1,6 +1,6 @@
 //! The config as files: where they are, what they may be, whether they have changed.
 
-mod access;
+pub mod access;
 pub mod cache;
 pub mod files;
 mod glob;

@@ -1,11 +1,11 @@
 //! Real files: globs, session policies, permissions.
 
 use std::fs::Permissions;
-use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::os::unix::fs::{PermissionsExt as _, lchown, symlink};
 use std::path::{Path, PathBuf};
 
 use sekisho::domain::config::{Loaded, Strictness};
-use sekisho::domain::fault::Fault;
+use sekisho::domain::fault::{Exit, Fault};
 use sekisho::services::config::files::{ReadFrom, load};
 
 const HEAD: &str = "auth: {account: \"111111111111\", region: us-east-1}\ndefaults: {roles: [R]}\n";
@@ -34,7 +34,12 @@ impl Folder {
     }
 
     fn load(&self) -> Result<(Loaded, ReadFrom), Fault> {
-        load(&self.path("config.yaml"), Some(&self.path("")), Strictness::Tolerant)
+        self.load_at("config.yaml", "")
+    }
+
+    /// Loads a config from a home further down.
+    fn load_at(&self, config: &str, home: &str) -> Result<(Loaded, ReadFrom), Fault> {
+        load(&self.path(config), Some(&self.path(home)), Strictness::Tolerant)
     }
 }
 
@@ -112,6 +117,116 @@ fn who_may_write_the_config_may_say_what_runs() {
     assert!(fault.items[0].contains("writable by everyone"), "{fault:?}");
     folder.mode("config.yaml", 0o644);
     assert!(folder.load().is_ok());
+}
+
+/// What is wrong with a config that nobody but its owner should be able to replace; nothing where it is read.
+fn exposed(loaded: Result<(Loaded, ReadFrom), Fault>) -> Vec<String> {
+    match loaded {
+        Ok((loaded, _)) => {
+            assert_eq!(loaded.warnings, []);
+            Vec::new()
+        }
+        Err(fault) => {
+            assert_eq!(fault.exit, Exit::Usage);
+            // The target of a link may be in a store that is nobody's to change.
+            assert!(!fault.items.concat().contains("chown"), "{fault:?}");
+            fault.items
+        }
+    }
+}
+
+#[test]
+fn nobody_else_may_write_a_folder_above_the_config() {
+    let folder = Folder::new(&[("a/home/b/config.yaml", HEAD), ("a/other/c/config.yaml", HEAD)]);
+    for (config, place, mode, is_fine) in [
+        ("a/home/b/config.yaml", "a/home/b", 0o777, false),
+        ("a/home/b/config.yaml", "a/home/b", 0o703, false),
+        ("a/home/b/config.yaml", "a/home/b", 0o1777, true),
+        ("a/home/b/config.yaml", "a/home/b", 0o2775, true),
+        ("a/home/b/config.yaml", "a/home", 0o777, false),
+        // sshd stops at home, too.
+        ("a/home/b/config.yaml", "a", 0o777, true),
+        ("a/other/c/config.yaml", "a/other/c", 0o777, false),
+        ("a/other/c/config.yaml", "a/other", 0o777, false),
+        ("a/other/c/config.yaml", "a", 0o777, false),
+        ("a/other/c/config.yaml", "a", 0o1777, true),
+        ("a/other/c/config.yaml", "a/home", 0o777, true),
+    ] {
+        folder.mode(place, mode);
+        let told = exposed(folder.load_at(config, "a/home"));
+        folder.mode(place, 0o700);
+        match &told[..] {
+            [] => assert!(is_fine, "{config} in {place} {mode:o}"),
+            [line] => {
+                let full = folder.path(place);
+                let what = format!("{} is writable by everyone", full.display());
+                assert!(!is_fine && line.contains(&what), "{line}");
+                assert!(line.contains(&format!("chmod o-w {}", full.display())), "{line}");
+            }
+            more => panic!("{more:?}"),
+        }
+        assert!(exposed(folder.load_at(config, "a/home")).is_empty());
+    }
+}
+
+#[test]
+fn a_link_to_the_config_is_judged_at_both_ends() {
+    let folder = Folder::new(&[("home/b/readme", ""), ("store/x/files/config.yaml", HEAD)]);
+    std::fs::create_dir(folder.path("generation")).unwrap();
+    // As home-manager makes them: the folder is a link into a generation, its files are links into a store.
+    symlink("../generation", folder.path("home/sekisho")).unwrap();
+    symlink(folder.path("store/x/files"), folder.path("generation/files")).unwrap();
+    symlink("files/config.yaml", folder.path("generation/config.yaml")).unwrap();
+    let load = || exposed(folder.load_at("home/sekisho/config.yaml", "home"));
+    assert!(load().is_empty());
+    for place in ["home", "generation", "store/x/files", "store/x", "store"] {
+        folder.mode(place, 0o777);
+        let told = load();
+        folder.mode(place, 0o700);
+        let [line] = &told[..] else { panic!("{place}: {told:?}") };
+        let what = format!("{} is writable by everyone", folder.path(place).display());
+        assert!(line.contains(&what), "{line}");
+    }
+    folder.mode("home/b", 0o777);
+    assert!(load().is_empty(), "nothing leads through it");
+}
+
+#[test]
+fn the_config_and_what_leads_to_it_belong_to_the_user_or_root() {
+    if !rustix::process::geteuid().is_root() {
+        return crate::store::skip("only root gives files away");
+    }
+    let folder = Folder::new(&[("home/b/config.yaml", HEAD), ("store/config.yaml", HEAD)]);
+    symlink(folder.path("store/config.yaml"), folder.path("home/link.yaml")).unwrap();
+    let load = |config| exposed(folder.load_at(config, "home"));
+    assert!(load("home/b/config.yaml").is_empty() && load("home/link.yaml").is_empty());
+    for (config, place) in [
+        ("home/b/config.yaml", "home/b/config.yaml"),
+        ("home/b/config.yaml", "home/b"),
+        ("home/b/config.yaml", "home"),
+        ("home/link.yaml", "home/link.yaml"),
+        ("home/link.yaml", "store/config.yaml"),
+        ("home/link.yaml", "store"),
+    ] {
+        lchown(folder.path(place), Some(1234), None).unwrap();
+        let told = load(config);
+        lchown(folder.path(place), Some(0), None).unwrap();
+        let [line] = &told[..] else { panic!("{place}: {told:?}") };
+        let what = format!("{} belongs to user 1234", folder.path(place).display());
+        assert!(line.contains(&what), "{line}");
+    }
+}
+
+#[test]
+fn a_session_policy_of_the_main_file_is_as_safe_as_the_main_file() {
+    let main = format!(
+        "{HEAD}accounts: [{{name: a, id: '000000000001', roles: [{{name: R, policy: p/x.json}}]}}]\n"
+    );
+    let folder = Folder::new(&[("config.yaml", &main), ("p/x.json", POLICY)]);
+    assert!(policy_is_read(&folder));
+    folder.mode("p", 0o777);
+    let told = folder.load().unwrap_err().items;
+    assert!(told[0].contains("/p is writable by everyone"), "{told:?}");
 }
 
 const POLICY: &str = "{\"Version\": \"2012-10-17\", \"Statement\": []}";

@@ -1,5 +1,8 @@
 //! `config check` and `config show`, and a config that is missing or wrong.
 
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
+
 use super::home::Home;
 
 #[test]
@@ -114,4 +117,56 @@ fn a_name_that_looks_like_another_is_named_by_every_verb() {
     }
     let check = home.run(&["config", "check"]).unwrap();
     assert_eq!(check.code, 2, "what others wrote is refused where it is checked");
+}
+
+/// Each verb that reads the config says the same, and runs nothing.
+#[test]
+fn a_config_that_another_user_could_have_written_runs_nothing() {
+    let marker =
+        "mfa_command: [/bin/sh, -c, 'echo ran > marker; echo 123456']\n  region: eu-west-1";
+    let home = Home::new();
+    let file = home.path().join(".config/sekisho/config.yaml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    home.write(&text.replace("region: eu-west-1\n  endpoint", &format!("{marker}\n  endpoint")));
+    let folder = file.parent().unwrap();
+    std::fs::set_permissions(folder, PermissionsExt::from_mode(0o777)).unwrap();
+    for verb in [&["config", "check"][..], &["exec", "dev", "--", "true"], &["list"], &["login"]] {
+        let Some(said) = home.run(verb) else { return };
+        assert_eq!((said.code, said.stdout.as_str()), (2, ""), "{verb:?}: {}", said.stderr);
+        let what = "~/.config/sekisho is writable by everyone, who could make sekisho run anything";
+        assert!(said.stderr.contains(what), "{verb:?}: {}", said.stderr);
+        assert!(said.stderr.contains("chmod o-w ~/.config/sekisho"), "{verb:?}: {}", said.stderr);
+    }
+    let doctor = home.run(&["doctor"]).unwrap();
+    assert!(
+        doctor.stdout.contains("~/.config/sekisho is writable by everyone"),
+        "{}",
+        doctor.stdout
+    );
+    assert!(!home.path().join("marker").exists());
+    std::fs::set_permissions(folder, PermissionsExt::from_mode(0o755)).unwrap();
+    assert_eq!(home.run(&["config", "check"]).unwrap().code, 0);
+    assert_eq!(home.run(&["login"]).unwrap().code, 3, "the wrong code was sent");
+    assert!(home.path().join("marker").exists(), "the same config runs it where it is safe");
+}
+
+/// As in a store of nix: the file is root's, read-only, and linked.
+#[test]
+fn a_config_in_roots_store_is_right_for_everybody() {
+    if !rustix::process::geteuid().is_root() {
+        return crate::store::skip("only root runs as another user");
+    }
+    let home = Home::new();
+    let file = home.path().join(".config/sekisho/config.yaml");
+    let store = home.path().join("store");
+    std::fs::create_dir(&store).unwrap();
+    std::fs::rename(&file, store.join("config.yaml")).unwrap();
+    std::os::unix::fs::symlink(store.join("config.yaml"), &file).unwrap();
+    std::fs::set_permissions(store.join("config.yaml"), PermissionsExt::from_mode(0o444)).unwrap();
+    for place in [home.path(), &home.path().join(".config"), file.parent().unwrap(), &file] {
+        std::os::unix::fs::lchown(place, Some(65_534), Some(65_534)).unwrap();
+    }
+    let Some(mut command) = home.command(&["config", "check"]) else { return };
+    let output = command.uid(65_534).gid(65_534).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
 }
