@@ -108,9 +108,6 @@ impl Context {
         self.broker().release_secrets();
         match issued {
             Ok(pass) => Ok(export::for_container(&pass)),
-            Err(refusal @ (NotIssued::Fault(_) | NotIssued::Passphrase(_))) => {
-                Err(refusal.into_fault())
-            }
             Err(NotIssued::Code(_)) => {
                 let name = cleared.target();
                 Err(Fault::new(
@@ -119,6 +116,7 @@ impl Context {
                 )
                 .fix("run `sekisho login` in another terminal"))
             }
+            Err(refusal) => Err(refusal.into_fault()),
         }
     }
 

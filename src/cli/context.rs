@@ -45,7 +45,7 @@ pub struct Context {
     paths: Paths,
     config: Config,
     warnings: Vec<String>,
-    broker: Broker,
+    broker: Rc<Broker>,
     inherited: Inherited,
     user: Rc<UserInteraction>,
     /// The config's file and everything else it was read from.
@@ -93,7 +93,7 @@ impl Context {
             }
             _ => Vec::new(),
         };
-        let broker = Broker::new(config.auth.clone(), deps);
+        let broker = Rc::new(Broker::new(config.auth.clone(), deps));
         let inherited = Inherited::current();
         let context = Self {
             out,
@@ -110,6 +110,25 @@ impl Context {
         };
         context.preload_demo_key()?;
         Ok(context)
+    }
+
+    /// The same with the config as it is now: with the sessions that only this process has, where it still signs in alike.
+    pub fn with_new_config(&self, loaded: LoadedConfig, verb: &str) -> Result<Self, Fault> {
+        let old = &self.config;
+        let new =
+            Self::with_config(self.world.clone(), self.common.clone(), verb, self.out, loaded)?;
+        if (&old.auth, old.store, old.audit)
+            != (&new.config.auth, new.config.store, new.config.audit)
+        {
+            return Ok(new);
+        }
+        let (broker, user) = (Rc::clone(&self.broker), Rc::clone(&self.user));
+        Ok(Self { broker, user, ..new })
+    }
+
+    /// Whether the config has changed since it was read.
+    pub fn is_outdated(&self) -> bool {
+        !self.read_from.is_unchanged()
     }
 
     /// The config, with defaults filled in.
@@ -274,17 +293,14 @@ impl Context {
     }
 
     /// Fails where `name` no longer means `target`. Reads the config again only if one of its files changed.
-    fn check_current(&self, name: &str, target: &Target) -> Result<(), Fault> {
-        if self.read_from.is_unchanged() {
+    fn check_current(&self, name: &str, target: &Target) -> Result<(), NotIssued> {
+        if !self.is_outdated() {
             return Ok(());
         }
         let changed = |why: String| {
-            Fault::new(
-                Exit::Usage,
-                format!("nothing was entered: the config has changed under {name}"),
-            )
-            .because(why)
-            .fix("run the command again")
+            let what = format!("nothing was entered: the config has changed under {name}");
+            let fault = Fault::new(Exit::Usage, what).because(why).fix("run the command again");
+            NotIssued::Outdated(fault)
         };
         let config = self.world.load(&self.common)?.config;
         if config.auth != self.config.auth {

@@ -42,7 +42,7 @@ impl Switcher {
     /// A list that can be drawn before a large config is read.
     pub async fn open(world: &World, common: Common, query: &str, out: Out) -> Result<Self, Fault> {
         let reader = ConfigReader::start(world, &common)?;
-        let loading = Loading { world: world.clone(), common, out, reader };
+        let loading = Loading { world: world.clone(), common, out, reader, before: None };
         let host = SwitcherHost { config: RefCell::new(ConfigState::Loading(loading)) };
         if let Ok(read) = tokio::time::timeout(PATIENCE, host.loaded()).await {
             let context = read?;
@@ -61,6 +61,10 @@ impl Switcher {
 
     /// Shows the list until a pass is issued or it is left. No secret is kept afterwards.
     pub async fn choose(&mut self) -> Result<Outcome, Fault> {
+        if self.host.context().is_some_and(|context| context.is_outdated()) {
+            self.host.read_again()?;
+            self.model.load_again();
+        }
         let outcome = ui::pick(&mut self.model, &self.host).await;
         if let Some(context) = self.host.context() {
             context.broker().release_secrets();
@@ -167,15 +171,28 @@ struct Loading {
     common: Common,
     out: Out,
     reader: ConfigReader,
+    /// What was read before it changed.
+    before: Option<Rc<Context>>,
 }
 
 impl SwitcherHost {
-    /// The context, if the config is read.
+    /// The context, if the config is read; the one before while it is read again.
     fn context(&self) -> Option<Rc<Context>> {
         match &*self.config.borrow() {
-            ConfigState::Loading(_) => None,
+            ConfigState::Loading(loading) => loading.before.clone(),
             ConfigState::Loaded(context) => Some(Rc::clone(context)),
         }
+    }
+
+    /// Starts to read the config again.
+    fn read_again(&self) -> Result<(), Fault> {
+        let context = self.context().ok_or_else(not_read)?;
+        let (world, common) = (context.world().clone(), context.common().clone());
+        let reader = ConfigReader::start(&world, &common)?;
+        let out = context.out;
+        let loading = Loading { world, common, out, reader, before: Some(context) };
+        *self.config.borrow_mut() = ConfigState::Loading(loading);
+        Ok(())
     }
 
     /// The context, as soon as the config is read.
@@ -184,9 +201,23 @@ impl SwitcherHost {
             let mut state = self.config.borrow_mut();
             let context = match &mut *state {
                 ConfigState::Loaded(context) => return Poll::Ready(Ok(Rc::clone(context))),
-                ConfigState::Loading(Loading { world, common, out, reader }) => {
-                    let loaded = world.adopt(ready!(reader.poll(cx))?);
-                    Context::with_config(world.clone(), common.clone(), "pick", *out, loaded)?
+                ConfigState::Loading(Loading { world, common, out, reader, before }) => {
+                    const VERB: &str = "pick";
+                    let read = ready!(reader.poll(cx)).map(|loaded| world.adopt(loaded));
+                    let new = read.and_then(|loaded| match before {
+                        Some(before) => before.with_new_config(loaded, VERB),
+                        None => {
+                            Context::with_config(world.clone(), common.clone(), VERB, *out, loaded)
+                        }
+                    });
+                    match (new, before.take()) {
+                        (Ok(context), _) => context,
+                        (Err(fault), None) => return Poll::Ready(Err(fault)),
+                        (Err(fault), Some(before)) => {
+                            *state = ConfigState::Loaded(before);
+                            return Poll::Ready(Err(fault));
+                        }
+                    }
                 }
             };
             let context = Rc::new(context);
@@ -211,7 +242,14 @@ impl Host for SwitcherHost {
         context.user().attach_tui();
         context.preload_demo_key()?;
         let name = request.target.target().name();
-        context.issue(&name, &request).await
+        match context.issue(&name, &request).await {
+            Err(NotIssued::Outdated(fault)) => {
+                self.read_again()?;
+                let fix = vec!["choose again: the list shows what the config says now".to_owned()];
+                Err(NotIssued::Outdated(Fault { fix, ..fault }))
+            }
+            answer => answer,
+        }
     }
 
     fn news(&self) -> Option<String> {

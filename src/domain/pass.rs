@@ -100,6 +100,8 @@ pub enum NotIssued {
     Code(CodeWanted),
     /// The passphrase of the sealed key file has to be typed; the fault says what was wrong with the last one.
     Passphrase(Option<Fault>),
+    /// The config no longer says what was asked for: the fault tells what it says now.
+    Outdated(Fault),
     /// It failed.
     Fault(Fault),
 }
@@ -108,7 +110,7 @@ impl NotIssued {
     /// The fault to report where nobody can be asked for the code or passphrase.
     pub fn into_fault(self) -> Fault {
         match self {
-            Self::Fault(fault) | Self::Passphrase(Some(fault)) => fault,
+            Self::Fault(fault) | Self::Outdated(fault) | Self::Passphrase(Some(fault)) => fault,
             Self::Passphrase(None) => {
                 Fault::new(Exit::NeedsPerson, "the passphrase of the access key's file is needed")
                     .fix("run `sekisho login` in a terminal first")

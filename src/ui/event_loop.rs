@@ -38,8 +38,7 @@ pub trait Host {
         tokio::time::sleep(time)
     }
 
-    /// Loads the accounts and the list's settings; called once, and only for a model that was made
-    /// without them.
+    /// Loads the accounts and the list's settings: for a model that was made without them, and where they have changed.
     fn catalog(&self) -> impl Future<Output = Result<(SwitcherSetup, Arc<Catalog>), Fault>>;
 
     /// Gets a pass. Dropping the future cancels it.

@@ -73,7 +73,7 @@ fn cell(
 pub(super) fn draw_list(frame: &mut Frame<'_>, model: &Model, columns: Columns, area: Rect) {
     if model.search.is_empty() {
         let text = match (&model.mode, model.search.total()) {
-            (Mode::Loading { since }, _) => {
+            (Mode::Loading { since, .. }, _) => {
                 format!("reading the accounts, {}", elapsed(*since, model.now))
             }
             (_, 0) => "no accounts in the config yet".to_owned(),

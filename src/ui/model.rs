@@ -73,10 +73,12 @@ pub struct Model {
 
 /// What the keys go to: focus, modal and loading flag at once.
 pub enum Mode {
-    /// The catalog is being loaded.
+    /// The catalog is being loaded, for the first time or again.
     Loading {
         /// Since when.
         since: Timestamp,
+        /// What is shown over the list once it is there.
+        then: Option<Fault>,
     },
     /// The list has the keys.
     Browse,
@@ -259,7 +261,7 @@ impl Model {
             size: (0, 0),
             notice: None,
             submitted: None,
-            mode: Mode::Loading { since: Timestamp::UNIX_EPOCH },
+            mode: Mode::Loading { since: Timestamp::UNIX_EPOCH, then: None },
             setup,
             history,
         }
@@ -271,6 +273,11 @@ impl Model {
         self.now = now;
         self.load(catalog);
         self
+    }
+
+    /// Loads the accounts and the setup anew when the switcher opens next: they may have changed.
+    pub fn load_again(&mut self) {
+        self.mode = Mode::Loading { since: self.now, then: None };
     }
 
     /// Shows a message in the footer's place until the next key, e.g. how the subshell ended.

@@ -157,6 +157,10 @@ impl Model {
         match answer {
             Ok(pass) => return self.passed(switch.intent, pass),
             Err(NotIssued::Fault(fault)) => self.mode = Mode::Fault(fault),
+            Err(NotIssued::Outdated(fault)) => {
+                self.mode = Mode::Loading { since: self.now, then: Some(fault) };
+                return Effect::Load;
+            }
             Err(NotIssued::Passphrase(refused)) => {
                 self.mode = Mode::Passphrase { switch, typed: Hidden::default(), refused };
             }

@@ -10,7 +10,7 @@ use super::key_events::{ENTER, typed_ahead};
 use super::layout::Widest;
 use super::model::{Effect, Intent, Mode, Model, Msg, OpenIn, Outcome};
 use super::time_left;
-use crate::domain::account::Catalog;
+use crate::domain::account::{Catalog, TargetRef};
 use crate::domain::config::Order;
 use crate::domain::guard::Guard;
 use crate::domain::history::HistoryEvent;
@@ -47,7 +47,14 @@ pub fn update(model: &mut Model, now: Timestamp, msg: Msg) -> Effect {
             model.load(catalog);
             Effect::None
         }
-        Msg::Loaded(Err(fault)) => Effect::Leave(Outcome::Failed(fault)),
+        Msg::Loaded(Err(fault)) if model.search.total() == 0 => {
+            Effect::Leave(Outcome::Failed(fault))
+        }
+        // What was loaded before stays.
+        Msg::Loaded(Err(fault)) => {
+            model.mode = Mode::Fault(fault);
+            Effect::None
+        }
         Msg::Issued(answer) => model.answer(*answer),
     };
     model.scroll();
@@ -58,7 +65,7 @@ impl Model {
     fn open(&mut self, size: (u16, u16)) -> Effect {
         self.size = size;
         self.submitted = None;
-        if let Mode::Loading { since } = &mut self.mode {
+        if let Mode::Loading { since, .. } = &mut self.mode {
             *since = self.now;
             return Effect::Load;
         }
@@ -70,11 +77,25 @@ impl Model {
     }
 
     pub(super) fn load(&mut self, catalog: Arc<Catalog>) {
+        let before = self.selected().map(|row| self.search.catalog().role_arn(row));
+        // A row may be another target now.
+        self.scopes.clear();
         self.widest = Widest::of(&catalog);
         self.search = Search::new(catalog, &self.favourites());
         self.search.filter(self.filter.text());
-        self.mode = Mode::Browse;
+        self.mode = match mem::replace(&mut self.mode, Mode::Browse) {
+            Mode::Loading { then: Some(fault), .. } => Mode::Fault(fault),
+            _ => Mode::Browse,
+        };
         self.preselect();
+        let is_before = |row: TargetRef| {
+            self.guard(row) == Guard::None
+                && before.as_ref() == Some(&self.search.catalog().role_arn(row))
+        };
+        let mut hits = 0..self.search.len();
+        let again =
+            before.as_ref().and(hits.find(|at| self.search.hit(*at).is_some_and(is_before)));
+        self.cursor = again.or(self.cursor);
     }
 
     fn favourites(&self) -> Vec<RoleArn> {

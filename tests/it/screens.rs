@@ -203,6 +203,54 @@ fn a_fault_says_what_why_and_what_to_do() {
     assert!(shown.contains("› sta"), "back in the list, the filter kept\n{shown}");
 }
 
+/// A catalog in which the first two accounts have changed places, and the first has another id.
+fn changed() -> Catalog {
+    let mut accounts = catalog().accounts().to_vec();
+    accounts.swap(0, 1);
+    accounts[1].id = "777777777777".parse().unwrap();
+    Catalog::new(accounts, Some("ap-northeast-1".parse().unwrap()))
+}
+
+fn refused() -> Fault {
+    Fault::new(Exit::Usage, "nothing was entered: the config has changed under dev-tanaka")
+}
+
+#[test]
+fn a_config_that_has_changed_is_shown_at_once() {
+    let stage = || {
+        let mut stage = Stage::new(80, 20).answers([Answer::Outdated(refused()), Answer::Pass]);
+        let loaded = (setup(&UNICODE, Paint::Color), Arc::new(changed()));
+        stage.world.catalog = Some(Ok(loaded)).into();
+        stage
+    };
+    let shown = stage().shows("dev<enter>");
+    assert!(shown.contains("the config has changed under dev-tanaka"), "{shown}");
+    // `^T` narrows the row: which is another target's afterwards.
+    let mut stage = stage();
+    let shown = stage.shows("dev<ctrl-t><enter><esc>");
+    assert!(shown.contains("7777-7777-7777") && !shown.contains("2222-2222-2222"), "{shown}");
+    assert!(shown.contains("› dev"), "the filter stays\n{shown}");
+    assert!(matches!(stage.keys("<ctrl-u>suz<enter>"), Outcome::Enter(..)));
+    assert_eq!(
+        stage.seen(),
+        [
+            "issue dev-tanaka/Developer read-only ByFlow",
+            "issue dev-suzuki/Developer full ByFlow",
+            "Used arn:aws:iam::012345678901:role/Developer",
+        ]
+    );
+}
+
+#[test]
+fn a_config_that_cannot_be_read_again_leaves_the_list_as_it_was() {
+    let mut stage = Stage::new(80, 20).answers([Answer::Outdated(refused())]);
+    let broken = Fault::new(Exit::Usage, "the config has an error; nothing was run");
+    stage.world.catalog = Some(Err(broken)).into();
+    let shown = stage.shows("<enter>");
+    assert!(shown.contains("the config has an error"), "{shown}");
+    assert!(shown.contains("2222-2222-2222"), "{shown}");
+}
+
 #[test]
 fn several_things_that_are_wrong_are_a_list_and_no_causes() {
     let fault = Fault::new(Exit::Usage, "the config has 2 errors; nothing was run")

@@ -105,7 +105,7 @@ pub fn refresh(context: &Context, hook: Option<Hookable>, quiet: bool) -> Result
         match block_on(context.issue(&name, &Request::new(cleared, terms))) {
             Ok(pass) => pass,
             Err(NotIssued::Code(_) | NotIssued::Passphrase(_)) => return Ok(Exit::NeedsPerson),
-            Err(NotIssued::Fault(fault)) => return Ok(fault.exit),
+            Err(NotIssued::Outdated(fault) | NotIssued::Fault(fault)) => return Ok(fault.exit),
         }
     } else {
         let terms = Terms { renew: Renew::Now, asking: Asking::Allowed };

@@ -210,7 +210,7 @@ fn shown(row: &Row, envelope: fn(&str, &str) -> String) -> String {
             }
             text
         }
-        Err(NotIssued::Passphrase(_)) => panic!("{code} asks for a passphrase"),
+        Err(other) => panic!("{code}: {:?}", other.into_fault()),
     }
 }
 

@@ -298,7 +298,7 @@ pub fn faulted(answer: Result<Pass, NotIssued>) -> Fault {
         Ok(pass) => panic!("a pass into {}", pass.target),
         Err(NotIssued::Code(wanted)) => panic!("{wanted:?}"),
         Err(NotIssued::Fault(fault)) => fault,
-        Err(NotIssued::Passphrase(_)) => panic!("a passphrase was wanted"),
+        Err(other) => panic!("{:?}", other.into_fault()),
     }
 }
 

@@ -50,6 +50,8 @@ pub enum Answer {
     Passphrase(Option<Fault>),
     /// A fault.
     Fault(Fault),
+    /// The config has changed, and how.
+    Outdated(Fault),
     /// Nothing, ever.
     Hang,
     /// The answer after that, so long later.
@@ -148,6 +150,7 @@ impl Host for World {
             Answer::Pass => Ok(self.pass(&target, Vec::new())),
             Answer::PassNoting(note) => Ok(self.pass(&target, vec![note.into()])),
             Answer::Fault(fault) => Err(fault.into()),
+            Answer::Outdated(fault) => Err(NotIssued::Outdated(fault)),
             Answer::Passphrase(refused) => Err(NotIssued::Passphrase(refused)),
             Answer::Code(flow, rejection) => Err(NotIssued::Code(CodeWanted {
                 user: "tanaka".parse().unwrap(),

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::switcher_pty::{SwitcherPty, number, signal};
+use crate::emulator::stage::DEV;
 use crate::pty::terminal::{Pty, command};
 use crate::support::program;
 use crate::verbs::home::{Home, SEKISHO};
@@ -47,6 +48,54 @@ fn a_fault_goes_back_to_the_list() {
     assert!(screen.contains("what to do"), "{screen}");
     switcher_pty.pty.send("\u{1b}");
     switcher_pty.pty.wait_until("the list", |screen| !screen.contains("what to do"));
+    switcher_pty.pty.send("\u{3}");
+    assert_eq!(switcher_pty.ended(), 130);
+}
+
+#[test]
+fn a_config_that_changes_behind_the_list_shows_in_it() {
+    let Some(mut switcher_pty) = SwitcherPty::new() else { return };
+    let file = switcher_pty.home.path().join(".config/sekisho/config.yaml");
+    let edit = |from: &str, to: &str| {
+        let text = std::fs::read_to_string(&file).unwrap();
+        assert!(text.contains(from), "{text}");
+        std::fs::write(&file, text.replace(from, to)).unwrap();
+    };
+    switcher_pty.open("");
+    edit(DEV, "444444444444");
+    switcher_pty.choose("dev");
+    let screen = switcher_pty.pty.wait_for("the config has changed under");
+    assert!(screen.contains("choose again"), "{screen}");
+    switcher_pty.pty.send("\u{1b}");
+    switcher_pty.pty.wait_until("the list with the new id", |screen| {
+        screen.contains("4444-4444-4444") && !screen.contains("what to do")
+    });
+    edit("444444444444", DEV);
+    switcher_pty.pty.send("\r");
+    switcher_pty.pty.wait_for("the config has changed under");
+    switcher_pty.pty.send("\u{1b}");
+    switcher_pty.pty.wait_until("the list with the new id", |screen| {
+        screen.contains("2222-2222-2222") && !screen.contains("what to do")
+    });
+    switcher_pty.pty.send("\r");
+    switcher_pty.give_code();
+    switcher_pty.inside("dev");
+    // What changes under a subshell is there when the list comes back, with the sessions of this process.
+    edit("  - name: prod\n", "  - name: staging\n");
+    switcher_pty.pty.line("exit");
+    switcher_pty.pty.wait_until("the new name", |screen| {
+        screen.contains("left dev/Developer") || screen.contains("staging")
+    });
+    switcher_pty.pty.send("\u{15}");
+    switcher_pty.pty.wait_for("staging");
+    switcher_pty.choose("dev");
+    switcher_pty.inside("dev");
+    switcher_pty.pty.line("exit");
+    switcher_pty.pty.wait_for("left dev/Developer");
+    // A broken one ends nothing that is open.
+    edit("auth:", "auht:");
+    switcher_pty.pty.send("\u{15}dev\r");
+    switcher_pty.pty.wait_for("the config has");
     switcher_pty.pty.send("\u{3}");
     assert_eq!(switcher_pty.ended(), 130);
 }
