@@ -38,6 +38,24 @@ pub fn optional(name: &str) -> Option<PathBuf> {
     found
 }
 
+/// Runs a program as another user, or says aloud that its test is skipped: only root can.
+pub fn as_nobody(name: &str) -> Option<Command> {
+    if !rustix::process::geteuid().is_root() {
+        let _ = writeln!(
+            std::io::stderr(),
+            "SKIPPED, only root can be another user: {}",
+            std::thread::current().name().unwrap_or("?")
+        );
+        return None;
+    }
+    // One that is found in root's home would be out of reach.
+    let everyones = Path::new("/usr/bin").join(name);
+    let found = if everyones.is_file() { everyones } else { program(name)? };
+    let mut command = Command::new(program("setpriv")?);
+    command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(found).current_dir("/");
+    Some(command)
+}
+
 /// Makes a FIFO: by `mkfifo(1)`, because macOS has no `mknodat`.
 pub fn make_fifo(path: &Path) {
     let status = Command::new("mkfifo").args(["-m", "600"]).arg(path).status().unwrap();

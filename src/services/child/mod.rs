@@ -4,6 +4,7 @@ pub mod environment;
 pub mod export;
 pub mod helper_program;
 pub mod loopback;
+mod peer;
 pub mod process;
 pub mod running;
 pub mod serve;

@@ -1,11 +1,11 @@
 //! The container-credentials endpoint: a child's tools fetch credentials here whenever theirs expire.
 //!
 //! Protocol: <https://docs.aws.amazon.com/sdkref/latest/guide/feature-container-credentials.html>. It listens
-//! on 127.0.0.1 at a random port and requires the token, which only the child's environment holds.
+//! on 127.0.0.1 at a random port and requires the token, which only the child's environment holds. Other users get nothing
+//! even with it, where the kernel tells whose a connection is.
 
 use std::convert::Infallible;
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use http::request::Parts;
@@ -16,7 +16,7 @@ use serde_json::json;
 use tokio::sync::{mpsc, oneshot};
 
 use super::environment::Endpoint;
-use super::loopback::{self, HttpResponse, Port};
+use super::loopback::{self, HttpResponse, Port, Service};
 use crate::domain::fault::Fault;
 use crate::domain::secret::Secret;
 
@@ -26,12 +26,6 @@ const PATH: &str = "/credentials";
 /// An endpoint that listens, but does not answer before `run`.
 pub struct Server {
     port: Port,
-    gate: Arc<Gate>,
-}
-
-/// What a request is checked against.
-struct Gate {
-    address: SocketAddr,
     token: Secret,
 }
 
@@ -50,31 +44,18 @@ impl AsRef<[u8]> for Document {
 impl Server {
     /// Listens on a free port, with a new token.
     pub async fn open() -> io::Result<Self> {
-        let port = Port::open().await?;
-        let address = port.address();
-        let token = loopback::token()?;
-        let gate = Arc::new(Gate { address, token });
-        Ok(Self { port, gate })
+        Ok(Self { port: Port::open().await?, token: loopback::token()? })
     }
 
     /// The URL and token for the child's environment.
     pub fn endpoint(&self) -> Endpoint {
-        Endpoint {
-            uri: format!("http://{}{PATH}", self.gate.address),
-            token: self.gate.token.copy(),
-        }
+        Endpoint { uri: format!("http://{}{PATH}", self.port.address()), token: self.token.copy() }
     }
 
     /// Serves until it is dropped. `issue` returns the document; it is called once for all waiting requests.
     pub async fn run(&self, mut issue: impl AsyncFnMut() -> Result<Secret, Fault>) -> Infallible {
         let (ask, mut asked) = mpsc::channel::<oneshot::Sender<Reply>>(1024);
-        let accept = self.port.accept(|stream, _| {
-            let (gate, ask) = (Arc::clone(&self.gate), ask.clone());
-            async move {
-                let respond = |parts| respond(parts, Arc::clone(&gate), ask.clone());
-                loopback::answer(stream, respond).await;
-            }
-        });
+        let desk = Arc::new(Credentials { token: self.token.copy(), ask });
         let renew = async {
             while let Some(first) = asked.recv().await {
                 let reply = to_reply(issue().await);
@@ -87,18 +68,20 @@ impl Server {
             std::future::pending().await
         };
         tokio::select! {
-            never = accept => never,
+            never = self.port.run(&desk) => never,
             never = renew => never,
         }
     }
 }
 
-impl Gate {
-    /// The status to reject a request with, before anything about credentials is revealed.
+/// The credentials at [`PATH`], for whoever has the token.
+struct Credentials {
+    token: Secret,
+    ask: mpsc::Sender<oneshot::Sender<Reply>>,
+}
+
+impl Service for Credentials {
     fn refusal(&self, parts: &Parts) -> Option<StatusCode> {
-        if let Some(refused) = loopback::refusal(parts) {
-            return Some(refused);
-        }
         // Browsers add these to every request of a page; no SDK does.
         if parts.headers.keys().any(|name| name.as_str().starts_with("sec-fetch-")) {
             return Some(StatusCode::FORBIDDEN);
@@ -110,26 +93,19 @@ impl Gate {
         }
         (parts.uri.path() != PATH || parts.uri.query().is_some()).then_some(StatusCode::NOT_FOUND)
     }
-}
 
-async fn respond(
-    parts: Parts,
-    gate: Arc<Gate>,
-    ask: mpsc::Sender<oneshot::Sender<Reply>>,
-) -> HttpResponse {
-    if let Some(refused) = gate.refusal(&parts) {
-        return loopback::status(refused);
+    async fn respond(&self, _: &Parts) -> HttpResponse {
+        let (sender, reply) = oneshot::channel();
+        let _ = self.ask.send(sender).await;
+        let Ok((status, document)) = reply.await else {
+            return loopback::status(StatusCode::SERVICE_UNAVAILABLE);
+        };
+        let mut answer = loopback::status(status);
+        let json = HeaderValue::from_static("application/json");
+        answer.headers_mut().insert(header::CONTENT_TYPE, json);
+        *answer.body_mut() = Full::new(document);
+        answer
     }
-    let (sender, reply) = oneshot::channel();
-    let _ = ask.send(sender).await;
-    let Ok((status, document)) = reply.await else {
-        return loopback::status(StatusCode::SERVICE_UNAVAILABLE);
-    };
-    let mut answer = loopback::status(status);
-    let json = HeaderValue::from_static("application/json");
-    answer.headers_mut().insert(header::CONTENT_TYPE, json);
-    *answer.body_mut() = Full::new(document);
-    answer
 }
 
 fn to_reply(issued: Result<Secret, Fault>) -> Reply {

@@ -7,10 +7,10 @@
 pub mod browser;
 
 use std::io;
-use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use http::request::Parts;
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use tokio::sync::Notify;
 
@@ -76,14 +76,13 @@ impl std::str::FromStr for Service {
     }
 }
 
-/// A link to this process that redirects one browser, once.
+/// A link to this process that redirects one browser of this user, once.
 pub struct Link {
     port: Port,
     shared: Arc<Shared>,
 }
 
 struct Shared {
-    address: SocketAddr,
     path: Secret,
     /// Taken by the first request for the link.
     url: Mutex<Option<Secret>>,
@@ -102,58 +101,43 @@ pub enum Fetched {
 impl Link {
     /// A link that redirects to a URL.
     pub async fn to(url: Secret) -> io::Result<Self> {
-        let port = Port::open().await?;
-        let shared = Arc::new(Shared {
-            address: port.address(),
-            path: loopback::token()?,
-            url: Mutex::new(Some(url)),
-            fetched: Notify::new(),
-        });
-        Ok(Self { port, shared })
+        let shared =
+            Shared { path: loopback::token()?, url: Mutex::new(Some(url)), fetched: Notify::new() };
+        Ok(Self { port: Port::open().await?, shared: Arc::new(shared) })
     }
 
     /// The URL to start the browser with.
     pub fn address(&self) -> String {
-        format!("http://{}/{}", self.shared.address, self.shared.path.expose())
+        format!("http://{}/{}", self.port.address(), self.shared.path.expose())
     }
 
     /// Waits for the browser, up to a minute.
     pub async fn wait(self) -> Fetched {
-        let accept = self.port.accept(|stream, caller| {
-            let shared = Arc::clone(&self.shared);
-            async move {
-                // Other users can read the link from the browser's arguments, but not fetch it.
-                if is_foreign(caller, shared.address) {
-                    return;
-                }
-                loopback::answer(stream, |parts| std::future::ready(shared.respond(&parts))).await;
-                if shared.url.lock().unwrap_or_else(PoisonError::into_inner).is_none() {
-                    shared.fetched.notify_one();
-                }
-            }
-        });
         tokio::select! {
-            never = accept => match never {},
+            never = self.port.run(&self.shared) => match never {},
             () = self.shared.fetched.notified() => Fetched::Yes,
             () = tokio::time::sleep(LINK_TIMEOUT) => Fetched::TooLate,
         }
     }
 }
 
-impl Shared {
-    fn respond(&self, parts: &http::request::Parts) -> HttpResponse {
-        if let Some(refused) = loopback::refusal(parts) {
-            return loopback::status(refused);
-        }
+// Other users can read the link from the browser's arguments, but the port does not admit them.
+impl loopback::Service for Shared {
+    fn refusal(&self, parts: &Parts) -> Option<StatusCode> {
         // A browser sends `none` for a link opened by the user, and another value for one that a web page opened.
         let site = parts.headers.get("sec-fetch-site");
         if site.is_some_and(|site| site != "none") {
-            return loopback::status(StatusCode::FORBIDDEN);
+            return Some(StatusCode::FORBIDDEN);
         }
         let path = parts.uri.path().trim_start_matches('/');
         if !self.path.is(path.as_bytes()) {
-            return loopback::status(StatusCode::NOT_FOUND);
+            return Some(StatusCode::NOT_FOUND);
         }
+        let url = self.url.lock().unwrap_or_else(PoisonError::into_inner);
+        url.is_none().then_some(StatusCode::GONE)
+    }
+
+    async fn respond(&self, _: &Parts) -> HttpResponse {
         let url = self.url.lock().unwrap_or_else(PoisonError::into_inner).take();
         let location = url.and_then(|url| HeaderValue::from_str(url.expose()).ok());
         let Some(mut location) = location else {
@@ -167,40 +151,10 @@ impl Shared {
         headers.insert(HeaderName::from_static(name), value);
         answer
     }
-}
 
-/// Whether another user's program has made a connection. Root is allowed: it may be a relay (WSL), and sees everything
-/// anyway.
-#[cfg(target_os = "linux")]
-fn is_foreign(caller: SocketAddr, here: SocketAddr) -> bool {
-    let table = std::fs::read_to_string("/proc/net/tcp").unwrap_or_default();
-    let me = rustix::process::getuid().as_raw();
-    owner(&table, caller, here).is_some_and(|uid| uid != me && uid != 0)
-}
-
-/// Not supported on this platform.
-#[cfg(not(target_os = "linux"))]
-fn is_foreign(_: SocketAddr, _: SocketAddr) -> bool {
-    false
-}
-
-/// The user who made the connection from `caller` to `here`, by `/proc/net/tcp` (`proc_net_tcp(5)`).
-#[cfg(target_os = "linux")]
-fn owner(table: &str, caller: SocketAddr, here: SocketAddr) -> Option<u32> {
-    let hex = |address: SocketAddr| match address {
-        SocketAddr::V4(v4) => {
-            format!("{:08X}:{:04X}", u32::from_le_bytes(v4.ip().octets()), v4.port())
-        }
-        SocketAddr::V6(_) => String::new(),
-    };
-    let (local, remote) = (hex(caller), hex(here));
-    table.lines().find_map(|line| {
-        let fields: Vec<&str> = line.split_whitespace().collect();
-        let [_, from, to, _, _, _, _, uid, ..] = fields[..] else {
-            return None;
-        };
-        (from == local && to == remote).then(|| uid.parse().ok())?
-    })
+    fn responded(&self) {
+        self.fetched.notify_one();
+    }
 }
 
 #[cfg(test)]
@@ -224,20 +178,5 @@ mod tests {
         for wrong in ["", "EC2", "a/b", "x?y", "a b"] {
             assert!(wrong.parse::<Service>().is_err(), "{wrong}");
         }
-    }
-
-    #[cfg(target_os = "linux")]
-    #[test]
-    fn the_owner_of_a_connection_is_found() {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let here = listener.local_addr().unwrap();
-        let stream = std::net::TcpStream::connect(here).unwrap();
-        let caller = stream.local_addr().unwrap();
-        let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
-        let me = rustix::process::getuid().as_raw();
-        assert_eq!(owner(&table, caller, here), Some(me));
-        assert!(!is_foreign(caller, here));
-        let other = table.replace(&format!(" {me} "), " 4242 ");
-        assert_ne!(owner(&other, caller, here), Some(me));
     }
 }

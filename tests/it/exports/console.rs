@@ -8,7 +8,7 @@ use sekisho::emulator::{FaultInjection, Injection, Times};
 use super::stage::{Ran, Stage, until};
 use crate::emulator::stage::PHONE;
 use crate::pty::terminal::{Pty, command};
-use crate::support::program;
+use crate::support::{as_nobody, program};
 
 /// Notes its arguments and waits until it is told to fetch.
 const BROWSER: &str = "#!/bin/sh\n\
@@ -83,6 +83,42 @@ fn the_browser_gets_a_link_that_works_once_and_no_url_is_ever_an_argument() {
     assert!(!environment.contains("AWS_ACCESS_KEY_ID"), "{environment}");
     let call = stage.emulator.calls().into_iter().find(|call| call.service == "signin").unwrap();
     assert_eq!((call.action.as_str(), call.status), ("getSigninToken", Some(200)));
+}
+
+/// Asks for the link and is gone before the answer, again and again.
+const BURNER: &str = "\
+import socket, struct, sys
+port, path = int(sys.argv[1]), sys.argv[2]
+for n in range(60):
+    s = socket.create_connection(('127.0.0.1', port))
+    s.sendall(('GET /%s HTTP/1.1\\r\\nHost: 127.0.0.1\\r\\n\\r\\n' % path).encode())
+    if n % 2:
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 0))
+    s.close()
+";
+
+#[test]
+fn another_user_who_reads_the_link_can_neither_follow_nor_burn_it() {
+    let (Some(mut follow), Some(mut burn)) = (as_nobody("curl"), as_nobody("python3")) else {
+        return;
+    };
+    let stage = stage();
+    let mut command = stage.sekisho(&["console", "dev"]);
+    command.env("BROWSER", stage.path("browser"));
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let arguments = until("the browser", || std::fs::read_to_string(stage.path("arguments")).ok());
+    let link = arguments.trim();
+    let (port, path) = link.strip_prefix("http://127.0.0.1:").unwrap().split_once('/').unwrap();
+    let followed = follow.args(["-s", "-i", link]).output().unwrap();
+    assert!(!followed.status.success() && followed.stdout.is_empty(), "{followed:?}");
+    let burnt = burn.args(["-c", BURNER, port, path]).status().unwrap();
+    assert!(burnt.success());
+    assert!(child.try_wait().unwrap().is_none(), "it is not said to be open");
+    stage.write("go", "");
+    let ran = Ran::of(&child.wait_with_output().unwrap());
+    assert!(ran.code == 0 && ran.stderr.contains("is open"), "{}", ran.stderr);
+    let fetched = until("the page", || std::fs::read_to_string(stage.path("fetched")).ok());
+    assert!(fetched.starts_with("303 "), "{fetched}");
 }
 
 #[test]

@@ -10,7 +10,7 @@ use sekisho::emulator::{FaultInjection, Injection, Times};
 
 use super::stage::{DEADLINE, Stage, until};
 use crate::pty::terminal::{Pty, command};
-use crate::support::program;
+use crate::support::{as_nobody, program};
 
 /// A child that tells the endpoint and waits for a line.
 const TELL: &str = r#"echo "$AWS_CONTAINER_CREDENTIALS_FULL_URI $AWS_CONTAINER_AUTHORIZATION_TOKEN"; read -r line; exit ${line:-7}"#;
@@ -217,13 +217,21 @@ fn those_who_wait_are_answered_by_one_call() {
 }
 
 #[test]
-fn strangers_who_never_finish_do_not_keep_friends_waiting() {
+fn connections_that_never_finish_do_not_keep_others_waiting() {
     let stage = Stage::new();
     stage.sign_in();
     let served = Served::new(&stage);
-    let mut slow: Vec<TcpStream> = (0..200).map(|_| served.connect()).collect();
+    let mut slow: Vec<TcpStream> = (0..400).map(|_| served.connect()).collect();
     for stream in &mut slow {
         let _ = stream.write_all(b"GET /cred");
+    }
+    document(&served.good());
+    // It was not because of their time being over.
+    for stream in &mut slow[200..] {
+        stream.set_nonblocking(true).unwrap();
+        let open = stream.read(&mut [0]).map_err(|error| error.kind());
+        assert_eq!(open, Err(std::io::ErrorKind::WouldBlock));
+        stream.set_nonblocking(false).unwrap();
     }
     // And one that asks rightly and never reads.
     let mut silent = served.connect();
@@ -242,6 +250,47 @@ fn strangers_who_never_finish_do_not_keep_friends_waiting() {
     });
     assert!(gone);
     let _ = silent.shutdown(Shutdown::Both);
+    assert_eq!(served.end(), 5);
+}
+
+/// Opens 400 connections that ask nothing, then asks with the right token, and prints what it got.
+const STRANGER: &str = "\
+import socket, sys
+port, token = int(sys.argv[1]), sys.argv[2]
+def connect(family, address):
+    s = socket.socket(family)
+    s.settimeout(60)
+    s.connect((address, port))
+    return s
+idle = [connect(socket.AF_INET, '127.0.0.1') for _ in range(400)]
+got = b''
+for family, address in (socket.AF_INET, '127.0.0.1'), (socket.AF_INET6, '::ffff:127.0.0.1'):
+    try:
+        s = connect(family, address)
+        s.sendall(('GET /credentials HTTP/1.1\\r\\nHost: 127.0.0.1\\r\\nAuthorization: %s\\r\\n\\r\\n' % token).encode())
+        while part := s.recv(4096):
+            got += part
+    except ConnectionError:
+        pass
+print('got', got, flush=True)
+sys.stdin.readline()
+";
+
+#[test]
+fn another_user_gets_nothing_even_with_the_token_and_keeps_nobody_waiting() {
+    let Some(mut stranger) = as_nobody("python3") else { return };
+    let stage = Stage::new();
+    stage.sign_in();
+    let served = Served::new(&stage);
+    let port = served.address.rsplit(':').next().unwrap();
+    stranger.args(["-c", STRANGER, port, &served.token]);
+    let mut stranger = stranger.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut got = String::new();
+    BufReader::new(stranger.stdout.as_mut().unwrap()).read_line(&mut got).unwrap();
+    assert_eq!(got, "got b''\n");
+    document(&served.good());
+    drop(stranger.stdin.take());
+    stranger.wait().unwrap();
     assert_eq!(served.end(), 5);
 }
 
