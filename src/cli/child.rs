@@ -1,10 +1,13 @@
 //! What runs with the credentials: a subshell, a command, or a child that is served fresh ones.
 
+use std::cell::Cell;
+
+use jiff::Timestamp;
+
 use crate::domain::config::RenewPref;
 use crate::domain::confirmation::{Cleared, Confirmation};
 use crate::domain::fault::{Exit, Fault};
 use crate::domain::pass::{Asking, NotIssued, Pass, Renew, Request, Terms};
-use crate::domain::secret::Secret;
 use crate::services::aws::SharedFiles;
 use crate::services::child::environment::{self, Environment};
 use crate::services::child::export;
@@ -16,6 +19,21 @@ use crate::services::store::files::Dir;
 
 use super::context::Context;
 use super::runtime::block_on;
+
+/// What the endpoint had for the last who asked.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Served {
+    Fresh,
+    /// An older session: renewing it failed.
+    Unrenewed,
+    Nothing,
+}
+
+impl Served {
+    fn of(pass: &Pass) -> Self {
+        if pass.unrenewed.is_some() { Self::Unrenewed } else { Self::Fresh }
+    }
+}
 
 impl Context {
     /// Opens a subshell, on a runtime of its own, and waits for its end.
@@ -75,39 +93,57 @@ impl Context {
             &context,
             self.inherited(),
         );
+        let said = Served::of(&pass);
         drop(pass);
         self.broker().release_secrets();
         // The terminal is the child's: no prompts, and only the first of several failures is reported.
         let _away = self.user().detach();
-        let mut reported = false;
+        let reported = Cell::new(said);
         let issue = async || {
             let issued = self.renewed(&cleared).await;
-            if let Err(fault) = &issued
-                && !std::mem::replace(&mut reported, true)
-            {
-                self.out.fault_line(fault);
+            let served = issued.as_ref().map_or(Served::Nothing, Served::of);
+            if reported.replace(served) != served {
+                match &issued {
+                    Ok(pass) => {
+                        pass.warning(Timestamp::now()).iter().for_each(|line| self.out.warn(line));
+                    }
+                    Err(fault) => drop(self.out.fault_line(fault)),
+                }
             }
-            reported &= issued.is_err();
-            issued
+            issued.map(|pass| export::for_container(&pass))
+        };
+        let live = || {
+            let pass = self.broker().live(&cleared, Terms::LAST_SECONDS)?;
+            Some(export::for_container(&pass))
         };
         let exit = tokio::select! {
             exit = child(environment) => exit,
-            never = server.run(issue) => match never {},
+            never = server.run(issue, live) => match never {},
         };
         self.preload_demo_key()?;
         exit
     }
 
     /// A fresh session as the endpoint serves it. It never prompts and keeps no key.
-    async fn renewed(&self, cleared: &Cleared) -> Result<Secret, Fault> {
+    async fn renewed(&self, cleared: &Cleared) -> Result<Pass, Fault> {
         self.preload_demo_key()?;
-        // botocore asks at every call once 15 min are left.
-        let terms = Terms { renew: Renew::Below(20 * 60), asking: Asking::Never };
+        let terms = Terms {
+            renew: Renew::Below(20 * 60), // botocore asks at every call once 15 min are left
+            asking: Asking::Never,
+            spare: Terms::LAST_SECONDS,
+        };
         let request = Request::new(cleared.clone(), terms);
-        let issued = self.broker().issue(&request).await;
+        let epoch = || self.broker().vault().epoch();
+        let begun = epoch();
+        let mut issued = self.broker().issue(&request).await;
+        if epoch() != begun {
+            // `logout` came in between, and it is asked once more whether there is a session.
+            self.preload_demo_key()?;
+            issued = self.broker().issue(&request).await;
+        }
         self.broker().release_secrets();
         match issued {
-            Ok(pass) => Ok(export::for_container(&pass)),
+            Ok(pass) => Ok(pass),
             Err(NotIssued::Code(_)) => {
                 let name = cleared.target();
                 Err(Fault::new(

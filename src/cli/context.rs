@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 
@@ -21,11 +22,13 @@ use crate::services::config::files::ReadFrom;
 use crate::services::config::paths::Paths;
 use crate::services::config::stamps::Stamp;
 use crate::services::session::access_key::KeyStore;
+use crate::services::session::backoff::Backoff;
 use crate::services::session::broker::{Broker, BrokerDeps};
 use crate::services::session::diary::Diary;
 use crate::services::session::facts::Facts;
 use crate::services::session::interaction::Interaction;
 use crate::services::session::issued::Issued;
+use crate::services::session::sessions;
 use crate::services::session::warm::{WarmAnswer, WarmRequest};
 use crate::services::store::vault::Epoch;
 
@@ -72,11 +75,16 @@ impl Context {
         let paths = world.paths()?;
         let LoadedConfig { config, warnings, read_from } = loaded;
         let user = Rc::new(UserInteraction::new(out));
+        let sessions = paths.state.join("sessions");
         let deps = BrokerDeps {
             vault: world.vault(config.store, &paths),
             facts: match config.store {
                 StoreChoice::None => Facts::in_memory(),
                 _ => Facts::new(&paths.state),
+            },
+            backoff: match config.store {
+                StoreChoice::None => Backoff::in_memory(),
+                _ => Backoff::new(&sessions, &sessions::who_id(&config.auth)),
             },
             store: config.store,
             shared: paths.state.clone(),
@@ -251,15 +259,21 @@ impl Context {
         }
     }
 
-    /// A pass into a named target: passes its guard, then takes a cached session or asks for a code.
-    pub fn pass(&self, name: &str) -> Result<Pass, Fault> {
+    /// A pass into a named target: passes its guard, then takes a cached session or asks for a code. `spare` is what must
+    /// be left of a session that cannot be renewed.
+    pub fn pass(&self, name: &str, spare: Duration) -> Result<Pass, Fault> {
         self.print_warnings();
         let cleared = prompt::clear(self.target(name)?, self.common.confirm.as_deref())?;
-        let pass = block_on(self.enter(name, cleared, Renew::ByFlow, self.codes()))?;
-        for note in &pass.notes {
-            self.out.warn(note);
-        }
+        let entered = self.enter(name, cleared, Renew::ByFlow, spare, self.codes());
+        let pass = block_on(entered)?;
+        self.print_notes(&pass);
         Ok(pass)
+    }
+
+    /// Prints what a pass has to say.
+    pub fn print_notes(&self, pass: &Pass) {
+        let warning = pass.warning(Timestamp::now());
+        pass.notes.iter().chain(&warning).for_each(|note| self.out.warn(note));
     }
 
     /// A pass into a target whose guard has been passed, kept for the next time under the name it was asked by.
@@ -268,9 +282,10 @@ impl Context {
         name: &str,
         cleared: Cleared,
         renew: Renew,
+        spare: Duration,
         mut codes: Codes,
     ) -> Result<Pass, Fault> {
-        let terms = Terms { renew, asking: codes.asking() };
+        let terms = Terms { renew, asking: codes.asking(), spare };
         // The last try counts: a code that is typed after a `logout` signs in again.
         let begun = Cell::new(self.broker.vault().epoch());
         let issue = async |request: Request| {

@@ -232,10 +232,22 @@ pub async fn pass(
     issue: impl AsyncFn(Request) -> Result<Pass, NotIssued>,
 ) -> Result<Pass, Fault> {
     let purpose = format!("to open {}", target.target());
-    with_codes(broker, &purpose, codes, async |code| {
+    let asked = with_codes(broker, &purpose, codes, async |code| {
         issue(Request::new(target.clone(), terms).with_code(code)).await
-    })
-    .await
+    });
+    let fault = match asked.await {
+        Err(fault) if fault.exit == Exit::NeedsPerson => fault,
+        asked => return asked,
+    };
+    // Nobody could be asked: what is live still serves.
+    let terms = Terms { asking: Asking::Never, ..terms };
+    match issue(Request::new(target, terms)).await {
+        Ok(pass) => {
+            let unrenewed = pass.unrenewed.is_some().then(|| fault.in_a_line());
+            Ok(Pass { unrenewed, ..pass })
+        }
+        Err(_) => Err(fault),
+    }
 }
 
 /// Signs in, with as many codes as it takes. Returns when the session expires, UTC.

@@ -69,7 +69,7 @@ impl Switcher {
         if let Some(context) = self.host.context() {
             context.broker().release_secrets();
             if let Ok(Outcome::Enter(_, pass)) = &outcome {
-                pass.notes.iter().for_each(|note| context.out.warn(note));
+                context.print_notes(pass);
             }
         }
         outcome.map_err(|error| no_screen(&error))

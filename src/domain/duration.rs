@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use super::ids::Malformed;
 
 /// A length of time as people write it: `90d`, `12h`, `15m`, `3600s`, or several units from large to small: `1h30m`.
@@ -27,6 +29,16 @@ pub fn parse_duration(text: &str) -> Result<Duration, Malformed> {
         (last, rest) = (unit, &rest[split + 1..]);
     }
     Ok(Duration::from_secs(total))
+}
+
+/// The time from now until then: `11h 42m`, `47m`, `42s`; never below zero.
+pub fn left(then: Timestamp, now: Timestamp) -> String {
+    let seconds = then.duration_since(now).as_secs().max(0);
+    match seconds {
+        3600.. => format!("{}h {:02}m", seconds / 3600, seconds / 60 % 60),
+        60.. => format!("{}m", seconds / 60),
+        _ => format!("{seconds}s"),
+    }
 }
 
 /// The shortest text that `parse_duration` reads back as this duration.

@@ -1,11 +1,13 @@
 //! The interface between the screens and the broker: `Request → Result<Pass, NotIssued>`.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use jiff::Timestamp;
 
 use super::account::Target;
 use super::confirmation::Cleared;
+use super::duration::left;
 use super::fault::{Exit, Fault};
 use super::flow::Flow;
 use super::ids::{MfaSerial, RoleArn, UserName};
@@ -58,6 +60,15 @@ pub struct Terms {
     pub renew: Renew,
     /// Whether a code may be asked for at all: otherwise not even `mfa_command` is run.
     pub asking: Asking,
+    /// How much of a live session must be left for it to be handed out where it cannot be renewed.
+    pub spare: Duration,
+}
+
+impl Terms {
+    /// For whoever asks again before the end.
+    pub const LAST_SECONDS: Duration = Duration::from_secs(10);
+    /// For a child that keeps what it gets.
+    pub const SHORTEST_STAY: Duration = Duration::from_secs(60);
 }
 
 /// When a cached role session is replaced.
@@ -92,6 +103,17 @@ pub struct Pass {
     pub user: UserName,
     /// Notices for the person, one line each: a step-down, a store that failed.
     pub notes: Vec<String>,
+    /// Why the session is an older one than was asked for: it could not be renewed.
+    pub unrenewed: Option<String>,
+}
+
+impl Pass {
+    /// The warning that the session was not renewed, in one line.
+    pub fn warning(&self, now: Timestamp) -> Option<String> {
+        let why = self.unrenewed.as_ref()?;
+        let left = left(self.credentials.expires, now);
+        Some(format!("{} was not renewed ({why}); its session ends in {left}", self.target))
+    }
 }
 
 /// Why there is no pass.

@@ -30,6 +30,8 @@ pub enum Times {
 pub enum FaultInjection {
     /// The response is delayed.
     Latency(Duration),
+    /// Something else goes wrong, and only after a while.
+    Late(Duration, Box<FaultInjection>),
     /// The call is acted on (a code is spent), then the connection is reset.
     Reset,
     /// The call is acted on (a code is spent), and no response is ever sent.
@@ -81,10 +83,28 @@ impl Injections {
 }
 
 impl FaultInjection {
+    /// How long the response is held back, and what goes wrong then.
+    pub(super) fn delayed(self) -> (Duration, Option<Self>) {
+        match self {
+            Self::Latency(delay) => (delay, None),
+            Self::Late(delay, what) => (delay, Some(*what)),
+            what => (Duration::ZERO, Some(what)),
+        }
+    }
+
+    /// Whether the call gets no response.
+    pub(super) fn loses_response(&self) -> bool {
+        match self {
+            Self::Late(_, what) => what.loses_response(),
+            what => matches!(what, Self::Reset | Self::Hang),
+        }
+    }
+
     /// The response instead of acting on the call; `None` where it is acted on.
     pub(super) fn instead(&self) -> Option<Result<Reply, AwsError>> {
         let raw = |status, body| Reply { status, content_type: "text/xml", body };
         Some(match self {
+            Self::Late(_, what) => return what.instead(),
             Self::Latency(_) | Self::Reset | Self::Hang => return None,
             Self::Throttle => Err(AwsError::throttled()),
             Self::ServerError(503) => {

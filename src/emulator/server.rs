@@ -80,10 +80,13 @@ async fn respond(
         let (answer, id, fault) = state.answer(Inbound::read(parts, body));
         (response(&answer, &id, &state), fault)
     };
+    let (delay, fault) = fault.map(FaultInjection::delayed).unwrap_or_default();
+    if !delay.is_zero() {
+        tokio::time::sleep(delay).await;
+    }
     match fault {
         Some(FaultInjection::Reset) => return Err(Reset),
         Some(FaultInjection::Hang) => std::future::pending().await,
-        Some(FaultInjection::Latency(delay)) => tokio::time::sleep(delay).await,
         _ => {}
     }
     Ok(response)
@@ -129,7 +132,7 @@ impl State {
             Some(Err(error)) => wrap(Err(error)),
             None => wrap(self.act(&inbound)),
         };
-        let lost = matches!(fault, Some(FaultInjection::Reset | FaultInjection::Hang));
+        let lost = fault.as_ref().is_some_and(FaultInjection::loses_response);
         self.calls.push(Call {
             key: inbound.signature.as_ref().map(|signature| signature.key.clone()),
             status: (!lost).then_some(answer.status),

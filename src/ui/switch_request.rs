@@ -134,7 +134,7 @@ impl Model {
             Intent::Enter(_) => Renew::ByFlow,
             Intent::Renew => Renew::Now,
         };
-        let terms = Terms { renew, asking: Asking::Allowed };
+        let terms = Terms { renew, asking: Asking::Allowed, spare: Terms::SHORTEST_STAY };
         let request =
             Request::new(switch.target.clone(), terms).with_code(code).with_passphrase(passphrase);
         self.mode = Mode::Waiting {

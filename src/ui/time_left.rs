@@ -6,6 +6,8 @@ use jiff::Timestamp;
 
 use super::model::{Mode, Model};
 
+pub use crate::domain::duration::left;
+
 /// Seconds left when a session counts as about to expire. The subshell's warning uses the same limit.
 const ENDING: i64 = 10 * 60;
 
@@ -34,16 +36,6 @@ impl Life {
 /// Whole seconds from now until then; negative when it has passed.
 pub fn seconds_left(then: Timestamp, now: Timestamp) -> i64 {
     then.duration_since(now).as_secs()
-}
-
-/// `11h 42m`, `47m`, `42s`; never below zero.
-pub fn left(then: Timestamp, now: Timestamp) -> String {
-    let seconds = seconds_left(then, now).max(0);
-    match seconds {
-        3600.. => format!("{}h {:02}m", seconds / 3600, seconds / 60 % 60),
-        60.. => format!("{}m", seconds / 60),
-        _ => format!("{seconds}s"),
-    }
 }
 
 /// How long ago something was, in the largest whole unit: `3d ago`.

@@ -9,3 +9,4 @@ mod identity;
 mod network;
 mod renewal;
 mod stage;
+mod stuck;

@@ -13,3 +13,4 @@ mod renewal;
 mod serve;
 mod serve_profiles;
 mod stage;
+mod stuck;

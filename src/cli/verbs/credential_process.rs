@@ -4,8 +4,10 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use crate::domain::fault::{Exit, Fault};
-use crate::domain::pass::{Pass, Renew};
+use crate::domain::pass::{Pass, Renew, Terms};
 use crate::services::child::environment::Inherited;
 use crate::services::child::export;
 
@@ -65,16 +67,19 @@ fn issue(
     let confirm = context.common().confirm.as_deref();
     let ask = || prompt.then(|| Terminal::open_for(WITH_PROMPT)).flatten();
     let cleared = prompt::clear_on(context.target(target)?, confirm, ask)?;
+    let spare = Terms::LAST_SECONDS;
     let pass = block_on(async {
         // Beyond the terminal's own limit, so that the better message wins.
         let limit = limit + Duration::from_secs(5);
-        tokio::time::timeout(limit, context.enter(target, cleared, RENEW, codes))
-            .await
-            .unwrap_or_else(|_| Err(too_late(limit)))
+        let entered = context.enter(target, cleared.clone(), RENEW, spare, codes);
+        tokio::time::timeout(limit, entered).await.unwrap_or_else(|_| {
+            let late = too_late(limit);
+            let live = context.broker().live(&cleared, spare);
+            live.map(|pass| Pass { unrenewed: Some(late.in_a_line()), ..pass }).ok_or(late)
+        })
     })?;
-    for note in &pass.notes {
-        out.debug(note);
-    }
+    pass.notes.iter().for_each(|note| out.debug(note));
+    pass.warning(Timestamp::now()).iter().for_each(|warning| out.warn(warning));
     Ok(pass)
 }
 

@@ -101,14 +101,18 @@ pub fn refresh(context: &Context, hook: Option<Hookable>, quiet: bool) -> Result
         prompt::clear(target, confirm)?
     };
     let pass = if quiet {
-        let terms = Terms { renew: Renew::ByFlow, asking: Asking::Never };
+        let terms =
+            Terms { renew: Renew::ByFlow, asking: Asking::Never, spare: Terms::LAST_SECONDS };
         match block_on(context.issue(&name, &Request::new(cleared, terms))) {
+            // The shell has this one already, and says itself when it ends.
+            Ok(pass) if pass.unrenewed.is_some() => return Ok(Exit::NeedsPerson),
             Ok(pass) => pass,
             Err(NotIssued::Code(_) | NotIssued::Passphrase(_)) => return Ok(Exit::NeedsPerson),
             Err(NotIssued::Outdated(fault) | NotIssued::Fault(fault)) => return Ok(fault.exit),
         }
     } else {
-        let terms = Terms { renew: Renew::Now, asking: Asking::Allowed };
+        let terms =
+            Terms { renew: Renew::Now, asking: Asking::Allowed, spare: Terms::LAST_SECONDS };
         let issue = async |request: Request| context.issue(&name, &request).await;
         block_on(prompt::pass(context.broker(), cleared, terms, &mut context.codes(), issue))?
     };
@@ -140,7 +144,7 @@ fn enter(
     }
     let context = Rc::new(Context::open(world.clone(), common, verb, out)?);
     let pass = match target {
-        Some(name) => context.pass(name)?,
+        Some(name) => context.pass(name, Terms::LAST_SECONDS)?,
         None => match block_on(Switcher::over(Rc::clone(&context))?.choose())? {
             Outcome::Enter(_, pass) => *pass,
             Outcome::Quit | Outcome::Cancelled => return Ok(Entered::Nothing(Exit::Cancelled)),

@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 
 use crate::domain::fault::Fault;
+use crate::domain::pass::Terms;
 use crate::services::child::environment::Inherited;
 use crate::services::child::process;
 
@@ -21,7 +22,7 @@ pub fn run(world: &World, common: Common, target: &str, command: &[OsString], ou
     }
     let become_it = || {
         let context = Context::open(world.clone(), common, &format!("exec {target}"), out)?;
-        let pass = context.pass(target)?;
+        let pass = context.pass(target, Terms::SHORTEST_STAY)?;
         Ok(context.become_command(pass, command))
     };
     become_it().unwrap_or_else(|fault| fault)

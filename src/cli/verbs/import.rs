@@ -8,6 +8,7 @@ use crate::domain::fault::{Exit, Fault};
 use crate::domain::import::from_profiles::{ImportOptions, convert};
 use crate::domain::import::organization;
 use crate::domain::import::profiles::Profiles;
+use crate::domain::pass::Terms;
 use crate::domain::text::{count, sanitize};
 use crate::services::{aws::SharedFiles, config::files};
 
@@ -94,7 +95,7 @@ fn write(path: &Path, yaml: &str, yes: bool, out: Out) -> Result<Exit, Fault> {
 pub fn organizations(context: &Context, arguments: OrganizationsArgs) -> Result<Exit, Fault> {
     let members = match &arguments.via {
         Some(target) => {
-            let pass = context.pass(target)?;
+            let pass = context.pass(target, Terms::LAST_SECONDS)?;
             block_on(context.broker().members_through(&pass))?
         }
         None => block_on(prompt::members(context.broker(), &mut context.codes()))?,

@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 
 use crate::domain::fault::{Exit, Fault};
+use crate::domain::pass::Terms;
 use crate::services::child::process;
 
 use crate::cli::context::Context;
@@ -10,7 +11,7 @@ use crate::cli::runtime::block_on;
 
 /// Runs the command to its end, its endpoint with it.
 pub fn run(context: &Context, target: &str, command: &[OsString]) -> Result<Exit, Fault> {
-    let pass = context.pass(target)?;
+    let pass = context.pass(target, Terms::LAST_SECONDS)?;
     let inherited = context.inherited();
     let child = async |environment| process::run(environment, inherited, command).await;
     block_on(context.serve(pass, child))

@@ -6,7 +6,9 @@
 
 use std::convert::Infallible;
 use std::io;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::request::Parts;
 use http::{HeaderValue, StatusCode, header};
@@ -14,6 +16,7 @@ use http_body_util::Full;
 use hyper::body::Bytes;
 use serde_json::json;
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
 
 use super::environment::Endpoint;
 use super::loopback::{self, HttpResponse, Port, Service};
@@ -22,6 +25,9 @@ use crate::domain::secret::Secret;
 
 /// Not `/`: some SDKs refuse an endpoint without a path.
 const PATH: &str = "/credentials";
+
+/// How long those who ask wait for a new document while an older one is live.
+const PATIENCE: Duration = Duration::from_millis(700);
 
 /// An endpoint that listens, but does not answer before `run`.
 pub struct Server {
@@ -52,25 +58,55 @@ impl Server {
         Endpoint { uri: format!("http://{}{PATH}", self.port.address()), token: self.token.copy() }
     }
 
-    /// Serves until it is dropped. `issue` returns the document; it is called once for all waiting requests.
-    pub async fn run(&self, mut issue: impl AsyncFnMut() -> Result<Secret, Fault>) -> Infallible {
+    /// Serves until it is dropped. `issue` makes the document, one at a time for all who wait. Where that takes long, they
+    /// get what is `live` meanwhile: some SDKs wait no longer than a second or two.
+    pub async fn run(
+        &self,
+        issue: impl AsyncFn() -> Result<Secret, Fault>,
+        live: impl Fn() -> Option<Secret>,
+    ) -> Infallible {
         let (ask, mut asked) = mpsc::channel::<oneshot::Sender<Reply>>(1024);
         let desk = Arc::new(Credentials { token: self.token.copy(), ask });
         let renew = async {
-            while let Some(first) = asked.recv().await {
-                let reply = to_reply(issue().await);
+            let mut issuing = Issuing(None);
+            loop {
+                let first = tokio::select! {
+                    Some(first) = asked.recv() => first,
+                    // Its document is stored, for those who ask next.
+                    _ = issuing.next(), if issuing.0.is_some() => continue,
+                };
+                let since = issuing.0.get_or_insert_with(|| (Instant::now(), Box::pin(issue()))).0;
+                let reply = match tokio::time::timeout_at(since + PATIENCE, issuing.next()).await {
+                    Ok(issued) => to_reply(issued),
+                    Err(_) => match live() {
+                        Some(document) => to_reply(Ok(document)),
+                        None => to_reply(issuing.next().await),
+                    },
+                };
                 let _ = first.send(reply.clone());
                 // Requests that came in meanwhile get the same document.
                 while let Ok(next) = asked.try_recv() {
                     let _ = next.send(reply.clone());
                 }
             }
-            std::future::pending().await
         };
         tokio::select! {
             never = self.port.run(&desk) => never,
             never = renew => never,
         }
+    }
+}
+
+/// The document in the making, and since when; at most one.
+struct Issuing<F>(Option<(Instant, Pin<Box<F>>)>);
+
+impl<F: Future<Output = Result<Secret, Fault>>> Issuing<F> {
+    /// Waits for it; dropping the wait leaves it in the making.
+    async fn next(&mut self) -> Result<Secret, Fault> {
+        let Some((_, issuing)) = &mut self.0 else { return std::future::pending().await };
+        let issued = issuing.await;
+        self.0 = None;
+        issued
     }
 }
 

@@ -1,6 +1,7 @@
 //! Sessions: how they are obtained and cached, and what was learned from AWS on the way.
 
 pub mod access_key;
+pub mod backoff;
 pub mod broker;
 pub mod codes;
 pub mod diary;

@@ -93,7 +93,7 @@ impl CachedSession<RoleOrigin> {
     /// The pass into a target with this session: the same role, perhaps in another region than it was obtained for.
     pub fn into_pass(self, target: Target, notes: Vec<String>) -> Pass {
         let Self { credentials, origin } = self;
-        Pass { target, credentials, flow: origin.flow, user: origin.user, notes }
+        Pass { target, credentials, flow: origin.flow, user: origin.user, notes, unrenewed: None }
     }
 
     /// The time it has left, and its whole duration.

@@ -37,6 +37,8 @@ pub struct Epoch(u64);
 pub struct Vault {
     sealed: Option<Sealed>,
     memory: Mutex<HashMap<(RecordKind, Name), InMemory>>,
+    /// The epoch where there is no folder to keep it in.
+    own_epoch: Mutex<u64>,
     warning: Mutex<Option<String>>,
 }
 
@@ -48,6 +50,8 @@ struct Sealed {
 struct InMemory {
     bytes: Zeroizing<Vec<u8>>,
     expires: Timestamp,
+    /// The epoch that it was asked for in: what another process's `logout` has ended is forgotten here, too.
+    begun: Epoch,
 }
 
 impl Vault {
@@ -59,6 +63,7 @@ impl Vault {
             sealed: (!places.is_empty())
                 .then(|| Sealed { dir: dir.to_owned(), keys: DataKeys::new(dir, places, runtime) }),
             memory: Mutex::default(),
+            own_epoch: Mutex::default(),
             warning: Mutex::default(),
         }
     }
@@ -94,6 +99,7 @@ impl Vault {
     pub fn get(&self, kind: RecordKind, name: &Name, now: Timestamp) -> Option<Zeroizing<Vec<u8>>> {
         if let Some(kept) = guard(&self.memory).get(&(kind, *name))
             && is_live(kept.expires, now)
+            && kept.begun == self.epoch()
         {
             return Some(kept.bytes.clone());
         }
@@ -108,12 +114,24 @@ impl Vault {
 
     /// The epoch that a request begins in. What it obtains is kept only while the epoch lasts.
     pub fn epoch(&self) -> Epoch {
-        Epoch(self.sealed.as_ref().map_or(0, Sealed::epoch))
+        Epoch(self.sealed.as_ref().map_or_else(|| *guard(&self.own_epoch), Sealed::epoch))
     }
 
     /// Ends the epoch: what requests obtain that have begun already, in any process, is not kept.
     pub fn end_epoch(&self) -> Result<(), FileError> {
-        self.sealed.as_ref().map_or(Ok(()), Sealed::end_epoch)
+        let (ended, begun) = match &self.sealed {
+            Some(sealed) => sealed.end_epoch()?,
+            None => {
+                let mut epoch = guard(&self.own_epoch);
+                *epoch += 1;
+                (*epoch - 1, *epoch)
+            }
+        };
+        // What is to be forgotten of its own memory, this process removes itself.
+        for kept in guard(&self.memory).values_mut().filter(|kept| kept.begun.0 == ended) {
+            kept.begun = Epoch(begun);
+        }
+        Ok(())
     }
 
     /// Keeps a record as `put_since` does, whatever was forgotten before.
@@ -152,8 +170,10 @@ impl Vault {
                 Err(why) => self.warn(&format!("{IN_MEMORY}: {why}")),
             }
         }
-        let bytes = Zeroizing::new(plain.to_vec());
-        guard(&self.memory).insert(id, InMemory { bytes, expires });
+        if begun == self.epoch() {
+            let bytes = Zeroizing::new(plain.to_vec());
+            guard(&self.memory).insert(id, InMemory { bytes, expires, begun });
+        }
     }
 
     /// Removes a record; returns whether there was one.
@@ -179,8 +199,9 @@ impl Vault {
                 (header.kind == kind).then_some((name, header.expires))
             }));
         }
+        let epoch = self.epoch();
         for ((kept_kind, name), kept) in &*guard(&self.memory) {
-            if *kept_kind == kind {
+            if *kept_kind == kind && kept.begun == epoch {
                 found.insert(*name, kept.expires);
             }
         }
@@ -192,14 +213,15 @@ impl Vault {
     pub fn forget_all(&self) -> Result<(), String> {
         guard(&self.memory).clear();
         let Some(sealed) = &self.sealed else {
-            return Ok(());
+            return self.end_epoch().map_err(|error| error.to_string());
         };
         sealed.forget_all()
     }
 
     /// Removes expired records, records whose data key is gone, and leftover temporary files. Not for warm paths.
     pub fn purge(&self, now: Timestamp) {
-        guard(&self.memory).retain(|_, kept| is_live(kept.expires, now));
+        let epoch = self.epoch();
+        guard(&self.memory).retain(|_, kept| is_live(kept.expires, now) && kept.begun == epoch);
         if let Some(sealed) = &self.sealed {
             // A purge that fails does no harm: the next one tries again.
             let _ = sealed.purge(now);
@@ -287,11 +309,14 @@ impl Sealed {
         dir.ok().flatten().map_or(0, |dir| read_epoch(&dir))
     }
 
-    fn end_epoch(&self) -> Result<(), FileError> {
+    /// Returns the epoch that was ended, and the one that begins.
+    fn end_epoch(&self) -> Result<(u64, u64), FileError> {
         let dir = Dir::create_inside(&self.dir)?;
         let _held = dir.lock(LOCK)?;
-        let next = read_epoch(&dir).wrapping_add(1);
-        dir.write(EPOCH, next.to_string().as_bytes())
+        let ended = read_epoch(&dir);
+        let begun = ended.wrapping_add(1);
+        dir.write(EPOCH, begun.to_string().as_bytes())?;
+        Ok((ended, begun))
     }
 
     /// Where the data key of the existing records is kept.

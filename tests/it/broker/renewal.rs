@@ -70,7 +70,7 @@ fn where_nobody_can_be_asked_what_is_left_still_serves() {
     wanted(stage.issue(&dev, None, PERSON));
     let pass = given(stage.issue(&dev, None, NOBODY));
     assert_eq!(pass.credentials.id, first.credentials.id);
-    stage.pass(16);
+    stage.pass(20);
     wanted(stage.issue(&dev, None, NOBODY));
     assert_eq!(stage.wire(), [""; 0]);
 }

@@ -16,6 +16,7 @@ use sekisho::domain::secret::{AccessKey, MfaCode, Secret};
 use sekisho::emulator::{
     Account, Call, Emulator, FaultInjection, Injection, Organisation, Role, Times,
 };
+use sekisho::services::session::backoff::Backoff;
 use sekisho::services::session::broker::{Broker, BrokerDeps};
 use sekisho::services::session::facts::Facts;
 use sekisho::services::session::interaction::Interaction;
@@ -32,7 +33,8 @@ pub const OTHER: &str = "333333333333";
 pub const HOUR: Duration = Duration::from_hours(1);
 
 /// What may be asked of a cached session: the flow's own margin, and a person who can be asked.
-pub const PERSON: Terms = Terms { renew: Renew::ByFlow, asking: Asking::Allowed };
+pub const PERSON: Terms =
+    Terms { renew: Renew::ByFlow, asking: Asking::Allowed, spare: Terms::LAST_SECONDS };
 
 /// The same, with nobody there.
 pub const NOBODY: Terms = Terms { asking: Asking::Never, ..PERSON };
@@ -219,6 +221,7 @@ fn broker(auth: &Auth, shared: &std::path::Path, ears: &Ears) -> Broker {
         BrokerDeps {
             vault: Vault::in_memory(),
             facts: Facts::in_memory(),
+            backoff: Backoff::in_memory(),
             store: StoreChoice::None,
             shared: shared.to_owned(),
             verb: "exec dev".into(),

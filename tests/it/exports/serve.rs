@@ -15,16 +15,17 @@ use crate::support::{as_nobody, program};
 /// A child that tells the endpoint and waits for a line.
 const TELL: &str = r#"echo "$AWS_CONTAINER_CREDENTIALS_FULL_URI $AWS_CONTAINER_AUTHORIZATION_TOKEN"; read -r line; exit ${line:-7}"#;
 
-struct Served {
+pub struct Served {
     child: Child,
     address: String,
     token: String,
 }
 
 impl Served {
-    fn new(stage: &Stage) -> Self {
+    pub fn new(stage: &Stage) -> Self {
         let mut command = stage.sekisho(&["serve", "dev", "--", "sh", "-c", TELL]);
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
         let (uri, token) = line.trim().split_once(' ').unwrap();
@@ -52,7 +53,7 @@ impl Served {
         self.raw(&format!("{method} {path} HTTP/1.1\r\nHost: {host}\r\n{headers}\r\n"))
     }
 
-    fn good(&self) -> String {
+    pub fn good(&self) -> String {
         self.request(
             "GET",
             "/credentials",
@@ -61,13 +62,19 @@ impl Served {
         )
     }
 
-    fn end(mut self) -> i32 {
+    fn end(self) -> i32 {
+        self.ended().0
+    }
+
+    /// The exit code, and what was said on stderr.
+    pub fn ended(mut self) -> (i32, String) {
         writeln!(self.child.stdin.take().unwrap(), "5").unwrap();
-        self.child.wait().unwrap().code().unwrap()
+        let output = self.child.wait_with_output().unwrap();
+        (output.status.code().unwrap(), String::from_utf8(output.stderr).unwrap())
     }
 }
 
-fn document(answer: &str) -> serde_json::Value {
+pub fn document(answer: &str) -> serde_json::Value {
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
     assert!(
         head.starts_with("HTTP/1.1 200 ")

@@ -7,7 +7,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, SystemTime};
 
+use jiff::{SignedDuration, Timestamp};
 use sekisho::emulator::{Account, Emulator, Role};
+use sekisho::services::session::sessions::{self, RoleOrigin};
+use sekisho::services::store::datakey::KeyPlace;
+use sekisho::services::store::vault::Vault;
 
 use crate::emulator::stage::{KEY, PHONE, SECRET, allow, start, trust};
 use crate::support::{forget_data_key, kept_answers};
@@ -166,6 +170,30 @@ accounts:
                     .unwrap();
             }
         }
+    }
+
+    /// Takes the auth session away: MFA is over.
+    pub fn forget_auth(&self) {
+        let folder = self.path(".local/state/sekisho/sessions");
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let entry = entry.unwrap();
+            if entry.file_name().to_str().unwrap().starts_with("auth-") {
+                std::fs::remove_file(entry.path()).unwrap();
+            }
+        }
+    }
+
+    /// Leaves the role sessions so much life, of an hour; returns when they end.
+    pub fn age(&self, left: Duration) -> Timestamp {
+        let vault = Vault::new(&self.path(".local/state/sekisho/sessions"), KeyPlace::FILE, None);
+        let now = Timestamp::now();
+        let expires = now + SignedDuration::try_from(left).unwrap();
+        for (name, mut session) in sessions::all::<RoleOrigin>(&vault, now) {
+            session.credentials.expires = expires;
+            session.origin.obtained = expires - SignedDuration::from_hours(1);
+            sessions::put(&vault, vault.epoch(), &name, &session, now);
+        }
+        expires
     }
 
     /// Gets the auth session, and with it a role session for `dev`.

@@ -49,6 +49,7 @@ pub fn pass(account: &str, expires: &str) -> Pass {
         flow: Flow::Shared,
         user: "tanaka".parse().unwrap(),
         notes: Vec::new(),
+        unrenewed: None,
     }
 }
 

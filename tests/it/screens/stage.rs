@@ -96,6 +96,7 @@ impl World {
             flow: target.flow(),
             user: "tanaka".parse().unwrap(),
             notes,
+            unrenewed: None,
         }
     }
 }

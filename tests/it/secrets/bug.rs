@@ -5,9 +5,9 @@ use std::os::unix::process::ExitStatusExt;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::process::Output;
 use std::rc::Rc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use rustix::process::{Pid, Resource, Signal, getrlimit, kill_process, setrlimit};
 use sekisho::domain::account::Overrides;
 use sekisho::domain::confirmation::Confirmation;
@@ -16,11 +16,13 @@ use sekisho::domain::secret::{MfaCode, Secret};
 use sekisho::emulator::{FaultInjection, Times};
 use sekisho::services::config::cache;
 use sekisho::services::config::paths::{Ids, Paths};
+use sekisho::services::session::backoff::Backoff;
 use sekisho::services::session::broker::{Broker, BrokerDeps};
 use sekisho::services::session::diary::Diary;
 use sekisho::services::session::facts::Facts;
 use sekisho::services::session::interaction::Interaction;
 use sekisho::services::session::issued::Issued;
+use sekisho::services::session::sessions::who_id;
 use sekisho::services::store::datakey::KeyPlace;
 use sekisho::services::store::keyfile::{Passphrase, Unasked};
 use sekisho::services::store::process_memory::hide_memory;
@@ -33,10 +35,13 @@ use crate::keys::stage::{BINARY, PASSPHRASE, SERIAL, until};
 /// How often the clock may still be read; the reading after that is a bug.
 static READINGS: AtomicUsize = AtomicUsize::new(usize::MAX);
 
+/// How far the organisation's clock is ahead, which moves on with each code, in seconds.
+static AHEAD: AtomicI64 = AtomicI64::new(0);
+
 fn clock_with_a_bug() -> Timestamp {
     let left = READINGS.fetch_sub(1, Ordering::Relaxed);
     assert_ne!(left, 0, "a bug");
-    Timestamp::now()
+    Timestamp::now() + SignedDuration::from_secs(AHEAD.load(Ordering::Relaxed))
 }
 
 struct Owner;
@@ -79,6 +84,7 @@ fn work_with_a_bug() {
     let deps = BrokerDeps {
         vault: Vault::new(&sessions, KeyPlace::FILE, paths.runtime.as_deref()),
         facts: Facts::new(&paths.state),
+        backoff: Backoff::new(&sessions, &who_id(&config.auth)),
         store: config.store,
         verb: "exec dev-1".into(),
         diary: Some(Diary::new(&paths.state, "exec dev-1")),
@@ -89,12 +95,14 @@ fn work_with_a_bug() {
     };
     let broker = Broker::new(config.auth, deps);
     let code = MfaCode::parse(&variable("SEKISHO_TEST_CODE").unwrap()).unwrap();
-    let terms = Terms { renew: Renew::ByFlow, asking: Asking::Allowed };
+    let terms =
+        Terms { renew: Renew::ByFlow, asking: Asking::Allowed, spare: Terms::SHORTEST_STAY };
     let request = Request::new(target.clear(Confirmation::Absent).unwrap(), terms)
         .with_code(Some((SERIAL.parse().unwrap(), code)));
     let key = run(broker.access_key())
         .map_or_else(|refusal| panic!("{:?}", refusal.into_fault()), |key| Rc::downgrade(&key));
     assert_eq!(key.strong_count(), 1, "the broker holds it");
+    AHEAD.store(variable("SEKISHO_TEST_AHEAD").unwrap().parse().unwrap(), Ordering::Relaxed);
     READINGS.store(readings.parse().unwrap(), Ordering::Relaxed);
     let ended = catch_unwind(AssertUnwindSafe(move || run(broker.issue(&request)).is_ok()));
     READINGS.store(usize::MAX, Ordering::Relaxed);
@@ -118,6 +126,8 @@ impl Day {
         command.env("RUST_BACKTRACE", "full");
         command.env("SEKISHO_TEST_BUG", reading.to_string());
         command.env("SEKISHO_TEST_CODE", &code);
+        let ahead = self.stage.emulator.now().duration_since(Timestamp::now()).as_secs();
+        command.env("SEKISHO_TEST_AHEAD", ahead.to_string());
         let output = command.output().unwrap();
         let said = [&output.stdout[..], &output.stderr].concat();
         self.canaries.push(code);

@@ -20,18 +20,19 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::account::Target;
 use crate::domain::config::{Auth, StoreChoice};
-use crate::domain::fault::Fault;
+use crate::domain::fault::{Exit, Fault};
 use crate::domain::flow::Flow;
 use crate::domain::ids::{MfaSerial, SessionName};
 use crate::domain::import::organization::Member;
-use crate::domain::pass::{Asking, NotIssued, Pass, Request};
+use crate::domain::pass::{Asking, NotIssued, Pass, Renew, Request, Terms};
 use crate::domain::secret::{AccessKey, Credentials, MfaCode};
 
+use super::backoff::Backoff;
 use super::diary::Diary;
 use super::facts::Facts;
 use super::interaction::Interaction;
 use super::issued::Issued;
-use super::sessions::{self, CachedSession, LAST_MARGIN, RoleOrigin};
+use super::sessions::{self, CachedSession, RoleOrigin};
 use crate::services::aws::{Aws, Signer};
 use crate::services::store::spent::SpentCodes;
 use crate::services::store::vault::Vault;
@@ -43,6 +44,7 @@ pub struct Broker {
     auth: Auth,
     vault: Vault,
     facts: Facts,
+    backoff: Backoff,
     spent: SpentCodes,
     store: StoreChoice,
     shared: PathBuf,
@@ -63,6 +65,8 @@ pub struct BrokerDeps {
     pub vault: Vault,
     /// What was learned from AWS before.
     pub facts: Facts,
+    /// When a renewal that failed is tried again.
+    pub backoff: Backoff,
     /// Where the access key is kept, if the config leaves that to sekisho.
     pub store: StoreChoice,
     /// The directory shared by all of this user's sekisho processes: locks, spent codes, sealed keys.
@@ -86,6 +90,7 @@ impl Broker {
             auth,
             vault: deps.vault,
             facts: deps.facts,
+            backoff: deps.backoff,
             spent: SpentCodes::new(&deps.shared),
             store: deps.store,
             shared: deps.shared,
@@ -124,27 +129,26 @@ impl Broker {
         let who = self.who().await?;
         let name = SessionName::of(&who.user);
         let (target, mut notes) = self.within_maximum(target);
-        let cached = self.cached(&who, &target);
-        let cached = match cached {
+        let live = match self.cached(&who, &target) {
             Some(session) if session.is_fresh(request.terms.renew, (self.clock)()) => {
                 return Ok(self.pass(session, target, notes));
             }
-            cached => cached,
+            cached => cached.filter(|session| self.still_serves(session, request.terms)),
+        };
+        let live = match (live, self.backoff.pending((self.clock)())) {
+            (Some(session), Some(why)) if request.code.is_none() => {
+                let pass = self.pass(session, target, notes);
+                return Ok(Pass { unrenewed: Some(why), ..pass });
+            }
+            (live, _) => live,
         };
         let entered = match target.flow() {
             Flow::Shared => self.enter_shared(&who, &target, &name, request).await,
             Flow::Direct => self.enter_direct(&who, &target, &name, request, &mut notes).await,
         };
-        match (entered, cached) {
-            // Nobody can be asked, but the cached session is good for a while.
-            (Err(NotIssued::Code(_)), Some(session))
-                if request.terms.asking == Asking::Never
-                    && session.life((self.clock)()).0 > LAST_MARGIN =>
-            {
-                Ok(self.pass(session, target, notes))
-            }
-            (Err(refusal), _) => Err(refusal),
-            (Ok((session, serial)), _) => {
+        match entered {
+            Ok((session, serial)) => {
+                self.backoff.end();
                 // Not always what was asked for: the role's maximum may be lower.
                 let target = session.origin.target.clone();
                 let id = sessions::role_id(&self.auth, &who.key, &serial, &target, &name);
@@ -156,6 +160,39 @@ impl Broker {
                 notes.extend(self.note(&session.origin));
                 Ok(self.pass(session, target, notes))
             }
+            Err(refusal) => {
+                let why = self.not_refused(&refusal, request.terms);
+                match live.filter(|session| self.still_serves(session, request.terms)) {
+                    // What was forgotten meanwhile is withheld.
+                    Some(session) if why.is_some() && self.vault.epoch() == begun => {
+                        Ok(Pass { unrenewed: why, ..self.pass(session, target, notes) })
+                    }
+                    _ => Err(refusal),
+                }
+            }
+        }
+    }
+
+    /// Whether a live session may be handed out where it cannot be renewed.
+    fn still_serves(&self, session: &CachedSession<RoleOrigin>, terms: Terms) -> bool {
+        terms.renew != Renew::Now && session.life((self.clock)()).0 > terms.spare
+    }
+
+    /// Why there is no new session, where nobody refused one: something failed, or nobody may be asked. After a failure the
+    /// next try waits.
+    fn not_refused(&self, refusal: &NotIssued, terms: Terms) -> Option<String> {
+        match refusal {
+            NotIssued::Fault(fault) if fault.exit == Exit::Fault => {
+                let why = fault.in_a_line();
+                self.backoff.failed(&why, (self.clock)());
+                Some(why)
+            }
+            NotIssued::Fault(_) | NotIssued::Outdated(_) => None,
+            NotIssued::Code(wanted) => (terms.asking == Asking::Never)
+                .then(|| format!("an MFA code of {} is needed: `sekisho login`", wanted.user)),
+            NotIssued::Passphrase(_) => (terms.asking == Asking::Never).then(|| {
+                "the passphrase of the access key's file is needed: `sekisho login`".into()
+            }),
         }
     }
 

@@ -1,12 +1,14 @@
 //! What is cached and live: looked up, listed, forgotten. Nothing here calls AWS or prompts.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::account::Target;
+use crate::domain::confirmation::Cleared;
 use crate::domain::ids::{AccessKeyId, RoleArn, SessionName};
-use crate::domain::pass::{AuthStatus, Live, SessionStatus};
+use crate::domain::pass::{AuthStatus, Live, Pass, SessionStatus};
 use crate::services::session::sessions::{self, AuthOrigin, CachedSession, RoleOrigin, Who};
 use crate::services::store::record::{Name, RecordKind};
 
@@ -109,6 +111,14 @@ impl Broker {
         let session = SessionName::of(&who.user);
         let serials = who.devices.iter().map(|(serial, _)| serial);
         serials.map(move |serial| sessions::role_id(&self.auth, &who.key, serial, target, &session))
+    }
+
+    /// A target's session as it is, if more than `spare` of it is left. Never calls AWS.
+    pub fn live(&self, target: &Cleared, spare: Duration) -> Option<Pass> {
+        let (target, notes) = self.within_maximum(target.target());
+        let session = self.cached(&self.known()?, &target)?;
+        let serves = session.life((self.clock)()).0 > spare;
+        serves.then(|| self.pass(session, target, notes))
     }
 
     /// A target's session; of several, the one that expires last.
