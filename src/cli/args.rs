@@ -245,7 +245,7 @@ pub enum Verb {
     Logout {
         /// Only this account's role; without it, all sessions of this config
         target: Option<String>,
-        /// All sessions of all configs, made unreadable even in backups
+        /// All sessions and remembered passphrases of all configs, made unreadable even in backups
         #[arg(long, conflicts_with = "target")]
         all: bool,
     },
@@ -640,6 +640,9 @@ pub enum KeyVerb {
         /// Replace another key without asking
         #[arg(long)]
         yes: bool,
+        /// Take a passphrase for the key's file that is easily guessed
+        #[arg(long)]
+        weak_passphrase: bool,
     },
     /// Move a profile's key out of ~/.aws/credentials
     #[command(after_help = "Example: sekisho key import --profile default")]
@@ -653,6 +656,9 @@ pub enum KeyVerb {
         /// Move without asking
         #[arg(long)]
         yes: bool,
+        /// Take a passphrase for the key's file that is easily guessed
+        #[arg(long)]
+        weak_passphrase: bool,
     },
     /// Replace the key with a new one, or resume an interrupted rotation
     #[command(after_help = "Examples:\n  sekisho key rotate\n  sekisho key rotate --finish")]

@@ -311,14 +311,21 @@ pub fn passphrase(which: Passphrase) -> Result<Secret, Fault> {
         .fix("run `sekisho login` in a terminal first")
     })?;
     match which {
-        Passphrase::Existing => terminal.ask_hidden("passphrase of the access key's file: "),
-        Passphrase::New => loop {
-            let first = terminal.ask_hidden("new passphrase for the access key's file: ")?;
-            let again = terminal.ask_hidden("repeat the passphrase: ")?;
-            if again.same_as(&first) {
-                return Ok(first);
-            }
-            terminal.show("sekisho: the passphrases differ");
-        },
+        Passphrase::Existing => {
+            return terminal.ask_hidden("passphrase of the access key's file: ");
+        }
+        Passphrase::New => {}
+        Passphrase::Another(weakness) => {
+            terminal.show(&format!("sekisho: this one is easily guessed: {weakness}"));
+            terminal.show("         use another one, or insist on it: --weak-passphrase");
+        }
+    }
+    loop {
+        let first = terminal.ask_hidden("new passphrase for the access key's file: ")?;
+        let again = terminal.ask_hidden("repeat the passphrase: ")?;
+        if again.same_as(&first) {
+            return Ok(first);
+        }
+        terminal.show("sekisho: the passphrases differ");
     }
 }

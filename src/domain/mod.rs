@@ -16,6 +16,7 @@ pub mod ini;
 pub mod keymap;
 pub mod lookalike;
 pub mod pass;
+pub mod passphrase;
 pub mod policy;
 pub mod profiles;
 pub mod rotation;

@@ -8,6 +8,7 @@ use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 use super::ids::AccessKeyId;
+use super::passphrase::{self, Weakness};
 
 /// A text that must never be shown, logged or written unsealed.
 pub struct Secret(Zeroizing<String>);
@@ -47,6 +48,11 @@ impl Secret {
     #[must_use]
     pub fn copy(&self) -> Self {
         Self(self.0.clone())
+    }
+
+    /// Why it is easily guessed as a passphrase, by somebody who knows these names.
+    pub fn weakness(&self, names: &[&str]) -> Option<Weakness> {
+        passphrase::weakness(&self.0, names)
     }
 
     /// The same without outer white space.

@@ -3,8 +3,10 @@
 use jiff::Timestamp;
 
 use crate::domain::fault::{Exit, Fault};
-use crate::domain::text::sanitize;
+use crate::domain::text::{count, sanitize};
 use crate::services::child::running::{self, Running};
+use crate::services::store::keyfile::KeyFile;
+use crate::services::store::record::RecordKind;
 use crate::ui::time_left;
 
 use crate::cli::columns::align;
@@ -24,17 +26,19 @@ pub enum Selection<'a> {
 /// Deletes sessions, and reports those that AWS still accepts.
 pub fn run(context: &Context, selection: &Selection<'_>) -> Result<Exit, Fault> {
     let broker = context.broker();
+    let key_files = KeyFile::below(&context.paths().state);
     let (status, before) = (broker.status(), broker.live_roles());
     match selection {
         Selection::Ours => broker.sign_out(),
         Selection::Target(name) => broker.forget(&context.target(name)?),
         Selection::Everything => {
-            broker.forget_everything().map_err(|why| {
-                Fault::new(Exit::Fault, "not all sessions could be deleted")
+            // Both, even where one fails.
+            let passphrases = key_files.forget_passphrases().map_err(|error| error.to_string());
+            broker.forget_everything().and(passphrases).map_err(|why| {
+                Fault::new(Exit::Fault, "not everything could be forgotten")
                     .because(sanitize(&why))
                     .fix("run `sekisho logout --all` again")
             })?;
-            context.key_store().forget_passphrase();
         }
     }
     let (after, kept) = (broker.status(), broker.live_roles());
@@ -62,14 +66,39 @@ pub fn run(context: &Context, selection: &Selection<'_>) -> Result<Exit, Fault> 
     }
     if rows.is_empty() {
         context.out.info("there are no sessions to delete");
-        return Ok(Exit::Done);
+    } else {
+        context
+            .out
+            .info("deleted here; copies of these sessions stay valid at AWS until they expire:");
+        context.out.eprint(&align(&rows));
+        context.out.info(
+            "to end a role's sessions at AWS now, use Revoke sessions on the role in the IAM console",
+        );
     }
-    context.out.info("deleted here; copies of these sessions stay valid at AWS until they expire:");
-    context.out.eprint(&align(&rows));
-    context.out.info(
-        "to end a role's sessions at AWS now, use Revoke sessions on the role in the IAM console",
-    );
+    let left = left(context, &key_files, now);
+    if !left.is_empty() {
+        context.out.info(&format!(
+            "still here: {}; `sekisho logout --all` forgets all of it",
+            left.join(", ")
+        ));
+    }
     Ok(Exit::Done)
+}
+
+/// What opens something and was not forgotten, other configs' too.
+fn left(context: &Context, key_files: &KeyFile, now: Timestamp) -> Vec<String> {
+    let sessions: usize = [RecordKind::AuthSession, RecordKind::RoleSession]
+        .map(|kind| context.broker().vault().list(kind, now).len())
+        .iter()
+        .sum();
+    let passphrase = key_files.remembers_a_passphrase();
+    [
+        (sessions > 0).then(|| count(sessions, "session")),
+        passphrase.then(|| "a key file's passphrase, remembered for up to 24h".to_owned()),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 /// The running programs that were started with a target.

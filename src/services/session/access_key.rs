@@ -20,6 +20,9 @@ use crate::services::store::keychain::{self, KeychainError};
 use crate::services::store::keyfile::{KeyFileError, Passphrase, Unasked};
 use crate::services::store::slot::Slot;
 
+/// How many new passphrases may be tried.
+const MAX_PASSPHRASES: usize = 5;
+
 /// Loads the access key that a config names; `passphrase` opens a sealed file without a prompt.
 pub async fn load(
     auth: &Auth,
@@ -108,6 +111,9 @@ pub struct KeyStore {
     state: PathBuf,
     homes: Vec<KeyHome>,
     passphrase: RefCell<Option<Secret>>,
+    weak_passphrase: WeakPassphrase,
+    /// What somebody who guesses the passphrase knows.
+    names: Vec<String>,
 }
 
 impl KeyStore {
@@ -129,6 +135,11 @@ impl KeyStore {
             state: state.to_owned(),
             homes,
             passphrase: RefCell::default(),
+            weak_passphrase: WeakPassphrase::Refused,
+            names: [Some(auth.account.to_string()), auth.user.as_ref().map(ToString::to_string)]
+                .into_iter()
+                .flatten()
+                .collect(),
         }
     }
 
@@ -220,13 +231,11 @@ impl KeyStore {
         }
     }
 
-    /// Makes the next read of a sealed file prompt for its passphrase.
-    pub fn forget_passphrase(&self) {
-        for home in &self.homes {
-            if let KeyHome::File(file) = home {
-                file.forget_passphrase(&self.slot);
-            }
-        }
+    /// Takes a new passphrase even if it is easily guessed, with a warning.
+    #[must_use]
+    pub fn taking_weak_passphrases(mut self) -> Self {
+        self.weak_passphrase = WeakPassphrase::Taken;
+        self
     }
 
     async fn load_from(
@@ -248,15 +257,47 @@ impl KeyStore {
         }
     }
 
+    /// Asks until there is a passphrase that is not easily guessed.
+    fn new_passphrase(&self, interaction: &dyn Interaction) -> Result<Secret, Unasked> {
+        let names: Vec<&str> = self.names.iter().map(String::as_str).collect();
+        let mut which = Passphrase::New;
+        for _ in 0..MAX_PASSPHRASES {
+            let typed = interaction.passphrase(which)?;
+            match (typed.weakness(&names), self.weak_passphrase) {
+                (None, _) => return Ok(typed),
+                (Some(weakness), WeakPassphrase::Taken) => {
+                    interaction.notify(&format!("the passphrase is easily guessed: {weakness}"));
+                    return Ok(typed);
+                }
+                (Some(weakness), WeakPassphrase::Refused) => which = Passphrase::Another(weakness),
+            }
+        }
+        Err(Unasked::Never(
+            Fault::new(Exit::Usage, "no passphrase was given that is hard to guess")
+                .fix("use several words that have nothing to do with each other")
+                .fix("or insist on a weak one: --weak-passphrase"),
+        ))
+    }
+
     /// Where the kernel cannot remember the passphrase, it is remembered here, so that a verb prompts for it once.
     fn ask(&self, which: Passphrase, interaction: &dyn Interaction) -> Result<Secret, Unasked> {
         if let Some(known) = self.passphrase.borrow().as_ref() {
             return Ok(known.copy());
         }
-        let typed = interaction.passphrase(which)?;
+        let typed = match which {
+            Passphrase::Existing => interaction.passphrase(which)?,
+            Passphrase::New | Passphrase::Another(_) => self.new_passphrase(interaction)?,
+        };
         *self.passphrase.borrow_mut() = Some(typed.copy());
         Ok(typed)
     }
+}
+
+/// What becomes of a new passphrase that is easily guessed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum WeakPassphrase {
+    Refused,
+    Taken,
 }
 
 /// The lock for changing the stored key; released when dropped, or when the process dies.

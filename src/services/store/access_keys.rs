@@ -66,7 +66,7 @@ pub enum KeyHome {
 impl KeyHome {
     /// Key files below sekisho's state directory.
     pub fn file(state: &Path) -> Self {
-        Self::File(KeyFile::new(&state.join("keys")))
+        Self::File(KeyFile::below(state))
     }
 
     /// What the header and `status` call it.

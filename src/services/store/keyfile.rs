@@ -22,6 +22,7 @@ use super::kernel::{self, Key};
 use super::random;
 use super::slot::Slot;
 use crate::domain::fault::{Exit, Fault};
+use crate::domain::passphrase::Weakness;
 use crate::domain::secret::Secret;
 use crate::domain::text::sanitize;
 
@@ -43,6 +44,8 @@ pub enum Passphrase {
     Existing,
     /// One to seal a new file with; to be typed twice.
     New,
+    /// Another new one, instead of one that is easily guessed.
+    Another(Weakness),
 }
 
 /// Why there is no passphrase.
@@ -123,6 +126,11 @@ impl KeyFile {
         Self { dir: dir.to_owned() }
     }
 
+    /// Key files below sekisho's state directory, every config's.
+    pub fn below(state: &Path) -> Self {
+        Self::new(&state.join("keys"))
+    }
+
     /// Opens a slot's file, if there is one.
     pub(super) fn read(
         &self,
@@ -169,6 +177,30 @@ impl KeyFile {
         {
             let _ = kernel::revoke(&header.kernel_name());
         }
+    }
+
+    /// Makes the next read of every file prompt for its passphrase again.
+    pub fn forget_passphrases(&self) -> Result<(), FileError> {
+        let Some(dir) = Dir::open_inside(&self.dir)? else { return Ok(()) };
+        for name in dir.names()? {
+            if let Some(header) = self.header(&dir, &name) {
+                let _ = kernel::revoke(&header.kernel_name());
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether some file can be opened without its passphrase.
+    pub fn remembers_a_passphrase(&self) -> bool {
+        let Ok(Some(dir)) = Dir::open_inside(&self.dir) else { return false };
+        let headers = dir.names().unwrap_or_default();
+        let mut headers = headers.iter().filter_map(|name| self.header(&dir, name));
+        headers.any(|header| matches!(kernel::get(&header.kernel_name()), Ok(Some(_))))
+    }
+
+    fn header(&self, dir: &Dir, name: &str) -> Option<Header> {
+        let record = dir.read(name, LIMIT).ok().flatten()?;
+        Header::read(&record, &self.dir.join(name)).ok()
     }
 
     /// Tests that files can be written here.

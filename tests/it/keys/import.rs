@@ -191,6 +191,42 @@ fn only_a_working_key_of_the_configs_own_user_is_stored() {
 }
 
 #[test]
+fn a_passphrase_that_is_easily_guessed_is_taken_only_on_request() {
+    let add = |options: &str| {
+        let stage = Stage::new(Key::File, Codes::Program);
+        fs::write(stage.path("key"), format!("{KEY}\n{SECRET}\n")).unwrap();
+        let script = format!("{BINARY} key add {options} < key");
+        let pty = Pty::spawn(stage.in_terminal("/bin/sh", &["-c", &script]));
+        (stage, pty)
+    };
+    let (stage, mut pty) = add("");
+    for (weak, why) in
+        [("abc", "fewer than 12 characters"), ("Tanaka-111111111111", "mostly of names")]
+    {
+        for _ in 0..2 {
+            pty.wait_for("passphrase");
+            pty.line(weak);
+        }
+        pty.wait_for(why);
+        assert!(stage.stored().is_none());
+    }
+    for _ in 0..2 {
+        pty.line(PASSPHRASE);
+    }
+    let (code, said) = pty.last_words();
+    assert!(code == 0 && said.contains("insist on it: --weak-passphrase"), "{said}");
+    assert!(stage.stored().is_some());
+
+    let (stage, mut pty) = add("--weak-passphrase");
+    for _ in 0..2 {
+        pty.line("abc");
+    }
+    let (code, said) = pty.last_words();
+    assert!(code == 0 && said.contains("the passphrase is easily guessed: it has fewer"), "{said}");
+    drop(stage);
+}
+
+#[test]
 fn another_key_is_replaced_only_where_that_is_meant() {
     let stage = Stage::new(Key::File, Codes::Program);
     stage.store_key();

@@ -1,5 +1,9 @@
 //! What the verbs answer: exit code, stdout, stderr.
 
+use sekisho::domain::secret::Secret;
+use sekisho::services::store::access_keys::KeyHome;
+use sekisho::services::store::slot::Slot;
+
 use super::stage::{BINARY, Codes, KEY, Key, PASSPHRASE, SECRET, Stage, told};
 use crate::pty::terminal::Pty;
 
@@ -130,6 +134,38 @@ fn faults_are_told_with_their_remedy() {
     stage.forget_passphrase();
     insta::assert_snapshot!("no_one_to_give_the_passphrase", shown(&stage, &["login"]));
     insta::assert_snapshot!("remove_without_a_terminal", shown(&stage, &["key", "remove"]));
+}
+
+/// Another config's key file, whose passphrase the kernel remembers.
+#[test]
+fn a_logout_says_what_it_leaves_and_one_of_everything_leaves_no_passphrase() {
+    let stage = Stage::new(Key::File, Codes::Program);
+    stage.store_key();
+    assert!(stage.run(&["login"]).status.success());
+    let home = KeyHome::file(&stage.path(".local/state/sekisho"));
+    let other = Slot { account: "444444444444".parse().unwrap(), endpoint: None };
+    let asked = |slot: &Slot| {
+        let mut asked = false;
+        let mut ask = |_| {
+            asked = true;
+            Ok(Secret::new(PASSPHRASE.into()))
+        };
+        home.load(slot, &mut ask).unwrap();
+        asked
+    };
+    let entry = stage.stored().unwrap();
+    home.save(&other, &entry, &mut |_| Ok(Secret::new(PASSPHRASE.into()))).unwrap();
+    assert!(!asked(&other), "the kernel remembers it");
+    let said = |arguments: &[&str]| String::from_utf8(stage.run(arguments).stderr).unwrap();
+    let left = "still here: a key file's passphrase, remembered for up to 24h; `sekisho logout --all` forgets all of it";
+    let ours = said(&["logout"]);
+    assert!(ours.contains(left), "{ours}");
+    stage.next_code();
+    assert!(!asked(&other) && stage.run(&["login"]).status.success());
+    let all = said(&["logout", "--all"]);
+    assert!(!all.contains("still here"), "{all}");
+    assert!(asked(&other), "the other config's too");
+    assert_eq!(stage.run(&["login"]).status.code(), Some(4), "and this one's");
 }
 
 #[test]

@@ -17,14 +17,14 @@ use crate::domain::ids::UserName;
 use crate::domain::rotation::{KeyEntry, StoredKey};
 use crate::domain::secret::{AccessKey, Secret};
 use crate::services::aws::{Aws, Doing, FailureKind, Signer, long_term};
-use crate::services::session::access_key::{is_stored, owner};
+use crate::services::session::access_key::{KeyStore, is_stored, owner};
 use crate::services::store::access_keys::KeyError;
 
 /// No key file is near this size.
 const MAX_INPUT_BYTES: u64 = 64 * 1024;
 
 /// Reads a key and stores it.
-pub fn run(context: &Context, yes: bool) -> Result<Exit, Fault> {
+pub fn run(context: &Context, key_store: &KeyStore, yes: bool) -> Result<Exit, Fault> {
     let key = if std::io::stdin().is_terminal() {
         typed()?
     } else {
@@ -33,7 +33,7 @@ pub fn run(context: &Context, yes: bool) -> Result<Exit, Fault> {
         read.map_err(|_| unreadable())?;
         parse(&text)?
     };
-    block_on(keep(context, key, yes, Unproved::Stored))?;
+    block_on(keep(context, key_store, key, yes, Unproved::Stored))?;
     Ok(Exit::Done)
 }
 
@@ -49,12 +49,12 @@ pub enum Unproved {
 /// Proves a key and stores it in place of what was there. The broker forgets the old one.
 pub async fn keep(
     context: &Context,
+    key_store: &KeyStore,
     key: AccessKey,
     yes: bool,
     unproved: Unproved,
 ) -> Result<(), Fault> {
     let (out, person) = (context.out, context.interaction());
-    let key_store = context.key_store();
     let found = match key_store.find(person).await {
         Ok(found) => found,
         // A keychain that cannot be read may still not be needed: `choose` finds out.

@@ -8,6 +8,7 @@ use crate::domain::text::sanitize;
 use crate::services::aws::SharedFiles;
 use crate::services::aws::credentials_file::CredentialsFile;
 use crate::services::aws::shared_files::own_profile_variable;
+use crate::services::session::access_key::KeyStore;
 
 use super::add::{self, Unproved};
 use super::rotate;
@@ -15,6 +16,7 @@ use super::rotate;
 /// Moves the key: shown first, proved and stored next, removed from the file last.
 pub fn run(
     context: &Context,
+    key_store: &KeyStore,
     profile: Option<&str>,
     backup: bool,
     yes: bool,
@@ -34,7 +36,7 @@ pub fn run(
             found.key.id
         ))?;
     }
-    block_on(add::keep(context, found.key, yes, Unproved::Refused))
+    block_on(add::keep(context, key_store, found.key, yes, Unproved::Refused))
         .map_err(|fault| fault.fix(format!("{shown} was not changed: then import again")))?;
     let copy = file.replace(&rest, backup).map_err(|fault| {
         fault.fix(format!(

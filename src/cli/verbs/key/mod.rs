@@ -11,6 +11,7 @@ use crate::domain::fault::{Exit, Fault};
 use crate::cli::args::KeyVerb;
 use crate::cli::context::Context;
 use crate::cli::prompt;
+use crate::services::session::access_key::KeyStore;
 
 /// Does one thing with the key.
 pub fn run(context: &Context, what: &KeyVerb) -> Result<Exit, Fault> {
@@ -24,15 +25,25 @@ pub fn run(context: &Context, what: &KeyVerb) -> Result<Exit, Fault> {
         _ => Some(context.key_store().lock_for_change()?),
     };
     match what {
-        KeyVerb::Add { yes } => add::run(context, *yes),
-        KeyVerb::Import { profile, backup, yes } => {
-            import::run(context, profile.as_deref(), *backup, *yes)
+        KeyVerb::Add { yes, weak_passphrase } => {
+            let store = key_store(context, *weak_passphrase);
+            add::run(context, &store, *yes)
+        }
+        KeyVerb::Import { profile, backup, yes, weak_passphrase } => {
+            let store = key_store(context, *weak_passphrase);
+            import::run(context, &store, profile.as_deref(), *backup, *yes)
         }
         KeyVerb::Rotate { finish, yes } => rotate::run(context, *finish, *yes),
         KeyVerb::Leaked { yes, lang } => leaked::run(context, *yes, *lang),
         KeyVerb::Remove { yes } => remove(context, *yes),
         KeyVerb::Status { json } => status::run(context, *json),
     }
+}
+
+/// Where a key is put; `weak` takes a passphrase that is easily guessed.
+fn key_store(context: &Context, weak: bool) -> KeyStore {
+    let store = context.key_store();
+    if weak { store.taking_weak_passphrases() } else { store }
 }
 
 /// Removes the key here. Needs neither the keychain's entry nor the file's passphrase to be readable.
