@@ -283,7 +283,8 @@ pub enum Verb {
         #[command(subcommand)]
         what: ImportVerb,
     },
-    /// Check the config, or show its effective values
+    /// Check the config, show its effective values, or print an example
+    #[command(after_help = "Examples:\n  sekisho config check\n  sekisho config example | less")]
     Config {
         /// The action
         #[command(subcommand)]
@@ -627,6 +628,8 @@ pub enum ConfigVerb {
     Check,
     /// Print the effective config, and where each value comes from
     Show,
+    /// Print an example that explains every key
+    Example,
 }
 
 /// What to do with the access key.

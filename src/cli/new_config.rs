@@ -4,5 +4,5 @@
 pub const HEADING: [&str; 3] = [
     "The config of sekisho. It holds no secrets: `sekisho key add` stores the access key.",
     "`sekisho config check` reports errors in it, `sekisho config show` prints every value and its source.",
-    "config.example.yaml in sekisho's sources explains every key.",
+    "`sekisho config example` explains every key.",
 ];

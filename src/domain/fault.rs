@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-/// How the program ends. README lists the numbers under "For programs".
+/// How the program ends. `docs/reference.md` lists the numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
     /// 0

@@ -4,6 +4,7 @@
 mod broker;
 mod compat;
 mod config;
+mod docs;
 mod doctor;
 mod emulator;
 mod exports;

@@ -1,29 +1,30 @@
-//! `config check` and `config show`.
+//! `config check`, `config show` and `config example`.
 
-use crate::domain::config::{Strictness, show};
+use crate::domain::config::{Loaded, Strictness, show};
 use crate::domain::fault::{Exit, Fault};
 use crate::domain::text::count;
 
 use crate::cli::args::{Common, ConfigVerb};
+use crate::cli::emulated::EXAMPLE;
 use crate::cli::out::Out;
 use crate::cli::world::World;
 
-/// Checks the config, or shows what it means.
+/// Checks the config, shows what it means, or prints the documented example.
 pub fn run(common: &Common, world: &World, what: ConfigVerb, out: Out) -> Result<Exit, Fault> {
-    let strictness = match what {
-        ConfigVerb::Check => Strictness::Strict,
-        ConfigVerb::Show => Strictness::Tolerant,
+    let load = |strictness| -> Result<Loaded, Fault> {
+        let loaded = world.inspect(common, strictness)?;
+        for warning in &loaded.warnings {
+            out.warn(&warning.to_string());
+        }
+        Ok(loaded)
     };
-    let loaded = world.inspect(common, strictness)?;
-    for warning in &loaded.warnings {
-        out.warn(&warning.to_string());
-    }
     match what {
-        ConfigVerb::Show => out.print(&show::render(&loaded)),
+        ConfigVerb::Show => out.print(&show::render(&load(Strictness::Tolerant)?)),
         ConfigVerb::Check => out.info(&format!(
             "the config is valid: {}",
-            count(loaded.config.catalog.accounts().len(), "account")
+            count(load(Strictness::Strict)?.config.catalog.accounts().len(), "account")
         )),
+        ConfigVerb::Example => out.print(EXAMPLE),
     }
     Ok(Exit::Done)
 }

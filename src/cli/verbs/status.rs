@@ -4,7 +4,8 @@
 //!
 //! | field | |
 //! |---|---|
-//! | `version` | 1 |
+//! | `schema` | 1 |
+//! | `version` | 1: the same number, by the name it had first |
 //! | `auth_account` | the 12 digits |
 //! | `user` | the IAM user, or null before the first call |
 //! | `key` | where the access key comes from: `auto`, `keyring`, `file`, `env`, `profile:NAME`, `command` |
@@ -29,6 +30,7 @@ use crate::cli::wording::{date_time, key_source};
 
 #[derive(Serialize)]
 struct Status {
+    schema: u8,
     version: u8,
     auth_account: AccountId,
     user: Option<UserName>,
@@ -91,6 +93,7 @@ fn status(context: &Context, now: Timestamp) -> Status {
         .collect();
     role_sessions.sort_by(|a, b| (&a.target, a.expires).cmp(&(&b.target, b.expires)));
     Status {
+        schema: 1,
         version: 1,
         auth_account: auth.account,
         user: status.user,

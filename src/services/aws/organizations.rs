@@ -102,7 +102,7 @@ fn refused(failure: &Failure) -> Fault {
             "the auth account does not belong to an organisation",
         )
         .because(failure.message.clone())
-        .fix("write the accounts into the config by hand, or run `sekisho import aws-config`"),
+        .fix("write the accounts into the config by hand, or run `sekisho import aws-config --write`"),
         _ => failure.fault(Doing::Asking),
     }
 }

@@ -175,7 +175,7 @@ impl Unread {
         if self.kind == ErrorKind::NotFound {
             return Fault::new(Exit::Usage, format!("there is no config at {path}"))
                 .fix("make one: sekisho init")
-                .fix("or from your AWS profiles: sekisho import aws-config")
+                .fix("or from your AWS profiles: sekisho import aws-config --write")
                 .fix("or look around first, without an AWS account: sekisho demo");
         }
         Fault::new(Exit::Usage, format!("the config {path} cannot be read"))

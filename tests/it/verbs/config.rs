@@ -1,4 +1,4 @@
-//! `config check` and `config show`, and a config that is missing or wrong.
+//! `config check`, `config show` and `config example`, and a config that is missing or wrong.
 
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
@@ -18,7 +18,7 @@ fn without_a_config_a_way_to_one_is_shown() {
     ── stderr
     sekisho: there is no config at ~/.config/sekisho/config.yaml
        fix  make one: sekisho init
-       fix  or from your AWS profiles: sekisho import aws-config
+       fix  or from your AWS profiles: sekisho import aws-config --write
        fix  or look around first, without an AWS account: sekisho demo
     ");
     let check = home.run(&["config", "check"]).unwrap();
@@ -65,6 +65,19 @@ fn a_sound_config_is_said_to_be_so_and_shown_with_origins() {
     let said = home.run(&["config", "show"]).unwrap();
     assert_eq!((said.code, said.stderr.as_str()), (0, ""));
     insta::assert_snapshot!(said.stdout);
+}
+
+#[test]
+fn the_example_is_printed_without_a_config_and_is_one() {
+    let home = Home::new();
+    home.write("{{{");
+    let Some(said) = home.run(&["config", "example"]) else {
+        return;
+    };
+    assert_eq!((said.code, said.stderr.as_str()), (0, ""));
+    std::fs::write(home.path().join("example.yaml"), &said.stdout).unwrap();
+    let said = home.run(&["--config", "example.yaml", "config", "check"]).unwrap();
+    assert_eq!(said.stderr, "sekisho: the config is valid: 8 accounts\n");
 }
 
 #[test]

@@ -1,9 +1,9 @@
 //! `key status`: the key's age, whether it is active, when it was last used.
 //!
-//! `--json` prints one object; fields are added, never changed or taken away: `version` (1), `id`, `home`,
-//! `created` (RFC 3339, UTC), `age_days`, `rotation` (null, or how far one has come), and `aws`: null where AWS
-//! was not asked, else `active` (null where AWS does not list the key) and `last_used` (null where it never was,
-//! else `at`, `service`, `region`).
+//! `--json` prints one object; fields are added, never changed or taken away: `schema` (1), `version` (the same
+//! number, by the name it had first), `id`, `home`, `created` (RFC 3339, UTC), `age_days`, `rotation` (null, or how far
+//! one has come), and `aws`: null where AWS was not asked, else `active` (null where AWS does not list the key) and
+//! `last_used` (null where it never was, else `at`, `service`, `region`).
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -21,6 +21,7 @@ use crate::services::session::access_key::{self, is_stored, nothing_stored};
 
 #[derive(Serialize)]
 struct Status {
+    schema: u8,
     version: u8,
     id: AccessKeyId,
     home: String,
@@ -87,6 +88,7 @@ async fn status(context: &Context) -> Result<Status, Fault> {
     let aws = ask_aws(context, &id).await;
     let created = aws.as_ref().and_then(|aws| aws.created).or(kept);
     Ok(Status {
+        schema: 1,
         version: 1,
         id,
         home,

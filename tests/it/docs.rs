@@ -1,0 +1,10 @@
+//! The documentation: links lead somewhere, commands are commands and run, tables agree with the code, the Japanese
+//! pages with the English ones.
+
+mod commands;
+mod configs;
+mod languages;
+mod links;
+mod markdown;
+mod permissions;
+mod reference;

@@ -1,0 +1,325 @@
+//! Commands in the documentation. A block ```` ```sh ```` runs in a demo; a second word says why one does not, and then
+//! its command lines are only parsed:
+//!
+//! | second word | because it |
+//! |---|---|
+//! | `aws` | needs an AWS account, or a real access key |
+//! | `machine` | installs something, or changes the reader's own files |
+//! | `programs` | calls programs that need not be there |
+//! | `terminal` | opens the list or a subshell |
+
+use std::ffi::OsString;
+use std::io::{BufRead, BufReader};
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use clap::Parser;
+use clap::error::ErrorKind;
+use sekisho::cli::args::{CommandLine, Verb};
+
+use super::markdown::{Block, Page, manual};
+use crate::pty::terminal::{self, Pty};
+use crate::support::{program, until};
+use crate::verbs::home::SEKISHO;
+
+const MARKS: [&str; 4] = ["aws", "machine", "programs", "terminal"];
+
+/// Why the second word of a block's info keeps it from being run; `None` where it is run.
+fn mark(block: &Block) -> Option<&str> {
+    block.info.strip_prefix("sh").map(str::trim).filter(|mark| !mark.is_empty())
+}
+
+fn is_shell(block: &Block) -> bool {
+    block.info.split(' ').next() == Some("sh")
+}
+
+/// The commands of a script, each as its words: those in `$(…)` too; comments and redirections are left out.
+///
+/// Reads as much of a shell's grammar as the documentation uses.
+fn commands(script: &str) -> Vec<Vec<String>> {
+    let mut found = Vec::new();
+    let mut words: Vec<String> = Vec::new();
+    let mut word: Option<String> = None;
+    let mut chars = script.chars().peekable();
+    let mut quote = None;
+    let mut is_file = false; // the next word belongs to a redirection
+    macro_rules! end_word {
+        () => {
+            if let Some(word) = word.take() {
+                if !std::mem::take(&mut is_file) {
+                    words.push(word);
+                }
+            }
+        };
+    }
+    macro_rules! end_command {
+        () => {
+            end_word!();
+            if !words.is_empty() {
+                found.push(std::mem::take(&mut words));
+            }
+        };
+    }
+    while let Some(c) = chars.next() {
+        match (quote, c) {
+            (Some('\''), '\'') | (Some('"'), '"') => quote = None,
+            (Some('\''), c) => word.get_or_insert_default().push(c),
+            (_, '\\') => match chars.next() {
+                Some('\n') | None => {}
+                Some(c) => word.get_or_insert_default().push(c),
+            },
+            (_, '$') if chars.peek() == Some(&'(') => {
+                chars.next();
+                let mut depth = 1;
+                let inner: String = chars
+                    .by_ref()
+                    .take_while(|c| {
+                        depth += match c {
+                            '(' => 1,
+                            ')' => -1,
+                            _ => 0,
+                        };
+                        depth > 0
+                    })
+                    .collect();
+                found.extend(commands(&inner));
+                word.get_or_insert_default().push_str("$(…)");
+            }
+            (Some(_), c) => word.get_or_insert_default().push(c),
+            (None, '\'' | '"') => {
+                quote = Some(c);
+                word.get_or_insert_default();
+            }
+            (None, '#') if word.is_none() => while chars.next_if(|c| *c != '\n').is_some() {},
+            (None, '>' | '<') => {
+                // `2>` is no word.
+                word = word.filter(|word| word.bytes().any(|b| !b.is_ascii_digit()));
+                end_word!();
+                while chars.next_if(|c| ['>', '<', '&'].contains(c)).is_some() {}
+                is_file = true;
+            }
+            (None, '|' | ';' | '&' | '\n' | '(' | ')') => {
+                end_command!();
+            }
+            (None, c) if c.is_whitespace() => {
+                end_word!();
+            }
+            (None, c) => word.get_or_insert_default().push(c),
+        }
+    }
+    end_command!();
+    found
+}
+
+/// The arguments of sekisho, where a command runs it.
+fn arguments(words: &[String]) -> Option<&[String]> {
+    let is_before = |word: &&String| {
+        ["nohup", "time", "exec", "do", "then", "if", "!"].contains(&word.as_str())
+            || word.split_once('=').is_some_and(|(name, _)| !name.starts_with('-'))
+    };
+    let before = words.iter().take_while(is_before).count();
+    match &words[before..] {
+        [program, arguments @ ..] if program == "sekisho" => Some(arguments),
+        [cargo, run, dashes, arguments @ ..]
+            if (&**cargo, &**run, &**dashes) == ("cargo", "run", "--") =>
+        {
+            Some(arguments)
+        }
+        _ => None,
+    }
+}
+
+/// Why sekisho would not take these arguments, if it would not.
+fn parse(arguments: &[String]) -> Result<(), clap::Error> {
+    let line = std::iter::once("sekisho").chain(arguments.iter().map(String::as_str));
+    let parsed = match CommandLine::try_parse_from(line) {
+        Err(error)
+            if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) =>
+        {
+            return Ok(());
+        }
+        parsed => parsed?,
+    };
+    // What follows `demo` is a command line of its own.
+    match parsed.verb {
+        Some(Verb::Demo { verb, .. }) if !verb.is_empty() => {
+            let text = |word: OsString| word.into_string().unwrap();
+            parse(&verb.into_iter().map(text).collect::<Vec<_>>())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A synopsis with its words in capitals filled in, where not every word will do.
+fn filled(synopsis: &str) -> String {
+    let word = |word: &str| match word.trim_matches(['[', ']']) {
+        "VERB" => "list".to_owned(),
+        "SHELL" => "bash".to_owned(),
+        bare => bare.to_owned(),
+    };
+    synopsis.split(' ').map(word).collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn shell_commands_are_read_as_a_shell_would() {
+    let script = "A=1 sekisho list --json | jq -r '.[] | .x' > a  # sekisho no\neval \"$(sekisho env \"a b\")\" && \
+                  x 2>/dev/null; sekisho exec a -- \\\n  b <<< c\ncargo run -- demo\n";
+    let found = commands(script);
+    let ours: Vec<String> =
+        found.iter().filter_map(|words| arguments(words)).map(|words| words.join("·")).collect();
+    assert_eq!(ours, ["list·--json", "env·a b", "exec·a·--·b", "demo"]);
+    assert!(found.contains(&["jq", "-r", ".[] | .x"].map(String::from).to_vec()), "{found:?}");
+}
+
+#[test]
+fn every_command_line_is_one() {
+    let mut wrong = Vec::new();
+    let mut checked = 0;
+    for page in manual() {
+        for block in page.blocks.iter().filter(|block| is_shell(block)) {
+            let place = format!("{}:{}", page.name(), block.line);
+            if mark(block).is_some_and(|mark| !MARKS.contains(&mark)) {
+                wrong.push(format!("{place}: `{}` is not one of {MARKS:?}", block.info));
+            }
+            for words in commands(&block.text) {
+                let Some(arguments) = arguments(&words) else { continue };
+                checked += 1;
+                if let Err(error) = parse(arguments) {
+                    wrong.push(format!("{place}: {}\n{error}", words.join(" ")));
+                }
+            }
+        }
+        for (line, span) in page.spans().into_iter().filter(|(_, span)| !span.contains('…')) {
+            let words = commands(&filled(&span)).into_iter().next().unwrap_or_default();
+            let Some(arguments) = arguments(&words).filter(|words| !words.is_empty()) else {
+                continue;
+            };
+            checked += 1;
+            // In prose a command may be named without its arguments.
+            let is_short = |error: &clap::Error| {
+                matches!(
+                    error.kind(),
+                    ErrorKind::MissingRequiredArgument
+                        | ErrorKind::MissingSubcommand
+                        | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
+                )
+            };
+            if let Err(error) = parse(arguments).or_else(|e| is_short(&e).then_some(()).ok_or(e)) {
+                wrong.push(format!("{}:{line}: `{span}`\n{error}", page.name()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(checked > 200, "only {checked} command lines were found");
+}
+
+/// Blocks in shells' own languages, as far as those shells are here.
+#[test]
+fn every_block_of_a_shell_can_be_parsed_by_it() {
+    for (tag, shell) in [("sh", "bash"), ("zsh", "zsh"), ("fish", "fish")] {
+        let Some(shell) = program(shell) else { continue };
+        for page in manual() {
+            let blocks = page.blocks.iter();
+            for block in blocks.filter(|block| block.info.split(' ').next() == Some(tag)) {
+                let output = Command::new(&shell).args(["-n", "-c", &block.text]).output().unwrap();
+                let stderr = String::from_utf8_lossy(&output.stderr);
+                assert!(output.status.success(), "{}:{}: {stderr}", page.name(), block.line);
+            }
+        }
+    }
+}
+
+/// An organisation of its own for every block: a code works once.
+struct Demo {
+    child: Child,
+    descriptor: PathBuf,
+}
+
+impl Demo {
+    fn start(home: &Path) -> Self {
+        let mut child = Command::new(SEKISHO)
+            .args(["demo", "--serve"])
+            .env_clear()
+            .env("HOME", home)
+            .env("TMPDIR", home)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
+        let named = |line: String| line.strip_prefix("export SEKISHO_DEMO=").map(PathBuf::from);
+        let descriptor = { lines }.find_map(named).unwrap();
+        Self { child, descriptor }
+    }
+}
+
+impl Drop for Demo {
+    fn drop(&mut self) {
+        let pid = rustix::process::Pid::from_child(&self.child);
+        let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
+        let _ = self.child.wait();
+    }
+}
+
+/// What a person would type, if the last line on the screen is a question.
+fn answer(screen: &str) -> Option<String> {
+    let question = screen.trim_end().lines().last()?;
+    if question.ends_with("[y/N]") {
+        Some("y".into())
+    } else if question.starts_with("code from ") && question.ends_with(':') {
+        Some(crate::switcher::shown_code(screen))
+    } else {
+        let (_, target) = question.split_once("Type its name to enter ")?;
+        Some(target.split('/').next()?.to_owned())
+    }
+}
+
+/// Runs a block in a terminal, in a demo; returns its exit code and what it said.
+fn run(block: &Block, home: &Path) -> (u32, String) {
+    let demo = Demo::start(home);
+    let mut command = terminal::command(program("bash").unwrap(), home);
+    command.args(["-euo", "pipefail", "-c", &block.text]);
+    let path = std::env::var("PATH").unwrap();
+    command.env("PATH", format!("{}:{path}", home.join("bin").display()));
+    command.env("TMPDIR", home);
+    command.env("SEKISHO_DEMO", &demo.descriptor);
+    let mut pty = Pty::spawn(command);
+    let mut answered = String::new();
+    until(&format!("the end of the block in line {}", block.line), || {
+        let screen = pty.screen();
+        if screen != answered
+            && let Some(text) = answer(&screen)
+        {
+            answered = screen;
+            pty.line(&text);
+        }
+        pty.has_ended().then_some(())
+    });
+    pty.last_words()
+}
+
+/// Runs the blocks of a page in order, in one home.
+fn run_page(page: &Page) -> usize {
+    let home = tempfile::tempdir().unwrap();
+    std::fs::create_dir(home.path().join("bin")).unwrap();
+    symlink(SEKISHO, home.path().join("bin/sekisho")).unwrap();
+    let blocks = page.blocks.iter().filter(|block| is_shell(block) && mark(block).is_none());
+    blocks
+        .map(|block| {
+            let (code, said) = run(block, home.path());
+            assert_eq!(code, 0, "{}:{}\n{}\n{said}", page.name(), block.line, block.text);
+        })
+        .count()
+}
+
+#[test]
+fn every_block_runs_in_a_demo() {
+    // The Japanese pages have the same blocks: `languages` compares them.
+    let pages: Vec<&Page> = manual().filter(|page| !page.is_japanese()).collect();
+    let run = std::thread::scope(|scope| {
+        let runs: Vec<_> = pages.iter().map(|page| scope.spawn(move || run_page(page))).collect();
+        runs.into_iter().map(|run| run.join().unwrap()).sum::<usize>()
+    });
+    assert!(run > 15, "only {run} blocks were run");
+}
