@@ -54,28 +54,26 @@ fn section(parents: &[(usize, String)]) -> Option<Section> {
     })
 }
 
-/// What the example says about each key: the comment behind it, else those above it.
+/// What the example says about each key: the comment behind it, else those above it, else its chapter's title.
 fn examples() -> BTreeMap<(String, String), Example> {
     let text = std::fs::read_to_string(root().join("config.example.yaml")).unwrap();
     let mut found: BTreeMap<(String, String), Example> = BTreeMap::new();
     let mut parents: Vec<(usize, String)> = Vec::new();
-    let mut above: Vec<String> = Vec::new();
+    let (mut title, mut above) = (String::new(), Vec::new());
     for line in text.lines() {
         // A key that is commented out documents itself all the same.
-        let bare = line.replacen("# - ", "- ", 1);
-        let bare = if bare.trim_start().starts_with("# hide:") {
-            bare.replacen("# ", "", 1)
-        } else {
-            bare
-        };
-        let dashed = bare.trim_start().strip_prefix("- ").unwrap_or(bare.trim_start());
-        let indent = bare.len() - dashed.len();
-        let entry = dashed.split_once(':').filter(|(key, _)| {
-            !key.is_empty() && key.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')
-        });
-        let Some((key, rest)) = entry.filter(|_| !dashed.starts_with('#')) else {
+        let line = line.replacen("# - ", "- ", 1).replacen("# hide:", "hide:", 1);
+        let dashed = line.trim_start();
+        let dashed = dashed.strip_prefix("- ").unwrap_or(dashed);
+        let indent = line.len() - dashed.len();
+        let is_key =
+            |key: &str| !key.is_empty() && key.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+        let Some((key, rest)) = dashed.split_once(':').filter(|(key, _)| is_key(key)) else {
             match dashed.strip_prefix('#') {
-                Some(comment) => above.push(comment.trim_matches(['─', ' ']).to_owned()),
+                Some(comment) if comment.ends_with('─') => {
+                    title = comment.trim_matches(['─', ' ']).to_owned();
+                }
+                Some(comment) => above.push(comment.trim().to_owned()),
                 None => above.clear(),
             }
             continue;
@@ -83,12 +81,13 @@ fn examples() -> BTreeMap<(String, String), Example> {
         parents.retain(|(outer, _)| *outer < indent);
         if let Some(section) = section(&parents) {
             let (value, comment) = split_comment(rest);
-            let comment = if comment.is_empty() { above.join(" ") } else { comment.to_owned() };
+            let comments = [comment.to_owned(), above.join(" "), std::mem::take(&mut title)];
+            let comment = comments.into_iter().find(|comment| !comment.is_empty());
             let known = found
                 .entry((format!("{section:?}"), key.to_owned()))
                 .or_insert(Example { value: value.to_owned(), comment: String::new() });
             if known.comment.is_empty() {
-                known.comment = comment;
+                known.comment = comment.unwrap_or_default();
             }
         }
         parents.push((indent, key.to_owned()));
@@ -142,6 +141,20 @@ fn tables() -> Vec<Table> {
     Section::ALL.into_iter().map(of).chain([actions]).collect()
 }
 
+/// Plain text with inline code, as a table's cell.
+fn escaped(text: &str) -> String {
+    let mut is_code = false;
+    let mut cell = String::new();
+    for c in text.chars() {
+        is_code ^= c == '`';
+        if c == '|' || (c == '*' && !is_code) {
+            cell.push('\\');
+        }
+        cell.push(c);
+    }
+    cell
+}
+
 impl Table {
     /// The table in a page's language. What is known in Japanese stays, by its key.
     fn render(&self, language: Language, known: &BTreeMap<String, String>) -> String {
@@ -165,7 +178,7 @@ impl Table {
             }
         };
         for (at, [key, example]) in self.code.iter().enumerate() {
-            let english = self.meaning[at].replace('|', "\\|");
+            let english = escaped(&self.meaning[at]);
             let meaning = known.get(key).filter(|_| japanese).unwrap_or(&english);
             text.push_str(&format!("| {} | {} | {meaning} |", code(key), code(example)));
             if let Some(included) = &self.included {
