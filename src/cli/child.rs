@@ -60,10 +60,16 @@ impl Context {
         exit
     }
 
-    /// Where files lie that a child needs while it runs.
+    /// Where files lie that a child needs while it runs: in the runtime directory, else beside the state.
     fn runtime_dir(&self) -> Result<Dir, Fault> {
-        let path = self.paths().runtime.clone().unwrap_or_else(|| self.paths().state.join("run"));
-        Dir::create(&path)
+        let runtime = &self.paths().runtime;
+        let refusal = match runtime.usable().map(Dir::create) {
+            Some(Ok(dir)) => return Ok(dir),
+            Some(Err(error)) => Some(format!("XDG_RUNTIME_DIR is not used: {error}")),
+            None => runtime.refusal(),
+        };
+        refusal.iter().for_each(|line| self.out.warn(line));
+        Dir::create(&self.paths().state.join("run"))
             .map_err(|error| error.fault("the subshell's start-up files cannot be written"))
     }
 

@@ -14,7 +14,7 @@ use crate::domain::ids::Endpoints;
 use crate::services::child::environment::{self, Environment, Inherited};
 use crate::services::config::cache::{self, LoadedConfig};
 use crate::services::config::files::{self, ReadFrom};
-use crate::services::config::paths::{Ids, Paths};
+use crate::services::config::paths::{Ids, Paths, RuntimeDir};
 use crate::services::store::datakey::KeyPlace;
 use crate::services::store::vault::Vault;
 
@@ -63,7 +63,7 @@ impl World {
                     config: folder("config"),
                     state: folder("state"),
                     cache: folder("cache"),
-                    runtime: Some(folder("run")),
+                    runtime: RuntimeDir::Usable(folder("run")),
                 })
             }
         }
@@ -148,7 +148,7 @@ impl World {
             (Self::Real, StoreChoice::File) => KeyPlace::FILE,
             (Self::Real, StoreChoice::None) => KeyPlace::NONE,
         };
-        Vault::new(&paths.state.join("sessions"), places, paths.runtime.as_deref())
+        Vault::new(&paths.state.join("sessions"), places, paths.runtime.usable())
     }
 }
 

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use sekisho::domain::config::Strictness;
 use sekisho::domain::secret::Secret;
 use sekisho::services::config::files;
-use sekisho::services::config::paths::Paths;
+use sekisho::services::config::paths::{Paths, RuntimeDir};
 use sekisho::services::session::facts::Facts;
 use sekisho::services::session::history::HistoryFile;
 use sekisho::services::session::sessions::{self, AuthOrigin, RoleOrigin, Who};
@@ -118,7 +118,7 @@ fn what_0_1_0_learned_and_remembered_is_still_known() {
         config: left.path(""),
         state: left.path(""),
         cache: left.path("cache"),
-        runtime: None,
+        runtime: RuntimeDir::Unset,
     };
     let role = "arn:aws:iam::012345678901:role/Developer".parse().unwrap();
     assert!(HistoryFile::new(&paths).read().is_starred(&role));

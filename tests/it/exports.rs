@@ -7,6 +7,7 @@ mod diary;
 mod env;
 mod forgotten;
 mod lists;
+mod places;
 mod process;
 mod profiles;
 mod renewal;

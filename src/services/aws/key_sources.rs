@@ -115,8 +115,7 @@ const PRINT_LIMIT: Duration = Duration::from_mins(1);
 async fn printed_key(setting: &str, argv: &[String]) -> Result<AccessKey, Fault> {
     let shown = sanitize(argv.first().map_or("", String::as_str));
     let wrong = |why: String| {
-        Fault::new(Exit::Fault, format!("{setting} printed no access key: {shown}"))
-            .because(why)
+        Fault::new(Exit::Fault, format!("{setting} {shown} failed: {why}"))
             .fix("run the command by hand; it must print {\"Version\": 1, \"AccessKeyId\": …}")
     };
     let text =

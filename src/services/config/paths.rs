@@ -1,8 +1,11 @@
 //! Where sekisho's directories are: the XDG Base Directory Specification, and macOS's own places.
 
 use std::ffi::OsString;
+use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+
+use rustix::fs::Access;
 
 use crate::domain::fault::{Exit, Fault};
 use crate::domain::text::sanitize;
@@ -18,8 +21,57 @@ pub struct Paths {
     pub state: PathBuf,
     /// What may be lost at any time: sealed sessions.
     pub cache: PathBuf,
-    /// What is deleted at logout, where the system has such a directory.
-    pub runtime: Option<PathBuf>,
+    /// What is deleted at logout.
+    pub runtime: RuntimeDir,
+}
+
+/// `$XDG_RUNTIME_DIR`, which `su`, `tmux` and WSL may leave set to something that cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RuntimeDir {
+    /// It is not set.
+    Unset,
+    /// sekisho's own directory in it.
+    Usable(PathBuf),
+    /// It cannot be used, and why: everything is as if it were not set.
+    Refused {
+        /// What it is set to.
+        path: PathBuf,
+        /// What is wrong with that, worded to follow the path.
+        why: String,
+    },
+}
+
+impl RuntimeDir {
+    /// Looks at the directory that the variable names.
+    pub fn of(named: Option<PathBuf>, user: u32) -> Self {
+        let Some(path) = named else { return Self::Unset };
+        let why = match std::fs::metadata(&path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => "does not exist".to_owned(),
+            Err(error) => format!("cannot be looked at: {error}"),
+            Ok(meta) if !meta.is_dir() => "is not a directory".to_owned(),
+            Ok(meta) if meta.uid() != user => "belongs to another user".to_owned(),
+            Ok(meta) if meta.mode() & 0o022 != 0 => "can be written by other users".to_owned(),
+            Ok(_) => match rustix::fs::access(&path, Access::WRITE_OK | Access::EXEC_OK) {
+                Ok(()) => return Self::Usable(path.join("sekisho")),
+                Err(errno) => format!("cannot be written to: {}", std::io::Error::from(errno)),
+            },
+        };
+        Self::Refused { path, why }
+    }
+
+    /// sekisho's own directory, where there is one to use.
+    pub fn usable(&self) -> Option<&Path> {
+        match self {
+            Self::Usable(path) => Some(path),
+            Self::Unset | Self::Refused { .. } => None,
+        }
+    }
+
+    /// Why the variable is not obeyed, in a line.
+    pub fn refusal(&self) -> Option<String> {
+        let Self::Refused { path, why } = self else { return None };
+        Some(format!("XDG_RUNTIME_DIR is not used: {} {why}", sanitize(&path.to_string_lossy())))
+    }
 }
 
 /// The user's home: `HOME`, else what the user database says. Absolute.
@@ -88,7 +140,7 @@ impl Paths {
             config: place("XDG_CONFIG_HOME", ".config"),
             state: place("XDG_STATE_HOME", state),
             cache: place("XDG_CACHE_HOME", cache),
-            runtime: absolute("XDG_RUNTIME_DIR").map(|dir| dir.join("sekisho")),
+            runtime: RuntimeDir::of(absolute("XDG_RUNTIME_DIR"), user),
             home,
         })
     }
@@ -128,20 +180,48 @@ mod tests {
     #[test]
     fn xdg_variables_win_where_they_are_absolute() {
         let paths = find(
-            &[
-                ("HOME", "/home/t"),
-                ("XDG_CONFIG_HOME", "/etc/t"),
-                ("XDG_CACHE_HOME", "relative"),
-                ("XDG_RUNTIME_DIR", "/run/user/1000"),
-            ],
+            &[("HOME", "/home/t"), ("XDG_CONFIG_HOME", "/etc/t"), ("XDG_CACHE_HOME", "relative")],
             ME,
         )
         .unwrap();
         assert_eq!(paths.config, Path::new("/etc/t/sekisho"));
-        assert_eq!(paths.runtime.as_deref(), Some(Path::new("/run/user/1000/sekisho")));
+        assert_eq!(paths.runtime, RuntimeDir::Unset);
         if cfg!(target_os = "linux") {
             assert_eq!(paths.cache, Path::new("/home/t/.cache/sekisho"));
             assert_eq!(paths.state, Path::new("/home/t/.local/state/sekisho"));
+        }
+    }
+
+    #[test]
+    fn a_runtime_directory_is_ones_own_or_none() {
+        use std::os::unix::fs::PermissionsExt;
+        let home = tempfile::tempdir().unwrap();
+        let me = owner(home.path()).unwrap();
+        let at = |name: &str| home.path().join(name);
+        let dir = |name: &str, mode| {
+            std::fs::create_dir(at(name)).unwrap();
+            std::fs::set_permissions(at(name), PermissionsExt::from_mode(mode)).unwrap();
+        };
+        dir("own", 0o700);
+        dir("open", 0o777);
+        dir("shared", 0o770);
+        std::fs::write(at("file"), "").unwrap();
+        let of = |name: &str, user| RuntimeDir::of(Some(at(name)), user);
+        assert_eq!(of("own", me), RuntimeDir::Usable(at("own/sekisho")));
+        assert_eq!(RuntimeDir::of(None, me), RuntimeDir::Unset);
+        for (found, why) in [
+            (of("own", me + 1), "belongs to another user"),
+            (of("missing", me), "does not exist"),
+            (of("file", me), "is not a directory"),
+            (of("open", me), "can be written by other users"),
+            (of("shared", me), "can be written by other users"),
+        ] {
+            let refusal = found.refusal().unwrap();
+            assert!(refusal.ends_with(why) && found.usable().is_none(), "{refusal}");
+        }
+        if me != 0 {
+            dir("read-only", 0o500);
+            assert!(of("read-only", me).refusal().unwrap().contains("cannot be written to"));
         }
     }
 

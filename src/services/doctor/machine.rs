@@ -7,6 +7,7 @@ use crate::domain::ids::Endpoints;
 use crate::domain::text::count;
 use crate::services::aws;
 use crate::services::child::environment::IDENTITY;
+use crate::services::config::paths::RuntimeDir;
 use crate::services::store::datakey::KeyPlace;
 use crate::services::store::files::Dir;
 use crate::services::store::keychain::{self, KeychainError};
@@ -16,6 +17,7 @@ use super::{DoctorInput, Health, Row};
 pub(super) fn rows(input: &DoctorInput<'_>) -> Vec<Row> {
     vec![
         directories(input),
+        runtime_dir(input),
         config(input),
         store(input),
         sessions(input),
@@ -37,7 +39,7 @@ fn directories(input: &DoctorInput<'_>) -> Row {
         Ok(paths) => paths,
         Err(fault) => return Row::fault(ID, Health::Fail, fault),
     };
-    let ours = [Some(&paths.state), Some(&paths.cache), paths.runtime.as_ref()];
+    let ours = [Some(paths.state.as_path()), Some(paths.cache.as_path()), paths.runtime.usable()];
     for path in ours.into_iter().flatten() {
         if let Err(error) = Dir::open(path) {
             return Row::fault(
@@ -48,6 +50,21 @@ fn directories(input: &DoctorInput<'_>) -> Row {
         }
     }
     Row::ok(ID, "sekisho's directories are closed to other users")
+}
+
+fn runtime_dir(input: &DoctorInput<'_>) -> Row {
+    const ID: &str = "runtime-dir";
+    let runtime = input.paths.ok().map(|paths| &paths.runtime);
+    match runtime {
+        None => Row::new(ID, Health::Skipped, "there is no home directory"),
+        Some(RuntimeDir::Unset) => Row::ok(ID, "XDG_RUNTIME_DIR is not set, and not needed"),
+        Some(RuntimeDir::Usable(_)) => Row::ok(ID, "XDG_RUNTIME_DIR is your own"),
+        Some(refused @ RuntimeDir::Refused { .. }) => {
+            Row::new(ID, Health::Warn, refused.refusal().unwrap_or_default()).remedy(
+                "unset it, or begin a session of your own: `su -l`, ssh; in WSL restart the distribution",
+            )
+        }
+    }
 }
 
 fn config(input: &DoctorInput<'_>) -> Row {

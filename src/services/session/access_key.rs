@@ -1,7 +1,6 @@
 //! The access key: loaded from where the config says, and changed where sekisho stores it.
 
 use std::cell::RefCell;
-use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 
 use crate::domain::config::{Auth, KeySource, StoreChoice};
@@ -15,6 +14,7 @@ use super::interaction::Interaction;
 use crate::domain::rotation::KeyEntry;
 use crate::services::aws::{self, CallerIdentity, SharedFiles};
 use crate::services::store::access_keys::{KeyError, KeyHome};
+use crate::services::store::file_lock::Lock;
 use crate::services::store::files::Dir;
 use crate::services::store::keychain::{self, KeychainError};
 use crate::services::store::keyfile::{KeyFileError, Passphrase, Unasked};
@@ -146,22 +146,14 @@ impl KeyStore {
     /// Takes the lock for changing the stored key. Without it, of two rotations at once, one would overwrite the
     /// other's new key and deactivate the old one.
     pub fn lock_for_change(&self) -> Result<ChangeLock, Fault> {
-        let file = Dir::create(&self.state)
-            .and_then(|dir| dir.lock_file("keys.lock"))
+        let lock = Dir::create(&self.state)
+            .and_then(|dir| dir.try_lock("keys.lock"))
             .map_err(|error| error.fault("the access key cannot be changed"))?;
-        match file.try_lock() {
-            Ok(()) => Ok(ChangeLock(file)),
-            Err(TryLockError::WouldBlock) => {
-                Err(Fault::new(Exit::Fault, "another process is changing the access key")
-                    .because("a `sekisho key` in another terminal is still running")
-                    .fix("finish or stop that one, then try again"))
-            }
-            Err(TryLockError::Error(error)) => {
-                Err(Fault::new(Exit::Fault, "the access key cannot be changed")
-                    .because(error.to_string())
-                    .fix("sekisho doctor"))
-            }
-        }
+        lock.map(ChangeLock).ok_or_else(|| {
+            Fault::new(Exit::Fault, "another process is changing the access key")
+                .because("a `sekisho key` in another terminal is still running")
+                .fix("finish or stop that one, then try again")
+        })
     }
 
     /// The stored entry and its home: the first home that holds a key. `Err` only where none does and one failed; of
@@ -301,7 +293,7 @@ enum WeakPassphrase {
 }
 
 /// The lock for changing the stored key; released when dropped, or when the process dies.
-pub struct ChangeLock(#[expect(dead_code, reason = "holds the lock")] File);
+pub struct ChangeLock(#[expect(dead_code, reason = "holds the lock")] Lock);
 
 /// Waits until the user has unlocked the keychain. Dropping the future cancels the wait.
 async fn unlock(interaction: &dyn Interaction) -> Result<(), KeyError> {

@@ -12,7 +12,7 @@ use super::files::Dir;
 use super::kernel::{self, Key};
 use super::{guard, keychain};
 
-const NO_RUNTIME: &str = "there is no XDG_RUNTIME_DIR";
+const NO_RUNTIME: &str = "there is no XDG_RUNTIME_DIR to use";
 
 /// A place to keep the data key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! sekisho's own files: opened by descriptor, never through a link, checked after opening, replaced atomically.
 
 use std::ffi::{OsStr, OsString};
-use std::fs::{DirBuilder, File, Permissions, TryLockError};
+use std::fs::{DirBuilder, File, Permissions};
 use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -14,6 +14,7 @@ use rustix::fs::{AtFlags, CWD, Gid, Mode, OFlags};
 use rustix::io::Errno;
 use zeroize::Zeroizing;
 
+use super::file_lock::Lock;
 use crate::domain::fault::{Exit, Fault};
 use crate::domain::text::sanitize;
 
@@ -210,6 +211,12 @@ impl Dir {
         Ok(())
     }
 
+    /// Takes a lock if no other process of this machine holds it.
+    pub fn try_lock(&self, name: &str) -> Result<Option<Lock>, FileError> {
+        let taken = Lock::take(&self.fd, name, self.lock_file(name)?);
+        taken.map_err(|error| FileError { path: self.path.join(name), why: error.into() })
+    }
+
     /// Opens a file to lock, creating it where it is missing. It is never removed: a lock on a removed file would
     /// exclude no other process.
     pub fn lock_file(&self, name: &str) -> Result<File, FileError> {
@@ -224,26 +231,18 @@ impl Dir {
 
     /// Takes the lock of a short critical section, waiting a few seconds at most.
     ///
-    /// It is released when the file is dropped, or when the process dies.
-    pub fn lock(&self, name: &str) -> Result<File, FileError> {
-        let file = self.lock_file(name)?;
-        let path = || self.path.join(name);
+    /// It is released when it is dropped, or when the process dies.
+    pub fn lock(&self, name: &str) -> Result<Lock, FileError> {
         let since = Instant::now();
         loop {
-            match file.try_lock() {
-                Ok(()) => return Ok(file),
-                Err(TryLockError::WouldBlock) if since.elapsed() < PATIENCE => {
-                    std::thread::sleep(Duration::from_millis(2));
-                }
-                Err(TryLockError::WouldBlock) => {
-                    let (path, why) = (path(), Why::Locked);
-                    return Err(FileError { path, why });
-                }
-                Err(TryLockError::Error(error)) => {
-                    let (path, why) = (path(), error.into());
-                    return Err(FileError { path, why });
-                }
+            if let Some(lock) = self.try_lock(name)? {
+                return Ok(lock);
             }
+            if since.elapsed() >= PATIENCE {
+                let (path, why) = (self.path.join(name), Why::Locked);
+                return Err(FileError { path, why });
+            }
+            std::thread::sleep(Duration::from_millis(2));
         }
     }
 

@@ -5,13 +5,13 @@
 //! that it is superseded, closes its prompt and waits like the others. Slots are examined and locked only under the
 //! *gate*, a lock held for microseconds.
 
-use std::fs::{File, TryLockError};
 use std::io::{Read, Seek, Write};
 use std::path::Path;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::file_lock::Lock;
 use super::files::{Dir, FileError, Why};
 use super::record::Name;
 use crate::domain::text::sanitize;
@@ -71,7 +71,7 @@ impl LockHolder {
 /// A held prompt lock; released when dropped, or when the process dies.
 pub struct PromptGuard {
     order: u64,
-    _slot: File,
+    _slot: Lock,
 }
 
 /// The result of trying to take the prompt lock.
@@ -164,7 +164,7 @@ impl PromptLock {
         let (_gate, slots) = self.slots()?;
         let newest = newest(&slots);
         let free = slots.into_iter().enumerate().find_map(|(at, slot)| match slot {
-            SlotState::Free(file) => Some((at, file)),
+            SlotState::Free(lock) => Some((at, lock)),
             SlotState::Held(_) => None,
         });
         let order = newest.as_ref().map_or(0, |holder| holder.order.saturating_add(1));
@@ -172,12 +172,13 @@ impl PromptLock {
             (Some(holder), free) if free.is_none() || !may_supersede(&holder) => {
                 Ok(LockAttempt::HeldBy(holder))
             }
-            (_, Some((at, mut slot))) => {
+            (_, Some((at, slot))) => {
                 let pid = std::process::id();
                 let line = format!("{order} {pid} {} {verb}\n", now.as_second());
-                slot.set_len(0)
-                    .and_then(|()| slot.rewind())
-                    .and_then(|()| slot.write_all(line.as_bytes()))
+                let mut file = self.dir.lock_file(&self.slot_file(at))?;
+                file.set_len(0)
+                    .and_then(|()| file.rewind())
+                    .and_then(|()| file.write_all(line.as_bytes()))
                     .map_err(|error| self.error(at, error))?;
                 Ok(LockAttempt::Acquired(PromptGuard { order, _slot: slot }))
             }
@@ -186,19 +187,21 @@ impl PromptLock {
     }
 
     /// Locks the gate, and returns it with the state of each slot; that state holds until the gate is dropped.
-    fn slots(&self) -> Result<(File, Vec<SlotState>), FileError> {
+    fn slots(&self) -> Result<(Lock, Vec<SlotState>), FileError> {
         let gate = self.dir.lock(&format!("{}.gate", self.base))?;
         let slots = (0..SLOTS)
-            .map(|at| {
-                let mut file = self.dir.lock_file(&self.slot_file(at))?;
-                match file.try_lock() {
-                    Ok(()) => Ok(SlotState::Free(file)),
-                    Err(TryLockError::WouldBlock) => Ok(SlotState::Held(read_holder(&mut file))),
-                    Err(TryLockError::Error(error)) => Err(self.error(at, error)),
-                }
+            .map(|at| match self.dir.try_lock(&self.slot_file(at))? {
+                Some(lock) => Ok(SlotState::Free(lock)),
+                None => Ok(SlotState::Held(self.read_holder(at)?)),
             })
             .collect::<Result<_, _>>()?;
         Ok((gate, slots))
+    }
+
+    fn read_holder(&self, at: usize) -> Result<LockHolder, FileError> {
+        let mut line = Vec::new();
+        let _ = self.dir.lock_file(&self.slot_file(at))?.take(512).read_to_end(&mut line);
+        Ok(LockHolder::read(&line))
     }
 
     fn slot_file(&self, at: usize) -> String {
@@ -211,7 +214,7 @@ impl PromptLock {
 }
 
 enum SlotState {
-    Free(File),
+    Free(Lock),
     Held(LockHolder),
 }
 
@@ -221,10 +224,4 @@ fn newest(slots: &[SlotState]) -> Option<LockHolder> {
         SlotState::Free(_) => None,
     });
     holders.max_by_key(|holder| holder.order).cloned()
-}
-
-fn read_holder(file: &mut File) -> LockHolder {
-    let mut line = Vec::new();
-    let _ = file.take(512).read_to_end(&mut line);
-    LockHolder::read(&line)
 }

@@ -6,12 +6,13 @@
 //! access_keys ─┬─ keychain  the access key on a desktop
 //!              └─ keyfile   ... and elsewhere ── cipher, kernel, files
 //! sealed_log                entries of a long run ── vault, cipher
-//! lock, spent               between processes ── files
+//! lock, spent               between processes ── files ── file_lock
 //! ```
 
 pub mod access_keys;
 mod cipher;
 pub mod datakey;
+pub mod file_lock;
 pub mod files;
 mod kernel;
 pub mod keychain;

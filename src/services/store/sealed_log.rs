@@ -9,6 +9,7 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use jiff::{SignedDuration, Timestamp};
 use zeroize::Zeroizing;
 
+use super::file_lock::Lock;
 use super::files::{Dir, FileError};
 use super::kernel::Key;
 use super::record::{Name, RecordKind};
@@ -24,6 +25,7 @@ pub type Entries = Vec<Zeroizing<Vec<u8>>>;
 /// An open log. The file stays locked until it is dropped.
 pub struct SealedLog {
     file: File,
+    _lock: Lock,
     key: Key,
     name: Name,
     entries: u64,
@@ -41,13 +43,13 @@ impl SealedLog {
         life: SignedDuration,
         now: Timestamp,
     ) -> Result<Option<(Self, Entries)>, FileError> {
-        let file = dir.lock_file(file)?;
-        if file.try_lock().is_err() {
+        let Some(lock) = dir.try_lock(file)? else {
             return Ok(None);
-        }
+        };
+        let file = dir.lock_file(file)?;
         let kept = vault.get(RecordKind::LogKey, &name, now);
         if let Some(key) = kept.and_then(|bytes| <[u8; 32]>::try_from(&bytes[..]).ok()) {
-            let mut log = Self { file, key: Zeroizing::new(key), name, entries: 0 };
+            let mut log = Self { file, _lock: lock, key: Zeroizing::new(key), name, entries: 0 };
             let entries = log.read().unwrap_or_default();
             return Ok(Some((log, entries)));
         }
@@ -57,7 +59,7 @@ impl SealedLog {
         })?;
         vault.put(RecordKind::LogKey, &name, &key[..], now + life, now);
         let _ = file.set_len(0); // what another key sealed cannot be read anyway
-        Ok(Some((Self { file, key, name, entries: 0 }, Vec::new())))
+        Ok(Some((Self { file, _lock: lock, key, name, entries: 0 }, Vec::new())))
     }
 
     /// Appends an entry.

@@ -28,6 +28,7 @@ const LOCK: &str = "lock";
 const EPOCH: &str = "epoch";
 const MEMORY_ONLY: &str = "memory only";
 const IN_MEMORY: &str = "sessions stay in memory";
+const LOCAL_LOCKS: &str = "the sessions lie on a file system without locks: each machine that shares it asks for its own code";
 
 /// The time between two `logout`s. What a request obtains that began in an earlier epoch is not kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -163,8 +164,11 @@ impl Vault {
         let id = (kind, *name);
         if let Some(sealed) = &self.sealed {
             match sealed.put(begun, kind, name, plain, expires, now) {
-                Ok(()) => {
+                Ok(is_local) => {
                     guard(&self.memory).remove(&id);
+                    if is_local {
+                        self.warn(LOCAL_LOCKS);
+                    }
                     return;
                 }
                 Err(why) => self.warn(&format!("{IN_MEMORY}: {why}")),
@@ -270,6 +274,7 @@ impl Sealed {
         }
     }
 
+    /// Returns whether the folder's file system has no locks, so that those are only this machine's.
     fn put(
         &self,
         begun: Epoch,
@@ -278,17 +283,18 @@ impl Sealed {
         plain: &[u8],
         expires: Timestamp,
         now: Timestamp,
-    ) -> Result<(), String> {
+    ) -> Result<bool, String> {
         let text = |error: FileError| error.to_string();
         let dir = Dir::create_inside(&self.dir).map_err(text)?;
-        let _held = dir.lock(LOCK).map_err(text)?;
+        let held = dir.lock(LOCK).map_err(text)?;
         if read_epoch(&dir) != begun.0 {
-            return Ok(());
+            return Ok(held.is_local());
         }
         let (place, key) = self.key(&dir, expires, now)?;
         let record = sealed::seal(&key, place, kind, name, expires, plain)
             .map_err(|error| error.to_string())?;
-        dir.write(&kind.file_name(name), &record).map_err(text)
+        dir.write(&kind.file_name(name), &record).map_err(text)?;
+        Ok(held.is_local())
     }
 
     fn forget_all(&self) -> Result<(), String> {

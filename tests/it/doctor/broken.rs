@@ -61,6 +61,15 @@ fn a_state_directory_that_others_may_read() {
 }
 
 #[test]
+fn a_runtime_directory_that_is_none() {
+    let mut machine = Machine::sound();
+    let gone = machine.path("gone").to_str().unwrap().to_owned();
+    machine.set("XDG_RUNTIME_DIR", &gone);
+    let row = machine.complains("runtime-dir", Warn);
+    assert_eq!(row.what, "XDG_RUNTIME_DIR is not used: ~/gone does not exist");
+}
+
+#[test]
 fn no_home() {
     let mut machine = Machine::sound();
     machine.env.remove("HOME");

@@ -82,7 +82,7 @@ fn work_with_a_bug() {
     let target = config.catalog.resolve(row, &Overrides::default());
     let sessions = paths.state.join("sessions");
     let deps = BrokerDeps {
-        vault: Vault::new(&sessions, KeyPlace::FILE, paths.runtime.as_deref()),
+        vault: Vault::new(&sessions, KeyPlace::FILE, paths.runtime.usable()),
         facts: Facts::new(&paths.state),
         backoff: Backoff::new(&sessions, &who_id(&config.auth)),
         store: config.store,

@@ -2,7 +2,8 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::{BufRead, BufReader, Write};
-use std::process::Stdio;
+use std::path::Path;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -11,6 +12,7 @@ use sekisho::services::store::lock::{
 };
 
 use super::{again, at, place, say, second, until};
+use crate::support::program;
 
 const ME: [u8; 32] = [3; 32];
 
@@ -147,21 +149,39 @@ fn wants_a_session() {
     assert_eq!(text, "opened");
 }
 
-#[test]
-fn eight_processes_ask_once() {
+/// Lets eight such processes want a session at once.
+#[track_caller]
+fn eight_ask_once(process: impl Fn(&Path) -> Command) {
     let (_temp, dir) = place();
-    let children: Vec<_> = (0..8)
-        .map(|_| {
-            again("store::lock::wants_a_session", dir.to_str().unwrap())
-                .stdout(Stdio::null())
-                .spawn()
-                .unwrap()
-        })
-        .collect();
+    let children: Vec<_> =
+        (0..8).map(|_| process(&dir).stdout(Stdio::null()).spawn().unwrap()).collect();
     for mut child in children {
         assert!(child.wait().unwrap().success());
     }
     assert_eq!(fs::read_to_string(dir.join("prompts")).unwrap(), "asked\n");
+}
+
+#[test]
+fn eight_processes_ask_once() {
+    eight_ask_once(|dir| again("store::lock::wants_a_session", dir.to_str().unwrap()));
+}
+
+/// As on NFS without a lock daemon.
+#[test]
+fn on_a_file_system_without_locks_eight_processes_ask_once_too() {
+    if !cfg!(target_os = "linux") {
+        return super::skip("only Linux has strace");
+    }
+    let Some(strace) = program("strace") else { return };
+    eight_ask_once(|dir| {
+        let process = again("store::lock::wants_a_session", dir.to_str().unwrap());
+        let mut traced = Command::new(&strace);
+        traced.args(["-f", "-qq", "-o", "/dev/null", "-e", "trace=flock"]);
+        traced.arg("--inject=flock:error=ENOLCK").arg(process.get_program());
+        traced.args(process.get_args());
+        traced.envs(process.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        traced
+    });
 }
 
 /// The second process: takes the turn and never gives it back.

@@ -358,3 +358,33 @@ fn what_mfa_command_lacks_is_said_first() {
         }
     }
 }
+
+/// The same of the program that gives the key.
+#[test]
+fn what_key_command_lacks_is_said_first() {
+    let home = Home::new();
+    let sh = |script: &str| format!(r#"["/bin/sh", "-c", "{script}"]"#);
+    let config = std::fs::read_to_string(home.path().join(".config/sekisho/config.yaml")).unwrap();
+    for (command, says) in [
+        (r#"["no-such-program"]"#.to_owned(), "no-such-program failed: it is not on the PATH"),
+        (r#"["/no/such"]"#.to_owned(), "/no/such failed: there is no such file"),
+        (sh("exit 3"), "/bin/sh failed: it ended with exit code 3"),
+        (sh("kill -9 $$"), "/bin/sh failed: it was killed by signal 9"),
+        (sh("head -c 70000 /dev/zero"), "/bin/sh failed: it printed more than 64 KiB"),
+        (sh("echo locked"), "/bin/sh failed: line 1: not JSON"),
+    ] {
+        home.write(&config.replace("key: env", &format!("key_command: {command}")));
+        let Some(said) = in_dev(&home, &[], "true") else { return };
+        let first = said.stderr.lines().next().unwrap();
+        assert_eq!(first, format!("sekisho: key_command {says}"), "{}", said.stderr);
+        // A line is all that SDKs show.
+        let process = ["--mfa-code", "-", "credential-process", "dev"];
+        let said = home.run_with_code(&process).unwrap();
+        assert!(
+            said.stderr.starts_with(&format!("sekisho: key_command {says}")),
+            "{}",
+            said.stderr
+        );
+    }
+    assert!(home.emulator.calls().is_empty());
+}
