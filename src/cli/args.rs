@@ -4,6 +4,7 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::Duration;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
@@ -185,9 +186,9 @@ pub enum Verb {
         /// Do not prompt, and print nothing
         #[arg(long)]
         quiet: bool,
-        /// The shell that evaluates the output
-        #[arg(long, hide = true, value_parser = hookable())]
-        hook: Option<Hookable>,
+        /// How the calling hook reads the output
+        #[arg(long, hide = true)]
+        hook: Option<Records>,
     },
     /// List the targets: as a table on a terminal, one per line when piped
     #[command(visible_alias = "ls", after_help = LIST_HELP)]
@@ -338,9 +339,9 @@ pub enum SessionVerb {
     Switch {
         /// The account, or account/role; without one, the list opens
         target: Option<String>,
-        /// The shell that evaluates the output
-        #[arg(long, hide = true, value_parser = hookable())]
-        hook: Option<Hookable>,
+        /// How the calling hook reads the output
+        #[arg(long, hide = true)]
+        hook: Option<Records>,
     },
     /// Print credentials as JSON, for `credential_process` in ~/.aws/config
     #[command(
@@ -454,6 +455,23 @@ impl From<ShellName> for Syntax {
             ShellName::PowerShell => Self::PowerShell,
             ShellName::Nu => Self::Nu,
         }
+    }
+}
+
+/// What `switch` and `refresh` print for the shell hook: `--hook values`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Records;
+
+impl FromStr for Records {
+    type Err = Malformed;
+    fn from_str(text: &str) -> Result<Self, Malformed> {
+        if text == "values" {
+            return Ok(Self);
+        }
+        // Older hooks name the shell, and would run the output as code.
+        Err(Malformed(
+            "this shell's hook is an older sekisho's: load it again, or open a new shell".into(),
+        ))
     }
 }
 

@@ -105,6 +105,30 @@ pub enum Color {
     White,
 }
 
+impl Color {
+    /// The word for it in a config.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Black => "black",
+            Self::Red => "red",
+            Self::Green => "green",
+            Self::Yellow => "yellow",
+            Self::Blue => "blue",
+            Self::Magenta => "magenta",
+            Self::Cyan => "cyan",
+            Self::Gray => "gray",
+            Self::DarkGray => "darkgray",
+            Self::LightRed => "lightred",
+            Self::LightGreen => "lightgreen",
+            Self::LightYellow => "lightyellow",
+            Self::LightBlue => "lightblue",
+            Self::LightMagenta => "lightmagenta",
+            Self::LightCyan => "lightcyan",
+            Self::White => "white",
+        }
+    }
+}
+
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }
@@ -141,7 +165,7 @@ pub struct UnknownTarget {
 pub struct Overrides {
     /// `--region`
     pub region: Option<Region>,
-    /// The user's own `AWS_REGION`: weaker than the account's region, stronger than the default.
+    /// The user's own region, from the environment: weaker than the account's region, stronger than the default.
     pub ambient_region: Option<Region>,
     /// `--duration`
     pub duration: Option<Duration>,

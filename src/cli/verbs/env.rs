@@ -1,6 +1,6 @@
 //! `env`, and what the shell hook calls: `switch` and `refresh`.
 //!
-//! stdout is code for a shell to evaluate: empty unless everything succeeded.
+//! stdout is for a shell to evaluate, or for its hook to read: empty unless everything succeeded.
 
 use std::io::IsTerminal;
 use std::rc::Rc;
@@ -9,11 +9,11 @@ use crate::domain::account::Overrides;
 use crate::domain::confirmation::Confirmation;
 use crate::domain::fault::{Exit, Fault};
 use crate::domain::pass::{Asking, NotIssued, Renew, Request, Terms};
-use crate::services::child::environment::{Environment, Form, Inherited, Masking, Syntax};
-use crate::services::child::shell::{Hookable, Shell};
+use crate::services::child::environment::{Environment, Form, Inherited, Masking};
+use crate::services::child::shell::{self, Hookable};
 use crate::ui::model::Outcome;
 
-use crate::cli::args::{Common, EnvArgs, Format};
+use crate::cli::args::{Common, EnvArgs, Format, Records};
 use crate::cli::context::Context;
 use crate::cli::out::Out;
 use crate::cli::prompt;
@@ -27,7 +27,7 @@ pub fn run(world: &World, common: Common, arguments: &EnvArgs, out: Out) -> Resu
     let inherited = Inherited::current();
     let form = match arguments.format {
         Format::Export => {
-            Form::Export(arguments.shell.map_or_else(|| surrounding(&inherited), Into::into))
+            Form::Export(arguments.shell.map_or_else(shell::surrounding_language, Into::into))
         }
         Format::Json => Form::Json,
         Format::Dotenv => Form::Dotenv,
@@ -55,14 +55,14 @@ pub fn run(world: &World, common: Common, arguments: &EnvArgs, out: Out) -> Resu
 pub fn switch(
     world: &World,
     common: Common,
-    hook: Option<Hookable>,
+    hook: Option<Records>,
     target: Option<&str>,
     out: Out,
 ) -> Result<Exit, Fault> {
     let inherited = Inherited::current();
-    let shell = hook.ok_or_else(|| missing_hook(&inherited, "switch"))?;
+    hook.ok_or_else(|| missing_hook("switch"))?;
     match enter(world, common, &inherited, "switch", target, out)? {
-        Entered::Target(environment) => print_code(out, &environment, shell),
+        Entered::Target(environment) => print_records(out, &environment),
         Entered::Nothing(exit) => Ok(exit),
     }
 }
@@ -71,8 +71,8 @@ pub fn switch(
 /// and the region that it has now.
 ///
 /// With `quiet`, it neither prompts nor prints: exit code 4 means that a code would be needed.
-pub fn refresh(context: &Context, hook: Option<Hookable>, quiet: bool) -> Result<Exit, Fault> {
-    let shell = hook.ok_or_else(|| missing_hook(context.inherited(), "refresh"))?;
+pub fn refresh(context: &Context, hook: Option<Records>, quiet: bool) -> Result<Exit, Fault> {
+    hook.ok_or_else(|| missing_hook("refresh"))?;
     let name = std::env::var("SEKISHO_TARGET").map_err(|_| {
         Fault::new(Exit::Usage, "this shell is not in an account")
             .because("SEKISHO_TARGET is not set")
@@ -117,7 +117,7 @@ pub fn refresh(context: &Context, hook: Option<Hookable>, quiet: bool) -> Result
         block_on(prompt::pass(context.broker(), cleared, terms, &mut context.codes(), issue))?
     };
     let environment = context.environment(pass, context.inherited().depth());
-    print_code(context.out, &environment, shell)
+    print_records(context.out, &environment)
 }
 
 /// What came of entering a target.
@@ -155,9 +155,9 @@ fn enter(
     Ok(Entered::Target(context.environment(pass, depth)))
 }
 
-/// Prints what the calling shell evaluates.
-fn print_code(out: Out, environment: &Environment, shell: Hookable) -> Result<Exit, Fault> {
-    print(out, environment, Form::Export(shell.into()), Masking::Shown)
+/// Prints what the calling shell's hook reads.
+fn print_records(out: Out, environment: &Environment) -> Result<Exit, Fault> {
+    print(out, environment, Form::Records, Masking::Shown)
 }
 
 fn print(out: Out, environment: &Environment, form: Form, masking: Masking) -> Result<Exit, Fault> {
@@ -170,18 +170,8 @@ fn print(out: Out, environment: &Environment, form: Form, masking: Masking) -> R
     Ok(Exit::Done)
 }
 
-/// The language of the shell that sekisho was started from.
-fn surrounding(inherited: &Inherited) -> Syntax {
-    hookable(inherited).map_or(Syntax::Bash, Into::into)
-}
-
-/// The shell that sekisho was started from, where it takes a hook.
-fn hookable(inherited: &Inherited) -> Option<Hookable> {
-    Shell::choose(None, inherited).ok()?.hookable()
-}
-
-fn missing_hook(inherited: &Inherited, verb: &str) -> Fault {
-    let line = match hookable(inherited) {
+fn missing_hook(verb: &str) -> Fault {
+    let line = match shell::surrounding() {
         Some(Hookable::Fish) => "sekisho hook fish | source".to_owned(),
         Some(shell) => format!("eval \"$(sekisho hook {})\"", shell.name()),
         None => "eval \"$(sekisho hook bash)\"".to_owned(),

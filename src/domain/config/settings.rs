@@ -48,10 +48,18 @@ impl MainFile {
         let document = Document::new(path, 0, text);
         let (top, entries) = entry::read_entries(&document, text);
         let top = document.top(&top);
-        let defaults = entry::defaults(top);
+        let mut defaults = entry::defaults(top);
         let include = top.key("include").list(|it| it.at(Cursor::line));
         let settings = settings(top, &defaults);
         let (diagnostics, provenances) = document.close();
+        // Children are never without a region: where none is named for them, it is the one of the auth account.
+        if defaults.region.is_none() {
+            let source = provenances.iter().find(|(key, _)| key == "auth.region");
+            defaults.region = settings.as_ref().zip(source).map(|(settings, (_, source))| At {
+                value: settings.auth.region.clone(),
+                source: *source,
+            });
+        }
         Self {
             settings,
             provenances,

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::domain::config::{Config, KeySource, StoreChoice, Symbols};
 use crate::domain::ids::Endpoints;
-use crate::domain::text::count;
+use crate::domain::text::{count, sanitize};
 use crate::services::aws;
 use crate::services::child::environment::IDENTITY;
 use crate::services::config::paths::RuntimeDir;
@@ -272,8 +272,9 @@ fn ca_bundle(input: &DoctorInput<'_>) -> Row {
 
 fn hook(input: &DoctorInput<'_>) -> Row {
     const ID: &str = "hook";
-    if input.set("SEKISHO_DEPTH").is_some() {
-        return Row::ok(ID, "this is a sekisho shell, which includes it");
+    // The hook says so to what it starts.
+    if input.set("SEKISHO_HOOK").is_some() {
+        return Row::ok(ID, "this shell has it");
     }
     let (Ok(paths), Some(shell)) = (input.paths, input.set("SHELL")) else {
         return Row::new(ID, Health::Skipped, "SHELL is not set");
@@ -310,12 +311,16 @@ fn hook(input: &DoctorInput<'_>) -> Row {
         return Row::ok(ID, "`sekisho switch` works in your shells");
     }
     let file = files.first().map(|file| file.display().to_string()).unwrap_or_default();
-    Row::new(
-        ID,
-        Health::Warn,
-        "`sekisho switch` does not work in your shell: its rc file does not load the hook",
-    )
-    .remedy(format!("add to {file}: {line}"))
+    let what = match input.set("SEKISHO_TARGET") {
+        // A plain `bash` or tmux in a subshell.
+        Some(target) => format!(
+            "this shell has the credentials of {} and no mark at its prompt: its rc file does not load the hook",
+            sanitize(target)
+        ),
+        None => "`sekisho switch` does not work in your shell: its rc file does not load the hook"
+            .into(),
+    };
+    Row::new(ID, Health::Warn, what).remedy(format!("add to {file}: {line}"))
 }
 
 /// The locale for characters: `LC_ALL`, otherwise `LC_CTYPE`, otherwise `LANG` (POSIX).

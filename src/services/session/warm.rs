@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 
 use crate::domain::account::{Overrides, Target};
 use crate::domain::config::PromptCompat;
+use crate::domain::ids::Region;
 
 use super::sessions::{self, CachedSession, RoleOrigin};
 use crate::services::aws::shared_files::{CONFIG_FILE, own_config_variable};
@@ -18,9 +19,7 @@ use crate::services::store::record::{Name, RecordKind};
 use crate::services::store::vault::{Epoch, Vault};
 
 /// The variables that an answer depends on. Their values are part of the request.
-const VARIABLES: [&str; 8] = [
-    "AWS_REGION",
-    "SEKISHO_REGION",
+const VARIABLES: [&str; 6] = [
     "AWS_ACCESS_KEY_ID",
     "AWS_SESSION_TOKEN",
     "AWS_SHARED_CREDENTIALS_FILE",
@@ -36,6 +35,7 @@ pub struct WarmRequest<'a> {
     config: &'a Path,
     target: &'a str,
     region: Option<&'a str>,
+    own_region: Option<&'a str>,
     seconds: Option<u64>,
     scope: Option<&'static str>,
     variables: [Option<String>; VARIABLES.len()],
@@ -63,7 +63,8 @@ impl<'a> WarmRequest<'a> {
             version: env!("CARGO_PKG_VERSION"),
             config,
             target,
-            region: overrides.region.as_ref().map(crate::domain::ids::Region::as_str),
+            region: overrides.region.as_ref().map(Region::as_str),
+            own_region: overrides.ambient_region.as_ref().map(Region::as_str),
             seconds: overrides.duration.map(|duration| duration.as_secs()),
             scope: overrides.scope.map(crate::domain::scope::Scope::name),
             variables: VARIABLES

@@ -192,6 +192,20 @@ fn a_ca_bundle_that_holds_no_certificate() {
     assert!(row.what.contains("~/company.pem"), "{}", row.what);
 }
 
+/// A plain `bash` or tmux in a subshell keeps its credentials and loses its prompt.
+#[test]
+fn credentials_without_a_mark() {
+    let mut machine = Machine::sound();
+    machine.set("SEKISHO_TARGET", "dev-tanaka/Developer");
+    assert!(machine.examine().iter().all(|row| row.verdict <= Health::Skipped));
+    machine.write(".bashrc", "");
+    let row = machine.complains("hook", Warn);
+    assert!(row.what.contains("credentials of dev-tanaka/Developer and no mark"), "{}", row.what);
+    assert_eq!(row.remedy.as_deref(), Some("add to ~/.bashrc: eval \"$(sekisho hook bash)\""));
+    machine.set("SEKISHO_HOOK", "bash");
+    assert!(machine.examine().iter().all(|row| row.verdict <= Health::Skipped));
+}
+
 #[test]
 fn a_shell_without_the_hook() {
     let mut machine = Machine::sound();

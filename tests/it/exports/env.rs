@@ -1,10 +1,14 @@
 //! `env` and `switch`: warm, they say what they say cold.
 
+use std::collections::BTreeMap;
+use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, SystemTime};
 
 use super::stage::{Ran, Stage, until};
 use crate::pty::terminal::{Pty, command};
+use crate::support::{optional, program};
+use crate::verbs::home::Home;
 
 /// A guard that is passed, a depth that stays, and every form of the text.
 const WAYS: [&[&str]; 7] = [
@@ -14,7 +18,7 @@ const WAYS: [&[&str]; 7] = [
     &["env", "dev", "--format", "dotenv", "--show"],
     &["env", "dev", "--region", "us-east-2"],
     &["env", "prod", "--confirm", "live"],
-    &["switch", "dev", "--hook", "zsh"],
+    &["switch", "dev", "--hook", "values"],
 ];
 
 const CONFIG: &str = ".config/sekisho/config.yaml";
@@ -120,7 +124,9 @@ fn what_cannot_be_had_prints_nothing() {
         (&["env", "dev"][..], 4),
         (&["env", "nobody"], 2),
         (&["switch", "dev"], 2),
-        (&["switch", "dev", "--hook", "bash"], 4),
+        (&["switch", "dev", "--hook", "values"], 4),
+        // An older hook would run the output as code.
+        (&["switch", "dev", "--hook", "bash"], 2),
     ] {
         let ran = stage.run(arguments);
         assert_eq!((ran.code, ran.stdout.as_str()), (code, ""), "{arguments:?}");
@@ -158,7 +164,7 @@ fn a_renewal_changes_the_credentials_and_nothing_else() {
         ("SEKISHO_REGION", "us-west-2"),
     ];
     let refresh = |region: Option<&str>, more: &[&str]| {
-        let mut command = way(&stage, &[&["refresh", "--hook", "bash"][..], more].concat());
+        let mut command = way(&stage, &[&["refresh", "--hook", "values"][..], more].concat());
         command.envs(entered);
         if let Some(region) = region {
             command.env("AWS_REGION", region);
@@ -168,18 +174,18 @@ fn a_renewal_changes_the_credentials_and_nothing_else() {
         ran.stdout
     };
     let kept = refresh(Some("us-west-2"), &[]);
-    assert!(kept.contains("SEKISHO_SCOPE='read-only'"), "{kept}");
-    assert!(kept.contains("AWS_REGION='us-west-2'"), "{kept}");
+    assert!(kept.contains("SEKISHO_SCOPE\u{1f}read-only\u{1e}"), "{kept}");
+    assert!(kept.contains("AWS_REGION\u{1f}us-west-2\u{1e}"), "{kept}");
     let quietly = refresh(Some("us-west-2"), &["--quiet"]);
-    assert!(quietly.contains("SEKISHO_SCOPE='read-only'"), "{quietly}");
+    assert!(quietly.contains("SEKISHO_SCOPE\u{1f}read-only\u{1e}"), "{quietly}");
     // The person's own change of the region stays too, and an option wins.
     let own = refresh(Some("ap-northeast-1"), &[]);
-    assert!(own.contains("AWS_REGION='ap-northeast-1'"), "{own}");
+    assert!(own.contains("AWS_REGION\u{1f}ap-northeast-1\u{1e}"), "{own}");
     let asked = refresh(Some("us-west-2"), &["--scope", "full", "--region", "eu-west-2"]);
-    assert!(asked.contains("SEKISHO_SCOPE='full'"), "{asked}");
-    assert!(asked.contains("AWS_REGION='eu-west-2'"), "{asked}");
+    assert!(asked.contains("SEKISHO_SCOPE\u{1f}full\u{1e}"), "{asked}");
+    assert!(asked.contains("AWS_REGION\u{1f}eu-west-2\u{1e}"), "{asked}");
     // Without one in the shell, the config's.
-    assert!(refresh(None, &[]).contains("AWS_REGION='eu-west-1'"));
+    assert!(refresh(None, &[]).contains("AWS_REGION\u{1f}eu-west-1\u{1e}"));
 }
 
 /// A config that cannot be read, or none, leaves no live credentials in the shell.
@@ -199,5 +205,100 @@ fn everything_can_be_unset_without_a_valid_config() {
             assert_eq!(ran.said(), expected);
         }
         assert_eq!(stage.run(&["hook", "bash"]).code, 0);
+    }
+}
+
+/// The person's region through two accounts and back, by what `env` and `exec` print.
+#[test]
+fn the_persons_region_outlives_the_second_account() {
+    let stage = Stage::with("", "");
+    edit(&stage, "defaults: {region: eu-west-1, ", "defaults: {");
+    stage.sign_in();
+    // `dev` names no region, `dev/Reader` does.
+    let step = |variables: &[(String, String)], arguments: &[&str]| {
+        let mut command = stage.sekisho(&[arguments, &["--format", "json"]].concat());
+        command.envs(variables.iter().cloned());
+        let said = Ran::of(&command.output().unwrap()).said();
+        let set: BTreeMap<String, String> = serde_json::from_str(&said).unwrap();
+        set.into_iter().collect::<Vec<_>>()
+    };
+    let region = |variables: &[(String, String)], name: &str| {
+        let found = variables.iter().find(|(known, _)| known == name);
+        found.map(|(_, value)| value.clone())
+    };
+    for name in ["AWS_REGION", "AWS_DEFAULT_REGION"] {
+        let own = [(name.to_owned(), "ap-south-1".to_owned())];
+        let first = step(&own, &["env", "dev"]);
+        assert_eq!(region(&first, "AWS_REGION").unwrap(), "ap-south-1");
+        let second = step(&first, &["env", "dev"]);
+        assert_eq!(region(&second, "AWS_REGION").unwrap(), "ap-south-1");
+        let unset = step(&second, &["env", "--unset"]);
+        assert_eq!(unset, own);
+        // The same in a nested `exec`.
+        let program = env!("CARGO_BIN_EXE_sekisho");
+        let mut nested = stage.sekisho(&["exec", "dev", "--", program, "exec", "dev", "--", "env"]);
+        nested.envs(own);
+        let said = Ran::of(&nested.output().unwrap()).said();
+        assert!(
+            said.contains("AWS_REGION=ap-south-1\n") && said.contains("SEKISHO_DEPTH=2\n"),
+            "{said}"
+        );
+    }
+    // Nobody names one: the auth account's.
+    let first = step(&[], &["env", "dev"]);
+    assert_eq!(region(&first, "AWS_REGION").unwrap(), "eu-west-1");
+    assert_eq!(step(&first, &["env", "--unset"]), []);
+    assert_eq!(stage.run(&["config", "check"]).code, 0);
+}
+
+/// The nearest shell decides, a script's too, and not the one that the person likes.
+#[test]
+fn env_speaks_the_language_of_the_shell_that_runs_it() {
+    let stage = signed_in();
+    stage.date_config(SystemTime::UNIX_EPOCH);
+    let folder = Path::new(env!("CARGO_BIN_EXE_sekisho")).parent().unwrap();
+    let run = |program: &Path, arguments: &[&str], login: &str| {
+        let mut command = stage.program(program);
+        command.args(arguments).envs(Home::key()).env("SHELL", login);
+        let path = std::env::var("PATH").unwrap();
+        command.env("PATH", format!("{}:{path}", folder.display()));
+        Ran::of(&command.output().unwrap()).said()
+    };
+    let posix = "export SEKISHO_TARGET='dev/Developer';";
+    let env = "sekisho env dev; true";
+    let nested = format!("bash -c '{env}'");
+    for (shell, arguments, login, expected) in [
+        ("bash", &["-c", env][..], "/usr/bin/fish", posix),
+        ("dash", &["-c", env], "/usr/bin/fish", posix),
+        ("zsh", &["-fc", env], "/usr/bin/fish", posix),
+        ("fish", &["-Nc", env], "/bin/bash", "set -gx SEKISHO_TARGET 'dev/Developer';"),
+        ("fish", &["-Nc", &nested], "/usr/bin/fish", posix),
+        ("bash", &["-c", "timeout 60 env A=b sekisho env dev; true"], "/usr/bin/fish", posix),
+    ] {
+        let Some(program) = program(shell) else { continue };
+        let said = run(&program, arguments, login);
+        assert!(said.contains(expected), "{shell} {arguments:?}: {said}");
+    }
+    // A recipe of make runs in sh, whoever started make.
+    if let (Some(make), Some(fish)) = (optional("make"), program("fish")) {
+        stage.write("Makefile", format!("all:\n\t@{env}\n"));
+        let said = run(&fish, &["-Nc", &format!("{} -s; true", make.display())], "/usr/bin/fish");
+        assert!(said.contains(posix), "{said}");
+    }
+    // By name: a copy of dash stands for shells that are not here, and its file is gone while it runs.
+    let Some(dash) = program("dash") else { return };
+    for (name, expected) in [
+        ("nu", "$env.SEKISHO_TARGET = \"dev/Developer\""),
+        ("pwsh", "$env:SEKISHO_TARGET = 'dev/Developer'"),
+        ("fish", "set -gx SEKISHO_TARGET 'dev/Developer';"),
+        ("mksh", posix),
+        ("tcsh", posix),
+    ] {
+        let copy = stage.path(name);
+        std::fs::copy(&dash, &copy).unwrap();
+        for env in [env, &format!("rm {}; {env}", copy.display())] {
+            let said = run(&copy, &["-c", env], "/usr/bin/fish");
+            assert!(said.contains(expected), "{name} {env}: {said}");
+        }
     }
 }

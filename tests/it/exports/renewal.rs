@@ -2,7 +2,7 @@
 
 use super::stage::{Ran, Stage};
 
-const REFRESH: [&str; 3] = ["refresh", "--hook", "bash"];
+const REFRESH: [&str; 3] = ["refresh", "--hook", "values"];
 
 /// The credentials that `env` prints for a target.
 fn entered(stage: &Stage, arguments: &[&str]) -> Vec<(String, String)> {
@@ -79,7 +79,7 @@ fn the_shells_own_session_is_renewed_without_asking_again() {
     }
     let ran = refresh(&stage, &prod, &["--quiet"]);
     assert_eq!(ran.code, 0, "{}", ran.stderr);
-    assert!(ran.stdout.contains("SEKISHO_TARGET='prod/Developer'"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("SEKISHO_TARGET\u{1f}prod/Developer\u{1e}"), "{}", ran.stdout);
     let secret = &prod.iter().find(|(name, _)| name == "AWS_SECRET_ACCESS_KEY").unwrap().1;
     let remembered = String::from_utf8(stage.read(".local/state/sekisho/issued.json")).unwrap();
     assert!(!remembered.contains(secret.as_str()));

@@ -7,7 +7,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use portable_pty::CommandBuilder;
-use sekisho::domain::account::{SessionOptions, Target};
+use sekisho::domain::account::{Color, SessionOptions, Target};
 use sekisho::domain::config::{PromptCompat, RenewPref, ShellPrefs};
 use sekisho::domain::flow::Flow;
 use sekisho::domain::guard::Guard;
@@ -71,6 +71,9 @@ pub struct Task {
     pub errand: Errand,
     /// A file with the secret access key to use; else it is [`SECRET`].
     pub secret: Option<PathBuf>,
+    /// The account's colour.
+    pub color: Option<Color>,
+    pub guard: Guard,
 }
 
 /// What is to be started.
@@ -97,6 +100,8 @@ impl Task {
             renew: RenewPref::Prompt,
             errand: Errand::Subshell,
             secret: None,
+            color: None,
+            guard: Guard::None,
         }
     }
 
@@ -124,6 +129,8 @@ fn run() {
     let context =
         Context { depth: inherited.depth() + 1, compat: task.compat, ..Context::default() };
     let mut pass = pass(&task.account, &task.expires);
+    pass.target.color = task.color;
+    pass.target.guard = task.guard;
     if let Some(file) = task.secret {
         pass.credentials.secret = Secret::new(std::fs::read_to_string(file).unwrap());
     }

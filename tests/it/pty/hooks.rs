@@ -1,9 +1,12 @@
-//! `switch`, `refresh` and the renewal at the prompt, with a script in sekisho's place.
+//! What the hook does in a shell: `switch`, `refresh`, the renewal at the prompt, credentials of others taken back. A
+//! script stands in sekisho's place.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use jiff::{SignedDuration, Timestamp};
 use sekisho::domain::config::{PromptCompat, RenewPref, ShellPrefs};
+use sekisho::domain::pass::Pass;
 use sekisho::services::child::environment::{
     Context, Environment, Form, Inherited, Masking, Syntax,
 };
@@ -12,7 +15,7 @@ use sekisho::services::child::shell::{CommandName, Hookable, hook};
 use super::driver::{FAR, Task, pass};
 use super::subshell::{SHELLS, home, start};
 use super::terminal::Pty;
-use crate::support::program;
+use crate::support::{program, until};
 
 /// Stands for sekisho: notes how it was called, says `answer`, ends with `code`.
 struct Stand {
@@ -26,7 +29,8 @@ impl Stand {
         let home = home(rc, text);
         let program = home.path().join("bin/sekisho");
         std::fs::create_dir_all(program.parent().unwrap()).unwrap();
-        let script = "#!/bin/sh\necho \"$*\" >> ~/calls\ncat ~/answer\nexit $(cat ~/code)\n";
+        // fish asks for completions as one types.
+        let script = "#!/bin/sh\n[ \"$1\" != completions ] || exit 0\necho \"$*\" >> ~/calls\ncat ~/answer\nexit $(cat ~/code)\n";
         std::fs::write(&program, script).unwrap();
         std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
         let syntax = Syntax::ALL.into_iter().find(|s| s.name() == shell).unwrap();
@@ -48,13 +52,16 @@ impl Stand {
         std::fs::write(self.path().join("code"), code.to_string()).unwrap();
     }
 
-    /// Answers with a pass into another account, as `env` prints it.
+    /// Answers with a pass into another account, as `switch` prints it.
     fn grant(&self, account: &str, expires: &str) {
-        let context = Context { depth: 1, ..Context::default() };
-        let inherited = Inherited::default();
-        let environment = Environment::of(pass(account, expires), &context, &inherited);
+        let environment = environment(pass(account, expires));
+        self.answer(environment.render(Form::Records, Masking::Shown).expose(), 0);
+    }
+
+    /// Writes what `env` prints in this shell's language.
+    fn env(&self, file: &str, environment: &Environment) {
         let text = environment.render(Form::Export(self.syntax), Masking::Shown);
-        self.answer(text.expose(), 0);
+        std::fs::write(self.path().join(file), text.expose()).unwrap();
     }
 
     fn calls(&self) -> Vec<String> {
@@ -67,12 +74,31 @@ impl Stand {
     }
 }
 
+fn environment(pass: Pass) -> Environment {
+    let context = Context { depth: 1, ..Context::default() };
+    Environment::of(pass, &context, &Inherited::default())
+}
+
 fn each(test: impl Fn(&str, &Path, Stand)) {
-    for (shell, rc) in SHELLS {
+    each_with(["", "", ""], test);
+}
+
+/// With start-up files for bash, zsh and fish.
+fn each_with(files: [&str; 3], test: impl Fn(&str, &Path, Stand)) {
+    for ((shell, rc), text) in SHELLS.into_iter().zip(files) {
         if let Some(program) = program(shell) {
-            test(shell, &program, Stand::new(shell, rc, ""));
+            test(shell, &program, Stand::new(shell, rc, text));
         }
     }
+}
+
+/// A shell's value of a variable, as a child sees it.
+fn child_sees(pty: &mut Pty, stand: &Stand, name: &str) -> Option<String> {
+    pty.line("env > seen.tmp; mv seen.tmp seen");
+    let seen = until("the environment", || std::fs::read_to_string(stand.path().join("seen")).ok());
+    std::fs::remove_file(stand.path().join("seen")).unwrap();
+    let start = format!("{name}=");
+    seen.lines().find_map(|line| line.strip_prefix(&start)).map(str::to_owned)
 }
 
 fn in_minutes(minutes: i64) -> String {
@@ -109,27 +135,34 @@ fn the_subshell_switches_in_place() {
         assert!(seen.contains("SEKISHO_TARGET=third/Developer\n"), "{shell}");
         assert!(seen.contains("SEKISHO_DEPTH=1\n"), "{shell}");
         let expected = [
-            format!("switch --hook {shell} prod-billing --region us-east-1"),
-            format!("switch --hook {shell}"),
-            format!("switch --hook {shell} other"),
-            format!("refresh --hook {shell}"),
-            "list --json".into(),
-            "switch --help".into(),
+            "switch --hook values prod-billing --region us-east-1",
+            "switch --hook values",
+            "switch --hook values other",
+            "refresh --hook values",
+            "list --json",
+            "switch --help",
         ];
         assert_eq!(stand.calls(), expected, "{shell}");
     });
 }
 
 #[test]
-fn nothing_is_evaluated_when_it_failed() {
+fn nothing_is_taken_over_when_it_failed_and_nothing_is_ever_run() {
     each(|shell, program, stand| {
         let mut pty = start(&stand.task(program), stand.path());
-        stand.answer("touch evaluated\n", 3);
+        stand.answer("\u{1e}SEKISHO_TARGET\u{1f}evil/Role\u{1e}", 3);
         pty.line("sekisho switch x; or true; sekisho refresh");
         pty.line(if shell == "fish" { "echo S$status" } else { "echo S$?" });
         pty.wait_for("S3");
-        assert!(!stand.path().join("evaluated").exists(), "{shell}");
         pty.wait_for("[dev-tanaka/Developer]");
+        // Code, in every place that a record has.
+        let code = "touch ran\n\u{1e}$(touch ran)\u{1f}x\u{1e}A`touch ran`\u{1e}\
+                    VALUE\u{1f}$(touch ran)`touch ran`(touch ran)\u{1e}touch ran\n";
+        stand.answer(code, 0);
+        pty.line("sekisho switch x");
+        let value = child_sees(&mut pty, &stand, "VALUE");
+        assert_eq!(value.unwrap(), "$(touch ran)`touch ran`(touch ran)", "{shell}");
+        assert!(!stand.path().join("ran").exists(), "{shell}");
     });
 }
 
@@ -161,6 +194,164 @@ fn secrets_are_not_traced() {
     });
 }
 
+/// Audit traps as companies set them: every command, its last word, the arguments of every function.
+const AUDITS: [&str; 3] = [
+    "shopt -s extdebug; set -o functrace\n\
+     audit() { printf '%s\\n' \"C:$BASH_COMMAND\" \"U:$1\" \"A:${BASH_ARGV[*]}\" >> ~/audit; }\n\
+     trap 'audit \"$_\"' DEBUG; trap 'audit \"$_\"' RETURN; trap 'audit \"$_\"' ERR\n",
+    "TRAPDEBUG() { print -r -- \"C:$ZSH_DEBUG_CMD\" \"U:$_\" >> ~/audit }\n\
+     audit() { print -r -- \"P:$*\" >> ~/audit }; preexec_functions+=(audit)\n",
+    "function audit --on-event fish_preexec --on-event fish_postexec; echo $argv >> ~/audit; end\n\
+     set -g fish_trace 1\n",
+];
+
+#[test]
+fn audit_traps_see_no_secret() {
+    each_with(AUDITS, |shell, program, stand| {
+        // The first prompt renews; then all that sets credentials, and all that takes them back.
+        stand.grant("dev-tanaka", FAR);
+        let task = Task { expires: in_minutes(-1), ..stand.task(program) };
+        let mut pty = start(&task, stand.path());
+        for verb in ["switch", "refresh"] {
+            stand.grant(verb, FAR);
+            pty.line(&format!("sekisho {verb}"));
+            pty.wait_for(&format!("[{verb}/Developer]"));
+        }
+        pty.line(match shell {
+            "fish" => "set -gx AWS_SECRET_ACCESS_KEY other",
+            _ => "export AWS_SECRET_ACCESS_KEY=other",
+        });
+        pty.wait_for("something changed AWS_SECRET_ACCESS_KEY");
+        pty.line("exit");
+        pty.wait_for("ENDED 0");
+        let calls = stand.calls();
+        assert_eq!(calls.len(), 3, "{shell}: {calls:?}");
+        let audit = std::fs::read_to_string(stand.path().join("audit")).unwrap();
+        let seen = if shell == "fish" { pty.transcript() } else { audit.clone() };
+        assert!(seen.contains("__sekisho_undo"), "{shell}: the trap sees our functions");
+        for text in [audit, pty.transcript()] {
+            assert!(!text.contains("canary") && !text.contains("FwoGZX"), "{shell}: {text}");
+        }
+    });
+}
+
+/// A tool as direnv is: as one leaves a directory it puts back what it found there before. Here, as a file appears.
+const DIRENVS: [&str; 3] = [
+    "leave() { [[ ! -e ~/leave ]] || { rm ~/leave; export AWS_ACCESS_KEY_ID=AKIAOWN AWS_PROFILE=prod; }; }\n\
+     PROMPT_COMMAND=leave\n",
+    "leave() { [[ ! -e ~/leave ]] || { rm ~/leave; export AWS_ACCESS_KEY_ID=AKIAOWN AWS_PROFILE=prod; } }\n\
+     precmd_functions+=(leave); chpwd_functions+=(leave)\n",
+    "function leave --on-event fish_prompt\n\
+     test -e ~/leave; and rm ~/leave; and set -gx AWS_ACCESS_KEY_ID AKIAOWN; and set -gx AWS_PROFILE prod\n\
+     end\n",
+];
+
+#[test]
+fn what_another_tool_puts_here_is_taken_back_and_named() {
+    each_with(DIRENVS, |shell, program, stand| {
+        let mut pty = start(&stand.task(program), stand.path());
+        pty.line("touch ~/leave");
+        pty.wait_for(
+            "something changed AWS_ACCESS_KEY_ID AWS_PROFILE; undone, this shell is in dev-tanaka/Developer",
+        );
+        let mut sees = |name: &str| child_sees(&mut pty, &stand, name);
+        assert_eq!(sees("AWS_ACCESS_KEY_ID").unwrap(), "ASIA1234567890ABCDEF", "{shell}");
+        assert_eq!(sees("AWS_PROFILE"), None, "{shell}");
+        // The region is a setting.
+        pty.line(match shell {
+            "fish" => "set -gx AWS_REGION eu-west-1",
+            _ => "export AWS_REGION=eu-west-1",
+        });
+        assert_eq!(child_sees(&mut pty, &stand, "AWS_REGION").unwrap(), "eu-west-1", "{shell}");
+        let screen = pty.screen();
+        assert_eq!(screen.matches("something changed").count(), 1, "{shell}: {screen}");
+        // What is held is what the last switch has set.
+        let mut third = pass("third", FAR);
+        third.credentials.id = "ASIATHIRD00000000003".parse().unwrap();
+        stand.answer(environment(third).render(Form::Records, Masking::Shown).expose(), 0);
+        pty.line("sekisho switch third");
+        pty.wait_for("[third/Developer]");
+        pty.line("touch ~/leave");
+        pty.wait_for("this shell is in third/Developer");
+        assert_eq!(
+            child_sees(&mut pty, &stand, "AWS_ACCESS_KEY_ID").unwrap(),
+            "ASIATHIRD00000000003",
+            "{shell}"
+        );
+        assert!(
+            child_sees(&mut pty, &stand, "__sekisho_is_AWS_SESSION_TOKEN").is_none(),
+            "{shell}"
+        );
+    });
+}
+
+/// The rest of the line would run with the other credentials.
+#[test]
+fn zsh_takes_back_what_a_change_of_directory_brings() {
+    let Some(zsh) = program("zsh") else { return };
+    let stand = Stand::new("zsh", ".zshrc", DIRENVS[1]);
+    let mut pty = start(&stand.task(&zsh), stand.path());
+    pty.line("touch ~/leave; cd /; env > ~/seen; cd ~; echo FI''N");
+    let screen = pty.wait_for("\nFIN");
+    assert!(screen.contains("something changed"), "{screen}");
+    let seen = std::fs::read_to_string(stand.path().join("seen")).unwrap();
+    assert!(
+        seen.contains("AWS_ACCESS_KEY_ID=ASIA1234567890ABCDEF\n") && !seen.contains("AWS_PROFILE")
+    );
+}
+
+#[test]
+fn a_session_that_env_sets_stays_and_so_does_none() {
+    each(|shell, program, stand| {
+        let mut pty = start(&stand.task(program), stand.path());
+        let mut other = pass("other", FAR);
+        other.credentials.id = "ASIAOTHER00000000002".parse().unwrap();
+        let other = environment(other);
+        stand.env("other", &other);
+        pty.line("source ./other");
+        pty.wait_for("[other/Developer]");
+        assert_eq!(
+            child_sees(&mut pty, &stand, "AWS_ACCESS_KEY_ID").unwrap(),
+            "ASIAOTHER00000000002",
+            "{shell}"
+        );
+        // A name alone is no session.
+        pty.line(match shell {
+            "fish" => "set -gx SEKISHO_TARGET wrong/Name",
+            _ => "export SEKISHO_TARGET=wrong/Name",
+        });
+        pty.wait_for("something changed SEKISHO_TARGET; undone, this shell is in other/Developer");
+        let left = other.block(&Inherited::default()).unwrap();
+        let left = left.variables().map(|(name, value)| (name.to_owned(), value.to_owned()));
+        stand.env("unset", &Environment::cleared(&[], &left.collect()));
+        pty.line("source ./unset");
+        pty.line("echo FI''N");
+        pty.wait_until("an unmarked prompt", |screen| {
+            screen
+                .split("\nFIN")
+                .nth(1)
+                .is_some_and(|after| !after.trim().is_empty() && !after.contains('['))
+        });
+        assert_eq!(pty.screen().matches("something changed").count(), 1, "{shell}");
+        assert!(child_sees(&mut pty, &stand, "AWS_SECRET_ACCESS_KEY").is_none(), "{shell}");
+    });
+}
+
+#[test]
+fn what_is_held_is_not_exported_whatever_the_options_are() {
+    each_with(["set -a\n", "setopt all_export\n", ""], |shell, program, stand| {
+        let mut pty = start(&stand.task(program), stand.path());
+        stand.grant("second", FAR);
+        pty.line("sekisho switch second");
+        pty.wait_for("[second/Developer]");
+        pty.line("env > seen; echo FI''N");
+        pty.wait_for("FIN");
+        let seen = std::fs::read_to_string(stand.path().join("seen")).unwrap();
+        assert_eq!(seen.matches("FwoGZX").count(), 1, "{shell}");
+        assert_eq!(seen.matches("canary").count(), 1, "{shell}");
+    });
+}
+
 #[test]
 fn nothing_is_run_while_nothing_is_due() {
     each(|shell, program, stand| {
@@ -179,7 +370,7 @@ fn the_prompt_renews_silently() {
         let mut pty = start(&task, stand.path());
         another_prompt(&mut pty, 1);
         another_prompt(&mut pty, 2);
-        assert_eq!(stand.calls(), [format!("refresh --hook {shell} --quiet")]);
+        assert_eq!(stand.calls(), ["refresh --hook values --quiet"]);
         let screen = pty.screen();
         assert!(!screen.contains("sekisho:"), "{shell}: {screen}");
         let expires = in_minutes(50);
@@ -273,17 +464,100 @@ fn a_hook_teaches_the_persons_own_shell() {
         stand.grant("dev-sato", FAR);
         pty.line("sk switch dev-sato");
         pty.wait_for("[dev-sato/Developer] own>");
-        stand.answer(
-            match shell {
-                "fish" => "set -eg SEKISHO_TARGET; or true;\n",
-                _ => "unset SEKISHO_TARGET\n",
-            },
-            0,
-        );
+        stand.answer("\u{1e}SEKISHO_TARGET\u{1e}", 0);
         pty.line("sk refresh; echo FI''N");
         pty.wait_until("an unmarked prompt", |screen| {
             let after = screen.split("\nFIN").nth(1).unwrap_or("");
             after.contains("own>") && !after.contains('[')
         });
+    }
+}
+
+/// The hook as `sekisho hook` prints it, in a file of the stand's home.
+fn write_hook(stand: &Stand, shell: &str) {
+    let kind = Hookable::ALL.into_iter().find(|k| k.name() == shell).unwrap();
+    let text = hook(kind, &CommandName::default(), &ShellPrefs::default());
+    std::fs::write(stand.path().join("hook"), text).unwrap();
+}
+
+/// Runs a script in a home with the stand on its PATH.
+fn script(stand: &Stand, shell: &Path, arguments: &[&str]) -> (i32, String) {
+    let mut command = Command::new(shell);
+    let path = std::env::var("PATH").unwrap();
+    command
+        .args(arguments)
+        .current_dir(stand.path())
+        .env_clear()
+        .env("HOME", stand.path())
+        .env("PATH", format!("{}/bin:{path}", stand.path().display()));
+    let output = command.output().unwrap();
+    let text = [output.stdout, output.stderr].concat();
+    (output.status.code().unwrap_or(-1), String::from_utf8(text).unwrap())
+}
+
+#[test]
+fn a_strict_script_that_loads_the_hook_goes_on() {
+    let body = "eval \"$(cat hook)\"\nsekisho switch x\necho \"in $SEKISHO_TARGET\"\n\
+                __sekisho_prompt\necho end\n";
+    for (shell, before) in [
+        ("bash", "set -e\n"),
+        ("bash", "set -eu -o pipefail\n"),
+        ("bash", "set -o posix; set -e\n"),
+        (
+            "bash",
+            "shopt -s expand_aliases; alias command=false builtin=false set=false unset=false\n",
+        ),
+        ("bash", "shopt -s expand_aliases; alias shopt=false local=false printf=false\n"),
+        ("zsh", "set -e\n"),
+        ("zsh", "setopt err_exit no_unset err_return\n"),
+        ("zsh", "emulate sh; set -eu\n"),
+        ("zsh", "emulate ksh; set -e\n"),
+        ("zsh", "setopt ksh_arrays sh_word_split no_rcs ignore_braces no_bare_glob_qual\n"),
+        (
+            "zsh",
+            "alias command=false builtin=false emulate=false local=false typeset=false zmodload=false\n",
+        ),
+    ] {
+        let Some(program) = program(shell) else { continue };
+        let stand = Stand::new(shell, "unused", "");
+        write_hook(&stand, shell);
+        stand.grant("second", FAR);
+        let (code, text) = script(&stand, &program, &["-c", &format!("{before}{body}")]);
+        assert_eq!((code, text.as_str()), (0, "in second/Developer\nend\n"), "{shell}: {before}");
+        // What fails ends the script as any command does.
+        stand.answer("", 3);
+        let (code, text) = script(&stand, &program, &["-c", &format!("{before}{body}")]);
+        let expected = if before.contains("-e") || before.contains("err_exit") { 3 } else { 0 };
+        assert_eq!(code, expected, "{shell}: {before}: {text}");
+    }
+}
+
+#[test]
+fn a_prompt_that_cannot_be_changed_stays_and_no_error_is_printed() {
+    for (shell, rc, text) in [
+        ("bash", ".bashrc", "readonly PS1='own> '\n"),
+        ("bash", ".bashrc", "readonly PROMPT_COMMAND=; PS1='own> '\n"),
+        ("bash", ".bashrc", "readonly AWS_PROFILE=prod; PS1='own> '\n"),
+        ("zsh", ".zshrc", "typeset -r PS1='own> '\n"),
+        ("zsh", ".zshrc", "typeset -rx AWS_PROFILE=prod; PS1='own> '\n"),
+    ] {
+        let Some(program) = program(shell) else { continue };
+        let stand = Stand::new(shell, rc, text);
+        let mut pty = Pty::spawn(stand.task(&program).command(stand.path()));
+        pty.wait_for("own>");
+        for round in 1..=2 {
+            pty.line(&format!("echo round''-{round}"));
+            pty.wait_until("another prompt", |screen| {
+                let after = screen.split(&format!("\nround-{round}")).nth(1);
+                after.is_some_and(|after| after.contains("own>"))
+            });
+        }
+        let screen = pty.screen();
+        for error in ["readonly", "read-only", "not found"] {
+            assert!(!screen.contains(error), "{shell} {text}: {screen}");
+        }
+        stand.grant("second", FAR);
+        pty.line("sekisho switch; echo \"in $SEKISHO_TARGET\"");
+        pty.wait_for("in second/Developer");
     }
 }

@@ -4,10 +4,10 @@ use sekisho::domain::config::PromptCompat;
 
 use super::driver::Task;
 use super::subshell::{SHELLS, home, start};
-use crate::support::program;
+use crate::support::{program, until};
 
 /// Rc files that make prompts in their own ways: the shell, the text, what else stands in the prompt.
-const PROMPTS: [(&str, &str, &str); 15] = [
+const PROMPTS: [(&str, &str, &str); 22] = [
     ("bash", "PS1='mine> '\n", "mine> "),
     ("bash", "PS1='a> '; PROMPT_COMMAND='PS1=\"own> \"; '\n", "own> "),
     ("bash", "PROMPT_COMMAND=('PS1=\"arr> \"' ':')\n", "arr> "),
@@ -18,6 +18,17 @@ const PROMPTS: [(&str, &str, &str); 15] = [
     ("zsh", "f() { PROMPT='late> '; psvar=(x) }; precmd_functions=(f)\n", "late> "),
     ("zsh", "setopt prompt_subst ksh_arrays sh_word_split no_unset; PROMPT='odd> '\n", "odd> "),
     ("zsh", "alias -g local=false y=z T='|'; alias typeset=false; PROMPT='ali> '\n", "ali> "),
+    ("bash", "set -o posix; PS1='psx> '\n", "psx> "),
+    ("bash", "alias command=false builtin=false set=false unset=false; PS1='als> '\n", "als> "),
+    ("zsh", "alias command=false builtin=false emulate=false; PROMPT='als> '\n", "als> "),
+    ("zsh", "emulate sh; PS1='sh> '\n", "sh> "),
+    ("zsh", "emulate ksh; PS1='ksh> '\n", "ksh> "),
+    ("zsh", "setopt prompt_bang; PS1='bang> '\n", "bang> "),
+    (
+        "fish",
+        "alias printf=false; alias contains=false; function fish_prompt; echo 'ali> '; end\n",
+        "ali> ",
+    ),
     ("fish", "function fish_prompt; echo 'mine> '; end\n", "mine> "),
     ("fish", "function fish_prompt; echo \"st$status> \"; end\n", "st0> "),
     ("fish", "fish_vi_key_bindings\n", "root"),
@@ -153,4 +164,71 @@ fn a_nested_shell_runs_nothing_of_ours() {
     pty.line("echo FI''N");
     let screen = pty.wait_for("FIN");
     assert!(!screen.contains("not found"), "{screen}");
+}
+
+#[test]
+fn the_mark_has_the_accounts_colour_and_its_guard() {
+    use sekisho::domain::account::Color;
+    use sekisho::domain::guard::Guard;
+    for (shell, rc) in SHELLS {
+        let Some(program) = program(shell) else {
+            continue;
+        };
+        for (color, guard, no_color, mark, number) in [
+            (Some(Color::Cyan), Guard::None, false, "[dev-tanaka/Developer]", Some(6)),
+            (Some(Color::LightMagenta), Guard::Warn, false, "![dev-tanaka/Developer]", Some(13)),
+            (None, Guard::Confirm, false, "![dev-tanaka/Developer]", Some(1)),
+            (Some(Color::Red), Guard::Confirm, true, "![dev-tanaka/Developer]", None),
+            (None, Guard::None, false, "[dev-tanaka/Developer]", None),
+        ] {
+            let own = match shell {
+                "fish" => "function fish_prompt; echo 'own> '; end\n",
+                _ => "PS1='own> '\n",
+            };
+            let home = home(rc, own);
+            let task = Task { color, guard, ..Task::new(&program, home.path()) };
+            let mut command = task.command(home.path());
+            if no_color {
+                command.env("NO_COLOR", "1");
+            }
+            let pty = super::terminal::Pty::spawn(command);
+            pty.wait_for(&format!("{mark} own>"));
+            assert_eq!(pty.screen().contains('!'), mark.contains('!'), "{shell}");
+            let (color, after) = pty.colors(mark);
+            let expected = number.map_or(vt100::Color::Default, vt100::Color::Idx);
+            assert_eq!(color, expected, "{shell} {mark}");
+            assert_eq!(after, vt100::Color::Default, "{shell}: the person's own prompt");
+        }
+    }
+}
+
+#[test]
+fn the_title_names_the_target_at_every_prompt() {
+    for (shell, rc) in SHELLS {
+        let Some(program) = program(shell) else {
+            continue;
+        };
+        // As Debian's bashrc and many a zshrc do.
+        let own = match shell {
+            "bash" => "PS1='\\[\\e]0;mine\\a\\]own> '\n",
+            "zsh" => "precmd() { print -Pn '\\e]2;mine\\a' }; PROMPT='own> '\n",
+            _ => "function fish_title; echo mine; end\nfunction fish_prompt; echo 'own> '; end\n",
+        };
+        let home = home(rc, own);
+        let mut pty = start(&Task::new(&program, home.path()), home.path());
+        pty.wait_for("own>");
+        for round in 1..=2 {
+            pty.line(&format!("echo round''-{round}"));
+            pty.wait_until("another prompt", |screen| {
+                let after = screen.split(&format!("\nround-{round}")).nth(1).unwrap_or("");
+                after.contains("own>")
+            });
+            // Not in `wait_until`, which holds the screen.
+            until("the title", || {
+                let all = pty.transcript();
+                let title = all.rsplit("\u{1b}]").find(|part| part.starts_with(['0', '2']))?;
+                title.contains("dev-tanaka/Developer").then_some(())
+            });
+        }
+    }
 }

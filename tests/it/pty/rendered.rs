@@ -107,6 +107,54 @@ fn values_come_out_byte_for_byte() {
     }
 }
 
+/// Without quotes the shell splits the text at blanks, joins it with one each, and looks for files.
+#[test]
+fn the_unquoted_form_works_in_every_posix_shell() {
+    let values = [
+        "plain",
+        "it's",
+        "a b",
+        "  two  and   three ",
+        "$HOME `id` \\ \" ! #",
+        "*?[a]{b,c}~;&|<>",
+        "",
+        "開発",
+    ];
+    let extra = values.iter().enumerate().map(|(i, value)| (format!("X{i}"), value.to_string()));
+    let before = [("AWS_PROFILE", "production"), ("GRANTED_SSO", "x")];
+    let environment = of(extra.collect(), &inherited(&before));
+    let script = shown(&environment, Syntax::Bash);
+    for (shell, arguments) in [
+        ("bash", &["--norc", "-c"][..]),
+        ("bash", &["--posix", "--norc", "-c"]),
+        ("zsh", &["-f", "-c"]),
+        ("dash", &["-c"]),
+        ("sh", &["-c"]),
+    ] {
+        let Some(shell) = program(shell) else {
+            continue;
+        };
+        let home = tempfile::tempdir().unwrap();
+        let text = home.path().join("text");
+        std::fs::write(&text, script.expose()).unwrap();
+        let mut command = Command::new(&shell);
+        command.args(arguments).arg("eval $(cat text); env -0").current_dir(home.path());
+        command.env_clear().env("PATH", std::env::var_os("PATH").unwrap()).envs(before);
+        let output = command.output().unwrap();
+        let seen = String::from_utf8(output.stdout).unwrap();
+        let value = |name: &str| {
+            seen.split('\0')
+                .find_map(|entry| entry.strip_prefix(&format!("{name}=")))
+                .map(str::to_owned)
+        };
+        for (i, expected) in values.iter().enumerate() {
+            assert_eq!(value(&format!("X{i}")).as_deref(), Some(*expected), "{shell:?}");
+        }
+        assert_eq!(value("AWS_SECRET_ACCESS_KEY").as_deref(), Some(SECRET), "{shell:?}");
+        assert_eq!((value("AWS_PROFILE"), value("GRANTED_SSO")), (None, None), "{shell:?}");
+    }
+}
+
 #[test]
 fn a_round_trip_leaves_the_environment_as_before() {
     let before = [
@@ -114,6 +162,8 @@ fn a_round_trip_leaves_the_environment_as_before() {
         ("AWS_CONFIG_FILE", "/home/x/config"),
         ("HTTPS_PROXY", "http://proxy"),
         ("MINE", "it's"),
+        ("AWS_REGION", "eu-west-1"),
+        ("AWS_DEFAULT_REGION", "eu-central-1"),
     ];
     for (shell, syntax) in SHELLS {
         let Some(shell) = program(shell) else {
@@ -122,7 +172,9 @@ fn a_round_trip_leaves_the_environment_as_before() {
         let mut was = evaluate(&shell, &before, "true");
         let set = of(Vec::new(), &inherited(&before));
         let during = evaluate(&shell, &before, shown(&set, syntax).expose());
-        assert_eq!(during.len(), was.len() + set.names().count(), "{shell:?}");
+        let replaced =
+            before.iter().filter(|(name, _)| set.names().any(|set| set == *name)).count();
+        assert_eq!(during.len(), was.len() + set.names().count() - replaced, "{shell:?}");
         let during: Vec<(&str, &str)> =
             during.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         let unset = Environment::cleared(&[], &inherited(&during));

@@ -94,8 +94,9 @@ fn start_up_files_run_first_and_lose() {
         assert_eq!(seen.matches(TOKEN).count(), 1, "{shell}");
         // What is written to disk is constant.
         for folder in std::fs::read_dir(home.path().join("run")).unwrap() {
-            for file in std::fs::read_dir(folder.unwrap().path()).unwrap() {
-                let text = std::fs::read_to_string(file.unwrap().path()).unwrap();
+            let files = std::fs::read_dir(folder.unwrap().path()).unwrap();
+            for file in files.map(|file| file.unwrap().path()).filter(|path| path.is_file()) {
+                let text = std::fs::read_to_string(file).unwrap();
                 assert!(!text.contains("canary") && !text.contains("tanaka"), "{shell}");
             }
         }

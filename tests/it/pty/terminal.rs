@@ -136,6 +136,18 @@ impl Pty {
         self.screen.0.lock().unwrap().parser.screen().contents()
     }
 
+    /// The colours of a text's first character on the screen, and of the character after the text.
+    pub fn colors(&self, text: &str) -> (vt100::Color, vt100::Color) {
+        let screen = self.screen.0.lock().unwrap();
+        let screen = screen.parser.screen();
+        let (row, line) =
+            (0..).zip(screen.rows(0, COLUMNS.get())).find(|(_, line)| line.contains(text)).unwrap();
+        let column = u16::try_from(line.find(text).unwrap()).unwrap();
+        let after = column + u16::try_from(text.len()).unwrap();
+        let color = |column| screen.cell(row, column).unwrap().fgcolor();
+        (color(column), color(after))
+    }
+
     /// Everything that was ever written to the terminal.
     pub fn transcript(&self) -> String {
         let screen = self.screen.0.lock().unwrap();

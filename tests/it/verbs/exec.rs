@@ -32,6 +32,7 @@ fn the_child_gets_the_whole_contract() {
     SEKISHO_ACCOUNT_ID=222222222222
     SEKISHO_DEPTH=1
     SEKISHO_ENDPOINT_URL=http://127.0.0.1:PORT
+    SEKISHO_GUARD=none
     SEKISHO_REGION=eu-west-1
     SEKISHO_ROLE=Developer
     SEKISHO_SCOPE=full
@@ -64,6 +65,7 @@ fn options_reach_aws_and_the_child() {
     SEKISHO_ACCOUNT_ID=222222222222
     SEKISHO_DEPTH=1
     SEKISHO_ENDPOINT_URL=http://127.0.0.1:PORT
+    SEKISHO_GUARD=none
     SEKISHO_REGION=us-west-2
     SEKISHO_ROLE=Developer
     SEKISHO_SCOPE=read-only

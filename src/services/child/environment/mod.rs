@@ -61,8 +61,33 @@ pub const IDENTITY: [&str; 30] = [
     "SEKISHO_*",
 ];
 
-/// The regions that sekisho sets, and removes only where it was sekisho that had set them.
-const REGIONS: [&str; 2] = ["AWS_REGION", "AWS_DEFAULT_REGION"];
+/// What describes the target of a session.
+const DESCRIPTION: [&str; 8] = [
+    "SEKISHO_TARGET",
+    "SEKISHO_ACCOUNT",
+    "SEKISHO_ACCOUNT_ID",
+    "SEKISHO_ROLE",
+    "SEKISHO_SCOPE",
+    "SEKISHO_GUARD",
+    "SEKISHO_COLOR",
+    "SEKISHO_EXPIRATION",
+];
+
+/// What a shell's hook watches: the identity, and the description that the prompt shows. sekisho's other variables are
+/// settings, which the user may change.
+pub fn watched() -> impl Iterator<Item = &'static str> {
+    IDENTITY.into_iter().filter(|name| *name != "SEKISHO_*").chain(DESCRIPTION)
+}
+
+/// The state of direnv in the parent shell: a child that had it would put the parent's credentials back on `cd ..`.
+const DIRENV: &str = "DIRENV_";
+
+/// The regions that sekisho sets, and where it remembers what the user had there.
+const REGIONS: [(&str, &str); 2] =
+    [("AWS_REGION", "SEKISHO_AWS_REGION"), ("AWS_DEFAULT_REGION", "SEKISHO_AWS_DEFAULT_REGION")];
+
+/// The value that sekisho has set in those.
+const OUR_REGION: &str = "SEKISHO_REGION";
 
 /// What AWS's tools call instead of AWS; and the value that sekisho has set there.
 const ENDPOINT_URL: &str = "AWS_ENDPOINT_URL";
@@ -96,12 +121,14 @@ impl Inherited {
         own_config_variable(|name| self.get(name))
     }
 
-    /// The user's own `AWS_REGION`: not one that sekisho has set.
+    /// The user's own region, `AWS_REGION` before `AWS_DEFAULT_REGION`: never one that sekisho has set.
     pub fn own_region(&self) -> Option<Region> {
-        if self.get("AWS_REGION") == self.get("SEKISHO_REGION") {
-            return None;
-        }
-        self.parsed("AWS_REGION")
+        REGIONS.into_iter().find_map(|names| self.own(names)?.to_str()?.parse().ok())
+    }
+
+    /// What the user has in one of the [`REGIONS`], or had there before sekisho set it.
+    fn own(&self, (name, before): (&str, &str)) -> Option<&OsStr> {
+        self.get(if self.is_ours(name, OUR_REGION) { before } else { name })
     }
 
     /// How many sekisho shells surround this process.
@@ -109,13 +136,8 @@ impl Inherited {
         self.parsed("SEKISHO_DEPTH").unwrap_or(0)
     }
 
-    /// Whether sekisho has set this region or endpoint.
-    fn is_our_setting(&self, name: &str) -> bool {
-        let ours = match name {
-            ENDPOINT_URL => OUR_ENDPOINT_URL,
-            name if REGIONS.contains(&name) => "SEKISHO_REGION",
-            _ => return false,
-        };
+    /// Whether it is sekisho that has set a variable to what it is; `ours` keeps what sekisho has set.
+    fn is_ours(&self, name: &str, ours: &str) -> bool {
         let value = self.get(name);
         value.is_some() && value == self.get(ours)
     }
@@ -185,7 +207,8 @@ impl Environment {
             hidden("AWS_SECRET_ACCESS_KEY", credentials.secret),
             hidden("AWS_SESSION_TOKEN", credentials.token),
             open("AWS_CREDENTIAL_EXPIRATION", &expires),
-            open("AWS_SESSION_EXPIRATION", expires),
+            open("AWS_SESSION_EXPIRATION", &expires),
+            open("SEKISHO_EXPIRATION", expires),
         ];
         set.extend(describe(&target, context, inherited));
         Self::plan(set, context, inherited)
@@ -248,7 +271,8 @@ impl Environment {
             .collect();
         let inherited_names = inherited.0.iter().filter_map(|(name, _)| name.to_str());
         for name in inherited_names {
-            let goes = is_identity(name) || inherited.is_our_setting(name);
+            let goes = is_identity(name)
+                || name == ENDPOINT_URL && inherited.is_ours(ENDPOINT_URL, OUR_ENDPOINT_URL);
             if goes && !remove.iter().any(|known| known == name) {
                 remove.push(name.to_owned());
             }
@@ -259,6 +283,18 @@ impl Environment {
             match inherited.aws_config_file() {
                 Some(path) => set.push(open(CONFIG_FILE, path.to_string_lossy())),
                 None => remove.push(CONFIG_FILE.to_owned()),
+            }
+        }
+        for (name, before) in REGIONS {
+            let own = inherited.own((name, before)).map(OsStr::to_string_lossy);
+            let replaced = set.iter().any(|variable| variable.name == name);
+            match own {
+                Some(own) if replaced => set.push(open(before, own)),
+                Some(own) if inherited.is_ours(name, OUR_REGION) => set.push(open(name, own)),
+                None if !replaced && inherited.is_ours(name, OUR_REGION) => {
+                    remove.push(name.to_owned())
+                }
+                _ => {}
             }
         }
         remove.retain(|name| set.iter().all(|variable| variable.name != *name));
@@ -278,6 +314,7 @@ impl Environment {
         let mut seen: HashSet<&[u8]> = self.names().map(str::as_bytes).collect();
         for (name, value) in &inherited.0 {
             let gone = is_identity(&name.to_string_lossy())
+                || name.as_bytes().starts_with(DIRENV.as_bytes())
                 || name.to_str().is_some_and(|name| self.remove.iter().any(|r| r == name));
             if !gone && seen.insert(name.as_bytes()) {
                 block.push(name.as_bytes(), value.as_bytes())?;
@@ -306,12 +343,12 @@ impl Environment {
 fn describe(target: &Target, context: &Context, inherited: &Inherited) -> Vec<Variable> {
     let mut set = Vec::new();
     let is_theirs =
-        inherited.get(ENDPOINT_URL).is_some() && !inherited.is_our_setting(ENDPOINT_URL);
+        inherited.get(ENDPOINT_URL).is_some() && !inherited.is_ours(ENDPOINT_URL, OUR_ENDPOINT_URL);
     if let Some(url) = context.endpoint_url.as_ref().filter(|_| !is_theirs) {
         set.extend([ENDPOINT_URL, OUR_ENDPOINT_URL].map(|name| open(name, url)));
     }
     if let Some(region) = &target.region {
-        set.extend(REGIONS.map(|name| open(name, region.as_str())));
+        set.extend(REGIONS.map(|(name, _)| open(name, region.as_str())));
     }
     set.extend([
         open("AWS_ACCOUNT_ID", target.id.to_string()),
@@ -320,9 +357,13 @@ fn describe(target: &Target, context: &Context, inherited: &Inherited) -> Vec<Va
         open("SEKISHO_ACCOUNT_ID", target.id.to_string()),
         open("SEKISHO_ROLE", target.role.name()),
         open("SEKISHO_SCOPE", target.session.scope.name()),
+        open("SEKISHO_GUARD", target.guard.name()),
     ]);
+    if let Some(color) = target.color {
+        set.push(open("SEKISHO_COLOR", color.name()));
+    }
     if let Some(region) = &target.region {
-        set.push(open("SEKISHO_REGION", region.as_str()));
+        set.push(open(OUR_REGION, region.as_str()));
     }
     set.push(open("SEKISHO_DEPTH", context.depth.to_string()));
     if let Some(path) = &context.config_path {
@@ -394,6 +435,7 @@ mod tests {
             ("AWS_SHARED_CREDENTIALS_FILE", "/c"),
             ("AWS_VAULT_BACKEND", "pass"),
             ("https_proxy", "http://proxy"),
+            ("DIRENV_DIFF", "eJw="),
             ("PATH", "/second"),
         ]);
         assert_eq!(
@@ -411,26 +453,75 @@ mod tests {
         );
     }
 
+    /// What a shell has after it has evaluated an environment.
+    fn after(environment: &Environment, inherited: &Inherited) -> Inherited {
+        let block = environment.block(inherited).unwrap();
+        block.variables().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+    }
+
+    fn enter(region: Option<&str>, inherited: &Inherited) -> Inherited {
+        let mut set = vec![open("AWS_ACCESS_KEY_ID", "ASIA")];
+        if let Some(region) = region {
+            set.extend(REGIONS.map(|(name, _)| open(name, region)));
+            set.push(open(OUR_REGION, region));
+        }
+        after(&Environment::plan(set, &Context::default(), inherited), inherited)
+    }
+
+    fn leave(inherited: &Inherited) -> Inherited {
+        after(&Environment::cleared(&[], inherited), inherited)
+    }
+
+    /// `AWS_REGION` and `AWS_DEFAULT_REGION`.
+    fn regions(inherited: &Inherited) -> [Option<&str>; 2] {
+        REGIONS.map(|(name, _)| inherited.get(name)?.to_str())
+    }
+
     #[test]
-    fn a_region_is_the_users_own_unless_sekisho_set_it() {
-        let own = inherited(&[("AWS_REGION", "eu-west-1")]);
-        assert_eq!(own.own_region().unwrap().as_str(), "eu-west-1");
-        let ours = inherited(&[
-            ("AWS_REGION", "us-west-2"),
-            ("AWS_DEFAULT_REGION", "us-west-2"),
-            ("SEKISHO_REGION", "us-west-2"),
-        ]);
-        assert!(ours.own_region().is_none());
-        let changed = inherited(&[("AWS_REGION", "eu-west-1"), ("SEKISHO_REGION", "us-west-2")]);
-        assert_eq!(changed.own_region().unwrap().as_str(), "eu-west-1");
-        // A target without a region keeps the user's and drops a former target's.
-        let keeps = |inherited: &Inherited| {
-            child(&plan(&Context::default(), inherited), inherited)
-                .iter()
-                .filter(|entry| entry.contains("REGION"))
-                .count()
-        };
-        assert_eq!((keeps(&own), keeps(&ours), keeps(&changed)), (1, 0, 1));
+    fn the_users_own_region_outlives_any_number_of_accounts() {
+        for own in [
+            &[("AWS_REGION", "eu-west-1")][..],
+            &[("AWS_DEFAULT_REGION", "eu-west-1")],
+            &[("AWS_REGION", "eu-west-1"), ("AWS_DEFAULT_REGION", "us-east-1")],
+        ] {
+            let before = inherited(own);
+            let mut now = inherited(own);
+            // Without a region of its own a target gets the user's; then one with a region, one of a config without any.
+            for region in [Some("eu-west-1"), Some("us-west-2"), None, Some("us-east-1")] {
+                now = enter(region, &now);
+                assert_eq!(now.own_region().unwrap().as_str(), "eu-west-1", "{own:?}");
+                let expected = region.map_or(regions(&before), |region| [Some(region); 2]);
+                assert_eq!(regions(&now), expected, "{own:?}");
+            }
+            now = leave(&now);
+            assert_eq!(regions(&now), regions(&before), "{own:?}");
+            assert!(now.0.iter().all(|(name, _)| !name.to_string_lossy().starts_with("SEKISHO")));
+        }
+    }
+
+    #[test]
+    fn a_region_that_the_user_changes_is_the_users_from_then_on() {
+        let now = enter(Some("us-west-2"), &inherited(&[("AWS_REGION", "eu-west-1")]));
+        let changed: Inherited = now
+            .0
+            .into_iter()
+            .map(|(name, value)| match name.to_str() {
+                Some("AWS_REGION") => (name, "ap-northeast-1".into()),
+                _ => (name, value),
+            })
+            .collect();
+        assert_eq!(changed.own_region().unwrap().as_str(), "ap-northeast-1");
+        let now = enter(Some("us-east-1"), &changed);
+        assert_eq!(now.own_region().unwrap().as_str(), "ap-northeast-1");
+        assert_eq!(regions(&leave(&now)), [Some("ap-northeast-1"), None]);
+    }
+
+    #[test]
+    fn a_region_of_sekishos_is_nobodys_own() {
+        let now = enter(Some("us-west-2"), &inherited(&[]));
+        assert!(now.own_region().is_none());
+        assert_eq!(regions(&enter(None, &now)), [None, None]);
+        assert_eq!(regions(&leave(&now)), [None, None]);
     }
 
     #[test]

@@ -47,7 +47,14 @@ pub enum Form {
     Json,
     /// `NAME=value` lines of what is set.
     Dotenv,
+    /// What the shell hooks read. No code: a shell's traps and traces see every command that it evaluates.
+    Records,
 }
+
+/// Ends a record of [`Form::Records`]; one stands before the first, too.
+const RECORD_END: char = '\u{1E}';
+/// Stands between the name and the value of one.
+const VALUE_FOLLOWS: char = '\u{1F}';
 
 /// Whether secrets are shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,6 +101,7 @@ impl Environment {
                     dotenv(&mut text, name, value);
                 }
             }
+            Form::Records => records(&mut text, &remove, &set),
         }
         Secret::new(std::mem::take(&mut text))
     }
@@ -113,7 +121,7 @@ impl Syntax {
         }
         let joined = names.join(" ");
         match self {
-            Self::Bash | Self::Zsh => add(out, format_args!("unset {joined}\n")),
+            Self::Bash | Self::Zsh => add(out, format_args!("unset {joined};\n")),
             // Without `-g`, a universal variable would be erased permanently, in every shell of the user.
             Self::Fish => add(out, format_args!("set -eg {joined}; or true;\n")),
             Self::PowerShell => {
@@ -139,7 +147,11 @@ impl Syntax {
             Self::PowerShell => powershell(out, value),
             Self::Nu => double_quoted(out, value, nu_escape),
         }
-        out.push_str(if self == Self::Fish { ";\n" } else { "\n" });
+        // Without a newline between them, too: `eval $(sekisho env …)`, `eval (sekisho env …)`.
+        out.push_str(match self {
+            Self::Bash | Self::Zsh | Self::Fish => ";\n",
+            Self::PowerShell | Self::Nu => "\n",
+        });
     }
 }
 
@@ -148,14 +160,18 @@ fn add(out: &mut String, text: std::fmt::Arguments<'_>) {
     let _ = out.write_fmt(text);
 }
 
-/// Single quotes: only the quote itself needs escaping.
+/// Single quotes: only the quote itself needs escaping. Of several blanks only the first is in them, because
+/// `eval $(sekisho env …)` splits the text at blanks and joins it with one each.
 fn posix(out: &mut String, value: &str) {
     out.push('\'');
+    let mut before = None;
     for c in value.chars() {
         match c {
             '\'' => out.push_str(r"'\''"),
+            ' ' if before == Some(' ') => out.push_str(r"'\ '"),
             c => out.push(c),
         }
+        before = Some(c);
     }
     out.push('\'');
 }
@@ -211,6 +227,21 @@ fn nu_escape(c: char) -> Option<&'static str> {
         '\t' => r"\t",
         _ => return None,
     })
+}
+
+/// A value that holds the end of a record cannot be told, so its variable is removed.
+fn records(out: &mut String, remove: &[&str], set: &[(&str, &str)]) {
+    out.push(RECORD_END);
+    for name in remove {
+        add(out, format_args!("{name}{RECORD_END}"));
+    }
+    for (name, value) in set {
+        if value.contains(RECORD_END) {
+            add(out, format_args!("{name}{RECORD_END}"));
+        } else {
+            add(out, format_args!("{name}{VALUE_FOLLOWS}{value}{RECORD_END}"));
+        }
+    }
 }
 
 /// Plain values are not quoted, because `docker --env-file` does not understand quotes.

@@ -1,6 +1,7 @@
 //! Which shell to start.
 
 use std::ffi::OsStr;
+use std::iter;
 use std::path::{Path, PathBuf};
 
 use rustix::process::{Pid, getppid};
@@ -8,13 +9,13 @@ use rustix::process::{Pid, getppid};
 use super::Hookable;
 use crate::domain::fault::{Exit, Fault};
 use crate::domain::text::sanitize;
-use crate::services::child::environment::Inherited;
+use crate::services::child::environment::{Inherited, Syntax};
 use crate::services::child::process::{find, is_executable};
 
 /// Shells that sekisho may have been started from.
-const SHELLS: [&str; 14] = [
-    "bash", "zsh", "fish", "sh", "dash", "ash", "ksh", "mksh", "nu", "pwsh", "elvish", "xonsh",
-    "tcsh", "csh",
+const SHELLS: [&str; 16] = [
+    "bash", "zsh", "fish", "sh", "dash", "ash", "ksh", "mksh", "oksh", "yash", "nu", "pwsh",
+    "elvish", "xonsh", "tcsh", "csh",
 ];
 
 /// A program's name without a login shell's dash and a version.
@@ -76,22 +77,59 @@ fn is_shell(program: &Path) -> bool {
 
 /// The nearest interactive shell among this process's ancestors; `cargo run` or `make` may stand between.
 fn ancestor() -> Option<PathBuf> {
-    let mut pid = getppid()?;
-    for _ in 0..8 {
-        let process = look_up(pid)?;
-        let known = family(&process.program).is_some_and(|name| SHELLS.contains(&name));
-        if known && is_interactive(&process.arguments) && is_executable(&process.program) {
-            return Some(process.program);
-        }
-        pid = process.parent?;
+    ancestors().find(Process::is_interactive_shell).map(|process| process.program)
+}
+
+/// The shell that evaluates what this process prints: the nearest one among its ancestors, be it a person's or a script's.
+pub fn surrounding() -> Option<Hookable> {
+    surrounding_shell().and_then(|process| Hookable::of(&process.program))
+}
+
+/// The language of that shell. Where none is known, or one without a language of its own here, POSIX.
+pub fn surrounding_language() -> Syntax {
+    surrounding_shell().map_or(Syntax::Bash, |process| language(&process.program))
+}
+
+fn surrounding_shell() -> Option<Process> {
+    ancestors().find(Process::is_shell)
+}
+
+fn language(shell: &Path) -> Syntax {
+    match family(shell) {
+        Some("zsh") => Syntax::Zsh,
+        Some("fish") => Syntax::Fish,
+        Some("nu") => Syntax::Nu,
+        Some("pwsh") => Syntax::PowerShell,
+        _ => Syntax::Bash,
     }
-    None
 }
 
 struct Process {
     program: PathBuf,
     arguments: Vec<String>,
     parent: Option<Pid>,
+}
+
+impl Process {
+    fn is_shell(&self) -> bool {
+        family(&self.program).is_some_and(|name| SHELLS.contains(&name))
+    }
+
+    fn is_interactive_shell(&self) -> bool {
+        self.is_shell() && is_interactive(&self.arguments) && is_executable(&self.program)
+    }
+}
+
+/// The processes above this one, the nearest first.
+fn ancestors() -> impl Iterator<Item = Process> {
+    const MOST: usize = 64;
+    let mut above = getppid();
+    iter::from_fn(move || {
+        let process = look_up(above?)?;
+        above = process.parent;
+        Some(process)
+    })
+    .take(MOST)
 }
 
 #[cfg(target_os = "linux")]
@@ -102,16 +140,35 @@ fn look_up(pid: Pid) -> Option<Process> {
     let status = fs::read_to_string(folder.join("status")).ok()?;
     let parent = status.lines().find_map(|line| line.strip_prefix("PPid:"))?.trim();
     let arguments = fs::read(folder.join("cmdline")).unwrap_or_default();
+    let arguments: Vec<String> = arguments
+        .split(|byte| *byte == 0)
+        .filter(|argument| !argument.is_empty())
+        .map(|argument| String::from_utf8_lossy(argument).into_owned())
+        .collect();
+    // Unreadable for another user's process, which is not the shell looked for.
+    let file = fs::read_link(folder.join("exe")).unwrap_or_default();
     Some(Process {
-        // Unreadable for another user's process, which is not the shell looked for.
-        program: fs::read_link(folder.join("exe")).unwrap_or_default(),
-        arguments: arguments
-            .split(|byte| *byte == 0)
-            .filter(|argument| !argument.is_empty())
-            .map(|argument| String::from_utf8_lossy(argument).into_owned())
-            .collect(),
+        program: program(&file, arguments.first().map(String::as_str)),
+        arguments,
         parent: Pid::from_raw(parent.parse().ok()?),
     })
+}
+
+/// The program that a process is, from its file and the name it was called by.
+#[cfg(target_os = "linux")]
+fn program(file: &Path, called: Option<&str>) -> PathBuf {
+    use std::os::unix::ffi::OsStrExt;
+
+    // So the kernel calls a file that was replaced, as by an upgrade.
+    let bytes = file.as_os_str().as_bytes();
+    let file = Path::new(OsStr::from_bytes(bytes.strip_suffix(b" (deleted)").unwrap_or(bytes)));
+    match called {
+        // One file for many programs.
+        Some(called) if family(file) == Some("busybox") => {
+            file.with_file_name(Path::new(called).file_name().unwrap_or_default())
+        }
+        _ => file.to_owned(),
+    }
 }
 
 #[cfg(not(target_os = "linux"))]
@@ -160,6 +217,35 @@ mod tests {
         }
         for line in ["bash script.sh", "sh -c sekisho", "bash -ec x", "fish --command x"] {
             assert!(!interactive(line), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_shell_has_its_own_language_and_others_have_posix() {
+        for (shell, expected) in [
+            ("/bin/sh", Syntax::Bash),
+            ("/usr/bin/dash", Syntax::Bash),
+            ("/bin/zsh-5.9", Syntax::Zsh),
+            ("-fish", Syntax::Fish),
+            ("/opt/nu", Syntax::Nu),
+            ("/opt/microsoft/powershell/7/pwsh", Syntax::PowerShell),
+            ("/bin/tcsh", Syntax::Bash),
+        ] {
+            assert_eq!(language(Path::new(shell)), expected, "{shell}");
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_program_is_known_though_its_file_was_replaced_or_is_many() {
+        for (file, called, expected) in [
+            ("/usr/bin/fish", "fish", "/usr/bin/fish"),
+            ("/usr/bin/fish (deleted)", "fish", "/usr/bin/fish"),
+            ("/bin/busybox", "/bin/ash", "/bin/ash"),
+            ("/bin/busybox", "-sh", "/bin/-sh"),
+            ("/usr/bin/python3.11", "zsh", "/usr/bin/python3.11"),
+        ] {
+            assert_eq!(program(Path::new(file), Some(called)), Path::new(expected));
         }
     }
 

@@ -11,23 +11,27 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use super::environment::{Environment, IDENTITY, Inherited, Syntax};
+use super::environment::{self, Environment, Inherited};
 use super::process::run_block;
 use crate::domain::config::{PromptCompat, RenewPref, ShellPrefs};
 use crate::domain::fault::{Exit, Fault};
 use crate::domain::ids::Malformed;
 use crate::domain::text::sanitize;
 
-pub use choice::Shell;
 use choice::family;
+pub use choice::{Shell, surrounding, surrounding_language};
 
 const RC_BASH: &str = include_str!("../../../../assets/shell/rc.bash");
 const HOOK_BASH: &str = include_str!("../../../../assets/shell/hook.bash");
 const ENV_ZSH: &str = include_str!("../../../../assets/shell/zshenv.zsh");
 const RC_ZSH: &str = include_str!("../../../../assets/shell/rc.zsh");
 const HOOK_ZSH: &str = include_str!("../../../../assets/shell/hook.zsh");
+const OUTSIDE_ZSH: &str = include_str!("../../../../assets/shell/hook-outside.zsh");
 const RC_FISH: &str = include_str!("../../../../assets/shell/rc.fish");
 const HOOK_FISH: &str = include_str!("../../../../assets/shell/hook.fish");
+
+/// fish reads it when the first completion is asked for.
+const COMPLETIONS_FISH: &str = "command $__sekisho_bin completions fish | source\n";
 
 /// The prefix of the second copies of variables; the start-up snippets read and remove them.
 const COPY: &str = "__SEKISHO_SET_";
@@ -47,7 +51,7 @@ impl Hookable {
     /// All of them, in the order that help lists them.
     pub const ALL: [Self; 3] = [Self::Bash, Self::Zsh, Self::Fish];
 
-    /// The name in `hook SHELL`, and in the snippets' `--hook`.
+    /// The name in `hook SHELL`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Bash => "bash",
@@ -60,16 +64,6 @@ impl Hookable {
     fn of(program: &Path) -> Option<Self> {
         let name = family(program)?;
         Self::ALL.into_iter().find(|shell| shell.name() == name)
-    }
-}
-
-impl From<Hookable> for Syntax {
-    fn from(shell: Hookable) -> Self {
-        match shell {
-            Hookable::Bash => Self::Bash,
-            Hookable::Zsh => Self::Zsh,
-            Hookable::Fish => Self::Fish,
-        }
     }
 }
 
@@ -95,10 +89,13 @@ impl std::str::FromStr for CommandName {
     }
 }
 
+/// Where a hook's text takes its settings.
+const SETTINGS: &str = "__SETTINGS__\n";
+
 /// What `sekisho hook SHELL` prints.
 ///
-/// It defines a function that runs `sekisho switch --hook SHELL [ARGUMENT…]` and `sekisho refresh --hook SHELL
-/// [--quiet]`, and evaluates their output if they succeed.
+/// It defines a function that runs `sekisho switch --hook values [ARGUMENT…]` and `sekisho refresh --hook values
+/// [--quiet]`, and does what their output says if they succeed.
 pub fn hook(shell: Hookable, name: &CommandName, prefs: &ShellPrefs) -> String {
     let mark = if prefs.mark_prompt { "on" } else { "off" };
     let compat = match prefs.prompt_compat {
@@ -110,32 +107,33 @@ pub fn hook(shell: Hookable, name: &CommandName, prefs: &ShellPrefs) -> String {
         RenewPref::Prompt => "prompt",
         RenewPref::Serve | RenewPref::Off => "off",
     };
-    let name = &name.0;
+    let watched: Vec<&str> = environment::watched().collect();
+    let watched = match shell {
+        Hookable::Bash => format!("('{}')", watched.join("' '")),
+        Hookable::Zsh => format!("'({})'", watched.join("|")),
+        Hookable::Fish => format!("'^(?:{})$'", watched.join("|").replace('*', ".*")),
+    };
     let settings = [
-        ("__sekisho_name", name.as_str()),
-        ("__sekisho_prompt_mark", mark),
-        ("__sekisho_prompt_compat", compat),
-        ("__sekisho_renewal", renewal),
+        ("name", name.0.as_str()),
+        ("prompt_mark", mark),
+        ("prompt_compat", compat),
+        ("renewal", renewal),
+        ("watched", &watched),
     ]
-    .map(|(variable, word)| match shell {
-        Hookable::Bash => format!("{variable}={word}\n"),
-        Hookable::Zsh => format!("typeset -g {variable}={word}\n"),
-        Hookable::Fish => format!("set -g {variable} {word}\n"),
+    .map(|(setting, value)| match shell {
+        Hookable::Bash => format!("__sekisho_{setting}={value}\n"),
+        Hookable::Zsh => format!("typeset -g __sekisho_{setting}={value}\n"),
+        Hookable::Fish => format!("set -g __sekisho_{setting} {value}\n"),
     })
     .concat();
     match shell {
-        Hookable::Bash => format!(
-            "{settings}{HOOK_BASH}{name}() {{ __sekisho \"$@\"; }}\n\
-             eval \"$__sekisho_aliases\"\nunset __sekisho_aliases\n"
-        ),
-        // Not `{name}() …`, where zsh would expand an alias of that name.
+        Hookable::Bash => HOOK_BASH.replace(SETTINGS, &settings),
+        // The functions keep the options that they are defined under.
         Hookable::Zsh => format!(
-            "{settings}{HOOK_ZSH}functions[{name}]='__sekisho \"$@\"'\n\
-             options[aliases]=$__sekisho_aliases\nunset __sekisho_aliases\n"
+            "\\builtin \\emulate zsh -o no_aliases -o no_xtrace -o no_verbose -c '{}'\n{OUTSIDE_ZSH}",
+            HOOK_ZSH.replace(SETTINGS, &settings).replace('\'', r"'\''")
         ),
-        Hookable::Fish => {
-            format!("{settings}{HOOK_FISH}function {name}\n    __sekisho $argv\nend\n")
-        }
+        Hookable::Fish => HOOK_FISH.replace(SETTINGS, &settings),
     }
 }
 
@@ -198,18 +196,15 @@ impl Subshell<'_> {
     /// Writes the start-up files, unless they exist. Returns the file to read, for zsh its directory.
     fn write(&self, shell: Hookable) -> io::Result<PathBuf> {
         let hook = hook(shell, &CommandName::default(), self.prefs);
-        let quoted = IDENTITY.map(|pattern| format!("'{pattern}'")).join(" ");
         let files = match shell {
-            Hookable::Bash => {
-                vec![("bashrc", format!("__sekisho_identity=({quoted})\n{RC_BASH}{hook}"))]
+            Hookable::Bash => vec![("bashrc", format!("{RC_BASH}{hook}"))],
+            Hookable::Zsh => {
+                vec![(".zshenv", ENV_ZSH.to_owned()), (".zshrc", format!("{RC_ZSH}{hook}"))]
             }
-            Hookable::Zsh => vec![
-                (".zshenv", ENV_ZSH.to_owned()),
-                (".zshrc", format!("typeset -ga __sekisho_identity=({quoted})\n{RC_ZSH}{hook}")),
+            Hookable::Fish => vec![
+                ("init.fish", format!("{RC_FISH}{hook}")),
+                ("completions/sekisho.fish", COMPLETIONS_FISH.to_owned()),
             ],
-            Hookable::Fish => {
-                vec![("init.fish", format!("set -g __sekisho_identity {quoted}\n{RC_FISH}{hook}"))]
-            }
         };
         let mut hash = Sha256::new();
         for (_, text) in &files {
@@ -217,17 +212,15 @@ impl Subshell<'_> {
         }
         let name = format!("{}-{}", shell.name(), hex::encode(&hash.finalize()[..8]));
         let folder = self.runtime_dir.join(name);
-        match DirBuilder::new().mode(0o700).create(&folder) {
-            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
-            _ => {}
-        }
         for (name, text) in &files {
             let path = folder.join(name);
+            let beside = path.parent().unwrap_or(&folder);
+            DirBuilder::new().mode(0o700).recursive(true).create(beside)?;
             if fs::read(&path).is_ok_and(|there| there == text.as_bytes()) {
                 continue;
             }
             // Under a temporary name first: another process may be reading it. Mode 0600.
-            let mut file = tempfile::NamedTempFile::new_in(&folder)?;
+            let mut file = tempfile::NamedTempFile::new_in(beside)?;
             file.write_all(text.as_bytes())?;
             file.persist(&path)?;
         }
