@@ -21,7 +21,7 @@ use crate::services::config::cache::LoadedConfig;
 use crate::services::config::files::ReadFrom;
 use crate::services::config::paths::Paths;
 use crate::services::config::stamps::Stamp;
-use crate::services::session::access_key::KeyStore;
+use crate::services::session::access_key::{KeyStore, is_stored};
 use crate::services::session::backoff::Backoff;
 use crate::services::session::broker::{Broker, BrokerDeps};
 use crate::services::session::diary::Diary;
@@ -194,12 +194,11 @@ impl Context {
         &self.user
     }
 
-    /// The access key where no prompt can be needed; `None` where it is sealed.
+    /// The access key where nobody has to be asked for it; `None` where somebody would have to be.
     pub fn key_without_asking(&self) -> Option<Result<Rc<AccessKey>, Fault>> {
-        let sealed =
-            matches!(self.config.auth.key, KeySource::Auto | KeySource::File | KeySource::Keyring);
-        if sealed && self.world.demo().is_none() {
-            return None;
+        if is_stored(&self.config.auth) && self.world.demo().is_none() {
+            let found = self.key_store().peek(&self.config.auth)?;
+            return Some(found.map(Rc::new));
         }
         Some(block_on(self.broker.access_key()).map_err(NotIssued::into_fault))
     }

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use crate::domain::config::Strictness;
 use crate::domain::fault::Exit;
-use crate::services::aws::{Aws, Signer};
+use crate::services::aws::Aws;
 use crate::services::doctor::{self, DoctorInput, Health, Online};
 use crate::services::store::files::Dir;
 use crate::services::store::keychain;
@@ -31,14 +31,22 @@ pub fn run(world: &World, common: &Common, arguments: DoctorArgs, out: Out) -> E
     let keychain = if world.demo().is_some() { Ok(()) } else { keychain::probe() };
     let context = Context::open(world.clone(), common.clone(), "doctor", out).ok();
     let key = context.as_ref().and_then(Context::key_without_asking);
+    let session = context.as_ref().and_then(|context| context.broker().known_auth_session());
     let online = match (&context, arguments.offline) {
         (Some(context), false) => block_on(async {
             let aws = Aws::new(&context.config().auth)?;
-            let signer = key.as_ref().and_then(|key| key.as_ref().ok()).map(|key| Signer::Key(key));
-            Online::ask(&aws, signer).await
+            let key = key.as_ref().and_then(|key| key.as_deref().ok());
+            Online::ask(&aws, key, session.as_ref()).await
         })
         .ok(),
         _ => None,
+    };
+    // Where a session lives, the key that it was made with is known.
+    let known = context.as_ref().and_then(|context| context.broker().known_key());
+    let known = known.filter(|_| session.is_some());
+    let key_id = match &key {
+        Some(key) => Some(key.as_ref().map(|key| &key.id)),
+        None => known.as_ref().map(Ok),
     };
     let sessions =
         context.as_ref().map(|context| context.broker().vault().find_place(Timestamp::now()));
@@ -51,7 +59,7 @@ pub fn run(world: &World, common: &Common, arguments: DoctorArgs, out: Out) -> E
         sessions: sessions
             .as_ref()
             .map(|sessions| sessions.as_ref().copied().map_err(String::as_str)),
-        key: key.as_ref().map(|key| key.as_ref().map(|key| &key.id)),
+        key: key_id,
         online: online.as_ref(),
         marks: &marks.map(|dir| verify::marks(&dir)).unwrap_or_default(),
         now: Timestamp::now(),

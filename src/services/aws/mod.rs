@@ -130,6 +130,11 @@ impl Aws {
         crate::domain::text::sanitize(host.split('/').next().unwrap_or_default())
     }
 
+    /// The host that answers instead of AWS: an emulator's.
+    pub fn emulator_host(&self) -> Option<String> {
+        (!self.is_aws(self.region.partition())).then(|| self.sts_host())
+    }
+
     /// Whether AWS itself answers for a partition: also at an endpoint in a VPC of one's own.
     fn is_aws(&self, partition: Partition) -> bool {
         let Some(url) = &self.endpoint else { return true };

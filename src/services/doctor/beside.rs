@@ -6,8 +6,12 @@ use std::path::{Path, PathBuf};
 
 use crate::domain::config::{Argv, KeySource};
 use crate::domain::ini::{self, Content};
+use crate::domain::profiles::Parts;
+use crate::domain::text::count;
 use crate::services::aws::SharedFiles;
 use crate::services::child::helper_program::trusted_program;
+use crate::services::child::process;
+use crate::services::config::paths::with_home;
 
 use super::{DoctorInput, Health, Row};
 
@@ -15,7 +19,14 @@ use super::{DoctorInput, Health, Row};
 const MAX_FILE_BYTES: u64 = 1 << 20;
 
 pub(super) fn rows(input: &DoctorInput<'_>) -> Vec<Row> {
-    vec![plain_keys(input), profile(input), seeds(input), mfa_command(input)]
+    vec![
+        plain_keys(input),
+        session_caches(input),
+        profile(input),
+        managed_profiles(input),
+        seeds(input),
+        mfa_command(input),
+    ]
 }
 
 /// The start of a regular file, as text.
@@ -115,6 +126,68 @@ fn plain_keys(input: &DoctorInput<'_>) -> Row {
     )
 }
 
+/// The caches in which AWS's own CLI keeps sessions in plain text.
+fn session_caches(input: &DoctorInput<'_>) -> Row {
+    const ID: &str = "session-caches";
+    let Ok(paths) = input.paths else {
+        return Row::new(ID, Health::Skipped, "there is no home directory");
+    };
+    let login = input.set("AWS_LOGIN_CACHE_DIRECTORY").map_or_else(
+        || paths.home.join(".aws/login/cache"),
+        |named| with_home(named, Some(&paths.home)).unwrap_or_else(|_| named.into()),
+    );
+    let caches = [login, paths.home.join(".aws/cli/cache")].map(|folder| {
+        let files = std::fs::read_dir(&folder).into_iter().flatten().flatten();
+        let sessions = files.filter(|file| file.path().extension().is_some_and(|e| e == "json"));
+        (sessions.count(), folder)
+    });
+    let found = caches.iter().filter(|(sessions, _)| *sessions > 0);
+    let found: Vec<String> =
+        found.map(|(sessions, folder)| format!("{sessions} in {}", folder.display())).collect();
+    if found.is_empty() {
+        return Row::ok(ID, "the AWS CLI has cached no sessions");
+    }
+    Row::new(ID, Health::Warn, format!("the AWS CLI keeps sessions in plain text: {}", found.join(", ")))
+        .remedy("`aws logout` ends those of `aws login`; delete the others, and use sekisho's profiles instead")
+}
+
+/// Whether the programs of the profiles that `profiles --write` has made are there.
+fn managed_profiles(input: &DoctorInput<'_>) -> Row {
+    const ID: &str = "profiles";
+    let Ok(paths) = input.paths else {
+        return Row::new(ID, Health::Skipped, "there is no home directory");
+    };
+    let env = |name: &str| input.env.get(name).map(Into::into);
+    let file = read(&SharedFiles::find(env, &paths.home).config).unwrap_or_default();
+    let Ok(Some(block)) = Parts::of(file.as_bytes()).map(|parts| parts.body()) else {
+        return Row::ok(ID, "sekisho has written none");
+    };
+    let block = String::from_utf8_lossy(block);
+    let programs: Vec<String> = ini::lines(&block)
+        .filter_map(|line| match line.content {
+            Content::Setting { key: "credential_process", value } => {
+                shlex::split(value)?.into_iter().next()
+            }
+            _ => None,
+        })
+        .collect();
+    let is_gone = |program: &&String| !process::is_executable(Path::new(program));
+    let gone: Vec<&String> = programs.iter().filter(is_gone).collect();
+    match gone.first() {
+        None => Row::ok(ID, count(programs.len(), "profile")),
+        Some(first) => Row::new(
+            ID,
+            Health::Fail,
+            format!(
+                "{} of {} call a program that is gone: {first}",
+                gone.len(),
+                count(programs.len(), "profile")
+            ),
+        )
+        .remedy("sekisho profiles --write"),
+    }
+}
+
 /// A seed generates codes for ever: whoever copies it together with the key has both factors.
 fn seeds(input: &DoctorInput<'_>) -> Row {
     const ID: &str = "totp-seed";
@@ -127,7 +200,7 @@ fn seeds(input: &DoctorInput<'_>) -> Row {
         .remedy("register a new device, on a phone or a hardware token, and delete this seed")
     };
     if let Some(argv) = input.settings().and_then(|config| config.auth.mfa_command.as_ref())
-        && argv.iter().skip(1).any(|argument| is_seed(argument) || argument.contains("otpauth://"))
+        && argv.iter().skip(1).any(|argument| holds_seed(argument))
     {
         return found("an argument of mfa_command in the config".into());
     }
@@ -144,15 +217,18 @@ fn seeds(input: &DoctorInput<'_>) -> Row {
     files.dedup();
     for file in files {
         let text = read(&file).unwrap_or_default();
-        if file.ends_with(".2fa") && !text.trim().is_empty() || text.lines().any(names_seed) {
+        let is_of_mfa = file.file_name().is_some_and(|name| name.to_string_lossy().contains("mfa"));
+        let found_in = |line: &str| names_seed(line, is_of_mfa);
+        if file.ends_with(".2fa") && !text.trim().is_empty() || text.lines().any(found_in) {
             return found(file.display().to_string());
         }
     }
     Row::ok(ID, "none in ~/.aws or in the config's directory")
 }
 
-/// Whether a line of a config file contains a seed, by its form and the name that tools give it.
-fn names_seed(line: &str) -> bool {
+/// Whether a line of a config file contains a seed, by its form and the name that tools give it; any name, in a file
+/// that is all about MFA.
+fn names_seed(line: &str, is_of_mfa: bool) -> bool {
     if line.contains("otpauth://") {
         return true;
     }
@@ -160,18 +236,31 @@ fn names_seed(line: &str) -> bool {
         return false;
     };
     let name = name.trim().to_ascii_lowercase();
-    let names = ["totp", "mfa_secret", "mfa_seed", "mfa_key", "otp_secret", "otp_seed"];
-    names.iter().any(|known| name.contains(known)) && is_seed(value.trim().trim_matches('"'))
+    let names = ["otp", "mfa", "2fa", "seed", "_process"];
+    (is_of_mfa || names.iter().any(|known| name.contains(known))) && holds_seed(value)
+}
+
+/// Whether a value or an argument is a seed, or a command line with one: `oathtool -b --totp SEED`.
+fn holds_seed(value: &str) -> bool {
+    let is_hex = |word: &str| word.len() >= 32 && word.bytes().all(|b| b.is_ascii_hexdigit());
+    let words = value.split([' ', '\t', '=', ',']).map(|word| word.trim_matches(['"', '\'']));
+    value.contains("otpauth://")
+        || is_seed(value.trim().trim_matches('"'))
+        || words.clone().any(is_seed)
+        || value.contains("oathtool") && words.clone().any(is_hex)
 }
 
 /// Whether a text looks like a base32 secret of at least 80 bits (RFC 4648), which ordinary words do not.
 fn is_seed(text: &str) -> bool {
     let digits: String = text.chars().filter(|c| !matches!(c, ' ' | '-' | '=')).collect();
-    let base32 = |b: u8| b.is_ascii_alphabetic() || (b'2'..=b'7').contains(&b);
+    let is_digit = |b: u8| (b'2'..=b'7').contains(&b);
+    let all = |is_letter: fn(&u8) -> bool| digits.bytes().all(|b| is_letter(&b) || is_digit(b));
+    // The ids of access keys and roles have the same form.
+    let is_id = digits.len() <= 21 && digits.starts_with('A') && digits.get(2..4) == Some("IA");
     digits.len() >= 16
-        && digits.bytes().all(base32)
-        && (digits.bytes().any(|b| b.is_ascii_digit())
-            || digits.bytes().all(|b| b.is_ascii_uppercase()))
+        && !is_id
+        && (all(u8::is_ascii_uppercase)
+            || all(u8::is_ascii_lowercase) && digits.bytes().any(is_digit))
 }
 
 fn mfa_command(input: &DoctorInput<'_>) -> Row {
@@ -225,12 +314,35 @@ mod tests {
             "/usr/bin/authenticator",
             "authenticatorapplication",
             "AKIA1890",
+            "AKIAIOSFODNN7EXAMPLE",
+            "wJalrXUtnFEMIK7MDENGbPxRfiCYZEXAMPLEKEYA",
             "arn:aws:iam::1:mfa/x",
             "123456",
         ] {
             assert!(!is_seed(word), "{word}");
         }
-        assert!(names_seed("mfa_secret = JBSWY3DPEHPK3PXP") && names_seed("x otpauth://totp/x"));
-        assert!(!names_seed("mfa_serial = arn:aws:iam::111111111111:mfa/tanaka"));
+        for line in [
+            "mfa_secret = JBSWY3DPEHPK3PXP",
+            "totp: jbsw y3dp ehpk 3pxp",
+            "x otpauth://totp/x",
+            "mfa_process = oathtool --totp -b JBSWY3DPEHPK3PXP",
+            "mfa_process = oathtool --totp --base32 'JBSWY3DPEHPK3PXP'",
+            "credential_process = aws-totp --secret=JBSWY3DPEHPK3PXP",
+            "mfa_process=/usr/bin/oathtool --totp 3132333435363738393031323334353637383930",
+        ] {
+            assert!(names_seed(line, false), "{line}");
+        }
+        for line in [
+            "mfa_serial = arn:aws:iam::111111111111:mfa/tanaka",
+            "mfa_serial = GAHT12345678",
+            "mfa_process = ykman oath accounts code -s aws",
+            "credential_process = /home/t/bin/sekisho credential-process 222222222222/Developer",
+            "value: JBSWY3DPEHPK3PXP",
+            "aws_access_key_id = AKIAIOSFODNN7EXAMPLE",
+        ] {
+            assert!(!names_seed(line, false), "{line}");
+        }
+        assert!(names_seed("  value: JBSWY3DPEHPK3PXP", true));
+        assert!(!names_seed("  arn: arn:aws:iam::111111111111:mfa/tanaka", true));
     }
 }

@@ -193,7 +193,23 @@ fn key(input: &DoctorInput<'_>) -> Row {
 
 fn stray_variables(input: &DoctorInput<'_>) -> Row {
     const ID: &str = "environment";
-    if input.set("SEKISHO_TARGET").is_some() {
+    let in_shell = input.set("SEKISHO_TARGET").is_some();
+    let profile =
+        ["AWS_PROFILE", "AWS_DEFAULT_PROFILE"].into_iter().find(|name| input.set(name).is_some());
+    // Under `serve` there is no key, and the profile is sekisho's.
+    if let (Some(profile), Some(_)) = (profile, input.set("AWS_ACCESS_KEY_ID")) {
+        let (whose, remedy) = if in_shell {
+            ("this shell's account", "`sekisho exec TARGET -- COMMAND` runs one command elsewhere")
+        } else {
+            (
+                "the key in AWS_ACCESS_KEY_ID",
+                "do not export the key: `sekisho key add`, then `auth.key: auto`; or `unset AWS_ACCESS_KEY_ID` for these commands",
+            )
+        };
+        let what = format!("{profile} is set, but nearly every SDK uses {whose}");
+        return Row::new(ID, Health::Warn, what).remedy(remedy);
+    }
+    if in_shell {
         return Row::ok(ID, "this is a sekisho shell");
     }
     let own = input.settings().is_some_and(|config| config.auth.key == KeySource::Env);

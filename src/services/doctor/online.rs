@@ -5,6 +5,7 @@ use jiff::SignedDuration;
 use crate::domain::fault::Fault;
 use crate::domain::ids::MfaSerial;
 use crate::domain::rotation::KeyAtAws;
+use crate::domain::secret::{AccessKey, Credentials};
 use crate::domain::text::count;
 use crate::domain::verdict::Verdict;
 use crate::services::aws::{Aws, CallerIdentity, Doing, Failure, FailureKind, Signer};
@@ -20,6 +21,12 @@ const VERIFIED: SignedDuration = SignedDuration::from_hours(30 * 24);
 
 /// AWS's answers; `None` for a call that could not be made.
 pub struct Online {
+    /// The host of the emulator that answered instead of AWS.
+    emulator: Option<String>,
+    /// Whether the key itself was tried; otherwise a session of it was.
+    with_key: bool,
+    /// Whether a session with MFA asked for the devices and keys.
+    with_mfa: bool,
     clock: Result<SignedDuration, Failure>,
     caller: Option<Result<CallerIdentity, Failure>>,
     devices: Option<Result<Vec<String>, Failure>>,
@@ -27,16 +34,28 @@ pub struct Online {
 }
 
 impl Online {
-    /// Gets the time, unsigned; with a signer also the caller, its devices and its keys.
+    /// Gets the time, unsigned; with a key or a session of it also the caller, its devices and its keys.
     ///
-    /// Preferably signed by a session with MFA: a well-guarded user's bare key is denied everything.
-    pub async fn ask(aws: &Aws, signer: Option<Signer<'_>>) -> Result<Self, Fault> {
-        let mut online =
-            Self { clock: aws.prober()?.clock().await, caller: None, devices: None, keys: None };
-        let Some(signer) = signer else {
+    /// The session asks where there is one: a well-guarded user's bare key is denied everything.
+    pub async fn ask(
+        aws: &Aws,
+        key: Option<&AccessKey>,
+        session: Option<&Credentials>,
+    ) -> Result<Self, Fault> {
+        let mut online = Self {
+            emulator: aws.emulator_host(),
+            with_key: key.is_some(),
+            with_mfa: session.is_some(),
+            clock: aws.prober()?.clock().await,
+            caller: None,
+            devices: None,
+            keys: None,
+        };
+        let (key, session) = (key.map(Signer::Key), session.map(Signer::Session));
+        let (Some(first), Some(signer)) = (key.or(session), session.or(key)) else {
             return Ok(online);
         };
-        let caller = aws.caller_identity(signer).await;
+        let caller = aws.caller_identity(first).await;
         if let Ok(CallerIdentity { user: Some(user), .. }) = &caller {
             online.devices = Some(aws.mfa_devices(signer, user).await);
             online.keys = Some(aws.access_keys(signer).await);
@@ -44,10 +63,19 @@ impl Online {
         online.caller = Some(caller);
         Ok(online)
     }
+
+    /// Who answered.
+    fn answerer(&self) -> &str {
+        self.emulator.as_deref().unwrap_or("AWS")
+    }
 }
 
 pub(super) fn rows(input: &DoctorInput<'_>) -> Vec<Row> {
     vec![clock(input), caller(input), key_age(input), mfa_device(input), verified(input)]
+}
+
+fn answerer<'a>(input: &'a DoctorInput<'_>) -> &'a str {
+    input.online.map_or("AWS", Online::answerer)
 }
 
 /// The row for a call that was not made or has failed; `None` where there is an answer.
@@ -63,11 +91,16 @@ fn unanswered<T>(
         Some(Err(failure)) => {
             let denied = matches!(failure.kind, FailureKind::Denied | FailureKind::IdentityDeny);
             let fault = failure.fault(Doing::Asking);
-            Some(if denied {
-                Row::new(id, Health::Unknown, "denied without MFA, as it should be")
-                    .remedy("`sekisho login`, then `sekisho doctor`")
-            } else {
-                Row::fault(id, Health::Unknown, &fault)
+            let with_mfa = input.online.is_some_and(|online| online.with_mfa);
+            Some(match (denied, with_mfa) {
+                (true, false) => {
+                    Row::new(id, Health::Unknown, "denied without MFA, as it should be")
+                        .remedy("`sekisho login`, then `sekisho doctor`")
+                }
+                (true, true) => Row::new(id, Health::Unknown, "denied, also with MFA").remedy(
+                    "have iam:ListAccessKeys and iam:ListMFADevices allowed for your own user",
+                ),
+                (false, _) => Row::fault(id, Health::Unknown, &fault),
             })
         }
     }
@@ -90,7 +123,7 @@ fn clock(input: &DoctorInput<'_>) -> Row {
             )
             .remedy("sudo timedatectl set-ntp true; in WSL: sudo hwclock -s")
         }
-        _ => Row::ok(ID, "agrees with AWS's clock"),
+        _ => Row::ok(ID, format!("agrees with the clock of {}", answerer(input))),
     }
 }
 
@@ -126,7 +159,13 @@ fn caller(input: &DoctorInput<'_>) -> Row {
                 )
                 .remedy("correct `auth.account`, or add the right key: sekisho key add")
             } else {
-                Row::ok(ID, "AWS accepts the key")
+                let what = match input.online {
+                    Some(online) if !online.with_key => "a session of the key",
+                    _ => "the key",
+                };
+                let asked = answerer(input);
+                let not_asked = if asked == "AWS" { "" } else { "; AWS was not asked" };
+                Row::ok(ID, format!("{asked} accepts {what}{not_asked}"))
             }
         }
         None => unanswered::<()>(ID, input, None)

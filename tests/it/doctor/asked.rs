@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use sekisho::domain::config::{Auth, KeySource};
 use sekisho::domain::ids::Endpoints;
-use sekisho::domain::secret::{AccessKey, Secret};
+use sekisho::domain::secret::{AccessKey, MfaCode, Secret};
 use sekisho::emulator::{EmulatedDevice, Emulator, KeyStatus, Organisation, Policy, User};
-use sekisho::services::aws::{Aws, Signer};
+use sekisho::services::aws::Aws;
 use sekisho::services::doctor::Health::{self, Fail, Unknown, Warn};
 use sekisho::services::doctor::Online;
 
@@ -33,7 +33,7 @@ fn asked(change: impl FnOnce(&Emulator)) -> Machine {
     asked_at(&emulator.url())
 }
 
-fn asked_at(url: &str) -> Machine {
+fn client(url: &str) -> (Aws, AccessKey, tokio::runtime::Runtime) {
     let auth = Auth {
         account: "111111111111".parse().unwrap(),
         user: None,
@@ -47,8 +47,12 @@ fn asked_at(url: &str) -> Machine {
     };
     let key = AccessKey { id: KEY.parse().unwrap(), secret: Secret::new("secret".into()) };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let aws = Aws::new(&auth).unwrap();
-    let online = runtime.block_on(Online::ask(&aws, Some(Signer::Key(&key)))).unwrap();
+    (Aws::new(&auth).unwrap(), key, runtime)
+}
+
+fn asked_at(url: &str) -> Machine {
+    let (aws, key, runtime) = client(url);
+    let online = runtime.block_on(Online::ask(&aws, Some(&key), None)).unwrap();
     let mut machine = Machine::sound();
     machine.online = Some(online);
     machine
@@ -62,6 +66,53 @@ fn user(emulator: &Emulator, change: impl FnOnce(&mut User)) {
 fn a_sound_user_has_no_complaint() {
     let rows = asked(|_| {}).examine();
     assert!(rows.iter().all(|row| row.verdict == Health::Ok), "{rows:#?}");
+}
+
+#[test]
+fn an_emulator_is_not_called_aws() {
+    let rows = asked(|_| {}).examine();
+    for id in ["clock", "key-accepted"] {
+        let row = rows.iter().find(|row| row.id == id).unwrap();
+        assert!(
+            row.what.contains("127.0.0.1:") && !row.what.contains("AWS accepts"),
+            "{}",
+            row.what
+        );
+    }
+}
+
+/// A bare key is denied everything, as it should be; a session with MFA is not.
+#[test]
+fn a_live_session_asks_what_the_bare_key_may_not() {
+    let emulator = Emulator::start(organisation()).unwrap();
+    user(&emulator, |user| {
+        let deny = r#"{"Statement":{"Effect":"Deny","NotAction":"sts:GetSessionToken","Resource":"*",
+            "Condition":{"BoolIfExists":{"aws:MultiFactorAuthPresent":"false"}}}}"#;
+        user.policies.push(Policy::inline(deny).unwrap());
+    });
+    let (aws, key, runtime) = client(&emulator.url());
+    let code = MfaCode::parse(&emulator.code(PHONE).unwrap()).unwrap();
+    let life = Duration::from_hours(1);
+    let serial = PHONE.parse().unwrap();
+    let session = runtime.block_on(aws.session_token(&key, &serial, &code, life)).unwrap();
+    let session = session.checked(jiff::Timestamp::now()).unwrap();
+    let rows = |key: Option<&AccessKey>, session| {
+        let mut machine = Machine::sound();
+        machine.online = Some(runtime.block_on(Online::ask(&aws, key, session)).unwrap());
+        let rows = machine.examine();
+        ["key-accepted", "key-age", "mfa-device"].map(|id| {
+            let row = rows.iter().find(|row| row.id == id).unwrap();
+            (row.verdict, row.what.clone())
+        })
+    };
+    let [accepted, age, device] = rows(Some(&key), None);
+    assert_eq!((accepted.0, age.0, device.0), (Health::Ok, Unknown, Unknown));
+    let [accepted, age, device] = rows(Some(&key), Some(&session));
+    assert_eq!((accepted.0, age.0, device.0), (Health::Ok, Health::Ok, Health::Ok));
+    assert!(accepted.1.contains("accepts the key"), "{}", accepted.1);
+    let [accepted, age, _] = rows(None, Some(&session));
+    assert_eq!((accepted.0, age.0), (Health::Ok, Health::Ok));
+    assert!(accepted.1.contains("accepts a session of the key"), "{}", accepted.1);
 }
 
 #[test]

@@ -276,11 +276,69 @@ fn a_key_in_the_users_own_file_in_a_served_child() {
 }
 
 #[test]
+fn sessions_of_awss_own_cli_in_plain_text() {
+    for folder in [".aws/login/cache", ".aws/cli/cache"] {
+        let machine = Machine::sound();
+        machine.write(&format!("{folder}/3f786850e387550fdab836ed7e6dc881de23001b.json"), "{}");
+        let row = machine.complains("session-caches", Warn);
+        assert!(row.what.ends_with(&format!("1 in ~/{folder}")), "{}", row.what);
+    }
+}
+
+#[test]
+fn profiles_whose_program_is_gone() {
+    let machine = Machine::sound();
+    let here = env!("CARGO_BIN_EXE_sekisho");
+    let block = |program: &str| {
+        format!(
+            "[profile own]\ncredential_process = /gone/too\n# >>> sekisho profiles >>>\n\
+             [profile sekisho-a]\ncredential_process = {here} credential-process 1/A\n\
+             [profile sekisho-b]\ncredential_process = {program} credential-process 1/B\n\
+             # <<< sekisho profiles <<<\n"
+        )
+    };
+    machine.write(".aws/config", &block(here));
+    assert!(machine.examine().iter().all(|row| row.verdict <= Health::Skipped));
+    machine.write(".aws/config", &block("'/opt/Cellar/0.1.0/bin/sekisho'"));
+    let row = machine.complains("profiles", Fail);
+    assert!(
+        row.what.ends_with(
+            "1 of 2 profiles call a program that is gone: /opt/Cellar/0.1.0/bin/sekisho"
+        ),
+        "{}",
+        row.what
+    );
+    assert_eq!(row.remedy.as_deref(), Some("sekisho profiles --write"));
+}
+
+/// In every SDK but one an exported key comes before the profile.
+#[test]
+fn an_exported_key_that_beats_the_profile() {
+    let mut machine = Machine::sound();
+    machine.configure("region: ap-northeast-1", "key: env\n  region: ap-northeast-1");
+    machine.key = None;
+    machine.set("AWS_ACCESS_KEY_ID", "AKIATANAKA0000000001");
+    machine.set("AWS_SECRET_ACCESS_KEY", "canary");
+    assert!(machine.examine().iter().all(|row| row.verdict <= Health::Skipped));
+    machine.set("AWS_PROFILE", "sekisho-dev-tanaka-developer");
+    let row = machine.complains("environment", Warn);
+    assert!(row.what.contains("the key in AWS_ACCESS_KEY_ID"), "{}", row.what);
+    machine.set("SEKISHO_TARGET", "dev-tanaka/Developer");
+    let row = machine.complains("environment", Warn);
+    assert!(row.what.contains("this shell's account"), "{}", row.what);
+}
+
+#[test]
 fn a_totp_seed_beside_the_key() {
     for (file, text) in [
         (".aws/config", "[profile x]\nmfa_secret = JBSWY3DPEHPK3PXP\n"),
         (".aws/backup.txt", "otpauth://totp/aws?secret=JBSWY3DPEHPK3PXP\n"),
         (".2fa", "aws 6 JBSWY3DPEHPK3PXP\n"),
+        (
+            ".aws/awsmfa.yml",
+            "secrets:\n  - profile: default\n    value: JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP\n",
+        ),
+        (".aws/config", "[profile x]\nmfa_process = oathtool -b --totp JBSWY3DPEHPK3PXP\n"),
     ] {
         let machine = Machine::sound();
         machine.write(file, text);

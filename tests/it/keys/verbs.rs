@@ -136,6 +136,29 @@ fn faults_are_told_with_their_remedy() {
     insta::assert_snapshot!("remove_without_a_terminal", shown(&stage, &["key", "remove"]));
 }
 
+#[test]
+fn doctor_looks_at_the_key_where_nobody_must_be_asked_for_it() {
+    let stage = Stage::new(Key::File, Codes::Program);
+    let checks = || {
+        let output = stage.run(&["doctor", "--json"]);
+        let found: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        let checks = found["checks"].as_array().unwrap().clone();
+        ["access-key", "key-accepted", "key-age"].map(|id| {
+            let check = checks.iter().find(|check| check["id"] == id).unwrap();
+            check["verdict"].as_str().unwrap().to_owned()
+        })
+    };
+    assert_eq!(checks()[0], "fail", "there is none");
+    stage.store_key();
+    assert_eq!(checks(), ["ok", "ok", "unknown"], "its passphrase is remembered");
+    assert!(stage.run(&["login"]).status.success());
+    assert_eq!(checks(), ["ok", "ok", "ok"], "the session asks for its age");
+    stage.forget_passphrase();
+    assert_eq!(checks(), ["ok", "ok", "ok"], "the session is enough");
+    stage.run(&["logout"]);
+    assert_eq!(checks(), ["skipped", "skipped", "skipped"], "somebody would have to be asked");
+}
+
 /// Another config's key file, whose passphrase the kernel remembers.
 #[test]
 fn a_logout_says_what_it_leaves_and_one_of_everything_leaves_no_passphrase() {

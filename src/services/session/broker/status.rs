@@ -9,6 +9,7 @@ use crate::domain::account::Target;
 use crate::domain::confirmation::Cleared;
 use crate::domain::ids::{AccessKeyId, RoleArn, SessionName};
 use crate::domain::pass::{AuthStatus, Live, Pass, SessionStatus};
+use crate::domain::secret::Credentials;
 use crate::services::session::sessions::{self, AuthOrigin, CachedSession, RoleOrigin, Who};
 use crate::services::store::record::{Name, RecordKind};
 
@@ -61,6 +62,12 @@ impl Broker {
     /// The key's id, where it is known without reading the key.
     pub fn known_key(&self) -> Option<AccessKeyId> {
         self.known().map(|who| who.key)
+    }
+
+    /// The live auth session, if there is one. Reads the cache only.
+    pub fn known_auth_session(&self) -> Option<Credentials> {
+        let session = self.live_auth_session(&self.known()?, Timestamp::MIN)?;
+        Some(session.credentials)
     }
 
     /// Every live role session with its target, other configs' too, in no order.
