@@ -14,6 +14,7 @@ use crate::domain::account::Overrides;
 use crate::domain::duration::parse_duration;
 use crate::domain::ids::{AccountId, Malformed, Region, RoleName};
 use crate::domain::policy;
+use crate::domain::profiles::{NameTemplate, Setting};
 use crate::domain::scope::Scope;
 use crate::services::child::environment::{Inherited, Syntax};
 use crate::services::child::shell::{CommandName, Hookable};
@@ -195,7 +196,7 @@ pub enum Verb {
     List(ListArgs),
     /// Generate a profile per target for other tools, in a block of ~/.aws/config
     #[command(
-        after_help = "Examples:\n  sekisho profiles\n  sekisho profiles --write\n  aws --profile sekisho-dev-tanaka-developer s3 ls"
+        after_help = "Examples:\n  sekisho profiles\n  sekisho profiles --write --name '{account}-{role}' --set output=json\n  aws --profile sekisho-dev-tanaka-developer s3 ls"
     )]
     Profiles(ProfilesArgs),
     /// Run one command and serve it fresh credentials for as long as it runs
@@ -407,6 +408,12 @@ pub struct ProfilesArgs {
     /// Include targets that need a confirmation: their profiles contain it
     #[arg(long)]
     pub include_guarded: bool,
+    /// Name the profiles by a template of {account}, {id} and {role}
+    #[arg(long, value_name = "TEMPLATE", conflicts_with = "remove")]
+    pub name: Option<NameTemplate>,
+    /// Add a setting to each, e.g. output=json; may be repeated
+    #[arg(long, value_name = "KEY=VALUE", conflicts_with_all = ["remove", "plain"])]
+    pub set: Vec<Setting>,
     /// Print profiles with `mfa_serial` for colleagues without sekisho
     #[arg(long, conflicts_with_all = ["write", "remove"])]
     pub plain: bool,

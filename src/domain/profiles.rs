@@ -2,9 +2,11 @@
 //! kept byte for byte, so the file is handled as bytes.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::str::FromStr;
 
 use super::account::Target;
-use super::ids::AccountId;
+use super::ids::{AccountId, Malformed};
 use super::ini::{self, Content};
 
 /// The line before the block.
@@ -13,7 +15,6 @@ const BEGIN: &str = "# >>> sekisho profiles >>>";
 const BEGIN_JOINED: &str = "# >>> sekisho profiles, after a line without an end >>>";
 /// The line after the block.
 const END: &str = "# <<< sekisho profiles <<<";
-const NOTE: &str = "# Written by `sekisho profiles --write`; `sekisho profiles --remove` takes it away. Edits here are lost.";
 
 /// A profile whose credentials come from sekisho.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,31 +27,170 @@ pub struct Profile {
     pub region: Option<String>,
 }
 
-/// The block's text for some profiles.
-pub fn body(profiles: &[Profile]) -> String {
-    let section = |profile: &Profile| {
-        let region = profile.region.as_ref().map(|region| format!("region = {region}\n"));
-        format!(
-            "[profile {}]\ncredential_process = {}\n{}",
-            profile.name,
-            profile.process,
-            region.unwrap_or_default()
-        )
-    };
-    format!("{NOTE}\n") + &profiles.iter().map(section).collect::<String>()
+/// A setting for every profile: `output=json`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Setting {
+    key: String,
+    value: String,
+}
+
+impl FromStr for Setting {
+    type Err = Malformed;
+
+    /// Settings that decide whose credentials a profile gives are refused.
+    fn from_str(text: &str) -> Result<Self, Malformed> {
+        const DECISIVE: [&str; 8] =
+            ["aws_", "sso_", "role_", "source_", "credential_", "login_", "web_identity_", "mfa_"];
+        let (key, value) =
+            text.split_once('=').ok_or_else(|| Malformed("expected KEY=VALUE".into()))?;
+        let (key, value) = (key.trim().to_ascii_lowercase(), value.trim());
+        let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+        if key.is_empty() || !key.chars().all(is_plain) {
+            return Err(Malformed(
+                "a setting's name has letters, digits and underscores only".into(),
+            ));
+        }
+        if DECISIVE.iter().any(|start| key.starts_with(start)) || key == "external_id" {
+            return Err(Malformed(format!("{key} decides whose credentials the profile gives")));
+        }
+        if value.is_empty() || !is_one_line(value) {
+            return Err(Malformed(
+                "a value is one line of text, and \" #\" or \" ;\" would start a comment".into(),
+            ));
+        }
+        Ok(Self { key, value: value.to_owned() })
+    }
+}
+
+impl fmt::Display for Setting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}={}", self.key, self.value)
+    }
+}
+
+/// Whether a text can stand behind `key = ` and is read as it stands by every SDK.
+pub fn is_one_line(text: &str) -> bool {
+    !text.contains(char::is_control) && !text.contains(" #") && !text.contains(" ;")
+}
+
+/// The block's text for some profiles, each with these settings; `made_by` is the command that makes it again.
+pub fn body(profiles: &[Profile], settings: &[Setting], made_by: &str) -> String {
+    let mut text = format!(
+        "# Written by `{made_by}`; `sekisho profiles --remove` takes it away. Edits here are lost.\n"
+    );
+    let is_set = |key: &str| settings.iter().any(|setting| setting.key == key);
+    for Profile { name, process, region } in profiles {
+        text += &format!("[profile {name}]\ncredential_process = {process}\n");
+        if let Some(region) = region.as_ref().filter(|_| !is_set("region")) {
+            text += &format!("region = {region}\n");
+        }
+        for Setting { key, value } in settings {
+            text += &format!("{key} = {value}\n");
+        }
+    }
+    text
+}
+
+/// How profiles are named: `{account}-{role}`, with `{id}` for the account's id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NameTemplate(String);
+
+impl FromStr for NameTemplate {
+    type Err = Malformed;
+
+    fn from_str(text: &str) -> Result<Self, Malformed> {
+        let mut rest = text.to_owned();
+        for placeholder in ["{account}", "{id}", "{role}"] {
+            rest = rest.replace(placeholder, "");
+        }
+        if rest == text {
+            return Err(Malformed("it must contain {account}, {id} or {role}".into()));
+        }
+        match rest.chars().find(|c| !is_of_name(*c)) {
+            Some(c) => Err(Malformed(format!(
+                "{c} may not stand in a profile's name: only letters, digits and _-.@+%:/ are read by every SDK; the \
+                 placeholders are {{account}}, {{id}} and {{role}}"
+            ))),
+            None => Ok(Self(text.to_owned())),
+        }
+    }
+}
+
+impl fmt::Display for NameTemplate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Why a template does not name some targets.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unnamed {
+    /// Nothing of the account's name is left in ASCII.
+    #[error("the name of account {0} is not in ASCII")]
+    NotAscii(AccountId),
+    /// Another target has the same name.
+    #[error("{1} would be called {0}, and so would {2}")]
+    Twice(String, String, String),
+    /// It would stand for every profile.
+    #[error("{0} would be called default, which acts wherever no profile is named")]
+    Default(String),
+}
+
+impl NameTemplate {
+    /// A name for each target, all different.
+    pub fn names(&self, targets: &[Target]) -> Result<Vec<String>, Unnamed> {
+        let mut taken: BTreeMap<String, &Target> = BTreeMap::new();
+        let name = |target| {
+            let account = target_account(target).filter(|_| self.0.contains("{account}"));
+            let account = match account {
+                Some(account) => account,
+                None if self.0.contains("{account}") => return Err(Unnamed::NotAscii(target.id)),
+                None => String::new(),
+            };
+            let name = self
+                .0
+                .replace("{account}", &account)
+                .replace("{id}", &target.id.to_string())
+                .replace("{role}", &readable(target.role.name()));
+            if name == "default" {
+                return Err(Unnamed::Default(target.name()));
+            }
+            match taken.insert(name.clone(), target) {
+                Some(other) => Err(Unnamed::Twice(name, other.name(), target.name())),
+                None => Ok(name),
+            }
+        };
+        targets.iter().map(name).collect()
+    }
+}
+
+/// An account's name in characters that every SDK reads; `None` where it is not in ASCII, since different names could
+/// become the same.
+fn target_account(target: &Target) -> Option<String> {
+    let account = target.account.as_str();
+    account.is_ascii().then(|| readable(account))
+}
+
+fn readable(text: &str) -> String {
+    text.chars().map(|c| if is_of_name(c) { c } else { '-' }).collect()
+}
+
+/// Whether a character may stand in a profile's name for every SDK.
+fn is_of_name(c: char) -> bool {
+    c.is_ascii_alphanumeric() || "_-.@+%:/".contains(c)
 }
 
 /// Profiles for colleagues without sekisho: AWS's own tools ask for the code, once for each profile and hour.
 ///
 /// The trust policies that `policy` renders want the user's name as the session's, so it is set. What differs from
 /// person to person is in capitals; nothing of the one who prints it is in it.
-pub fn plain(targets: &[Target], auth: AccountId) -> String {
+pub fn plain(targets: &[Target], names: &[String], auth: AccountId) -> String {
     let mut text = "\
 # Profiles that need no sekisho. Replace USER-NAME by your IAM user name and DEVICE-NAME by the name of your MFA device
 # (`aws iam list-mfa-devices`), and have your access key in the profile `default` of ~/.aws/credentials.
 "
     .to_owned();
-    for (target, name) in targets.iter().zip(names(targets)) {
+    for (target, name) in targets.iter().zip(names) {
         let partition = target.role.partition();
         text += &format!("[profile {name}]\n");
         let mut line = |key: &str, value: &str| text += &format!("{key} = {value}\n");

@@ -7,7 +7,7 @@ use crate::domain::account::{Overrides, Target};
 use crate::domain::duration::show_duration;
 use crate::domain::fault::{Exit, Fault};
 use crate::domain::guard::Guard;
-use crate::domain::profiles::{self, Damaged, Parts, Profile};
+use crate::domain::profiles::{self, Damaged, Parts, Profile, is_one_line};
 use crate::domain::text::{sanitize, shell_quoted};
 use crate::services::aws::SharedFiles;
 use crate::services::child::process;
@@ -20,13 +20,13 @@ use crate::cli::{diff, prompt};
 /// Prints, writes or removes the block; the rest of the file stays byte for byte.
 pub fn run(context: &Context, arguments: &ProfilesArgs) -> Result<Exit, Fault> {
     if arguments.plain {
-        let text = profiles::plain(&targets(context, arguments), context.config().auth.account);
-        context.out.print(&text);
+        let targets = targets(context, arguments);
+        let names = names(arguments, &targets)?;
+        context.out.print(&profiles::plain(&targets, &names, context.config().auth.account));
         return Ok(Exit::Done);
     }
     let SharedFiles { credentials, config } = files(context)?;
-    let body =
-        if arguments.remove { None } else { Some(profiles::body(&wanted(context, arguments)?)) };
+    let body = (!arguments.remove).then(|| body(context, arguments)).transpose()?;
     let file = read(&config)?;
     let parts = Parts::of(&file).map_err(|Damaged(line)| damaged(&config, line))?;
     if let Some(body) = &body {
@@ -96,9 +96,20 @@ fn targets(context: &Context, arguments: &ProfilesArgs) -> Vec<Target> {
     open
 }
 
-/// Their profiles.
-fn wanted(context: &Context, arguments: &ProfilesArgs) -> Result<Vec<Profile>, Fault> {
+/// The targets' names, by the template or by sekisho's own rule.
+fn names(arguments: &ProfilesArgs, targets: &[Target]) -> Result<Vec<String>, Fault> {
+    let Some(template) = &arguments.name else { return Ok(profiles::names(targets)) };
+    template.names(targets).map_err(|why| {
+        Fault::new(Exit::Usage, format!("the names of the profiles cannot be `{template}`"))
+            .because(why.to_string())
+            .fix("use {id} in the template, or a prefix")
+    })
+}
+
+/// The block: every target's profile.
+fn body(context: &Context, arguments: &ProfilesArgs) -> Result<String, Fault> {
     let open = targets(context, arguments);
+    let names = names(arguments, &open)?;
     let command = command(context)?;
     let profile = |(target, name): (&Target, String)| {
         // By id: it needs no quotes, whatever the account is called.
@@ -113,7 +124,31 @@ fn wanted(context: &Context, arguments: &ProfilesArgs) -> Result<Vec<Profile>, F
             region: target.region.as_ref().map(ToString::to_string),
         }
     };
-    Ok(open.iter().zip(profiles::names(&open)).map(profile).collect())
+    let all: Vec<Profile> = open.iter().zip(names).map(profile).collect();
+    Ok(profiles::body(&all, &arguments.set, &made_by(context, arguments)))
+}
+
+/// The command that writes this block again.
+fn made_by(context: &Context, arguments: &ProfilesArgs) -> String {
+    let mut words = vec!["sekisho".to_owned(), "profiles".to_owned(), "--write".to_owned()];
+    let mut option =
+        |name: &str, value: &str| words.push(format!("{name} {}", shell_quoted(value)));
+    if let Some(template) = &arguments.name {
+        option("--name", &template.to_string());
+    }
+    for setting in &arguments.set {
+        option("--set", &setting.to_string());
+    }
+    if let Some(scope) = context.common().scope {
+        option("--scope", scope.name());
+    }
+    if let Some(duration) = context.common().duration {
+        option("--duration", &show_duration(duration));
+    }
+    if arguments.include_guarded {
+        words.push("--include-guarded".to_owned());
+    }
+    words.join(" ")
 }
 
 /// How sekisho is called from anywhere, as it was called now.
@@ -131,16 +166,22 @@ fn command(context: &Context) -> Result<String, Fault> {
     Ok(words.join(" "))
 }
 
-/// A path as one word for `sh -c`, Python's shlex and the Go SDK alike.
+/// A path as one word for every SDK: some start a shell, some split the words themselves, the Go SDK v1 does both.
 fn word(path: &Path) -> Result<String, Fault> {
-    let refused = || {
+    let refused = |why: &str| {
         let path = sanitize(&path.to_string_lossy());
         Fault::new(Exit::Usage, format!("{path} cannot be used in ~/.aws/config"))
-            .because("a path there is one line of text, and \" #\" or \" ;\" would start a comment")
+            .because(why)
+            .fix("put it elsewhere, or make a link to it whose path is plain")
     };
-    let text = path.to_str().ok_or_else(refused)?;
-    if text.contains(char::is_control) || text.contains(" #") || text.contains(" ;") {
-        return Err(refused());
+    let text = path.to_str().ok_or_else(|| refused("it is not UTF-8"))?;
+    if !is_one_line(text) {
+        return Err(refused(
+            "a path there is one line of text, and \" #\" or \" ;\" would start a comment",
+        ));
+    }
+    if let Some(c) = text.chars().find(|c| "'\"$`\\".contains(*c)) {
+        return Err(refused(&format!("the SDKs do not agree on what {c} means there")));
     }
     Ok(shell_quoted(text))
 }

@@ -21,11 +21,27 @@ use super::environment::{Block, Environment, Inherited};
 use crate::domain::fault::{Exit, Fault};
 use crate::domain::text::sanitize;
 
-/// The file of the program that runs.
+/// The program that runs, by the path under which it is found after an upgrade too: on the PATH, else as it was called.
+/// Package managers put a link there, whose target has a version in its path.
 pub fn own_program() -> Result<PathBuf, Fault> {
-    std::env::current_exe().map_err(|error| {
+    let running = std::env::current_exe().map_err(|error| {
         Fault::new(Exit::Fault, "cannot find sekisho's own executable").because(error.to_string())
-    })
+    })?;
+    let called = PathBuf::from(std::env::args_os().next().unwrap_or_default());
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    Ok(stable_path(&running, &called, &path).unwrap_or(running))
+}
+
+/// A path to the file `running` that an upgrade keeps, if there is one.
+fn stable_path(running: &Path, called: &Path, path: &OsStr) -> Option<PathBuf> {
+    let file = running.canonicalize().ok()?;
+    let name = called.file_name().unwrap_or(OsStr::new("sekisho"));
+    let on_path = std::env::split_paths(path).filter(|folder| folder.is_absolute());
+    let as_called = called.components().nth(1).and_then(|_| std::path::absolute(called).ok());
+    on_path
+        .map(|folder| folder.join(name))
+        .chain(as_called)
+        .find(|candidate| candidate.canonicalize().is_ok_and(|found| found == file))
 }
 
 /// Replaces this process by a command. Returns only if that failed: 127 not found, 126 cannot run.
@@ -260,5 +276,35 @@ fn cannot_run(name: &OsStr, error: &io::Error) -> Fault {
             fault.because("its arguments and environment are too large")
         }
         _ => fault.because(sanitize(&error.to_string())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_program_is_named_by_a_path_that_an_upgrade_keeps() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        for folder in ["Cellar/0.1.0/bin", "bin", "other"] {
+            std::fs::create_dir_all(at(folder)).unwrap();
+        }
+        let running = at("Cellar/0.1.0/bin/sekisho");
+        for file in [&running, &at("other/sekisho")] {
+            std::fs::write(file, "").unwrap();
+        }
+        std::os::unix::fs::symlink(&running, at("bin/sekisho")).unwrap();
+        let path = std::env::join_paths([at("other"), at("bin")]).unwrap();
+        let stable = |called: &Path, path: &OsStr| stable_path(&running, called, path);
+        for called in [Path::new("sekisho"), &running, &at("bin/sekisho")] {
+            assert_eq!(stable(called, &path), Some(at("bin/sekisho")), "{}", called.display());
+        }
+        // Not on the PATH: as it was called.
+        let elsewhere = OsStr::new("/nonexistent:.");
+        assert_eq!(stable(&at("bin/sekisho"), elsewhere), Some(at("bin/sekisho")));
+        assert_eq!(stable(&running, elsewhere), Some(running.clone()));
+        assert_eq!(stable(Path::new("sekisho"), elsewhere), None);
+        assert_eq!(stable(&at("other/sekisho"), elsewhere), None, "another program");
     }
 }

@@ -184,7 +184,7 @@ fn managed_profiles(input: &DoctorInput<'_>) -> Row {
                 count(programs.len(), "profile")
             ),
         )
-        .remedy("sekisho profiles --write"),
+        .remedy("`sekisho profiles --write`, with the options that the first line of sekisho's block names"),
     }
 }
 

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use sekisho::domain::profiles::{Parts, Profile, body};
 
-use super::stage::Stage;
+use super::stage::{Ran, Stage};
 
 fn some(names: &[&str]) -> String {
     let profile = |name: &&str| Profile {
@@ -11,7 +11,7 @@ fn some(names: &[&str]) -> String {
         process: "/bin/sekisho credential-process 222222222222/Developer".into(),
         region: Some("eu-west-1".into()),
     };
-    body(&names.iter().map(profile).collect::<Vec<_>>())
+    body(&names.iter().map(profile).collect::<Vec<_>>(), &[], "sekisho profiles --write")
 }
 
 proptest! {
@@ -129,6 +129,84 @@ fn names_differ_whatever_the_accounts_are_called() {
 }
 
 #[test]
+fn names_and_settings_are_ones_own() {
+    let stage = Stage::with("", "  - {name: Dev Tanaka, id: \"444444444444\"}\n");
+    let write = ["profiles", "--write", "--yes", "--name", "{account}-{role}"];
+    let written = stage
+        .run(&[&write[..], &["--set", "output=json", "--set", "region=eu-central-1"]].concat());
+    insta::assert_snapshot!(written.shown(&stage), @r"
+    --- HOME/.aws/config
+    +++ HOME/.aws/config
+    @@
+    +# Written by `sekisho profiles --write --name '{account}-{role}' --set 'output=json' --set 'region=eu-central-1'`; `sekisho profiles --remove` takes it away. Edits here are lost.
+    +[profile dev-Developer]
+    +credential_process = /bin/sekisho credential-process 222222222222/Developer
+    +output = json
+    +region = eu-central-1
+    +[profile dev-Reader]
+    +credential_process = /bin/sekisho credential-process 222222222222/Reader
+    +output = json
+    +region = eu-central-1
+    +[profile Dev-Tanaka-Developer]
+    +credential_process = /bin/sekisho credential-process 444444444444/Developer
+    +output = json
+    +region = eu-central-1
+    exit 0
+    sekisho: guarded targets left out: 1 (`--include-guarded` includes them)
+    sekisho: wrote HOME/.aws/config
+    ");
+    for (options, why) in [
+        (&["--name", "fixed"][..], "must contain"),
+        (&["--name", "{user}-{role}"], "may not stand in a profile's name"),
+        (&["--name", "{role} {id}"], "may not stand in a profile's name"),
+        (&["--name", "{role}"], "would be called Developer, and so would"),
+        (&["--set", "output"], "KEY=VALUE"),
+        (&["--set", "output=a # b"], "comment"),
+        (&["--set", "role_arn=x"], "decides whose credentials"),
+        (&["--set", "credential_process=x"], "decides whose credentials"),
+        (&["--set", "aws_access_key_id=x"], "decides whose credentials"),
+        (&["--set", "a b=x"], "underscores only"),
+    ] {
+        let ran = stage.run(&[&["profiles"], options].concat());
+        assert!(ran.code == 2 && ran.stderr.contains(why), "{options:?}: {}", ran.stderr);
+    }
+    let stage = Stage::with("", "  - {name: 開発, id: \"666666666666\"}\n");
+    let ran = stage.run(&["profiles", "--name", "{account}.{role}"]);
+    assert!(ran.code == 2 && ran.stderr.contains("666666666666 is not in ASCII"), "{}", ran.stderr);
+    let plain = stage.run(&["profiles", "--plain", "--name", "{id}/{role}"]).said();
+    assert!(plain.contains("[profile 666666666666/Developer]\n"), "{plain}");
+}
+
+/// As package managers install it: the link stays over an upgrade, its target does not.
+#[test]
+fn the_program_is_written_by_the_path_that_finds_it() {
+    use std::os::unix::fs::symlink;
+    let stage = Stage::new();
+    for folder in ["Cellar/0.1.0/bin", "bin", "it's here", "a$(b)"] {
+        std::fs::create_dir_all(stage.path(folder)).unwrap();
+    }
+    let program = stage.path("Cellar/0.1.0/bin/sekisho");
+    std::fs::copy(env!("CARGO_BIN_EXE_sekisho"), &program).unwrap();
+    let link = stage.path("bin/sekisho");
+    symlink(&program, &link).unwrap();
+    let printed = |program: &std::path::Path, path: &std::path::Path| {
+        let mut command = stage.program(program);
+        Ran::of(&command.arg("profiles").env("PATH", path).output().unwrap())
+    };
+    let expected = format!("credential_process = {} credential-process", link.display());
+    for (program, path) in [(&program, stage.path("bin")), (&link, stage.path("nowhere"))] {
+        let text = printed(program, &path).said();
+        assert!(text.contains(&expected), "{text}");
+    }
+    for folder in ["it's here", "a$(b)"] {
+        let program = stage.path(folder).join("sekisho");
+        symlink(stage.path("Cellar/0.1.0/bin/sekisho"), &program).unwrap();
+        let ran = printed(&program, &stage.path("nowhere"));
+        assert!(ran.code == 2 && ran.stderr.contains("do not agree"), "{folder}: {}", ran.stderr);
+    }
+}
+
+#[test]
 fn a_damaged_block_is_left_alone_and_a_link_is_written_through() {
     let stage = Stage::new();
     let broken = "# >>> sekisho profiles >>>\n[profile x]\n";
@@ -145,6 +223,14 @@ fn a_damaged_block_is_left_alone_and_a_link_is_written_through() {
     assert!(command.env("AWS_CONFIG_FILE", &link).output().unwrap().status.success());
     assert!(link.is_symlink());
     assert!(stage.read("dotfiles/aws").starts_with(b"[default]\n# >>> sekisho"));
+    // As the SDKs read it: no folder is called `~`, and empty means the default.
+    for (variable, file) in [("~/mine", "mine"), ("", ".aws/config")] {
+        let _ = std::fs::remove_file(stage.path(file));
+        let mut command = stage.sekisho(&["profiles", "--write", "--yes"]);
+        assert!(command.env("AWS_CONFIG_FILE", variable).output().unwrap().status.success());
+        assert!(stage.read(file).starts_with(b"# >>> sekisho"), "{variable}");
+    }
+    assert!(!stage.path("~").exists());
 }
 
 #[test]
