@@ -2,9 +2,11 @@
 //! pages with the English ones.
 
 mod commands;
+mod config_keys;
 mod configs;
 mod languages;
 mod links;
 mod markdown;
 mod permissions;
 mod reference;
+mod script;

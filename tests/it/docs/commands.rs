@@ -19,8 +19,9 @@ use clap::error::ErrorKind;
 use sekisho::cli::args::{CommandLine, Verb};
 
 use super::markdown::{Block, Page, manual};
+use super::script::commands;
 use crate::pty::terminal::{self, Pty};
-use crate::support::{program, until};
+use crate::support::program;
 use crate::verbs::home::SEKISHO;
 
 const MARKS: [&str; 4] = ["aws", "machine", "programs", "terminal"];
@@ -32,84 +33,6 @@ fn mark(block: &Block) -> Option<&str> {
 
 fn is_shell(block: &Block) -> bool {
     block.info.split(' ').next() == Some("sh")
-}
-
-/// The commands of a script, each as its words: those in `$(…)` too; comments and redirections are left out.
-///
-/// Reads as much of a shell's grammar as the documentation uses.
-fn commands(script: &str) -> Vec<Vec<String>> {
-    let mut found = Vec::new();
-    let mut words: Vec<String> = Vec::new();
-    let mut word: Option<String> = None;
-    let mut chars = script.chars().peekable();
-    let mut quote = None;
-    let mut is_file = false; // the next word belongs to a redirection
-    macro_rules! end_word {
-        () => {
-            if let Some(word) = word.take() {
-                if !std::mem::take(&mut is_file) {
-                    words.push(word);
-                }
-            }
-        };
-    }
-    macro_rules! end_command {
-        () => {
-            end_word!();
-            if !words.is_empty() {
-                found.push(std::mem::take(&mut words));
-            }
-        };
-    }
-    while let Some(c) = chars.next() {
-        match (quote, c) {
-            (Some('\''), '\'') | (Some('"'), '"') => quote = None,
-            (Some('\''), c) => word.get_or_insert_default().push(c),
-            (_, '\\') => match chars.next() {
-                Some('\n') | None => {}
-                Some(c) => word.get_or_insert_default().push(c),
-            },
-            (_, '$') if chars.peek() == Some(&'(') => {
-                chars.next();
-                let mut depth = 1;
-                let inner: String = chars
-                    .by_ref()
-                    .take_while(|c| {
-                        depth += match c {
-                            '(' => 1,
-                            ')' => -1,
-                            _ => 0,
-                        };
-                        depth > 0
-                    })
-                    .collect();
-                found.extend(commands(&inner));
-                word.get_or_insert_default().push_str("$(…)");
-            }
-            (Some(_), c) => word.get_or_insert_default().push(c),
-            (None, '\'' | '"') => {
-                quote = Some(c);
-                word.get_or_insert_default();
-            }
-            (None, '#') if word.is_none() => while chars.next_if(|c| *c != '\n').is_some() {},
-            (None, '>' | '<') => {
-                // `2>` is no word.
-                word = word.filter(|word| word.bytes().any(|b| !b.is_ascii_digit()));
-                end_word!();
-                while chars.next_if(|c| ['>', '<', '&'].contains(c)).is_some() {}
-                is_file = true;
-            }
-            (None, '|' | ';' | '&' | '\n' | '(' | ')') => {
-                end_command!();
-            }
-            (None, c) if c.is_whitespace() => {
-                end_word!();
-            }
-            (None, c) => word.get_or_insert_default().push(c),
-        }
-    }
-    end_command!();
-    found
 }
 
 /// The arguments of sekisho, where a command runs it.
@@ -159,17 +82,6 @@ fn filled(synopsis: &str) -> String {
         bare => bare.to_owned(),
     };
     synopsis.split(' ').map(word).collect::<Vec<_>>().join(" ")
-}
-
-#[test]
-fn shell_commands_are_read_as_a_shell_would() {
-    let script = "A=1 sekisho list --json | jq -r '.[] | .x' > a  # sekisho no\neval \"$(sekisho env \"a b\")\" && \
-                  x 2>/dev/null; sekisho exec a -- \\\n  b <<< c\ncargo run -- demo\n";
-    let found = commands(script);
-    let ours: Vec<String> =
-        found.iter().filter_map(|words| arguments(words)).map(|words| words.join("·")).collect();
-    assert_eq!(ours, ["list·--json", "env·a b", "exec·a·--·b", "demo"]);
-    assert!(found.contains(&["jq", "-r", ".[] | .x"].map(String::from).to_vec()), "{found:?}");
 }
 
 #[test]
@@ -263,7 +175,7 @@ impl Drop for Demo {
 }
 
 /// What a person would type, if the last line on the screen is a question.
-fn answer(screen: &str) -> Option<String> {
+pub fn answer(screen: &str) -> Option<String> {
     let question = screen.trim_end().lines().last()?;
     if question.ends_with("[y/N]") {
         Some("y".into())
@@ -284,19 +196,7 @@ fn run(block: &Block, home: &Path) -> (u32, String) {
     command.env("PATH", format!("{}:{path}", home.join("bin").display()));
     command.env("TMPDIR", home);
     command.env("SEKISHO_DEMO", &demo.descriptor);
-    let mut pty = Pty::spawn(command);
-    let mut answered = String::new();
-    until(&format!("the end of the block in line {}", block.line), || {
-        let screen = pty.screen();
-        if screen != answered
-            && let Some(text) = answer(&screen)
-        {
-            answered = screen;
-            pty.line(&text);
-        }
-        pty.has_ended().then_some(())
-    });
-    pty.last_words()
+    Pty::spawn(command).attend(answer)
 }
 
 /// Runs the blocks of a page in order, in one home.

@@ -6,22 +6,14 @@ use sekisho::emulator::{Document, Policy};
 use super::markdown::page;
 use crate::keys::stage::{BINARY, Codes, Key, PASSPHRASE, Stage};
 use crate::pty::terminal::Pty;
-use crate::support::until;
 
 /// Runs a verb in a terminal, typing the passphrase where it is asked for.
 fn run(stage: &Stage, arguments: &[&str]) -> (u32, String) {
     stage.next_code();
-    let mut pty = Pty::spawn(stage.in_terminal(BINARY, arguments));
-    let mut typed = 0;
-    until("the end of a verb", || {
-        let asked = pty.screen().matches("passphrase of the access key's file: ").count();
-        if asked > typed {
-            typed = asked;
-            pty.line(PASSPHRASE);
-        }
-        pty.has_ended().then_some(())
-    });
-    pty.last_words()
+    Pty::spawn(stage.in_terminal(BINARY, arguments)).attend(|screen| {
+        let is_asked = screen.trim_end().ends_with("passphrase of the access key's file:");
+        is_asked.then(|| PASSPHRASE.to_owned())
+    })
 }
 
 /// A home whose user and roles have exactly what the page says.

@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
 
+use crate::support::until;
+
 const ROWS: NonZero<u16> = NonZero::new(30).unwrap();
 const COLUMNS: NonZero<u16> = NonZero::new(100).unwrap();
 
@@ -222,6 +224,23 @@ impl Pty {
             screen = self.screen.1.wait_timeout(screen, POLL).unwrap().0;
         }
         (code, String::from_utf8_lossy(&screen.raw).into_owned())
+    }
+
+    /// Answers each question that comes to stand on the screen, until the program has ended; returns as
+    /// [`last_words`](Self::last_words).
+    pub fn attend(&mut self, answer: impl Fn(&str) -> Option<String>) -> (u32, String) {
+        let mut answered = String::new();
+        until("the program's end", || {
+            let screen = self.screen();
+            if screen != answered
+                && let Some(text) = answer(&screen)
+            {
+                answered = screen;
+                self.line(&text);
+            }
+            self.has_ended().then_some(())
+        });
+        self.last_words()
     }
 
     /// Waits for the program's end and returns its exit code.
