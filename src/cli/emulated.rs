@@ -121,6 +121,12 @@ impl Demo {
         Ok(Self { descriptor: known, folder, _running: None })
     }
 
+    /// The organisation, where this process runs it.
+    #[cfg(test)]
+    pub fn emulator(&self) -> Option<&Emulator> {
+        self._running.as_ref().map(|(emulator, _)| emulator)
+    }
+
     /// The config that the organisation was made from; `None` is the example.
     pub fn config(&self) -> Option<&Path> {
         self.descriptor.config.as_deref()

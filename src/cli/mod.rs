@@ -8,6 +8,8 @@ mod context;
 mod diff;
 mod emulated;
 mod interaction;
+#[cfg(test)]
+mod interleavings;
 mod new_config;
 pub mod out;
 mod prompt;
