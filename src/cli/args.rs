@@ -18,7 +18,7 @@ use crate::domain::profiles::{NameTemplate, Setting};
 use crate::domain::scope::Scope;
 use crate::services::child::environment::{Inherited, Syntax};
 use crate::services::child::shell::{CommandName, Hookable};
-use crate::services::console::Service;
+use crate::services::console::Page;
 
 /// Switch between AWS accounts in the terminal, with one MFA code a day
 #[derive(Debug, Parser)]
@@ -385,14 +385,14 @@ pub struct ListArgs {
 /// Which console page, and whether a browser opens.
 #[derive(Debug, Args)]
 pub struct ConsoleArgs {
-    /// The account, or account/role
-    pub target: String,
+    /// The account, or account/role; in a subshell, its own
+    pub target: Option<String>,
     /// Print the sign-in URL instead; anyone who has the URL is signed in
     #[arg(long)]
     pub print: bool,
-    /// The page to open, as named in the console's URL: ec2, s3, cloudformation
-    #[arg(long, value_name = "SERVICE")]
-    pub service: Option<Service>,
+    /// The page to open: a service as named in the console's URL (ec2), a path (s3/buckets/x) or a URL of the console
+    #[arg(long, value_name = "PAGE")]
+    pub service: Option<Page>,
 }
 
 /// Whether the profiles are printed, written or removed.

@@ -9,7 +9,7 @@ use crate::domain::pass::Pass;
 use crate::domain::secret::Secret;
 use crate::services::aws::Aws;
 use crate::services::console::browser::Browser;
-use crate::services::console::{Fetched, Link, Service};
+use crate::services::console::{Fetched, Link, Page};
 
 use super::context::Context;
 
@@ -23,9 +23,9 @@ pub async fn open(
     context: &Context,
     browser: &Browser,
     pass: &Pass,
-    service: Option<&Service>,
+    page: Option<&Page>,
 ) -> Result<String, Fault> {
-    let (url, ends) = url(context, pass, service).await?;
+    let (url, ends) = url(context, pass, page).await?;
     let link = Link::to(url).await.map_err(|error| {
         Fault::new(Exit::Fault, "cannot open a local port to hand over the URL")
             .because(error.to_string())
@@ -62,7 +62,7 @@ pub async fn open(
 pub async fn url(
     context: &Context,
     pass: &Pass,
-    service: Option<&Service>,
+    page: Option<&Page>,
 ) -> Result<(Secret, Timestamp), Fault> {
     let aws = Aws::new(&context.config().auth)?;
     let partition = pass.target.role.partition().parse().unwrap_or(Partition::Aws);
@@ -77,7 +77,10 @@ pub async fn url(
         Timestamp::now() + SignedDuration::try_from(life).unwrap_or_default()
     });
     let region = pass.target.region.as_ref();
-    Ok((site.url(&token, region, service), ends))
+    let url = site.url(&token, region, page).map_err(|why| {
+        Fault::new(Exit::Usage, "that page is in another console").because(why.to_string())
+    })?;
+    Ok((url, ends))
 }
 
 /// When a console session ends, as part of a sentence.

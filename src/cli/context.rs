@@ -249,6 +249,19 @@ impl Context {
         Ok(self.config.catalog.resolve(row, overrides))
     }
 
+    /// The target of the subshell that this runs in, in its region and scope, and its name.
+    pub fn target_of_shell(&self) -> Result<Option<(String, Target)>, Fault> {
+        let Some(name) = self.inherited.parsed::<String>("SEKISHO_TARGET") else { return Ok(None) };
+        let given = self.overrides();
+        let kept = Overrides {
+            region: given.region.or_else(|| self.inherited.parsed("AWS_REGION")),
+            scope: given.scope.or_else(|| self.inherited.parsed("SEKISHO_SCOPE")),
+            ..given
+        };
+        let target = self.target_with(&name, &kept)?;
+        Ok(Some((name, target)))
+    }
+
     /// Where codes come from in a verb without the list.
     pub fn codes(&self) -> Codes {
         if self.common.mfa_code.is_some() {

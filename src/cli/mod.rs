@@ -83,7 +83,8 @@ fn run_in(world: &World, line: CommandLine, out: Out) -> Result<Exit, Fault> {
             serve::run(&context(line.common, format!("serve {target}"))?, &target, &command)
         }
         Verb::Console(arguments) => {
-            let verb = format!("console {}", arguments.target);
+            let target = arguments.target.as_deref();
+            let verb = target.map_or("console".into(), |target| format!("console {target}"));
             verbs::console::run(&context(line.common, verb)?, &arguments)
         }
         Verb::Completions { shell } => Ok(completions::completions(shell, out)),

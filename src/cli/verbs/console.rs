@@ -1,19 +1,21 @@
 //! `console TARGET`: the web console, in the browser or as a URL on stdout.
 
+use crate::domain::confirmation::Confirmation;
 use crate::domain::fault::{Exit, Fault};
-use crate::domain::pass::Terms;
+use crate::domain::pass::{Pass, Renew, Request, Terms};
 
 use crate::cli::args::ConsoleArgs;
 use crate::cli::console;
 use crate::cli::context::Context;
+use crate::cli::prompt;
 use crate::cli::runtime::block_on;
 
 /// Signs in to a target's console.
 pub fn run(context: &Context, arguments: &ConsoleArgs) -> Result<Exit, Fault> {
-    let service = arguments.service.as_ref();
+    let page = arguments.service.as_ref();
     if arguments.print {
-        let pass = context.pass(&arguments.target, Terms::SHORTEST_STAY)?;
-        let (url, ends) = block_on(console::url(context, &pass, service))?;
+        let pass = pass(context, arguments)?;
+        let (url, ends) = block_on(console::url(context, &pass, page))?;
         context.out.info(&format!(
             "anyone with this URL is signed in; it is valid for 15 minutes, and {}",
             console::until(ends)
@@ -24,8 +26,33 @@ pub fn run(context: &Context, arguments: &ConsoleArgs) -> Result<Exit, Fault> {
         return Ok(Exit::Done);
     }
     let browser = console::browser(context)?;
-    let pass = context.pass(&arguments.target, Terms::SHORTEST_STAY)?;
-    let line = block_on(console::open(context, &browser, &pass, service))?;
+    let pass = pass(context, arguments)?;
+    let line = block_on(console::open(context, &browser, &pass, page))?;
     context.out.info(&line);
     Ok(Exit::Done)
+}
+
+/// A pass into the target, else into that of the subshell this runs in: then it is no new entry.
+fn pass(context: &Context, arguments: &ConsoleArgs) -> Result<Pass, Fault> {
+    if let Some(target) = &arguments.target {
+        return context.pass(target, Terms::SHORTEST_STAY);
+    }
+    let (name, target) = context.target_of_shell()?.ok_or_else(|| {
+        Fault::new(Exit::Usage, "there is no target to open the console of")
+            .because("this shell is not in an account")
+            .fix("sekisho console TARGET")
+    })?;
+    let cleared = if context.is_renewal(&target) {
+        target
+            .clear(Confirmation::Renewal)
+            .map_err(|_| Fault::new(Exit::NeedsPerson, format!("{name} is guarded")))?
+    } else {
+        prompt::clear(target, context.common().confirm.as_deref())?
+    };
+    let mut codes = context.codes();
+    let terms = Terms { renew: Renew::ByFlow, asking: codes.asking(), spare: Terms::SHORTEST_STAY };
+    let issue = async |request: Request| context.issue(&name, &request).await;
+    let pass = block_on(prompt::pass(context.broker(), cleared, terms, &mut codes, issue))?;
+    context.print_notes(&pass);
+    Ok(pass)
 }

@@ -5,7 +5,6 @@
 use std::io::IsTerminal;
 use std::rc::Rc;
 
-use crate::domain::account::Overrides;
 use crate::domain::confirmation::Confirmation;
 use crate::domain::fault::{Exit, Fault};
 use crate::domain::pass::{Asking, NotIssued, Renew, Request, Terms};
@@ -73,18 +72,11 @@ pub fn switch(
 /// With `quiet`, it neither prompts nor prints: exit code 4 means that a code would be needed.
 pub fn refresh(context: &Context, hook: Option<Records>, quiet: bool) -> Result<Exit, Fault> {
     hook.ok_or_else(|| missing_hook("refresh"))?;
-    let name = std::env::var("SEKISHO_TARGET").map_err(|_| {
+    let (name, target) = context.target_of_shell()?.ok_or_else(|| {
         Fault::new(Exit::Usage, "this shell is not in an account")
             .because("SEKISHO_TARGET is not set")
             .fix("sekisho switch TARGET")
     })?;
-    let (given, inherited) = (context.overrides(), context.inherited());
-    let kept = Overrides {
-        region: given.region.or_else(|| inherited.parsed("AWS_REGION")),
-        scope: given.scope.or_else(|| inherited.parsed("SEKISHO_SCOPE")),
-        ..given
-    };
-    let target = context.target_with(&name, &kept)?;
     let confirm = context.common().confirm.as_deref();
     let cleared = if context.is_renewal(&target) {
         target

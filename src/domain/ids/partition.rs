@@ -104,7 +104,9 @@ impl Partition {
             Self::Aws => Some(("signin.aws.amazon.com", "console.aws.amazon.com")),
             Self::China => Some(("signin.amazonaws.cn", "console.amazonaws.cn")),
             Self::GovCloud => Some(("signin.amazonaws-us-gov.com", "console.amazonaws-us-gov.com")),
-            Self::EuSovereign => Some(("signin.amazonaws-eusc.eu", "console.amazonaws-eusc.eu")),
+            Self::EuSovereign => {
+                Some(("eusc-de-east-1.signin.amazonaws-eusc.eu", "console.amazonaws-eusc.eu"))
+            }
             Self::Iso | Self::IsoB | Self::IsoE | Self::IsoF => None,
         }
     }

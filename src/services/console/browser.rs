@@ -1,15 +1,15 @@
 //! Which browser opens a link. It is started with an argument list, never through a shell.
 
-use std::ffi::OsString;
 use std::process::Stdio;
 
 use tokio::process::{Child, Command};
 
 use crate::domain::account::Target;
 use crate::domain::fault::{Exit, Fault};
-use crate::domain::text::sanitize;
+use crate::domain::text::{percent_encoded, sanitize};
 use crate::services::child::environment::{Environment, Inherited};
 use crate::services::child::process;
+use crate::services::config::paths::{Ids, home, with_home};
 
 /// An argument list with `{url}`, `{account}` and `{name}` in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,7 +24,9 @@ impl Browser {
             return Ok(Self(argv.to_vec()));
         }
         let set = |name: &str| inherited.get(name).filter(|value| !value.is_empty());
-        if let Some(argv) = set("BROWSER").and_then(|text| of_variable(text.to_str()?)) {
+        let is_there =
+            |program: &str| process::find(program.as_ref(), inherited.get("PATH")).is_ok();
+        if let Some(argv) = set("BROWSER").and_then(|text| of_variable(text.to_str()?, is_there)) {
             return Ok(Self(argv));
         }
         if set("SSH_CONNECTION").is_some() || set("SSH_TTY").is_some() {
@@ -63,7 +65,9 @@ impl Browser {
             no_browser(&format!("{name} cannot be started: {error}"))
         };
         let block = environment.block(inherited).map_err(cannot)?;
-        let program = process::find(&OsString::from(name), block.get("PATH"))?;
+        let home = home(|name| inherited.get(name).map(Into::into), Ids::current().effective.0);
+        let name = with_home(name, home.as_deref()).map_err(|why| no_browser(&why))?;
+        let program = process::find(name.as_os_str(), block.get("PATH"))?;
         Command::new(program)
             .args(arguments)
             .env_clear()
@@ -78,19 +82,33 @@ impl Browser {
 
     fn arguments(&self, url: &str, target: &Target) -> Vec<String> {
         let fill = |word: &String| {
+            let value = |text: &str| match is_url(word) {
+                true => percent_encoded(text).to_string(),
+                false => text.to_owned(),
+            };
             // The name last: it is free text and may contain a placeholder.
-            word.replace("{url}", url)
-                .replace("{account}", &target.id.to_string())
-                .replace("{name}", &target.name())
+            word.replace("{url}", &value(url))
+                .replace("{account}", &value(&target.id.to_string()))
+                .replace("{name}", &value(&target.name()))
         };
         self.0.iter().map(fill).collect()
     }
 }
 
-/// `$BROWSER`: the first command of a colon-separated list, split into words like a shell's, with `%s` for the URL.
-fn of_variable(text: &str) -> Option<Vec<String>> {
-    let first = text.split(':').find(|command| !command.trim().is_empty())?;
-    let mut argv = shlex::split(first)?;
+/// Whether an argument is a URL around its placeholders: `ext+container:name={name}&url={url}`.
+fn is_url(word: &str) -> bool {
+    let (scheme, _) = word.split_once(':').unwrap_or_default();
+    let is_of_scheme = |b: u8| b.is_ascii_alphanumeric() || b"+-.".contains(&b);
+    scheme.starts_with(|c: char| c.is_ascii_alphabetic()) && scheme.bytes().all(is_of_scheme)
+}
+
+/// `$BROWSER`: a colon-separated list of commands, split into words like a shell's, with `%s` for the URL. The first whose
+/// program is there, else the first.
+fn of_variable(text: &str, is_there: impl Fn(&str) -> bool) -> Option<Vec<String>> {
+    let commands = text.split(':').filter_map(shlex::split);
+    let mut all: Vec<Vec<String>> = commands.filter(|argv| !argv.is_empty()).collect();
+    let there = all.iter().position(|argv| argv.first().is_some_and(|name| is_there(name)));
+    let mut argv = all.drain(..).nth(there.unwrap_or(0))?;
     if argv.iter().any(|word| word.contains("%s")) {
         for word in &mut argv {
             *word = word.replace("%s", "{url}");
@@ -128,9 +146,27 @@ mod tests {
             ("firefox", vec!["firefox", "{url}"]),
             ("firefox --new-window %s:lynx", vec!["firefox", "--new-window", "{url}"]),
             ("'my browser' -p", vec!["my browser", "-p", "{url}"]),
+            ("no-such-browser %s::sh -c:true", vec!["sh", "-c", "{url}"]),
         ] {
-            let chosen = Browser::choose(None, &inherited(&[("BROWSER", variable)])).unwrap();
+            let chosen = Browser::choose(
+                None,
+                &inherited(&[("BROWSER", variable), ("PATH", "/bin:/usr/bin")]),
+            )
+            .unwrap();
             assert_eq!(chosen.0, words);
+        }
+    }
+
+    #[test]
+    fn a_url_around_placeholders_is_told_from_other_words() {
+        for (word, expected) in [
+            ("ext+container:name={name}&url={url}", true),
+            ("microsoft-edge:{url}", true),
+            ("--profile-directory={account}", false),
+            ("{url}", false),
+            ("{name}: {url}", false),
+        ] {
+            assert_eq!(is_url(word), expected, "{word}");
         }
     }
 }

@@ -15,7 +15,7 @@ use http::{HeaderName, HeaderValue, StatusCode, header};
 use tokio::sync::Notify;
 
 use super::child::loopback::{self, HttpResponse, Port};
-use crate::domain::ids::{Malformed, Region};
+use crate::domain::ids::{Malformed, Partition, Region};
 use crate::domain::secret::Secret;
 use crate::domain::text::percent_encoded;
 
@@ -37,43 +37,103 @@ impl Site {
         format!("{}/federation", self.sign_in)
     }
 
-    /// The URL that signs a browser in and opens a service's page.
+    /// The URL that signs a browser in and opens a page.
     pub fn url(
         &self,
         token: &Secret,
         region: Option<&Region>,
-        service: Option<&Service>,
-    ) -> Secret {
-        let page = service.map_or("console", |service| service.0.as_str());
-        let mut destination = format!("{}/{page}/home", self.console);
-        if let Some(region) = region {
-            destination.push_str("?region=");
-            destination.push_str(region.as_str());
-        }
+        page: Option<&Page>,
+    ) -> Result<Secret, Malformed> {
+        let destination = self.destination(region, page)?;
         let mut url = String::with_capacity(16 * 1024); // large enough not to be reallocated, which would leave an unwiped copy
         url.push_str(&self.federation());
         url.push_str("?Action=login&Issuer=sekisho&Destination=");
         url.extend(percent_encoded(&destination));
         url.push_str("&SigninToken=");
         url.extend(percent_encoded(token.expose()));
-        Secret::new(url)
+        Ok(Secret::new(url))
+    }
+
+    /// Where the browser is sent after the sign-in.
+    fn destination(
+        &self,
+        region: Option<&Region>,
+        page: Option<&Page>,
+    ) -> Result<String, Malformed> {
+        let path = match page {
+            None => "console/home",
+            Some(Page::Service(service)) => &format!("{service}/home"),
+            Some(Page::Path(path)) => path,
+            Some(Page::Url(url)) => {
+                let own = self.console.strip_prefix("https://").unwrap_or(&self.console);
+                return if is_below(url, own) {
+                    Ok(url.clone())
+                } else {
+                    Err(Malformed(format!("this account's console is at {own}")))
+                };
+            }
+        };
+        let mut destination = format!("{}/{path}", self.console);
+        let (before, _) = path.split_once('#').unwrap_or((path, ""));
+        if let Some(region) = region.filter(|_| !before.contains("region=")) {
+            let mark = if before.contains('?') { '&' } else { '?' };
+            let at = self.console.len() + 1 + before.len();
+            destination.insert_str(at, &format!("{mark}region={region}"));
+        }
+        Ok(destination)
     }
 }
 
-/// A page of the console, named as in its URL: `ec2`, `s3`, `cloudformation`.
+/// A page of the console.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Service(String);
+pub enum Page {
+    /// A service's, named as in its URL: `ec2`, `s3`, `cloudformation`.
+    Service(String),
+    /// The rest of its URL: `systems-manager/parameters`.
+    Path(String),
+    /// All of its URL, at a host of the console's own.
+    Url(String),
+}
 
-impl std::str::FromStr for Service {
+impl std::str::FromStr for Page {
     type Err = Malformed;
     fn from_str(text: &str) -> Result<Self, Malformed> {
-        let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-        if !text.is_empty() && text.len() <= 64 && text.bytes().all(plain) {
-            Ok(Self(text.to_owned()))
-        } else {
-            Err(Malformed("expected a service as in the console's URL: ec2, s3, iam".into()))
+        let is_plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+        let is_of_url =
+            |b: u8| b.is_ascii_alphanumeric() || b"-._~:/?#[]@!$&'()*+,;=%".contains(&b);
+        let expected = "expected a service as in the console's URL (ec2), a path (s3/buckets/x) or a URL of the console";
+        if text.is_empty() || text.len() > 4096 || !text.bytes().all(is_of_url) {
+            return Err(Malformed(expected.into()));
         }
+        if text.contains("://") {
+            let hosts = Partition::ALL.iter().filter_map(|partition| partition.console_hosts());
+            return if hosts.into_iter().any(|(_, console)| is_below(text, console)) {
+                Ok(Self::Url(text.to_owned()))
+            } else {
+                Err(Malformed("its host is not one of AWS's console".into()))
+            };
+        }
+        let (path, _) = text.split_once(['?', '#']).unwrap_or((text, ""));
+        let (first, _) = path.split_once('/').unwrap_or((path, ""));
+        let leads_away = path.split('/').any(|part| matches!(part, "" | "." | ".."));
+        if first.is_empty() || !first.bytes().all(is_plain) || leads_away {
+            return Err(Malformed(expected.into()));
+        }
+        Ok(if path == text && first == path {
+            Self::Service(text.to_owned())
+        } else {
+            Self::Path(text.to_owned())
+        })
     }
+}
+
+/// Whether a URL leads to a host or to one below it: `https://eu-west-1.console.aws.amazon.com/…`.
+fn is_below(url: &str, host: &str) -> bool {
+    let Some(rest) = url.strip_prefix("https://") else { return false };
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let named = &rest[..end];
+    named.strip_suffix(host).is_some_and(|front| front.is_empty() || front.ends_with('.'))
+        && named.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'.')
 }
 
 /// A link to this process that redirects one browser of this user, once.
@@ -168,15 +228,45 @@ mod tests {
             console: "https://console.aws.amazon.com".into(),
         };
         let region: Region = "us-west-2".parse().unwrap();
-        let service: Service = "ec2".parse().unwrap();
-        let url = site.url(&Secret::new("a+b/c=".into()), Some(&region), Some(&service));
+        let page: Page = "ec2".parse().unwrap();
+        let url = site.url(&Secret::new("a+b/c=".into()), Some(&region), Some(&page)).unwrap();
         assert_eq!(
             url.expose(),
             "https://signin.aws.amazon.com/federation?Action=login&Issuer=sekisho&Destination=\
              https%3A%2F%2Fconsole.aws.amazon.com%2Fec2%2Fhome%3Fregion%3Dus-west-2&SigninToken=a%2Bb%2Fc%3D"
         );
-        for wrong in ["", "EC2", "a/b", "x?y", "a b"] {
-            assert!(wrong.parse::<Service>().is_err(), "{wrong}");
+        let console = "https://console.aws.amazon.com";
+        let leads = |text: &str| site.destination(Some(&region), Some(&text.parse().unwrap()));
+        for (text, expected) in [
+            ("s3/buckets/x", "/s3/buckets/x?region=us-west-2"),
+            ("s3/buckets/x?tab=objects", "/s3/buckets/x?tab=objects&region=us-west-2"),
+            ("ec2/home#Instances:", "/ec2/home?region=us-west-2#Instances:"),
+            ("ec2/home?region=eu-west-1#Instances:", "/ec2/home?region=eu-west-1#Instances:"),
+        ] {
+            assert_eq!(leads(text), Ok(format!("{console}{expected}")), "{text}");
+        }
+        for own in [console, "https://eu-west-1.console.aws.amazon.com/s3?x#y"] {
+            assert_eq!(leads(own), Ok(own.to_owned()));
+        }
+        assert!(leads("https://console.amazonaws.cn/s3").is_err(), "another partition's");
+        for wrong in [
+            "",
+            "EC2",
+            "a b",
+            "../x",
+            "s3/../x",
+            "s3//evil.example",
+            "/s3",
+            "https://evil.example/console.aws.amazon.com",
+            "https://console.aws.amazon.com.evil.example/",
+            "https://evilconsole.aws.amazon.com/",
+            "https://console.aws.amazon.com@evil.example/",
+            "https://console.aws.amazon.com:444/",
+            "https://evil.example\\.console.aws.amazon.com/",
+            "http://console.aws.amazon.com/",
+            "javascript:alert(1)",
+        ] {
+            assert!(wrong.parse::<Page>().is_err(), "{wrong}");
         }
     }
 }

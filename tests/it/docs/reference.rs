@@ -109,8 +109,8 @@ fn sources(folder: &str) -> Vec<(PathBuf, String)> {
 /// Whether a word names an environment variable that matters here.
 fn is_variable(word: &str) -> bool {
     let starts = [
-        "AWS_", "AWSUME_", "AWSU_", "GRANTED_", "ASSUMED_", "SEKISHO_", "XDG_", "SSH_", "SUDO_",
-        "DOAS_", "WSL_", "NO_", "LC_",
+        "AWS_", "AMAZON_", "AWSUME_", "AWSU_", "GRANTED_", "ASSUMED_", "SEKISHO_", "XDG_", "SSH_",
+        "SUDO_", "DOAS_", "WSL_", "NO_", "LC_",
     ];
     let shape = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
     let (body, is_pattern) = word.strip_suffix('*').map_or((word, false), |body| (body, true));

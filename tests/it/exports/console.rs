@@ -21,10 +21,14 @@ const BROWSER: &str = "#!/bin/sh\n\
 fn stage() -> Stage {
     let stage = Stage::new();
     stage.sign_in();
+    prepare_browser(&stage);
+    stage
+}
+
+fn prepare_browser(stage: &Stage) {
     stage.write("browser", BROWSER);
     std::fs::set_permissions(stage.path("browser"), std::fs::Permissions::from_mode(0o755))
         .unwrap();
-    stage
 }
 
 /// Every argument list on this machine.
@@ -140,6 +144,44 @@ fn the_url_is_printed_on_demand_in_either_flow() {
     assert!(url.contains("region%3Dus-west-2"), "{url}");
     // The emulator refuses a SessionDuration for chained sessions, as AWS does: both passed.
     assert_eq!(stage.emulator.calls().iter().filter(|call| call.service == "signin").count(), 2);
+}
+
+#[test]
+fn in_a_subshell_it_is_the_console_of_its_own_session() {
+    let stage = stage();
+    let sekisho = env!("CARGO_BIN_EXE_sekisho");
+    let console = [sekisho, "console", "--print", "--service", "s3/buckets/x"];
+    // A guarded account, too: this is no new entry.
+    let inside = ["exec", "prod", "--confirm", "prod", "--"];
+    let url = stage.run(&[&inside[..], &console].concat()).said();
+    assert!(url.contains("%2Fs3%2Fbuckets%2Fx%3Fregion%3Deu-west-1&"), "{url}");
+    // A variable alone makes no subshell.
+    let mut command = stage.sekisho(&console[1..]);
+    let claimed = Ran::of(&command.env("SEKISHO_TARGET", "prod/Developer").output().unwrap());
+    assert_ne!(claimed.code, 0, "{}", claimed.stdout);
+    let outside = stage.run(&console[1..]);
+    assert!(outside.code == 2 && outside.stderr.contains("console TARGET"), "{}", outside.stderr);
+    let elsewhere = stage.run(&["console", "dev", "--print", "--service", "https://evil.example/"]);
+    assert_eq!((elsewhere.code, elsewhere.stdout.as_str()), (2, ""));
+}
+
+#[test]
+fn a_browser_in_the_home_gets_values_encoded_where_they_stand_in_another_url() {
+    let Some(_) = program("curl") else { return };
+    let stage = Stage::with(
+        r#"browser: ["~/browser", "{url}", "--name={name}", "ext+container:name={name}&url={url}"]"#,
+        "",
+    );
+    stage.sign_in();
+    prepare_browser(&stage);
+    stage.write("go", "");
+    let ran = stage.run(&["console", "dev"]);
+    assert!(ran.code == 0 && ran.stderr.contains("is open"), "{}", ran.stderr);
+    let arguments = String::from_utf8(stage.read("arguments")).unwrap();
+    let arguments: Vec<&str> = arguments.lines().collect();
+    let [link, "--name=dev/Developer", container] = arguments[..] else { panic!("{arguments:?}") };
+    let encoded = link.replace(':', "%3A").replace('/', "%2F");
+    assert_eq!(container, format!("ext+container:name=dev%2FDeveloper&url={encoded}"));
 }
 
 #[test]

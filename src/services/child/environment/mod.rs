@@ -28,7 +28,7 @@ pub use render::{Form, Masking, Syntax};
 ///
 /// A trailing `*` matches any suffix. CA bundle, proxy, retry, endpoint and file settings are not identity and are
 /// inherited. The regions are not here because they may be the user's own ([`Inherited::own_region`]).
-pub const IDENTITY: [&str; 30] = [
+pub const IDENTITY: [&str; 32] = [
     "AWS_ACCESS_KEY_ID",
     "AWS_SECRET_ACCESS_KEY",
     "AWS_SESSION_TOKEN",
@@ -41,6 +41,8 @@ pub const IDENTITY: [&str; 30] = [
     "AWS_ACCESS_KEY",
     "AWS_SECRET_KEY",
     "AWS_CREDENTIAL_FILE",
+    "AMAZON_ACCESS_KEY_ID",
+    "AMAZON_SECRET_ACCESS_KEY",
     "AWS_ROLE_ARN",
     "AWS_ROLE_SESSION_NAME",
     "AWS_WEB_IDENTITY_TOKEN_FILE",
