@@ -58,6 +58,7 @@ fn catalog() -> Arc<Catalog> {
             duration: Duration::from_hours(1),
             region: None,
             guard: Guard::None,
+            change: None,
             session: SessionOptions::default(),
         })
     };

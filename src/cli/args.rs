@@ -362,6 +362,7 @@ const LIST_HELP: &str = "\
 With --json, an array of objects. Fields may be added; none is renamed or removed:
   target account account_id aliases role role_arn region duration_seconds
   flow (shared, direct) scope (full, read-only) guard (none, warn, confirm)
+  changes (of an included target, until `config accept`; [] if there are none)
   tags note expires (of the cached session: RFC 3339, UTC; null if there is none)
 
 Examples:
@@ -647,7 +648,7 @@ pub struct OrganizationsArgs {
 }
 
 /// What to do with the config.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Subcommand)]
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
 pub enum ConfigVerb {
     /// Report all problems, in included files too
     Check,
@@ -655,6 +656,20 @@ pub enum ConfigVerb {
     Show,
     /// Print an example that explains every key
     Example,
+    /// Show what has changed about included targets, and accept it
+    ///
+    /// Where an included file lets a name lead to another role, or takes a guard away, the target asks for its name until
+    /// the change is accepted here.
+    #[command(
+        after_help = "Examples:\n  sekisho config accept\n  sekisho config accept payments-dev --yes"
+    )]
+    Accept {
+        /// Only this account's changes
+        name: Option<String>,
+        /// Accept without asking
+        #[arg(long)]
+        yes: bool,
+    },
 }
 
 /// What to do with the access key.

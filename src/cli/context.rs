@@ -275,7 +275,8 @@ impl Context {
     /// be left of a session that cannot be renewed.
     pub fn pass(&self, name: &str, spare: Duration) -> Result<Pass, Fault> {
         self.print_warnings();
-        let cleared = prompt::clear(self.target(name)?, self.common.confirm.as_deref())?;
+        let confirm = self.common.confirm.as_deref();
+        let cleared = prompt::clear(self.target(name)?, confirm, self.out)?;
         let entered = self.enter(name, cleared, Renew::ByFlow, spare, self.codes());
         let pass = block_on(entered)?;
         self.print_notes(&pass);
@@ -367,6 +368,9 @@ impl Context {
         let Ok(config) = self.world.config_source(&self.common) else {
             return;
         };
+        if pass.target.change.is_some() {
+            return; // what has changed is shown each time
+        }
         let stamps: Vec<Stamp> = self.read_from.0.iter().chain(&self.key_files).cloned().collect();
         if !stamps.iter().all(Stamp::holds) {
             return; // what was resolved may be out of date
@@ -398,7 +402,7 @@ impl Context {
 }
 
 /// The fault of a name that is in no config.
-fn unknown_target(unknown: &UnknownTarget) -> Fault {
+pub fn unknown_target(unknown: &UnknownTarget) -> Fault {
     let fault = Fault::new(Exit::Usage, format!("there is no target {}", sanitize(&unknown.name)));
     match &unknown.nearest[..] {
         [] => fault.fix("`sekisho list` shows every target"),

@@ -12,6 +12,7 @@ use crate::domain::config::{
 };
 use crate::domain::fault::{Exit, Fault};
 use crate::domain::ids::{AccountId, MfaSerial};
+use crate::domain::known::Known;
 use crate::domain::secret::{AccessKey, Secret};
 use crate::domain::text::shell_quoted;
 use crate::emulator::{self, Document, EmulatedDevice, Emulator, Organisation};
@@ -272,6 +273,6 @@ fn trust(auth: AccountId, user: &str, role: &Role) -> String {
 pub fn example() -> Result<Loaded, Fault> {
     let main = MainFile::parse(Path::new(EXAMPLE_NAME), EXAMPLE);
     let read = &mut |_, _: &str| Err("the example reads no other file".to_owned());
-    assemble(main, Vec::new(), Strictness::Strict, read)
+    assemble(main, Vec::new(), Strictness::Strict, &Known::default(), read)
         .map_err(|diagnostics| Diagnostic::fault(&diagnostics))
 }

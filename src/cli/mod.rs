@@ -112,7 +112,7 @@ fn run_in(world: &World, line: CommandLine, out: Out) -> Result<Exit, Fault> {
                 arguments,
             ),
         },
-        Verb::Config { what } => verbs::config::run(&line.common, world, what, out),
+        Verb::Config { what } => verbs::config::run(&line.common, world, &what, out),
         Verb::Verify(arguments) if arguments.check.is_some() => verify::check(out, &arguments),
         Verb::Verify(arguments) => verify::run(&context(line.common, "verify".into())?, &arguments),
         Verb::Doctor(arguments) => Ok(doctor::run(world, &line.common, arguments, out)),

@@ -116,10 +116,10 @@ impl Out {
 
     /// Reports a fault in one line, for programs that show or log our stderr. Returns the exit code.
     pub fn fault_line(self, fault: &Fault) -> Exit {
-        let more = fault.fix.first().map(String::as_str).or(fault.reason());
-        self.info(
-            &more.map_or_else(|| fault.what.clone(), |more| format!("{}: {more}", fault.what)),
-        );
+        let item = fault.items.first().map(|item| format!(" ({item})")).unwrap_or_default();
+        let what = format!("{}{item}", fault.what);
+        let more = fault.fix.first().or(fault.why.first());
+        self.info(&more.map_or_else(|| what.clone(), |more| format!("{what}: {more}")));
         if let Some(detail) = &fault.detail {
             self.debug(&format!("aws: {detail}"));
         }

@@ -17,6 +17,7 @@ use crate::domain::text::{sanitize, shell_quoted};
 use crate::services::session::broker::Broker;
 use crate::services::store::keyfile::Passphrase;
 
+use super::out::Out;
 use super::terminal::{Terminal, cancelled};
 use super::world::World;
 
@@ -186,35 +187,50 @@ pub fn confirm(question: &str) -> Result<(), Fault> {
 }
 
 /// Passes a target's guard: by `--confirm`, else by a question on the terminal.
-pub fn clear(target: Target, confirm: Option<&str>) -> Result<Cleared, Fault> {
-    clear_on(target, confirm, Terminal::open)
+pub fn clear(target: Target, confirm: Option<&str>, out: Out) -> Result<Cleared, Fault> {
+    clear_on(target, confirm, out, Terminal::open)
 }
 
 /// Passes a target's guard: by `--confirm`, else by a question on the terminal that `terminal` opens.
 pub fn clear_on(
     target: Target,
     confirm: Option<&str>,
+    out: Out,
     terminal: impl FnOnce() -> Option<Terminal>,
 ) -> Result<Cleared, Fault> {
+    const ACCEPT: &str = "accept the change: sekisho config accept";
     let name = target.account.clone();
+    let changes = target.changes();
+    let guarded = |exit, what: String, fix: String| {
+        let fault = Fault::new(exit, what).listing(changes.iter().cloned());
+        if changes.is_empty() { fault.fix(fix) } else { fault.fix(ACCEPT).fix(format!("or {fix}")) }
+    };
     let mismatch = || {
-        Fault::new(Exit::Usage, format!("{name} was not confirmed: another name was typed"))
-            .fix("type the account's name, alias or id")
+        let what = format!("{name} was not confirmed: another name was typed");
+        guarded(Exit::Usage, what, "type the account's name, alias or id".to_owned())
     };
     match target.clone().clear(confirm.map_or(Confirmation::Absent, Confirmation::Typed)) {
-        Ok(cleared) => return Ok(cleared),
+        Ok(cleared) => {
+            changes.iter().for_each(|line| out.warn(line));
+            return Ok(cleared);
+        }
         Err(Unconfirmed::Mismatch) => return Err(mismatch()),
         Err(Unconfirmed::Missing) => {}
     }
+    let (why, nobody) = if changes.is_empty() {
+        ("is guarded", "is guarded, and there is no terminal to confirm on")
+    } else {
+        ("has changed", "has changed, and there is no terminal to confirm on")
+    };
     let mut terminal = terminal().ok_or_else(|| {
-        Fault::new(
-            Exit::NeedsPerson,
-            format!("{name} is guarded, and there is no terminal to confirm on"),
-        )
-        .fix(format!("add `--confirm {}`", shell_quoted(name.as_str())))
+        let what = format!("{name} {nobody}");
+        guarded(Exit::NeedsPerson, what, format!("add `--confirm {}`", shell_quoted(name.as_str())))
     })?;
+    for line in &changes {
+        terminal.show(&format!("sekisho: {}", sanitize(line)));
+    }
     let typed =
-        terminal.ask(&format!("sekisho: {name} is guarded. Type its name to enter {target}: "))?;
+        terminal.ask(&format!("sekisho: {name} {why}. Type its name to enter {target}: "))?;
     target.clear(Confirmation::Typed(&typed)).map_err(|_| mismatch())
 }
 

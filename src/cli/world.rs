@@ -14,6 +14,7 @@ use crate::domain::ids::Endpoints;
 use crate::services::child::environment::{self, Environment, Inherited};
 use crate::services::config::cache::{self, LoadedConfig};
 use crate::services::config::files::{self, ReadFrom};
+use crate::services::config::known::KnownFile;
 use crate::services::config::paths::{Ids, Paths, RuntimeDir};
 use crate::services::store::datakey::KeyPlace;
 use crate::services::store::vault::Vault;
@@ -87,8 +88,7 @@ impl World {
     /// Reads the same config with the provenance of each value, as it was written: `config` and `doctor` report on it.
     pub fn inspect(&self, common: &Common, strictness: Strictness) -> Result<Loaded, Fault> {
         // `doctor` has a row of its own for directories that cannot be found.
-        let home = self.paths().ok().map(|paths| paths.home);
-        self.config_source(common)?.inspect(home.as_deref(), strictness)
+        self.config_source(common)?.inspect(self.paths().ok().as_ref(), strictness)
     }
 
     /// Points a config that was loaded here at the demo, if this is one, else at the endpoints of AWS that the
@@ -185,10 +185,16 @@ impl ConfigSource {
         }
     }
 
-    /// Reads it with the provenance of each value; `home` is what `~` means.
-    pub fn inspect(&self, home: Option<&Path>, strictness: Strictness) -> Result<Loaded, Fault> {
+    /// Reads it with the provenance of each value, and changes nothing.
+    pub fn inspect(&self, paths: Option<&Paths>, strictness: Strictness) -> Result<Loaded, Fault> {
         match self {
-            Self::File(path) => files::load(path, home, strictness).map(|(loaded, _)| loaded),
+            Self::File(path) => {
+                let known =
+                    paths.and_then(|paths| KnownFile::of(&paths.state, path).read().ok()?);
+                let home = paths.map(|paths| &*paths.home);
+                let known = known.unwrap_or_default();
+                files::load(path, home, strictness, &known).map(|(loaded, _)| loaded)
+            }
             Self::Example => emulated::example(),
         }
     }

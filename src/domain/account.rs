@@ -12,6 +12,7 @@ use super::guard::Guard;
 use super::ids::{
     AccountId, ExternalId, Name, PolicyArn, Region, RoleArn, RoleName, RolePath, SourceIdentity,
 };
+use super::known::Change;
 use super::scope::Scope;
 use super::text::{fold, nearest};
 
@@ -59,6 +60,9 @@ pub struct Role {
     /// The role's own guard.
     #[serde(default, skip_serializing_if = "is_default")]
     pub guard: Guard,
+    /// What about it has changed and is not accepted yet: then the guard is `confirm`.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub change: Option<Change>,
     /// What else goes into `AssumeRole`.
     #[serde(default, skip_serializing_if = "is_default")]
     pub session: SessionOptions,
@@ -190,6 +194,9 @@ pub struct Target {
     pub duration: Duration,
     /// The strictest of the account's, the role's and `min_guard`.
     pub guard: Guard,
+    /// What about it has changed and is not accepted yet.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub change: Option<Change>,
     /// The colour of the account's name.
     pub color: Option<Color>,
     /// What else goes into `AssumeRole`.
@@ -216,6 +223,11 @@ impl Target {
         } else {
             None
         }
+    }
+
+    /// What about it has changed and is not accepted yet, one line each.
+    pub fn changes(&self) -> Vec<String> {
+        self.change.iter().flat_map(|change| change.lines(&self.role)).collect()
     }
 
     /// The flow that its duration needs.
@@ -258,6 +270,11 @@ impl Catalog {
         (0u32..).zip(&self.accounts).flat_map(|(account, a)| {
             (0u32..).zip(&a.roles).map(move |(role, _)| TargetRef { account, role })
         })
+    }
+
+    /// The rows that have changed, where that is not accepted yet.
+    pub fn changed(&self) -> impl Iterator<Item = TargetRef> + '_ {
+        self.rows().filter(|row| self.row(*row).1.change.is_some())
     }
 
     /// The account and role of a row.
@@ -345,6 +362,7 @@ impl Catalog {
             region: region.cloned(),
             duration: overrides.duration.unwrap_or(role.duration),
             guard: account.guard.max(role.guard),
+            change: role.change.clone(),
             color: account.color,
             session: SessionOptions {
                 scope: overrides.scope.unwrap_or(role.session.scope),
@@ -373,6 +391,7 @@ mod tests {
                 duration: Duration::from_secs(hours * 3600),
                 region: None,
                 guard: Guard::None,
+                change: None,
                 session: SessionOptions::default(),
             })
         };

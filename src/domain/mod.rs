@@ -14,6 +14,7 @@ pub mod ids;
 pub mod import;
 pub mod ini;
 pub mod keymap;
+pub mod known;
 pub mod lookalike;
 pub mod pass;
 pub mod passphrase;

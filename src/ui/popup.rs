@@ -131,8 +131,12 @@ fn heading(model: &Model, target: &Target, room: u16) -> Vec<Line<'static>> {
         ],
     };
     if target.guard > Guard::None {
-        let banner = format!("{GUARD} guarded target");
-        lines.push(Line::styled(banner, theme.danger()));
+        let changes = target.changes();
+        let banner = if changes.is_empty() { "guarded target" } else { "changed target" };
+        lines.push(Line::styled(format!("{GUARD} {banner}"), theme.danger()));
+        for change in changes {
+            text(&mut lines, &change, room, theme.warning());
+        }
     }
     lines
 }

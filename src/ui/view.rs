@@ -153,6 +153,9 @@ fn rule_line(model: &Model, window: u16) -> Line<'static> {
     let guard = model.selected().map(|row| (model.guard(row), row));
     let notice = match guard {
         Some((Guard::Warn, _)) => "guarded: check the account first",
+        Some((Guard::Confirm, row)) if model.search.catalog().row(row).1.change.is_some() => {
+            "changed: entering asks for its name"
+        }
         Some((Guard::Confirm, _)) => "guarded: entering asks for its name",
         _ => {
             return Line::styled(

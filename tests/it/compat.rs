@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use sekisho::domain::config::Strictness;
+use sekisho::domain::known::Known;
 use sekisho::domain::secret::Secret;
 use sekisho::services::config::files;
 use sekisho::services::config::paths::{Paths, RuntimeDir};
@@ -147,6 +148,8 @@ fn the_key_file_of_0_1_0_opens_with_its_passphrase() {
 #[test]
 fn the_config_of_0_1_0_is_sound() {
     let left = Left::by_0_1_0();
-    let (loaded, _) = files::load(&left.path("config.yaml"), None, Strictness::Strict).unwrap();
+    let (loaded, _) =
+        files::load(&left.path("config.yaml"), None, Strictness::Strict, &Known::default())
+            .unwrap();
     assert_eq!(loaded.config.catalog.accounts().len(), 1);
 }

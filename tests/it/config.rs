@@ -3,6 +3,7 @@
 mod bad;
 mod files;
 mod hostile;
+mod known;
 mod overlay;
 mod properties;
 
@@ -10,6 +11,7 @@ use std::path::Path;
 
 use sekisho::domain::config::schema::Section;
 use sekisho::domain::config::{Diagnostic, IncludedFile, Loaded, MainFile, Strictness, assemble};
+use sekisho::domain::known::Known;
 
 const EXAMPLE: &str = include_str!("../../config.example.yaml");
 
@@ -19,12 +21,22 @@ fn config(
     includes: &[impl AsRef<str>],
     strictness: Strictness,
 ) -> Result<Loaded, Vec<Diagnostic>> {
+    config_with(&Known::default(), main, includes, strictness)
+}
+
+/// The same where something is remembered of included targets.
+fn config_with(
+    known: &Known,
+    main: &str,
+    includes: &[impl AsRef<str>],
+    strictness: Strictness,
+) -> Result<Loaded, Vec<Diagnostic>> {
     let includes = (1..).zip(includes).map(|(number, text)| {
         let path = format!("team{number}.yaml");
         IncludedFile::parse(Path::new(&path), number, text.as_ref())
     });
     let main = MainFile::parse(Path::new("config.yaml"), main);
-    assemble(main, includes.collect(), strictness, &mut |file, name| {
+    assemble(main, includes.collect(), strictness, known, &mut |file, name| {
         Err(format!("file {file} has no {name} beside it"))
     })
 }

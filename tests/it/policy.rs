@@ -26,6 +26,7 @@ fn role(name: &str, path: &str, hours: u64, scope: Scope) -> Arc<Role> {
         duration: Duration::from_hours(hours),
         region: None,
         guard: Guard::None,
+        change: None,
         session: SessionOptions { scope, ..SessionOptions::default() },
     })
 }

@@ -6,7 +6,7 @@ pub mod stage;
 use std::sync::Arc;
 use std::time::Duration;
 
-use fixture::{catalog, setup};
+use fixture::{catalog, role, setup};
 use insta::assert_snapshot;
 use jiff::Timestamp;
 use proptest::prelude::*;
@@ -14,6 +14,7 @@ use ratatui::style::{Color, Modifier};
 use sekisho::domain::account::Catalog;
 use sekisho::domain::fault::{Exit, Fault};
 use sekisho::domain::flow::Flow;
+use sekisho::domain::guard::Guard;
 use sekisho::domain::history::{History, HistoryEvent};
 use sekisho::domain::keymap::TABLE;
 use sekisho::domain::pass::CodeRejection;
@@ -239,6 +240,25 @@ fn a_config_that_has_changed_is_shown_at_once() {
             "Used arn:aws:iam::012345678901:role/Developer",
         ]
     );
+}
+
+#[test]
+fn a_changed_target_shows_what_it_was_and_wants_its_name() {
+    let mut accounts = catalog().accounts().to_vec();
+    let change = r#"{"moved": ["mine", "arn:aws:iam::999999999999:role/Developer"], "loosened": ["warn", "none"]}"#;
+    let mut role = role("Developer", 1);
+    role.change = Some(serde_json::from_str(change).unwrap());
+    role.guard = Guard::Confirm;
+    accounts[0].roles[0] = Arc::new(role);
+    let catalog = || Catalog::new(accounts.clone(), Some("ap-northeast-1".parse().unwrap()));
+    let stage =
+        || Stage::with(80, 18, setup(&UNICODE, Paint::Color), History::default(), catalog());
+    assert_snapshot!("changed", stage().shows("mine<up><enter>"));
+    let shown = stage().shows("mine<up>");
+    assert!(shown.contains("dev-tanaka is changed: entering asks for its name"), "{shown}");
+    let mut stage = stage().answers([Answer::Code(Flow::Shared, None)]);
+    let shown = stage.shows("mine<up><enter>mine<enter>");
+    assert!(shown.contains("changed target") && shown.contains("999999999999"), "{shown}");
 }
 
 #[test]

@@ -66,7 +66,7 @@ fn issue(
     };
     let confirm = context.common().confirm.as_deref();
     let ask = || prompt.then(|| Terminal::open_for(WITH_PROMPT)).flatten();
-    let cleared = prompt::clear_on(context.target(target)?, confirm, ask)?;
+    let cleared = prompt::clear_on(context.target(target)?, confirm, context.out, ask)?;
     let spare = Terms::LAST_SECONDS;
     let pass = block_on(async {
         // Beyond the terminal's own limit, so that the better message wins.

@@ -38,8 +38,7 @@ pub fn run_again(common: &Common) -> Result<Exit, Fault> {
 /// Starts a demo of the config that `--config` names, else of the example.
 fn start(common: &Common) -> Result<Demo, Fault> {
     let source = ConfigSource::named(common.config.as_deref())?;
-    let home = World::Real.paths()?.home;
-    let loaded = source.inspect(Some(&home), Strictness::Tolerant)?;
+    let loaded = source.inspect(Some(&World::Real.paths()?), Strictness::Tolerant)?;
     Demo::start(&loaded.config, source.into_file())
 }
 

@@ -90,7 +90,7 @@ pub fn refresh(context: &Context, hook: Option<Records>, quiet: bool) -> Result<
             Err(_) => return Ok(Exit::NeedsPerson),
         }
     } else {
-        prompt::clear(target, confirm)?
+        prompt::clear(target, confirm, context.out)?
     };
     let pass = if quiet {
         let terms =

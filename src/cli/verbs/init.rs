@@ -156,7 +156,7 @@ mod tests {
         let path = folder.path().join("sekisho/config.yaml");
         files::write(&path, &skeleton()).unwrap();
         let strict = crate::domain::config::Strictness::Strict;
-        let config = files::load(&path, None, strict).unwrap().0.config;
+        let config = files::load(&path, None, strict, &Default::default()).unwrap().0.config;
         assert_eq!(config.catalog.accounts().len(), 1);
         assert!(config.guardrails.is_none());
     }

@@ -37,6 +37,8 @@ struct Entry<'a> {
     scope: &'static str,
     /// `none`, `warn` or `confirm`.
     guard: Guard,
+    /// What has changed about it and is not accepted yet, for people.
+    changes: Vec<String>,
     tags: &'a [Arc<str>],
     note: Option<&'a str>,
     /// When the session that lives here ends: RFC 3339, UTC, whole seconds.
@@ -99,6 +101,7 @@ fn entries<'a>(context: &'a Context, rows: &[TargetRef]) -> Vec<Entry<'a>> {
             let live = status.roles.get(&target.role);
             Entry {
                 target: target.name(),
+                changes: target.changes(),
                 account: account.name.as_str(),
                 account_id: account.id.to_string(),
                 aliases: account.aliases.iter().map(Name::as_str).collect(),

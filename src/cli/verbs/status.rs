@@ -11,6 +11,7 @@
 //! | `key` | where the access key comes from: `auto`, `keyring`, `file`, `env`, `profile:NAME`, `command` |
 //! | `sessions` | where sessions are stored, e.g. `kernel keyring`; null before the first one |
 //! | `detours` | proxies, endpoints and certificates between here and AWS's own hosts, one text each |
+//! | `changed_targets` | how many included targets have changed and wait for `config accept` |
 //! | `auth_session` | null, or `expires` (RFC 3339, UTC), `seconds_left`, `device` |
 //! | `role_sessions` | each with `target`, `role_arn`, `scope`, `flow`, `expires`, `seconds_left` |
 
@@ -37,6 +38,7 @@ struct Status {
     key: String,
     sessions: Option<&'static str>,
     detours: Vec<String>,
+    changed_targets: usize,
     auth_session: Option<AuthSession>,
     role_sessions: Vec<RoleSession>,
 }
@@ -107,6 +109,7 @@ fn status(context: &Context, now: Timestamp) -> Status {
         },
         sessions: status.store,
         detours: aws::detours(auth),
+        changed_targets: context.config().catalog.changed().count(),
         auth_session: status.auth.map(|auth| AuthSession {
             expires: auth.expires,
             seconds_left: time_left::seconds_left(auth.expires, now),

@@ -12,24 +12,28 @@ use super::entry::{Defaults, Entry, IncludedFile};
 use super::role::{Policy, RoleEntry, session_policy};
 use super::settings::MainFile;
 use super::{
-    AccountProvenance, At, Config, Diagnostic, Loaded, Provenance, Provenances, RoleProvenance,
-    SourceRef,
+    AccountProvenance, At, Config, Diagnostic, Loaded, Pos, Provenance, Provenances,
+    RoleProvenance, SourceRef,
 };
 use super::{join, settings::Settings};
 use crate::domain::account::{Account, Catalog, Role, SessionOptions};
 use crate::domain::flow::Flow;
 use crate::domain::guard::Guard;
 use crate::domain::ids::{AccountId, Region, RoleName, RolePath};
-use crate::domain::text::{fold, nearest};
+use crate::domain::known::{Known, KnownAccount, KnownRole, ReadAccount, ReadRole};
+use crate::domain::text::{count, fold, nearest};
 
 /// Reads a session policy's file: the number of the config file that names it, and the name.
 pub type ReadPolicy<'f> = dyn FnMut(u32, &str) -> Result<String, String> + 'f;
 
 /// Joins the files of a config, or returns everything that is wrong with them.
+///
+/// Targets that are not what is `known` of them ask for a confirmation.
 pub fn assemble(
     main: MainFile,
     includes: Vec<IncludedFile>,
     strictness: Strictness,
+    known: &Known,
     read_policy: &mut ReadPolicy<'_>,
 ) -> Result<Loaded, Vec<Diagnostic>> {
     let has_includes = main.include().next().is_some();
@@ -52,11 +56,21 @@ pub fn assemble(
         has_includes,
         floors: GuardFloors::new(main.settings.as_ref()),
         roles: HashMap::new(),
+        known,
+        read: Vec::new(),
         read_policy,
     };
-    let (catalog, accounts) = assembly.catalog(entries);
+    let (catalog, accounts, learned) = assembly.catalog(entries);
     assembly.floors.check(&mut assembly.diagnostics, &catalog);
-    let (files, warnings) = assembly.diagnostics.close()?;
+    let (files, mut warnings) = assembly.diagnostics.close()?;
+    if let (Some(main), many @ 1..) = (files.first(), catalog.changed().count()) {
+        let what = format!(
+            "{} changed and will ask for a name until you accept it",
+            count(many, "included target")
+        );
+        let fix = Some("to see what changed: sekisho config accept");
+        warnings.insert(0, Diagnostic::new(main, Pos::default(), &what, fix));
+    }
     // A setting is missing only where a diagnostic says so.
     let settings = main.settings.ok_or_else(Vec::new)?;
     Ok(Loaded {
@@ -76,6 +90,8 @@ pub fn assemble(
             settings: main.provenances.into_iter().collect(),
             accounts,
         },
+        read: assembly.read,
+        known: learned,
     })
 }
 
@@ -88,31 +104,54 @@ struct Assembly<'f> {
     floors: GuardFloors,
     /// Roles without session options, which thousands of accounts share.
     roles: HashMap<SharedRole, Arc<Role>>,
+    known: &'f Known,
+    /// The accounts to be remembered.
+    read: Vec<ReadAccount>,
     read_policy: &'f mut ReadPolicy<'f>,
 }
 
 type SharedRole = (RoleName, RolePath, Duration, Option<Region>, Guard);
 
 impl Assembly<'_> {
-    /// The catalog, and where its values come from.
-    fn catalog(&mut self, entries: Vec<Entry>) -> (Catalog, Vec<AccountProvenance>) {
+    /// The catalog, where its values come from, and what is remembered of it.
+    fn catalog(&mut self, entries: Vec<Entry>) -> (Catalog, Vec<AccountProvenance>, Known) {
         let mut accounts = Vec::with_capacity(entries.len());
         let mut provenances = Vec::with_capacity(entries.len());
         let mut regions: Vec<(u32, Option<Region>)> = Vec::new();
+        // The position in the catalog of each account that is remembered.
+        let mut positions = Vec::new();
         for entry in entries {
             let file = entry.id.source.file;
             let region =
                 self.default(file, |defaults| defaults.region.as_ref()).map(|at| at.value.clone());
+            let (tags, is_overlaid) = (self.floors.tags_of_includes(&entry), entry.is_overlaid);
             let Some((account, provenance)) = self.account(entry) else {
                 continue;
             };
+            if file != 0 || self.known.was_overlaid(account.id) {
+                let known = KnownAccount { tags, is_overlaid, ..KnownAccount::default() };
+                self.read.push(read_account(&account, &provenance, region.as_ref(), known));
+                positions.push(accounts.len());
+            }
             if regions.last().is_none_or(|(_, last)| *last != region) {
                 regions.push((u32::try_from(accounts.len()).unwrap_or(u32::MAX), region));
             }
             accounts.push(account);
             provenances.push(provenance);
         }
-        (Catalog::joined(accounts, regions), provenances)
+        let changes = self.known.changes(&self.read, |word| self.floors.least(word));
+        let mut known = self.known.clone();
+        known.learn(&self.read, |read| {
+            changes.binary_search_by_key(&read, |(changed, ..)| *changed).is_ok()
+        });
+        for (read, at, change) in changes {
+            let position = positions[read];
+            let role: &mut Arc<Role> = &mut accounts[position].roles[at];
+            let (guard, change) = (Guard::Confirm, Some(change));
+            *role = Arc::new(Role { guard, change, ..Role::clone(role) });
+            provenances[position].roles[at].guard = Provenance::Changed;
+        }
+        (Catalog::joined(accounts, regions), provenances, known)
     }
 
     /// What a file's defaults say, else the main file's.
@@ -220,6 +259,7 @@ impl Assembly<'_> {
             duration,
             region: more.region,
             guard: guard.guard,
+            change: None,
             session,
         };
         let provenances = RoleProvenance {
@@ -257,6 +297,47 @@ impl Assembly<'_> {
     }
 }
 
+/// What is remembered of an account, and what it is compared by; `known` holds what only its entry tells.
+fn read_account(
+    account: &Account,
+    from: &AccountProvenance,
+    default: Option<&Region>,
+    known: KnownAccount,
+) -> ReadAccount {
+    let names = std::iter::once((&account.name, from.name))
+        .chain(account.aliases.iter().map(|alias| (alias, from.aliases)));
+    let guard_of_includes =
+        |guard: Guard, from: Provenance| if from.is_included() { guard } else { Guard::None };
+    let accounts_guard = guard_of_includes(account.guard, from.guard);
+    let roles = account.roles.iter().zip(&from.roles);
+    let (remembered, roles) = roles
+        .map(|(role, from)| {
+            let region = role.region.as_ref().or(account.region.as_ref()).or(default);
+            let remembered = KnownRole {
+                name: role.name.clone(),
+                path: role.path.clone(),
+                partition: region.map(Region::partition).unwrap_or_default(),
+                guard: accounts_guard.max(guard_of_includes(role.guard, from.guard)),
+            };
+            let is_own = !from.role.is_included();
+            (remembered, ReadRole { guard: account.guard.max(role.guard), is_own })
+        })
+        .unzip();
+    ReadAccount {
+        id: account.id,
+        account: KnownAccount {
+            names: names
+                .filter(|(_, from)| from.is_included())
+                .map(|(name, _)| fold(name.as_str()))
+                .collect(),
+            roles: remembered,
+            ..known
+        },
+        roles,
+        is_included: from.id.is_included(),
+    }
+}
+
 /// The config's `min_guard`: the least guard of every account with a tag, or role of a name.
 struct GuardFloors {
     /// By folded word; where two words fold to one, the strictest.
@@ -278,6 +359,26 @@ impl GuardFloors {
             }
         }
         new
+    }
+
+    /// The tags of an account's included entries that it knows, folded.
+    fn tags_of_includes(&self, entry: &Entry) -> Vec<String> {
+        if self.by_word.is_empty() {
+            return Vec::new();
+        }
+        let tags = entry.tags.iter().filter(|tags| tags.source.file != 0);
+        let tags = tags.flat_map(|tags| &tags.value).chain(&entry.other_tags);
+        let mut tags: Vec<String> =
+            tags.map(|tag| fold(tag)).filter(|tag| self.by_word.contains_key(tag)).collect();
+        tags.sort_unstable();
+        tags.dedup();
+        tags
+    }
+
+    /// The least guard of a tag or role, for a comparison.
+    fn least(&self, word: &str) -> Guard {
+        let floor = || self.by_word.get(&fold(word)).map(|floor| floor.value);
+        (!self.by_word.is_empty()).then(floor).flatten().unwrap_or_default()
     }
 
     /// The least guard of a tag or role.

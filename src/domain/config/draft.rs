@@ -179,11 +179,14 @@ mod tests {
 
     use super::super::{Config, MainFile, Strictness, assemble};
     use super::*;
+    use crate::domain::known::Known;
 
     fn read(text: &str) -> Config {
         let main = MainFile::parse(Path::new("config.yaml"), text);
         let loaded =
-            assemble(main, Vec::new(), Strictness::Strict, &mut |_, _| Err("no file".into()));
+            assemble(main, Vec::new(), Strictness::Strict, &Known::default(), &mut |_, _| {
+                Err("no file".into())
+            });
         loaded.unwrap_or_else(|diagnostics| panic!("{}\n{text}", diagnostics[0])).config
     }
 

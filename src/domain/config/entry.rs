@@ -50,6 +50,8 @@ pub(super) struct Entry {
     pub(super) role_guards: Vec<(RoleName, At<Guard>)>,
     pub(super) note: Option<At<String>>,
     pub(super) hide: bool,
+    /// Whether the main file has an entry for the same account.
+    pub(super) is_overlaid: bool,
 }
 
 /// Values for a file's accounts that have none of their own.
@@ -185,6 +187,7 @@ fn entry(element: Cursor<'_>) -> Option<Entry> {
             role_guards: Vec::new(),
             note: account.key("note").at(Cursor::line),
             hide: account.key("hide").flag().unwrap_or_default(),
+            is_overlaid: false,
             // Last: without an id there is no entry, but the faults above are noted.
             id: account.required("id", "\"222222222222\"").at(Cursor::account_id)?,
         })

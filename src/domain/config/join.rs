@@ -205,6 +205,7 @@ impl Entry {
             role_guards,
             note: self.note.or(under.note),
             hide: self.hide,
+            is_overlaid: true,
         }
     }
 

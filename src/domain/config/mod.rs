@@ -32,6 +32,7 @@ use serde::{Deserialize, Serialize};
 
 use super::account::Catalog;
 use super::ids::{AccountId, Endpoints, MfaSerial, Region, UserName};
+use super::known::{Known, ReadAccount};
 
 /// A whole config, all files joined.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -299,6 +300,10 @@ pub struct Loaded {
     pub warnings: Vec<Diagnostic>,
     /// Where it comes from.
     pub provenances: Provenances,
+    /// The accounts to be remembered, as they are now.
+    pub read: Vec<ReadAccount>,
+    /// What is remembered after this reading.
+    pub known: Known,
 }
 
 /// Where every value of a config comes from, for `config show`.
@@ -324,6 +329,15 @@ pub enum Provenance {
     Defaults(SourceRef),
     /// `min_guard` raised it.
     MinGuard(SourceRef),
+    /// A change that is not accepted yet raised it.
+    Changed,
+}
+
+impl Provenance {
+    /// Whether an included file set it.
+    fn is_included(self) -> bool {
+        matches!(self, Self::File(source) | Self::Defaults(source) if source.file != 0)
+    }
 }
 
 /// Where the values of one account come from.

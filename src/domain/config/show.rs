@@ -266,6 +266,7 @@ impl Page<'_> {
             Provenance::File(source) => self.place(source),
             Provenance::Defaults(source) => format!("defaults {}", self.place(source)),
             Provenance::MinGuard(source) => format!("min_guard {}", self.place(source)),
+            Provenance::Changed => "changed, see: sekisho config accept".to_owned(),
         }
     }
 }

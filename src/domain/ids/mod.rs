@@ -146,6 +146,11 @@ impl RolePath {
     pub fn root() -> Self {
         Self("/".into())
     }
+
+    /// Whether it is `/`.
+    pub fn is_root(&self) -> bool {
+        self.as_str() == "/"
+    }
 }
 
 text_id!(

@@ -8,9 +8,11 @@ use serde::{Deserialize, Serialize};
 use super::{Malformed, malformed};
 
 /// A part of AWS with its own accounts, credentials and host names.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub enum Partition {
     /// `aws`
+    #[default]
     Aws,
     /// `aws-cn`
     China,
@@ -133,6 +135,14 @@ impl Partition {
         })
     }
 }
+
+impl fmt::Display for Partition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+as_text!(Partition);
 
 impl FromStr for Partition {
     type Err = Malformed;

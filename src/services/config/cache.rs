@@ -6,13 +6,14 @@
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
-use crate::domain::config::{Config, Strictness};
+use crate::domain::config::{Config, Loaded, Strictness};
 use crate::domain::fault::Fault;
-use crate::domain::text::sanitize;
+use crate::domain::known::Known;
+use crate::domain::text::{count, sanitize};
 
 use super::files::{self, ReadFrom};
+use super::known::{KnownFile, short_hash};
 use super::paths::Paths;
 use super::stamps::Stamp;
 use crate::services::store::files::Dir;
@@ -40,22 +41,68 @@ struct Header {
     warnings: Vec<String>,
 }
 
-/// Loads the config at a path, from the cache where nothing has changed.
+/// Loads the config at a path, from the cache where nothing has changed, and remembers what its included targets are.
 pub fn load(path: &Path, paths: &Paths) -> Result<LoadedConfig, Fault> {
     let name = format!("config-{}", short_hash(path));
     if let Some(understood) = cached(&name, path, paths) {
         return Ok(understood);
     }
-    let (loaded, read_from) = files::load(path, Some(&paths.home), Strictness::Tolerant)?;
+    let (loaded, read_from, remembering) = load_and_remember(path, paths)?;
     let warnings =
         loaded.warnings.iter().map(|diagnostic| sanitize(&diagnostic.to_string())).collect();
-    let understood = LoadedConfig { config: loaded.config, warnings, read_from };
+    let mut understood = LoadedConfig { config: loaded.config, warnings, read_from };
     let size: u64 = understood.read_from.0.iter().map(Stamp::size).sum();
     if size >= WORTH_IT {
         // Without it the next start parses again: no harm done.
         let _ = keep(&name, path, paths, &understood);
     }
+    understood.warnings.extend(remembering);
     Ok(understood)
+}
+
+/// Parses the config, compares its included targets with what is remembered of them, and remembers what is new. The last
+/// of the answer is what there is to say about that.
+fn load_and_remember(
+    path: &Path,
+    paths: &Paths,
+) -> Result<(Loaded, ReadFrom, Option<String>), Fault> {
+    /// How often another process may be first.
+    const TRIES: u32 = 5;
+    let memory = KnownFile::of(&paths.state, path);
+    let mut tried = 0;
+    loop {
+        tried += 1;
+        let stamp = memory.stamp();
+        let found = memory.read();
+        let known = found.as_ref().ok().and_then(Option::clone).unwrap_or_default();
+        let (loaded, mut read_from) =
+            files::load(path, Some(&paths.home), Strictness::Tolerant, &known)?;
+        if loaded.known == known {
+            // Without included targets there is nothing that a memory could change.
+            read_from.0.extend((!known.is_empty()).then_some(stamp));
+            return Ok((loaded, read_from, None));
+        }
+        let (stamp, said) = match (memory.replace(&known, &loaded.known), found) {
+            (Ok(None), _) if tried < TRIES => continue,
+            (Ok(None), _) => (stamp, None),
+            (Ok(Some(stamp)), Err(why)) => {
+                (stamp, Some(format!("{why}: {}", begun(&loaded.known))))
+            }
+            (Ok(Some(stamp)), Ok(None)) => (stamp, Some(begun(&loaded.known))),
+            (Ok(Some(stamp)), Ok(Some(_))) => (stamp, None),
+            (Err(error), _) => {
+                let said = format!("what included accounts are cannot be remembered: {error}");
+                (stamp, Some(said))
+            }
+        };
+        read_from.0.push(stamp);
+        return Ok((loaded, read_from, said));
+    }
+}
+
+fn begun(known: &Known) -> String {
+    let many = count(known.len(), "included account");
+    format!("{many} remembered from now on: one that changes will ask for its name")
 }
 
 fn cached(name: &str, path: &Path, paths: &Paths) -> Option<LoadedConfig> {
@@ -87,8 +134,4 @@ fn keep(name: &str, path: &Path, paths: &Paths, understood: &LoadedConfig) -> Op
     bytes.push(b'\n');
     serde_json::to_writer(&mut bytes, &understood.config).ok()?;
     Dir::create(&paths.cache).ok()?.write(name, &bytes).ok()
-}
-
-fn short_hash(path: &Path) -> String {
-    hex::encode(&Sha256::digest(path.as_os_str().as_encoded_bytes())[..8])
 }

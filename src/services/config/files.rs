@@ -19,6 +19,7 @@ use crate::domain::config::{
     Diagnostic, IncludedFile, Loaded, MAX_ACCOUNTS, MainFile, Pos, Strictness, assemble,
 };
 use crate::domain::fault::{Exit, Fault};
+use crate::domain::known::Known;
 use crate::services::store::files;
 
 /// The largest config, in bytes, and the most that it includes; 10,000 accounts take a sixth of it.
@@ -78,13 +79,15 @@ pub fn locate(
     })
 }
 
-/// Reads the config at `path` and everything it names; `home` is what `~` means.
+/// Reads the config at `path` and everything it names; `home` is what `~` means, `known` what is remembered of its
+/// included targets.
 ///
 /// Fails with every diagnostic at once, or with why the main file cannot be read.
 pub fn load(
     path: &Path,
     home: Option<&Path>,
     strictness: Strictness,
+    known: &Known,
 ) -> Result<(Loaded, ReadFrom), Fault> {
     let mut from = ReadFrom::default();
     from.stamp(path);
@@ -105,7 +108,7 @@ pub fn load(
         .map(Path::to_owned)
         .collect();
     let mut policies: HashMap<PathBuf, Result<String, String>> = HashMap::new();
-    let loaded = assemble(main, includes, strictness, &mut |file, name| {
+    let loaded = assemble(main, includes, strictness, known, &mut |file, name| {
         let (path, may_leave) = (&named[file as usize], file == 0);
         let policy = policy_path(path, name, home, may_leave)?;
         let read = |policy: &PathBuf| {
@@ -131,7 +134,7 @@ pub fn read_foreign(path: &Path) -> Result<String, String> {
 pub fn write(path: &Path, text: &str) -> Result<(), Fault> {
     let main = MainFile::parse(path, text);
     let read_policy = &mut |_, _: &str| Err("it is not written yet".to_owned());
-    assemble(main, Vec::new(), Strictness::Strict, read_policy)
+    assemble(main, Vec::new(), Strictness::Strict, &Known::default(), read_policy)
         .map_err(|diagnostics| Diagnostic::fault(&diagnostics))?;
     if text.len() as u64 > MAX_CONFIG {
         let what = format!("this would be a config of more than {} MiB", MAX_CONFIG >> 20);

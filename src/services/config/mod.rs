@@ -4,5 +4,6 @@ pub mod access;
 pub mod cache;
 pub mod files;
 mod glob;
+pub mod known;
 pub mod paths;
 pub mod stamps;

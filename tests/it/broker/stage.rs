@@ -265,6 +265,7 @@ pub fn target(account: &str, duration: Duration) -> Target {
         region: None,
         duration,
         guard: Guard::None,
+        change: None,
         color: None,
         session: SessionOptions::default(),
     }

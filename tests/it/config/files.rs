@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use sekisho::domain::config::{Loaded, Strictness};
 use sekisho::domain::fault::{Exit, Fault};
+use sekisho::domain::known::Known;
 use sekisho::services::config::files::{ReadFrom, load};
 
 const HEAD: &str = "auth: {account: \"111111111111\", region: us-east-1}\ndefaults: {roles: [R]}\n";
@@ -39,7 +40,7 @@ impl Folder {
 
     /// Loads a config from a home further down.
     fn load_at(&self, config: &str, home: &str) -> Result<(Loaded, ReadFrom), Fault> {
-        load(&self.path(config), Some(&self.path(home)), Strictness::Tolerant)
+        load(&self.path(config), Some(&self.path(home)), Strictness::Tolerant, &Known::default())
     }
 }
 

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use sekisho::domain::config::Strictness;
+use sekisho::domain::known::Known;
 use sekisho::services::config::files::load;
 
 use super::{config, told};
@@ -114,7 +115,7 @@ fn a_byte_order_mark_and_dos_lines_change_nothing() {
 
 /// What is said about a file that cannot be a config.
 fn unread(path: &std::path::Path) -> String {
-    let fault = load(path, None, Strictness::Tolerant).unwrap_err();
+    let fault = load(path, None, Strictness::Tolerant, &Known::default()).unwrap_err();
     assert_eq!(fault.exit, sekisho::domain::fault::Exit::Usage);
     fault.because("").why.join("\n")
 }
@@ -138,7 +139,7 @@ fn what_is_no_text_file_is_not_read() {
     assert!(unread(&path("fifo")).contains("a pipe or device"));
     assert!(unread(std::path::Path::new("/dev/zero")).contains("a pipe or device"));
 
-    let gone = load(&path("gone"), None, Strictness::Tolerant).unwrap_err();
+    let gone = load(&path("gone"), None, Strictness::Tolerant, &Known::default()).unwrap_err();
     assert!(gone.what.contains("there is no config"));
     assert!(gone.fix.iter().any(|fix| fix.contains("sekisho demo")));
 }

@@ -4,6 +4,7 @@
 use std::path::Path;
 
 use sekisho::domain::config::{MainFile, Strictness, assemble};
+use sekisho::domain::known::Known;
 
 use super::markdown::{Block, Page, manual};
 
@@ -39,7 +40,7 @@ fn every_config_is_one() {
             checked += 1;
             let main = MainFile::parse(Path::new("config.yaml"), &completed(&block.text));
             let policy = &mut |_, _: &str| Ok(r#"{"Version":"2012-10-17","Statement":[]}"#.into());
-            let loaded = assemble(main, Vec::new(), Strictness::Strict, policy);
+            let loaded = assemble(main, Vec::new(), Strictness::Strict, &Known::default(), policy);
             if let Err(diagnostics) = loaded {
                 panic!("{}:{}: {diagnostics:#?}", page.name(), block.line);
             }

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use sekisho::domain::config::Strictness;
 use sekisho::domain::fault::Fault;
 use sekisho::domain::ids::{AccessKeyId, AccountId};
+use sekisho::domain::known::Known;
 use sekisho::domain::verdict::Verdict;
 use sekisho::domain::verdict::report::VerifiedMark;
 use sekisho::services::config::files;
@@ -93,8 +94,9 @@ impl Machine {
     pub fn examine(&self) -> Vec<Row> {
         let paths = Paths::find(|name| self.env.get(name).map(Into::into), self.ids);
         let config = self.path(".config/sekisho/config.yaml");
-        let loaded = files::load(&config, Some(self.home.path()), Strictness::Tolerant)
-            .map(|(loaded, _)| loaded);
+        let loaded =
+            files::load(&config, Some(self.home.path()), Strictness::Tolerant, &Known::default())
+                .map(|(loaded, _)| loaded);
         doctor::examine(&DoctorInput {
             env: &self.env,
             paths: paths.as_ref(),

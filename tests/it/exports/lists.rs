@@ -66,6 +66,7 @@ fn json_has_the_fields_that_help_names() {
     flow: "shared"
     scope: "full"
     guard: "none"
+    changes: []
     tags: ["sandbox"]
     note: "for experiments"
     expires: null

@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use sekisho::domain::config::{Config, MainFile, Strictness, assemble};
 use sekisho::domain::import::from_profiles::{ImportOptions, convert};
 use sekisho::domain::import::profiles::Profiles;
+use sekisho::domain::known::Known;
 
 use super::{mode, run, sekisho};
 
@@ -17,7 +18,7 @@ const PARTITIONS: &str = include_str!("partitions.config");
 fn read(yaml: &str) -> Config {
     let main = MainFile::parse(Path::new("config.yaml"), yaml);
     let read = &mut |_, _: &str| Err("no file".to_owned());
-    let loaded = assemble(main, Vec::new(), Strictness::Strict, read);
+    let loaded = assemble(main, Vec::new(), Strictness::Strict, &Known::default(), read);
     loaded.unwrap_or_else(|complaints| panic!("{}\n{yaml}", complaints[0])).config
 }
 

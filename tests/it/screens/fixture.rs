@@ -73,6 +73,7 @@ pub fn role(name: &str, hours: u64) -> Role {
         duration: Duration::from_hours(hours),
         region: None,
         guard: Guard::None,
+        change: None,
         session: SessionOptions::default(),
     }
 }

@@ -229,3 +229,32 @@ fn a_window_of_any_size() {
     switcher_pty.pty.resize(100, 30);
     assert_eq!(switcher_pty.ended(), 130);
 }
+
+#[test]
+fn the_list_says_what_has_changed_and_wants_the_name() {
+    let Some(mut switcher_pty) = SwitcherPty::with("include: [team.yaml]", &[]) else { return };
+    let file = switcher_pty.home.path().join(".config/sekisho/team.yaml");
+    let team = |id: &str| {
+        let text = format!("accounts: [{{name: team, id: '{id}', roles: [Developer]}}]\n");
+        std::fs::write(&file, text).unwrap();
+    };
+    team("444444444444");
+    switcher_pty.pty.line("$SEKISHO list; echo REMEM''BERED");
+    switcher_pty.pty.wait_for("REMEMBERED");
+    team("555555555555");
+    // At a terminal without the list.
+    switcher_pty.pty.line("clear; $SEKISHO exec team -- true; echo AN''SWERED $?");
+    let screen = switcher_pty.pty.wait_for("Type its name to enter team/Developer");
+    assert!(screen.contains("now it is arn:aws:iam::555555555555:role/Developer"), "{screen}");
+    switcher_pty.pty.send("other\r");
+    switcher_pty.pty.wait_for("ANSWERED 2");
+    switcher_pty.open("");
+    switcher_pty.pty.wait_for("1 included target changed");
+    switcher_pty.choose("team");
+    let screen = switcher_pty.pty.wait_for("changed target");
+    assert!(screen.contains("was arn:aws:iam::444444444444:role/Developer"), "{screen}");
+    switcher_pty.pty.send("team\r");
+    switcher_pty.pty.wait_for("MFA code");
+    switcher_pty.pty.send("\u{3}");
+    assert_eq!(switcher_pty.ended(), 130);
+}

@@ -1,6 +1,7 @@
 //! sekisho's own documents, as `policy` renders them, put into the organisation: `verify` finds them closed.
 
 use sekisho::domain::config::Strictness;
+use sekisho::domain::known::Known;
 use sekisho::domain::policy::{Format, Language, PolicyKind, render};
 use sekisho::domain::verdict::Guardrail::{
     BackDoors, Device, Federation, LocalUsers, Organization, OtherDoors, Reads, Trust, User, Writes,
@@ -28,7 +29,7 @@ fn the_documents_of_policy_hold() {
     let home = tempfile::tempdir().unwrap();
     let file = home.path().join("config.yaml");
     std::fs::write(&file, CONFIG).unwrap();
-    let (loaded, _) = files::load(&file, None, Strictness::Strict).unwrap();
+    let (loaded, _) = files::load(&file, None, Strictness::Strict, &Known::default()).unwrap();
     let documents = render(&loaded.config, Format::Json, Language::English).unwrap();
     let texts = |kind: PolicyKind| {
         let of = documents.files.iter().filter(move |document| document.kind == kind);

@@ -536,6 +536,7 @@ mod tests {
             region: None,
             duration: std::time::Duration::from_hours(1),
             guard: crate::domain::guard::Guard::None,
+            change: None,
             color: None,
             session: crate::domain::account::SessionOptions::default(),
         };
