@@ -141,13 +141,12 @@ impl<S: Service> Connection<S> {
         let admitted = AtomicBool::new(false);
         let service = service_fn(|request: Request<Incoming>| async {
             let parts = request.into_parts().0;
-            let answer = match self.admit(&parts) {
-                Err(refused) => status(refused),
-                Ok(()) => {
-                    admitted.store(true, Ordering::Relaxed);
-                    let _permit = self.permits.acquire().await;
-                    self.service.respond(&parts).await
-                }
+            let answer = if let Err(refused) = self.admit(&parts) {
+                status(refused)
+            } else {
+                admitted.store(true, Ordering::Relaxed);
+                let _permit = self.permits.acquire().await;
+                self.service.respond(&parts).await
             };
             Ok::<_, Infallible>(answer)
         });

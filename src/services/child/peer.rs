@@ -97,8 +97,11 @@ mod linux {
         uid_map.split_ascii_whitespace().eq(["0", "0", "4294967295"])
     }
 
-    #[cfg(all(test, target_endian = "little"))]
+    #[cfg(test)]
     mod tests {
+        use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
+
+        use super::super::peer;
         use super::*;
 
         const HEAD: &str = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n";
@@ -154,35 +157,28 @@ mod linux {
             assert!(is_whole("         0          0 4294967295\n"));
             assert!(!is_whole("         0       1000          1\n"));
         }
-    }
-}
 
-#[cfg(all(test, target_os = "linux"))]
-mod tests {
-    use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
-
-    use super::*;
-
-    fn v4(address: SocketAddr) -> SocketAddrV4 {
-        let SocketAddr::V4(address) = address else { panic!("{address}") };
-        address
-    }
-
-    #[test]
-    fn this_process_is_no_stranger_and_a_closed_socket_is_one() {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let here = v4(listener.local_addr().unwrap());
-        let one = TcpStream::connect(here).unwrap();
-        let caller = v4(one.local_addr().unwrap());
-        assert_eq!(peer(caller, here), Peer::Own);
-        // Through a socket for both versions of IP.
-        let mapped = (Ipv6Addr::from_bits(0xFFFF_7F00_0001), here.port());
-        if let Ok(both) = TcpStream::connect(mapped) {
-            let SocketAddr::V6(local) = both.local_addr().unwrap() else { panic!("not IPv6") };
-            let caller = SocketAddrV4::new(Ipv4Addr::LOCALHOST, local.port());
-            assert_eq!(peer(caller, here), Peer::Own);
+        fn v4(address: SocketAddr) -> SocketAddrV4 {
+            let SocketAddr::V4(address) = address else { panic!("{address}") };
+            address
         }
-        drop(one);
-        assert_eq!(peer(caller, here), Peer::Stranger);
+
+        #[test]
+        fn this_process_is_no_stranger_and_a_closed_socket_is_one() {
+            let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+            let here = v4(listener.local_addr().unwrap());
+            let one = TcpStream::connect(here).unwrap();
+            let caller = v4(one.local_addr().unwrap());
+            assert_eq!(peer(caller, here), Peer::Own);
+            // Through a socket for both versions of IP.
+            let mapped = (Ipv6Addr::from_bits(0xFFFF_7F00_0001), here.port());
+            if let Ok(both) = TcpStream::connect(mapped) {
+                let SocketAddr::V6(local) = both.local_addr().unwrap() else { panic!("not IPv6") };
+                let caller = SocketAddrV4::new(Ipv4Addr::LOCALHOST, local.port());
+                assert_eq!(peer(caller, here), Peer::Own);
+            }
+            drop(one);
+            assert_eq!(peer(caller, here), Peer::Stranger);
+        }
     }
 }

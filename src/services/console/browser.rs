@@ -82,9 +82,9 @@ impl Browser {
 
     fn arguments(&self, url: &str, target: &Target) -> Vec<String> {
         let fill = |word: &String| {
-            let value = |text: &str| match is_url(word) {
-                true => percent_encoded(text).to_string(),
-                false => text.to_owned(),
+            let is_url = is_url(word);
+            let value = |text: &str| {
+                if is_url { percent_encoded(text).to_string() } else { text.to_owned() }
             };
             // The name last: it is free text and may contain a placeholder.
             word.replace("{url}", &value(url))
