@@ -68,7 +68,9 @@ impl Context {
             Some(Err(error)) => Some(format!("XDG_RUNTIME_DIR is not used: {error}")),
             None => runtime.refusal(),
         };
-        refusal.iter().for_each(|line| self.out.warn(line));
+        if let Some(line) = refusal {
+            self.out.warn(&line);
+        }
         Dir::create(&self.paths().state.join("run"))
             .map_err(|error| error.fault("the subshell's start-up files cannot be written"))
     }

@@ -51,7 +51,8 @@ pub struct Demo {
     descriptor: Descriptor,
     folder: PathBuf,
     /// Where this process is the one that runs it: dropping this ends the organisation, then its folder.
-    _running: Option<(Emulator, tempfile::TempDir)>,
+    #[cfg_attr(not(test), expect(dead_code, reason = "runs until it is dropped"))]
+    running: Option<(Emulator, tempfile::TempDir)>,
 }
 
 impl Demo {
@@ -86,11 +87,7 @@ impl Demo {
                 dir.write(DESCRIPTOR, &serde_json::to_vec(&descriptor).unwrap_or_default())
             })
             .map_err(|error| wrong(io::Error::other(error.to_string())))?;
-        Ok(Self {
-            descriptor,
-            folder: folder.path().to_owned(),
-            _running: Some((emulator, folder)),
-        })
+        Ok(Self { descriptor, folder: folder.path().to_owned(), running: Some((emulator, folder)) })
     }
 
     /// Joins the demo whose subshell this process runs in.
@@ -119,13 +116,13 @@ impl Demo {
         if !known.url.starts_with("http://127.0.0.1:") {
             return Err(untrusted("its organisation is not on this machine".into()));
         }
-        Ok(Self { descriptor: known, folder, _running: None })
+        Ok(Self { descriptor: known, folder, running: None })
     }
 
     /// The organisation, where this process runs it.
     #[cfg(test)]
     pub fn emulator(&self) -> Option<&Emulator> {
-        self._running.as_ref().map(|(emulator, _)| emulator)
+        self.running.as_ref().map(|(emulator, _)| emulator)
     }
 
     /// The config that the organisation was made from; `None` is the example.

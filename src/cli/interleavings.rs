@@ -194,7 +194,7 @@ impl Stage {
             Step::End if self.begun.is_empty() => {}
             Step::End => {
                 let begun = self.begun.remove(0);
-                self.end(begun, None);
+                self.end(&begun, None);
             }
             Step::Enter(entry) => self.enter(entry, None),
             Step::EnterDuring(entry, change) => self.enter(entry, Some(change)),
@@ -266,7 +266,7 @@ impl Stage {
 
     fn enter(&mut self, entry: Entry, during: Option<Change>) {
         if let Some(begun) = self.begin(entry) {
-            self.end(begun, during);
+            self.end(&begun, during);
         }
     }
 
@@ -278,17 +278,17 @@ impl Stage {
         cleared.map(|cleared| Begun { context, entry, cleared, at: self.changes })
     }
 
-    fn end(&mut self, begun: Begun, during: Option<Change>) {
+    fn end(&mut self, begun: &Begun, during: Option<Change>) {
         let undisturbed = begun.at == self.changes && during.is_none();
         let before = self.changes;
-        let mut entered = self.try_to_enter(&begun, during);
+        let mut entered = self.try_to_enter(begun, during);
         let happened = self.changes > before;
         if entered.as_ref().is_err_and(|fault| fault.exit == Exit::NeedsPerson) {
             begun.context.preload_demo_key().unwrap();
             let code = self.code();
             let signed_in = begun.context.broker().sign_in(Some(&code), Asking::Never);
             block_on(async { signed_in.await.map_err(NotIssued::into_fault) }).unwrap();
-            entered = self.try_to_enter(&begun, None);
+            entered = self.try_to_enter(begun, None);
         }
         match entered {
             Ok(pass) => {

@@ -68,7 +68,7 @@ impl Terms {
     /// For whoever asks again before the end.
     pub const LAST_SECONDS: Duration = Duration::from_secs(10);
     /// For a child that keeps what it gets.
-    pub const SHORTEST_STAY: Duration = Duration::from_secs(60);
+    pub const SHORTEST_STAY: Duration = Duration::from_mins(1);
 }
 
 /// When a cached role session is replaced.

@@ -121,7 +121,7 @@ impl Failure {
                 let kind = if failing { FailureKind::Busy } else { FailureKind::Garbled };
                 (kind, None, message.unwrap_or_else(|| not_awss(response)))
             }
-            _ if chain(error).any(|error| error.is::<TooLong>()) => {
+            _ if chain(error).any(<dyn Error>::is::<TooLong>) => {
                 (FailureKind::Garbled, None, TooLong.to_string())
             }
             _ => {

@@ -120,13 +120,12 @@ impl Vault {
 
     /// Ends the epoch: what requests obtain that have begun already, in any process, is not kept.
     pub fn end_epoch(&self) -> Result<(), FileError> {
-        let (ended, begun) = match &self.sealed {
-            Some(sealed) => sealed.end_epoch()?,
-            None => {
-                let mut epoch = guard(&self.own_epoch);
-                *epoch += 1;
-                (*epoch - 1, *epoch)
-            }
+        let (ended, begun) = if let Some(sealed) = &self.sealed {
+            sealed.end_epoch()?
+        } else {
+            let mut epoch = guard(&self.own_epoch);
+            *epoch += 1;
+            (*epoch - 1, *epoch)
         };
         // What is to be forgotten of its own memory, this process removes itself.
         for kept in guard(&self.memory).values_mut().filter(|kept| kept.begun.0 == ended) {
