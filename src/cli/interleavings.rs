@@ -28,6 +28,7 @@ use crate::domain::confirmation::Cleared;
 use crate::domain::fault::{Exit, Fault};
 use crate::domain::guard::Guard;
 use crate::domain::ids::{AccessKeyId, MfaSerial};
+use crate::domain::known::Known;
 use crate::domain::pass::{Asking, NotIssued, Pass, Renew, Terms};
 use crate::domain::secret::MfaCode;
 use crate::emulator::{Emulator, FaultInjection, Injection, Times};
@@ -135,7 +136,8 @@ impl Stage {
         std::fs::create_dir(folder.path().join("team")).unwrap();
         std::fs::write(folder.path().join("config.yaml"), text(0, [false; 3], 0)).unwrap();
         let path = folder.path().join("config.yaml");
-        let (loaded, _) = files::load(&path, None, Strictness::Tolerant).unwrap();
+        let (loaded, _) =
+            files::load(&path, None, Strictness::Tolerant, &Known::default()).unwrap();
         let demo = Demo::start(&loaded.config, Some(path)).unwrap();
         Self {
             world: World::Demo(Rc::new(demo)),
@@ -273,7 +275,9 @@ impl Stage {
     fn begin(&self, entry: Entry) -> Option<Begun> {
         let context = self.open(entry);
         let target = context.target(entry.name).unwrap();
-        let cleared = prompt::clear_on(target, entry.confirmed.then_some(entry.name), || None).ok();
+        let cleared =
+            prompt::clear_on(target, entry.confirmed.then_some(entry.name), context.out, || None)
+                .ok();
         assert!(!entry.confirmed || cleared.is_some(), "the name was given");
         cleared.map(|cleared| Begun { context, entry, cleared, at: self.changes })
     }
@@ -349,7 +353,8 @@ impl Stage {
     /// Holds what was entered against the config as it is now, and against AWS.
     fn entered(&mut self, entry: Entry, pass: &Pass) {
         let Entry { name, confirmed } = entry;
-        let (loaded, _) = files::load(&self.config(), None, Strictness::Tolerant).unwrap();
+        let (loaded, _) =
+            files::load(&self.config(), None, Strictness::Tolerant, &Known::default()).unwrap();
         let catalog = &loaded.config.catalog;
         let says = catalog.resolve(catalog.find(name).unwrap(), &Overrides::default());
         assert_eq!(pass.target.role, says.role, "{name}");
