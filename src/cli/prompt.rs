@@ -211,7 +211,9 @@ pub fn clear_on(
     };
     match target.clone().clear(confirm.map_or(Confirmation::Absent, Confirmation::Typed)) {
         Ok(cleared) => {
-            changes.iter().for_each(|line| out.warn(line));
+            for line in &changes {
+                out.warn(line);
+            }
             return Ok(cleared);
         }
         Err(Unconfirmed::Mismatch) => return Err(mismatch()),
