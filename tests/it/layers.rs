@@ -22,11 +22,10 @@ const ROOMS: [(&str, &[&str]); 6] = [
 ];
 
 /// What only some files may name: crates, paths, methods and macros (a trailing `_` stands for any ending).
-const HOMES: [(&str, &[&str]); 15] = [
+const HOMES: [(&str, &[&str]); 14] = [
     ("aws_sdk_", &["services/aws/"]),
     ("aws_config", &["services/aws/"]),
     ("aws_smithy_", &["services/aws/"]),
-    ("aws_types", &["services/aws/"]),
     ("aws_credential_types", &["services/aws/"]),
     ("ratatui", &["ui/"]),
     ("crossterm", &["ui/"]),

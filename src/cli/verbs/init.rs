@@ -149,6 +149,7 @@ fn skeleton() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::known::Known;
 
     #[test]
     fn the_skeleton_is_a_small_config() {
@@ -156,7 +157,7 @@ mod tests {
         let path = folder.path().join("sekisho/config.yaml");
         files::write(&path, &skeleton()).unwrap();
         let strict = crate::domain::config::Strictness::Strict;
-        let config = files::load(&path, None, strict, &Default::default()).unwrap().0.config;
+        let config = files::load(&path, None, strict, &Known::default()).unwrap().0.config;
         assert_eq!(config.catalog.accounts().len(), 1);
         assert!(config.guardrails.is_none());
     }

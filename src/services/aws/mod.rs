@@ -20,18 +20,17 @@ pub mod shared_files;
 use std::future::Future;
 use std::time::Duration;
 
+use aws_config::{AppName, BehaviorVersion, SdkConfig};
 use aws_credential_types::Credentials as SdkCredentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_sdk_sts::config::StalledStreamProtectionConfig;
 use aws_sdk_sts::config::retry::RetryConfig;
 use aws_sdk_sts::config::timeout::TimeoutConfig;
-use aws_sdk_sts::config::{BehaviorVersion, StalledStreamProtectionConfig};
 use aws_sdk_sts::types::{PolicyDescriptorType, Tag};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
-use aws_types::SdkConfig;
-use aws_types::app_name::AppName;
 
 use crate::domain::account::Target;
 use crate::domain::config::Auth;
@@ -253,7 +252,7 @@ impl Aws {
     fn config(&self, signer: Signer<'_>) -> SdkConfig {
         let mut config = SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())
-            .region(aws_types::region::Region::new(self.region.to_string()))
+            .region(aws_config::Region::new(self.region.to_string()))
             .credentials_provider(SharedCredentialsProvider::new(signer.sdk()))
             .http_client(self.http.clone())
             .retry_config(RetryConfig::disabled())

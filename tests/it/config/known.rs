@@ -347,13 +347,13 @@ fn a_lost_or_damaged_memory_is_none_and_said_once() {
         (
             Box::new(|| {
                 fs::write(home.memory(), "{\"version\":9,\"config\":\"/\",\"accounts\":{}}")
-                    .unwrap()
+                    .unwrap();
             }),
             "another version",
         ),
         (
             Box::new(|| {
-                fs::set_permissions(home.memory(), fs::Permissions::from_mode(0o644)).unwrap()
+                fs::set_permissions(home.memory(), fs::Permissions::from_mode(0o644)).unwrap();
             }),
             "is open to other users",
         ),

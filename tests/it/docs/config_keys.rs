@@ -64,7 +64,7 @@ fn examples() -> BTreeMap<(String, String), Example> {
         let Some((key, rest)) = dashed.split_once(':').filter(|(key, _)| is_key(key)) else {
             match dashed.strip_prefix('#') {
                 Some(comment) if comment.ends_with('─') => {
-                    title = comment.trim_matches(['─', ' ']).to_owned();
+                    comment.trim_matches(['─', ' ']).clone_into(&mut title);
                 }
                 Some(comment) => above.push(comment.trim().to_owned()),
                 None => above.clear(),

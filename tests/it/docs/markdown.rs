@@ -35,7 +35,7 @@ pub static PAGES: LazyLock<Vec<Page>> = LazyLock::new(|| {
             if path.is_dir() {
                 let is_ours = !["target", "tests", "node_modules"].contains(&&*name);
                 open.extend((is_ours && !name.starts_with('.')).then_some(path));
-            } else if name.ends_with(".md") {
+            } else if path.extension().is_some_and(|extension| extension == "md") {
                 paths.push(path);
             }
         }

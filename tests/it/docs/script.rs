@@ -29,6 +29,7 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
+    #[expect(clippy::match_same_arms, reason = "a quote of one kind goes before the backslash")]
     fn read(&mut self) {
         while let Some(c) = self.chars.next() {
             match (self.quote, c) {

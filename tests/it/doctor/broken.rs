@@ -264,7 +264,7 @@ fn another_tools_sessions_in_plain_text() {
     machine.complains("plain-text-keys", Warn);
 }
 
-/// Under `serve`, AWS_CONFIG_FILE names a copy without key lines.
+/// Under `serve`, `AWS_CONFIG_FILE` names a copy without key lines.
 #[test]
 fn a_key_in_the_users_own_file_in_a_served_child() {
     let mut machine = Machine::sound();

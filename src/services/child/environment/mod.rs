@@ -294,7 +294,7 @@ impl Environment {
                 Some(own) if replaced => set.push(open(before, own)),
                 Some(own) if inherited.is_ours(name, OUR_REGION) => set.push(open(name, own)),
                 None if !replaced && inherited.is_ours(name, OUR_REGION) => {
-                    remove.push(name.to_owned())
+                    remove.push(name.to_owned());
                 }
                 _ => {}
             }
