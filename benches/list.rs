@@ -17,6 +17,7 @@ use sekisho::domain::guard::Guard;
 use sekisho::domain::history::History;
 use sekisho::domain::ids::RolePath;
 use sekisho::domain::keymap::{Key, Keymap};
+use sekisho::domain::local_clock::LocalClock;
 use sekisho::domain::search::Search;
 use sekisho::ui::model::{Model, Msg, SwitcherSetup};
 use sekisho::ui::theme::{Paint, Theme, UNICODE};
@@ -93,6 +94,7 @@ fn model(catalog: &Arc<Catalog>) -> Model {
         keymap: Keymap::new(&std::collections::BTreeMap::new()).unwrap(),
         order: Order::Frecency,
         verified: std::collections::BTreeMap::new(),
+        clock: LocalClock::UTC,
         theme: Theme::new(&UNICODE, Paint::Color),
     };
     let model = Model::new(setup, History::default(), "");

@@ -252,11 +252,14 @@ pub enum Verb {
         all: bool,
     },
     /// Show active sessions, when they expire and where they are stored
-    #[command(after_help = "Example: sekisho status --json | jq .auth_session.seconds_left")]
+    #[command(after_help = STATUS_HELP)]
     Status {
         /// Print a JSON object
         #[arg(long)]
         json: bool,
+        /// Print a line for a status bar: this shell's session, else each live one
+        #[arg(long, value_name = "TEMPLATE", conflicts_with = "json")]
+        format: Option<String>,
     },
     /// Manage the stored access key: add, import, rotate, remove, status
     #[command(
@@ -358,6 +361,13 @@ pub enum SessionVerb {
     },
 }
 
+const STATUS_HELP: &str = "\
+With --format: {target} {account} {id} {role} {region} {scope} {guard} {until} {left}
+
+Examples:
+  sekisho status --json | jq .auth_session.seconds_left
+  sekisho status --format '{account}/{role} {left}'";
+
 const LIST_HELP: &str = "\
 With --json, an array of objects. Fields may be added; none is renamed or removed:
   target account account_id aliases role role_arn region duration_seconds
@@ -437,6 +447,9 @@ pub struct EnvArgs {
     /// Unset everything that sekisho sets, whatever the target
     #[arg(long)]
     pub unset: bool,
+    /// Print nothing unless a live session answers; never asks (exit code 4)
+    #[arg(long, requires = "target", conflicts_with = "unset")]
+    pub or_nothing: bool,
     /// Print secrets even on a terminal
     #[arg(long)]
     pub show: bool,

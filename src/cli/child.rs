@@ -4,10 +4,11 @@ use std::cell::Cell;
 
 use jiff::Timestamp;
 
-use crate::domain::config::RenewPref;
+use crate::domain::config::{AfterShell, RenewPref};
 use crate::domain::confirmation::{Cleared, Confirmation};
 use crate::domain::fault::{Exit, Fault};
 use crate::domain::pass::{Asking, NotIssued, Pass, Renew, Request, Terms};
+use crate::domain::text::sanitize;
 use crate::services::aws::SharedFiles;
 use crate::services::child::environment::{self, Environment};
 use crate::services::child::export;
@@ -19,6 +20,9 @@ use crate::services::store::files::Dir;
 
 use super::context::Context;
 use super::runtime::block_on;
+use super::terminal::Title;
+use super::warm::Entry;
+use super::wording;
 
 /// What the endpoint had for the last who asked.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -38,26 +42,55 @@ impl Served {
 impl Context {
     /// Opens a subshell, on a runtime of its own, and waits for its end.
     pub fn open_shell(&self, pass: Pass, asked: Option<&str>) -> Result<Exit, Fault> {
-        block_on(self.run_shell(pass, asked))
+        block_on(self.run_shell(pass, asked, AfterShell::Exit))
     }
 
-    /// Runs a subshell to its end. While it runs, this process holds no secret.
-    pub async fn run_shell(&self, pass: Pass, asked: Option<&str>) -> Result<Exit, Fault> {
+    /// Runs a subshell to its end; `then` is what follows it. While it runs, this process holds no secret.
+    pub async fn run_shell(
+        &self,
+        pass: Pass,
+        asked: Option<&str>,
+        then: AfterShell,
+    ) -> Result<Exit, Fault> {
         let prefs = &self.config().shell;
         let shell = Shell::choose(asked.or(prefs.program.as_deref()), self.inherited())?;
         let sekisho = process::own_program()?;
         let runtime_dir = self.runtime_dir()?;
         let subshell =
             Subshell { shell: &shell, sekisho: &sekisho, runtime_dir: runtime_dir.path(), prefs };
+        self.announce_shell(&pass, then);
+        let _title = prefs.mark_prompt.then(|| Title::set(&pass.target.name())).flatten();
         let child = async |environment| subshell.run(environment, self.inherited()).await;
         if prefs.renew == RenewPref::Serve {
             return self.serve(pass, child).await;
         }
-        let environment = self.environment(pass, self.inherited().depth() + 1);
+        let entry = self.entry(pass, self.inherited().depth() + 1);
         self.broker().release_secrets();
-        let exit = child(environment).await;
+        let exit = child(entry.environment).await;
         self.preload_demo_key()?;
         exit
+    }
+
+    /// Says what is entered, until when, and where `exit` leads, unless the config wants it quiet.
+    fn announce_shell(&self, pass: &Pass, then: AfterShell) {
+        let config = self.config();
+        if config.quiet {
+            return;
+        }
+        // Under `serve` the session is renewed as long as the shell runs.
+        let ends = config.shell.renew != RenewPref::Serve;
+        let until = ends.then(|| self.moment(pass.credentials.expires));
+        let outer = self.inherited().get("SEKISHO_TARGET").map(|name| name.to_string_lossy());
+        let inside = outer.map(|outer| format!("inside {}", sanitize(&outer)));
+        let exit = match (then, &inside) {
+            (AfterShell::List, _) => Some("exit returns to the list".to_owned()),
+            (AfterShell::Exit, Some(_)) => Some("exit returns there".to_owned()),
+            (AfterShell::Exit, None) => None,
+        };
+        let more: Vec<String> = inside.into_iter().chain(exit).collect();
+        let dot = wording::glyphs(config.list.symbols).dot;
+        let name = pass.target.name();
+        self.out.info(&wording::entered(&name, until.as_deref(), &more, dot));
     }
 
     /// Where files lie that a child needs while it runs: in the runtime directory, else beside the state.
@@ -166,14 +199,14 @@ impl Context {
 
     /// Replaces this process by a command. Returns only if that failed.
     pub fn become_command(&self, pass: Pass, command: &[std::ffi::OsString]) -> Fault {
-        let environment = self.environment(pass, self.inherited().depth() + 1);
+        let entry = self.entry(pass, self.inherited().depth() + 1);
         self.broker().release_secrets();
-        process::exec(&environment, self.inherited(), command)
+        process::exec(&entry.environment, self.inherited(), command)
     }
 
-    /// The environment with a pass; `depth` is how many of our shells surround the child.
-    pub fn environment(&self, pass: Pass, depth: u32) -> Environment {
-        Environment::of(pass, &self.child_context(depth), self.inherited())
+    /// A pass, entered; `depth` is how many of our shells surround the child.
+    pub fn entry(&self, pass: Pass, depth: u32) -> Entry {
+        Entry::new(pass, &self.child_context(depth), self.inherited(), self.config().quiet)
     }
 
     fn child_context(&self, depth: u32) -> environment::Context {

@@ -49,7 +49,9 @@ pub async fn open(
         ),
     };
     match fetched {
-        Fetched::Yes => Ok(format!("the console of {} is open, and {}", pass.target, until(ends))),
+        Fetched::Yes => {
+            Ok(format!("the console of {} is open, and {}", pass.target, until(context, ends)))
+        }
         Fetched::TooLate => {
             Err(Fault::new(Exit::Fault, "the browser did not fetch the link within a minute")
                 .because("it runs on another machine, or in a sandbox that cannot reach 127.0.0.1")
@@ -84,6 +86,6 @@ pub async fn url(
 }
 
 /// When a console session ends, as part of a sentence.
-pub fn until(ends: Timestamp) -> String {
-    ends.strftime("the console ends at %H:%M UTC").to_string()
+pub fn until(context: &Context, ends: Timestamp) -> String {
+    format!("the console ends at {}", context.moment(ends))
 }

@@ -34,6 +34,7 @@ use crate::services::store::vault::Epoch;
 
 use super::args::Common;
 use super::interaction::UserInteraction;
+use super::local_clock::local_clock;
 use super::out::Out;
 use super::prompt::{self, Codes};
 use super::runtime::block_on;
@@ -189,6 +190,11 @@ impl Context {
         &self.inherited
     }
 
+    /// A time, as the person's own clock shows it.
+    pub fn moment(&self, instant: Timestamp) -> String {
+        local_clock(self.out).moment(instant, Timestamp::now())
+    }
+
     /// The channel to the user.
     pub fn user(&self) -> &UserInteraction {
         &self.user
@@ -267,7 +273,11 @@ impl Context {
         if self.common.mfa_code.is_some() {
             Codes::Stdin
         } else {
-            Codes::Terminal { world: self.world.clone(), patience: None }
+            Codes::Terminal {
+                world: self.world.clone(),
+                clock: local_clock(self.out),
+                patience: None,
+            }
         }
     }
 
@@ -381,6 +391,7 @@ impl Context {
             self.broker.names(&pass.target),
             self.config.shell.prompt_compat,
             self.config.auth.loopback_endpoint(),
+            self.config.quiet,
         );
         let overrides = self.overrides();
         WarmRequest::new(config.id(), name, &overrides).keep(

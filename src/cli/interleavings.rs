@@ -183,7 +183,7 @@ impl Stage {
 
     fn warm(&self, entry: Entry) -> Option<Pass> {
         let (common, inherited) = (self.common(entry), Inherited::default());
-        warm::pass(&self.world, &common, &inherited, entry.name, Renew::ByFlow)
+        warm::pass(&self.world, &common, &inherited, entry.name, Renew::ByFlow, Out::new(&common))
     }
 
     fn step(&mut self, step: Step) {

@@ -10,6 +10,7 @@ mod emulated;
 mod interaction;
 #[cfg(test)]
 mod interleavings;
+mod local_clock;
 mod new_config;
 pub mod out;
 mod prompt;
@@ -100,7 +101,8 @@ fn run_in(world: &World, line: CommandLine, out: Out) -> Result<Exit, Fault> {
             };
             logout::run(&context(line.common, "logout".into())?, &selection)
         }
-        Verb::Status { json } => Ok(status::run(&context(line.common, "status".into())?, json)),
+        Verb::Status { format: Some(format), .. } => status::line(world, line.common, &format, out),
+        Verb::Status { json, .. } => Ok(status::run(&context(line.common, "status".into())?, json)),
         Verb::Key { what } => key::run(&context(line.common, "key".into())?, &what),
         Verb::Init { force, shell } => init::run(world, &line.common, force, shell.as_deref(), out),
         Verb::Import { what } => match what {

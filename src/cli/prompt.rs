@@ -9,6 +9,7 @@ use crate::domain::confirmation::{Cleared, Confirmation, Unconfirmed};
 use crate::domain::fault::{Exit, Fault};
 use crate::domain::ids::MfaSerial;
 use crate::domain::import::organization::Member;
+use crate::domain::local_clock::LocalClock;
 use crate::domain::pass::{
     Asking, CodeDevice, CodeRejection, CodeWanted, NotIssued, Pass, Request, Terms,
 };
@@ -19,6 +20,7 @@ use crate::services::store::keyfile::Passphrase;
 
 use super::out::Out;
 use super::terminal::{Terminal, cancelled};
+use super::wording;
 use super::world::World;
 
 /// Where codes come from.
@@ -27,6 +29,8 @@ pub enum Codes {
     Terminal {
         /// A demo has the device.
         world: World,
+        /// The person's clock.
+        clock: LocalClock,
         /// How long to wait for an answer; `None` is without limit.
         patience: Option<Duration>,
     },
@@ -76,7 +80,7 @@ impl Codes {
                 })?;
                 Ok(Some((first.serial.clone(), code)))
             }
-            Self::Terminal { world, patience } => {
+            Self::Terminal { world, clock, patience } => {
                 let missing = || match &wanted.rejection {
                     // Why there is no code comes first: a person is only the second way to one.
                     Some(rejection) => in_place_of_a_person(rejection),
@@ -86,7 +90,8 @@ impl Codes {
                 };
                 let mut terminal =
                     patience.map_or_else(Terminal::open, Terminal::open_for).ok_or_else(missing)?;
-                ask_code(&mut terminal, world, wanted, first, purpose, needless)
+                let until = clock.moment(wanted.until, Timestamp::now());
+                ask_code(&mut terminal, world, wanted, &until, first, purpose, needless)
             }
         }
     }
@@ -124,6 +129,7 @@ fn ask_code(
     terminal: &mut Terminal,
     world: &World,
     wanted: &CodeWanted,
+    until: &str,
     first: &CodeDevice,
     purpose: &str,
     needless: &dyn Fn() -> bool,
@@ -134,7 +140,6 @@ fn ask_code(
             terminal.show(&format!("         {why}"));
         }
     }
-    let until = wanted.until.strftime("%Y-%m-%d %H:%M UTC");
     terminal.show(&format!(
         "sekisho: MFA code for {} {purpose} ({} flow, lasts until {until})",
         wanted.user,
@@ -211,7 +216,7 @@ pub fn clear_on(
     };
     match target.clone().clear(confirm.map_or(Confirmation::Absent, Confirmation::Typed)) {
         Ok(cleared) => {
-            for line in &changes {
+            for line in wording::guard(&target).iter().chain(&changes) {
                 out.warn(line);
             }
             return Ok(cleared);

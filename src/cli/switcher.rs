@@ -16,17 +16,20 @@ use crate::domain::fault::{Exit, Fault};
 use crate::domain::history::HistoryEvent;
 use crate::domain::ids::{MfaSerial, RoleArn};
 use crate::domain::keymap::Keymap;
+use crate::domain::local_clock::LocalClock;
 use crate::domain::pass::{NotIssued, Pass, Request, SessionStatus};
 use crate::services::session::history::HistoryFile;
 use crate::services::store::files::Dir;
 use crate::services::verify;
 use crate::ui::model::{DeviceCode, Model, Outcome, SwitcherSetup};
-use crate::ui::theme::{Glyphs, Paint, Theme};
+use crate::ui::theme::{Paint, Theme};
 use crate::ui::{self, Host, screen};
 
 use super::args::Common;
 use super::context::Context;
+use super::local_clock::local_clock;
 use super::out::Out;
+use super::wording::glyphs;
 use super::world::{ConfigReader, World};
 
 /// How long the first frame waits for the config: a small one is read by then.
@@ -114,6 +117,7 @@ fn setup(context: &Context) -> Result<(SwitcherSetup, Arc<Catalog>), Fault> {
             .map(|dir| verify::marks(&dir))
             .unwrap_or_default(),
         theme: theme(config.list.symbols, context.out),
+        clock: local_clock(context.out),
     };
     Ok((setup, Arc::new(config.catalog.clone())))
 }
@@ -131,17 +135,13 @@ fn unread_setup(out: Out) -> SwitcherSetup {
         order: Order::default(),
         verified: BTreeMap::new(),
         theme: theme(Symbols::Auto, out),
+        clock: LocalClock::UTC,
     }
 }
 
 fn theme(symbols: Symbols, out: Out) -> Theme {
-    let locale = ["LC_ALL", "LC_CTYPE", "LANG"]
-        .into_iter()
-        .find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()))
-        .unwrap_or_default();
-    let term = std::env::var("TERM").unwrap_or_default();
     let paint = if out.color() { Paint::Color } else { Paint::Plain };
-    Theme::new(Glyphs::choose(symbols, &locale, &term), paint)
+    Theme::new(glyphs(symbols), paint)
 }
 
 fn no_screen(error: &std::io::Error) -> Fault {

@@ -8,6 +8,7 @@ use zeroize::Zeroizing;
 
 use crate::domain::fault::{Exit, Fault};
 use crate::domain::secret::Secret;
+use crate::domain::text::sanitize;
 
 /// The controlling terminal, even where stdin and stdout are redirected.
 pub struct Terminal {
@@ -135,6 +136,30 @@ impl Terminal {
     /// Shows a line on the terminal itself: stderr may be redirected.
     pub fn show(&mut self, line: &str) {
         let _ = writeln!(self.screen, "{line}");
+    }
+}
+
+/// The terminal's title, which is given back when this is dropped.
+pub struct Title(File);
+
+impl Title {
+    /// Sets the title, where a terminal has one.
+    ///
+    /// XTWINOPS 22 and 23 keep the former one (a terminal that lacks them ignores them), OSC 2 sets it.
+    pub fn set(text: &str) -> Option<Self> {
+        let term = std::env::var("TERM").unwrap_or_default();
+        if matches!(term.as_str(), "" | "dumb" | "linux") {
+            return None;
+        }
+        let mut screen = OpenOptions::new().write(true).open("/dev/tty").ok()?;
+        write!(screen, "\x1b[22;0t\x1b]2;{}\x07", sanitize(text)).ok()?;
+        Some(Self(screen))
+    }
+}
+
+impl Drop for Title {
+    fn drop(&mut self) {
+        let _ = write!(self.0, "\x1b[23;0t");
     }
 }
 

@@ -9,6 +9,9 @@ use crate::services::child::environment::{self, Environment, Inherited};
 use crate::services::session::warm::{WarmAnswer, WarmRequest};
 
 use super::args::Common;
+use super::local_clock::local_clock;
+use super::out::Out;
+use super::wording;
 use super::world::World;
 
 /// The pass of an earlier request in the same words.
@@ -20,8 +23,9 @@ pub fn pass(
     inherited: &Inherited,
     name: &str,
     renew: Renew,
+    out: Out,
 ) -> Option<Pass> {
-    answer(world, common, inherited, name, renew).map(|(pass, _)| pass)
+    answer(world, common, inherited, name, renew, out).map(|(pass, _)| pass)
 }
 
 /// The same, with the answer that it was kept in.
@@ -31,6 +35,7 @@ fn answer(
     inherited: &Inherited,
     name: &str,
     renew: Renew,
+    out: Out,
 ) -> Option<(Pass, WarmAnswer)> {
     let paths = world.paths().ok()?;
     let vault = world.vault(StoreChoice::Auto, &paths);
@@ -41,23 +46,57 @@ fn answer(
     let session = answer.session(&vault, now).filter(|session| session.is_fresh(renew, now))?;
     let confirmation = common.confirm.as_deref().map_or(Confirmation::Absent, Confirmation::Typed);
     let cleared = answer.target.clone().clear(confirmation).ok()?;
+    wording::guard(cleared.target()).iter().for_each(|line| out.warn(line));
     let pass = session.into_pass(cleared.target().clone(), Vec::new());
     Some((pass, answer))
 }
 
-/// The environment that carries that pass; `depth` is how many of our shells surround it.
-pub fn environment(
+/// A target as it was entered: its environment, and what there is to say.
+pub struct Entry {
+    /// What the child or the calling shell gets.
+    pub environment: Environment,
+    /// The target's name.
+    target: String,
+    expires: Timestamp,
+    quiet: bool,
+}
+
+impl Entry {
+    /// A pass as an environment.
+    pub fn new(
+        pass: Pass,
+        context: &environment::Context,
+        inherited: &Inherited,
+        quiet: bool,
+    ) -> Self {
+        let (target, expires) = (pass.target.name(), pass.credentials.expires);
+        let environment = Environment::of(pass, context, inherited);
+        Self { environment, target, expires, quiet }
+    }
+
+    /// Says what was entered and until when, unless the config wants it quiet.
+    pub fn announce(&self, out: Out) {
+        if !self.quiet {
+            let until = local_clock(out).moment(self.expires, Timestamp::now());
+            out.info(&wording::entered(&self.target, Some(&until), &[], ""));
+        }
+    }
+}
+
+/// That pass, entered; `depth` is how many of our shells surround it.
+pub fn entry(
     world: &World,
     common: &Common,
     inherited: &Inherited,
     name: &str,
     depth: u32,
-) -> Option<Environment> {
-    let (pass, answer) = answer(world, common, inherited, name, Renew::ByFlow)?;
+    out: Out,
+) -> Option<Entry> {
+    let (pass, answer) = answer(world, common, inherited, name, Renew::ByFlow, out)?;
     let context = environment::Context {
         compat: answer.compat,
         endpoint_url: answer.endpoint_url,
         ..world.child_context(common, inherited, depth)
     };
-    Some(Environment::of(pass, &context, inherited))
+    Some(Entry::new(pass, &context, inherited, answer.quiet))
 }

@@ -1,14 +1,31 @@
 //! How several verbs show the same thing.
 
-use jiff::Timestamp;
-
-use crate::domain::config::KeySource;
+use crate::domain::account::Target;
+use crate::domain::config::{KeySource, Symbols};
+use crate::domain::guard::Guard;
 use crate::domain::text::sanitize;
 use crate::services::store::keychain;
+use crate::ui::theme::Glyphs;
 
-/// An instant: `2026-11-24 06:12 UTC`.
-pub fn date_time(instant: Timestamp) -> String {
-    instant.strftime("%Y-%m-%d %H:%M UTC").to_string()
+/// The line on entry: the target, until when, and what else there is to say.
+pub fn entered(target: &str, until: Option<&str>, more: &[String], dot: &str) -> String {
+    let until = until.map(|until| format!(" until {until}")).unwrap_or_default();
+    let more: String = more.iter().map(|part| format!(" {dot} {part}")).collect();
+    format!("{target}{until}{more}")
+}
+
+/// What is said before a target under `guard: warn` is entered; who types a name needs no warning.
+pub fn guard(target: &Target) -> Option<String> {
+    (target.guard == Guard::Warn).then(|| format!("{target} is guarded (guard: warn)"))
+}
+
+/// The glyphs for this terminal.
+pub fn glyphs(symbols: Symbols) -> &'static Glyphs {
+    let locale = ["LC_ALL", "LC_CTYPE", "LANG"]
+        .into_iter()
+        .find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()))
+        .unwrap_or_default();
+    Glyphs::choose(symbols, &locale, &std::env::var("TERM").unwrap_or_default())
 }
 
 /// Where a config's key comes from.

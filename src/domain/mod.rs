@@ -15,6 +15,7 @@ pub mod import;
 pub mod ini;
 pub mod keymap;
 pub mod known;
+pub mod local_clock;
 pub mod lookalike;
 pub mod pass;
 pub mod passphrase;

@@ -41,6 +41,32 @@ pub fn sanitize(text: &str) -> String {
     clean
 }
 
+/// A template with its `{fields}` filled in; `{{` and `}}` are braces. Fails with the first field that has no value.
+pub fn filled(template: &str, value: impl Fn(&str) -> Option<String>) -> Result<String, String> {
+    let mut text = String::with_capacity(2 * template.len());
+    let mut rest = template;
+    while let Some(at) = rest.find(['{', '}']) {
+        let (before, from) = rest.split_at(at);
+        text.push_str(before);
+        rest = if let Some(after) = from.strip_prefix("{{") {
+            text.push('{');
+            after
+        } else if let Some(after) = from.strip_prefix("}}") {
+            text.push('}');
+            after
+        } else if let Some((field, after)) =
+            from.strip_prefix('{').and_then(|from| from.split_once('}'))
+        {
+            text.push_str(&value(field).ok_or(field)?);
+            after
+        } else {
+            return Err(from.to_owned());
+        };
+    }
+    text.push_str(rest);
+    Ok(text)
+}
+
 /// A number and a noun that takes an `s`: `1 account`, `2 accounts`.
 pub fn count(many: usize, noun: &str) -> String {
     format!("{many} {noun}{}", if many == 1 { "" } else { "s" })
@@ -98,6 +124,16 @@ pub fn shell_quoted(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_template_is_filled_or_its_wrong_field_named() {
+        let value = |field: &str| (field == "a").then(|| "{x}".to_owned());
+        assert_eq!(filled("{a}/{a} {{a}} é", value).unwrap(), "{x}/{x} {a} é");
+        assert_eq!(filled("", value).unwrap(), "");
+        for (template, field) in [("{b}", "b"), ("x {", "{"), ("a } b", "} b"), ("{}", "")] {
+            assert_eq!(filled(template, value).unwrap_err(), field);
+        }
+    }
 
     #[test]
     fn folding_sees_through_width_and_case() {

@@ -16,6 +16,7 @@ use crate::domain::guard::Guard;
 use crate::domain::history::{History, HistoryEvent};
 use crate::domain::ids::{AccountId, MfaSerial, RoleArn};
 use crate::domain::keymap::{Key, Keymap};
+use crate::domain::local_clock::LocalClock;
 use crate::domain::pass::{CodeDevice, CodeWanted, Live, NotIssued, Pass, Request, SessionStatus};
 use crate::domain::scope::Scope;
 use crate::domain::search::Search;
@@ -43,6 +44,8 @@ pub struct SwitcherSetup {
     pub verified: BTreeMap<AccountId, VerifiedMark>,
     /// Colours and glyphs.
     pub theme: Theme,
+    /// What times are shown by.
+    pub clock: LocalClock,
 }
 
 /// The switcher's whole state. Its owner keeps it between two subshells, so that the list comes back

@@ -157,9 +157,9 @@ fn code(model: &Model, code_box: &CodeBox, room: u16) -> Popup {
         Flow::Direct => "opens only this role",
     };
     let flow = format!(
-        "{}: {opens} until {} UTC ({})",
+        "{}: {opens} until {} ({})",
         wanted.flow.name(),
-        wanted.until.strftime("%H:%M"),
+        model.setup.clock.moment(wanted.until, model.now),
         left(wanted.until, model.now),
     );
     text(&mut lines, &flow, room, Style::new());

@@ -88,6 +88,7 @@ fn config() -> Config {
             keys: std::collections::BTreeMap::new(),
         },
         browser: None,
+        quiet: false,
         audit: true,
         guardrails: Some(Guardrails {
             organization: Some("o-a1b2c3d4e5".into()),

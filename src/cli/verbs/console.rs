@@ -18,7 +18,7 @@ pub fn run(context: &Context, arguments: &ConsoleArgs) -> Result<Exit, Fault> {
         let (url, ends) = block_on(console::url(context, &pass, page))?;
         context.out.info(&format!(
             "anyone with this URL is signed in; it is valid for 15 minutes, and {}",
-            console::until(ends)
+            console::until(context, ends)
         ));
         context.out.secret(&url.line()).map_err(|error| {
             Fault::new(Exit::Fault, "the URL could not be written").because(error.to_string())

@@ -13,6 +13,7 @@ use crate::services::child::export;
 
 use crate::cli::args::Common;
 use crate::cli::context::Context;
+use crate::cli::local_clock::local_clock;
 use crate::cli::out::Out;
 use crate::cli::prompt::{self, Codes};
 use crate::cli::runtime::block_on;
@@ -29,7 +30,7 @@ const WITH_PROMPT: Duration = Duration::from_mins(2);
 
 /// Prints the document; asks on the terminal only with `prompt`.
 pub fn run(world: &World, common: Common, target: &str, prompt: bool, out: Out) -> Exit {
-    let warm = warm::pass(world, &common, &Inherited::current(), target, RENEW);
+    let warm = warm::pass(world, &common, &Inherited::current(), target, RENEW, out);
     let pass = match warm {
         Some(pass) => Ok(pass),
         None => issue(world, common, target, prompt, out),
@@ -60,7 +61,14 @@ fn issue(
     let (limit, codes) = if context.common().mfa_code.is_some() {
         (WITHOUT_PROMPT, Codes::Stdin)
     } else if prompt {
-        (WITH_PROMPT, Codes::Terminal { world: world.clone(), patience: Some(WITH_PROMPT) })
+        (
+            WITH_PROMPT,
+            Codes::Terminal {
+                world: world.clone(),
+                clock: local_clock(out),
+                patience: Some(WITH_PROMPT),
+            },
+        )
     } else {
         (WITHOUT_PROMPT, Codes::Nobody)
     };

@@ -4,6 +4,7 @@
 
 use std::io::IsTerminal;
 use std::rc::Rc;
+use std::time::Duration;
 
 use crate::domain::confirmation::Confirmation;
 use crate::domain::fault::{Exit, Fault};
@@ -15,10 +16,10 @@ use crate::ui::model::Outcome;
 use crate::cli::args::{Common, EnvArgs, Format, Records};
 use crate::cli::context::Context;
 use crate::cli::out::Out;
-use crate::cli::prompt;
+use crate::cli::prompt::{self, Codes};
 use crate::cli::runtime::block_on;
 use crate::cli::switcher::Switcher;
-use crate::cli::warm;
+use crate::cli::warm::{self, Entry};
 use crate::cli::world::World;
 
 /// Prints the environment of a target, or of none.
@@ -40,10 +41,15 @@ pub fn run(world: &World, common: Common, arguments: &EnvArgs, out: Out) -> Resu
     let environment = if arguments.unset {
         // Without the config: a broken one must not keep live credentials in the shell.
         world.cleared_environment(&inherited)
+    } else if let Some(name) = target.filter(|_| arguments.or_nothing) {
+        match enter_quietly(world, common, &inherited, name, out) {
+            Ok(entry) => entry.environment,
+            Err(fault) => return Ok(out.fault_line(&fault)),
+        }
     } else {
         let verb = target.map_or_else(|| "env".to_owned(), |target| format!("env {target}"));
         match enter(world, common, &inherited, &verb, target, out)? {
-            Entered::Target(environment) => environment,
+            Entered::Target(entry) => entry.environment,
             Entered::Nothing(exit) => return Ok(exit),
         }
     };
@@ -61,7 +67,11 @@ pub fn switch(
     let inherited = Inherited::current();
     hook.ok_or_else(|| missing_hook("switch"))?;
     match enter(world, common, &inherited, "switch", target, out)? {
-        Entered::Target(environment) => print_records(out, &environment),
+        Entered::Target(entry) => {
+            let exit = print_records(out, &entry.environment)?;
+            entry.announce(out);
+            Ok(exit)
+        }
         Entered::Nothing(exit) => Ok(exit),
     }
 }
@@ -108,14 +118,18 @@ pub fn refresh(context: &Context, hook: Option<Records>, quiet: bool) -> Result<
         let issue = async |request: Request| context.issue(&name, &request).await;
         block_on(prompt::pass(context.broker(), cleared, terms, &mut context.codes(), issue))?
     };
-    let environment = context.environment(pass, context.inherited().depth());
-    print_records(context.out, &environment)
+    let entry = context.entry(pass, context.inherited().depth());
+    let exit = print_records(context.out, &entry.environment)?;
+    if !quiet {
+        entry.announce(context.out);
+    }
+    Ok(exit)
 }
 
 /// What came of entering a target.
 enum Entered {
-    /// Its environment.
-    Target(Environment),
+    /// A target.
+    Target(Box<Entry>),
     /// The list was left without a choice.
     Nothing(Exit),
 }
@@ -130,9 +144,9 @@ fn enter(
     out: Out,
 ) -> Result<Entered, Fault> {
     let depth = inherited.depth();
-    let warm = target.and_then(|name| warm::environment(world, &common, inherited, name, depth));
-    if let Some(environment) = warm {
-        return Ok(Entered::Target(environment));
+    let warm = target.and_then(|name| warm::entry(world, &common, inherited, name, depth, out));
+    if let Some(entry) = warm {
+        return Ok(Entered::Target(entry.into()));
     }
     let context = Rc::new(Context::open(world.clone(), common, verb, out)?);
     let pass = match target {
@@ -144,7 +158,40 @@ fn enter(
             Outcome::Failed(fault) => return Err(fault),
         },
     };
-    Ok(Entered::Target(context.environment(pass, depth)))
+    Ok(Entered::Target(context.entry(pass, depth).into()))
+}
+
+/// How long a change of directory may take where AWS does not answer.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Enters the named target where nobody has to be asked: from a live session, or with a live auth session.
+fn enter_quietly(
+    world: &World,
+    common: Common,
+    inherited: &Inherited,
+    name: &str,
+    out: Out,
+) -> Result<Entry, Fault> {
+    let depth = inherited.depth();
+    if let Some(entry) = warm::entry(world, &common, inherited, name, depth, out) {
+        return Ok(entry);
+    }
+    let context = Context::open(world.clone(), common, &format!("env {name}"), out)?;
+    let _away = context.user().detach();
+    let confirm = context.common().confirm.as_deref();
+    let cleared = prompt::clear_on(context.target(name)?, confirm, out, || None)?;
+    let pass = block_on(async {
+        let entering =
+            context.enter(name, cleared, Renew::ByFlow, Terms::LAST_SECONDS, Codes::Nobody);
+        tokio::time::timeout(PATIENCE, entering).await.unwrap_or_else(|_| {
+            Err(Fault::new(
+                Exit::NeedsPerson,
+                format!("AWS does not answer, so {name} was not entered"),
+            )
+            .fix("run the command again"))
+        })
+    })?;
+    Ok(context.entry(pass, depth))
 }
 
 /// Prints what the calling shell's hook reads.

@@ -17,8 +17,8 @@ use crate::cli::world::World;
 pub fn run(world: &World, common: Common, target: &str, command: &[OsString], out: Out) -> Fault {
     let inherited = Inherited::current();
     let depth = inherited.depth() + 1;
-    if let Some(environment) = warm::environment(world, &common, &inherited, target, depth) {
-        return process::exec(&environment, &inherited, command);
+    if let Some(entry) = warm::entry(world, &common, &inherited, target, depth, out) {
+        return process::exec(&entry.environment, &inherited, command);
     }
     let become_it = || {
         let context = Context::open(world.clone(), common, &format!("exec {target}"), out)?;

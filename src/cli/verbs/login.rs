@@ -11,7 +11,6 @@ use crate::ui::time_left;
 use crate::cli::context::Context;
 use crate::cli::prompt;
 use crate::cli::runtime::block_on;
-use crate::cli::wording::date_time;
 
 /// Signs in, and reports when the session expires.
 pub fn run(context: &Context, target: Option<&str>) -> Result<Exit, Fault> {
@@ -51,7 +50,7 @@ pub fn run(context: &Context, target: Option<&str>) -> Result<Exit, Fault> {
         if already { "already signed in" } else { "signed in" },
         user.unwrap_or_default(),
         sanitize(&device.unwrap_or_default()),
-        date_time(until),
+        context.moment(until),
         time_left::left(until, Timestamp::now()),
     ));
     Ok(Exit::Done)

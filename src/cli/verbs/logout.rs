@@ -11,7 +11,6 @@ use crate::ui::time_left;
 
 use crate::cli::columns::align;
 use crate::cli::context::Context;
-use crate::cli::wording::date_time;
 
 /// Which sessions to delete.
 pub enum Selection<'a> {
@@ -49,7 +48,7 @@ pub fn run(context: &Context, selection: &Selection<'_>) -> Result<Exit, Fault> 
         let user = status.user.map(|user| format!(" of {user}"));
         rows.push([
             format!("  auth session{}", user.unwrap_or_default()),
-            format!("until {}", date_time(auth.expires)),
+            format!("until {}", context.moment(auth.expires)),
             format!("{} left", time_left::left(auth.expires, now)),
             String::new(),
         ]);
@@ -59,7 +58,7 @@ pub fn run(context: &Context, selection: &Selection<'_>) -> Result<Exit, Fault> 
     for (target, live) in gone {
         rows.push([
             format!("  {}", target.name()),
-            format!("until {}", date_time(live.expires)),
+            format!("until {}", context.moment(live.expires)),
             format!("{} left", time_left::left(live.expires, now)),
             holders(&running, &target.name()),
         ]);

@@ -30,7 +30,7 @@ pub fn run(world: &World, common: Common, query: &str, out: Out) -> Result<Exit,
                 OpenIn::Console => open_console(&context, &pass).await,
                 OpenIn::Shell => {
                     let name = pass.target.name();
-                    match context.run_shell(pass, None).await {
+                    match context.run_shell(pass, None, context.config().list.after_shell).await {
                         Ok(exit) if context.config().list.after_shell == AfterShell::Exit => {
                             return Ok(exit);
                         }

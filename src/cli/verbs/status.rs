@@ -18,16 +18,24 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
+use crate::domain::account::Target;
 use crate::domain::config::KeySource;
-use crate::domain::fault::Exit;
-use crate::domain::ids::{AccountId, UserName};
-use crate::domain::text::sanitize;
+use crate::domain::fault::{Exit, Fault};
+use crate::domain::ids::{AccountId, Region, UserName};
+use crate::domain::local_clock::LocalClock;
+use crate::domain::pass::Live;
+use crate::domain::text::{filled, sanitize};
 use crate::services::aws;
+use crate::services::child::environment::Inherited;
 use crate::ui::time_left;
 
+use crate::cli::args::Common;
 use crate::cli::columns::align;
 use crate::cli::context::Context;
-use crate::cli::wording::{date_time, key_source};
+use crate::cli::local_clock::local_clock;
+use crate::cli::out::Out;
+use crate::cli::wording::key_source;
+use crate::cli::world::World;
 
 #[derive(Serialize)]
 struct Status {
@@ -60,6 +68,100 @@ struct RoleSession {
     seconds_left: i64,
 }
 
+/// What `--format` may name.
+const FIELDS: [&str; 9] =
+    ["target", "account", "id", "role", "region", "scope", "guard", "until", "left"];
+
+/// A session as a status line shows it.
+struct Line {
+    target: String,
+    account: String,
+    id: String,
+    role: String,
+    region: String,
+    scope: String,
+    guard: String,
+    /// `None` under `serve`, where it is renewed.
+    expires: Option<Timestamp>,
+}
+
+/// Prints a line for a status bar: the session of the shell that asks, else each live one. Nothing is called, and inside a
+/// shell nothing is read.
+pub fn line(world: &World, common: Common, format: &str, out: Out) -> Result<Exit, Fault> {
+    let inherited = Inherited::current();
+    let lines = match Line::of_environment(&inherited) {
+        Some(line) => vec![line],
+        None => {
+            let context = Context::open(world.clone(), common, "status", out)?;
+            let roles = context.broker().status().roles;
+            let mut live = context.broker().live_roles();
+            live.retain(|(target, _)| roles.contains_key(&target.role));
+            live.sort_by_key(|(target, live)| (target.name(), live.expires));
+            live.into_iter().map(|(target, live)| Line::of_session(&target, live)).collect()
+        }
+    };
+    let (clock, now) = (local_clock(out), Timestamp::now());
+    for line in lines {
+        let value = |field: &str| line.value(field, &clock, now);
+        let text = filled(format, value).map_err(|field| {
+            Fault::new(Exit::Usage, format!("--format has no field {}", sanitize(&field)))
+                .fix(format!("use {}", FIELDS.map(|field| format!("{{{field}}}")).join(" ")))
+        })?;
+        out.print(&format!("{}\n", sanitize(&text)));
+    }
+    Ok(Exit::Done)
+}
+
+impl Line {
+    fn of_environment(inherited: &Inherited) -> Option<Self> {
+        let get = |name: &str| {
+            inherited
+                .get(name)
+                .map(|value| value.to_string_lossy().into_owned())
+                .unwrap_or_default()
+        };
+        inherited.get("SEKISHO_TARGET")?;
+        Some(Self {
+            target: get("SEKISHO_TARGET"),
+            account: get("SEKISHO_ACCOUNT"),
+            id: get("SEKISHO_ACCOUNT_ID"),
+            role: get("SEKISHO_ROLE"),
+            region: get("AWS_REGION"),
+            scope: get("SEKISHO_SCOPE"),
+            guard: get("SEKISHO_GUARD"),
+            expires: inherited.parsed("SEKISHO_EXPIRATION"),
+        })
+    }
+
+    fn of_session(target: &Target, live: Live) -> Self {
+        Self {
+            target: target.name(),
+            account: target.account.to_string(),
+            id: target.id.to_string(),
+            role: target.role.name().to_owned(),
+            region: target.region.as_ref().map(Region::to_string).unwrap_or_default(),
+            scope: target.session.scope.name().to_owned(),
+            guard: target.guard.name().to_owned(),
+            expires: Some(live.expires),
+        }
+    }
+
+    fn value(&self, field: &str, clock: &LocalClock, now: Timestamp) -> Option<String> {
+        Some(match field {
+            "target" => self.target.clone(),
+            "account" => self.account.clone(),
+            "id" => self.id.clone(),
+            "role" => self.role.clone(),
+            "region" => self.region.clone(),
+            "scope" => self.scope.clone(),
+            "guard" => self.guard.clone(),
+            "until" => self.expires.map(|then| clock.moment(then, now)).unwrap_or_default(),
+            "left" => self.expires.map(|then| time_left::left(then, now)).unwrap_or_default(),
+            _ => return None,
+        })
+    }
+}
+
 /// Shows the active sessions, without prompts or network calls.
 pub fn run(context: &Context, json: bool) -> Exit {
     context.print_warnings();
@@ -71,7 +173,7 @@ pub fn run(context: &Context, json: bool) -> Exit {
     if json {
         context.out.json(&status);
     } else {
-        context.out.print(&status.for_people(&context.config().auth.key, now));
+        context.out.print(&status.for_people(context, now));
     }
     Exit::Done
 }
@@ -120,7 +222,7 @@ fn status(context: &Context, now: Timestamp) -> Status {
 }
 
 impl Status {
-    fn for_people(&self, key: &KeySource, now: Timestamp) -> String {
+    fn for_people(&self, context: &Context, now: Timestamp) -> String {
         let account = self.auth_account.dashed();
         let user = match &self.user {
             Some(user) => format!("{user} @ {account}"),
@@ -129,7 +231,7 @@ impl Status {
         let signed_in = match &self.auth_session {
             Some(auth) => format!(
                 "until {}, {} left ({})",
-                date_time(auth.expires),
+                context.moment(auth.expires),
                 time_left::left(auth.expires, now),
                 sanitize(&auth.device)
             ),
@@ -138,7 +240,7 @@ impl Status {
         let mut rows = vec![
             ["user".to_owned(), user],
             ["signed in".into(), signed_in],
-            ["access key".into(), key_source(key)],
+            ["access key".into(), key_source(&context.config().auth.key)],
             ["sessions".into(), self.sessions.unwrap_or("none yet").into()],
         ];
         rows.extend(self.detours.iter().map(|detour| ["detour".into(), detour.clone()]));
@@ -150,7 +252,7 @@ impl Status {
                     session.target.clone(),
                     session.scope.into(),
                     session.flow.into(),
-                    date_time(session.expires),
+                    context.moment(session.expires),
                     time_left::left(session.expires, now),
                 ]
             });

@@ -82,6 +82,7 @@ pub fn assemble(
             list: settings.list,
             browser: settings.browser,
             audit: settings.audit,
+            quiet: settings.quiet,
             guardrails: settings.guardrails,
         },
         warnings,

@@ -51,6 +51,8 @@ pub struct Config {
     pub browser: Option<Vec<String>>,
     /// Whether issued sessions are noted in the diary.
     pub audit: bool,
+    /// Whether nothing is said on entry.
+    pub quiet: bool,
     /// What `policy` renders and `doctor` holds the key's age against.
     pub guardrails: Option<Guardrails>,
 }

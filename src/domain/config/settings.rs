@@ -38,6 +38,7 @@ pub(super) struct Settings {
     pub(super) list: ListPrefs,
     pub(super) browser: Option<Vec<String>>,
     pub(super) audit: bool,
+    pub(super) quiet: bool,
     pub(super) guardrails: Option<Guardrails>,
     pub(super) min_guard: Vec<(String, At<Guard>)>,
 }
@@ -100,6 +101,7 @@ fn settings(top: Cursor<'_>, defaults: &Defaults) -> Option<Settings> {
         list: list_prefs(top),
         browser: browser(top.key("browser")),
         audit: top.key("audit").word(&["on", "off"]) != Some("off"),
+        quiet: top.key("quiet").word(&["on", "off"]) == Some("on"),
         min_guard: min_guard(top.key("min_guard")).unwrap_or_default(),
         guardrails: guardrails(top.key("guardrails")),
         auth: auth?,

@@ -55,6 +55,7 @@ impl Page<'_> {
                 "symbols" => word(list_prefs.symbols),
                 "browser" => config.browser.as_deref().map_or("auto".into(), list),
                 "audit" => if config.audit { "on" } else { "off" }.to_owned(),
+                "quiet" => if config.quiet { "on" } else { "off" }.to_owned(),
                 "keys" => braces(list_prefs.keys.iter().map(|(key, value)| (key, list(value)))),
                 "auth" => {
                     self.auth(&config.auth);

@@ -54,6 +54,9 @@ pub struct WarmAnswer {
     /// The emulator that the child's tools call.
     #[serde(default)]
     pub endpoint_url: Option<String>,
+    /// Whether nothing is said on entry.
+    #[serde(default)]
+    pub quiet: bool,
 }
 
 impl<'a> WarmRequest<'a> {
@@ -106,8 +109,10 @@ impl WarmAnswer {
         sessions: Vec<Name>,
         compat: PromptCompat,
         endpoint_url: Option<&str>,
+        quiet: bool,
     ) -> Self {
-        Self { stamps, target, sessions, compat, endpoint_url: endpoint_url.map(str::to_owned) }
+        let endpoint_url = endpoint_url.map(str::to_owned);
+        Self { stamps, target, sessions, compat, endpoint_url, quiet }
     }
 
     /// Its session; of several, the one that expires last.

@@ -5,6 +5,10 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, SystemTime};
 
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+use sekisho::domain::local_clock::LocalClock;
+
 use super::stage::{Ran, Stage, until};
 use crate::pty::terminal::{Pty, command};
 use crate::support::{optional, program};
@@ -301,4 +305,265 @@ fn env_speaks_the_language_of_the_shell_that_runs_it() {
             assert!(said.contains(expected), "{name} {env}: {said}");
         }
     }
+}
+
+/// What the line on entry says of an instant, on a clock nine hours before UTC's.
+fn in_tokyo(instant: &str) -> String {
+    let clock = LocalClock::new(TimeZone::posix("JST-9").unwrap());
+    clock.moment(instant.parse().unwrap(), Timestamp::now())
+}
+
+#[test]
+fn switch_and_refresh_say_until_when_by_the_persons_clock() {
+    let stage = signed_in();
+    let run = |arguments: &[&str]| {
+        let mut command = way(&stage, arguments);
+        command.env("TZ", "JST-9").env("SEKISHO_TARGET", "dev/Developer");
+        Ran::of(&command.output().unwrap())
+    };
+    let expires = |ran: &Ran| {
+        let record =
+            ran.stdout.split('\u{1e}').find_map(|r| r.strip_prefix("SEKISHO_EXPIRATION\u{1f}"));
+        record.unwrap().to_owned()
+    };
+    for verb in [&["switch", "dev", "--hook", "values"][..], &["refresh", "--hook", "values"]] {
+        let ran = run(verb);
+        let until = in_tokyo(&expires(&ran));
+        assert_eq!(ran.stderr, format!("sekisho: dev/Developer until {until}\n"), "{verb:?}");
+    }
+    for silent in [
+        &["refresh", "--hook", "values", "--quiet"][..],
+        &["env", "dev"],
+        &["exec", "dev", "--", "true"],
+    ] {
+        assert_eq!(run(silent).stderr, "", "{silent:?}");
+    }
+    // Also where the warm path answers.
+    edit(&stage, "defaults:", "quiet: on\ndefaults:");
+    assert_eq!(run(&["switch", "dev", "--hook", "values"]).stderr, "");
+    assert_eq!(run(&["refresh", "--hook", "values"]).stderr, "");
+    stage.date_config(SystemTime::UNIX_EPOCH);
+    assert_eq!(warm(&stage, &["switch", "dev", "--hook", "values"]).stderr, "");
+}
+
+#[test]
+fn a_zone_that_cannot_be_read_is_said_once_and_times_are_in_utc() {
+    let stage = signed_in();
+    let mut command = stage.sekisho(&["status"]);
+    let ran = Ran::of(&command.env("TZ", "Mars/Olympus").output().unwrap());
+    assert_eq!(
+        ran.stderr,
+        "sekisho: warning: the time zone Mars/Olympus cannot be read: times are in UTC\n"
+    );
+    // Two times stand in it.
+    assert_eq!(
+        ran.stdout.matches("left").count() + ran.stdout.matches("LEFT").count(),
+        2,
+        "{}",
+        ran.stdout
+    );
+}
+
+#[test]
+fn a_guard_that_warns_speaks_in_every_verb_once() {
+    let stage = Stage::with(
+        "",
+        "  - {name: risky, id: \"222222222222\", guard: warn, roles: [{name: Developer, path: /dev/}]}\n",
+    );
+    edit(
+        &stage,
+        "  - name: dev\n    id: \"222222222222\"\n",
+        "  - name: other\n    id: \"444444444444\"\n",
+    );
+    stage.date_config(SystemTime::now() + Duration::from_hours(1));
+    let ran = stage.run_with_code(&["credential-process", "risky"]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    let line = "sekisho: warning: risky/Developer is guarded (guard: warn)\n";
+    let verbs: [&[&str]; 7] = [
+        &["env", "risky"],
+        &["switch", "risky", "--hook", "values"],
+        &["exec", "risky", "--", "true"],
+        &["exec", "risky/Developer", "--", "true"],
+        &["serve", "risky", "--", "true"],
+        &["credential-process", "risky"],
+        &["console", "risky", "--print"],
+    ];
+    let check = || {
+        for verb in verbs {
+            let ran = Ran::of(&way(&stage, verb).output().unwrap());
+            assert_eq!(
+                (ran.code, ran.stderr.matches(line).count()),
+                (0, 1),
+                "{verb:?}: {}",
+                ran.stderr
+            );
+        }
+    };
+    check();
+    stage.date_config(SystemTime::UNIX_EPOCH);
+    warm(&stage, &["env", "risky"]);
+    check();
+    // Going on is no entry.
+    let entered = stage.run(&["env", "risky", "--format", "json"]).said();
+    let entered: BTreeMap<String, String> = serde_json::from_str(&entered).unwrap();
+    let mut refresh = stage.sekisho(&["refresh", "--hook", "values"]);
+    let ran = Ran::of(&refresh.envs(entered).output().unwrap());
+    assert_eq!((ran.code, ran.stderr.contains("guarded")), (0, false), "{}", ran.stderr);
+}
+
+/// `cd` into a directory must not hang, nor ask.
+#[test]
+fn or_nothing_prints_only_what_nobody_is_asked_for() {
+    let stage = Stage::with("", "");
+    let or_nothing = |name: &str| stage.run(&["env", "--or-nothing", name]);
+    // Not signed in: nothing is called, and a program for codes is not run.
+    edit(&stage, "  region: eu-west-1", "  mfa_command: [touch, asked]\n  region: eu-west-1");
+    let ran = or_nothing("dev");
+    assert_eq!(
+        (ran.code, ran.stdout.as_str(), ran.stderr.lines().count()),
+        (4, "", 1),
+        "{}",
+        ran.stderr
+    );
+    assert!(stage.emulator.calls().is_empty() && !stage.path("asked").exists());
+    edit(&stage, "  mfa_command: [touch, asked]\n", "");
+    stage.sign_in();
+    assert_eq!(or_nothing("dev").said(), stage.run(&["env", "dev"]).said());
+    // The auth session alone is enough, for one call.
+    let calls = stage.emulator.calls().len();
+    assert!(or_nothing("dev/Reader").code == 4, "over an hour it asks for a code of its own");
+    let shared = stage.run(&["env", "--or-nothing", "dev/Reader", "--duration", "1h"]).said();
+    assert!(shared.contains("SEKISHO_TARGET='dev/Reader';"), "{shared}");
+    assert_eq!(stage.emulator.calls().len(), calls + 1);
+    let guarded = or_nothing("prod");
+    assert_eq!((guarded.code, guarded.stdout.as_str()), (4, ""));
+    for wrong in [&["env", "--or-nothing"][..], &["env", "--or-nothing", "--unset", "dev"]] {
+        assert_eq!(stage.run(wrong).code, 2, "{wrong:?}");
+    }
+}
+
+#[test]
+fn a_status_line_is_this_shells_session_or_each_live_one() {
+    const FORMAT: &str = "{account}/{role} {id} {region} {guard} {until} {left} {{}}";
+    let stage = signed_in();
+    let expires = (Timestamp::now() + SignedDuration::from_secs(47 * 60 + 30))
+        .strftime("%Y-%m-%dT%H:%M:%SZ")
+        .to_string();
+    let line = |format: &str, variables: &[(&str, &str)]| {
+        let mut command = stage.sekisho(&["status", "--format", format]);
+        Ran::of(&command.env("TZ", "JST-9").envs(variables.iter().copied()).output().unwrap())
+    };
+    let inside = [
+        ("SEKISHO_TARGET", "prod/Admin"),
+        ("SEKISHO_ACCOUNT", "prod"),
+        ("SEKISHO_ACCOUNT_ID", "333333333333"),
+        ("SEKISHO_ROLE", "Admin"),
+        ("SEKISHO_GUARD", "confirm"),
+        ("SEKISHO_EXPIRATION", &expires),
+        ("AWS_REGION", "us-west-2"),
+    ];
+    let expected =
+        format!("prod/Admin 333333333333 us-west-2 confirm {} 47m {{}}\n", in_tokyo(&expires));
+    let calls = stage.emulator.calls().len();
+    assert_eq!(line(FORMAT, &inside).said(), expected);
+    let live = line(FORMAT, &[]).said();
+    assert!(
+        live.starts_with("dev/Developer 222222222222 eu-west-1 none ") && live.ends_with("m {}\n"),
+        "{live}"
+    );
+    let wrong = line("{account} {colour}", &[]);
+    assert_eq!((wrong.code, wrong.stdout.as_str()), (2, ""));
+    assert!(
+        wrong.stderr.contains("no field colour") && wrong.stderr.contains("{account}"),
+        "{}",
+        wrong.stderr
+    );
+    stage.forget();
+    assert_eq!(line(FORMAT, &[]).said(), "");
+    // Inside a shell not even the config is read.
+    stage.write(CONFIG, "{{{");
+    assert_eq!(line(FORMAT, &inside).said(), expected);
+    assert_eq!(stage.emulator.calls().len(), calls);
+}
+
+/// A subshell of bash, up to its prompt.
+fn subshell(stage: &Stage, variables: &[(&str, &str)]) -> Option<Pty> {
+    let bash = program("bash")?;
+    let mut builder = command(env!("CARGO_BIN_EXE_sekisho"), stage.home());
+    for (name, value) in stage.sekisho(&[]).get_envs() {
+        builder.env(name, value.unwrap_or_default());
+    }
+    builder.args(["shell", "dev", "--shell", bash.to_str().unwrap()]);
+    for (name, value) in variables {
+        builder.env(name, value);
+    }
+    let pty = Pty::spawn(builder);
+    pty.wait_for("dev/Developer]");
+    Some(pty)
+}
+
+#[test]
+fn a_subshell_says_where_one_is_and_gives_the_title_back() {
+    let stage = signed_in();
+    let Some(mut pty) = subshell(&stage, &[("TZ", "JST-9")]) else { return };
+    pty.line("echo \"E=$SEKISHO_EXPIRATION\"; echo FI''N");
+    let screen = pty.wait_for("\nFIN");
+    let expires = screen.lines().find_map(|line| line.strip_prefix("E=")).unwrap();
+    let first = screen.lines().next().unwrap();
+    assert_eq!(first, format!("sekisho: dev/Developer until {}", in_tokyo(expires)));
+    pty.line("exit");
+    let (code, all) = pty.last_words();
+    assert_eq!(code, 0);
+    let begins = all.find("\u{1b}[22;0t\u{1b}]2;dev/Developer\u{7}").unwrap();
+    let ends = all.rfind("\u{1b}[23;0t").unwrap();
+    assert!(begins < ends && ends > all.rfind("\u{1b}]2;").unwrap(), "{all:?}");
+    // Nested.
+    let nested = [("SEKISHO_TARGET", "outer/Role"), ("SEKISHO_DEPTH", "1")];
+    let pty = subshell(&stage, &nested).unwrap();
+    let screen = pty.screen();
+    assert!(screen.contains(" · inside outer/Role · exit returns there"), "{screen}");
+    // Where nothing is wanted, or a terminal has no title.
+    edit(&stage, "defaults:", "quiet: on\ndefaults:");
+    let pty = subshell(&stage, &[("TERM", "dumb")]).unwrap();
+    let all = pty.transcript();
+    assert!(
+        !all.contains("until") && !all.contains("\u{1b}[22;0t") && !all.contains("\u{1b}]2;"),
+        "{all:?}"
+    );
+}
+
+/// The recipe of docs/shells.md, in bash as direnv runs an `.envrc`: strict, with its own output apart.
+#[test]
+fn the_recipe_for_direnv_enters_or_stays_out() {
+    let Some(bash) = program("bash") else { return };
+    let stage = Stage::new();
+    edit(&stage, "aliases: [mine]", "aliases: [mine, dev-tanaka]");
+    let page =
+        std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/shells.md"))
+            .unwrap();
+    let recipe =
+        page.lines().find(|line| line.contains("session=$(sekisho env --or-nothing")).unwrap();
+    stage.write(".envrc", recipe);
+    let folder = Path::new(env!("CARGO_BIN_EXE_sekisho")).parent().unwrap();
+    let load = || {
+        let mut command = stage.program(&bash);
+        let script = "set -euo pipefail; shopt -s gnu_errfmt nullglob extglob; exec 3>&1 1>&2; source ./.envrc; env >&3";
+        let path = std::env::var("PATH").unwrap();
+        command
+            .args(["-c", script])
+            .envs(Home::key())
+            .env("PATH", format!("{}:{path}", folder.display()));
+        Ran::of(&command.output().unwrap())
+    };
+    let outside = load();
+    assert_eq!((outside.code, outside.stderr.lines().count()), (0, 1), "{}", outside.stderr);
+    assert!(outside.stderr.contains("sekisho login"), "{}", outside.stderr);
+    assert!(
+        !outside.stdout.contains("SEKISHO_") && outside.stdout.contains("AWS_ACCESS_KEY_ID=AKIA")
+    );
+    stage.sign_in();
+    let inside = load();
+    assert_eq!((inside.code, inside.stderr.as_str()), (0, ""));
+    assert!(inside.stdout.contains("SEKISHO_TARGET=dev/Developer\n"), "{}", inside.stdout);
+    assert!(inside.stdout.contains("AWS_ACCESS_KEY_ID=ASIA"), "{}", inside.stdout);
 }

@@ -219,7 +219,7 @@ fn the_prompts_renewal_leaves_a_shell_what_it_has() {
     stage.age(Duration::from_mins(9));
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();
     let set = json["set"].as_object().or(json.as_object()).unwrap();
-    let mut refresh = stage.sekisho(&["refresh", "--hook", "bash", "--quiet"]);
+    let mut refresh = stage.sekisho(&["refresh", "--hook", "values", "--quiet"]);
     refresh.envs(set.iter().filter_map(|(name, value)| Some((name, value.as_str()?))));
     let ran = Ran::of(&refresh.output().unwrap());
     // So that the prompt says when it ends; with the same session again it would say nothing.

@@ -285,14 +285,16 @@ pub fn plain(stage: &Stage, text: &str) -> String {
         let words: Vec<&str> = line.split(' ').collect();
         let mut out: Vec<String> = Vec::new();
         for (at, word) in words.iter().enumerate() {
-            let after = word.trim_end_matches(',');
+            let after = word.trim_end_matches([',', ')']);
             let rest = &word[after.len()..];
             let is_span = (after.ends_with('m') || after.ends_with('h'))
                 && after[..after.len() - 1].parse::<u32>().is_ok();
             if is_time(after) {
-                out.push(
-                    if after.contains('-') { "YYYY-MM-DD" } else { "HH:MM" }.to_owned() + rest,
-                );
+                // A time of today has no date.
+                if out.last().is_some_and(|last| last == "TIME") {
+                    out.pop();
+                }
+                out.push("TIME".to_owned() + rest);
             } else if is_span && at > 0 && out.last().is_some_and(|last| last == "SPAN") {
                 out.pop();
                 out.push("SPAN".to_owned() + rest);
@@ -302,7 +304,15 @@ pub fn plain(stage: &Stage, text: &str) -> String {
                 out.push((*word).to_owned());
             }
         }
-        out.join(" ")
+        // That column is as wide as the widest time, and its head.
+        let line = out.join(" ");
+        let cut = ["TIME  ", "UNTIL  "]
+            .into_iter()
+            .find_map(|word| line.split_once(word).map(|(before, after)| (before, word, after)));
+        match cut {
+            Some((before, word, after)) => format!("{before}{word}{}", after.trim_start()),
+            None => line,
+        }
     });
     lines.collect::<Vec<_>>().join("\n")
 }

@@ -137,7 +137,8 @@ impl Party {
         match self.kind {
             Switcher => {
                 self.pty.wait_until("a prompt of /bin/sh", |screen| {
-                    ["#", "$"].contains(&screen.trim())
+                    let last = screen.trim().lines().last().unwrap_or_default();
+                    ["#", "$"].contains(&last.trim()) && !screen.contains("Esc quit")
                 });
                 self.pty.line(SHOW);
                 self.pty.wait_for(&child);

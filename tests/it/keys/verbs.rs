@@ -37,12 +37,14 @@ fn status_is_a_stable_object() {
     assert_eq!(
         keys,
         [
+            "schema",
             "version",
             "auth_account",
             "user",
             "key",
             "sessions",
             "detours",
+            "changed_targets",
             "auth_session",
             "role_sessions"
         ]

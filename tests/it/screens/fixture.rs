@@ -9,6 +9,7 @@ use sekisho::domain::config::Order;
 use sekisho::domain::guard::Guard;
 use sekisho::domain::ids::RolePath;
 use sekisho::domain::keymap::Keymap;
+use sekisho::domain::local_clock::LocalClock;
 use sekisho::ui::model::SwitcherSetup;
 use sekisho::ui::theme::{Glyphs, Paint, Theme};
 
@@ -90,6 +91,7 @@ pub fn setup(glyphs: &'static Glyphs, paint: Paint) -> SwitcherSetup {
         keymap: Keymap::new(&BTreeMap::new()).unwrap(),
         order: Order::Frecency,
         verified: BTreeMap::new(),
+        clock: LocalClock::UTC,
         theme: Theme::new(glyphs, paint),
     }
 }

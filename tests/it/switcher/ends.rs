@@ -189,6 +189,22 @@ fn after_the_shell_it_may_end() {
     assert_eq!(switcher_pty.ended(), 5);
 }
 
+/// The line's time is local, the environment's is UTC.
+#[test]
+fn a_subshell_from_the_list_says_that_exit_returns_there() {
+    let Some(mut switcher_pty) = SwitcherPty::with("", &[("TZ", "JST-9")]) else { return };
+    switcher_pty.open("");
+    switcher_pty.choose("dev");
+    switcher_pty.give_code();
+    switcher_pty.inside("dev");
+    switcher_pty.pty.line("echo \"local $(date -d \"$SEKISHO_EXPIRATION\" +%H:%M)\"");
+    let screen = switcher_pty.pty.wait_for("\nlocal ");
+    let local = screen.split("\nlocal ").nth(1).unwrap().lines().next().unwrap();
+    let line = screen.lines().find(|line| line.contains("exit returns to the list")).unwrap();
+    assert!(line.starts_with("sekisho: dev/Developer until "), "{line}");
+    assert!(line.ends_with(&format!("{local} · exit returns to the list")), "{line}, not {local}");
+}
+
 #[test]
 fn stopped_and_continued() {
     for verb in ["", "demo"] {

@@ -14,7 +14,6 @@ use crate::cli::args::ReportLanguage;
 use crate::cli::context::Context;
 use crate::cli::runtime::block_on;
 use crate::cli::verbs::key::rotate::Rotation;
-use crate::cli::wording::date_time;
 use crate::domain::fault::{Exit, Fault};
 use crate::domain::ids::AccessKeyId;
 use crate::domain::text::sanitize;
@@ -25,6 +24,11 @@ use crate::services::verify::marks;
 
 /// What has been begun: the key that leaked, and what was known before its sessions were deleted.
 const JOURNAL: &str = "leaked.json";
+
+/// An instant in what the security officer reads beside CloudTrail: `2026-11-24 06:12 UTC`.
+fn utc(instant: Timestamp) -> String {
+    instant.strftime("%Y-%m-%d %H:%M UTC").to_string()
+}
 
 /// More than a journal has.
 const MAX_FILE_BYTES: u64 = 1 << 20;
@@ -166,7 +170,7 @@ fn sessions(incident: &Incident) -> Vec<String> {
     let sessions = incident.journal.sessions.iter();
     sessions
         .filter(|(_, until)| **until > incident.dead_at)
-        .map(|(what, until)| format!("  {what}: {}", date_time(*until)))
+        .map(|(what, until)| format!("  {what}: {}", utc(*until)))
         .collect()
 }
 
@@ -193,12 +197,12 @@ fn english(incident: &Incident) -> String {
     let opened = match &incident.verified {
         None => "  not known: `sekisho verify` was never run here".to_owned(),
         Some((at, many)) if incident.open.is_empty() => {
-            format!("  nothing was OPEN in {many} accounts (oldest: {})", date_time(*at))
+            format!("  nothing was OPEN in {many} accounts (oldest: {})", utc(*at))
         }
         Some((at, many)) => format!(
             "  OPEN in {} of {many} accounts (oldest: {}): {}",
             incident.open.len(),
-            date_time(*at),
+            utc(*at),
             incident.open.join(", ")
         ),
     };
@@ -230,8 +234,8 @@ fn english(incident: &Incident) -> String {
          \x20 traced. Please check CloudTrail for its use with the query above, and revoke older sessions.\n\
          \n\
          When that is done: sekisho key rotate --finish deletes the leaked key.\n",
-        dead = date_time(*dead_at),
-        since = date_time(journal.since),
+        dead = utc(*dead_at),
+        since = utc(journal.since),
         sessions = listed(&sessions(incident), "none that this machine knows of"),
         revoke = revoke(incident),
         traces = listed(&traced(incident), "none of the usual places"),
@@ -245,12 +249,12 @@ fn japanese(incident: &Incident) -> String {
     let opened = match &incident.verified {
         None => "  不明(このマシンで `sekisho verify` は未実行)".to_owned(),
         Some((at, many)) if incident.open.is_empty() => {
-            format!("  {many} アカウント中、開放(OPEN)なし(最も古い確認: {})", date_time(*at))
+            format!("  {many} アカウント中、開放(OPEN)なし(最も古い確認: {})", utc(*at))
         }
         Some((at, many)) => format!(
             "  {many} アカウント中 {} で開放(OPEN)(最も古い確認: {}): {}",
             incident.open.len(),
-            date_time(*at),
+            utc(*at),
             incident.open.join(", ")
         ),
     };
@@ -282,8 +286,8 @@ fn japanese(incident: &Incident) -> String {
          \x20 削除はしていません。上記のクエリで CloudTrail を確認し、古いセッションを取り消してください。\n\
          \n\
          完了後、`sekisho key rotate --finish` で漏えいしたキーを削除する。\n",
-        dead = date_time(*dead_at),
-        since = date_time(journal.since),
+        dead = utc(*dead_at),
+        since = utc(journal.since),
         sessions = listed(&sessions(incident), "このマシンが把握しているものはなし"),
         revoke = revoke(incident),
         traces = listed(&traced(incident), "通常の場所にはなし"),

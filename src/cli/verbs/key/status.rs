@@ -11,7 +11,7 @@ use serde::Serialize;
 use crate::cli::columns::align;
 use crate::cli::context::Context;
 use crate::cli::runtime::block_on;
-use crate::cli::wording::{date_time, key_source};
+use crate::cli::wording::key_source;
 use crate::domain::fault::{Exit, Fault};
 use crate::domain::ids::AccessKeyId;
 use crate::domain::pass::{Asking, NotIssued};
@@ -52,7 +52,7 @@ pub fn run(context: &Context, json: bool) -> Result<Exit, Fault> {
     if json {
         context.out.json(&status);
     } else {
-        context.out.print(&status.for_people());
+        context.out.print(&status.for_people(context));
         if status.aws.is_none() {
             context.out.info("not checked at AWS: sign in first (`sekisho login`)");
         }
@@ -126,9 +126,9 @@ async fn ask_aws(context: &Context, id: &AccessKeyId) -> Option<AtAws> {
 }
 
 impl Status {
-    fn for_people(&self) -> String {
+    fn for_people(&self, context: &Context) -> String {
         let age = match (self.created, self.age_days) {
-            (Some(at), Some(days)) => format!("{days} days (since {})", date_time(at)),
+            (Some(at), Some(days)) => format!("{days} days (since {})", context.moment(at)),
             _ => "not known".into(),
         };
         let mut rows = vec![
@@ -149,7 +149,7 @@ impl Status {
             rows.push(["at AWS".into(), state.into()]);
             let used = match &aws.last_used {
                 Some(used) => {
-                    format!("{} ({} in {})", date_time(used.at), used.service, used.region)
+                    format!("{} ({} in {})", context.moment(used.at), used.service, used.region)
                 }
                 None => "never, according to AWS".into(),
             };
