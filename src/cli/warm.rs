@@ -46,7 +46,9 @@ fn answer(
     let session = answer.session(&vault, now).filter(|session| session.is_fresh(renew, now))?;
     let confirmation = common.confirm.as_deref().map_or(Confirmation::Absent, Confirmation::Typed);
     let cleared = answer.target.clone().clear(confirmation).ok()?;
-    wording::guard(cleared.target()).iter().for_each(|line| out.warn(line));
+    if let Some(line) = wording::guard(cleared.target()) {
+        out.warn(&line);
+    }
     let pass = session.into_pass(cleared.target().clone(), Vec::new());
     Some((pass, answer))
 }

@@ -1,5 +1,7 @@
 //! How several verbs show the same thing.
 
+use std::iter;
+
 use crate::domain::account::Target;
 use crate::domain::config::{KeySource, Symbols};
 use crate::domain::guard::Guard;
@@ -9,9 +11,9 @@ use crate::ui::theme::Glyphs;
 
 /// The line on entry: the target, until when, and what else there is to say.
 pub fn entered(target: &str, until: Option<&str>, more: &[String], dot: &str) -> String {
-    let until = until.map(|until| format!(" until {until}")).unwrap_or_default();
-    let more: String = more.iter().map(|part| format!(" {dot} {part}")).collect();
-    format!("{target}{until}{more}")
+    let target = until.map_or_else(|| target.to_owned(), |until| format!("{target} until {until}"));
+    let parts: Vec<&str> = iter::once(&target).chain(more).map(String::as_str).collect();
+    parts.join(&format!(" {dot} "))
 }
 
 /// What is said before a target under `guard: warn` is entered; who types a name needs no warning.

@@ -89,16 +89,15 @@ struct Line {
 /// shell nothing is read.
 pub fn line(world: &World, common: Common, format: &str, out: Out) -> Result<Exit, Fault> {
     let inherited = Inherited::current();
-    let lines = match Line::of_environment(&inherited) {
-        Some(line) => vec![line],
-        None => {
-            let context = Context::open(world.clone(), common, "status", out)?;
-            let roles = context.broker().status().roles;
-            let mut live = context.broker().live_roles();
-            live.retain(|(target, _)| roles.contains_key(&target.role));
-            live.sort_by_key(|(target, live)| (target.name(), live.expires));
-            live.into_iter().map(|(target, live)| Line::of_session(&target, live)).collect()
-        }
+    let lines = if let Some(line) = Line::of_environment(&inherited) {
+        vec![line]
+    } else {
+        let context = Context::open(world.clone(), common, "status", out)?;
+        let roles = context.broker().status().roles;
+        let mut live = context.broker().live_roles();
+        live.retain(|(target, _)| roles.contains_key(&target.role));
+        live.sort_by_key(|(target, live)| (target.name(), live.expires));
+        live.into_iter().map(|(target, live)| Line::of_session(&target, live)).collect()
     };
     let (clock, now) = (local_clock(out), Timestamp::now());
     for line in lines {

@@ -6,6 +6,7 @@ use std::net::SocketAddrV4;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Peer {
     /// This user's, or root's, who may run a relay (WSL) and sees everything anyway.
+    #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "no other kernel is asked"))]
     Own,
     /// Another user's; or nobody's any more, since it was closed. The kernel counts such a socket as root's.
     Stranger,
