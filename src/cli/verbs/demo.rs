@@ -6,7 +6,7 @@ use std::iter;
 use crate::domain::config::Strictness;
 use crate::domain::fault::{Exit, Fault};
 use crate::services::child::environment::{Environment, Inherited};
-use crate::services::child::process;
+use crate::services::child::process::{self, Signals};
 
 use crate::cli::args::Common;
 use crate::cli::emulated::Demo;
@@ -18,7 +18,7 @@ use crate::cli::world::{ConfigSource, World};
 pub fn serve(common: &Common, out: Out) -> Result<Exit, Fault> {
     let demo = start(common)?;
     out.print(&demo.directions());
-    block_on(until_interrupted())
+    block_on(until_ended())
 }
 
 /// Runs this very command line again, in an organisation of its own.
@@ -42,16 +42,10 @@ fn start(common: &Common) -> Result<Demo, Fault> {
     Demo::start(&loaded.config, source.into_file())
 }
 
-async fn until_interrupted() -> Result<Exit, Fault> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let failed = |error: std::io::Error| {
+async fn until_ended() -> Result<Exit, Fault> {
+    let mut signals = Signals::ending().map_err(|error| {
         Fault::new(Exit::Fault, "cannot wait for signals").because(error.to_string())
-    };
-    let mut interrupted = signal(SignalKind::interrupt()).map_err(failed)?;
-    let mut terminated = signal(SignalKind::terminate()).map_err(failed)?;
-    tokio::select! {
-        _ = interrupted.recv() => {}
-        _ = terminated.recv() => {}
-    }
+    })?;
+    signals.recv().await;
     Ok(Exit::Done)
 }

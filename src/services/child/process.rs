@@ -102,7 +102,7 @@ pub(in crate::services) async fn run_block(
     let mut ended = signal(SignalKind::child())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut quit = signal(SignalKind::quit())?;
-    let mut forwarded = Forwarded::listen()?;
+    let mut forwarded = Signals::forwarded()?;
     let child = spawn(program, &argv, &block)?;
     drop(block);
     let status = loop {
@@ -128,17 +128,27 @@ pub(in crate::services) async fn run_block(
     Ok(Exit::Child(u8::try_from(code).unwrap_or(1)))
 }
 
-/// The signals that a supervisor sends to this process and means for the child.
+/// Signals that are waited for.
 ///
 /// One that was ignored when this process started, as `nohup` does, stays ignored, here and in the child.
-struct Forwarded(Vec<(Signal, tokio::signal::unix::Signal)>);
+pub struct Signals(Vec<(Signal, tokio::signal::unix::Signal)>);
 
-impl Forwarded {
-    fn listen() -> io::Result<Self> {
+impl Signals {
+    /// Those that a supervisor sends to this process and means for the child.
+    fn forwarded() -> io::Result<Self> {
+        Self::listen(&[Signal::TERM, Signal::HUP, Signal::USR1, Signal::USR2])
+    }
+
+    /// Those that end a program: by Ctrl-C, by a supervisor, by the terminal going away.
+    pub fn ending() -> io::Result<Self> {
+        Self::listen(&[Signal::INT, Signal::TERM, Signal::HUP])
+    }
+
+    fn listen(signals: &[Signal]) -> io::Result<Self> {
         let ignored = ignored_signals();
         let listener =
             |forward: &Signal| Ok((*forward, signal(SignalKind::from_raw(forward.as_raw()))?));
-        [Signal::TERM, Signal::HUP, Signal::USR1, Signal::USR2]
+        signals
             .iter()
             .filter(|forward| ignored & (1 << (forward.as_raw() - 1)) == 0)
             .map(listener)
@@ -146,7 +156,8 @@ impl Forwarded {
             .map(Self)
     }
 
-    async fn recv(&mut self) -> Signal {
+    /// The next one that comes.
+    pub async fn recv(&mut self) -> Signal {
         poll_fn(|cx| {
             let came = self.0.iter_mut().find_map(|(forward, listener)| {
                 listener.poll_recv(cx).is_ready().then_some(*forward)

@@ -240,6 +240,20 @@ fn a_served_demo_is_reached_from_another_terminal_and_leaves_nothing() {
 }
 
 #[test]
+fn a_served_demo_removes_its_folder_when_its_terminal_goes_away() {
+    let home = tempfile::tempdir().unwrap();
+    let Some(mut served) = Served::start(home.path()) else {
+        return;
+    };
+    let folder = served.descriptor.parent().unwrap().to_owned();
+    assert!(folder.exists());
+    kill_process(Pid::from_child(&served.child), Signal::HUP).unwrap();
+    assert_eq!(ended(&mut served.child), Some(0));
+    assert!(!folder.exists(), "{}", folder.display());
+    untouched(home.path());
+}
+
+#[test]
 fn a_served_demo_has_a_warm_path_that_needs_no_organisation() {
     let home = tempfile::tempdir().unwrap();
     let Some(served) = Served::start(home.path()) else {
