@@ -181,12 +181,12 @@ impl Known {
 
     fn put(&mut self, now: &ReadAccount) {
         let mut account = now.account.clone();
-        if let Some(before) = self.0.get(&now.id) {
-            for name in &before.names {
-                if !account.names.contains(name) {
-                    account.names.push(name.clone());
-                }
-            }
+        // A name or a role that is gone may come back as something else. The first role stays the first.
+        if let Some(before) = self.0.remove(&now.id) {
+            let gone = |name: &String| !now.account.names.contains(name);
+            account.names.extend(before.names.into_iter().filter(gone));
+            let gone = |role: &KnownRole| now.account.role(&role.name).is_none();
+            account.roles.extend(before.roles.into_iter().filter(gone));
         }
         self.0.insert(now.id, account);
     }

@@ -197,6 +197,23 @@ fn what_vanishes_is_remembered_until_it_comes_back() {
 }
 
 #[test]
+fn a_role_that_vanishes_is_remembered_until_it_comes_back() {
+    let roles = |admin: &str| PAY.replace("Admin", admin);
+    let guarded = roles("{name: Admin, guard: confirm}");
+    let mut readings = Readings::of(MAIN, &[&guarded]);
+    for _ in 0..2 {
+        assert_eq!(readings.changed(MAIN, &[&PAY.replace(", Admin", "")]), [""; 0]);
+    }
+    assert_eq!(
+        readings.changed(MAIN, &[PAY]),
+        ["payments/Admin: its guard was `confirm`, now included files say `none`"]
+    );
+    assert_eq!(readings.changed(MAIN, &[&guarded]), [""; 0]);
+    readings.accept(MAIN, &[PAY], "pay");
+    assert_eq!(readings.changed(MAIN, &[PAY]), [""; 0]);
+}
+
+#[test]
 fn an_alias_that_moves_asks_where_it_leads_now() {
     let two = |pay: &str, live: &str| {
         format!(
