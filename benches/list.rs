@@ -19,7 +19,7 @@ use sekisho::domain::ids::RolePath;
 use sekisho::domain::keymap::{Key, Keymap};
 use sekisho::domain::local_clock::LocalClock;
 use sekisho::domain::search::Search;
-use sekisho::ui::model::{Model, Msg, SwitcherSetup};
+use sekisho::ui::model::{Enters, Model, Msg, SwitcherSetup};
 use sekisho::ui::theme::{Paint, Theme, UNICODE};
 use sekisho::ui::{draw, update};
 
@@ -89,6 +89,8 @@ fn model(catalog: &Arc<Catalog>) -> Model {
         detours: Vec::new(),
         warnings: Vec::new(),
         depth: 0,
+        here: None,
+        enters: Enters::Subshell,
         exec: "sekisho exec".into(),
         overrides: Overrides::default(),
         keymap: Keymap::new(&std::collections::BTreeMap::new()).unwrap(),

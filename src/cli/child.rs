@@ -59,6 +59,7 @@ impl Context {
         let subshell =
             Subshell { shell: &shell, sekisho: &sekisho, runtime_dir: runtime_dir.path(), prefs };
         self.announce_shell(&pass, then);
+        self.record_entry(&pass.target.role, self.inherited().depth() + 1);
         let _title = prefs.mark_prompt.then(|| Title::set(&pass.target.name())).flatten();
         let child = async |environment| subshell.run(environment, self.inherited()).await;
         if prefs.renew == RenewPref::Serve {
@@ -200,6 +201,7 @@ impl Context {
     /// Replaces this process by a command. Returns only if that failed.
     pub fn become_command(&self, pass: Pass, command: &[std::ffi::OsString]) -> Fault {
         let entry = self.entry(pass, self.inherited().depth() + 1);
+        entry.record(self.paths());
         self.broker().release_secrets();
         process::exec(&entry.environment, self.inherited(), command)
     }

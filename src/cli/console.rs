@@ -69,6 +69,7 @@ pub async fn url(
     let aws = Aws::new(&context.config().auth)?;
     let partition = pass.target.role.partition().parse().unwrap_or(Partition::Aws);
     let site = aws.console(partition)?;
+    context.record_entry(&pass.target.role, context.inherited().depth() + 1);
     // AWS refuses a duration for what came through an auth session (role chaining).
     let life = match pass.flow {
         Flow::Direct => Some(pass.target.duration),

@@ -8,10 +8,11 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::domain::account::{Overrides, Target, UnknownTarget};
+use crate::domain::account::{Overrides, Target, TargetRef, UnknownTarget};
 use crate::domain::config::{Config, KeySource, StoreChoice};
 use crate::domain::confirmation::Cleared;
 use crate::domain::fault::{Exit, Fault};
+use crate::domain::ids::{AccountId, RoleArn};
 use crate::domain::pass::{NotIssued, Pass, Renew, Request, Terms};
 use crate::domain::secret::AccessKey;
 use crate::domain::text::{sanitize, shell_quoted};
@@ -26,6 +27,7 @@ use crate::services::session::backoff::Backoff;
 use crate::services::session::broker::{Broker, BrokerDeps};
 use crate::services::session::diary::Diary;
 use crate::services::session::facts::Facts;
+use crate::services::session::history::{HistoryFile, ShellId};
 use crate::services::session::interaction::Interaction;
 use crate::services::session::issued::Issued;
 use crate::services::session::sessions;
@@ -266,6 +268,26 @@ impl Context {
         };
         let target = self.target_with(&name, &kept)?;
         Ok(Some((name, target)))
+    }
+
+    /// The row of the list whose session the surrounding shell has.
+    pub fn here(&self) -> Option<TargetRef> {
+        let id = self.inherited.parsed::<AccountId>("SEKISHO_ACCOUNT_ID")?;
+        let role = self.inherited.parsed::<String>("SEKISHO_ROLE")?;
+        self.config.catalog.row_of(id, &role)
+    }
+
+    /// Counts an entry into a role for the list's order; `depth` is that of the shell, or of the child.
+    pub fn record_entry(&self, role: &RoleArn, depth: u32) {
+        HistoryFile::new(&self.paths).enter(role, ShellId::at(depth), Timestamp::now());
+    }
+
+    /// The name of the role that a shell was in last, where it has entered one since then.
+    pub fn last_of_shell(&self, depth: u32, since: Timestamp) -> Option<(String, RoleArn)> {
+        let role = HistoryFile::new(&self.paths).last_of(ShellId::at(depth), since)?;
+        let row = self.config.catalog.row_of(role.account(), role.name())?;
+        let (account, _) = self.config.catalog.row(row);
+        Some((format!("{}/{}", account.name, role.name()), role))
     }
 
     /// Where codes come from in a verb without the list.

@@ -21,7 +21,7 @@ use crate::domain::pass::{NotIssued, Pass, Request, SessionStatus};
 use crate::services::session::history::HistoryFile;
 use crate::services::store::files::Dir;
 use crate::services::verify;
-use crate::ui::model::{DeviceCode, Model, Outcome, SwitcherSetup};
+use crate::ui::model::{DeviceCode, Enters, Model, Outcome, SwitcherSetup};
 use crate::ui::theme::{Paint, Theme};
 use crate::ui::{self, Host, screen};
 
@@ -44,22 +44,23 @@ pub struct Switcher {
 impl Switcher {
     /// A list that can be drawn before a large config is read.
     pub async fn open(world: &World, common: Common, query: &str, out: Out) -> Result<Self, Fault> {
+        let enters = Enters::Subshell;
         let reader = ConfigReader::start(world, &common)?;
         let loading = Loading { world: world.clone(), common, out, reader, before: None };
-        let host = SwitcherHost { config: RefCell::new(ConfigState::Loading(loading)) };
+        let host = SwitcherHost { enters, config: RefCell::new(ConfigState::Loading(loading)) };
         if let Ok(read) = tokio::time::timeout(PATIENCE, host.loaded()).await {
             let context = read?;
-            return Ok(Self { model: model(&context, query)?, host });
+            return Ok(Self { model: model(&context, enters, query)?, host });
         }
         let history = HistoryFile::new(&world.paths()?).read();
-        Ok(Self { model: Model::new(unread_setup(out), history, query), host })
+        Ok(Self { model: Model::new(unread_setup(enters, out), history, query), host })
     }
 
     /// A list over a context that is open already.
-    pub fn over(context: Rc<Context>) -> Result<Self, Fault> {
-        let model = model(&context, "")?;
+    pub fn over(context: Rc<Context>, enters: Enters) -> Result<Self, Fault> {
+        let model = model(&context, enters, "")?;
         let config = RefCell::new(ConfigState::Loaded(context));
-        Ok(Self { model, host: SwitcherHost { config } })
+        Ok(Self { model, host: SwitcherHost { enters, config } })
     }
 
     /// Shows the list until a pass is issued or it is left. No secret is kept afterwards.
@@ -83,21 +84,25 @@ impl Switcher {
         self.host.context().ok_or_else(not_read)
     }
 
-    /// Shows a line when the list opens next.
-    pub fn show(&mut self, line: String) {
+    /// Makes the list ready for the next choice: `left` is the role that was left, `line` is shown.
+    pub fn come_back(&mut self, left: &RoleArn, line: String) {
+        if let Some(context) = self.host.context() {
+            let history = HistoryFile::new(context.paths()).read();
+            self.model.come_back(history, left, Timestamp::now());
+        }
         self.model.say(line);
     }
 }
 
 /// A list of everything the config names; the config's own query where none is given.
-fn model(context: &Context, query: &str) -> Result<Model, Fault> {
-    let (setup, catalog) = setup(context)?;
+fn model(context: &Context, enters: Enters, query: &str) -> Result<Model, Fault> {
+    let (setup, catalog) = setup(context, enters)?;
     let history = HistoryFile::new(context.paths()).read();
     let query = if query.is_empty() { &context.config().list.query } else { query };
     Ok(Model::new(setup, history, query).with_catalog(catalog, Timestamp::now()))
 }
 
-fn setup(context: &Context) -> Result<(SwitcherSetup, Arc<Catalog>), Fault> {
+fn setup(context: &Context, enters: Enters) -> Result<(SwitcherSetup, Arc<Catalog>), Fault> {
     let config = context.config();
     let keymap = Keymap::new(&config.list.keys).map_err(|why| {
         Fault::new(Exit::Usage, "the config's key bindings are not valid").because(why.to_string())
@@ -107,6 +112,8 @@ fn setup(context: &Context) -> Result<(SwitcherSetup, Arc<Catalog>), Fault> {
         detours: context.detours(),
         warnings: context.warnings().to_vec(),
         depth: context.inherited().depth(),
+        here: context.here(),
+        enters,
         exec: context.command("exec"),
         overrides: context.overrides(),
         keymap,
@@ -123,12 +130,14 @@ fn setup(context: &Context) -> Result<(SwitcherSetup, Arc<Catalog>), Fault> {
 }
 
 /// What can be shown before the config is read.
-fn unread_setup(out: Out) -> SwitcherSetup {
+fn unread_setup(enters: Enters, out: Out) -> SwitcherSetup {
     SwitcherSetup {
         auth_account: None,
         detours: Vec::new(),
         warnings: Vec::new(),
         depth: 0,
+        here: None,
+        enters,
         exec: String::new(),
         overrides: Overrides::default(),
         keymap: Keymap::default(),
@@ -154,6 +163,7 @@ fn no_screen(error: &std::io::Error) -> Fault {
 
 /// What the list calls on.
 struct SwitcherHost {
+    enters: Enters,
     config: RefCell<ConfigState>,
 }
 
@@ -234,7 +244,7 @@ impl Host for SwitcherHost {
     }
 
     async fn catalog(&self) -> Result<(SwitcherSetup, Arc<Catalog>), Fault> {
-        setup(&*self.loaded().await?)
+        setup(&*self.loaded().await?, self.enters)
     }
 
     async fn issue(&self, request: Request) -> Result<Pass, NotIssued> {

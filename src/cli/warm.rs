@@ -4,8 +4,11 @@ use jiff::Timestamp;
 
 use crate::domain::config::StoreChoice;
 use crate::domain::confirmation::Confirmation;
+use crate::domain::ids::RoleArn;
 use crate::domain::pass::{Pass, Renew};
 use crate::services::child::environment::{self, Environment, Inherited};
+use crate::services::config::paths::Paths;
+use crate::services::session::history::{HistoryFile, ShellId};
 use crate::services::session::warm::{WarmAnswer, WarmRequest};
 
 use super::args::Common;
@@ -59,6 +62,9 @@ pub struct Entry {
     pub environment: Environment,
     /// The target's name.
     target: String,
+    role: RoleArn,
+    /// How many of our shells surround the child, or the calling shell.
+    depth: u32,
     expires: Timestamp,
     quiet: bool,
 }
@@ -72,8 +78,14 @@ impl Entry {
         quiet: bool,
     ) -> Self {
         let (target, expires) = (pass.target.name(), pass.credentials.expires);
+        let (role, depth) = (pass.target.role.clone(), context.depth);
         let environment = Environment::of(pass, context, inherited);
-        Self { environment, target, expires, quiet }
+        Self { environment, target, role, depth, expires, quiet }
+    }
+
+    /// Counts the entry for the list's order.
+    pub fn record(&self, paths: &Paths) {
+        HistoryFile::new(paths).enter(&self.role, ShellId::at(self.depth), Timestamp::now());
     }
 
     /// Says what was entered and until when, unless the config wants it quiet.

@@ -302,6 +302,13 @@ impl Catalog {
             .or_else(|| self.default_region(row.account))
     }
 
+    /// The row of a role in an account.
+    pub fn row_of(&self, id: AccountId, role: &str) -> Option<TargetRef> {
+        let (account, a) = (0u32..).zip(&self.accounts).find(|(_, account)| account.id == id)?;
+        let (role, _) = (0u32..).zip(&a.roles).find(|(_, r)| r.name.as_str() == role)?;
+        Some(TargetRef { account, role })
+    }
+
     /// Finds the one target a name means: `account` or `account/role`, where the account is a name,
     /// an alias or an id; or the ARN of a role that the config has. Exact after folding; never a guess.
     pub fn find(&self, name: &str) -> Result<TargetRef, UnknownTarget> {

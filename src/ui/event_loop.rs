@@ -67,7 +67,7 @@ pub trait Host {
     /// Forgets a target's role session here.
     fn forget(&self, target: &Target);
 
-    /// Remembers what was used or starred.
+    /// Remembers a star, or that it was taken away.
     fn remember(&self, role: &RoleArn, event: HistoryEvent);
 
     /// The code that a device shows now, where the device is the demo's own.
@@ -149,12 +149,7 @@ where
                 let size = terminal.size().map_err(io::Error::other)?;
                 terminal.resize(size.into()).map_err(io::Error::other)?;
             }
-            Effect::Leave(outcome) => {
-                if let Outcome::Enter(_, pass) = &outcome {
-                    host.remember(&pass.target.role, HistoryEvent::Used);
-                }
-                return Ok(outcome);
-            }
+            Effect::Leave(outcome) => return Ok(outcome),
         }
         if !model.is_waiting() {
             work = None;

@@ -129,7 +129,12 @@ fn row_line(model: &Model, columns: Columns, row: TargetRef, selected: bool) -> 
         text(&session, &[], columns.session, session_style),
     ];
     let starred = model.history.is_starred(&catalog.role_arn(row));
-    let star = if starred { glyphs.star } else { " " };
+    // Where one is matters more than what one likes.
+    let (mark, mark_style) = match (model.setup.here == Some(row), starred) {
+        (true, _) => (glyphs.here, theme.live()),
+        (false, true) => (glyphs.star, theme.warning()),
+        (false, false) => (" ", Style::new()),
+    };
     let guard = match model.guard(row) {
         Guard::None => " ",
         Guard::Warn | Guard::Confirm => GUARD,
@@ -137,6 +142,6 @@ fn row_line(model: &Model, columns: Columns, row: TargetRef, selected: bool) -> 
     let mut line = joined(Span::styled(guard, theme.danger()), cells);
     let cursor = if selected { glyphs.cursor } else { " " };
     line.spans.insert(0, Span::styled(cursor, theme.accent()));
-    line.spans.insert(0, Span::styled(star, theme.warning()));
+    line.spans.insert(0, Span::styled(mark, mark_style));
     line
 }

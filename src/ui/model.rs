@@ -32,6 +32,10 @@ pub struct SwitcherSetup {
     pub warnings: Vec<String>,
     /// How many of sekisho's subshells this one is in.
     pub depth: u32,
+    /// The row whose session the surrounding shell has.
+    pub here: Option<TargetRef>,
+    /// What Enter does.
+    pub enters: Enters,
     /// The command that `^Y` completes, e.g. `sekisho --config x.yaml exec`, shell-quoted.
     pub exec: String,
     /// What the command line changes about every target.
@@ -46,6 +50,28 @@ pub struct SwitcherSetup {
     pub theme: Theme,
     /// What times are shown by.
     pub clock: LocalClock,
+}
+
+/// What choosing a row leads to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Enters {
+    /// A subshell opens in the account.
+    Subshell,
+    /// The shell that asked gets the account.
+    ThisShell,
+    /// The account's environment is printed.
+    Printed,
+}
+
+impl Enters {
+    /// The word in the footer, and the line in the help.
+    pub const fn texts(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Subshell => ("shell", "open a subshell in the account"),
+            Self::ThisShell => ("switch", "switch this shell to the account"),
+            Self::Printed => ("print", "print the account's environment"),
+        }
+    }
 }
 
 /// The switcher's whole state. Its owner keeps it between two subshells, so that the list comes back

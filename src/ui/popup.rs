@@ -17,7 +17,7 @@ use crate::domain::confirmation::Unconfirmed;
 use crate::domain::fault::Fault;
 use crate::domain::flow::Flow;
 use crate::domain::guard::Guard;
-use crate::domain::keymap::{FILTERS, TABLE};
+use crate::domain::keymap::{Action, FILTERS, TABLE};
 use crate::domain::text::sanitize;
 
 /// The widest a popup gets, borders included.
@@ -330,7 +330,11 @@ fn help(model: &Model, top: u16, room: u16) -> Popup {
     let rows = TABLE.iter().map(|binding| {
         let keys: Vec<String> =
             model.setup.keymap.keys(binding.action).map(|key| key.to_string()).collect();
-        (format!("{:<14} ", keys.join(" ")), binding.help)
+        let help = match binding.action {
+            Action::Shell => model.setup.enters.texts().1,
+            _ => binding.help,
+        };
+        (format!("{:<14} ", keys.join(" ")), help)
     });
     let filters = FILTERS.iter().map(|(word, message)| (format!("{word:<14} "), *message));
     let lines = rows

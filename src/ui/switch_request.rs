@@ -9,7 +9,6 @@ use super::time_left;
 use crate::domain::account::Target;
 use crate::domain::confirmation::Confirmation;
 use crate::domain::fault::{Exit, Fault};
-use crate::domain::history::HistoryEvent;
 use crate::domain::ids::MfaSerial;
 use crate::domain::keymap::{Action, Key, KeyCode};
 use crate::domain::pass::{Asking, CodeWanted, NotIssued, Pass, Renew, Request, Terms};
@@ -171,10 +170,7 @@ impl Model {
 
     fn passed(&mut self, intent: Intent, pass: Pass) -> Effect {
         match intent {
-            Intent::Enter(open_in) => {
-                self.history.note(&pass.target.role, HistoryEvent::Used, self.now);
-                Effect::Leave(Outcome::Enter(open_in, Box::new(pass)))
-            }
+            Intent::Enter(open_in) => Effect::Leave(Outcome::Enter(open_in, Box::new(pass))),
             Intent::Renew => {
                 let left = time_left::left(pass.credentials.expires, self.now);
                 let mut notice = vec![format!("{} renewed: {left}", pass.target)];

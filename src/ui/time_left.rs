@@ -73,8 +73,9 @@ pub fn next_change(model: &Model) -> Option<Duration> {
     let auth = model.status.auth.iter().map(|auth| auth.expires);
     let rows = model.visible().filter_map(|row| model.live(row)).map(|live| live.expires);
     auth.chain(rows)
+        // The last second counts too: at its end the session is gone from the screen.
+        .filter(|expires| *expires > now)
         .map(|expires| seconds_left(expires, now))
-        .filter(|left| *left > 0)
         .map(|left| if left < 60 { 1 } else { left % 60 + 1 })
         .min()
         .and_then(|seconds| u64::try_from(seconds).ok())

@@ -13,7 +13,7 @@ use super::time_left;
 use crate::domain::account::{Catalog, TargetRef};
 use crate::domain::config::Order;
 use crate::domain::guard::Guard;
-use crate::domain::history::HistoryEvent;
+use crate::domain::history::{History, HistoryEvent};
 use crate::domain::ids::RoleArn;
 use crate::domain::keymap::{Action, FILTERS, Key, KeyCode, TABLE};
 use crate::domain::scope::Scope;
@@ -88,14 +88,31 @@ impl Model {
             _ => Mode::Browse,
         };
         self.preselect();
-        let is_before = |row: TargetRef| {
-            self.guard(row) == Guard::None
-                && before.as_ref() == Some(&self.search.catalog().role_arn(row))
+        if let Some(before) = before {
+            self.select(&before);
+        }
+    }
+
+    /// Goes back to the list after something was entered: without the filter, in the order that `history` makes now, the
+    /// cursor on the row that was left, unless that is guarded.
+    pub fn come_back(&mut self, history: History, left: &RoleArn, now: Timestamp) {
+        self.now = now;
+        self.history = history;
+        self.filter.clear();
+        self.search.filter("");
+        self.search.rank(&self.favourites());
+        self.preselect();
+        self.select(left);
+    }
+
+    /// Puts the cursor on a role's row, if it matches and is not guarded.
+    fn select(&mut self, role: &RoleArn) {
+        let is_it = |row: TargetRef| {
+            self.guard(row) == Guard::None && self.search.catalog().role_arn(row) == *role
         };
         let mut hits = 0..self.search.len();
-        let again =
-            before.as_ref().and(hits.find(|at| self.search.hit(*at).is_some_and(is_before)));
-        self.cursor = again.or(self.cursor);
+        let found = hits.find(|at| self.search.hit(*at).is_some_and(is_it));
+        self.cursor = found.or(self.cursor);
     }
 
     fn favourites(&self) -> Vec<RoleArn> {
@@ -190,6 +207,9 @@ impl Model {
                 Effect::None
             }
             Some(_) => Effect::None,
+            None if is_end_of_input(key) && self.filter.text().is_empty() => {
+                Effect::Leave(Outcome::Quit)
+            }
             None => {
                 self.filter.edit(key);
                 Effect::None

@@ -70,9 +70,10 @@ fn header_line(model: &Model, window: u16) -> Line<'static> {
         None => (format!("MFA {}", glyphs.none), Style::new(), String::new()),
     };
     let store = model.status.store.unwrap_or_default();
-    let nested = match setup.depth {
-        0 => String::new(),
-        depth => format!("nested {depth}   "),
+    let nested = match (setup.here, setup.depth) {
+        (Some(row), _) => format!("in {}   ", sanitize(&model.target(row).name())),
+        (None, 0) => String::new(),
+        (None, depth) => format!("nested {depth}   "),
     };
     // The least important first: in a narrow window each is dropped before the next one.
     let mut parts = [
@@ -221,6 +222,7 @@ fn footer_line(model: &Model, window: u16) -> Line<'static> {
             // There `?` is a letter.
             Action::Help if matches!(model.mode, Mode::Passphrase { .. }) => return None,
             Action::Back | Action::Help => binding.footer?,
+            Action::Shell if in_list => model.setup.enters.texts().0,
             _ => binding.footer.filter(|_| in_list)?,
         };
         let key = model.setup.keymap.keys(binding.action).next()?;

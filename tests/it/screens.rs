@@ -20,11 +20,13 @@ use sekisho::domain::keymap::TABLE;
 use sekisho::domain::pass::CodeRejection;
 use sekisho::domain::verdict::Verdict;
 use sekisho::domain::verdict::report::VerifiedMark;
-use sekisho::ui::model::{Model, OpenIn, Outcome};
+use sekisho::ui::Host;
+use sekisho::ui::model::{Enters, Model, OpenIn, Outcome};
 use sekisho::ui::theme::{ASCII, Paint, UNICODE};
 use stage::{Answer, START, Stage};
 
 const TANAKA: &str = "arn:aws:iam::222222222222:role/Developer";
+const SUZUKI: &str = "arn:aws:iam::012345678901:role/Developer";
 
 fn wrong_code() -> CodeRejection {
     CodeRejection {
@@ -93,7 +95,6 @@ fn a_code_opens_the_door() {
             "issue dev-tanaka/Developer full ByFlow",
             "issue dev-tanaka/Developer full ByFlow with 123456 of tanaka-key",
             "issue dev-tanaka/Developer full ByFlow with 654321 of tanaka",
-            "Used arn:aws:iam::222222222222:role/Developer",
         ]
     );
 }
@@ -129,7 +130,6 @@ fn a_passphrase_is_typed_unseen_and_opens_the_key_before_any_code() {
             "issue dev-tanaka/Developer full ByFlow opened with a?b",
             "issue dev-tanaka/Developer full ByFlow opened with cor rect",
             "issue dev-tanaka/Developer full ByFlow with 123456 of tanaka",
-            "Used arn:aws:iam::222222222222:role/Developer",
         ]
     );
 }
@@ -234,11 +234,7 @@ fn a_config_that_has_changed_is_shown_at_once() {
     assert!(matches!(stage.keys("<ctrl-u>suz<enter>"), Outcome::Enter(..)));
     assert_eq!(
         stage.seen(),
-        [
-            "issue dev-tanaka/Developer read-only ByFlow",
-            "issue dev-suzuki/Developer full ByFlow",
-            "Used arn:aws:iam::012345678901:role/Developer",
-        ]
+        ["issue dev-tanaka/Developer read-only ByFlow", "issue dev-suzuki/Developer full ByFlow",]
     );
 }
 
@@ -325,10 +321,53 @@ fn only_a_typed_filter_puts_the_cursor_on_a_guarded_row() {
 fn leaving_comes_back_to_the_list_where_it_was() {
     let mut stage = Stage::new(80, 18).answers([Answer::Pass]);
     assert!(matches!(stage.keys("dev<down><down><enter>"), Outcome::Enter(..)));
-    stage.model.say("dev-suzuki/Developer ended with 7");
+    let mut history = History::default();
+    let now = Timestamp::from_second(START).unwrap();
+    history.note(&SUZUKI.parse().unwrap(), HistoryEvent::Used, now);
+    stage.model.come_back(history, &SUZUKI.parse().unwrap(), now);
+    stage.model.say("left dev-suzuki/Developer, exit code 7");
     assert_snapshot!("came_back", stage.shows(""));
     let shown = stage.shows("<down>");
-    assert!(!shown.contains("ended with 7"), "a key clears it\n{shown}");
+    assert!(!shown.contains("exit code 7"), "a key clears it\n{shown}");
+    // The next name is not appended to the last one.
+    let shown = stage.shows("tanaka");
+    assert!(shown.contains("› tanaka") && shown.contains("3 / 8"), "{shown}");
+}
+
+#[test]
+fn what_was_left_is_under_the_cursor_wherever_it_stands_now() {
+    let now = Timestamp::from_second(START).unwrap();
+    let mut stage = Stage::new(80, 18);
+    stage.keys("");
+    let mut history = History::default();
+    history.note(&TANAKA.parse().unwrap(), HistoryEvent::Starred, now);
+    stage.model.come_back(history.clone(), &SUZUKI.parse().unwrap(), now);
+    let shown = stage.shows("");
+    assert!(shown.contains(" ▌ dev-suzuki      0123-4567-8901   Developer"), "{shown}");
+    // Never on a guarded row.
+    let prod = "arn:aws:iam::555555555555:role/Developer".parse().unwrap();
+    history.note(&prod, HistoryEvent::Used, now);
+    stage.model.come_back(history, &prod, now);
+    let shown = stage.shows("");
+    assert!(shown.contains("★▌ dev-tanaka") && !shown.contains("▌!"), "{shown}");
+    assert!(matches!(stage.keys("<ctrl-d>"), Outcome::Quit), "the filter is empty");
+}
+
+#[test]
+fn the_row_one_is_in_is_marked_and_enter_switches() {
+    let here = |glyphs, enters| {
+        let mut setup = setup(glyphs, Paint::Color);
+        setup.here = catalog().row_of("012345678901".parse().unwrap(), "ReadOnly");
+        setup.depth = 1;
+        setup.enters = enters;
+        Stage::with(92, 18, setup, History::default(), catalog()).signed_in(TANAKA, 47)
+    };
+    assert_snapshot!("here", here(&UNICODE, Enters::ThisShell).shows(""));
+    let shown = here(&ASCII, Enters::Printed).shows("");
+    assert!(shown.contains("@  dev-suzuki      0123-4567-8901   ReadOnly"), "{shown}");
+    assert!(shown.contains("Enter print"), "{shown}");
+    let shown = here(&UNICODE, Enters::ThisShell).shows("?");
+    assert!(shown.contains("switch this shell to the account"), "{shown}");
 }
 
 #[test]
@@ -350,7 +389,6 @@ fn the_other_keys_of_the_list() {
         stage.seen(),
         [
             "issue dev-tanaka/Developer read-only ByFlow",
-            "Used arn:aws:iam::222222222222:role/Developer",
             r#"copy "sekisho exec --scope read-only dev-tanaka/Developer -- ""#,
             r#"copy "sekisho exec --scope full dev-tanaka/Developer -- ""#,
             "Starred arn:aws:iam::222222222222:role/ReadOnly",
@@ -496,6 +534,24 @@ fn a_countdown_moves_by_itself() {
     stage.keys("<wait:2820>");
     let shown = stage.picture();
     assert!(!shown.contains("● 4") && shown.contains("○"), "over\n{shown}");
+}
+
+/// Whenever a tick comes, also between two whole seconds, the next one is not forgotten.
+#[test]
+fn the_last_second_passes_like_every_other() {
+    for wait in ["", "<wait:0.3>", "<wait:0.7>"] {
+        let mut stage = Stage::new(92, 18).signed_in(TANAKA, 1);
+        stage.keys(&format!("<wait:57>{wait}<down><up><wait:5>"));
+        let shown = stage.picture();
+        assert!(!shown.contains('◐'), "{wait}: the row is over\n{shown}");
+        // So is the header.
+        let mut stage = Stage::new(92, 18).signed_in(TANAKA, 1);
+        let expires = stage.world.now().checked_add(Duration::from_secs(90)).unwrap();
+        stage.world.status.borrow_mut().auth.as_mut().unwrap().expires = expires;
+        stage.keys(&format!("<wait:62>{wait}<down><up><wait:40>"));
+        let shown = stage.picture();
+        assert!(shown.contains("MFA ○"), "{wait}\n{shown}");
+    }
 }
 
 #[test]

@@ -11,7 +11,7 @@ use crate::domain::fault::{Exit, Fault};
 use crate::domain::pass::{Asking, NotIssued, Renew, Request, Terms};
 use crate::services::child::environment::{Environment, Form, Inherited, Masking};
 use crate::services::child::shell::{self, Hookable};
-use crate::ui::model::Outcome;
+use crate::ui::model::{Enters, Outcome};
 
 use crate::cli::args::{Common, EnvArgs, Format, Records};
 use crate::cli::context::Context;
@@ -48,7 +48,7 @@ pub fn run(world: &World, common: Common, arguments: &EnvArgs, out: Out) -> Resu
         }
     } else {
         let verb = target.map_or_else(|| "env".to_owned(), |target| format!("env {target}"));
-        match enter(world, common, &inherited, &verb, target, out)? {
+        match enter(world, common, &inherited, &verb, target, Enters::Printed, out)? {
             Entered::Target(entry) => entry.environment,
             Entered::Nothing(exit) => return Ok(exit),
         }
@@ -66,7 +66,7 @@ pub fn switch(
 ) -> Result<Exit, Fault> {
     let inherited = Inherited::current();
     hook.ok_or_else(|| missing_hook("switch"))?;
-    match enter(world, common, &inherited, "switch", target, out)? {
+    match enter(world, common, &inherited, "switch", target, Enters::ThisShell, out)? {
         Entered::Target(entry) => {
             let exit = print_records(out, &entry.environment)?;
             entry.announce(out);
@@ -141,24 +141,28 @@ fn enter(
     inherited: &Inherited,
     verb: &str,
     target: Option<&str>,
+    enters: Enters,
     out: Out,
 ) -> Result<Entered, Fault> {
     let depth = inherited.depth();
     let warm = target.and_then(|name| warm::entry(world, &common, inherited, name, depth, out));
     if let Some(entry) = warm {
+        entry.record(&world.paths()?);
         return Ok(Entered::Target(entry.into()));
     }
     let context = Rc::new(Context::open(world.clone(), common, verb, out)?);
     let pass = match target {
         Some(name) => context.pass(name, Terms::LAST_SECONDS)?,
-        None => match block_on(Switcher::over(Rc::clone(&context))?.choose())? {
+        None => match block_on(Switcher::over(Rc::clone(&context), enters)?.choose())? {
             Outcome::Enter(_, pass) => *pass,
             Outcome::Quit | Outcome::Cancelled => return Ok(Entered::Nothing(Exit::Cancelled)),
             Outcome::Signalled(signal) => return Ok(Entered::Nothing(Exit::Child(128 + signal))),
             Outcome::Failed(fault) => return Err(fault),
         },
     };
-    Ok(Entered::Target(context.entry(pass, depth).into()))
+    let entry = context.entry(pass, depth);
+    entry.record(context.paths());
+    Ok(Entered::Target(entry.into()))
 }
 
 /// How long a change of directory may take where AWS does not answer.

@@ -18,6 +18,9 @@ pub fn run(world: &World, common: Common, target: &str, command: &[OsString], ou
     let inherited = Inherited::current();
     let depth = inherited.depth() + 1;
     if let Some(entry) = warm::entry(world, &common, &inherited, target, depth, out) {
+        if let Ok(paths) = world.paths() {
+            entry.record(&paths);
+        }
         return process::exec(&entry.environment, &inherited, command);
     }
     let become_it = || {

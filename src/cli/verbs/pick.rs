@@ -1,5 +1,7 @@
 //! The switcher: list → (code) → subshell → back to the list.
 
+use jiff::Timestamp;
+
 use crate::domain::config::AfterShell;
 use crate::domain::fault::{Exit, Fault};
 use crate::domain::pass::Pass;
@@ -26,21 +28,26 @@ pub fn run(world: &World, common: Common, query: &str, out: Out) -> Result<Exit,
                 Outcome::Failed(fault) => return Err(fault),
             };
             let context = switcher.context()?;
-            let line = match open_in {
-                OpenIn::Console => open_console(&context, &pass).await,
+            let entered = (pass.target.name(), pass.target.role.clone());
+            let (left, line) = match open_in {
+                OpenIn::Console => (entered.1, open_console(&context, &pass).await),
                 OpenIn::Shell => {
-                    let name = pass.target.name();
-                    match context.run_shell(pass, None, context.config().list.after_shell).await {
-                        Ok(exit) if context.config().list.after_shell == AfterShell::Exit => {
-                            return Ok(exit);
-                        }
-                        Ok(exit) if exit.code() == 0 => Ok(format!("left {name}")),
-                        Ok(exit) => Ok(format!("left {name}, exit code {}", exit.code())),
-                        Err(fault) => Err(fault),
+                    let (begun, then) = (Timestamp::now(), context.config().list.after_shell);
+                    let exit = context.run_shell(pass, None, then).await;
+                    if let (Ok(exit), AfterShell::Exit) = (&exit, then) {
+                        return Ok(*exit);
                     }
+                    // `switch` may have led on from what was entered.
+                    let depth = context.inherited().depth() + 1;
+                    let (name, left) = context.last_of_shell(depth, begun).unwrap_or(entered);
+                    let line = exit.map(|exit| match exit.code() {
+                        0 => format!("left {name}"),
+                        code => format!("left {name}, exit code {code}"),
+                    });
+                    (left, line)
                 }
             };
-            switcher.show(line.unwrap_or_else(|fault| fault.in_a_line()));
+            switcher.come_back(&left, line.unwrap_or_else(|fault| fault.in_a_line()));
         }
     })
 }

@@ -13,6 +13,7 @@ use crate::cli::runtime::block_on;
 pub fn run(context: &Context, target: &str, command: &[OsString]) -> Result<Exit, Fault> {
     let pass = context.pass(target, Terms::LAST_SECONDS)?;
     let inherited = context.inherited();
+    context.record_entry(&pass.target.role, inherited.depth() + 1);
     let child = async |environment| process::run(environment, inherited, command).await;
     block_on(context.serve(pass, child))
 }

@@ -13,7 +13,7 @@
 //! | `detours` | proxies, endpoints and certificates between here and AWS's own hosts, one text each |
 //! | `changed_targets` | how many included targets have changed and wait for `config accept` |
 //! | `auth_session` | null, or `expires` (RFC 3339, UTC), `seconds_left`, `device` |
-//! | `role_sessions` | each with `target`, `role_arn`, `scope`, `flow`, `expires`, `seconds_left` |
+//! | `role_sessions` | each with `target`, `role_arn`, `scope`, `flow`, `expires`, `seconds_left`, `here` (this shell's) |
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -66,6 +66,7 @@ struct RoleSession {
     flow: &'static str,
     expires: Timestamp,
     seconds_left: i64,
+    here: bool,
 }
 
 /// What `--format` may name.
@@ -180,6 +181,7 @@ pub fn run(context: &Context, json: bool) -> Exit {
 fn status(context: &Context, now: Timestamp) -> Status {
     let (auth, broker) = (&context.config().auth, context.broker());
     let status = broker.status();
+    let here = context.here().map(|row| context.config().catalog.role_arn(row));
     let mut role_sessions: Vec<RoleSession> = broker
         .live_roles()
         .into_iter()
@@ -192,9 +194,11 @@ fn status(context: &Context, now: Timestamp) -> Status {
             flow: live.flow.name(),
             expires: live.expires,
             seconds_left: time_left::seconds_left(live.expires, now),
+            here: here.as_ref() == Some(&target.role),
         })
         .collect();
-    role_sessions.sort_by(|a, b| (&a.target, a.expires).cmp(&(&b.target, b.expires)));
+    role_sessions
+        .sort_by(|a, b| (!a.here, &a.target, a.expires).cmp(&(!b.here, &b.target, b.expires)));
     Status {
         schema: 1,
         version: 1,
@@ -245,7 +249,7 @@ impl Status {
         rows.extend(self.detours.iter().map(|detour| ["detour".into(), detour.clone()]));
         let mut text = align(&rows);
         if !self.role_sessions.is_empty() {
-            let head = ["TARGET", "SCOPE", "FLOW", "UNTIL", "LEFT"].map(str::to_owned);
+            let head = ["TARGET", "SCOPE", "FLOW", "UNTIL", "LEFT", ""].map(str::to_owned);
             let live = self.role_sessions.iter().map(|session| {
                 [
                     session.target.clone(),
@@ -253,6 +257,7 @@ impl Status {
                     session.flow.into(),
                     context.moment(session.expires),
                     time_left::left(session.expires, now),
+                    if session.here { "this shell".into() } else { String::new() },
                 ]
             });
             let rows: Vec<_> = std::iter::once(head).chain(live).collect();

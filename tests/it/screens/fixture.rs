@@ -10,7 +10,7 @@ use sekisho::domain::guard::Guard;
 use sekisho::domain::ids::RolePath;
 use sekisho::domain::keymap::Keymap;
 use sekisho::domain::local_clock::LocalClock;
-use sekisho::ui::model::SwitcherSetup;
+use sekisho::ui::model::{Enters, SwitcherSetup};
 use sekisho::ui::theme::{Glyphs, Paint, Theme};
 
 /// Accounts as a person might have them.
@@ -86,6 +86,8 @@ pub fn setup(glyphs: &'static Glyphs, paint: Paint) -> SwitcherSetup {
         detours: Vec::new(),
         warnings: Vec::new(),
         depth: 0,
+        here: None,
+        enters: Enters::Subshell,
         exec: "sekisho exec".into(),
         overrides: Overrides::default(),
         keymap: Keymap::new(&BTreeMap::new()).unwrap(),

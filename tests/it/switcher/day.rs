@@ -53,22 +53,20 @@ fn a_day_in_the_demo() {
         switcher_pty.pty.wait_for("arn:aws:sts::244424442444:assumed-role/Developer/tanaka");
     }
 
-    // Back in the list, where it was.
+    // Back in the list, on the row that was left.
     switcher_pty.pty.line("exit 3");
     let screen = switcher_pty.pty.wait_for("left dev-suzuki/Developer, exit code 3");
     assert!(screen.contains("demo folder"), "where sessions rest by now");
-    assert!(screen.contains("› suz") && screen.contains('●'), "{screen}");
+    assert!(!screen.contains("› suz") && screen.contains("▌ dev-suzuki"), "{screen}");
+    assert!(screen.contains('●'), "{screen}");
     assert!(switcher_pty.pty.has_screen());
 
     // A second account opens without a code.
-    switcher_pty.pty.send("\u{15}");
     switcher_pty.choose("tanaka dev");
     switcher_pty.inside("dev-tanaka");
     switcher_pty.pty.line("exit");
     switcher_pty.pty.wait_for("left dev-tanaka/Developer");
-    switcher_pty.pty.send("\u{1b}");
-    switcher_pty.pty.wait_until("an empty filter", |screen| !screen.contains("› tanaka"));
-    switcher_pty.pty.send("\u{1b}");
+    switcher_pty.pty.send("\u{4}");
     assert_eq!(switcher_pty.ended(), 0);
 
     // Nothing stays behind.
@@ -95,7 +93,7 @@ fn one_code_opens_every_account_on_the_wire_too() {
     switcher_pty.inside("prod");
     switcher_pty.pty.line("exit");
     switcher_pty.pty.wait_for("left prod/Developer");
-    switcher_pty.pty.send("\r");
+    switcher_pty.choose("prod");
     switcher_pty.pty.wait_for("type the account's name");
     switcher_pty.pty.send("\u{1b}");
     switcher_pty.pty.wait_until("the list", |screen| !screen.contains("type the account's name"));
@@ -104,6 +102,33 @@ fn one_code_opens_every_account_on_the_wire_too() {
     let calls: Vec<_> =
         switcher_pty.home.emulator.calls().into_iter().map(|call| call.action).collect();
     assert_eq!(calls, ["GetSessionToken", "AssumeRole", "AssumeRole"]);
+}
+
+/// From account to account without leaving the shell: the list knows where one was in the end, what was used, and inside
+/// it marks where one is.
+#[test]
+fn a_switch_is_a_switch_and_what_is_left_is_what_one_was_in_last() {
+    let Some(mut switcher_pty) = SwitcherPty::new() else { return };
+    switcher_pty.open("demo");
+    switcher_pty.choose("suz");
+    let screen = switcher_pty.pty.wait_for("the device shows");
+    switcher_pty.pty.send(&shown_code(&screen));
+    switcher_pty.inside("dev-suzuki");
+    switcher_pty.pty.line("for n in 1 2 3; do sekisho exec dev-tanaka -- true; done; sekisho");
+    let screen = switcher_pty.pty.wait_until("the list", |screen| screen.contains("Esc quit"));
+    assert!(screen.contains("⏎ switch") && screen.contains("in dev-suzuki/Developer"), "{screen}");
+    assert!(screen.contains("→") && screen.contains("▌ dev-tanaka"), "{screen}");
+    switcher_pty.pty.send("\r");
+    switcher_pty.inside("dev-tanaka");
+    switcher_pty.pty.line("sekisho status");
+    let screen = switcher_pty.pty.wait_for("this shell");
+    let line = screen.lines().find(|line| line.ends_with("this shell")).unwrap();
+    assert!(line.starts_with("dev-tanaka/Developer"), "{screen}");
+    switcher_pty.pty.line("clear; exit 3");
+    let screen = switcher_pty.pty.wait_for("left dev-tanaka/Developer, exit code 3");
+    assert!(screen.contains("▌ dev-tanaka"), "{screen}");
+    switcher_pty.pty.send("\u{4}");
+    assert_eq!(switcher_pty.ended(), 0);
 }
 
 #[test]
