@@ -145,4 +145,53 @@ mod tests {
             assert_eq!(endpoints.host(service, &region).0, host, "{endpoints:?}");
         }
     }
+
+    /// As aws-sdk-iam 1.133 resolves them; in the order standard, FIPS, dual stack, both.
+    #[test]
+    fn iam_is_called_at_its_partitions_only_host() {
+        use Endpoints::{DualStack, Fips, FipsDualStack, Standard};
+        for (region, hosts) in [
+            (
+                "ap-northeast-1",
+                [
+                    "iam.amazonaws.com",
+                    "iam-fips.amazonaws.com",
+                    "iam.global.api.aws",
+                    "iam-fips.global.api.aws",
+                ],
+            ),
+            (
+                "cn-north-1",
+                [
+                    "iam.cn-north-1.amazonaws.com.cn",
+                    "iam-fips.amazonaws.com.cn",
+                    "iam.global.api.amazonwebservices.com.cn",
+                    "iam-fips.api.amazonwebservices.com.cn",
+                ],
+            ),
+            (
+                "us-gov-east-1",
+                [
+                    "iam.us-gov.amazonaws.com",
+                    "iam.us-gov.amazonaws.com",
+                    "iam.us-gov.api.aws",
+                    "iam.us-gov.api.aws",
+                ],
+            ),
+            (
+                "eusc-de-east-1",
+                [
+                    "iam.eusc-de-east-1.amazonaws.eu",
+                    "iam-fips.amazonaws.eu",
+                    "iam.global.api.amazonwebservices.eu",
+                    "iam-fips.api.amazonwebservices.eu",
+                ],
+            ),
+        ] {
+            let region: Region = region.parse().unwrap();
+            let found =
+                [Standard, Fips, DualStack, FipsDualStack].map(|it| it.host("iam", &region).0);
+            assert_eq!(found, hosts, "{region}");
+        }
+    }
 }

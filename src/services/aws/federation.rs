@@ -12,7 +12,7 @@ use aws_smithy_types::error::ErrorMetadata;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use super::{Aws, CALL, Doing, Failure, http};
+use super::{Aws, CALL, Doing, Failure};
 use crate::domain::fault::{Exit, Fault};
 use crate::domain::ids::Partition;
 use crate::domain::secret::{Credentials, Secret};
@@ -71,8 +71,7 @@ impl Aws {
         life: Option<Duration>,
     ) -> Result<Secret, Fault> {
         let request = request(site, session, life).ok_or_else(|| garbled(None))?;
-        let connector = http::connector(site.sign_in.starts_with("http://"))?;
-        let sent = tokio::time::timeout(CALL, connector.call(request))
+        let sent = tokio::time::timeout(CALL, self.connector.call(request))
             .await
             .unwrap_or_else(|elapsed| Err(ConnectorError::timeout(elapsed.into())));
         let response = sent.map_err(|error| {

@@ -34,15 +34,19 @@ const MAX_RESPONSE_BYTES: usize = 1 << 20;
 #[error("the answer is longer than 1 MiB")]
 pub(super) struct TooLong;
 
-/// A client for `http://`, without TLS or a proxy.
-pub(super) fn plain() -> SharedHttpClient {
-    Limited(Builder::new().build_http()).into_shared()
+/// For `http://`, without TLS or a proxy: what an SDK client takes, and what carries requests without one.
+pub(super) fn plain() -> (SharedHttpClient, SharedHttpConnector) {
+    let connector = Limited(SharedHttpConnector::new(Connector::builder().build_http()));
+    (Limited(Builder::new().build_http()).into_shared(), SharedHttpConnector::new(connector))
 }
 
-/// A client that is built at its first request. The SDK's default client parses every root certificate at once.
-pub(super) fn lazy_https() -> Result<SharedHttpClient, Fault> {
-    let lazy = LazyHttps { inner: OnceLock::new(), bundle: ca_bundle()? };
-    Ok(Limited(lazy.into_shared()).into_shared())
+/// The same for `https://`, built at their first request: the SDK's default client parses every root certificate at once.
+pub(super) fn lazy_https() -> Result<(SharedHttpClient, SharedHttpConnector), Fault> {
+    let bundle = ca_bundle()?;
+    let connector = LazyHttps { inner: OnceLock::new(), bundle: bundle.clone() };
+    let connector = Limited(SharedHttpConnector::new(connector));
+    let client = LazyHttps { inner: OnceLock::new(), bundle };
+    Ok((Limited(client.into_shared()).into_shared(), SharedHttpConnector::new(connector)))
 }
 
 /// A client or connector whose responses come whole and within the limit. Each is noted, too, for whoever keeps
@@ -88,12 +92,20 @@ async fn whole(body: SdkBody) -> Result<Vec<u8>, ConnectorError> {
 }
 
 #[derive(Debug)]
-struct LazyHttps {
-    inner: OnceLock<SharedHttpClient>,
+struct LazyHttps<T> {
+    inner: OnceLock<T>,
     bundle: Option<Vec<u8>>,
 }
 
-impl HttpClient for LazyHttps {
+impl HttpConnector for LazyHttps<SharedHttpConnector> {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let build =
+            || SharedHttpConnector::new(https(&context(self.bundle.as_deref()), None, None));
+        self.inner.get_or_init(build).call(request)
+    }
+}
+
+impl HttpClient for LazyHttps<SharedHttpClient> {
     fn http_connector(
         &self,
         settings: &HttpConnectorSettings,
@@ -109,16 +121,6 @@ fn build(bundle: Option<&[u8]>) -> SharedHttpClient {
     let context = context(bundle);
     Builder::new()
         .build_with_connector_fn(move |settings, components| https(&context, settings, components))
-}
-
-/// A connector for requests that no SDK client makes; the caller sets its own time limit.
-pub(super) fn connector(plain: bool) -> Result<SharedHttpConnector, Fault> {
-    let connector = if plain {
-        Connector::builder().build_http()
-    } else {
-        https(&context(ca_bundle()?.as_deref()), None, None)
-    };
-    Ok(SharedHttpConnector::new(Limited(SharedHttpConnector::new(connector))))
 }
 
 fn context(bundle: Option<&[u8]>) -> TlsContext {

@@ -1,16 +1,26 @@
-//! IAM: a user's own access keys.
+//! IAM: a user's own access keys and devices, an account's users and roles.
 //!
 //! Creating is never retried: a first try whose answer was lost may have created a key, and IAM allows only two.
+//!
+//! <https://docs.aws.amazon.com/IAM/latest/APIReference/API_Operations.html>
 
-use aws_sdk_iam::types::StatusType;
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use jiff::Timestamp;
+use percent_encoding::percent_decode_str;
+use roxmltree::{Document, Node};
 
-use crate::domain::ids::AccessKeyId;
+use crate::domain::account::Target;
+use crate::domain::ids::{AccessKeyId, UserName};
 use crate::domain::rotation::KeyAtAws;
 use crate::domain::rotation::StoredKey;
-use crate::domain::secret::{AccessKey, Secret};
+use crate::domain::secret::{AccessKey, Credentials, Secret};
+use crate::domain::text::sanitize;
 
-use super::{Aws, Failure, Signer, retry_busy};
+use super::request::Request;
+use super::{Aws, Failure, Signer};
+
+/// How many roles are listed at a time: a trust policy has up to 4,096 characters, and IAM escapes most of them.
+const ROLES_PER_PAGE: &str = "60";
 
 /// Where and when a key was last used, according to IAM, which lags by up to half an hour.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +33,11 @@ pub struct LastUse {
     pub region: String,
 }
 
+/// A request to IAM, before it is signed.
+pub(super) fn query(action: &str, fields: &[(&str, &str)]) -> Request<'static> {
+    Request::query("iam", "2010-05-08", action, fields)
+}
+
 impl Aws {
     /// `iam:ListAccessKeys` for the signer's own user.
     pub async fn access_keys(&self, signer: Signer<'_>) -> Result<Vec<KeyAtAws>, Failure> {
@@ -31,18 +46,8 @@ impl Aws {
 
     /// `iam:ListUsers`: the names of all IAM users of the signer's account.
     pub async fn user_names(&self, signer: Signer<'_>) -> Result<Vec<String>, Failure> {
-        let client = self.iam(signer);
-        let mut names = Vec::new();
-        let mut marker = None;
-        loop {
-            let page = client.list_users().max_items(1000).set_marker(marker);
-            let answer = retry_busy(|| page.clone().send()).await?;
-            names.extend(answer.users().iter().map(|user| user.user_name().to_owned()));
-            marker = answer.marker().filter(|_| answer.is_truncated()).map(ToOwned::to_owned);
-            if marker.is_none() {
-                return Ok(names);
-            }
-        }
+        let name = |user: Node<'_, '_>| text(user, "UserName").map(ToOwned::to_owned);
+        self.pages(signer, "ListUsers", "1000", "Users", name).await
     }
 
     /// `iam:ListAccessKeys` for a named user, or for the signer's own.
@@ -51,17 +56,32 @@ impl Aws {
         signer: Signer<'_>,
         user: Option<&str>,
     ) -> Result<Vec<KeyAtAws>, Failure> {
-        let client = self.iam(signer);
-        let call = client.list_access_keys().set_user_name(user.map(ToOwned::to_owned));
-        let answer = retry_busy(|| call.clone().send()).await?;
-        let keys = answer.access_key_metadata().iter().map(|key| {
-            Some(KeyAtAws {
-                id: key.access_key_id()?.parse().ok()?,
-                active: key.status() == Some(&StatusType::Active),
-                created: timestamp(key.create_date()?)?,
-            })
-        });
-        keys.collect::<Option<_>>().ok_or_else(|| Failure::garbled("iam:ListAccessKeys"))
+        let user: Vec<_> = user.map(|name| ("UserName", name)).into_iter().collect();
+        self.ask(signer, "ListAccessKeys", &user, |result| {
+            let keys = members(result, "AccessKeyMetadata").map(|key| {
+                Some(KeyAtAws {
+                    id: text(key, "AccessKeyId")?.parse().ok()?,
+                    active: text(key, "Status") == Some("Active"),
+                    created: time(key, "CreateDate")?,
+                })
+            });
+            keys.collect()
+        })
+        .await
+    }
+
+    /// `iam:ListMFADevices` for the key's own user: all serials, also of security keys.
+    pub async fn mfa_devices(
+        &self,
+        signer: Signer<'_>,
+        user: &UserName,
+    ) -> Result<Vec<String>, Failure> {
+        self.ask(signer, "ListMFADevices", &[("UserName", user.as_str())], |result| {
+            members(result, "MFADevices")
+                .map(|device| text(device, "SerialNumber").map(ToOwned::to_owned))
+                .collect()
+        })
+        .await
     }
 
     /// `iam:GetAccessKeyLastUsed`; `None` for a key that was never used.
@@ -70,36 +90,31 @@ impl Aws {
         signer: Signer<'_>,
         id: &AccessKeyId,
     ) -> Result<Option<LastUse>, Failure> {
-        let client = self.iam(signer);
-        let call = || client.get_access_key_last_used().access_key_id(id.as_str()).send();
-        let answer = retry_busy(call).await?;
-        Ok(answer.access_key_last_used().and_then(|used| {
-            Some(LastUse {
-                at: timestamp(used.last_used_date()?)?,
-                service: crate::domain::text::sanitize(used.service_name()),
-                region: crate::domain::text::sanitize(used.region()),
-            })
-        }))
+        let fields = [("AccessKeyId", id.as_str())];
+        self.ask(signer, "GetAccessKeyLastUsed", &fields, |result| {
+            let used = child(result, "AccessKeyLastUsed")?;
+            Some(time(used, "LastUsedDate").map(|at| LastUse {
+                at,
+                service: sanitize(text(used, "ServiceName").unwrap_or_default()),
+                region: sanitize(text(used, "Region").unwrap_or_default()),
+            }))
+        })
+        .await
     }
 
     /// `iam:CreateAccessKey` for the signer's own user.
     pub async fn create_access_key(&self, signer: Signer<'_>) -> Result<StoredKey, Failure> {
-        let garbled = || Failure::garbled("iam:CreateAccessKey");
-        let answer = self
-            .iam(signer)
-            .create_access_key()
-            .send()
-            .await
-            .map_err(|error| Failure::of(&error))?;
-        let made = answer.access_key().ok_or_else(garbled)?;
-        let key = AccessKey {
-            id: made.access_key_id().parse().map_err(|_| garbled())?,
-            secret: Secret::new(made.secret_access_key().to_owned()),
-        };
-        if key.id.is_temporary() || !key.secret.is_printable() {
-            return Err(garbled());
-        }
-        Ok(StoredKey { key, created: made.create_date().and_then(timestamp).ok_or_else(garbled)? })
+        let action = "CreateAccessKey";
+        let response = self.raw().send_once(signer, &query(action, &[])).await?;
+        read(&response, action, |answer| {
+            let made = child(child(answer, "CreateAccessKeyResult")?, "AccessKey")?;
+            let key = AccessKey {
+                id: text(made, "AccessKeyId")?.parse().ok()?,
+                secret: Secret::new(text(made, "SecretAccessKey")?.to_owned()),
+            };
+            let is_plausible = !key.id.is_temporary() && key.secret.is_printable();
+            is_plausible.then_some(StoredKey { key, created: time(made, "CreateDate")? })
+        })
     }
 
     /// `iam:UpdateAccessKey`, to `Inactive`.
@@ -108,15 +123,8 @@ impl Aws {
         signer: Signer<'_>,
         id: &AccessKeyId,
     ) -> Result<(), Failure> {
-        let client = self.iam(signer);
-        let call = || {
-            client
-                .update_access_key()
-                .access_key_id(id.as_str())
-                .status(StatusType::Inactive)
-                .send()
-        };
-        retry_busy(call).await.map(drop)
+        let fields = [("AccessKeyId", id.as_str()), ("Status", "Inactive")];
+        self.tell(signer, "UpdateAccessKey", &fields).await
     }
 
     /// `iam:DeleteAccessKey`, which cannot be undone.
@@ -125,11 +133,158 @@ impl Aws {
         signer: Signer<'_>,
         id: &AccessKeyId,
     ) -> Result<(), Failure> {
-        let client = self.iam(signer);
-        retry_busy(|| client.delete_access_key().access_key_id(id.as_str()).send()).await.map(drop)
+        self.tell(signer, "DeleteAccessKey", &[("AccessKeyId", id.as_str())]).await
+    }
+
+    /// `iam:GetRole`: a role's trust policy, JSON.
+    pub async fn trust_policy(
+        &self,
+        session: &Credentials,
+        target: &Target,
+    ) -> Result<String, Failure> {
+        let fields = [("RoleName", target.role.name())];
+        self.ask(Signer::Session(session), "GetRole", &fields, |result| {
+            let (arn, document) = trust(child(result, "Role")?)?;
+            (arn == target.role.as_str() && !document.is_empty()).then_some(document)
+        })
+        .await
+    }
+
+    /// `iam:ListRoles`: every role of the session's account, its ARN and its trust policy, JSON.
+    pub async fn trust_policies(
+        &self,
+        session: &Credentials,
+    ) -> Result<Vec<(String, String)>, Failure> {
+        self.pages(Signer::Session(session), "ListRoles", ROLES_PER_PAGE, "Roles", trust).await
+    }
+
+    /// Makes a call and reads the element of its result.
+    async fn ask<T>(
+        &self,
+        signer: Signer<'_>,
+        action: &str,
+        fields: &[(&str, &str)],
+        reader: impl FnOnce(Node<'_, '_>) -> Option<T>,
+    ) -> Result<T, Failure> {
+        let response = self.raw().send_retrying(signer, &query(action, fields)).await?;
+        let result = format!("{action}Result");
+        read(&response, action, |answer| reader(child(answer, &result)?))
+    }
+
+    /// Makes a call that has no result.
+    async fn tell(
+        &self,
+        signer: Signer<'_>,
+        action: &str,
+        fields: &[(&str, &str)],
+    ) -> Result<(), Failure> {
+        let response = self.raw().send_retrying(signer, &query(action, fields)).await?;
+        read(&response, action, |_| Some(()))
+    }
+
+    /// The members of a list that comes in pages.
+    async fn pages<T>(
+        &self,
+        signer: Signer<'_>,
+        action: &str,
+        per_page: &str,
+        list: &str,
+        reader: impl Fn(Node<'_, '_>) -> Option<T>,
+    ) -> Result<Vec<T>, Failure> {
+        let mut all = Vec::new();
+        let mut marker: Option<String> = None;
+        loop {
+            let mut fields = vec![("MaxItems", per_page)];
+            fields.extend(marker.as_deref().map(|marker| ("Marker", marker)));
+            let page = |result: Node<'_, '_>| {
+                let items: Option<Vec<T>> = members(result, list).map(&reader).collect();
+                let is_more = text(result, "IsTruncated") == Some("true");
+                let next = text(result, "Marker").filter(|_| is_more).map(ToOwned::to_owned);
+                Some((items?, next))
+            };
+            let (items, next) = self.ask(signer, action, &fields, page).await?;
+            all.extend(items);
+            if next.is_none() {
+                return Ok(all);
+            }
+            marker = next;
+        }
     }
 }
 
-fn timestamp(at: &aws_smithy_types::DateTime) -> Option<Timestamp> {
-    Timestamp::from_second(at.secs()).ok()
+/// Reads the element `…Response`, which is the whole answer to an action.
+fn read<T>(
+    response: &HttpResponse,
+    action: &str,
+    reader: impl FnOnce(Node<'_, '_>) -> Option<T>,
+) -> Result<T, Failure> {
+    let body = response.body().bytes().unwrap_or_default();
+    let answer = std::str::from_utf8(body).ok().and_then(|body| {
+        let document = Document::parse(body).ok()?;
+        let answer = document.root_element();
+        if answer.has_tag_name(format!("{action}Response").as_str()) {
+            reader(answer)
+        } else {
+            None
+        }
+    });
+    answer.ok_or_else(|| Failure::garbled(&format!("iam:{action}")))
+}
+
+fn child<'a, 'input>(node: Node<'a, 'input>, name: &str) -> Option<Node<'a, 'input>> {
+    node.children().find(|child| child.has_tag_name(name))
+}
+
+fn text<'a>(node: Node<'a, '_>, name: &str) -> Option<&'a str> {
+    child(node, name)?.text()
+}
+
+fn members<'a, 'input>(
+    node: Node<'a, 'input>,
+    list: &str,
+) -> impl Iterator<Item = Node<'a, 'input>> {
+    let list = child(node, list);
+    list.into_iter().flat_map(|list| list.children().filter(|item| item.has_tag_name("member")))
+}
+
+/// A time in ISO 8601, UTC.
+fn time(node: Node<'_, '_>, name: &str) -> Option<Timestamp> {
+    text(node, name)?.parse().ok()
+}
+
+/// A role's ARN and trust policy; IAM sends documents percent-encoded (RFC 3986).
+fn trust(role: Node<'_, '_>) -> Option<(String, String)> {
+    let document = text(role, "AssumeRolePolicyDocument").unwrap_or_default();
+    Some((text(role, "Arn")?.to_owned(), decode(document)))
+}
+
+fn decode(text: &str) -> String {
+    percent_decode_str(text).decode_utf8_lossy().into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(body: &str) -> HttpResponse {
+        HttpResponse::new(200.try_into().unwrap(), body.to_owned().into())
+    }
+
+    #[test]
+    fn only_the_answer_to_the_very_action_is_read() {
+        let right = r#"<A:DoResponse xmlns:A="urn:x"><A:DoResult><A:Name>a &amp; b</A:Name></A:DoResult></A:DoResponse>"#;
+        let name =
+            |answer: Node<'_, '_>| text(child(answer, "DoResult")?, "Name").map(String::from);
+        assert_eq!(read(&answer(right), "Do", name).unwrap(), "a & b");
+        for wrong in ["", "<html/>", "<DoResponse>", "<UndoResponse/>", "<DoResponse/>", "{}"] {
+            let failure = read(&answer(wrong), "Do", name).unwrap_err();
+            assert_eq!(failure.kind, crate::services::aws::FailureKind::Garbled, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn documents_are_decoded() {
+        assert_eq!(decode("%7B%22a%22%3A+%221%25%22%7d"), "{\"a\":+\"1%\"}");
+        assert_eq!(decode("100%zz%4"), "100%zz%4");
+    }
 }

@@ -14,6 +14,7 @@ mod key_sources;
 mod organizations;
 mod probe;
 mod receipt;
+mod request;
 mod roles;
 pub mod shared_files;
 
@@ -27,7 +28,7 @@ use aws_sdk_sts::config::StalledStreamProtectionConfig;
 use aws_sdk_sts::config::retry::RetryConfig;
 use aws_sdk_sts::config::timeout::TimeoutConfig;
 use aws_sdk_sts::types::{PolicyDescriptorType, Tag};
-use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use aws_smithy_runtime_api::client::http::{SharedHttpClient, SharedHttpConnector};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
@@ -48,8 +49,9 @@ pub use fault_text::Doing;
 pub use http::{detours, read_ca_bundle};
 pub use iam::LastUse;
 pub use key_sources::{from_command, from_environment, from_profile, long_term};
-pub use probe::{Call, Prober};
+pub use probe::Call;
 pub use receipt::with_request_id;
+pub use request::RawClient;
 pub use shared_files::SharedFiles;
 
 /// How long connecting may take.
@@ -104,6 +106,8 @@ pub struct Aws {
     endpoint: Option<String>,
     endpoints: Endpoints,
     http: SharedHttpClient,
+    /// For requests that no SDK client makes.
+    connector: SharedHttpConnector,
 }
 
 impl Aws {
@@ -112,11 +116,13 @@ impl Aws {
     /// Fails where the file in `AWS_CA_BUNDLE` contains no usable certificate.
     pub fn new(auth: &Auth) -> Result<Self, Fault> {
         let plain = auth.endpoint_url.as_deref().is_some_and(|url| url.starts_with("http://"));
+        let (http, connector) = if plain { http::plain() } else { http::lazy_https()? };
         Ok(Self {
             region: auth.region.clone(),
             endpoint: auth.endpoint_url.clone(),
             endpoints: auth.endpoints,
-            http: if plain { http::plain() } else { http::lazy_https()? },
+            http,
+            connector,
         })
     }
 
@@ -229,24 +235,8 @@ impl Aws {
         Received::read(answer.credentials(), life, self.sender(), "sts:AssumeRole")
     }
 
-    /// `iam:ListMFADevices` for the key's own user: all serials, also of security keys.
-    pub async fn mfa_devices(
-        &self,
-        signer: Signer<'_>,
-        user: &UserName,
-    ) -> Result<Vec<String>, Failure> {
-        let client = self.iam(signer);
-        let answer =
-            retry_busy(|| client.list_mfa_devices().user_name(user.as_str()).send()).await?;
-        Ok(answer.mfa_devices().iter().map(|device| device.serial_number().to_owned()).collect())
-    }
-
     fn sts(&self, signer: Signer<'_>) -> aws_sdk_sts::Client {
         aws_sdk_sts::Client::new(&self.config(signer))
-    }
-
-    fn iam(&self, signer: Signer<'_>) -> aws_sdk_iam::Client {
-        aws_sdk_iam::Client::new(&self.config(signer))
     }
 
     fn config(&self, signer: Signer<'_>) -> SdkConfig {
@@ -313,7 +303,6 @@ fn not_long_term(origin: &str) -> Fault {
 
 #[cfg(test)]
 mod tests {
-    use aws_sdk_iam::config::endpoint as iam;
     use aws_sdk_sts::config::endpoint as sts;
 
     use super::*;
@@ -357,7 +346,6 @@ mod tests {
 
     #[test]
     fn hosts_are_those_of_the_sdk() {
-        use iam::ResolveEndpoint as _;
         use sts::ResolveEndpoint as _;
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         for region in
@@ -376,15 +364,6 @@ mod tests {
                 let resolver = sts::DefaultResolver::new();
                 let found = runtime.block_on(resolver.resolve_endpoint(&params)).unwrap();
                 assert_eq!(endpoints.host("sts", &region).0, host(found.url()));
-                let params = iam::Params::builder()
-                    .region(region.to_string())
-                    .use_fips(fips)
-                    .use_dual_stack(dual)
-                    .build()
-                    .unwrap();
-                let resolver = iam::DefaultResolver::new();
-                let found = runtime.block_on(resolver.resolve_endpoint(&params)).unwrap();
-                assert_eq!(endpoints.host("iam", &region).0, host(found.url()));
             }
         }
     }

@@ -1,4 +1,4 @@
-//! `organizations:ListAccounts`, signed and sent without an SDK client: one call is not worth linking another.
+//! `organizations:ListAccounts`.
 //!
 //! <https://docs.aws.amazon.com/organizations/latest/APIReference/API_ListAccounts.html>
 
@@ -9,7 +9,7 @@ use crate::domain::fault::{Exit, Fault};
 use crate::domain::ids::AccountId;
 use crate::domain::import::organization::Member;
 
-use super::probe::{Prober, Wire};
+use super::request::{RawClient, Request};
 use super::{Aws, Doing, Failure, FailureKind, Signer};
 
 const LIST: &str = "AWSOrganizationsV20161128.ListAccounts";
@@ -40,11 +40,11 @@ struct Listed {
 impl Aws {
     /// Every account of the signer's organisation, in AWS's order.
     pub async fn members(&self, signer: Signer<'_>) -> Result<Vec<Member>, Fault> {
-        let prober = self.prober()?;
+        let client = self.raw();
         let mut members = Vec::new();
         let mut next: Option<String> = None;
         loop {
-            let page = page(&prober, signer, next.as_deref())
+            let page = page(&client, signer, next.as_deref())
                 .await
                 .map_err(|failure| refused(&failure))?;
             let is_last = page.accounts.is_empty() || page.next_token.is_none();
@@ -59,7 +59,7 @@ impl Aws {
 }
 
 async fn page(
-    prober: &Prober<'_>,
+    client: &RawClient<'_>,
     signer: Signer<'_>,
     next: Option<&str>,
 ) -> Result<Page, Failure> {
@@ -67,8 +67,8 @@ async fn page(
         Some(token) => serde_json::json!({ "NextToken": token }),
         None => serde_json::json!({}),
     };
-    let wire = Wire::json("organizations", LIST, body.to_string());
-    let response = prober.send_retrying(signer, &wire).await?;
+    let request = Request::json("organizations", LIST, body.to_string());
+    let response = client.send_retrying(signer, &request).await?;
     let text = response.body().bytes().unwrap_or_default();
     serde_json::from_slice(text).map_err(|_| Failure::garbled("organizations:ListAccounts"))
 }

@@ -1,8 +1,6 @@
-//! Calls of `verify`: entering roles with powerless sessions, and reading trust policies.
+//! Calls of `verify`: entering roles with sessions that can do nothing, or only read.
 
 use std::time::Duration;
-
-use percent_encoding::percent_decode_str;
 
 use crate::domain::account::{SessionOptions, Target};
 use crate::domain::ids::SessionName;
@@ -11,9 +9,6 @@ use crate::domain::secret::{AccessKey, Credentials};
 
 use super::probe::DENY_ALL;
 use super::{Aws, Failure, Received, Signer, retry_busy, seconds};
-
-/// How many roles are listed at a time: a trust policy has up to 4,096 characters, and IAM escapes most of them.
-const PAGE: i32 = 60;
 
 /// The shortest session that STS issues.
 const SHORTEST: Duration = Duration::from_mins(15);
@@ -51,42 +46,6 @@ impl Aws {
         let reader = narrowed(target, READ_ROLES);
         self.assume_role(Signer::Session(session), &reader, SHORTEST, name, None).await
     }
-
-    /// `iam:GetRole`: a role's trust policy, JSON.
-    pub async fn trust_policy(
-        &self,
-        session: &Credentials,
-        target: &Target,
-    ) -> Result<String, Failure> {
-        let client = self.iam(Signer::Session(session));
-        let answer = retry_busy(|| client.get_role().role_name(target.role.name()).send()).await?;
-        let role = answer.role().filter(|role| role.arn() == target.role.as_str());
-        role.and_then(|role| role.assume_role_policy_document())
-            .map(decode)
-            .ok_or_else(|| Failure::garbled("iam:GetRole"))
-    }
-
-    /// `iam:ListRoles`: every role of the session's account, its ARN and its trust policy, JSON.
-    pub async fn trust_policies(
-        &self,
-        session: &Credentials,
-    ) -> Result<Vec<(String, String)>, Failure> {
-        let client = self.iam(Signer::Session(session));
-        let mut roles = Vec::new();
-        let mut marker = None;
-        loop {
-            let page = client.list_roles().max_items(PAGE).set_marker(marker);
-            let answer = retry_busy(|| page.clone().send()).await?;
-            roles.extend(answer.roles().iter().map(|role| {
-                let document = role.assume_role_policy_document().map(decode);
-                (role.arn().to_owned(), document.unwrap_or_default())
-            }));
-            marker = answer.marker().filter(|_| answer.is_truncated()).map(ToOwned::to_owned);
-            if marker.is_none() {
-                return Ok(roles);
-            }
-        }
-    }
 }
 
 /// The target with its session limited to a policy; what the trust policy requires stays.
@@ -99,20 +58,4 @@ fn narrowed(target: &Target, policy: &str) -> Target {
         ..target.session
     };
     target
-}
-
-/// IAM sends documents percent-encoded (RFC 3986).
-fn decode(text: &str) -> String {
-    percent_decode_str(text).decode_utf8_lossy().into_owned()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn documents_are_decoded() {
-        assert_eq!(decode("%7B%22a%22%3A+%221%25%22%7d"), "{\"a\":+\"1%\"}");
-        assert_eq!(decode("100%zz%4"), "100%zz%4");
-    }
 }

@@ -46,7 +46,7 @@ impl Online {
             emulator: aws.emulator_host(),
             with_key: key.is_some(),
             with_mfa: session.is_some(),
-            clock: aws.prober()?.clock().await,
+            clock: aws.raw().clock().await,
             caller: None,
             devices: None,
             keys: None,

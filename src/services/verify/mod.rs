@@ -121,7 +121,7 @@ impl Verifier<'_> {
         let name = user.as_ref().or(self.auth.user.as_ref()).map(SessionName::of);
         let run = Run {
             verifier: self,
-            prober: self.aws.prober()?,
+            client: self.aws.raw(),
             pace: Pace::new(self.rate),
             session_name: match name {
                 Some(name) => name,
@@ -172,8 +172,8 @@ impl Verifier<'_> {
     /// Makes the last call, which carries the head of the evidence's chain into CloudTrail.
     pub async fn anchor(&self, evidence: &mut Evidence) -> Result<(), Fault> {
         let mark = format!("evidence/{}", evidence.head());
-        let sent = self.aws.prober()?;
-        let sent = sent.leave_mark(Signer::Key(self.key), &mark);
+        let client = self.aws.raw();
+        let sent = client.leave_mark(Signer::Key(self.key), &mark);
         let (answer, request_id) = aws::with_request_id(sent).await;
         let outcome = answer.map_or_else(|failure| outcome(&failure), |()| Outcome::Allowed);
         evidence.anchor = Some(ProbeRecord {

@@ -19,14 +19,14 @@ use crate::domain::verdict::{
     Cause, DeviceEvidence, Guardrail, Hops, Outcome, Probe, RoleEvidence, RunContext, Signed,
     judge_back_doors, judge_doors, judge_local_users, judge_role,
 };
-use crate::services::aws::{Call, Failure, FailureKind, Prober, Signer, with_request_id};
+use crate::services::aws::{Call, Failure, FailureKind, RawClient, Signer, with_request_id};
 
 use super::{CALLS, PlannedAccount, Verifier, sha256_hex};
 
 /// A run in progress: what every probe needs.
 pub(super) struct Run<'a> {
     pub verifier: &'a Verifier<'a>,
-    pub prober: Prober<'a>,
+    pub client: RawClient<'a>,
     pub pace: Pace,
     pub session_name: SessionName,
     /// Roles of the auth account that the bare key has tried: many accounts trust the same one.
@@ -145,7 +145,7 @@ impl Run<'_> {
     }
 
     async fn call(&self, signer: Signer<'_>, by: Signed, call: Call, log: &Log) -> Outcome {
-        let sent = self.prober.probe(signer, call);
+        let sent = self.client.probe(signer, call);
         let answer = self.observe(log, by, call.action(), sent).await;
         answer.map_or_else(|outcome| outcome, |()| Outcome::Allowed)
     }

@@ -196,7 +196,7 @@ fn an_answer_without_end_is_given_up_after_a_mebibyte() {
     run(async {
         let call = aws.caller_identity(Signer::Key(&key)).await;
         took("an SDK's call", call.err().map(|failure| failure.message));
-        let clock = aws.prober().unwrap().clock().await;
+        let clock = aws.raw().clock().await;
         took("an unsigned probe", clock.err().map(|failure| failure.message));
         let listed = aws.members(Signer::Session(&session)).await;
         took("a list of accounts", listed.err().map(|fault| fault.why.join(" ")));

@@ -174,7 +174,7 @@ fn io_waiting_and_chance_in_the_domain_are_caught() {
 fn a_thing_outside_of_its_home_is_caught() {
     for (file, text) in [
         ("services/session/x.rs", "use aws_sdk_sts::Client;"),
-        ("services/x.rs", "use aws_sdk_iam as iam; fn f() { iam::Client::new(); }"),
+        ("services/x.rs", "use aws_sdk_sts as sts; fn f() { sts::Client::new(); }"),
         ("cli/x.rs", "fn f(_: &aws_smithy_types::error::ErrorMetadata) {}"),
         ("cli/x.rs", "use aws_config::BehaviorVersion;"),
         ("cli/x.rs", "use ratatui::text::Line;"),
