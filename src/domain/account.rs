@@ -1,6 +1,6 @@
 //! The accounts a developer may enter, and the target that a person selects among them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -82,6 +82,10 @@ pub struct SessionOptions {
     pub external_id: Option<ExternalId>,
     /// Session tags, sent with the request.
     pub tags: BTreeMap<String, String>,
+    /// The names of those that go on to the sessions of further roles entered from this one.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    // so that sessions without any keep their names
+    pub transitive_tags: BTreeSet<String>,
     /// The `SourceIdentity` that CloudTrail records for the session.
     pub source_identity: Option<SourceIdentity>,
 }

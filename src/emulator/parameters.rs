@@ -6,6 +6,7 @@ use super::error::AwsError;
 use super::organisation::Policy;
 use super::pattern::Keys;
 use super::policy::Document;
+use super::state::SessionTags;
 use super::wire::Fields;
 
 /// The constraint on a text parameter.
@@ -38,6 +39,8 @@ pub(super) struct RoleRequest<'a> {
     pub mfa: (Option<&'a str>, Option<&'a str>),
     pub policies: SessionPolicies<'a>,
     pub tags: Vec<(String, String)>,
+    /// `TransitiveTagKeys`: which of them, as the request spells them.
+    pub transitive: Vec<&'a str>,
     /// `SourceIdentity`.
     pub source: Option<&'a str>,
     external_id: Option<&'a str>,
@@ -63,10 +66,14 @@ impl<'a> RoleRequest<'a> {
                 .zip(fields.list("Tags", ".Value"))
                 .map(|(key, value)| (key.to_owned(), value.to_owned()))
                 .collect(),
+            transitive: fields.list("TransitiveTagKeys", "").collect(),
             source: check.text(fields, "SourceIdentity", SESSION_NAME),
             external_id: check.text(fields, "ExternalId", EXTERNAL_ID),
         };
+        check.at_most_50("tags", request.tags.len());
+        check.at_most_50("transitiveTagKeys", request.transitive.len());
         check.done()?;
+        request.check_tags()?;
         let [_, _, "iam", "", account, resource] =
             request.arn.splitn(6, ':').collect::<Vec<_>>()[..]
         else {
@@ -78,6 +85,49 @@ impl<'a> RoleRequest<'a> {
         Ok(request)
     }
 
+    /// Tag keys are the same whatever their case.
+    fn check_tags(&self) -> Result<(), AwsError> {
+        let is_among = |key: &str, tags: &[(String, String)]| {
+            tags.iter().any(|(other, _)| other.eq_ignore_ascii_case(key))
+        };
+        let mut tags = (1..).zip(&self.tags);
+        if tags.any(|(after, (key, _))| is_among(key, &self.tags[after..])) {
+            return Err(invalid_parameter(
+                "Duplicate tag keys found. Please note that Tag keys are case insensitive.",
+            ));
+        }
+        if !self.transitive.iter().all(|key| is_among(key, &self.tags)) {
+            return Err(invalid_parameter(
+                "The specified transitive tag key must be included in the requested tags.",
+            ));
+        }
+        Ok(())
+    }
+
+    /// The tags of a session that is entered from one with these transitive tags, and which of them are transitive.
+    pub(super) fn tags_after(
+        &self,
+        inherited: &[(String, String)],
+    ) -> Result<SessionTags, AwsError> {
+        let is_inherited =
+            |key: &str| inherited.iter().any(|(other, _)| other.eq_ignore_ascii_case(key));
+        if self.tags.iter().any(|(key, _)| is_inherited(key)) {
+            return Err(invalid_parameter(
+                "One of the specified transitive tag keys can't be set because it conflicts with a transitive tag key \
+                 from the calling session.",
+            ));
+        }
+        let is_transitive =
+            |key: &str| self.transitive.iter().any(|other| other.eq_ignore_ascii_case(key));
+        let own = |transitive| {
+            self.tags.iter().filter(move |(key, _)| is_transitive(key) == transitive).cloned()
+        };
+        Ok(SessionTags {
+            transitive: inherited.iter().cloned().chain(own(true)).collect(),
+            others: own(false).collect(),
+        })
+    }
+
     /// The condition keys that this request has.
     pub(super) fn keys(&self) -> Keys {
         let mut keys = Keys::from([("sts:rolesessionname".to_owned(), vec![self.name.to_owned()])]);
@@ -85,6 +135,10 @@ impl<'a> RoleRequest<'a> {
             [("sts:externalid", self.external_id), ("sts:sourceidentity", self.source)]
         {
             keys.extend(value.map(|value| (key.to_owned(), vec![value.to_owned()])));
+        }
+        if !self.transitive.is_empty() {
+            let transitive = self.transitive.iter().map(|key| (*key).to_owned());
+            keys.insert("sts:transitivetagkeys".into(), transitive.collect());
         }
         for (key, value) in &self.tags {
             keys.entry("aws:tagkeys".into()).or_default().push(key.clone());
@@ -95,6 +149,10 @@ impl<'a> RoleRequest<'a> {
         }
         keys
     }
+}
+
+fn invalid_parameter(message: &str) -> AwsError {
+    AwsError::new(400, "InvalidParameterValue", message)
 }
 
 /// A `ValidationError`.
@@ -157,6 +215,13 @@ impl Check {
         self.0.push(format!(
             "Value '{value}' at '{field}' failed to satisfy constraint: {constraint}"
         ));
+    }
+
+    fn at_most_50(&mut self, field: &str, length: usize) {
+        if length > 50 {
+            let constraint = "Member must have length less than or equal to 50";
+            self.fails(&format!("[{length} members]"), field, constraint);
+        }
     }
 
     pub(super) fn required(&mut self, value: Option<&str>, field: &str) {

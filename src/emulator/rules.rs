@@ -139,21 +139,21 @@ impl State {
         if organisation.find_account(resource_account).is_some() {
             set("aws:resourceorgid", organisation.id.clone());
         }
-        let mut tags: &[(String, String)] = &[];
+        let (mut tags, mut more): (&[(String, String)], &[_]) = (&[], &[]);
         match &caller.holder {
             Holder::User(name) => {
                 set("aws:username", name.clone());
                 tags = organisation.find_user(name).map_or(tags, |user| &user.tags);
             }
             Holder::Role(session) => {
-                tags = &session.tags;
+                (tags, more) = (&session.tags.others, &session.tags.transitive);
                 if let Some(identity) = &session.source_identity {
                     set("aws:sourceidentity", identity.clone());
                 }
             }
             Holder::Root | Holder::Federated { .. } => {}
         }
-        for (key, value) in tags {
+        for (key, value) in tags.iter().chain(more) {
             set(&format!("aws:principaltag/{}", key.to_ascii_lowercase()), value.clone());
         }
         if let Some(session) = &caller.session {

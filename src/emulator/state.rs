@@ -42,7 +42,15 @@ pub(super) struct RoleSession {
     /// Entered with temporary credentials.
     pub chained: bool,
     pub source_identity: Option<String>,
-    pub tags: Vec<(String, String)>,
+    pub tags: SessionTags,
+}
+
+/// The tags of a role session.
+#[derive(Debug, Clone, Default)]
+pub(super) struct SessionTags {
+    /// Those that go on to the sessions entered from it.
+    pub transitive: Vec<(String, String)>,
+    pub others: Vec<(String, String)>,
 }
 
 /// Temporary credentials that STS issued.

@@ -100,17 +100,19 @@ impl State {
             return Err(beyond("MaxSessionDuration set for this role"));
         }
         let packed = request.policies.packed(tags)?;
-        // Once set, a source identity goes from session to session.
-        let inherited = match &caller.holder {
-            Holder::Role(session) => session.source_identity.clone(),
-            _ => None,
+        // Once set, a source identity goes from session to session, and so do transitive tags.
+        let (inherited, passed_on) = match &caller.holder {
+            Holder::Role(session) => {
+                (session.source_identity.clone(), session.tags.transitive.as_slice())
+            }
+            _ => (None, [].as_slice()),
         };
         let holder = Holder::Role(RoleSession {
             arn: (*arn).to_owned(),
             name: (*name).to_owned(),
             chained,
             source_identity: inherited.or(source.map(Into::into)),
-            tags: tags.clone(),
+            tags: request.tags_after(passed_on)?,
         });
         let session = self.issue(holder, seconds, None, policies)?;
         let id = format!("{}:{name}", unique_id("AROA", arn));

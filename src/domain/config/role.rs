@@ -1,6 +1,6 @@
 //! Roles as a file writes them, with everything that goes into `AssumeRole`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::cursor::Cursor;
@@ -70,12 +70,21 @@ fn role(element: Cursor<'_>) -> Option<RoleEntry> {
     }
     element.sound(|| {
         let role = element.enter(Section::Role)?;
+        let tags = role.key("tags");
+        let (has_tags, tags) = (!tags.is_absent(), session_tags(tags));
+        // Names of tags that are faulty themselves are not complained about.
+        let transitive = role.key("transitive_tags");
+        let transitive = match &tags {
+            None if has_tags => None,
+            tags => transitive_tags(transitive, tags.as_ref().unwrap_or(&BTreeMap::new())),
+        };
         let session = SessionOptions {
             scope: role.key("scope").one_of(&Scope::ALL.map(Scope::name)).unwrap_or_default(),
             policy_arns: role.key("policy_arns").list(Cursor::parsed).unwrap_or_default(),
             policy: None,
             external_id: role.key("external_id").parsed(),
-            tags: session_tags(role.key("tags")).unwrap_or_default(),
+            tags: tags.unwrap_or_default(),
+            transitive_tags: transitive.unwrap_or_default(),
             source_identity: role.key("source_identity").parsed(),
         };
         let managed = session.policy_arns.len() + usize::from(session.scope != Scope::Full);
@@ -131,6 +140,27 @@ fn session_tags(mapping: Cursor<'_>) -> Option<BTreeMap<String, String>> {
         }
         Some(tags)
     })
+}
+
+/// Names of session tags, as the tags spell them: AWS ignores the case of both.
+fn transitive_tags(list: Cursor<'_>, tags: &BTreeMap<String, String>) -> Option<BTreeSet<String>> {
+    let names = list.list(|element| {
+        let name = element.text()?;
+        let tag = tags.keys().find(|tag| tag.eq_ignore_ascii_case(name));
+        if tag.is_none() {
+            let what = format!("{} is not one of the role's `tags`", quoted(name));
+            element.fault(what, Some("add it to `tags`, or remove it here"));
+        }
+        Some((element.source(), tag?))
+    })?;
+    let mut transitive = BTreeSet::new();
+    for (source, tag) in names {
+        if !transitive.insert(tag.clone()) {
+            let what = format!("the session tag {} is listed twice", quoted(tag));
+            list.moved(source).fault(what, Some("keep one of them"));
+        }
+    }
+    Some(transitive)
 }
 
 fn is_tag_char(c: char) -> bool {

@@ -57,7 +57,7 @@ impl Section {
             ],
             Self::Role => &[
                 "name", "path", "duration", "region", "guard", "scope", "policy_arns", "policy", "external_id", "tags",
-                "source_identity",
+                "transitive_tags", "source_identity",
             ],
         }
     }
@@ -70,7 +70,7 @@ impl Section {
             Self::Top => !["version", "defaults", "accounts"].contains(&key),
             Self::Auth | Self::Device | Self::Guardrails => true,
             // Included files decide where people go, not who they are there.
-            Self::Role => ["tags", "source_identity"].contains(&key),
+            Self::Role => ["tags", "transitive_tags", "source_identity"].contains(&key),
             Self::Defaults | Self::Account => false,
         }
     }

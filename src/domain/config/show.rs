@@ -213,6 +213,10 @@ impl Page<'_> {
                     let tags = session.tags.iter().map(|(key, value)| (key, scalar(value)));
                     ((!session.tags.is_empty()).then(|| braces(tags)), own)
                 }
+                "transitive_tags" => {
+                    let names: Vec<&String> = session.transitive_tags.iter().collect();
+                    (unless_empty(&names), own)
+                }
                 "source_identity" => {
                     (session.source_identity.as_ref().map(|id| scalar(id.as_str())), own)
                 }

@@ -216,7 +216,8 @@ impl Aws {
                     .tags
                     .iter()
                     .filter_map(|(key, value)| Tag::builder().key(key).value(value).build().ok()),
-            ));
+            ))
+            .set_transitive_tag_keys(some(target.session.transitive_tags.iter().cloned()));
         let answer = match code {
             Some((serial, code)) => call
                 .serial_number(serial.as_str())

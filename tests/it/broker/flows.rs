@@ -4,9 +4,10 @@ use sekisho::domain::account::Target;
 use sekisho::domain::fault::Exit;
 use sekisho::domain::flow::Flow;
 use sekisho::domain::guard::Guard;
-use sekisho::emulator::{DirectMfa, FaultInjection, Times};
+use sekisho::emulator::{DirectMfa, Document, FaultInjection, Times};
 
 use super::stage::*;
+use crate::emulator::stage::{allow, permit};
 
 #[test]
 fn two_calls_at_first_one_for_each_further_account_then_none() {
@@ -194,4 +195,30 @@ fn an_answer_for_another_role_is_refused_and_not_kept() {
     }
     assert_ne!(stage.enter(&dev).credentials.id.as_str(), "ASIAANOTHERROLE00000");
     assert_eq!(stage.wire(), ["AssumeRole dev 3600 s"]);
+}
+
+#[test]
+fn transitive_tags_are_sent_as_such() {
+    let needs = r#"{"ForAnyValue:StringEquals":{"sts:TransitiveTagKeys":"team"}}"#;
+    let stage = Stage::with(
+        |organisation| {
+            let more = trust(needs).source().replace("sts:AssumeRole", "sts:*");
+            let role = organisation.role(DEV, "Developer").unwrap();
+            role.trust = Document::parse(&more).unwrap();
+            permit(organisation, allow("sts:TagSession", "*"));
+        },
+        |_| {},
+    );
+    let mut target = target(DEV, HOUR);
+    target.session.tags.insert("team".into(), "blue".into());
+    target.session.transitive_tags.insert("team".into());
+    let pass = stage.enter_with_code(&target);
+    target.session.transitive_tags.clear();
+    let fault = faulted(stage.issue(&target, None, PERSON));
+    assert_eq!(
+        fault.exit,
+        Exit::Refused,
+        "another session than {:?}: {fault:?}",
+        pass.credentials.id
+    );
 }

@@ -36,7 +36,7 @@ fn name(text: &str) -> SessionName {
 }
 
 /// Every input, each with a way to change it into one that holds `word`.
-const CHANGES: [Change; 14] = [
+const CHANGES: [Change; 15] = [
     ("the key", |i, _| {
         i.key = "AKIAALICE00000000002".parse().unwrap();
     }),
@@ -62,6 +62,9 @@ const CHANGES: [Change; 14] = [
     }),
     ("the tags", |i, word| {
         i.target.session.tags.insert("team".into(), word.into());
+    }),
+    ("the transitive tags", |i, word| {
+        i.target.session.transitive_tags.insert(word.into());
     }),
     ("the managed policies", |i, word| {
         let arn = format!("arn:aws:iam::aws:policy/{word}");

@@ -322,14 +322,15 @@ fn includes_with_the_same_account_only_make_it_stricter() {
 #[test]
 fn an_included_file_does_not_decide_who_people_are() {
     let main = format!("{HEAD}include: [a.yaml]\n");
-    let role = "{name: R, tags: {team: red}, source_identity: mallory, external_id: abc}";
+    let role = "{name: R, tags: {team: red}, transitive_tags: [team], source_identity: mallory, external_id: abc}";
     let text = format!("accounts: [{{name: x, id: '000000000001', roles: [{role}]}}]\n");
     let folder = Folder::new(&[("config.yaml", &main), ("a.yaml", &text)]);
     let (loaded, _) = folder.load().unwrap();
     let session = &loaded.config.catalog.accounts()[0].roles[0].session;
     assert!(session.tags.is_empty() && session.source_identity.is_none(), "{session:?}");
+    assert!(session.transitive_tags.is_empty(), "{session:?}");
     assert!(session.external_id.is_some(), "it belongs to the role");
-    for key in ["tags", "source_identity"] {
+    for key in ["tags", "transitive_tags", "source_identity"] {
         let what = format!("`{key}` is not allowed in an included file, only in the main file");
         assert!(loaded.warnings.iter().any(|warning| warning.what == what), "{key}");
     }

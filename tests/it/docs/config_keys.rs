@@ -1,4 +1,4 @@
-//! The tables of config keys in `docs/config.md`: made from the schema and from the comments of `config.example.yaml`.
+//! The tables of config keys in `docs/config.md` and of actions in `docs/keys.md`: made from the schema and from the comments of `config.example.yaml`.
 //!
 //! Where they are out of date, `env -u CI INSTA_UPDATE=always cargo test --test it -- docs::config_keys` writes them, as it
 //! writes snapshots. The Japanese page keeps its explanations, by key; a new one is in English until it is translated.
@@ -192,13 +192,12 @@ impl Table {
     }
 }
 
-/// The page with its tables made anew.
-fn regenerated(page: &Page, language: Language) -> String {
+/// The page with its tables made anew; their names are added to `made`.
+fn regenerated(page: &Page, language: Language, made: &mut Vec<String>) -> String {
     let mut text = page.text.clone();
     for table in tables() {
         let [begin, end] = table.marks();
-        let (before, rest) =
-            text.split_once(&begin).unwrap_or_else(|| panic!("{}: no {begin}", page.name()));
+        let Some((before, rest)) = text.split_once(&begin) else { continue };
         let (old, after) = rest.split_once(&end).unwrap();
         let mut known = BTreeMap::new();
         for row in old.lines().skip(2) {
@@ -208,6 +207,7 @@ fn regenerated(page: &Page, language: Language) -> String {
             }
         }
         text = format!("{before}{begin}{}{end}{after}", table.render(language, &known));
+        made.push(table.name);
     }
     text
 }
@@ -215,29 +215,35 @@ fn regenerated(page: &Page, language: Language) -> String {
 #[test]
 fn the_config_reference_is_up_to_date() {
     let mut stale = Vec::new();
-    for (path, language) in
-        [("docs/config.md", Language::English), ("docs/ja/config.md", Language::Japanese)]
-    {
-        let page = page(path);
-        let text = regenerated(page, language);
-        if text == page.text {
-            continue;
+    for (folder, language) in [("docs", Language::English), ("docs/ja", Language::Japanese)] {
+        let mut made = Vec::new();
+        for name in ["config.md", "keys.md"] {
+            let path = format!("{folder}/{name}");
+            let page = page(&path);
+            let text = regenerated(page, language, &mut made);
+            if text == page.text {
+                continue;
+            }
+            if std::env::var("INSTA_UPDATE").is_ok_and(|how| how == "always") {
+                std::fs::write(root().join(path), text).unwrap();
+            } else {
+                stale.push(path);
+            }
         }
-        if std::env::var("INSTA_UPDATE").is_ok_and(|how| how == "always") {
-            std::fs::write(root().join(path), text).unwrap();
-        } else {
-            stale.push(path);
-        }
+        let all: Vec<String> = tables().into_iter().map(|table| table.name).collect();
+        assert_eq!(made, all, "{folder}: every table stands once");
     }
     assert!(stale.is_empty(), "{stale:?}: INSTA_UPDATE=always writes the tables anew");
 }
 
 #[test]
 fn every_key_is_explained_in_japanese() {
-    for (line, cells) in page("docs/ja/config.md").rows() {
-        if let [key, _, meaning, ..] = &cells[..] {
-            let is_japanese = meaning.chars().any(|c| ('\u{3041}'..='\u{9fff}').contains(&c));
-            assert!(is_japanese, "docs/ja/config.md:{line}: {key}: {meaning}");
+    for path in ["docs/ja/config.md", "docs/ja/keys.md"] {
+        for (line, cells) in page(path).rows() {
+            if let [key, _, meaning, ..] = &cells[..] {
+                let is_japanese = meaning.chars().any(|c| ('\u{3041}'..='\u{9fff}').contains(&c));
+                assert!(is_japanese, "{path}:{line}: {key}: {meaning}");
+            }
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use aws_sdk_sts::operation::assume_role::AssumeRoleOutput;
 use sekisho::emulator::{
     AccessKey, DirectMfa, Document, Emulator, Organisation, Policy, Role, User,
 };
@@ -301,6 +302,64 @@ fn tags_and_source_identity_need_a_yes_from_both_sides() {
         assert_eq!(why(enter().await).2, REFUSED.replace("AssumeRole", "SetSourceIdentity"));
         set(&more.replace("sts:TagSession", "sts:*"));
         assert_eq!(enter().await.unwrap().source_identity(), Some("alice"));
+    });
+}
+
+#[test]
+fn transitive_tags_go_on_along_a_chain() {
+    run(async {
+        let open = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"*"},"Action":["sts:AssumeRole","sts:TagSession"]}]}"#;
+        let blue = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"*"},"Action":"sts:AssumeRole","Condition":{"StringEquals":{"aws:PrincipalTag/team":"blue"}}}]}"#;
+        let emulator = start(|organisation| {
+            organisation.user("alice").unwrap().policies = vec![allow("sts:*", "*")];
+            let role = organisation.role(DEV, "Developer").unwrap();
+            role.trust = Document::parse(open).unwrap();
+            role.policies = vec![allow("sts:*", "*")];
+            for (name, trust) in [("Second", open), ("Third", blue)] {
+                let mut role = Role::new(DEV, name, Document::parse(trust).unwrap());
+                role.policies = vec![allow("sts:*", "*")];
+                organisation.roles.push(role);
+            }
+        });
+        let tag = |key: &str, value: &str| {
+            aws_sdk_sts::types::Tag::builder().key(key).value(value).build().unwrap()
+        };
+        let enter = async |transitive: &[&str], tags: &[(&str, &str)]| {
+            alice(&emulator)
+                .assume_role()
+                .role_arn(ROLE)
+                .role_session_name("alice")
+                .set_tags(Some(tags.iter().map(|(key, value)| tag(key, value)).collect()))
+                .set_transitive_tag_keys(Some(transitive.iter().map(|key| (*key).into()).collect()))
+                .send()
+                .await
+        };
+        let (status, code, what) = why(enter(&["owner"], &[("team", "blue")]).await);
+        assert_eq!((status, code.as_str()), (400, "InvalidParameterValue"));
+        assert_eq!(
+            what,
+            "The specified transitive tag key must be included in the requested tags."
+        );
+        assert!(
+            why(enter(&[], &[("team", "blue"), ("Team", "red")]).await).2.starts_with("Duplicate")
+        );
+        let many: Vec<String> = (0..51).map(|n| n.to_string()).collect();
+        let many: Vec<&str> = many.iter().map(String::as_str).collect();
+        let (_, code, what) = why(enter(&many, &[("0", "x")]).await);
+        assert!(code == "ValidationError" && what.contains("'transitiveTagKeys'"), "{code} {what}");
+
+        for (transitive, third) in [(vec![], false), (vec!["TEAM"], true)] {
+            let first = enter(&transitive, &[("team", "blue"), ("cost", "1")]).await.unwrap();
+            let next = |from: &AssumeRoleOutput, name: &str| {
+                let client = sts(&emulator, session(from.credentials()));
+                let role = format!("arn:aws:iam::{DEV}:role/{name}");
+                client.assume_role().role_arn(role).role_session_name("alice")
+            };
+            let clash = next(&first, "Second").tags(tag("Team", "red")).send().await;
+            assert_eq!(clash.is_err(), third, "an inherited tag cannot be set anew");
+            let second = next(&first, "Second").send().await.unwrap();
+            assert_eq!(next(&second, "Third").send().await.is_ok(), third, "{transitive:?}");
+        }
     });
 }
 
