@@ -6,7 +6,8 @@ use std::iter;
 use crate::domain::config::Strictness;
 use crate::domain::fault::{Exit, Fault};
 use crate::services::child::environment::{Environment, Inherited};
-use crate::services::child::process::{self, Signals};
+use crate::services::child::process;
+use crate::services::child::signals::Signals;
 
 use crate::cli::args::Common;
 use crate::cli::emulated::Demo;

@@ -10,3 +10,4 @@ pub mod running;
 pub mod serve;
 pub mod shared_config;
 pub mod shell;
+pub mod signals;
