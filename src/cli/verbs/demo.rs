@@ -7,7 +7,7 @@ use crate::domain::config::Strictness;
 use crate::domain::fault::{Exit, Fault};
 use crate::services::child::environment::{Environment, Inherited};
 use crate::services::child::process;
-use crate::services::child::signals::Signals;
+use crate::services::child::signals::Ending;
 
 use crate::cli::args::Common;
 use crate::cli::emulated::Demo;
@@ -44,7 +44,7 @@ fn start(common: &Common) -> Result<Demo, Fault> {
 }
 
 async fn until_ended() -> Result<Exit, Fault> {
-    let mut signals = Signals::ending().map_err(|error| {
+    let mut signals = Ending::listen().map_err(|error| {
         Fault::new(Exit::Fault, "cannot wait for signals").because(error.to_string())
     })?;
     signals.recv().await;

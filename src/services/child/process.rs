@@ -16,7 +16,7 @@ use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetpgrp, tcsetattr,
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::environment::{Block, Environment, Inherited};
-use super::signals::Signals;
+use super::signals::Forwarded;
 use crate::domain::fault::{Exit, Fault};
 use crate::domain::text::sanitize;
 
@@ -71,8 +71,8 @@ fn try_exec(
 
 /// Runs a command to its end, in the foreground of this terminal, and returns its exit status.
 ///
-/// Needs a tokio runtime with I/O. While the child runs, it handles Ctrl-C and job control, TERM and HUP are passed on
-/// to it, and this process holds none of its secrets. Afterwards this process takes the terminal back.
+/// Needs a tokio runtime with I/O. While the child runs, it handles Ctrl-C and job control, what a supervisor sends is
+/// passed on to it, and this process holds none of its secrets. Afterwards this process takes the terminal back.
 pub async fn run(
     environment: Environment,
     inherited: &Inherited,
@@ -99,9 +99,7 @@ pub(in crate::services) async fn run_block(
     // Before the spawn: a signal in between must not end this process. Listeners, not SIG_IGN, which the child would
     // inherit.
     let mut ended = signal(SignalKind::child())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut quit = signal(SignalKind::quit())?;
-    let mut forwarded = Signals::forwarded()?;
+    let mut forwarded = Forwarded::listen()?;
     let child = spawn(program, &argv, &block)?;
     drop(block);
     let status = loop {
@@ -111,8 +109,6 @@ pub(in crate::services) async fn run_block(
         // If kill fails, the child has just ended: the next iteration sees it.
         tokio::select! {
             _ = ended.recv() => {}
-            _ = interrupt.recv() => {}
-            _ = quit.recv() => {}
             signal = forwarded.recv() => { let _ = kill_process(child, signal); }
         }
     };

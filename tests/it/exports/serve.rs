@@ -378,6 +378,9 @@ fn a_supervisors_signals_reach_the_child() {
         ("HUP", Signal::HUP),
         ("USR1", Signal::USR1),
         ("USR2", Signal::USR2),
+        ("INT", Signal::INT),
+        ("QUIT", Signal::QUIT),
+        ("WINCH", Signal::WINCH),
     ] {
         let script = format!("trap \"exit 9\" {name}; echo ready; while :; do sleep 0.05; done");
         let Some(mut child) = with_child(&stage, "", &script) else { return };

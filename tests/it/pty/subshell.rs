@@ -4,9 +4,9 @@ use std::path::Path;
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::driver::{ARGUMENTS, SECRET, TOKEN, Task};
+use super::driver::{ARGUMENTS, Errand, SECRET, TOKEN, Task};
 use super::terminal::Pty;
-use crate::support::program;
+use crate::support::{program, until};
 
 /// The shells that sekisho teaches, each with the file of a person's own.
 pub const SHELLS: [(&str, &str); 3] =
@@ -236,6 +236,52 @@ fn term_and_hup_are_passed_on() {
         pty.line("");
         assert_eq!(pty.wait(), 9, "{name}");
     }
+}
+
+/// A child that counts signals. It never sleeps: two of a kind would be one then.
+const COUNT: &str = r#"n=0; trap 'n=$((n+1)); echo "INT $n"' INT; w=0; trap 'w=$((w+1)); echo "WINCH $w"' WINCH
+    q=0; trap 'q=$((q+1)); echo "QUIT $q"' QUIT; trap 'exit 9' TERM; echo ready; while :; do :; done"#;
+
+#[test]
+fn a_signal_reaches_the_child_once_whether_typed_or_sent() {
+    let Some(sh) = program("sh") else { return };
+    let home = home(".profile", "");
+    let argv = [sh.to_str().unwrap(), "-c", COUNT].map(str::to_owned);
+    let task = Task { errand: Errand::Run(argv.into()), ..Task::new(&sh, home.path()) };
+    let mut pty = Pty::spawn(task.command(home.path()));
+    pty.wait_for("ready");
+    // Of two signals of a kind that come together the kernel makes one.
+    let taken = |pty: &Pty| {
+        let status = format!("/proc/{}/status", pty.pid());
+        until("no signal pending", || {
+            let status = std::fs::read_to_string(&status).unwrap();
+            let mut pending = status.lines().filter(|line| line.starts_with("ShdPnd:"));
+            pending.all(|line| line.ends_with("\t0000000000000000")).then_some(())
+        });
+    };
+    // Several times: the child, too, may see one of two.
+    for n in 1..=5 {
+        pty.send("\u{3}");
+        pty.wait_for(&format!("INT {}", 2 * n - 1));
+        taken(&pty);
+        signal(pty.pid(), Signal::INT);
+        pty.wait_for(&format!("INT {}", 2 * n));
+        pty.send("\u{1c}");
+        pty.wait_for(&format!("QUIT {n}"));
+        pty.resize(90 + n, 30);
+        pty.wait_for(&format!("WINCH {}", 2 * n - 1));
+        taken(&pty);
+        signal(pty.pid(), Signal::WINCH);
+        pty.wait_for(&format!("WINCH {}", 2 * n));
+    }
+    signal(pty.pid(), Signal::TERM);
+    pty.wait_for("ENDED 9");
+    let said = pty.transcript();
+    for (what, times) in [("INT ", 10), ("QUIT ", 5), ("WINCH ", 10)] {
+        assert_eq!(said.matches(what).count(), times, "{what}: {said}");
+    }
+    pty.line("");
+    assert_eq!(pty.wait(), 9);
 }
 
 #[test]
