@@ -1,6 +1,7 @@
 //! What runs with the credentials: a subshell, a command, or a child that is served fresh ones.
 
 use std::cell::Cell;
+use std::time::Duration;
 
 use jiff::Timestamp;
 
@@ -10,9 +11,10 @@ use crate::domain::fault::{Exit, Fault};
 use crate::domain::pass::{Asking, NotIssued, Pass, Renew, Request, Terms};
 use crate::domain::text::sanitize;
 use crate::services::aws::SharedFiles;
-use crate::services::child::environment::{self, Environment};
+use crate::services::child::environment::{self, Endpoint, Environment};
 use crate::services::child::export;
 use crate::services::child::process;
+use crate::services::child::running;
 use crate::services::child::serve::Server;
 use crate::services::child::shared_config::SharedConfig;
 use crate::services::child::shell::{Shell, Subshell};
@@ -128,13 +130,10 @@ impl Context {
         // It goes with this value, after the child.
         let shared =
             SharedConfig::create(self.runtime_dir()?, &original, pass.target.region.as_ref())?;
-        let environment = Environment::served(
-            &pass.target,
-            server.endpoint(),
-            &shared,
-            &context,
-            self.inherited(),
-        );
+        let endpoint = server.endpoint();
+        let uri = endpoint.uri.clone();
+        let environment =
+            Environment::served(&pass.target, endpoint, &shared, &context, self.inherited());
         let said = Served::of(&pass);
         drop(pass);
         self.broker().release_secrets();
@@ -162,8 +161,31 @@ impl Context {
             exit = child(environment) => exit,
             never = server.run(issue, live) => match never {},
         };
+        self.warn_of_survivors(&uri).await;
         self.preload_demo_key()?;
         exit
+    }
+
+    /// Names the programs that outlive a served child, and with it their endpoint.
+    async fn warn_of_survivors(&self, uri: &str) {
+        let look = || running::with_variable(Endpoint::VARIABLE, uri);
+        if look().is_empty() {
+            return;
+        }
+        // Some are about to end: what a terminal or a pipe was closed to, say.
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        let survivors = look();
+        let (shown, others) = survivors.split_at(survivors.len().min(5));
+        if shown.is_empty() {
+            return;
+        }
+        let mut names: Vec<String> = shown.iter().map(ToString::to_string).collect();
+        names.extend((!others.is_empty()).then(|| format!("{} more", others.len())));
+        self.out.warn(&format!(
+            "still running with the endpoint that has ended: {}; it gives them no more credentials, and another user of \
+             this machine could take its port and answer them: end them",
+            names.join(", ")
+        ));
     }
 
     /// A fresh session as the endpoint serves it. It never prompts and keeps no key.

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use crate::domain::fault::{Exit, Fault};
 use crate::domain::text::{count, sanitize};
-use crate::services::child::running::{self, Running};
+use crate::services::child::running::{self, Holder};
 use crate::services::store::keyfile::KeyFile;
 use crate::services::store::record::RecordKind;
 use crate::ui::time_left;
@@ -101,11 +101,11 @@ fn left(context: &Context, key_files: &KeyFile, now: Timestamp) -> Vec<String> {
 }
 
 /// The running programs that were started with a target.
-fn holders(running: &[Running], target: &str) -> String {
+fn holders(running: &[Holder], target: &str) -> String {
     let names: Vec<String> = running
         .iter()
-        .filter(|running| running.target == target)
-        .map(|running| format!("{} (pid {})", running.name, running.pid))
+        .filter(|holder| holder.target == target)
+        .map(|holder| holder.program.to_string())
         .collect();
     match &names[..] {
         [] => String::new(),

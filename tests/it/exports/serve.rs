@@ -390,6 +390,35 @@ fn a_supervisors_signals_reach_the_child() {
 }
 
 #[test]
+fn programs_that_outlive_the_child_are_named() {
+    if !cfg!(target_os = "linux") {
+        return;
+    }
+    let stage = Stage::new();
+    stage.sign_in();
+    let start = "sleep 1000 > /dev/null 2>&1 < /dev/null & echo $!";
+    let ran = stage.run(&["serve", "dev", "--", "sh", "-c", start]);
+    let pid: i32 = ran.stdout.trim().parse().unwrap();
+    // Another endpoint's: not named again.
+    let other = stage.run(&["serve", "dev", "--", "sh", "-c", start]);
+    let another: i32 = other.stdout.trim().parse().unwrap();
+    for pid in [pid, another] {
+        let pid = rustix::process::Pid::from_raw(pid).unwrap();
+        rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+    }
+    assert_eq!(ran.code, 0);
+    let named = format!("has ended: sleep (pid {pid});");
+    assert!(ran.stderr.contains(&named), "{}", ran.stderr);
+    assert!(
+        other.stderr.contains(&format!("has ended: sleep (pid {another});")),
+        "{}",
+        other.stderr
+    );
+    let quiet = stage.run(&["serve", "dev", "--", "sh", "-c", "sleep 0.05 & exit 3"]);
+    assert_eq!((quiet.code, quiet.stderr.as_str()), (3, ""), "what is about to end is not named");
+}
+
+#[test]
 fn a_signal_that_was_ignored_stays_ignored() {
     let stage = Stage::new();
     stage.sign_in();

@@ -168,10 +168,15 @@ pub struct Context {
 
 /// A container-credentials endpoint: <https://docs.aws.amazon.com/sdkref/latest/guide/feature-container-credentials.html>.
 pub struct Endpoint {
-    /// `AWS_CONTAINER_CREDENTIALS_FULL_URI`
+    /// The value of [`VARIABLE`](Self::VARIABLE).
     pub uri: String,
     /// `AWS_CONTAINER_AUTHORIZATION_TOKEN`
     pub token: Secret,
+}
+
+impl Endpoint {
+    /// The variable with its address.
+    pub const VARIABLE: &str = "AWS_CONTAINER_CREDENTIALS_FULL_URI";
 }
 
 /// The changes to a child's environment. Contains secrets; wiped on drop.
@@ -226,7 +231,7 @@ impl Environment {
     ) -> Self {
         let original = inherited.aws_config_file().unwrap_or_default();
         let mut set = vec![
-            open("AWS_CONTAINER_CREDENTIALS_FULL_URI", endpoint.uri),
+            open(Endpoint::VARIABLE, endpoint.uri),
             hidden("AWS_CONTAINER_AUTHORIZATION_TOKEN", endpoint.token),
             open(CONFIG_FILE, shared.path().to_string_lossy()),
             open("AWS_PROFILE", shared.profile()),
