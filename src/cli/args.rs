@@ -215,7 +215,7 @@ pub enum Verb {
     },
     /// Sign in to the web console
     #[command(
-        after_help = "Examples:\n  sekisho console dev-tanaka --service cloudformation\n  sekisho console dev-tanaka --print | clip"
+        after_help = "Examples:\n  sekisho console dev-tanaka --service cloudformation\n  sekisho console dev-tanaka --copy"
     )]
     Console(ConsoleArgs),
     /// Print a shell completion script; it completes targets too
@@ -401,6 +401,12 @@ pub struct ConsoleArgs {
     /// Print the sign-in URL instead; anyone who has the URL is signed in
     #[arg(long)]
     pub print: bool,
+    /// Put it into the terminal's clipboard instead (OSC 52), over ssh too; it is valid for 15 minutes
+    #[arg(long, conflicts_with = "print")]
+    pub copy: bool,
+    /// Sign the browser out first, where it holds another session. AWS does not document this
+    #[arg(long)]
+    pub sign_out: bool,
     /// The page to open: a service as named in the console's URL (ec2), a path (s3/buckets/x) or a URL of the console
     #[arg(long, value_name = "PAGE")]
     pub service: Option<Page>,

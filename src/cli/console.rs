@@ -9,7 +9,7 @@ use crate::domain::pass::Pass;
 use crate::domain::secret::Secret;
 use crate::services::aws::Aws;
 use crate::services::console::browser::Browser;
-use crate::services::console::{Fetched, Link, Page};
+use crate::services::console::{Fetched, FormerSession, Link, Page};
 
 use super::context::Context;
 
@@ -24,8 +24,9 @@ pub async fn open(
     browser: &Browser,
     pass: &Pass,
     page: Option<&Page>,
+    former: FormerSession,
 ) -> Result<String, Fault> {
-    let (url, ends) = url(context, pass, page).await?;
+    let (url, ends) = url(context, pass, page, former).await?;
     let link = Link::to(url).await.map_err(|error| {
         Fault::new(Exit::Fault, "cannot open a local port to hand over the URL")
             .because(error.to_string())
@@ -65,10 +66,11 @@ pub async fn url(
     context: &Context,
     pass: &Pass,
     page: Option<&Page>,
+    former: FormerSession,
 ) -> Result<(Secret, Timestamp), Fault> {
     let aws = Aws::new(&context.config().auth)?;
     let partition = pass.target.role.partition().parse().unwrap_or(Partition::Aws);
-    let site = aws.console(partition)?;
+    let site = aws.console(partition, former)?;
     context.record_entry(&pass.target.role, context.inherited().depth() + 1);
     // AWS refuses a duration for what came through an auth session (role chaining).
     let life = match pass.flow {
@@ -83,6 +85,10 @@ pub async fn url(
     let url = site.url(&token, region, page).map_err(|why| {
         Fault::new(Exit::Usage, "that page is in another console").because(why.to_string())
     })?;
+    let url = match former {
+        FormerSession::Kept => url,
+        FormerSession::SignedOut => site.url_after_sign_out(&url),
+    };
     Ok((url, ends))
 }
 

@@ -3,13 +3,44 @@
 //! stdout is data; stderr is for people. A broken pipe is silent.
 
 use std::collections::BTreeSet;
+use std::fs::File;
 use std::io::{IsTerminal, Write};
 use std::sync::{Mutex, PoisonError};
 
+use zeroize::Zeroizing;
+
 use crate::domain::fault::{Exit, Fault};
 use crate::domain::secret::Secret;
+use crate::domain::text::sanitize;
+use crate::ui::screen::clipboard_sequence;
 
 use super::args::{ColorWhen, Common};
+
+/// The clipboard of the controlling terminal: over ssh, that of the machine one sits at.
+pub struct Clipboard(File);
+
+impl Clipboard {
+    /// Fails where there is no terminal, or one that would show what it gets.
+    pub fn of_terminal() -> Result<Self, Fault> {
+        let none = |why: String| {
+            Fault::new(Exit::Fault, "there is no terminal with a clipboard")
+                .because(why)
+                .fix("sekisho console TARGET --print    (for 15 minutes, anyone with the URL can sign in)")
+        };
+        let term = std::env::var("TERM").unwrap_or_default();
+        if matches!(term.as_str(), "" | "dumb" | "linux") {
+            return Err(none(format!("TERM is {}", sanitize(&format!("{term:?}")))));
+        }
+        let tty = File::options().write(true).open("/dev/tty");
+        tty.map(Self).map_err(|error| none(format!("/dev/tty: {error}")))
+    }
+
+    /// Puts a secret into it.
+    pub fn take(mut self, secret: &Secret) -> std::io::Result<()> {
+        let sequence = Zeroizing::new(clipboard_sequence(secret.expose()));
+        self.0.write_all(sequence.as_bytes())
+    }
+}
 
 /// The warnings of this run.
 static WARNED: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());

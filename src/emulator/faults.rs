@@ -102,7 +102,7 @@ impl FaultInjection {
 
     /// The response instead of acting on the call; `None` where it is acted on.
     pub(super) fn instead(&self) -> Option<Result<Reply, AwsError>> {
-        let raw = |status, body| Reply { status, content_type: "text/xml", body };
+        let raw = |status, body| Reply { status, content_type: "text/xml", location: None, body };
         Some(match self {
             Self::Late(_, what) => return what.instead(),
             Self::Latency(_) | Self::Reset | Self::Hang => return None,

@@ -95,6 +95,11 @@ async fn respond(
 fn response(answer: &Reply, request_id: &str, state: &State) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::new(Bytes::from(answer.body.clone())));
     *response.status_mut() = http::StatusCode::from_u16(answer.status).unwrap_or_default();
+    if let Some(location) =
+        answer.location.as_ref().and_then(|location| HeaderValue::from_str(location).ok())
+    {
+        response.headers_mut().insert(http::header::LOCATION, location);
+    }
     let date = state.now().strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
     for (name, value) in
         [("content-type", answer.content_type), ("date", &date), ("x-amzn-requestid", request_id)]
@@ -130,7 +135,13 @@ impl State {
         let (answer, code) = match fault.as_ref().and_then(FaultInjection::instead) {
             Some(Ok(raw)) => (raw, None),
             Some(Err(error)) => wrap(Err(error)),
-            None => wrap(self.act(&inbound)),
+            None => {
+                let (answer, code) = wrap(self.act(&inbound));
+                match inbound.redirect().filter(|_| code.is_none()) {
+                    Some(to) => (Reply { status: 302, location: Some(to), ..answer }, None),
+                    None => (answer, code),
+                }
+            }
         };
         let lost = fault.as_ref().is_some_and(FaultInjection::loses_response);
         self.calls.push(Call {

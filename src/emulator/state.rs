@@ -16,6 +16,7 @@ use super::organisation::{Organisation, Policy};
 pub(super) struct State {
     pub organisation: Organisation,
     pub sessions: Vec<IssuedSession>,
+    pub signin_tokens: Vec<SigninToken>,
     pub spent: SpentCodes,
     pub calls: Vec<Call>,
     pub injections: Injections,
@@ -53,6 +54,15 @@ pub(super) struct SessionTags {
     pub others: Vec<(String, String)>,
 }
 
+/// A token that signs a browser in.
+#[derive(Debug)]
+pub(super) struct SigninToken {
+    pub token: String,
+    /// The role's ARN, or a federated user's name.
+    pub role: String,
+    pub expires: Timestamp,
+}
+
 /// Temporary credentials that STS issued.
 #[derive(Debug, Clone)]
 pub(super) struct IssuedSession {
@@ -73,6 +83,7 @@ impl State {
         Self {
             organisation,
             sessions: Vec::new(),
+            signin_tokens: Vec::new(),
             spent: SpentCodes::default(),
             calls: Vec::new(),
             injections: Injections::default(),

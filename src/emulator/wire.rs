@@ -26,6 +26,8 @@ pub(super) struct Fields(Vec<(String, String)>);
 pub(super) struct Reply {
     pub status: u16,
     pub content_type: &'static str,
+    /// Where a browser is to go on to.
+    pub location: Option<String>,
     pub body: Vec<u8>,
 }
 
@@ -37,6 +39,8 @@ enum Dialect {
     S3,
     Json,
     SignIn,
+    /// What a browser gets there.
+    Page,
 }
 
 /// The service name for the sign-in endpoint, which is no service on AWS.
@@ -47,7 +51,7 @@ impl Inbound {
     pub(super) fn read(parts: Parts, body: Vec<u8>) -> Result<Self, AwsError> {
         let mut fields = Fields::form(parts.uri.query().unwrap_or_default());
         let text = String::from_utf8_lossy(&body);
-        if parts.uri.path() == "/federation" {
+        if ["/federation", "/oauth"].contains(&parts.uri.path()) {
             fields.0.append(&mut Fields::form(&text).0);
             return Ok(Self {
                 service: SIGN_IN.into(),
@@ -178,13 +182,14 @@ impl AwsError {
 }
 
 impl Dialect {
-    fn of(service: &str) -> Self {
+    fn of(service: &str, action: &str) -> Self {
         match service {
             "iam" => Self::Query("https://iam.amazonaws.com/doc/2010-05-08/"),
             "organizations" => Self::Json,
             "ec2" => Self::Ec2,
             "s3" => Self::S3,
-            SIGN_IN => Self::SignIn,
+            SIGN_IN if action == "getSigninToken" => Self::SignIn,
+            SIGN_IN => Self::Page,
             _ => Self::Query("https://sts.amazonaws.com/doc/2011-06-15/"),
         }
     }
@@ -198,7 +203,7 @@ impl Reply {
         result: Result<String, AwsError>,
         request_id: &str,
     ) -> (Self, Option<&'static str>) {
-        let dialect = Dialect::of(service);
+        let dialect = Dialect::of(service, action);
         match result {
             Ok(inner) => (Self::success(dialect, action, &inner, request_id), None),
             Err(error) => {
@@ -227,9 +232,14 @@ impl Reply {
             Dialect::S3 => format!(
                 "{XML}<ListAllMyBucketsResult xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">{inner}</ListAllMyBucketsResult>"
             ),
-            Dialect::Json | Dialect::SignIn => inner.to_owned(),
+            Dialect::Json | Dialect::SignIn | Dialect::Page => inner.to_owned(),
         };
-        Self { status: 200, content_type: dialect.content_type(), body: body.into_bytes() }
+        Self {
+            status: 200,
+            content_type: dialect.content_type(),
+            location: None,
+            body: body.into_bytes(),
+        }
     }
 
     fn failure(dialect: Dialect, error: &AwsError, request_id: &str) -> Self {
@@ -253,9 +263,16 @@ impl Reply {
                  <RequestId>{request_id}</RequestId><HostId>{request_id}</HostId></Error>"
             ),
             Dialect::Json => serde_json::json!({ "__type": code, "Message": message }).to_string(),
-            Dialect::SignIn => format!("<html><body><h1>{code}</h1>{text}</body></html>"),
+            Dialect::SignIn | Dialect::Page => {
+                format!("<html><body><h1>{code}</h1>{text}</body></html>")
+            }
         };
-        Self { status: *status, content_type: dialect.content_type(), body: body.into_bytes() }
+        Self {
+            status: *status,
+            content_type: dialect.content_type(),
+            location: None,
+            body: body.into_bytes(),
+        }
     }
 }
 
@@ -267,6 +284,7 @@ impl Dialect {
             Self::S3 => "application/xml",
             Self::Json => "application/x-amz-json-1.1",
             Self::SignIn => "application/json",
+            Self::Page => "text/html; charset=utf-8",
         }
     }
 }

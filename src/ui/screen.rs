@@ -88,7 +88,8 @@ pub(super) fn copy(text: &str) -> io::Result<()> {
     out.flush()
 }
 
-fn clipboard_sequence(text: &str) -> String {
+/// The escape sequence that puts text into the terminal's clipboard (OSC 52).
+pub fn clipboard_sequence(text: &str) -> String {
     format!("\x1b]52;c;{}\x07", BASE64_STANDARD.encode(text))
 }
 

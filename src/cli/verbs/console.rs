@@ -1,21 +1,25 @@
-//! `console TARGET`: the web console, in the browser or as a URL on stdout.
+//! `console TARGET`: the web console, in the browser or as a URL: on stdout or in the clipboard.
 
 use crate::domain::confirmation::Confirmation;
 use crate::domain::fault::{Exit, Fault};
 use crate::domain::pass::{Pass, Renew, Request, Terms};
+use crate::services::console::FormerSession;
 
 use crate::cli::args::ConsoleArgs;
 use crate::cli::console;
 use crate::cli::context::Context;
+use crate::cli::out::Clipboard;
 use crate::cli::prompt;
 use crate::cli::runtime::block_on;
 
 /// Signs in to a target's console.
 pub fn run(context: &Context, arguments: &ConsoleArgs) -> Result<Exit, Fault> {
     let page = arguments.service.as_ref();
+    let former = if arguments.sign_out { FormerSession::SignedOut } else { FormerSession::Kept };
+    let url = |pass: &Pass| block_on(console::url(context, pass, page, former));
     if arguments.print {
         let pass = pass(context, arguments)?;
-        let (url, ends) = block_on(console::url(context, &pass, page))?;
+        let (url, ends) = url(&pass)?;
         context.out.info(&format!(
             "anyone with this URL is signed in; it is valid for 15 minutes, and {}",
             console::until(context, ends)
@@ -25,9 +29,25 @@ pub fn run(context: &Context, arguments: &ConsoleArgs) -> Result<Exit, Fault> {
         })?;
         return Ok(Exit::Done);
     }
+    if arguments.copy {
+        let clipboard = Clipboard::of_terminal()?;
+        let pass = pass(context, arguments)?;
+        let (url, ends) = url(&pass)?;
+        clipboard.take(&url).map_err(|error| {
+            Fault::new(Exit::Fault, "the URL could not be sent to the terminal")
+                .because(error.to_string())
+        })?;
+        context.out.info(&format!(
+            "sent the sign-in URL of {} to the terminal's clipboard (OSC 52); anyone who has it is signed in: it is \
+             valid for 15 minutes, and {}",
+            pass.target,
+            console::until(context, ends)
+        ));
+        return Ok(Exit::Done);
+    }
     let browser = console::browser(context)?;
     let pass = pass(context, arguments)?;
-    let line = block_on(console::open(context, &browser, &pass, page))?;
+    let line = block_on(console::open(context, &browser, &pass, page, former))?;
     context.out.info(&line);
     Ok(Exit::Done)
 }

@@ -14,6 +14,7 @@ use crate::cli::out::Out;
 use crate::cli::runtime::block_on;
 use crate::cli::switcher::Switcher;
 use crate::cli::world::World;
+use crate::services::console::FormerSession;
 
 /// Opens the list, and comes back to it after every subshell.
 pub fn run(world: &World, common: Common, query: &str, out: Out) -> Result<Exit, Fault> {
@@ -56,5 +57,5 @@ pub fn run(world: &World, common: Common, query: &str, out: Out) -> Result<Exit,
 async fn open_console(context: &Context, pass: &Pass) -> Result<String, Fault> {
     let browser = console::browser(context)?;
     context.out.info(&format!("opening the console of {}", pass.target));
-    console::open(context, &browser, pass, None).await
+    console::open(context, &browser, pass, None, FormerSession::Kept).await
 }

@@ -113,6 +113,21 @@ impl Partition {
         }
     }
 
+    /// The sign-in host where a browser can be signed out on its way to another sign-in; none where no tool is known to do
+    /// that. AWS documents no such host: aws-vault and Leapp use this one.
+    pub const fn sign_out_host(self) -> Option<&'static str> {
+        match self {
+            Self::Aws => Some("us-east-1.signin.aws.amazon.com"),
+            Self::China
+            | Self::GovCloud
+            | Self::EuSovereign
+            | Self::Iso
+            | Self::IsoB
+            | Self::IsoE
+            | Self::IsoF => None,
+        }
+    }
+
     fn of(region: &str) -> Option<Self> {
         let (rest, number) = region.rsplit_once('-')?;
         if number.is_empty() || !number.bytes().all(|b| b.is_ascii_digit()) {

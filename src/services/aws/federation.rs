@@ -17,7 +17,7 @@ use crate::domain::fault::{Exit, Fault};
 use crate::domain::ids::Partition;
 use crate::domain::secret::{Credentials, Secret};
 use crate::domain::text::percent_encoded;
-use crate::services::console::Site;
+use crate::services::console::{FormerSession, Site};
 
 /// Far more than a session needs.
 const MAX_BYTES: usize = 32 * 1024;
@@ -41,7 +41,7 @@ struct SigninResponse {
 impl Aws {
     /// A partition's console; with an emulator, the emulator signs in. Hosts come only from `auth.endpoint_url` and the
     /// partition table.
-    pub fn console(&self, partition: Partition) -> Result<Site, Fault> {
+    pub fn console(&self, partition: Partition, former: FormerSession) -> Result<Site, Fault> {
         let hosts = partition.console_hosts().ok_or_else(|| {
             Fault::new(
                 Exit::Usage,
@@ -49,7 +49,22 @@ impl Aws {
             )
             .fix("use the console's own switch-role page")
         })?;
-        let (sign_in, console) = hosts;
+        let (sign_in, console) = match former {
+            FormerSession::Kept => hosts,
+            FormerSession::SignedOut => {
+                let host = partition.sign_out_host().ok_or_else(|| {
+                    Fault::new(
+                        Exit::Usage,
+                        format!(
+                            "no way is known to sign out first in the partition {}",
+                            partition.name()
+                        ),
+                    )
+                    .fix("sign out in the browser, then try without --sign-out")
+                })?;
+                (host, hosts.1)
+            }
+        };
         let emulator = self.endpoint.as_deref().filter(|_| !self.is_aws(partition));
         Ok(Site {
             sign_in: emulator.map_or_else(

@@ -325,6 +325,40 @@ mod tests {
     }
 
     #[test]
+    fn each_partition_signs_in_at_its_own_hosts() {
+        use crate::services::console::FormerSession::{Kept, SignedOut};
+        for (region, sign_in, console) in [
+            ("ap-northeast-1", "signin.aws.amazon.com", "console.aws.amazon.com"),
+            ("cn-north-1", "signin.amazonaws.cn", "console.amazonaws.cn"),
+            ("us-gov-west-1", "signin.amazonaws-us-gov.com", "console.amazonaws-us-gov.com"),
+            // Regional: there is no global host.
+            (
+                "eusc-de-east-1",
+                "eusc-de-east-1.signin.amazonaws-eusc.eu",
+                "console.amazonaws-eusc.eu",
+            ),
+        ] {
+            let aws_here = aws(region, None);
+            let partition = aws_here.region.partition();
+            let site = aws_here.console(partition, Kept).unwrap();
+            assert_eq!(site.federation(), format!("https://{sign_in}/federation"), "{region}");
+            assert_eq!(site.console, format!("https://{console}"), "{region}");
+            let emulated = aws(region, Some("http://127.0.0.1:5601/")).console(partition, Kept);
+            assert_eq!(emulated.unwrap().sign_in, "http://127.0.0.1:5601", "{region}");
+            match aws_here.console(partition, SignedOut) {
+                Ok(site) => assert_eq!(
+                    (site.sign_in.as_str(), region),
+                    ("https://us-east-1.signin.aws.amazon.com", "ap-northeast-1")
+                ),
+                Err(fault) => {
+                    assert!(region != "ap-northeast-1" && fault.what.contains(partition.name()));
+                }
+            }
+        }
+        assert!(aws("us-iso-east-1", None).console(Partition::Iso, Kept).is_err());
+    }
+
+    #[test]
     fn an_endpoint_in_a_vpc_is_aws_own_and_an_emulator_is_not() {
         let at = |url| aws("eu-west-1", url).sender();
         assert_eq!(at(None), Sender::Aws);

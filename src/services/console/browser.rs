@@ -123,6 +123,7 @@ fn no_browser(why: &str) -> Fault {
     Fault::new(Exit::Fault, "cannot open a browser")
         .because(why)
         .fix("sekisho console TARGET --print    (for 15 minutes, anyone with the URL can sign in)")
+        .fix("sekisho console TARGET --copy     (the same, into your terminal's clipboard)")
         .fix("set `browser` in the config: [firefox, \"{url}\"]")
 }
 

@@ -54,6 +54,15 @@ impl Site {
         Ok(Secret::new(url))
     }
 
+    /// The URL that signs a browser out, whoever it was, and leads on to one that signs it in. Undocumented by AWS.
+    pub fn url_after_sign_out(&self, sign_in: &Secret) -> Secret {
+        let mut url = String::with_capacity(48 * 1024); // as above
+        url.push_str(&self.sign_in);
+        url.push_str("/oauth?Action=logout&redirect_uri=");
+        url.extend(percent_encoded(sign_in.expose()));
+        Secret::new(url)
+    }
+
     /// Where the browser is sent after the sign-in.
     fn destination(
         &self,
@@ -82,6 +91,15 @@ impl Site {
         }
         Ok(destination)
     }
+}
+
+/// What becomes of the session that the browser has already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FormerSession {
+    /// AWS decides: one of several, or replaced.
+    Kept,
+    /// It is signed out first.
+    SignedOut,
 }
 
 /// A page of the console.
@@ -234,6 +252,14 @@ mod tests {
             url.expose(),
             "https://signin.aws.amazon.com/federation?Action=login&Issuer=sekisho&Destination=\
              https%3A%2F%2Fconsole.aws.amazon.com%2Fec2%2Fhome%3Fregion%3Dus-west-2&SigninToken=a%2Bb%2Fc%3D"
+        );
+        assert_eq!(
+            site.url_after_sign_out(&Secret::new(
+                "https://x/federation?Action=login&SigninToken=a%2B".into()
+            ))
+            .expose(),
+            "https://signin.aws.amazon.com/oauth?Action=logout&redirect_uri=\
+             https%3A%2F%2Fx%2Ffederation%3FAction%3Dlogin%26SigninToken%3Da%252B"
         );
         let console = "https://console.aws.amazon.com";
         let leads = |text: &str| site.destination(Some(&region), Some(&text.parse().unwrap()));

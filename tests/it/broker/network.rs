@@ -10,6 +10,7 @@ use sekisho::domain::pass::NotIssued;
 use sekisho::domain::secret::{AccessKey, Credentials, Secret};
 use sekisho::emulator::{FaultInjection, Times};
 use sekisho::services::aws::{Aws, Signer};
+use sekisho::services::console::FormerSession;
 
 use super::stage::*;
 
@@ -185,7 +186,7 @@ fn an_answer_without_end_is_given_up_after_a_mebibyte() {
         expires: now(),
     };
     let key = AccessKey { id: KEY.parse().unwrap(), secret: Secret::new(SECRET.into()) };
-    let site = aws.console(sekisho::domain::ids::Partition::Aws).unwrap();
+    let site = aws.console(sekisho::domain::ids::Partition::Aws, FormerSession::Kept).unwrap();
     let took = |what: &str, says: Option<String>| {
         // What the sockets hold is on the way, too.
         let sent = sent.swap(0, Ordering::Relaxed);

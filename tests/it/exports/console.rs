@@ -3,6 +3,7 @@
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 
+use base64::prelude::{BASE64_STANDARD, Engine};
 use sekisho::emulator::{FaultInjection, Injection, Times};
 
 use super::stage::{Ran, Stage, until};
@@ -146,6 +147,78 @@ fn the_url_is_printed_on_demand_in_either_flow() {
     assert_eq!(stage.emulator.calls().iter().filter(|call| call.service == "signin").count(), 2);
 }
 
+/// Goes where it is led, and notes what came of it.
+const FOLLOW: &str = "#!/bin/sh\n\
+    curl -s -L -o page -w '%{num_redirects} %{url_effective}\\n' \"$1\" > fetched.tmp; mv fetched.tmp fetched\n";
+
+#[test]
+fn a_browser_is_signed_in_and_before_that_signed_out_on_demand() {
+    let Some(_) = program("curl") else { return };
+    let stage = stage();
+    stage.write("browser", FOLLOW);
+    for (arguments, redirects, actions) in [
+        (&["console", "dev"][..], 1, &["getSigninToken", "login"][..]),
+        (&["console", "dev", "--sign-out"], 2, &["getSigninToken", "logout", "login"]),
+    ] {
+        let _ = std::fs::remove_file(stage.path("fetched"));
+        let known = stage.emulator.calls().len();
+        let mut command = stage.sekisho(arguments);
+        let ran = Ran::of(&command.env("BROWSER", stage.path("browser")).output().unwrap());
+        assert!(ran.code == 0 && ran.stderr.contains("is open"), "{}", ran.stderr);
+        let fetched = until("the page", || std::fs::read_to_string(stage.path("fetched")).ok());
+        let login = format!("{redirects} {}/federation?Action=login&", stage.emulator.url());
+        assert!(fetched.starts_with(&login), "{fetched}");
+        let page = String::from_utf8(stage.read("page")).unwrap();
+        let role = "signed in as arn:aws:iam::222222222222:role/dev/Developer";
+        assert!(page.contains(role) && page.contains("console/home?region=eu-west-1"), "{page}");
+        let calls = stage.emulator.calls().into_iter().skip(known);
+        let done: Vec<String> =
+            calls.filter(|call| call.service == "signin").map(|call| call.action).collect();
+        assert_eq!(done, actions);
+    }
+    let url = stage.run(&["console", "dev", "--sign-out", "--print"]).said();
+    let start = format!("{}/oauth?Action=logout&redirect_uri=http%3A%2F%2F", stage.emulator.url());
+    assert!(url.starts_with(&start) && url.lines().count() == 1, "{url}");
+}
+
+#[test]
+fn the_url_goes_into_the_clipboard_of_the_terminal_and_is_not_shown() {
+    let stage = stage();
+    let mut builder = command(env!("CARGO_BIN_EXE_sekisho"), stage.home());
+    for (name, value) in stage.sekisho(&[]).get_envs() {
+        builder.env(name, value.unwrap_or_default());
+    }
+    // Over ssh no browser would open: this needs none.
+    builder.env("SSH_CONNECTION", "192.0.2.1 5 192.0.2.2 22");
+    builder.args(["console", "dev", "--copy"]);
+    let mut pty = Pty::spawn(builder);
+    let (code, said) = pty.last_words();
+    let (before, rest) = said.split_once("\u{1b}]52;c;").unwrap_or_else(|| panic!("{said}"));
+    let (encoded, after) = rest.split_once('\u{7}').unwrap();
+    let url = String::from_utf8(BASE64_STANDARD.decode(encoded).unwrap()).unwrap();
+    let start = format!("{}/federation?Action=login&", stage.emulator.url());
+    assert!(url.starts_with(&start) && url.trim_end() == url, "{url}");
+    let shown = format!("{before}{after}").replace("\r\n", "\n");
+    assert!(!shown.contains("Signin") && shown.contains("valid for 15 minutes"), "{shown}");
+    assert_eq!(code, 0);
+
+    let signins = || stage.emulator.calls().iter().filter(|call| call.service == "signin").count();
+    let known = signins();
+    let Some(setsid) = program("setsid") else { return };
+    for (term, why) in [("dumb", "TERM is \"dumb\""), ("xterm", "/dev/tty: ")] {
+        let mut nowhere = stage.program(&setsid);
+        nowhere.args(["--wait", env!("CARGO_BIN_EXE_sekisho"), "console", "dev", "--copy"]);
+        for (name, value) in stage.sekisho(&[]).get_envs() {
+            nowhere.env(name, value.unwrap_or_default());
+        }
+        let ran = Ran::of(&nowhere.env("TERM", term).output().unwrap());
+        assert!(ran.code == 1 && ran.stderr.contains(why), "{}", ran.stderr);
+        assert!(ran.stdout.is_empty() && ran.stderr.contains("--print"), "{}", ran.stderr);
+    }
+    assert_eq!(signins(), known, "no URL is made where nothing can take it");
+    assert_eq!(stage.run(&["console", "dev", "--copy", "--print"]).code, 2);
+}
+
 #[test]
 fn in_a_subshell_it_is_the_console_of_its_own_session() {
     let stage = stage();
@@ -239,6 +312,7 @@ fn over_ssh_and_without_a_browser_the_url_is_offered() {
     sekisho: cannot open a browser
        why  this is an ssh session: the browser would open on this machine, not on yours
        fix  sekisho console TARGET --print    (for 15 minutes, anyone with the URL can sign in)
+       fix  sekisho console TARGET --copy     (the same, into your terminal's clipboard)
        fix  set `browser` in the config: [firefox, "{url}"]
     "#);
     let none = run(&|command| {
