@@ -297,7 +297,7 @@ pub enum Verb {
     },
     /// Verify that a leaked access key alone gives no access
     #[command(
-        after_help = "Examples:\n  sekisho verify\n  sekisho verify dev-tanaka --json\n  sekisho verify --report proof.html\n  sekisho verify --check proof.html\n\nExit code: 0 everything proved, 5 something is OPEN, 6 undecided."
+        after_help = "Examples:\n  sekisho verify\n  sekisho verify dev-tanaka --json\n  sekisho verify --report proof.html\n  sekisho verify --check proof.html\n  sekisho verify --users\n  sekisho verify --drift --via management/Auditor\n\nExit code: 0 everything proved, 5 something is OPEN, 6 undecided.\nOf --users and --drift: 0 nothing to report, 1 findings, 6 a part could not be read."
     )]
     Verify(VerifyArgs),
     /// Diagnose common problems and weak security settings of this machine
@@ -547,6 +547,23 @@ pub struct VerifyArgs {
     /// Check such a file instead of verifying; calls nothing
     #[arg(long, value_name = "FILE", exclusive = true)]
     pub check: Option<PathBuf>,
+    /// What an administrator reads instead.
+    #[command(flatten)]
+    pub instead: AdministratorArgs,
+}
+
+/// What `verify` reads for administrators.
+#[derive(Debug, Args)]
+pub struct AdministratorArgs {
+    /// Read the auth account's credential report instead, as an administrator: every user's keys, MFA, password
+    #[arg(long, group = "reading", conflicts_with_all = ["targets", "report", "rate", "yes"])]
+    pub users: bool,
+    /// Compare what is attached in the organization with what `policy` generates instead, statement by statement
+    #[arg(long, group = "reading", conflicts_with_all = ["targets", "report", "rate", "yes"])]
+    pub drift: bool,
+    /// With --users or --drift: read with this role, e.g. of the management account
+    #[arg(long, value_name = "TARGET", requires = "reading")]
+    pub via: Option<String>,
 }
 
 /// The languages of what people read: reports, README.md.

@@ -3,6 +3,7 @@
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -220,6 +221,7 @@ fn organisation(
         .filter_map(|text| emulator::Policy::inline(text).ok())
         .collect();
     organisation.users = vec![user];
+    organisation.users.extend(colleagues());
     for account in catalog.accounts() {
         organisation
             .accounts
@@ -241,8 +243,20 @@ fn organisation(
     organisation
 }
 
+/// Users who did not take care, for `verify --users`. Their keys sign nothing.
+fn colleagues() -> [emulator::User; 2] {
+    let (mut suzuki, mut ito) = (emulator::User::new("suzuki"), emulator::User::new("ito"));
+    suzuki.password = Some(emulator::Password { last_used: None });
+    let mut unused = emulator::AccessKey::new("AKIADEMO000000000ITO", "");
+    unused.created = jiff::Timestamp::now() - Duration::from_hours(24 * 400);
+    ito.keys.push(unused);
+    [suzuki, ito]
+}
+
 const ALLOW_SWITCH: &str = r#"{"Version":"2012-10-17","Statement":{"Sid":"Switch","Effect":"Allow",
-    "Action":["sts:AssumeRole","sts:TagSession","sts:SetSourceIdentity","iam:ListMFADevices","iam:ListAccessKeys","iam:GetAccessKeyLastUsed","organizations:ListAccounts"],"Resource":"*"}}"#;
+    "Action":["sts:AssumeRole","sts:TagSession","sts:SetSourceIdentity","iam:ListMFADevices","iam:ListAccessKeys","iam:GetAccessKeyLastUsed",
+    "iam:GenerateCredentialReport","iam:GetCredentialReport","iam:GetAccountAuthorizationDetails",
+    "organizations:ListAccounts"],"Resource":"*"}}"#;
 
 const DENY_WITHOUT_MFA: &str = r#"{"Version":"2012-10-17","Statement":{"Sid":"DenyWithoutMfa","Effect":"Deny",
     "NotAction":["iam:ListMFADevices","sts:GetSessionToken"],"Resource":"*",

@@ -116,6 +116,12 @@ fn run_in(world: &World, line: CommandLine, out: Out) -> Result<Exit, Fault> {
         },
         Verb::Config { what } => verbs::config::run(&line.common, world, &what, out),
         Verb::Verify(arguments) if arguments.check.is_some() => verify::check(out, &arguments),
+        Verb::Verify(arguments) if arguments.instead.users => {
+            verify::users::run(&context(line.common, "verify --users".into())?, &arguments)
+        }
+        Verb::Verify(arguments) if arguments.instead.drift => {
+            verify::drift::run(&context(line.common, "verify --drift".into())?, &arguments)
+        }
         Verb::Verify(arguments) => verify::run(&context(line.common, "verify".into())?, &arguments),
         Verb::Doctor(arguments) => Ok(doctor::run(world, &line.common, arguments, out)),
         Verb::Policy(arguments) => policy::run(&context(line.common, "policy".into())?, &arguments),

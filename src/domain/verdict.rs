@@ -11,6 +11,7 @@ pub mod report;
 mod role;
 #[cfg(test)]
 mod tests;
+pub mod users;
 
 use std::fmt;
 

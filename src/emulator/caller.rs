@@ -151,20 +151,25 @@ impl Caller {
         self.session.as_ref().and_then(|session| session.mfa)
     }
 
-    /// The identity policies attached to it.
+    /// The identity policies attached to it, and to a user's groups.
     pub(super) fn policies<'a>(
         &'a self,
         organisation: &'a Organisation,
-    ) -> std::slice::Iter<'a, Policy> {
-        match &self.holder {
-            Holder::Root => [].iter(),
+    ) -> impl Iterator<Item = &'a Policy> {
+        let (own, user) = match &self.holder {
+            Holder::Root => (None, None),
             Holder::User(name) | Holder::Federated { user: name, .. } => {
-                organisation.find_user(name).map_or([].iter(), |user| user.policies.iter())
+                (organisation.find_user(name).map(|user| &user.policies), Some(name))
             }
             Holder::Role(session) => {
-                organisation.find_role(&session.arn).map_or([].iter(), |role| role.policies.iter())
+                (organisation.find_role(&session.arn).map(|role| &role.policies), None)
             }
-        }
+        };
+        let groups = organisation
+            .groups
+            .iter()
+            .filter(move |group| user.is_some_and(|user| group.members.contains(user)));
+        own.into_iter().flatten().chain(groups.flat_map(|group| &group.policies))
     }
 }
 

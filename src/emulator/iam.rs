@@ -26,11 +26,19 @@ impl State {
             "GetRole" => self.get_role(fields, caller),
             "ListRoles" => self.list_roles(fields, caller),
             "GetAccountSummary" => self.get_account_summary(caller),
+            "GenerateCredentialReport" => self.generate_credential_report(caller),
+            "GetCredentialReport" => self.get_credential_report(caller),
+            "GetAccountAuthorizationDetails" => self.authorization_details(fields, caller),
             _ => Err(AwsError::unknown_action(inbound)),
         }
     }
 
-    fn may(&mut self, caller: &Caller, action: &str, resource: &str) -> Result<(), AwsError> {
+    pub(super) fn may(
+        &mut self,
+        caller: &Caller,
+        action: &str,
+        resource: &str,
+    ) -> Result<(), AwsError> {
         let (grant, keys) = (Grant::Identity, Keys::new());
         self.authorise(
             caller,
@@ -262,7 +270,7 @@ fn missing(what: &str, by: &str, value: &str) -> AwsError {
     AwsError::new(404, "NoSuchEntity", format!("The {what} with {by} {value} cannot be found."))
 }
 
-fn seconds(at: Timestamp) -> String {
+pub(super) fn seconds(at: Timestamp) -> String {
     at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 

@@ -10,6 +10,7 @@ mod encoding;
 mod error;
 mod faults;
 mod iam;
+mod inventory;
 mod organisation;
 mod organizations;
 mod parameters;
@@ -37,8 +38,8 @@ use tokio::sync::oneshot;
 pub use authenticator::code;
 pub use faults::{FaultInjection, Injection, Times};
 pub use organisation::{
-    AccessKey, Account, AccountStatus, AwsQuirks, DirectMfa, EmulatedDevice, KeyStatus, LastUsed,
-    Organisation, Policy, Role, User,
+    AccessKey, Account, AccountStatus, AwsQuirks, ControlKind, ControlPolicy, DirectMfa,
+    EmulatedDevice, Group, KeyStatus, LastUsed, Organisation, Password, Policy, Role, User,
 };
 pub use policy::{Document, Malformed};
 pub use simulation::{Attachment, Conclusion, Outcome, Ruling, Simulated};

@@ -21,8 +21,14 @@ pub struct Organisation {
     pub accounts: Vec<Account>,
     /// The IAM users of the auth account.
     pub users: Vec<User>,
+    /// The IAM groups of the auth account.
+    pub groups: Vec<Group>,
     /// Access keys of the auth account's root user.
     pub root_keys: Vec<AccessKey>,
+    /// Whether the auth account's root user has an MFA device.
+    pub root_mfa: bool,
+    /// Control policies with a name, attached to accounts, units or the root. They bind as an account's own do.
+    pub control_policies: Vec<ControlPolicy>,
     /// The roles of all accounts.
     pub roles: Vec<Role>,
     /// How AWS behaves where it differs.
@@ -38,6 +44,8 @@ pub struct AwsQuirks {
     pub key_propagation: Duration,
     /// Which policies see that `AssumeRole` carried a code.
     pub direct_mfa: DirectMfa,
+    /// How often `GenerateCredentialReport` answers that it is not done yet.
+    pub report_waits: u32,
 }
 
 /// Who sees `aws:MultiFactorAuthPresent` where `AssumeRole` itself carries the code.
@@ -96,6 +104,50 @@ pub struct User {
     pub policies: Vec<Policy>,
     /// IAM tags, seen as `aws:PrincipalTag/…`.
     pub tags: Vec<(String, String)>,
+    /// The password of the console, where there is one. Nobody can sign in with it here.
+    pub password: Option<Password>,
+}
+
+/// A password of the console.
+#[derive(Debug, Clone, Copy)]
+pub struct Password {
+    /// When it was last used, UTC.
+    pub last_used: Option<Timestamp>,
+}
+
+/// An IAM group of the auth account.
+#[derive(Debug, Clone)]
+pub struct Group {
+    /// The IAM name.
+    pub name: String,
+    /// The users in it, by name.
+    pub members: Vec<String>,
+    /// Policies, inline (without an ARN) and attached.
+    pub policies: Vec<Policy>,
+}
+
+/// A control policy of the organisation.
+#[derive(Debug, Clone)]
+pub struct ControlPolicy {
+    /// `p-…`
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// What it controls.
+    pub kind: ControlKind,
+    /// What it says; only its denies count.
+    pub policy: Policy,
+    /// The ids of the accounts, units and roots that it is attached to.
+    pub targets: Vec<String>,
+}
+
+/// What a control policy controls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ControlKind {
+    /// What an account's own principals may do.
+    Service,
+    /// What may be done to an account's resources.
+    Resource,
 }
 
 /// A long-term access key.
@@ -186,12 +238,16 @@ impl Organisation {
             auth: auth.into(),
             accounts: vec![Account::new(management, "management"), Account::new(auth, "auth")],
             users: Vec::new(),
+            groups: Vec::new(),
             root_keys: Vec::new(),
+            root_mfa: true,
+            control_policies: Vec::new(),
             roles: Vec::new(),
             quirks: AwsQuirks {
                 skew: Duration::from_mins(15),
                 key_propagation: Duration::ZERO,
                 direct_mfa: DirectMfa::Everywhere,
+                report_waits: 0,
             },
         }
     }
@@ -271,6 +327,7 @@ impl User {
             devices: Vec::new(),
             policies: Vec::new(),
             tags: Vec::new(),
+            password: None,
         }
     }
 }

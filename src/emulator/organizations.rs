@@ -5,7 +5,9 @@ use serde_json::{Value, json};
 use super::caller::Caller;
 use super::error::AwsError;
 use super::iam::page;
-use super::organisation::{Account, AccountStatus, Organisation};
+use super::organisation::{
+    Account, AccountStatus, ControlKind, ControlPolicy, Organisation, Policy,
+};
 use super::pattern::Keys;
 use super::rules::{Grant, RequestedAction};
 use super::state::{State, unit_id};
@@ -72,14 +74,52 @@ impl State {
                     account.tags.iter().map(|(key, value)| json!({ "Key": key, "Value": value }));
                 paged("Tags", tags.collect())
             }
+            "ListPolicies" => {
+                let kind = control_kind(field("Filter"))?;
+                let all = organisation.control_policies.iter().filter(|one| one.kind == kind);
+                let own =
+                    json!({ "Name": "FullAWSAccess", "Id": "p-FullAWSAccess", "AwsManaged": true });
+                let all = all.map(|one| organisation.show_policy(one));
+                paged("Policies", std::iter::once(own).chain(all).collect())
+            }
+            "ListTargetsForPolicy" => {
+                let targets = &organisation.control_policy(field("PolicyId"))?.targets;
+                let shown = targets.iter().map(|id| {
+                    let kind = match id.split('-').next() {
+                        Some("r") => "ROOT",
+                        Some("ou") => "ORGANIZATIONAL_UNIT",
+                        _ => "ACCOUNT",
+                    };
+                    json!({ "TargetId": id, "Type": kind })
+                });
+                paged("Targets", shown.collect())
+            }
+            "DescribePolicy" => {
+                let policy = organisation.control_policy(field("PolicyId"))?;
+                let summary = organisation.show_policy(policy);
+                let content = policy.policy.document.source();
+                json!({ "Policy": { "PolicySummary": summary, "Content": content } })
+            }
             _ => return Err(AwsError::unknown_action(inbound)),
         };
         Ok(answer.to_string())
     }
 }
 
+fn control_kind(filter: &str) -> Result<ControlKind, AwsError> {
+    match filter {
+        "SERVICE_CONTROL_POLICY" => Ok(ControlKind::Service),
+        "RESOURCE_CONTROL_POLICY" => Ok(ControlKind::Resource),
+        _ => {
+            let text = "You provided a value that does not match the required pattern.";
+            Err(AwsError::new(400, "InvalidInputException", text))
+        }
+    }
+}
+
 fn missing(what: &str) -> AwsError {
     let (code, message) = match what {
+        "Policy" => ("PolicyNotFoundException", "You specified a policy that doesn't exist."),
         "Child" => ("ChildNotFoundException", "You specified a child that doesn't exist."),
         "Parent" => ("ParentNotFoundException", "You specified a parent that doesn't exist."),
         "TargetId" => ("TargetNotFoundException", "You specified a target that doesn't exist."),
@@ -94,6 +134,44 @@ fn missing(what: &str) -> AwsError {
 impl Organisation {
     fn arn(&self, what: &str) -> String {
         format!("arn:{}:organizations::{}:{what}", self.partition, self.management)
+    }
+
+    /// The control policies of a kind that bind an account.
+    pub(super) fn controls(
+        &self,
+        account: &Account,
+        kind: ControlKind,
+    ) -> impl Iterator<Item = &Policy> {
+        // Most organisations here have none: the ids of units are not worth making then.
+        let above = if self.control_policies.is_empty() {
+            Vec::new()
+        } else {
+            let units = (1..=account.units.len()).map(|depth| self.unit(&account.units[..depth]));
+            units.chain([account.id.clone(), self.root()]).collect()
+        };
+        let binds = move |policy: &&ControlPolicy| {
+            policy.kind == kind && policy.targets.iter().any(|target| above.contains(target))
+        };
+        self.control_policies.iter().filter(binds).map(|policy| &policy.policy)
+    }
+
+    fn control_policy(&self, id: &str) -> Result<&ControlPolicy, AwsError> {
+        let found = self.control_policies.iter().find(|policy| policy.id == id);
+        found.ok_or_else(|| missing("Policy"))
+    }
+
+    fn show_policy(&self, policy: &ControlPolicy) -> Value {
+        let kind = match policy.kind {
+            ControlKind::Service => "service_control_policy",
+            ControlKind::Resource => "resource_control_policy",
+        };
+        json!({
+            "Id": policy.id,
+            "Arn": self.arn(&format!("policy/{}/{kind}/{}", self.id, policy.id)),
+            "Name": policy.name,
+            "Type": kind.to_uppercase(),
+            "AwsManaged": false,
+        })
     }
 
     fn email(account: &Account) -> String {
@@ -128,12 +206,13 @@ impl Organisation {
         })
     }
 
-    fn root(&self) -> String {
+    /// The id of the root.
+    pub fn root(&self) -> String {
         unit_id("r-", &self.id, 4)
     }
 
     /// The id of a unit by its path from the root.
-    fn unit(&self, path: &[String]) -> String {
+    pub fn unit(&self, path: &[String]) -> String {
         let root = unit_id("", &self.id, 4);
         unit_id(&format!("ou-{root}-"), &path.join("/"), 8)
     }

@@ -4,7 +4,7 @@
 
 use super::caller::Caller;
 use super::error::AwsError;
-use super::organisation::{Account, DirectMfa, Policy, Role};
+use super::organisation::{Account, ControlKind, DirectMfa, Policy, Role};
 use super::pattern::Keys;
 use super::policy::{PolicyDecision, PolicyRequest};
 use super::state::{Holder, State};
@@ -87,21 +87,23 @@ impl State {
             account: &caller_account,
         };
         // Neither kind of control policy applies to the management account.
-        let bound = |id: &str, pick: fn(&Account) -> &Vec<Policy>| {
+        let bound = |id: &str, pick: fn(&Account) -> &Vec<Policy>, kind| {
             let account = organisation.find_account(id).filter(|_| id != organisation.management);
-            account.map(pick).into_iter().flatten()
+            let shared = account.map(|account| organisation.controls(account, kind));
+            account.map(pick).into_iter().flatten().chain(shared.into_iter().flatten())
         };
         let narrowed = caller.session.as_ref().and_then(|session| session.policies.as_ref());
         // Of the services here, resource control policies support STS (roles) and S3.
         let controlled = requested.action.starts_with("s3:") || requested.grant.is_role();
         let resource_control =
-            bound(resource_account, |account| &account.rcps).filter(|_| controlled);
+            bound(resource_account, |account| &account.rcps, ControlKind::Resource)
+                .filter(|_| controlled);
         Evaluation {
             own: PolicyDecisions::of(caller.policies(organisation), &request(&own_keys)),
             session: narrowed
                 .map(|policies| PolicyDecisions::of(policies.iter(), &request(&own_keys))),
             service_control: PolicyDecisions::of(
-                bound(&caller_account, |account| &account.scps),
+                bound(&caller_account, |account| &account.scps, ControlKind::Service),
                 &request(&own_keys),
             ),
             resource_control: PolicyDecisions::of(resource_control, &request(&role_keys)),

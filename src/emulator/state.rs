@@ -22,6 +22,8 @@ pub(super) struct State {
     pub injections: Injections,
     /// Policy elements that the emulator does not know, met while answering the current request.
     pub unknown: Vec<String>,
+    /// When the auth account's credential report is made and how often it is still asked for in vain.
+    pub credential_report: Option<(Timestamp, u32)>,
     /// How far the organisation's clock is from the system's.
     offset: SignedDuration,
 }
@@ -88,6 +90,7 @@ impl State {
             calls: Vec::new(),
             injections: Injections::default(),
             unknown: Vec::new(),
+            credential_report: None,
             offset: SignedDuration::ZERO,
         }
     }

@@ -11,10 +11,10 @@ use std::process::{Command, Output, Stdio};
 use crate::support::program;
 
 /// What a run said, with its exit code; the home's path is `~`.
-struct Said {
-    code: i32,
-    stdout: String,
-    stderr: String,
+pub struct Said {
+    pub code: i32,
+    pub stdout: String,
+    pub stderr: String,
 }
 
 impl Said {
@@ -31,13 +31,13 @@ impl Said {
     }
 
     /// All of it, as one text for a snapshot.
-    fn whole(&self) -> String {
+    pub fn whole(&self) -> String {
         format!("exit {}\n--- stdout\n{}--- stderr\n{}", self.code, self.stdout, self.stderr)
     }
 }
 
 /// The program with an empty environment, a home and no terminal to ask on. `None` where that cannot be had.
-fn sekisho(home: &Path) -> Option<Command> {
+pub fn sekisho(home: &Path) -> Option<Command> {
     let mut command = Command::new(program("setsid")?);
     command
         .args(["--wait", env!("CARGO_BIN_EXE_sekisho")])
@@ -48,7 +48,7 @@ fn sekisho(home: &Path) -> Option<Command> {
 }
 
 /// Runs it with words, and something to read.
-fn run(mut command: Command, words: &[&str], stdin: &str, home: &Path) -> Said {
+pub fn run(mut command: Command, words: &[&str], stdin: &str, home: &Path) -> Said {
     let mut child = command
         .args(words)
         .stdin(Stdio::piped())

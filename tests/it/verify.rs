@@ -2,6 +2,7 @@
 //! an endpoint that refuses everything.
 
 mod doors;
+mod drift;
 mod elsewhere;
 mod evidence;
 mod guardrails;
@@ -10,3 +11,4 @@ mod own;
 mod runs;
 mod scale;
 mod stage;
+mod users;

@@ -35,7 +35,7 @@ pub fn run(context: &Context, arguments: &PolicyArgs) -> Result<Exit, Fault> {
 }
 
 /// Prints all faults but the first, which is returned.
-fn first_of(context: &Context, faults: Vec<Fault>) -> Fault {
+pub(super) fn first_of(context: &Context, faults: Vec<Fault>) -> Fault {
     let mut faults = faults.into_iter();
     let first = faults.next();
     for fault in faults {

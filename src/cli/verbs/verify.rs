@@ -1,18 +1,21 @@
 //! `verify`: proves from this machine that the access key alone gives no access.
 
+pub mod drift;
+pub mod users;
+
 use std::cell::Cell;
 use std::io::IsTerminal;
 use std::path::Path;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Notify;
 
 use crate::domain::account::Target;
 use crate::domain::config::Config;
 use crate::domain::fault::{Exit, Fault};
 use crate::domain::ids::MfaSerial;
-use crate::domain::pass::NotIssued;
-use crate::domain::secret::MfaCode;
+use crate::domain::pass::{NotIssued, Terms};
+use crate::domain::secret::{Credentials, MfaCode};
 use crate::domain::text::sanitize;
 use crate::domain::trust::KnownAccounts;
 use crate::services::aws::Aws;
@@ -162,6 +165,29 @@ fn plan(context: &Context, names: &[String]) -> Result<Plan, Fault> {
     let targets: Result<Vec<Target>, Fault> =
         names.iter().map(|name| context.target(name)).collect();
     Ok(Plan::new(targets?, Chosen::ByName))
+}
+
+/// The sessions that an administrator reads with: their own, and that of a role they named.
+fn administrator(
+    context: &Context,
+    via: Option<&str>,
+    purpose: &str,
+) -> Result<(Credentials, Option<Credentials>), Fault> {
+    let own = block_on(async {
+        let age = SignedDuration::MAX;
+        prompt::fresh_session(context.broker(), age, purpose, &mut context.codes()).await
+    })?;
+    let pass = via.map(|via| context.pass(via, Terms::LAST_SECONDS)).transpose()?;
+    Ok((own, pass.map(|pass| pass.credentials)))
+}
+
+/// Names, the first few of many.
+fn first_few(names: &[String]) -> String {
+    const FEW: usize = 5;
+    match names.len().saturating_sub(FEW) {
+        0 => names.join(", "),
+        more => format!("{} and {more} more", names[..FEW].join(", ")),
+    }
 }
 
 /// A code for the positive control: without it a refusal proves nothing.

@@ -11,6 +11,7 @@ macro_rules! asset {
     };
 }
 
+pub mod drift;
 mod input;
 mod policies;
 mod render;

@@ -27,11 +27,11 @@ use crate::domain::text::sanitize;
 use super::receipt;
 
 /// How long an answer may be. AWS's longest here is a page of trust policies.
-const MAX_RESPONSE_BYTES: usize = 1 << 20;
+const MAX_RESPONSE_BYTES: usize = 4 << 20;
 
 /// An answer is longer than that.
 #[derive(Debug, thiserror::Error)]
-#[error("the answer is longer than 1 MiB")]
+#[error("the answer is longer than 4 MiB")]
 pub(super) struct TooLong;
 
 /// For `http://`, without TLS or a proxy: what an SDK client takes, and what carries requests without one.

@@ -1,16 +1,18 @@
-//! IAM: a user's own access keys and devices, an account's users and roles.
+//! IAM: a user's own access keys and devices, an account's users, groups and roles.
 //!
 //! Creating is never retried: a first try whose answer was lost may have created a key, and IAM allows only two.
 //!
 //! <https://docs.aws.amazon.com/IAM/latest/APIReference/API_Operations.html>
 
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use base64::prelude::{BASE64_STANDARD, Engine};
 use jiff::Timestamp;
 use percent_encoding::percent_decode_str;
 use roxmltree::{Document, Node};
 
 use crate::domain::account::Target;
 use crate::domain::ids::{AccessKeyId, UserName};
+use crate::domain::policy::drift::AttachedPolicy;
 use crate::domain::rotation::KeyAtAws;
 use crate::domain::rotation::StoredKey;
 use crate::domain::secret::{AccessKey, Credentials, Secret};
@@ -21,6 +23,8 @@ use super::{Aws, Failure, Signer};
 
 /// How many roles are listed at a time: a trust policy has up to 4,096 characters, and IAM escapes most of them.
 const ROLES_PER_PAGE: &str = "60";
+/// The same for an account's policies: each has up to five versions of 6,144 characters.
+const POLICIES_PER_PAGE: &str = "50";
 
 /// Where and when a key was last used, according to IAM, which lags by up to half an hour.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +35,26 @@ pub struct LastUse {
     pub service: String,
     /// The region of the call.
     pub region: String,
+}
+
+/// The groups of an account with their policies, and which users are in which.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AccountPolicies {
+    /// Each group's policies, inline and the account's own managed ones.
+    pub groups: Vec<(String, Vec<AttachedPolicy>)>,
+    /// Each user's groups.
+    pub users: Vec<(String, Vec<String>)>,
+}
+
+/// One page of them.
+#[derive(Default)]
+struct PoliciesPage {
+    users: Vec<(String, Vec<String>)>,
+    /// A group's name, its inline policies, the ARNs of those attached to it.
+    groups: Vec<(String, Vec<AttachedPolicy>, Vec<String>)>,
+    /// The account's managed policies by ARN, in their default version.
+    managed: Vec<(String, AttachedPolicy)>,
+    marker: Option<String>,
 }
 
 /// A request to IAM, before it is signed.
@@ -158,6 +182,63 @@ impl Aws {
         self.pages(Signer::Session(session), "ListRoles", ROLES_PER_PAGE, "Roles", trust).await
     }
 
+    /// `iam:GenerateCredentialReport`: whether the report is there.
+    pub async fn make_credential_report(&self, signer: Signer<'_>) -> Result<bool, Failure> {
+        self.ask(signer, "GenerateCredentialReport", &[], |result| {
+            Some(text(result, "State")? == "COMPLETE")
+        })
+        .await
+    }
+
+    /// `iam:GetCredentialReport`: its CSV, and when it was made. `None` where it is not there yet, or no longer.
+    pub async fn credential_report(
+        &self,
+        signer: Signer<'_>,
+    ) -> Result<Option<(String, Timestamp)>, Failure> {
+        const LATER: [&str; 3] = ["ReportNotPresent", "ReportInProgress", "ReportExpired"];
+        let read = self.ask(signer, "GetCredentialReport", &[], |result| {
+            let content: String = text(result, "Content")?.split_whitespace().collect();
+            let csv = BASE64_STANDARD.decode(content).ok()?;
+            Some((String::from_utf8(csv).ok()?, time(result, "GeneratedTime")?))
+        });
+        match read.await {
+            Err(failure) if failure.code.as_deref().is_some_and(|code| LATER.contains(&code)) => {
+                Ok(None)
+            }
+            answer => answer.map(Some),
+        }
+    }
+
+    /// `iam:GetAccountAuthorizationDetails`: the groups, their policies and their members.
+    pub async fn account_policies(&self, signer: Signer<'_>) -> Result<AccountPolicies, Failure> {
+        let mut all = PoliciesPage::default();
+        loop {
+            let mut fields = vec![
+                ("Filter.member.1", "User"),
+                ("Filter.member.2", "Group"),
+                ("Filter.member.3", "LocalManagedPolicy"),
+                ("MaxItems", POLICIES_PER_PAGE),
+            ];
+            fields.extend(all.marker.as_deref().map(|marker| ("Marker", marker)));
+            let action = "GetAccountAuthorizationDetails";
+            let page = self.ask(signer, action, &fields, policies_page).await?;
+            all.users.extend(page.users);
+            all.groups.extend(page.groups);
+            all.managed.extend(page.managed);
+            all.marker = page.marker;
+            if all.marker.is_none() {
+                break;
+            }
+        }
+        let managed = all.managed;
+        let groups = all.groups.into_iter().map(|(name, mut policies, arns)| {
+            let attached = managed.iter().filter(|(arn, _)| arns.contains(arn));
+            policies.extend(attached.map(|(_, policy)| policy.clone()));
+            (name, policies)
+        });
+        Ok(AccountPolicies { groups: groups.collect(), users: all.users })
+    }
+
     /// Makes a call and reads the element of its result.
     async fn ask<T>(
         &self,
@@ -256,6 +337,39 @@ fn time(node: Node<'_, '_>, name: &str) -> Option<Timestamp> {
 fn trust(role: Node<'_, '_>) -> Option<(String, String)> {
     let document = text(role, "AssumeRolePolicyDocument").unwrap_or_default();
     Some((text(role, "Arn")?.to_owned(), decode(document)))
+}
+
+/// One page of `GetAccountAuthorizationDetails`.
+fn policies_page(result: Node<'_, '_>) -> Option<PoliciesPage> {
+    let owned = |node: Node<'_, '_>, name: &str| text(node, name).map(ToOwned::to_owned);
+    let user = |user: Node<'_, '_>| {
+        let groups = members(user, "GroupList").filter_map(|group| group.text());
+        Some((owned(user, "UserName")?, groups.map(ToOwned::to_owned).collect()))
+    };
+    let inline = |policy: Node<'_, '_>| {
+        let text = decode(text(policy, "PolicyDocument")?);
+        Some(AttachedPolicy { name: owned(policy, "PolicyName")?, text })
+    };
+    let group = |group: Node<'_, '_>| {
+        let own: Option<Vec<_>> = members(group, "GroupPolicyList").map(inline).collect();
+        let attached = members(group, "AttachedManagedPolicies");
+        let arns: Option<Vec<_>> = attached.map(|policy| owned(policy, "PolicyArn")).collect();
+        Some((owned(group, "GroupName")?, own?, arns?))
+    };
+    let managed = |policy: Node<'_, '_>| {
+        let mut versions = members(policy, "PolicyVersionList");
+        let version = versions.find(|one| text(*one, "IsDefaultVersion") == Some("true"))?;
+        let text = decode(text(version, "Document")?);
+        let attached = AttachedPolicy { name: owned(policy, "PolicyName")?, text };
+        Some((owned(policy, "Arn")?, attached))
+    };
+    let is_more = text(result, "IsTruncated") == Some("true");
+    Some(PoliciesPage {
+        users: members(result, "UserDetailList").map(user).collect::<Option<_>>()?,
+        groups: members(result, "GroupDetailList").map(group).collect::<Option<_>>()?,
+        managed: members(result, "Policies").map(managed).collect::<Option<_>>()?,
+        marker: text(result, "Marker").filter(|_| is_more).map(ToOwned::to_owned),
+    })
 }
 
 fn decode(text: &str) -> String {

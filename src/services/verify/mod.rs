@@ -4,11 +4,13 @@
 //! positive control). Every role is entered with a session policy that denies everything; the control's may read
 //! trust policies, and list the account's own users and their keys. What that proves is judged by `domain::verdict`.
 
+pub mod drift;
 pub mod evidence;
 mod journal;
 mod plan;
 mod run;
 pub mod text;
+pub mod users;
 
 use std::cell::RefCell;
 use std::collections::{HashMap, VecDeque};
