@@ -526,7 +526,7 @@ pub struct VerifyArgs {
     /// Accounts or account/roles [default: all whose guard is not `confirm`]
     #[arg(value_name = "TARGET")]
     pub targets: Vec<String>,
-    /// Do not ask before probing
+    /// Do not ask before probing, and print the report without opening it as a list
     #[arg(long)]
     pub yes: bool,
     /// Print the report as JSON

@@ -11,7 +11,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::domain::account::{Catalog, Overrides, Target};
-use crate::domain::config::{Order, Symbols};
+use crate::domain::config::{Config, Order, Symbols};
 use crate::domain::fault::{Exit, Fault};
 use crate::domain::history::HistoryEvent;
 use crate::domain::ids::{MfaSerial, RoleArn};
@@ -104,9 +104,6 @@ fn model(context: &Context, enters: Enters, query: &str) -> Result<Model, Fault>
 
 fn setup(context: &Context, enters: Enters) -> Result<(SwitcherSetup, Arc<Catalog>), Fault> {
     let config = context.config();
-    let keymap = Keymap::new(&config.list.keys).map_err(|why| {
-        Fault::new(Exit::Usage, "the config's key bindings are not valid").because(why.to_string())
-    })?;
     let setup = SwitcherSetup {
         auth_account: Some(config.auth.account),
         detours: context.detours(),
@@ -116,7 +113,7 @@ fn setup(context: &Context, enters: Enters) -> Result<(SwitcherSetup, Arc<Catalo
         enters,
         exec: context.command("exec"),
         overrides: context.overrides(),
-        keymap,
+        keymap: keymap(config)?,
         order: config.list.order,
         verified: Dir::open(&context.paths().state)
             .ok()
@@ -148,7 +145,15 @@ fn unread_setup(enters: Enters, out: Out) -> SwitcherSetup {
     }
 }
 
-fn theme(symbols: Symbols, out: Out) -> Theme {
+/// The keys that a config asks for.
+pub fn keymap(config: &Config) -> Result<Keymap, Fault> {
+    Keymap::new(&config.list.keys).map_err(|why| {
+        Fault::new(Exit::Usage, "the config's key bindings are not valid").because(why.to_string())
+    })
+}
+
+/// Colours and glyphs as a config and the terminal call for.
+pub fn theme(symbols: Symbols, out: Out) -> Theme {
     let paint = if out.color() { Paint::Color } else { Paint::Plain };
     Theme::new(glyphs(symbols), paint)
 }

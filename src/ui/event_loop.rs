@@ -13,7 +13,7 @@ use futures_core::Stream;
 use jiff::Timestamp;
 use ratatui::Terminal;
 use ratatui::backend::Backend;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::input::Input;
 use super::key_events;
@@ -89,16 +89,39 @@ pub trait Host {
 /// An error of `is_missing` means that there is no terminal to draw on. TERM, HUP and INT end it like a
 /// key would; tokio's handlers for them stay installed afterwards.
 pub async fn pick<H: Host>(model: &mut Model, host: &H) -> io::Result<Outcome> {
-    let mut terminated = signal(SignalKind::terminate())?;
-    let mut hung_up = signal(SignalKind::hangup())?;
-    let mut interrupted = signal(SignalKind::interrupt())?;
+    let mut signals = Signals::listen()?;
     let mut screen = Screen::enter()?;
     tokio::select! {
         biased;
-        _ = terminated.recv() => Ok(Outcome::Signalled(15)),
-        _ = hung_up.recv() => Ok(Outcome::Signalled(1)),
-        _ = interrupted.recv() => Ok(Outcome::Signalled(2)),
+        signal = signals.next() => Ok(Outcome::Signalled(signal)),
         outcome = run(&mut screen.0, Input::open()?, model, host) => outcome,
+    }
+}
+
+/// The signals that end a screen as a key would. Listened to before the terminal is raw.
+pub(super) struct Signals {
+    terminated: Signal,
+    hung_up: Signal,
+    interrupted: Signal,
+}
+
+impl Signals {
+    pub(super) fn listen() -> io::Result<Self> {
+        Ok(Self {
+            terminated: signal(SignalKind::terminate())?,
+            hung_up: signal(SignalKind::hangup())?,
+            interrupted: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    /// The next one's number.
+    pub(super) async fn next(&mut self) -> u8 {
+        tokio::select! {
+            biased;
+            _ = self.terminated.recv() => 15,
+            _ = self.hung_up.recv() => 1,
+            _ = self.interrupted.recv() => 2,
+        }
     }
 }
 
@@ -196,7 +219,7 @@ async fn ready(work: &mut Option<Work<'_>>) -> Msg {
 }
 
 /// The next event; notes when the input has paused.
-async fn next<S>(input: &mut S, typed_ahead: &mut bool) -> Option<io::Result<Event>>
+pub(super) async fn next<S>(input: &mut S, typed_ahead: &mut bool) -> Option<io::Result<Event>>
 where
     S: Stream<Item = io::Result<Event>> + Unpin,
 {
@@ -217,7 +240,7 @@ async fn passed(host: &impl Host, nap: Option<Duration>) {
 }
 
 /// The message that a terminal event means, if any.
-fn message(event: Event, typed_ahead: bool) -> Option<Msg> {
+pub(super) fn message(event: Event, typed_ahead: bool) -> Option<Msg> {
     match event {
         Event::Key(event) => key_events::key(event)
             .map(|key| Msg::Key(if typed_ahead { key_events::typed_ahead(key) } else { key })),

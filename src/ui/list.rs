@@ -40,7 +40,7 @@ fn joined(margin: Span<'static>, cells: [Vec<Span<'static>>; 5]) -> Line<'static
 }
 
 /// A text cut or padded to its column, the matched letters in their own style.
-fn cell(
+pub(super) fn cell(
     text: &str,
     highlight: &[usize],
     column: u16,

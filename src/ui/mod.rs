@@ -12,11 +12,13 @@
 //!
 //! `model` is the state; `update` changes it, with `switch_request` for the steps from a row to a pass; `view`
 //! draws it, with `list` for the rows, `popup` for what covers them, `compact` for tiny windows and `theme` for
-//! colours and glyphs; `screen` owns the terminal, `input` reads it. Only `event_loop` is asynchronous.
+//! colours and glyphs; `screen` owns the terminal, `input` reads it. `findings` is a screen of its own, for what `verify`
+//! found. Only `event_loop` and its loop are asynchronous.
 
 mod compact;
 pub mod event_loop;
 pub mod field;
+pub mod findings;
 pub mod fit;
 mod input;
 pub mod key_events;

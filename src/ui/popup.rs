@@ -10,14 +10,14 @@ use super::compact::{OneLineField, dots};
 use super::field::{Field, Hidden};
 use super::fit::{truncate, width, wrap};
 use super::model::{CodeBox, Intent, Mode, Model};
-use super::theme::GUARD;
+use super::theme::{GUARD, Theme};
 use super::time_left::{elapsed, left, seconds_left, step_left};
 use crate::domain::account::Target;
 use crate::domain::confirmation::Unconfirmed;
 use crate::domain::fault::Fault;
 use crate::domain::flow::Flow;
 use crate::domain::guard::Guard;
-use crate::domain::keymap::{Action, FILTERS, TABLE};
+use crate::domain::keymap::{Action, FILTERS, Keymap, TABLE};
 use crate::domain::text::sanitize;
 
 /// The widest a popup gets, borders included.
@@ -26,18 +26,18 @@ const WIDEST: u16 = 66;
 const CELLS: [u16; 6] = [0, 2, 4, 8, 10, 12];
 
 /// A popup's content, before its size is known.
-struct Popup {
-    title: &'static str,
-    style: Style,
-    lines: Vec<Line<'static>>,
+pub(super) struct Popup {
+    pub title: &'static str,
+    pub style: Style,
+    pub lines: Vec<Line<'static>>,
     /// Where the terminal's cursor goes: the line, and the column in it.
-    cursor: Option<(u16, u16)>,
+    pub cursor: Option<(u16, u16)>,
 }
 
 /// Draws the mode's popup, if it has one.
 pub fn draw(frame: &mut Frame<'_>, model: &Model) {
     let area = frame.area();
-    let room = area.width.min(WIDEST).saturating_sub(4);
+    let room = room(area);
     let fits = |popup: &Popup| popup.lines.len() + 2 <= usize::from(area.height);
     let popup = match &model.mode {
         Mode::Browse | Mode::Loading { .. } => return,
@@ -78,19 +78,34 @@ pub fn draw(frame: &mut Frame<'_>, model: &Model) {
             }
             popup
         }
-        Mode::Help { top, .. } => help(model, *top, room),
+        Mode::Help { top, .. } => {
+            let setup = &model.setup;
+            let rows = TABLE.iter().map(|binding| {
+                let help = match binding.action {
+                    Action::Shell => setup.enters.texts().1,
+                    _ => binding.help,
+                };
+                (binding.action, help)
+            });
+            help(&setup.keymap, setup.theme, rows, FILTERS, *top, room)
+        }
     };
-    popup.draw(frame, model);
+    popup.draw(frame, model.setup.theme);
+}
+
+/// The columns for a popup's text.
+pub(super) fn room(area: Rect) -> u16 {
+    area.width.min(WIDEST).saturating_sub(4)
 }
 
 impl Popup {
-    fn draw(self, frame: &mut Frame<'_>, model: &Model) {
+    pub(super) fn draw(self, frame: &mut Frame<'_>, theme: Theme) {
         let area = frame.area();
         let height = u16::try_from(self.lines.len() + 2).unwrap_or(u16::MAX).min(area.height);
         let width = area.width.min(WIDEST);
         let place = area.centered(Constraint::Length(width), Constraint::Length(height));
         let block = Block::bordered()
-            .border_set(model.setup.theme.glyphs.border)
+            .border_set(theme.glyphs.border)
             .border_style(self.style)
             .title(Line::styled(format!(" {} ", self.title), self.style));
         let inner = block.inner(place);
@@ -109,7 +124,7 @@ impl Popup {
 }
 
 /// Wrapped lines in one style.
-fn text(lines: &mut Vec<Line<'static>>, text: &str, room: u16, style: Style) {
+pub(super) fn text(lines: &mut Vec<Line<'static>>, text: &str, room: u16, style: Style) {
     let wrapped = wrap(&sanitize(text), room.into());
     lines.extend(wrapped.into_iter().map(|line| Line::styled(line, style)));
 }
@@ -325,18 +340,20 @@ fn failed(model: &Model, fault: &Fault, room: u16) -> Popup {
     Popup { title: "failed", style: theme.danger(), lines, cursor: None }
 }
 
-fn help(model: &Model, top: u16, room: u16) -> Popup {
-    let theme = model.setup.theme;
-    let rows = TABLE.iter().map(|binding| {
-        let keys: Vec<String> =
-            model.setup.keymap.keys(binding.action).map(|key| key.to_string()).collect();
-        let help = match binding.action {
-            Action::Shell => model.setup.enters.texts().1,
-            _ => binding.help,
-        };
+/// The keys and what each does, then the words of the filter.
+pub(super) fn help(
+    keymap: &Keymap,
+    theme: Theme,
+    rows: impl Iterator<Item = (Action, &'static str)>,
+    filters: &'static [(&str, &str)],
+    top: u16,
+    room: u16,
+) -> Popup {
+    let rows = rows.map(|(action, help)| {
+        let keys: Vec<String> = keymap.keys(action).map(|key| key.to_string()).collect();
         (format!("{:<14} ", keys.join(" ")), help)
     });
-    let filters = FILTERS.iter().map(|(word, message)| (format!("{word:<14} "), *message));
+    let filters = filters.iter().map(|(word, message)| (format!("{word:<14} "), *message));
     let lines = rows
         .chain(filters)
         .skip(top.into())

@@ -30,7 +30,10 @@ const HOMES: [(&str, &[&str]); 14] = [
     ("ratatui", &["ui/"]),
     ("crossterm", &["ui/"]),
     ("std::fs", &["services/", "cli/"]),
-    ("std::io::stdout", &["cli/out.rs", "cli/verbs/env.rs", "cli/verbs/list.rs"]),
+    (
+        "std::io::stdout",
+        &["cli/out.rs", "cli/verbs/env.rs", "cli/verbs/list.rs", "cli/verbs/verify.rs"],
+    ),
     ("std::io::stderr", &["cli/out.rs", "cli/verbs/verify.rs", "ui/screen.rs", "ui/input.rs"]),
     ("print!", &[]),
     ("println!", &[]),

@@ -1,5 +1,6 @@
 //! The switcher's screens: a test is a string of keys and a picture.
 
+mod findings;
 mod fixture;
 pub mod stage;
 

@@ -10,5 +10,6 @@ mod interrupt;
 mod own;
 mod runs;
 mod scale;
-mod stage;
+mod screen;
+pub mod stage;
 mod users;

@@ -18,17 +18,20 @@ use crate::domain::pass::{NotIssued, Terms};
 use crate::domain::secret::{Credentials, MfaCode};
 use crate::domain::text::sanitize;
 use crate::domain::trust::KnownAccounts;
+use crate::domain::verdict::report::Report;
 use crate::services::aws::Aws;
 use crate::services::store::files::{Dir, write_through};
 use crate::services::verify::evidence::{self, Evidence, Form, Language};
 use crate::services::verify::text::{self, Detail};
 use crate::services::verify::{CONTROL, Chosen, Plan, Progress, Verifier};
+use crate::ui::findings::{self, Findings, Left};
 
 use crate::cli::args::{ReportLanguage, VerifyArgs};
 use crate::cli::context::Context;
 use crate::cli::out::Out;
 use crate::cli::prompt::{self, Codes};
 use crate::cli::runtime::block_on;
+use crate::cli::switcher::{keymap, theme};
 
 /// Lists the calls, asks for confirmation, probes and reports.
 pub fn run(context: &Context, arguments: &VerifyArgs) -> Result<Exit, Fault> {
@@ -105,13 +108,32 @@ pub fn run(context: &Context, arguments: &VerifyArgs) -> Result<Exit, Fault> {
                 request.unwrap_or("unknown")
             ));
         }
+        let signalled = if is_attended(arguments) { show(context, &report).await? } else { None };
         context.out.print(&if arguments.json {
             report.json()
         } else {
             text::report(&report, auth, detail)
         });
-        Ok(report.exit())
+        Ok(signalled.unwrap_or_else(|| report.exit()))
     })
+}
+
+/// Whether somebody sits there and looks: `--yes` is for runs that nobody attends.
+fn is_attended(arguments: &VerifyArgs) -> bool {
+    let asked_for_text = arguments.json || arguments.yes || arguments.report.is_some();
+    !asked_for_text && std::io::stdout().is_terminal() && std::io::stderr().is_terminal()
+}
+
+/// Opens the findings as a screen; the text comes after it, for the scrollback. A signal decides how the program ends.
+async fn show(context: &Context, report: &Report) -> Result<Option<Exit>, Fault> {
+    let list = &context.config().list;
+    let theme = theme(list.symbols, context.out);
+    let mut findings = Findings::new(report, theme, keymap(context.config())?);
+    match findings::show(&mut findings).await {
+        Ok(Left::Signalled(signal)) => Ok(Some(Exit::Child(128 + signal))),
+        // The result matters more than the screen that could not be opened.
+        Ok(Left::Closed) | Err(_) => Ok(None),
+    }
 }
 
 /// Checks a report's file.

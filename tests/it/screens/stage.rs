@@ -283,22 +283,9 @@ impl Stage {
         self.picture()
     }
 
-    /// The screen's text, without trailing spaces, and the cursor as `[line, column]` if it is shown.
+    /// The screen's text, without trailing spaces.
     pub fn picture(&mut self) -> String {
-        let buffer = self.terminal.backend().buffer().clone();
-        let mut picture = String::new();
-        for y in 0..buffer.area.height {
-            let mut line = String::new();
-            let mut x = 0;
-            while x < buffer.area.width {
-                let symbol = buffer[(x, y)].symbol();
-                line.push_str(symbol);
-                x += u16::try_from(symbol.width()).unwrap().max(1);
-            }
-            picture.push_str(line.trim_end());
-            picture.push('\n');
-        }
-        picture.trim_end().to_owned()
+        picture(&self.terminal)
     }
 
     /// Where the cursor stands: line and column, from 0.
@@ -326,6 +313,30 @@ impl Stage {
     pub fn seen(&self) -> Vec<String> {
         self.world.seen.borrow().clone()
     }
+}
+
+/// Keys for a screen that has no world behind it, and the clock that runs it.
+pub fn typed(keys: &str) -> (Keys, Rc<Clock>) {
+    let clock = Rc::<Clock>::default();
+    (Keys { steps: parse(keys), clock: Rc::clone(&clock), until: None }, clock)
+}
+
+/// A terminal's text, without trailing spaces.
+pub fn picture(terminal: &Terminal<TestBackend>) -> String {
+    let buffer = terminal.backend().buffer().clone();
+    let mut picture = String::new();
+    for y in 0..buffer.area.height {
+        let mut line = String::new();
+        let mut x = 0;
+        while x < buffer.area.width {
+            let symbol = buffer[(x, y)].symbol();
+            line.push_str(symbol);
+            x += u16::try_from(symbol.width()).unwrap().max(1);
+        }
+        picture.push_str(line.trim_end());
+        picture.push('\n');
+    }
+    picture.trim_end().to_owned()
 }
 
 enum Step {
@@ -384,7 +395,7 @@ pub fn event(key: Key) -> Event {
     Event::Key(KeyEvent::new(code, modifiers))
 }
 
-struct Keys {
+pub struct Keys {
     steps: VecDeque<Step>,
     clock: Rc<Clock>,
     until: Option<Duration>,
@@ -410,7 +421,7 @@ impl Stream for Keys {
 
 /// A clock that jumps to the next thing that is waited for, once nothing else can happen.
 #[derive(Default)]
-struct Clock {
+pub struct Clock {
     now: Cell<Duration>,
     next: Cell<Option<Duration>>,
 }
@@ -429,7 +440,7 @@ impl Clock {
         poll_fn(|_| self.poll(until)).await;
     }
 
-    fn run<F: Future>(&self, mut future: Pin<&mut F>) -> F::Output {
+    pub fn run<F: Future>(&self, mut future: Pin<&mut F>) -> F::Output {
         let mut cx = Context::from_waker(Waker::noop());
         loop {
             self.next.set(None);
