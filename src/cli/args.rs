@@ -20,6 +20,8 @@ use crate::services::child::environment::{Inherited, Syntax};
 use crate::services::child::shell::{CommandName, Hookable};
 use crate::services::console::Page;
 
+use super::suggestions::{self, Suggested};
+
 /// Switch between AWS accounts in the terminal, with one MFA code a day
 #[derive(Debug, Parser)]
 #[command(
@@ -90,13 +92,27 @@ pub struct Common {
     #[arg(long, global = true, value_name = "-", value_parser = ["-"], hide_possible_values = true, help_heading = "Common options")]
     pub mfa_code: Option<String>,
     /// Use this region
-    #[arg(long, global = true, value_name = "REGION", help_heading = "Common options")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "REGION",
+        value_parser = Suggested::<Region>::of(suggestions::REGIONS),
+        hide_possible_values = true,
+        help_heading = "Common options"
+    )]
     pub region: Option<Region>,
     /// Session duration; more than 1h needs an MFA code of its own
     #[arg(long, global = true, value_name = "15m..12h", value_parser = session_duration, help_heading = "Common options")]
     pub duration: Option<Duration>,
     /// What the session may do: full or read-only
-    #[arg(long, global = true, value_name = "SCOPE", help_heading = "Common options")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "SCOPE",
+        value_parser = Suggested::<Scope>::of(&["full", "read-only"]),
+        hide_possible_values = true,
+        help_heading = "Common options"
+    )]
     pub scope: Option<Scope>,
     /// Confirm a guarded account by its name
     #[arg(long, global = true, value_name = "NAME", help_heading = "Common options")]
@@ -408,7 +424,12 @@ pub struct ConsoleArgs {
     #[arg(long)]
     pub sign_out: bool,
     /// The page to open: a service as named in the console's URL (ec2), a path (s3/buckets/x) or a URL of the console
-    #[arg(long, value_name = "PAGE")]
+    #[arg(
+        long,
+        value_name = "PAGE",
+        value_parser = Suggested::<Page>::of(suggestions::SERVICES),
+        hide_possible_values = true
+    )]
     pub service: Option<Page>,
 }
 

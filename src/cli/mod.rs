@@ -15,6 +15,7 @@ mod new_config;
 pub mod out;
 mod prompt;
 mod runtime;
+mod suggestions;
 mod switcher;
 mod terminal;
 mod verbs;

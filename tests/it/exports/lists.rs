@@ -105,7 +105,7 @@ fn a_hostile_name_is_completed_and_never_run() {
         eval "$(sekisho completions bash)"
         complete() { :; }
         try() {
-            COMP_WORDS=("$@") COMP_CWORD=$(($# - 1))
+            COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)) COMP_LINE="$*"
             _sekisho_with_targets sekisho "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD - 1]}"
             printf '%s|' "${COMPREPLY[@]}"
             echo
@@ -133,14 +133,56 @@ fn a_hostile_name_is_completed_and_never_run() {
 }
 
 #[test]
+fn bash_completes_names_with_colons_and_values_as_one_types() {
+    let Some(bash) = program("bash") else { return };
+    let stage = Stage::with(
+        "",
+        "  - {name: \"team:dev one\", id: \"444444444444\"}\n  - {name: \"team:x@y=z\", id: \"555555555555\"}\n",
+    );
+    let mut builder = command(bash, stage.home());
+    builder.args(["--norc", "-i"]);
+    builder.env("PATH", path_with_sekisho());
+    builder.env("PS1", "$ ");
+    let mut pty = Pty::spawn(builder);
+    pty.line("eval \"$(sekisho completions bash)\"; echo RE''ADY");
+    pty.wait_for("READY");
+    for (typed, whole) in [
+        ("sekisho exec team:d\t", "sekisho exec team:dev\\ one"),
+        ("sekisho console 'x' --service cloudfo\t", "--service cloudformation "),
+        ("sekisho env team:x\t", "sekisho env team:x@y=z"),
+        ("sekisho env team:x@\t", "sekisho env team:x@y=z"),
+        ("sekisho env team:x@y=\t", "sekisho env team:x@y=z"),
+        ("sekisho env team:x@y=z/\t", "sekisho env team:x@y=z/Developer "),
+        ("sekisho env --region eusc\t", "sekisho env --region eusc-de-east-1 "),
+        ("sekisho env --region=eusc\t", "sekisho env --region=eusc-de-east-1 "),
+        ("sekisho env --scope=\tr\t", "sekisho env --scope=read-only "),
+        ("sekisho env --region=eusc-de-east-1 team:d\t", "1 team:dev\\ one"),
+        ("sekisho logout pro\t", "sekisho logout prod"),
+    ] {
+        pty.send(typed);
+        pty.wait_until(whole, |screen| {
+            let line = screen.lines().last().unwrap_or_default();
+            format!("{line} ").contains(whole)
+        });
+        pty.send("\u{15}\u{c}");
+        pty.wait_until("an empty screen", |screen| screen.trim() == "$");
+    }
+    pty.line("exit");
+}
+
+#[test]
 fn fish_completes_targets() {
     let Some(fish) = program("fish") else { return };
     let stage = Stage::new();
     stage.write(".local/share/fish/generated_completions/none", "");
     let script = "sekisho completions fish | source; complete -C 'sekisho exec d'; complete -C 'sekisho serve pr'; \
-                  complete -C 'sekisho exec dev /nowh'";
+                  complete -C 'sekisho exec dev /nowh'; complete -C 'sekisho env dev --region eusc'; \
+                  complete -C 'sekisho console dev --service wa'";
     let ran = with_program(&stage, Command::new(fish).args(["--no-config", "-c", script]));
-    assert_eq!(ran.said(), "dev\ndev/Developer\ndev/Reader\nprod\nprod/Developer\n");
+    assert_eq!(
+        ran.said(),
+        "dev\ndev/Developer\ndev/Reader\nprod\nprod/Developer\neusc-de-east-1\nwafv2\n"
+    );
 }
 
 #[test]
@@ -154,10 +196,13 @@ fn zsh_completes_targets() {
         compadd() { print -rl -- ${(P)2} }
         _sekisho_targets
         grep -c '_sekisho_targets. ' _sekisho
+        grep -c -- '--region=.*(.* eusc-de-east-1 .*)' _sekisho
     ";
     let ran = with_program(&stage, Command::new(zsh).args(["-f", "-c", script]));
     let said = ran.said();
-    let (names, count) = said.trim_end().rsplit_once('\n').unwrap();
+    let (said, regions) = said.trim_end().rsplit_once('\n').unwrap();
+    assert!(regions.parse::<u32>().unwrap() >= 6, "{regions} verbs complete regions");
+    let (names, count) = said.rsplit_once('\n').unwrap();
     assert_eq!(names, "dev\ndev/Developer\ndev/Reader\nprod\nprod/Developer");
     assert!(count.parse::<u32>().unwrap() >= 6, "{count} verbs complete targets");
 }
@@ -176,8 +221,11 @@ fn the_manual_is_a_page() {
 /// Runs a shell in the stage's home, with the program under test on its PATH.
 fn with_program(stage: &Stage, shell: &mut Command) -> Ran {
     let mut command = stage.program(shell.get_program());
-    let folder = std::path::Path::new(env!("CARGO_BIN_EXE_sekisho")).parent().unwrap();
-    let path = std::env::var("PATH").unwrap();
-    command.args(shell.get_args()).env("PATH", format!("{}:{path}", folder.display()));
+    command.args(shell.get_args()).env("PATH", path_with_sekisho());
     Ran::of(&command.output().unwrap())
+}
+
+fn path_with_sekisho() -> String {
+    let folder = std::path::Path::new(env!("CARGO_BIN_EXE_sekisho")).parent().unwrap();
+    format!("{}:{}", folder.display(), std::env::var("PATH").unwrap())
 }
