@@ -140,6 +140,11 @@ impl Emulator {
         lock(&self.state).set_time(now);
     }
 
+    /// Ends every role session that STS has issued: AWS calls them expired from now on.
+    pub fn end_role_sessions(&self) {
+        lock(&self.state).end_role_sessions();
+    }
+
     /// The code that a device shows by the organisation's clock.
     pub fn code(&self, serial: &str) -> Option<String> {
         lock(&self.state).code(serial)

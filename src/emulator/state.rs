@@ -107,6 +107,13 @@ impl State {
         self.offset = now.duration_since(Timestamp::now());
     }
 
+    pub(super) fn end_role_sessions(&mut self) {
+        let now = self.now();
+        let of_roles =
+            self.sessions.iter_mut().filter(|session| matches!(session.holder, Holder::Role(_)));
+        of_roles.for_each(|session| session.expires = now);
+    }
+
     /// Issues temporary credentials for so many seconds.
     pub(super) fn issue(
         &mut self,

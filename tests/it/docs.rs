@@ -6,7 +6,7 @@ mod config_keys;
 mod configs;
 mod languages;
 mod links;
-mod markdown;
+pub mod markdown;
 mod permissions;
 mod reference;
 mod script;

@@ -12,7 +12,11 @@ mod places;
 mod process;
 mod profiles;
 mod renewal;
+#[path = "clients/rust/who.rs"]
+mod rust_client;
+mod sdks;
 mod serve;
 mod serve_profiles;
 mod stage;
 mod stuck;
+mod traps;

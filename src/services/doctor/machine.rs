@@ -191,8 +191,52 @@ fn key(input: &DoctorInput<'_>) -> Row {
     }
 }
 
+/// Where options of the Java virtual machine stand.
+const JAVA_OPTIONS: [&str; 7] = [
+    "JAVA_TOOL_OPTIONS",
+    "JDK_JAVA_OPTIONS",
+    "_JAVA_OPTIONS",
+    "JAVA_OPTS",
+    "MAVEN_OPTS",
+    "GRADLE_OPTS",
+    "SBT_OPTS",
+];
+
+/// The system properties by which the SDKs for Java know who they are, before they look at any variable.
+const JAVA_IDENTITY: [&str; 9] = [
+    "aws.accessKeyId",
+    "aws.secretAccessKey",
+    "aws.secretKey",
+    "aws.sessionToken",
+    "aws.profile",
+    "aws.roleArn",
+    "aws.webIdentityTokenFile",
+    "aws.configFile",
+    "aws.sharedCredentialsFile",
+];
+
+/// The variable with such properties in it, and their names.
+fn java_identity(input: &DoctorInput<'_>) -> Option<(&'static str, String)> {
+    JAVA_OPTIONS.into_iter().find_map(|variable| {
+        let options = input.set(variable)?;
+        let is_set = |name: &&str| {
+            options.split_whitespace().any(|word| {
+                let property = word.trim_start_matches(['"', '\'']).strip_prefix("-D");
+                property.and_then(|property| property.split('=').next()) == Some(*name)
+            })
+        };
+        let names: Vec<&str> = JAVA_IDENTITY.into_iter().filter(is_set).collect();
+        (!names.is_empty()).then(|| (variable, names.join(", ")))
+    })
+}
+
 fn stray_variables(input: &DoctorInput<'_>) -> Row {
     const ID: &str = "environment";
+    if let Some((variable, names)) = java_identity(input) {
+        let what = format!("{variable} sets {names}, which Java programs use before any session");
+        return Row::new(ID, Health::Warn, what)
+            .remedy(format!("take these properties out of {variable}"));
+    }
     let in_shell = input.set("SEKISHO_TARGET").is_some();
     let profile =
         ["AWS_PROFILE", "AWS_DEFAULT_PROFILE"].into_iter().find(|name| input.set(name).is_some());

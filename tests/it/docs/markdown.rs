@@ -166,6 +166,36 @@ impl Page {
     }
 }
 
+/// A page's text with what stands between `<!-- generated: NAME -->` and `<!-- end: NAME -->` made anew from what was there;
+/// `None` where it has no such part.
+pub fn regenerate(text: &str, name: &str, make: impl FnOnce(&str) -> String) -> Option<String> {
+    let (begin, end) = (format!("<!-- generated: {name} -->\n"), format!("<!-- end: {name} -->"));
+    let (before, rest) = text.split_once(&begin)?;
+    let (old, after) = rest.split_once(&end)?;
+    Some(format!("{before}{begin}{}{end}{after}", make(old)))
+}
+
+/// Fails where pages are not what they should be, or writes them as `INSTA_UPDATE=always` writes snapshots.
+pub fn hold_up_to_date(texts: &[(String, String)]) {
+    let mut stale = Vec::new();
+    for (path, text) in texts {
+        if *text == page(path).text {
+            continue;
+        }
+        if std::env::var("INSTA_UPDATE").is_ok_and(|how| how == "always") {
+            std::fs::write(root().join(path), text).unwrap();
+        } else {
+            stale.push(format!("{path}: {}", changed_lines(&page(path).text, text)));
+        }
+    }
+    assert!(stale.is_empty(), "INSTA_UPDATE=always writes the tables anew:\n{}", stale.join("\n"));
+}
+
+/// The lines in which two texts differ.
+fn changed_lines(old: &str, new: &str) -> String {
+    similar::TextDiff::from_lines(old, new).unified_diff().context_radius(0).to_string()
+}
+
 /// The inline code of a text.
 pub fn spans(text: &str) -> Vec<String> {
     let parts: Vec<&str> = text.split('`').collect();

@@ -329,6 +329,20 @@ fn an_exported_key_that_beats_the_profile() {
 }
 
 #[test]
+fn a_java_option_that_beats_every_session() {
+    let mut machine = Machine::sound();
+    machine.set("MAVEN_OPTS", "-Xmx1g -Daws.region=eu-west-1 -Daws.profiles=x");
+    assert!(machine.examine().iter().all(|row| row.verdict <= Health::Skipped));
+    machine.set("MAVEN_OPTS", "-Xmx1g '-Daws.accessKeyId=AKIA' -Daws.secretAccessKey=canary");
+    machine.set("SEKISHO_TARGET", "dev-tanaka/Developer");
+    let row = machine.complains("environment", Warn);
+    assert_eq!(
+        row.what,
+        "MAVEN_OPTS sets aws.accessKeyId, aws.secretAccessKey, which Java programs use before any session"
+    );
+}
+
+#[test]
 fn a_totp_seed_beside_the_key() {
     for (file, text) in [
         (".aws/config", "[profile x]\nmfa_secret = JBSWY3DPEHPK3PXP\n"),

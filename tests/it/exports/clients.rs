@@ -1,4 +1,4 @@
-//! Clients that nobody here wrote, on `credential_process` and on the served endpoint.
+//! Programs that nobody here wrote, on `credential_process` and on the served endpoint. The SDKs alone are in `sdks`.
 
 use std::process::Command;
 
@@ -9,13 +9,38 @@ const ARN: &str = "arn:aws:sts::222222222222:assumed-role/Developer/alice";
 
 /// How a client gets its credentials.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Way {
-    Environment,
-    Process,
-    Served,
+pub enum Way {
+    Exec,
+    Profile,
+    Serve,
 }
 
-const WAYS: [Way; 3] = [Way::Environment, Way::Process, Way::Served];
+pub const WAYS: [Way; 3] = [Way::Exec, Way::Profile, Way::Serve];
+
+impl Way {
+    /// How the documentation calls it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Exec => "exec",
+            Self::Profile => "profile",
+            Self::Serve => "serve",
+        }
+    }
+
+    /// What a client's command line is put behind.
+    pub fn command(self, stage: &Stage) -> Command {
+        match self {
+            Self::Exec => stage.sekisho(&["exec", "dev", "--"]),
+            Self::Serve => stage.sekisho(&["serve", "dev", "--"]),
+            Self::Profile => {
+                // The client must not see the key. sekisho, which the profile runs, has a live session.
+                let mut command = stage.program("env");
+                command.env("AWS_PROFILE", "sekisho-dev-developer");
+                command
+            }
+        }
+    }
+}
 
 /// A home that is signed in and has the profiles.
 fn stage() -> Stage {
@@ -27,17 +52,7 @@ fn stage() -> Stage {
 
 /// Runs a client; it is told nothing but the way.
 fn run(stage: &Stage, way: Way, client: &Command) -> Ran {
-    let mut command = match way {
-        Way::Environment => stage.sekisho(&["exec", "dev", "--"]),
-        Way::Served => stage.sekisho(&["serve", "dev", "--"]),
-        Way::Process => {
-            // The profile's sekisho finds the key as any program's child would: in the environment it was
-            // started with. The client itself must not see it, so it lies in a profile of its own.
-            let mut command = stage.program("env");
-            command.env("AWS_PROFILE", "sekisho-dev-developer");
-            command
-        }
-    };
+    let mut command = way.command(stage);
     command.arg(client.get_program()).args(client.get_args());
     command.envs(client.get_envs().filter_map(|(name, value)| Some((name, value?))));
     Ran::of(&command.output().unwrap())
@@ -66,36 +81,6 @@ fn the_aws_cli() {
 }
 
 #[test]
-fn boto3() {
-    let Some(python) = program("python3") else {
-        return;
-    };
-    let mut client = Command::new(python);
-    client.args(["-c", "import boto3; print(boto3.client('sts').get_caller_identity()['Arn'])"]);
-    works(&client);
-}
-
-#[test]
-fn the_sdk_for_javascript() {
-    let Some(node) = program("node") else { return };
-    let path = std::env::var_os("NODE_PATH").unwrap_or_default();
-    let installed =
-        std::env::split_paths(&path).any(|dir| dir.join("@aws-sdk/client-sts").is_dir());
-    if !installed {
-        // Reported like a missing program, under its own name; `.ci/run` installs it.
-        assert!(program("@aws-sdk/client-sts").is_none());
-        return;
-    }
-    let mut client = Command::new(node);
-    client.env("NODE_PATH", path).env("NODE_NO_WARNINGS", "1").args([
-        "-e",
-        "const {STSClient, GetCallerIdentityCommand} = require('@aws-sdk/client-sts');\
-         new STSClient({}).send(new GetCallerIdentityCommand({})).then(r => console.log(r.Arn));",
-    ]);
-    works(&client);
-}
-
-#[test]
 fn boto3_renews_through_the_endpoint_without_a_word() {
     let Some(python) = program("python3") else {
         return;
@@ -116,7 +101,7 @@ fn the_aws_cli_shows_our_one_line() {
     stage.forget();
     let mut client = Command::new(aws);
     client.args(["sts", "get-caller-identity"]);
-    let ran = run(&stage, Way::Process, &client);
+    let ran = run(&stage, Way::Profile, &client);
     assert_ne!(ran.code, 0);
     insta::assert_snapshot!(ran.stderr.trim(), @"Error when retrieving credentials from custom-process: sekisho: an MFA code is needed to open dev/Developer, and prompting is not allowed: run `sekisho login` in a terminal first, or pipe the code: `--mfa-code -`");
 }
