@@ -278,7 +278,8 @@ impl Findings {
 
     fn copy(&mut self) -> Effect {
         let Some(row) = self.selected() else { return Effect::None };
-        let remedy = row.finding.remedy.as_deref().map(sanitize);
+        let remedy = row.finding.remedy.as_deref().filter(|remedy| !remedy.starts_with("nothing:"));
+        let remedy = remedy.map(sanitize);
         if let Some(remedy) = remedy {
             self.notice = Some(format!("sent to the clipboard: {remedy}"));
             Effect::Copy(remedy)

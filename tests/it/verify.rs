@@ -7,6 +7,7 @@ mod elsewhere;
 mod evidence;
 mod guardrails;
 mod interrupt;
+mod japanese;
 mod own;
 mod runs;
 mod scale;

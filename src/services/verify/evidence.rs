@@ -4,6 +4,7 @@
 //! by account. The head goes into the user agent of one last call, `sts:GetCallerIdentity`. Whoever changes the file
 //! can make a new chain, but not a new event in the organisation's CloudTrail.
 
+mod japanese;
 mod page;
 mod render;
 mod words;
@@ -16,6 +17,7 @@ use crate::domain::verdict::report::{ProbeRecord, Report};
 
 use super::sha256_hex;
 
+pub use japanese::japanese;
 pub use words::Language;
 
 /// The form of a report's file.

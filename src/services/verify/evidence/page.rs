@@ -49,7 +49,7 @@ pub(super) fn blocks(evidence: &Evidence) -> Vec<Block> {
         account_blocks(&mut page, l, evidence, account);
     }
     page.push(Block::Heading(t("Not tried", "試していないこと")));
-    page.push(Block::List(report.not_tried.clone()));
+    page.push(Block::List(report.not_tried.iter().map(|what| l.sentence(what)).collect()));
     if !report.left_out.is_empty() {
         page.push(Block::Paragraph(format!(
             "{}: {}",
@@ -83,7 +83,13 @@ fn facts(evidence: &Evidence) -> Block {
         row(
             "Between here and AWS",
             "経路上のもの",
-            if report.detours.is_empty() { missing() } else { report.detours.join(", ") },
+            if report.detours.is_empty() {
+                missing()
+            } else {
+                let detours: Vec<String> =
+                    report.detours.iter().map(|detour| l.sentence(detour)).collect();
+                detours.join(", ")
+            },
         ),
         row("Auth account", "認証アカウント", report.auth_account.dashed()),
         row("User and key", "ユーザーとキー", format!("{user}, {}", report.access_key)),
@@ -105,7 +111,7 @@ fn facts(evidence: &Evidence) -> Block {
         ),
     ];
     if let Some(why) = &report.control_missing {
-        rows.push(row("No positive control", "陽性対照なし", why.clone()));
+        rows.push(row("No positive control", "陽性対照なし", l.sentence(why)));
     }
     Block::Table { head: Vec::new(), rows }
 }
@@ -178,7 +184,9 @@ fn doors(l: Language, account: &AccountReport) -> Block {
             Reading::Open(hole) => {
                 row(users, &hole.principal, l.of("no MFA", "MFA なし"), l.verdict(Verdict::Open));
             }
-            Reading::Unclear { why } => row("?", "", why, l.verdict(Verdict::NotProved)),
+            Reading::Unclear { why } => {
+                row("?", "", &l.sentence(why), l.verdict(Verdict::NotProved));
+            }
         }
         for door in &role.policy.doors {
             let standing = match door.standing() {
@@ -205,8 +213,8 @@ fn findings<'a>(l: Language, findings: impl Iterator<Item = (String, &'a Finding
             role,
             l.guardrail(finding.guardrail).to_owned(),
             l.verdict(finding.verdict).to_owned(),
-            finding.because.clone(),
-            finding.remedy.clone().unwrap_or_default(),
+            l.sentence(&finding.because),
+            finding.remedy.as_deref().map(|remedy| l.sentence(remedy)).unwrap_or_default(),
         ]
     });
     Block::Table { head: head.map(|(en, ja)| l.of(en, ja).to_owned()).into(), rows: rows.collect() }
@@ -226,7 +234,7 @@ fn probes(l: Language, probes: &[ProbeRecord]) -> Block {
             probe.at.strftime("%Y-%m-%d %H:%M:%S").to_string(),
             l.signer(probe.by).to_owned(),
             probe.call.clone(),
-            probe.outcome.to_string(),
+            l.sentence(&probe.outcome.to_string()),
             probe.request_id.clone().unwrap_or_default(),
             l.shows(&probe.shows).to_owned(),
         ]

@@ -1,9 +1,12 @@
-//! The words of a report's file, in both languages. What AWS answered, and the sentences that quote it, stay English.
+//! The words of a report's file, in both languages; the sentences of findings are in `japanese`. AWS's own texts stay as
+//! they are.
 
 use serde::{Deserialize, Serialize};
 
 use crate::domain::trust::{DoorKind, Needs};
 use crate::domain::verdict::{Against, Guardrail, Signed, Verdict};
+
+use super::japanese;
 
 /// The language of a file.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,6 +26,15 @@ impl Language {
             Self::En => english,
             Self::Ja => japanese,
         }
+    }
+
+    /// One of sekisho's own sentences; anything else stays as it is.
+    pub(super) fn sentence(self, english: &str) -> String {
+        match self {
+            Self::En => None,
+            Self::Ja => japanese(english),
+        }
+        .unwrap_or_else(|| english.to_owned())
     }
 
     /// The language's tag in HTML.
@@ -82,7 +94,7 @@ impl Language {
             (Self::Ja, Needs::Condition) => "条件で限定".into(),
             (Self::Ja, Needs::Issuer) => "プロバイダーが許す全員".into(),
             (Self::Ja, Needs::Nothing) => "限定する条件なし".into(),
-            (Self::Ja, Needs::Unclear { why }) => format!("解釈できない: {why}"),
+            (Self::Ja, Needs::Unclear { why }) => format!("解釈できない: {}", self.sentence(why)),
         }
     }
 
@@ -123,7 +135,7 @@ impl Language {
         match english {
             "nothing: it was not answered, or not made" => "何も示さない(応答なし、または未実行)",
             "nothing: rejected before permissions were checked" => {
-                "何も示さない(権限の評価前に拒否)"
+                "何も示さない(アクセス許可の評価前に拒否)"
             }
             "the key alone may do this" => "キーのみで実行できる",
             "the key alone may not do this" => "キーのみでは実行できない",
@@ -141,7 +153,7 @@ impl Language {
             "the hash of everything above was known to AWS at this time" => {
                 "上記すべてのハッシュ値がこの時点で AWS に記録された"
             }
-            "nothing: it may not be read" => "何も示さない(読み取り権限なし)",
+            "nothing: it may not be read" => "何も示さない(読み取りのアクセス許可なし)",
             other => other,
         }
     }
