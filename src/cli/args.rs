@@ -116,7 +116,7 @@ pub struct Common {
     pub scope: Option<Scope>,
     /// Confirm a guarded account by its name
     #[arg(long, global = true, value_name = "NAME", help_heading = "Common options")]
-    pub confirm: Option<String>,
+    pub confirm: Vec<String>,
 }
 
 impl Common {
@@ -131,8 +131,13 @@ impl Common {
             region: self.region.or(other.region),
             duration: self.duration.or(other.duration),
             scope: self.scope.or(other.scope),
-            confirm: self.confirm.or(other.confirm),
+            confirm: if self.confirm.is_empty() { other.confirm } else { self.confirm },
         }
+    }
+
+    /// What was given to pass a single target's guard.
+    pub fn confirmation(&self) -> Option<&str> {
+        self.confirm.first().map(String::as_str)
     }
 
     /// What these options and the environment change about every target.
@@ -229,6 +234,9 @@ pub enum Verb {
         )]
         command: Vec<OsString>,
     },
+    /// Run one command in many accounts, with one MFA code
+    #[command(after_help = EACH_HELP)]
+    Each(EachArgs),
     /// Sign in to the web console
     #[command(
         after_help = "Examples:\n  sekisho console dev-tanaka --service cloudformation\n  sekisho console dev-tanaka --copy"
@@ -377,6 +385,23 @@ pub enum SessionVerb {
     },
 }
 
+const EACH_HELP: &str = "\
+SELECT is taken literally: a name, alias or id, with * and ?; name/role; tag:NAME role:NAME region:NAME id:DIGITS
+is:live is:starred. Words of one kind are alternatives, kinds must all hold, !WORD excludes. Of each account the first
+role that fits is taken. Accounts guarded by `confirm` are left out unless named by --confirm.
+
+The command reads nothing; each line of its output has the target before it. With --json a report is printed instead of
+stdout's lines, which go to stderr: {schema started ended interrupted left_out targets}, a target has
+{target role_arn outcome (ran, failed, not_started) exit last_stderr error seconds}.
+
+Exit code: 0 if all succeeded, otherwise the highest; 130 if interrupted.
+
+Examples:
+  sekisho each 'dev-*' -- aws s3 ls
+  sekisho each tag:sandbox '!dev-tanaka' --role ReadOnly -- aws ec2 describe-instances
+  sekisho each 'dev-*' --json --yes -- ./audit.sh > report.json
+  sekisho each --retry-failed report.json -- ./audit.sh";
+
 const STATUS_HELP: &str = "\
 With --format: {target} {account} {id} {role} {region} {scope} {guard} {until} {left}
 
@@ -394,6 +419,45 @@ With --json, an array of objects. Fields may be added; none is renamed or remove
 Examples:
   sekisho list --filter 'tag:sandbox tokyo'
   sekisho list --json | jq -r '.[] | select(.expires) | .target'";
+
+/// Where `each` runs what, and how it reports.
+#[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
+pub struct EachArgs {
+    /// Names, patterns and labels of targets
+    #[arg(value_name = "SELECT", required_unless_present = "retry_failed")]
+    pub select: Vec<String>,
+    /// The command and its arguments
+    #[arg(last = true, value_name = "COMMAND", required_unless_present = "list")]
+    pub command: Vec<OsString>,
+    /// This role in every account [default: each account's first that fits]
+    #[arg(long, value_name = "NAME")]
+    pub role: Option<RoleName>,
+    /// How many run at once
+    #[arg(short, long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=500))]
+    pub jobs: u16,
+    /// Show which targets are meant, and run nothing
+    #[arg(long, conflicts_with_all = ["command", "retry_failed"])]
+    pub list: bool,
+    /// Run without asking
+    #[arg(long)]
+    pub yes: bool,
+    /// Start nothing more once one has failed
+    #[arg(long)]
+    pub fail_fast: bool,
+    /// Write each target's output to DIR/ACCOUNT.out and .err instead
+    #[arg(long, value_name = "DIR")]
+    pub output_dir: Option<PathBuf>,
+    /// What every command reads
+    #[arg(long, value_name = "FILE")]
+    pub stdin_file: Option<PathBuf>,
+    /// Print a report as JSON
+    #[arg(long)]
+    pub json: bool,
+    /// The targets that failed in this report, instead of SELECT
+    #[arg(long, value_name = "REPORT", conflicts_with_all = ["select", "role"])]
+    pub retry_failed: Option<PathBuf>,
+}
 
 /// What `list` lists, and in which form.
 #[derive(Debug, Args)]

@@ -307,7 +307,7 @@ impl Context {
     /// be left of a session that cannot be renewed.
     pub fn pass(&self, name: &str, spare: Duration) -> Result<Pass, Fault> {
         self.print_warnings();
-        let confirm = self.common.confirm.as_deref();
+        let confirm = self.common.confirmation();
         let cleared = prompt::clear(self.target(name)?, confirm, self.out)?;
         let entered = self.enter(name, cleared, Renew::ByFlow, spare, self.codes());
         let pass = block_on(entered)?;

@@ -167,7 +167,11 @@ impl Stage {
 
     fn common(&self, entry: Entry) -> Common {
         let confirm = entry.confirmed.then(|| entry.name.to_owned());
-        Common { config: Some(self.config()), confirm, ..Common::default() }
+        Common {
+            config: Some(self.config()),
+            confirm: confirm.into_iter().collect(),
+            ..Common::default()
+        }
     }
 
     fn open(&self, entry: Entry) -> Context {

@@ -38,8 +38,8 @@ use context::Context;
 use out::Out;
 use verbs::logout::Selection;
 use verbs::{
-    completions, credential_process, demo, doctor, env, exec, hook, import, init, key, list, login,
-    logout, pick, policy, profiles, serve, shell, status, verify,
+    completions, credential_process, demo, doctor, each, env, exec, hook, import, init, key, list,
+    login, logout, pick, policy, profiles, serve, shell, status, verify,
 };
 use world::World;
 
@@ -84,6 +84,7 @@ fn run_in(world: &World, line: CommandLine, out: Out) -> Result<Exit, Fault> {
         Verb::Serve { target, command } => {
             serve::run(&context(line.common, format!("serve {target}"))?, &target, &command)
         }
+        Verb::Each(arguments) => each::run(&context(line.common, "each".into())?, &arguments),
         Verb::Console(arguments) => {
             let target = arguments.target.as_deref();
             let verb = target.map_or("console".into(), |target| format!("console {target}"));

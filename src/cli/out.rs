@@ -9,9 +9,11 @@ use std::sync::{Mutex, PoisonError};
 
 use zeroize::Zeroizing;
 
+use crate::domain::account::Color;
 use crate::domain::fault::{Exit, Fault};
 use crate::domain::secret::Secret;
 use crate::domain::text::sanitize;
+use crate::services::child::piped::Stream;
 use crate::ui::screen::clipboard_sequence;
 
 use super::args::{ColorWhen, Common};
@@ -76,6 +78,21 @@ impl Out {
     pub fn print(self, text: &str) {
         // A reader that has closed the pipe is no error of ours.
         let _ = std::io::stdout().lock().write_all(text.as_bytes());
+    }
+
+    /// Writes a child's line behind a prefix, in one piece; a progress line on the terminal is removed before.
+    pub fn line(self, stream: Stream, prefix: &str, line: &[u8]) {
+        self.progress("");
+        let whole = [prefix.as_bytes(), line, b"\n"].concat();
+        let _ = match stream {
+            Stream::Stdout => std::io::stdout().lock().write_all(&whole),
+            Stream::Stderr => std::io::stderr().lock().write_all(&whole),
+        };
+    }
+
+    /// Text in one of the 16 colours, where colours are wanted.
+    pub fn colored(self, color: Option<Color>, text: &str) -> String {
+        color.map_or_else(|| text.to_owned(), |color| self.paint(&color.sgr().to_string(), text))
     }
 
     /// Writes a secret to stdout: `env` and `credential-process` are asked for one. All of it, or an error.

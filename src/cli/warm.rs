@@ -47,7 +47,7 @@ fn answer(
     let now = Timestamp::now();
     let answer = WarmRequest::new(config.id(), name, &overrides).answer(&vault, now)?;
     let session = answer.session(&vault, now).filter(|session| session.is_fresh(renew, now))?;
-    let confirmation = common.confirm.as_deref().map_or(Confirmation::Absent, Confirmation::Typed);
+    let confirmation = common.confirmation().map_or(Confirmation::Absent, Confirmation::Typed);
     let cleared = answer.target.clone().clear(confirmation).ok()?;
     if let Some(line) = wording::guard(cleared.target()) {
         out.warn(&line);

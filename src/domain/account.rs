@@ -137,6 +137,14 @@ impl Color {
     }
 }
 
+impl Color {
+    /// The number that selects it as the foreground: ECMA-48 `SGR`, 30 to 37, and 90 to 97 for the light ones.
+    pub const fn sgr(self) -> u8 {
+        let index = self as u8;
+        if index < 8 { 30 + index } else { 82 + index }
+    }
+}
+
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }

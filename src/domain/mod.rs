@@ -3,6 +3,7 @@
 //! Text becomes values here, once, and a value that exists is valid.
 
 pub mod account;
+pub mod batch;
 pub mod config;
 pub mod confirmation;
 pub mod duration;
@@ -25,6 +26,7 @@ pub mod rotation;
 pub mod scope;
 pub mod search;
 pub mod secret;
+pub mod selection;
 pub mod text;
 pub mod trust;
 pub mod verdict;

@@ -3,6 +3,7 @@
 mod changes;
 mod config;
 mod demo;
+mod each;
 mod endpoints;
 mod exec;
 pub mod home;

@@ -67,7 +67,7 @@ fn pass(context: &Context, arguments: &ConsoleArgs) -> Result<Pass, Fault> {
             .clear(Confirmation::Renewal)
             .map_err(|_| Fault::new(Exit::NeedsPerson, format!("{name} is guarded")))?
     } else {
-        prompt::clear(target, context.common().confirm.as_deref(), context.out)?
+        prompt::clear(target, context.common().confirmation(), context.out)?
     };
     let mut codes = context.codes();
     let terms = Terms { renew: Renew::ByFlow, asking: codes.asking(), spare: Terms::SHORTEST_STAY };

@@ -72,7 +72,7 @@ fn issue(
     } else {
         (WITHOUT_PROMPT, Codes::Nobody)
     };
-    let confirm = context.common().confirm.as_deref();
+    let confirm = context.common().confirmation();
     let ask = || prompt.then(|| Terminal::open_for(WITH_PROMPT)).flatten();
     let cleared = prompt::clear_on(context.target(target)?, confirm, context.out, ask)?;
     let spare = Terms::LAST_SECONDS;

@@ -87,7 +87,7 @@ pub fn refresh(context: &Context, hook: Option<Records>, quiet: bool) -> Result<
             .because("SEKISHO_TARGET is not set")
             .fix("sekisho switch TARGET")
     })?;
-    let confirm = context.common().confirm.as_deref();
+    let confirm = context.common().confirmation();
     let cleared = if context.is_renewal(&target) {
         target
             .clear(Confirmation::Renewal)
@@ -182,7 +182,7 @@ fn enter_quietly(
     }
     let context = Context::open(world.clone(), common, &format!("env {name}"), out)?;
     let _away = context.user().detach();
-    let confirm = context.common().confirm.as_deref();
+    let confirm = context.common().confirmation();
     let cleared = prompt::clear_on(context.target(name)?, confirm, out, || None)?;
     let pass = block_on(async {
         let entering =

@@ -6,6 +6,7 @@ pub mod console;
 pub mod credential_process;
 pub mod demo;
 pub mod doctor;
+pub mod each;
 pub mod env;
 pub mod exec;
 pub mod hook;

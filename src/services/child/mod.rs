@@ -5,6 +5,7 @@ pub mod export;
 pub mod helper_program;
 pub mod loopback;
 mod peer;
+pub mod piped;
 pub mod process;
 pub mod running;
 pub mod serve;

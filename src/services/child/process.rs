@@ -11,7 +11,7 @@ use std::process::Command;
 use nix::spawn::{PosixSpawnAttr, PosixSpawnFileActions, PosixSpawnFlags, posix_spawn};
 use nix::sys::signal::{SigSet, SigmaskHow, Signal as NixSignal};
 use rustix::fs::{Access, access};
-use rustix::process::{Pid, WaitOptions, getpgrp, kill_process, waitpid};
+use rustix::process::{Pid, WaitOptions, WaitStatus, getpgrp, kill_process, waitpid};
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetpgrp, tcsetattr, tcsetpgrp};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -58,9 +58,7 @@ fn try_exec(
     inherited: &Inherited,
     argv: &[OsString],
 ) -> Result<Infallible, Fault> {
-    let Some((name, arguments)) = argv.split_first() else {
-        return Err(Fault::new(Exit::Usage, "there is no command to run"));
-    };
+    let (name, arguments) = argv.split_first().ok_or_else(no_command)?;
     let block = environment.block(inherited).map_err(|error| cannot_run(name, &error))?;
     let program = find(name, block.get("PATH"))?;
     let mut command = Command::new(program);
@@ -78,9 +76,7 @@ pub async fn run(
     inherited: &Inherited,
     argv: &[OsString],
 ) -> Result<Exit, Fault> {
-    let Some(name) = argv.first() else {
-        return Err(Fault::new(Exit::Usage, "there is no command to run"));
-    };
+    let name = argv.first().ok_or_else(no_command)?;
     let block = environment.block(inherited).map_err(|error| cannot_run(name, &error))?;
     drop(environment);
     let program = find(name, block.get("PATH"))?;
@@ -93,14 +89,12 @@ pub(in crate::services) async fn run_block(
     argv: &[OsString],
     block: Block,
 ) -> io::Result<Exit> {
-    let argv: Vec<CString> =
-        argv.iter().map(|argument| CString::new(argument.as_bytes())).collect::<Result<_, _>>()?;
     let terminal = Terminal::save();
     // Before the spawn: a signal in between must not end this process. Listeners, not SIG_IGN, which the child would
     // inherit.
     let mut ended = signal(SignalKind::child())?;
     let mut forwarded = Forwarded::listen()?;
-    let child = spawn(program, &argv, &block)?;
+    let child = spawn(program, argv, &block, &PosixSpawnFileActions::init()?)?;
     drop(block);
     let status = loop {
         if let Some((_, status)) = waitpid(Some(child), WaitOptions::NOHANG)? {
@@ -115,16 +109,27 @@ pub(in crate::services) async fn run_block(
     if let Some(terminal) = terminal {
         terminal.take_back();
     }
+    Ok(exit_of(status))
+}
+
+pub(super) fn exit_of(status: WaitStatus) -> Exit {
     let code = match (status.exit_status(), status.terminating_signal()) {
         (Some(code), _) => code,
         (None, Some(signal)) => 128 + signal,
         (None, None) => 1,
     };
-    Ok(Exit::Child(u8::try_from(code).unwrap_or(1)))
+    Exit::Child(u8::try_from(code).unwrap_or(1))
 }
 
 /// Not the standard library's `Command`: it keeps unwiped copies of the environment.
-fn spawn(program: &Path, argv: &[CString], block: &Block) -> io::Result<Pid> {
+pub(super) fn spawn(
+    program: &Path,
+    argv: &[OsString],
+    block: &Block,
+    actions: &PosixSpawnFileActions,
+) -> io::Result<Pid> {
+    let argv: Vec<CString> =
+        argv.iter().map(|argument| CString::new(argument.as_bytes())).collect::<Result<_, _>>()?;
     let mut attributes = PosixSpawnAttr::init()?;
     // Undoes for the child what Rust and tokio changed in this process.
     let mut defaults = SigSet::empty();
@@ -134,8 +139,7 @@ fn spawn(program: &Path, argv: &[CString], block: &Block) -> io::Result<Pid> {
     attributes.set_flags(
         PosixSpawnFlags::POSIX_SPAWN_SETSIGDEF | PosixSpawnFlags::POSIX_SPAWN_SETSIGMASK,
     )?;
-    let actions = PosixSpawnFileActions::init()?;
-    let child = posix_spawn(program, &actions, &attributes, argv, block.entries())?;
+    let child = posix_spawn(program, actions, &attributes, &argv, block.entries())?;
     Pid::from_raw(child.as_raw()).ok_or_else(|| io::Error::other("the child has no process id"))
 }
 
@@ -171,7 +175,7 @@ impl Terminal {
 }
 
 /// Finds a command as a shell would: on `path`, unless its name contains a slash.
-pub(in crate::services) fn find(name: &OsStr, path: Option<&OsStr>) -> Result<PathBuf, Fault> {
+pub fn find(name: &OsStr, path: Option<&OsStr>) -> Result<PathBuf, Fault> {
     let shown = sanitize(&name.to_string_lossy());
     if name.as_bytes().contains(&b'/') {
         let program = PathBuf::from(name);
@@ -216,7 +220,11 @@ pub(in crate::services) fn is_executable(file: &Path) -> bool {
     file.is_file() && access(file, Access::EXEC_OK).is_ok()
 }
 
-fn cannot_run(name: &OsStr, error: &io::Error) -> Fault {
+pub(super) fn no_command() -> Fault {
+    Fault::new(Exit::Usage, "there is no command to run")
+}
+
+pub(super) fn cannot_run(name: &OsStr, error: &io::Error) -> Fault {
     let exit = match error.kind() {
         io::ErrorKind::NotFound => Exit::NotFound,
         _ => Exit::CannotRun,

@@ -13,7 +13,7 @@ mod status;
 
 use std::cell::RefCell;
 use std::path::PathBuf;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -54,6 +54,8 @@ pub struct Broker {
     interaction: Box<dyn Interaction>,
     clock: fn() -> Timestamp,
     aws: RefCell<Option<Rc<Aws>>>,
+    /// The same client as long as somebody else holds it.
+    lent: RefCell<Weak<Aws>>,
     key: RefCell<Option<Rc<AccessKey>>>,
     /// Held from the prompt for a code until the code was used or the prompt given up.
     held_prompt: RefCell<Option<HeldPrompt>>,
@@ -100,6 +102,7 @@ impl Broker {
             interaction: deps.interaction,
             clock: deps.clock,
             aws: RefCell::new(None),
+            lent: RefCell::new(Weak::new()),
             key: RefCell::new(None),
             held_prompt: RefCell::new(None),
         }
@@ -297,12 +300,19 @@ impl Broker {
         session.into_pass(target, notes)
     }
 
+    /// The connections to AWS, for whoever makes many requests: they stay open as long as this is held.
+    pub fn connections(&self) -> Result<Rc<Aws>, Fault> {
+        self.aws()
+    }
+
     fn aws(&self) -> Result<Rc<Aws>, Fault> {
         if let Some(aws) = self.aws.borrow().as_ref() {
             return Ok(Rc::clone(aws));
         }
-        let aws = Rc::new(Aws::new(&self.auth)?);
+        let lent = self.lent.borrow().upgrade();
+        let aws = lent.map_or_else(|| Aws::new(&self.auth).map(Rc::new), Ok)?;
         *self.aws.borrow_mut() = Some(Rc::clone(&aws));
+        *self.lent.borrow_mut() = Rc::downgrade(&aws);
         Ok(aws)
     }
 }
