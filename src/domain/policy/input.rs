@@ -66,11 +66,12 @@ impl<'a> Inputs<'a> {
         if organization.is_some() {
             note_missing(&guardrails, &web_issuers, &saml_issuers, &mut left_out);
         } else {
-            left_out.push(LeftOut {
-                what: "service and resource control policies, the StackSet and the budgets".into(),
-                why: "`guardrails` has no `organization`, `management_account` and `sandbox_ou`"
-                    .into(),
-            });
+            left_out.push(LeftOut::new([
+                "service and resource control policies, the StackSet and the budgets",
+                "`guardrails` has no `organization`, `management_account` and `sandbox_ou`",
+                "サービスコントロールポリシー (SCP)、リソースコントロールポリシー (RCP)、StackSet、予算",
+                "`guardrails` に `organization`、`management_account`、`sandbox_ou` がない",
+            ]));
         }
         let mut accounts: Vec<AccountId> =
             roles.iter().flat_map(|role| role.accounts.clone()).collect();
@@ -227,26 +228,49 @@ fn note_missing(
     saml_issuers: &[String],
     left_out: &mut Vec<LeftOut>,
 ) {
-    let empty = |key: &str| format!("`guardrails.{key}` is empty");
-    let no_issuer = |kind: &str| format!("`guardrails.trusted_issuers` names no {kind} issuer");
+    let empty =
+        |key: &str| [format!("`guardrails.{key}` is empty"), format!("`guardrails.{key}` が空")];
+    let no_issuer = |kind: &str, japanese: &str| {
+        [
+            format!("`guardrails.trusted_issuers` names no {kind} issuer"),
+            format!("`guardrails.trusted_issuers` に {japanese} の発行者がない"),
+        ]
+    };
+    let no_budget = [
+        "`guardrails.monthly_budget_usd` is not set".to_owned(),
+        "`guardrails.monthly_budget_usd` が設定されていない".to_owned(),
+    ];
+    let (types, budget) = (&guardrails.instance_types, guardrails.monthly_budget_usd);
     let missing = [
-        (guardrails.regions.is_empty(), "the limit to regions", empty("regions")),
         (
-            guardrails.instance_types.is_empty(),
-            "the limit to instance types",
+            guardrails.regions.is_empty(),
+            ["the limit to regions", "リージョンの制限"],
+            empty("regions"),
+        ),
+        (
+            types.is_empty(),
+            ["the limit to instance types", "インスタンスタイプの制限"],
             empty("instance_types"),
         ),
-        (guardrails.allowed_models.is_empty(), "the limit to models", empty("allowed_models")),
-        (web_issuers.is_empty(), "the limit to web identity issuers", no_issuer("web identity")),
-        (saml_issuers.is_empty(), "the limit to SAML issuers", no_issuer("SAML")),
         (
-            guardrails.monthly_budget_usd.is_none(),
-            "budgets and the brake",
-            "`guardrails.monthly_budget_usd` is not set".into(),
+            guardrails.allowed_models.is_empty(),
+            ["the limit to models", "モデルの制限"],
+            empty("allowed_models"),
         ),
+        (
+            web_issuers.is_empty(),
+            ["the limit to web identity issuers", "ウェブ ID の発行者の制限"],
+            no_issuer("web identity", "ウェブ ID"),
+        ),
+        (
+            saml_issuers.is_empty(),
+            ["the limit to SAML issuers", "SAML の発行者の制限"],
+            no_issuer("SAML", "SAML"),
+        ),
+        (budget.is_none(), ["budgets and the brake", "予算とブレーキ"], no_budget),
     ];
-    for (_, what, why) in missing.into_iter().filter(|(is_missing, ..)| *is_missing) {
-        left_out.push(LeftOut { what: what.into(), why });
+    for (_, [what, what_ja], [why, why_ja]) in missing.into_iter().filter(|(is, ..)| *is) {
+        left_out.push(LeftOut::new([what.to_owned(), why, what_ja.to_owned(), why_ja]));
     }
 }
 

@@ -110,6 +110,25 @@ pub struct LeftOut {
     pub what: String,
     /// Why not, naming the config's key.
     pub why: String,
+    /// Both in Japanese, for README.md.
+    #[serde(skip)]
+    pub japanese: [String; 2],
+}
+
+impl LeftOut {
+    /// What and why in English, then in Japanese.
+    fn new(texts: [impl Into<String>; 4]) -> Self {
+        let [what, why, what_ja, why_ja] = texts.map(Into::into);
+        Self { what, why, japanese: [what_ja, why_ja] }
+    }
+
+    /// What and why.
+    fn in_language(&self, language: Language) -> [&str; 2] {
+        match language {
+            Language::English => [&self.what, &self.why],
+            Language::Japanese => [&self.japanese[0], &self.japanese[1]],
+        }
+    }
 }
 
 /// A set of documents: the policies or stacks, then `manifest.json` and `README.md`.

@@ -345,10 +345,10 @@ fn readme(inputs: &Inputs<'_>, format: Format, language: Language) -> Document {
             .text("accounts", accounts.join(" ") + more)
     });
     let roles: Vec<Scope> = roles.collect();
-    let left_out = inputs
-        .left_out
-        .iter()
-        .map(|left| Scope::default().text("what", &left.what).text("why", &left.why));
+    let left_out = inputs.left_out.iter().map(|left| {
+        let [what, why] = left.in_language(language);
+        Scope::default().text("what", what).text("why", why)
+    });
     let organized = inputs.organization.is_some();
     // A section's scope replaces the outer sections, so the roles are handed down.
     let with_roles = |wanted: bool| {

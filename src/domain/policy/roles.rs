@@ -45,18 +45,28 @@ pub(super) fn switch_roles(
     for row in config.catalog.rows() {
         let (account, role) = config.catalog.row(row);
         let outside = if account.id == config.auth.account {
-            Some("it is the auth account, whose users sign in there directly")
+            Some([
+                "it is the auth account, whose users sign in there directly",
+                "認証アカウントであり、ユーザーは直接サインインする",
+            ])
         } else if Some(account.id) == management {
-            Some("it is the management account, which service control policies do not bind")
+            Some([
+                "it is the management account, which service control policies do not bind",
+                "管理アカウントであり、サービスコントロールポリシーが適用されない",
+            ])
         } else if config.catalog.role_arn(row).partition() != partition.name() {
-            Some("it is in another partition than the auth account")
+            Some([
+                "it is in another partition than the auth account",
+                "認証アカウントとは別のパーティションにある",
+            ])
         } else {
             None
         };
-        if let Some(why) = outside {
+        if let Some([why, why_ja]) = outside {
             let what = format!("the switch roles of {} ({})", account.name, account.id);
+            let what_ja = format!("{} ({}) の切り替え用ロール", account.name, account.id);
             if !left_out.iter().any(|l| l.what == what) {
-                left_out.push(LeftOut { what, why: why.into() });
+                left_out.push(LeftOut::new([what, why.into(), what_ja, why_ja.into()]));
             }
             continue;
         }

@@ -125,6 +125,11 @@ fn what_the_config_does_not_say_is_left_out_and_said() {
                     && text(&set, "manifest.json").contains(left)
             );
         }
+        let japanese = render(&bare, format, Language::Japanese).unwrap();
+        for left in &japanese.left_out {
+            let readme = text(&japanese, "README.md");
+            assert!(readme.contains(&left.japanese.join(" (")) && !readme.contains(&left.what));
+        }
         for document in &set.files {
             assert!(
                 !document.file.contains("brake") && !document.file.contains("budget"),
