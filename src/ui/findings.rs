@@ -23,7 +23,7 @@ use super::theme::Theme;
 use crate::domain::keymap::{Action, Key, KeyCode, Keymap};
 use crate::domain::text::{fold, sanitize};
 use crate::domain::verdict::report::Report;
-use crate::domain::verdict::{Finding, Verdict};
+use crate::domain::verdict::{Against, Finding, Verdict};
 
 pub use view::draw;
 
@@ -137,8 +137,16 @@ impl Findings {
             widest(|row| row.finding.guardrail.name()),
         ];
         let mut warnings = Vec::new();
-        if !matches!(report.against, crate::domain::verdict::Against::Aws) {
-            warnings.push(format!("{} answered, not only AWS: nothing is proved", report.endpoint));
+        match report.against {
+            Against::Aws => {}
+            Against::Emulated => warnings.push(format!(
+                "EMULATED: {} answers, not AWS. This says nothing about AWS.",
+                report.endpoint
+            )),
+            Against::Intercepted => warnings.push(format!(
+                "{}: it may answer instead of AWS, so nothing is proved",
+                report.detours.join(", ")
+            )),
         }
         warnings
             .extend(report.control_missing.iter().map(|why| format!("no positive control: {why}")));

@@ -75,6 +75,7 @@ pub async fn drift(
         let reading = Reading { client: aws.raw(), signer, caller: &caller };
         reading.organisation(&mut report, &sets, unit, &auth.account.to_string()).await?;
     }
+    report.unread = merged(report.unread);
     Ok(report)
 }
 
@@ -89,7 +90,9 @@ fn users_policy(
     let account = match read {
         Ok(account) => account,
         Err(failure) => {
-            let who = format!("an administrator of the auth account {auth}");
+            let who = format!(
+                "an administrator of the auth account {auth} (--via TARGET names a role there)"
+            );
             let what = PolicySet::Users.name();
             let call = "iam:GetAccountAuthorizationDetails";
             report.unread.push(unread(&failure, what, call, caller, who)?);
@@ -259,7 +262,7 @@ impl Reading<'_> {
     }
 
     fn unread(&self, failure: &Failure, what: &str, call: &str) -> Result<Unread, Fault> {
-        let who = "the management account, or a delegated administrator of the organisation";
+        let who = "the management account, or a delegated administrator of the organisation (--via TARGET names a role there)";
         unread(failure, what, call, self.caller, who.to_owned())
     }
 }
@@ -270,6 +273,21 @@ impl Attached {
     }
 }
 
+/// One entry for each call that was refused alike, with all that it would have told.
+fn merged(unread: Vec<Unread>) -> Vec<Unread> {
+    let mut merged: Vec<Unread> = Vec::new();
+    for one in unread {
+        let same = |other: &&mut Unread| {
+            (&other.call, &other.why, &other.read_as) == (&one.call, &one.why, &one.read_as)
+        };
+        match merged.iter_mut().find(same) {
+            Some(first) => first.what = format!("{}; {}", first.what, one.what),
+            None => merged.push(one),
+        }
+    }
+    merged
+}
+
 /// A refusal as a part of the report; what is none ends the run.
 fn unread(
     failure: &Failure,
@@ -278,11 +296,19 @@ fn unread(
     caller: &CallerIdentity,
     who: String,
 ) -> Result<Unread, Fault> {
+    let code = failure.code.as_deref().unwrap_or_default();
+    let is_missing = code.ends_with("NotFoundException");
     let refused = matches!(failure.kind, FailureKind::Denied | FailureKind::IdentityDeny)
-        || failure.code.as_deref().is_some_and(|code| code.starts_with("AWSOrganizations"));
-    if !refused {
+        || code.starts_with("AWSOrganizations");
+    if !refused && !is_missing {
         return Err(failure.fault(Doing::Asking));
     }
+    let who = if is_missing {
+        "nobody: see whether `guardrails.sandbox_ou` and `auth.account` are of this organisation"
+            .into()
+    } else {
+        who
+    };
     Ok(Unread {
         what: what.to_owned(),
         call: call.to_owned(),

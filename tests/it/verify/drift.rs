@@ -312,7 +312,7 @@ fn what_may_not_be_read_is_named_with_who_may() {
     let said = deployed.asks(&[]);
     assert_eq!(said.code, 6, "{}", said.whole());
     for text in [
-        "organizations:ListPolicies was refused to",
+        "organizations:ListPolicies as arn:aws:iam::111111111111:user/tanaka: User:",
         "the management account, or a delegated administrator",
     ] {
         assert!(said.stdout.contains(text), "{text}\n{}", said.stdout);
@@ -325,7 +325,9 @@ fn what_may_not_be_read_is_named_with_who_may() {
     let said = deployed.asks(&["--via", "management"]);
     assert_eq!(said.code, 6, "{}", said.whole());
     assert!(
-        said.stdout.contains("iam:GetAccountAuthorizationDetails was refused to"),
+        said.stdout.contains(
+            "iam:GetAccountAuthorizationDetails as arn:aws:iam::111111111111:user/tanaka: User:"
+        ),
         "{}",
         said.stdout
     );
@@ -334,6 +336,16 @@ fn what_may_not_be_read_is_named_with_who_may() {
         "{}",
         said.stdout
     );
+}
+
+#[test]
+fn a_unit_that_is_not_there_is_no_drift() {
+    let Some(deployed) = Deployed::new() else { return };
+    let own = deployed.emulator.with(|organisation| unit(organisation, 2));
+    let config = deployed.config.replace(&own, "ou-zzzz-00000000");
+    let deployed = Deployed { config, ..deployed };
+    let said = deployed.asks(&["--via", "management"]);
+    assert!(said.stdout.contains("see whether `guardrails.sandbox_ou`"), "{}", said.whole());
 }
 
 #[test]

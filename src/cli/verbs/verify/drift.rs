@@ -65,7 +65,7 @@ fn text(report: &DriftReport, all: bool) -> String {
     for unread in &report.unread {
         let _ = writeln!(
             text,
-            "\nNot read: {}\n    {} was refused to {}\n    {}\n    → {} may: --via TARGET names a role there",
+            "\nNot read: {}\n    {} as {}: {}\n    → who may: {}",
             unread.what, unread.call, unread.read_as, unread.why, unread.who
         );
     }
