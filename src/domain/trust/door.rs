@@ -94,6 +94,8 @@ impl Door {
     /// What it means to the account.
     pub fn standing(&self) -> DoorStanding {
         match (&self.needs, self.kind) {
+            // Whose device that is, the foreign account decides.
+            (Needs::Mfa, DoorKind::ForeignAccount) => DoorStanding::ForOthers,
             (Needs::Mfa | Needs::Condition, kind) if kind != DoorKind::IdentityCenter => {
                 DoorStanding::Bound
             }

@@ -69,6 +69,16 @@ fn every_kind_of_door_is_found_and_none_is_invented() {
             Unconfirmed,
             vec![],
         ),
+        // Its administrator makes the devices there.
+        (
+            allow(
+                r#"{"AWS":"666666666666"}"#,
+                assume,
+                r#"{"Bool":{"aws:MultiFactorAuthPresent":"true"}}"#,
+            ),
+            NotProved,
+            vec![ForeignAccount],
+        ),
         (
             allow(r#"{"AWS":"arn:aws:iam::111111111111:role/deploy"}"#, assume, "{}"),
             NotProved,
