@@ -90,32 +90,50 @@ pub fn run(context: &Context, arguments: &VerifyArgs) -> Result<Exit, Fault> {
         };
         context.out.progress("");
         let detail = if arguments.all { Detail::All } else { Detail::Problems };
-        if let Some((file, form)) = file {
-            let language = match arguments.lang {
-                ReportLanguage::En => Language::En,
-                ReportLanguage::Ja => Language::Ja,
-            };
-            let mut evidence = Evidence::new(report.clone(), language);
-            verifier.anchor(&mut evidence).await?;
-            write_through(file, evidence.file(form).as_bytes())
-                .map_err(|error| error.fault("the report cannot be written"))?;
-            let request = evidence.anchor.as_ref().and_then(|anchor| anchor.request_id.as_deref());
-            context.out.info(&format!(
-                "wrote {}; its hash {} was sent to {}, request {}",
-                sanitize(&file.display().to_string()),
-                evidence.head(),
-                report.endpoint,
-                request.unwrap_or("unknown")
-            ));
-        }
+        // What was found is shown even where the file cannot be written.
+        let written = match file {
+            Some((file, form)) => {
+                write_report(context, &verifier, &report, file, form, arguments.lang).await
+            }
+            None => Ok(()),
+        };
         let signalled = if is_attended(arguments) { show(context, &report).await? } else { None };
         context.out.print(&if arguments.json {
             report.json()
         } else {
             text::report(&report, auth, detail)
         });
+        written?;
         Ok(signalled.unwrap_or_else(|| report.exit()))
     })
+}
+
+/// Anchors the evidence in CloudTrail and writes it.
+async fn write_report(
+    context: &Context,
+    verifier: &Verifier<'_>,
+    report: &Report,
+    file: &Path,
+    form: Form,
+    language: ReportLanguage,
+) -> Result<(), Fault> {
+    let language = match language {
+        ReportLanguage::En => Language::En,
+        ReportLanguage::Ja => Language::Ja,
+    };
+    let mut evidence = Evidence::new(report.clone(), language);
+    verifier.anchor(&mut evidence).await?;
+    write_through(file, evidence.file(form).as_bytes())
+        .map_err(|error| error.fault("the report cannot be written"))?;
+    let request = evidence.anchor.as_ref().and_then(|anchor| anchor.request_id.as_deref());
+    context.out.info(&format!(
+        "wrote {}; its hash {} was sent to {}, request {}",
+        sanitize(&file.display().to_string()),
+        evidence.head(),
+        report.endpoint,
+        request.unwrap_or("unknown")
+    ));
+    Ok(())
 }
 
 /// Whether somebody sits there and looks: `--yes` is for runs that nobody attends.

@@ -305,8 +305,10 @@ pub fn write_through(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     let io = |error: io::Error| fail(error.into());
     let target = match path.canonicalize() {
         Ok(target) => target,
-        // There is nothing yet, not even a dangling link.
-        Err(error) if error.kind() == io::ErrorKind::NotFound && !path.is_symlink() => path.into(),
+        // There is nothing yet, not even a dangling link. A bare name is in the current directory.
+        Err(error) if error.kind() == io::ErrorKind::NotFound && !path.is_symlink() => {
+            std::path::absolute(path).map_err(io)?
+        }
         Err(error) => return Err(io(error)),
     };
     let (Some(parent), Some(name)) = (target.parent(), target.file_name()) else {

@@ -7,6 +7,7 @@ use sekisho::services::verify::Verifier;
 use sekisho::services::verify::evidence::{Evidence, Form, Language, check};
 
 use super::stage::*;
+use super::users::ask;
 use crate::support::optional;
 
 const FORMS: [Form; 3] = [Form::Html, Form::Markdown, Form::Json];
@@ -112,6 +113,25 @@ fn a_page_loads_nothing_and_takes_no_text_for_markup() {
         japanese.contains("信頼ポリシー") && japanese.contains("組織外のアカウント"),
         "{japanese}"
     );
+}
+
+#[test]
+fn a_report_is_written_where_one_is_and_the_findings_are_shown_even_if_not() {
+    let home = tempfile::tempdir().unwrap();
+    let emulator = start(|_| {});
+    let accounts = "accounts: [{name: dev-tanaka, id: \"222222222222\"}]\n";
+    let words = ["--yes", "--rate", "100", "--report", "proof.html"];
+    let Some(said) = ask(&emulator, home.path(), accounts, &words) else { return };
+    assert_eq!(said.code, 6, "{}", said.whole());
+    assert!(said.stderr.contains("wrote proof.html; its hash "), "{}", said.stderr);
+    check(&std::fs::read_to_string(home.path().join("proof.html")).unwrap()).unwrap();
+
+    emulator.advance(std::time::Duration::from_secs(30));
+    let words = ["--yes", "--rate", "100", "--report", "/proc/proof.html"];
+    let said = ask(&emulator, home.path(), accounts, &words).unwrap();
+    assert_eq!(said.code, 1, "{}", said.whole());
+    assert!(said.stderr.contains("the report cannot be written"), "{}", said.stderr);
+    assert!(said.stdout.contains("1 account: 1 held"), "{}", said.stdout);
 }
 
 /// Shows the page in a browser, where one is installed. `SEKISHO_PICTURES=DIR` keeps the pictures.
