@@ -151,14 +151,16 @@ fn session_caches(input: &DoctorInput<'_>) -> Row {
         .remedy("`aws logout` ends those of `aws login`; delete the others, and use sekisho's profiles instead")
 }
 
-/// Whether the programs of the profiles that `profiles --write` has made are there.
+/// Whether the profiles that `profiles --write` has made work: their programs are there, and no key in the credentials
+/// file goes before them, as one does that `aws configure --profile` has put there.
 fn managed_profiles(input: &DoctorInput<'_>) -> Row {
     const ID: &str = "profiles";
     let Ok(paths) = input.paths else {
         return Row::new(ID, Health::Skipped, "there is no home directory");
     };
     let env = |name: &str| input.env.get(name).map(Into::into);
-    let file = read(&SharedFiles::find(env, &paths.home).config).unwrap_or_default();
+    let SharedFiles { credentials, config } = SharedFiles::find(env, &paths.home);
+    let file = read(&config).unwrap_or_default();
     let Ok(Some(block)) = Parts::of(file.as_bytes()).map(|parts| parts.body()) else {
         return Row::ok(ID, "sekisho has written none");
     };
@@ -171,6 +173,18 @@ fn managed_profiles(input: &DoctorInput<'_>) -> Row {
             _ => None,
         })
         .collect();
+    let (keys, sessions) = profiles(&read(&credentials).unwrap_or_default());
+    let own = ini::lines(&block).filter_map(|line| match line.content {
+        Content::Section(name) => ini::profile_name(name),
+        _ => None,
+    });
+    if let Some(name) = { own }.find(|own| keys.iter().chain(&sessions).any(|name| name == own)) {
+        let credentials = credentials.display();
+        let what =
+            format!("{credentials} has keys for {name}: most SDKs use them instead of sekisho");
+        return Row::new(ID, Health::Fail, what)
+            .remedy(format!("remove the section [{name}] from {credentials}"));
+    }
     let is_gone = |program: &&String| !process::is_executable(Path::new(program));
     let gone: Vec<&String> = programs.iter().filter(is_gone).collect();
     match gone.first() {

@@ -286,6 +286,24 @@ fn sessions_of_awss_own_cli_in_plain_text() {
 }
 
 #[test]
+fn a_profile_that_a_key_of_the_same_name_beats() {
+    let machine = Machine::sound();
+    let here = env!("CARGO_BIN_EXE_sekisho");
+    let block = format!(
+        "# >>> sekisho profiles >>>\n[profile a]\ncredential_process = {here} credential-process 1/A\n\
+         # <<< sekisho profiles <<<\n"
+    );
+    machine.write(".aws/config", &block);
+    machine.write(".aws/credentials", "[b]\naws_access_key_id = AKIA\naws_secret_access_key = x\n");
+    let profiles = || machine.examine().into_iter().find(|row| row.id == "profiles").unwrap();
+    assert_eq!(profiles().verdict, Health::Ok);
+    machine.write(".aws/credentials", "[a]\naws_access_key_id = AKIA\naws_secret_access_key = x\n");
+    let row = profiles();
+    let what = "~/.aws/credentials has keys for a: most SDKs use them instead of sekisho";
+    assert_eq!((row.verdict, row.what.as_str()), (Fail, what));
+}
+
+#[test]
 fn profiles_whose_program_is_gone() {
     let machine = Machine::sound();
     let here = env!("CARGO_BIN_EXE_sekisho");

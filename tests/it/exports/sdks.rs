@@ -362,9 +362,9 @@ fn who_is_trapped(sdk: &Sdk, situation: Situation, permits: &Permits) -> String 
     Client::start(scene.apply(None, sdk, command)).ask()
 }
 
-/// What no switcher can mend: whether an exported key beats `AWS_PROFILE`, whether a session in the environment does, and
-/// whether the reason is hidden why `credential_process` fails.
-fn limits(sdk: &Sdk, permits: &Permits) -> [bool; 3] {
+/// What no switcher can mend: whether an exported key beats `AWS_PROFILE`, whether a session in the environment does,
+/// whether a key in the credentials file beats a profile's process, and whether the reason is hidden why that fails.
+fn limits(sdk: &Sdk, permits: &Permits) -> [bool; 4] {
     let _permit = permits.take();
     let stage = Stage::new();
     stage.sign_in();
@@ -383,11 +383,16 @@ fn limits(sdk: &Sdk, permits: &Permits) -> [bool; 3] {
     };
     let key = beats(ALICE, TARGET, start(Way::Profile, &[&id, &secret]).ask());
     let session = beats(TARGET, ALICE, start(Way::Exec, &["env", "AWS_PROFILE=other"]).ask());
+    let others = stage.read(".aws/credentials");
+    let shadow = String::from_utf8_lossy(&others).replace("[other]", "[sekisho-dev-developer]");
+    stage.write(".aws/credentials", shadow.as_bytes());
+    let shadow = beats(ALICE, TARGET, start(Way::Profile, &[]).ask());
+    stage.write(".aws/credentials", others);
     stage.forget();
     let mut failed = start(Way::Profile, &[]);
     let said = failed.ask() + &failed.complaint();
     assert!(said.starts_with("error:"), "{}: {said}", sdk.name);
-    [key, session, !said.contains("sekisho login")]
+    [key, session, shadow, !said.contains("sekisho login")]
 }
 
 /// What was found out about an SDK.
@@ -395,7 +400,7 @@ struct Found {
     sdk: &'static Sdk,
     who: Vec<(Way, [(Situation, String); SITUATIONS.len()])>,
     trapped: Vec<(Situation, String)>,
-    limits: [bool; 3],
+    limits: [bool; 4],
 }
 
 /// Runs `look` for each, on threads of their own.
@@ -487,13 +492,13 @@ fn the_role_that_was_entered_acts_or_nobody() {
         page(
             "docs/sdks.md",
             "| SDK | way | plain | `[default]` key | `[default]` process | `[default]` SSO | other `AWS_PROFILE` | proxy | EC2 | EC2, all over | renewal fails | past expiry |",
-            "| SDK | an exported key beats `AWS_PROFILE` | `AWS_PROFILE` has no effect inside `exec` | hides why `credential_process` failed |",
+            "| SDK | an exported key beats `AWS_PROFILE` | `AWS_PROFILE` has no effect inside `exec` | a key in `~/.aws/credentials` beats `credential_process` | hides why `credential_process` failed |",
             ["yes", "no"],
         ),
         page(
             "docs/ja/sdks.md",
             "| SDK | 方法 | 通常 | `[default]` にキー | `[default]` にプロセス | `[default]` に SSO | 別の `AWS_PROFILE` | プロキシ | EC2 | EC2、すべて期限切れ | 更新の失敗 | 期限の後 |",
-            "| SDK | エクスポートしたキーが `AWS_PROFILE` に勝つ | `exec` の中で `AWS_PROFILE` が効かない | `credential_process` の失敗理由を見せない |",
+            "| SDK | エクスポートしたキーが `AWS_PROFILE` に勝つ | `exec` の中で `AWS_PROFILE` が効かない | `~/.aws/credentials` のキーが `credential_process` に勝つ | `credential_process` の失敗理由を見せない |",
             ["はい", "いいえ"],
         ),
     ]);
