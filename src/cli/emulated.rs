@@ -106,6 +106,9 @@ impl Demo {
                 .because(why)
                 .fix("leave this shell, then run `sekisho demo` again")
         };
+        if descriptor.as_os_str().is_empty() {
+            return Err(untrusted("the variable is set, and empty".into()));
+        }
         let folder = descriptor.parent().map(Path::to_owned).unwrap_or_default();
         let name = descriptor.file_name().unwrap_or_default().to_string_lossy();
         let dir = Dir::open(&folder).map_err(|error| untrusted(error.to_string()))?;

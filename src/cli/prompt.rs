@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::domain::account::Target;
 use crate::domain::confirmation::{Cleared, Confirmation, Unconfirmed};
 use crate::domain::fault::{Exit, Fault};
+use crate::domain::flow::Flow;
 use crate::domain::ids::MfaSerial;
 use crate::domain::import::organization::Member;
 use crate::domain::local_clock::LocalClock;
@@ -57,9 +58,15 @@ impl Codes {
         needless: &dyn Fn() -> bool,
     ) -> Result<Option<(MfaSerial, MfaCode)>, Fault> {
         let nobody = |what: String| {
-            Fault::new(Exit::NeedsPerson, what)
-                .because("there is no MFA session, or it has expired")
-                .fix("run `sekisho login` in a terminal first, or pipe the code: `--mfa-code -`")
+            let fault = Fault::new(Exit::NeedsPerson, what);
+            match wanted.flow {
+                Flow::Shared => fault.because("there is no MFA session, or it has expired").fix(
+                    "run `sekisho login` in a terminal first, or pipe the code: `--mfa-code -`",
+                ),
+                Flow::Direct => fault
+                    .because("a session of more than 1h needs a code of its own")
+                    .fix("pipe the code: `--mfa-code -`, or take 1h: `--duration 1h`"),
+            }
         };
         let first = wanted
             .devices

@@ -18,8 +18,15 @@ use crate::cli::world::{ConfigSource, World};
 /// Keeps an organisation running for other terminals until it is interrupted.
 pub fn serve(common: &Common, out: Out) -> Result<Exit, Fault> {
     let demo = start(common)?;
-    out.print(&demo.directions());
-    block_on(until_ended())
+    block_on(async {
+        // Before the directions: whoever has read them may end it at once.
+        let mut signals = Ending::listen().map_err(|error| {
+            Fault::new(Exit::Fault, "cannot wait for signals").because(error.to_string())
+        })?;
+        out.print(&demo.directions());
+        signals.recv().await;
+        Ok(Exit::Done)
+    })
 }
 
 /// Runs this very command line again, in an organisation of its own.
@@ -41,12 +48,4 @@ fn start(common: &Common) -> Result<Demo, Fault> {
     let source = ConfigSource::named(common.config.as_deref())?;
     let loaded = source.inspect(Some(&World::Real.paths()?), Strictness::Tolerant)?;
     Demo::start(&loaded.config, source.into_file())
-}
-
-async fn until_ended() -> Result<Exit, Fault> {
-    let mut signals = Ending::listen().map_err(|error| {
-        Fault::new(Exit::Fault, "cannot wait for signals").because(error.to_string())
-    })?;
-    signals.recv().await;
-    Ok(Exit::Done)
 }

@@ -50,7 +50,13 @@ impl SharedConfig {
                 return Err(unreadable("it is larger than 16 MiB".into()));
             }
             Ok(_) => {
-                std::fs::read_to_string(original).map_err(|error| unreadable(error.to_string()))?
+                let bytes =
+                    std::fs::read(original).map_err(|error| unreadable(error.to_string()))?;
+                String::from_utf8(bytes).map_err(|error| {
+                    let before = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+                    let line = before.split(|byte| *byte == b'\n').count();
+                    unreadable(format!("line {line} is not UTF-8"))
+                })?
             }
         };
         let mut random = [0; 8];

@@ -128,7 +128,7 @@ impl std::str::FromStr for Page {
             return if hosts.into_iter().any(|(_, console)| is_below(text, console)) {
                 Ok(Self::Url(text.to_owned()))
             } else {
-                Err(Malformed("its host is not one of AWS's console".into()))
+                Err(Malformed("it is not an https URL of AWS's console".into()))
             };
         }
         let (path, _) = text.split_once(['?', '#']).unwrap_or((text, ""));

@@ -152,6 +152,12 @@ fn nobody_to_ask_is_4() {
        why  there is no MFA session, or it has expired
        fix  run `sekisho login` in a terminal first, or pipe the code: `--mfa-code -`
     ");
+    let longer = home.run(&["exec", "dev", "--duration", "2h", "--", "true"]).unwrap();
+    insta::assert_snapshot!(longer.stderr, @"
+    sekisho: an MFA code is needed to open dev/Developer, and there is no terminal to ask on
+       why  a session of more than 1h needs a code of its own
+       fix  pipe the code: `--mfa-code -`, or take 1h: `--duration 1h`
+    ");
     assert!(home.emulator.calls().is_empty());
 }
 
