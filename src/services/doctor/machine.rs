@@ -233,7 +233,7 @@ fn java_identity(input: &DoctorInput<'_>) -> Option<(&'static str, String)> {
 fn stray_variables(input: &DoctorInput<'_>) -> Row {
     const ID: &str = "environment";
     if let Some((variable, names)) = java_identity(input) {
-        let what = format!("{variable} sets {names}, which Java programs use before any session");
+        let what = format!("{variable} sets {names}, which Java programs use before variables");
         return Row::new(ID, Health::Warn, what)
             .remedy(format!("take these properties out of {variable}"));
     }

@@ -347,7 +347,7 @@ fn an_exported_key_that_beats_the_profile() {
 }
 
 #[test]
-fn a_java_option_that_beats_every_session() {
+fn a_java_option_that_names_an_identity() {
     let mut machine = Machine::sound();
     machine.set("MAVEN_OPTS", "-Xmx1g -Daws.region=eu-west-1 -Daws.profiles=x");
     assert!(machine.examine().iter().all(|row| row.verdict <= Health::Skipped));
@@ -356,7 +356,7 @@ fn a_java_option_that_beats_every_session() {
     let row = machine.complains("environment", Warn);
     assert_eq!(
         row.what,
-        "MAVEN_OPTS sets aws.accessKeyId, aws.secretAccessKey, which Java programs use before any session"
+        "MAVEN_OPTS sets aws.accessKeyId, aws.secretAccessKey, which Java programs use before variables"
     );
 }
 

@@ -505,14 +505,20 @@ fn the_role_that_was_entered_acts_or_nobody() {
 }
 
 #[test]
-fn javas_system_properties_beat_a_session() {
+fn javas_system_properties_come_before_variables() {
     let Some(java) = SDKS.iter().find(|sdk| sdk.words == ["who-java"] && sdk.is_installed()) else {
         return;
     };
     let stage = Stage::new();
     stage.sign_in();
-    let mut command = Way::Exec.command(&stage);
-    let properties = format!("-Daws.accessKeyId={KEY} -Daws.secretAccessKey={SECRET}");
-    command.env("JAVA_TOOL_OPTIONS", properties);
-    assert_eq!(Client::start(Scene::default().apply(None, java, command)).ask(), ALICE);
+    OtherProfile.arrange(&stage);
+    stage.run(&["profiles", "--write", "--yes"]).said();
+    let key = format!("-Daws.accessKeyId={KEY} -Daws.secretAccessKey={SECRET}");
+    let acting = |way: Way, properties: &str| {
+        let mut command = way.command(&stage);
+        command.env("JAVA_TOOL_OPTIONS", properties);
+        Client::start(Scene::default().apply(Some(way), java, command)).ask()
+    };
+    assert_eq!(WAYS.map(|way| acting(way, &key)), [ALICE; 3]);
+    assert_eq!(WAYS.map(|way| acting(way, "-Daws.profile=other")), [TARGET, ALICE, ALICE]);
 }
