@@ -49,14 +49,14 @@ const FILTERS: &[(&str, &str)] =
     &[("WORD", "only findings with this word, e.g. open"), ("!WORD", "only those without it")];
 
 /// The state of the screen.
-pub struct Findings {
+pub struct Findings<'a> {
     theme: Theme,
     keymap: Keymap,
     /// Who, which key, when; the last is dropped first.
     head: [String; 3],
     /// What stands over everything: an emulator, a missing control.
     warnings: Vec<String>,
-    rows: Vec<Row>,
+    rows: Vec<Row<'a>>,
     widest: [usize; 3],
     /// The rows that match.
     hits: Vec<usize>,
@@ -70,13 +70,13 @@ pub struct Findings {
 }
 
 /// One finding.
-struct Row {
+struct Row<'a> {
     /// The account's name; `user` for the user's own.
-    account: String,
+    account: &'a str,
     /// The account's id and the role's ARN, where it is about one.
     about: Vec<String>,
-    role: String,
-    finding: Finding,
+    role: &'a str,
+    finding: &'a Finding,
     /// Everything that the filter looks at, folded.
     text: String,
 }
@@ -113,9 +113,9 @@ pub struct Desk<'a> {
     pub suspend: &'a dyn Fn() -> io::Result<()>,
 }
 
-impl Findings {
+impl<'a> Findings<'a> {
     /// The findings of a report, the worst first.
-    pub fn new(report: &Report, theme: Theme, keymap: Keymap) -> Self {
+    pub fn new(report: &'a Report, theme: Theme, keymap: Keymap) -> Self {
         let own = report.key.iter().map(|finding| Row::new("user", Vec::new(), "", finding));
         let accounts = report.accounts.iter().flat_map(|account| {
             let (name, id) = (account.name.as_str(), account.id.dashed());
@@ -128,12 +128,12 @@ impl Findings {
             let own = [&account.back_doors, &account.other_doors, &account.local_users];
             roles.chain(own.map(|finding| Row::new(name, vec![of_account.clone()], "", finding)))
         });
-        let mut rows: Vec<Row> = own.chain(accounts).collect();
+        let mut rows: Vec<Row<'a>> = own.chain(accounts).collect();
         rows.sort_by_key(|row| std::cmp::Reverse(row.finding.verdict));
-        let widest = |of: fn(&Row) -> &str| rows.iter().map(|row| width(of(row))).max();
+        let widest = |of: fn(&Row<'a>) -> &'a str| rows.iter().map(|row| width(of(row))).max();
         let widest = [
-            widest(|row| &row.account),
-            widest(|row| &row.role),
+            widest(|row| row.account),
+            widest(|row| row.role),
             widest(|row| row.finding.guardrail.name()),
         ];
         let mut warnings = Vec::new();
@@ -179,7 +179,7 @@ impl Findings {
         self.rows.iter().filter(|row| row.finding.verdict == verdict).count()
     }
 
-    fn selected(&self) -> Option<&Row> {
+    fn selected(&self) -> Option<&Row<'a>> {
         self.rows.get(*self.hits.get(self.cursor)?)
     }
 
@@ -298,18 +298,12 @@ impl Findings {
     }
 }
 
-impl Row {
-    fn new(account: &str, about: Vec<String>, role: &str, finding: &Finding) -> Self {
+impl<'a> Row<'a> {
+    fn new(account: &'a str, about: Vec<String>, role: &'a str, finding: &'a Finding) -> Self {
         let (verdict, guardrail) = (finding.verdict.word(), finding.guardrail.name());
         let digits: String = about.join(" ").replace('-', "");
         let all = [verdict, account, &about.join(" "), &digits, guardrail, &finding.because];
-        Self {
-            text: fold(&all.join(" ")),
-            account: account.to_owned(),
-            about,
-            role: role.to_owned(),
-            finding: finding.clone(),
-        }
+        Self { text: fold(&all.join(" ")), account, about, role, finding }
     }
 }
 
@@ -328,7 +322,7 @@ fn moved(action: Action, at: usize, page: usize) -> Option<usize> {
 
 /// Opens the screen and shows the findings until a key closes it. An error of `screen::is_missing` says that there is no
 /// terminal.
-pub async fn show(findings: &mut Findings) -> io::Result<Left> {
+pub async fn show(findings: &mut Findings<'_>) -> io::Result<Left> {
     let mut signals = Signals::listen()?;
     let mut screen = Screen::enter()?;
     let desk = Desk { copy: &screen::copy, suspend: &screen::suspend };
@@ -343,7 +337,7 @@ pub async fn show(findings: &mut Findings) -> io::Result<Left> {
 pub async fn run<S, B>(
     terminal: &mut Terminal<B>,
     mut input: S,
-    findings: &mut Findings,
+    findings: &mut Findings<'_>,
     desk: &Desk<'_>,
 ) -> io::Result<Left>
 where

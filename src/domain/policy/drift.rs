@@ -120,7 +120,7 @@ pub struct Unread {
     pub why: String,
     /// Who was refused.
     pub read_as: String,
-    /// Who may make it.
+    /// Who may make it, or what to look at.
     pub who: String,
 }
 

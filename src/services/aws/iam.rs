@@ -358,10 +358,12 @@ fn policies_page(result: Node<'_, '_>) -> Option<PoliciesPage> {
     };
     let managed = |policy: Node<'_, '_>| {
         let mut versions = members(policy, "PolicyVersionList");
-        let version = versions.find(|one| text(*one, "IsDefaultVersion") == Some("true"))?;
+        let default = text(policy, "DefaultVersionId");
+        let version = versions.find(|one| text(*one, "VersionId") == default)?;
         let text = decode(text(version, "Document")?);
-        let attached = AttachedPolicy { name: owned(policy, "PolicyName")?, text };
-        Some((owned(policy, "Arn")?, attached))
+        let arn = owned(policy, "Arn")?;
+        let name = arn.rsplit('/').next().unwrap_or_default().to_owned();
+        Some((arn, AttachedPolicy { name, text }))
     };
     let is_more = text(result, "IsTruncated") == Some("true");
     Some(PoliciesPage {

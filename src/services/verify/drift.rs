@@ -91,7 +91,7 @@ fn users_policy(
         Ok(account) => account,
         Err(failure) => {
             let who = format!(
-                "an administrator of the auth account {auth} (--via TARGET names a role there)"
+                "an administrator of the auth account {auth} may: --via TARGET names a role there"
             );
             let what = PolicySet::Users.name();
             let call = "iam:GetAccountAuthorizationDetails";
@@ -262,7 +262,7 @@ impl Reading<'_> {
     }
 
     fn unread(&self, failure: &Failure, what: &str, call: &str) -> Result<Unread, Fault> {
-        let who = "the management account, or a delegated administrator of the organisation (--via TARGET names a role there)";
+        let who = "the management account and delegated administrators may: --via TARGET names a role there";
         unread(failure, what, call, self.caller, who.to_owned())
     }
 }
@@ -304,8 +304,7 @@ fn unread(
         return Err(failure.fault(Doing::Asking));
     }
     let who = if is_missing {
-        "nobody: see whether `guardrails.sandbox_ou` and `auth.account` are of this organisation"
-            .into()
+        "see whether `guardrails.sandbox_ou` and `auth.account` are of this organisation".into()
     } else {
         who
     };

@@ -19,7 +19,7 @@ use crate::domain::verdict::{Evidence, Verdict};
 const VERDICT: usize = 10;
 
 /// Draws the whole screen.
-pub fn draw(frame: &mut Frame<'_>, findings: &Findings) {
+pub fn draw(frame: &mut Frame<'_>, findings: &Findings<'_>) {
     let area = frame.area();
     if area.width < SMALLEST.0 || area.height < SMALLEST.1 {
         let message = format!("window too small, {}x{} at least", SMALLEST.0, SMALLEST.1);
@@ -73,7 +73,7 @@ pub fn draw(frame: &mut Frame<'_>, findings: &Findings) {
 }
 
 /// Who was verified, and how many findings have which verdict.
-fn head(findings: &Findings, window: u16) -> Line<'static> {
+fn head(findings: &Findings<'_>, window: u16) -> Line<'static> {
     let theme = findings.theme;
     let order =
         [Verdict::Open, Verdict::NotProved, Verdict::Masked, Verdict::Unconfirmed, Verdict::Proved];
@@ -100,7 +100,7 @@ fn head(findings: &Findings, window: u16) -> Line<'static> {
     Line::from([vec![Span::raw(" ")], head, vec![Span::raw(gap)], spans].concat())
 }
 
-fn draw_filter(frame: &mut Frame<'_>, findings: &Findings, area: Rect) {
+fn draw_filter(frame: &mut Frame<'_>, findings: &Findings<'_>, area: Rect) {
     let theme = findings.theme;
     let count = format!("{} / {} ", findings.hits.len(), findings.rows.len());
     let prompt = format!(" {} ", theme.glyphs.prompt);
@@ -197,7 +197,7 @@ fn style(theme: Theme, verdict: Verdict) -> Style {
     }
 }
 
-fn draw_list(frame: &mut Frame<'_>, findings: &Findings, columns: Columns, area: Rect) {
+fn draw_list(frame: &mut Frame<'_>, findings: &Findings<'_>, columns: Columns, area: Rect) {
     let theme = findings.theme;
     if findings.hits.is_empty() {
         let text = truncate(
@@ -218,7 +218,7 @@ fn draw_list(frame: &mut Frame<'_>, findings: &Findings, columns: Columns, area:
 }
 
 /// The row under the cursor: why, what to do, how much there is to see.
-fn draw_summary(frame: &mut Frame<'_>, findings: &Findings, area: Rect) {
+fn draw_summary(frame: &mut Frame<'_>, findings: &Findings<'_>, area: Rect) {
     let Some(row) = findings.selected() else { return };
     let theme = findings.theme;
     let finding = &row.finding;
@@ -238,7 +238,7 @@ fn draw_summary(frame: &mut Frame<'_>, findings: &Findings, area: Rect) {
     }
 }
 
-fn foot(findings: &Findings, window: u16) -> Line<'static> {
+fn foot(findings: &Findings<'_>, window: u16) -> Line<'static> {
     let theme = findings.theme;
     if let Some(notice) = &findings.notice {
         let text = truncate(&format!(" {notice}"), window.into(), theme.glyphs.ellipsis);
@@ -266,7 +266,7 @@ fn foot(findings: &Findings, window: u16) -> Line<'static> {
 }
 
 /// The whole finding under the cursor.
-pub(super) fn details(findings: &Findings) -> Option<Popup> {
+pub(super) fn details(findings: &Findings<'_>) -> Option<Popup> {
     let row = findings.selected()?;
     let (theme, finding) = (findings.theme, &row.finding);
     let area = Rect::new(0, 0, findings.size.0, findings.size.1);
@@ -274,7 +274,7 @@ pub(super) fn details(findings: &Findings) -> Option<Popup> {
     let style = style(theme, finding.verdict);
     let mut lines = Vec::new();
     let heading = if row.role.is_empty() {
-        row.account.clone()
+        row.account.to_owned()
     } else {
         format!("{}/{}", row.account, row.role)
     };

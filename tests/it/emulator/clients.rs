@@ -3,7 +3,9 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
-use sekisho::emulator::{Account, AccountStatus, Emulator, Organisation};
+use sekisho::emulator::{
+    Account, AccountStatus, ControlKind, ControlPolicy, Emulator, Group, Organisation, Policy,
+};
 
 use super::stage::*;
 use crate::support::program;
@@ -179,6 +181,57 @@ print(summary["Users"], summary["MFADevicesInUse"], summary["AccountAccessKeysPr
     403 AccessDenied
     2 4 0
     ");
+}
+
+/// What `verify --users` and `verify --drift` read.
+#[test]
+fn boto3_reads_what_administrators_read() {
+    let emulator = start(|organisation| {
+        permit(organisation, allow("*", "*"));
+        organisation.quirks.report_waits = 1;
+        let named = Policy {
+            arn: Some("arn:aws:iam::111111111111:policy/sekisho-users".into()),
+            ..allow("s3:*", "*")
+        };
+        organisation.groups.push(Group {
+            name: "developers".into(),
+            members: vec!["alice".into()],
+            policies: vec![named, allow("s3:*", "*")],
+        });
+        let root = organisation.root();
+        organisation.control_policies.push(ControlPolicy {
+            id: "p-12345678".into(),
+            name: "baseline".into(),
+            kind: ControlKind::Service,
+            policy: allow("*", "*"),
+            targets: vec![root, DEV.into()],
+        });
+    });
+    let Some(text) = script(
+        &emulator,
+        r#"
+session = mfa()
+iam, organizations = client("iam", session), client("organizations", session)
+print(attempt(iam.get_credential_report))
+print([iam.generate_credential_report()["State"] for _ in range(3)])
+lines = iam.get_credential_report()["Content"].decode().splitlines()
+print(set(len(line.split(",")) for line in lines), [line.split(",")[0] for line in lines])
+details = iam.get_account_authorization_details(Filter=["User", "Group", "LocalManagedPolicy"])
+group = details["GroupDetailList"][0]
+print(group["GroupName"], group["AttachedManagedPolicies"][0]["PolicyName"])
+print(group["GroupPolicyList"][0]["PolicyDocument"]["Statement"])
+print(details["Policies"][0]["PolicyVersionList"][0]["IsDefaultVersion"], details["UserDetailList"][0]["GroupList"])
+listed = organizations.list_policies(Filter="SERVICE_CONTROL_POLICY")["Policies"]
+print([(p["Name"], p["AwsManaged"]) for p in listed])
+targets = organizations.list_targets_for_policy(PolicyId="p-12345678")["Targets"]
+described = organizations.describe_policy(PolicyId="p-12345678")["Policy"]
+print([t["Type"] for t in targets], described["PolicySummary"]["Type"])
+print(attempt(organizations.describe_policy, PolicyId="p-00000000"), attempt(organizations.list_policies, Filter="TAG_POLICY"))
+"#,
+    ) else {
+        return;
+    };
+    insta::assert_snapshot!(text);
 }
 
 fn with_units(organisation: &mut Organisation) {

@@ -43,7 +43,7 @@ fn report() -> Report {
 }
 
 struct Stage {
-    findings: Findings,
+    findings: Findings<'static>,
     terminal: Terminal<TestBackend>,
     copied: RefCell<Vec<String>>,
 }
@@ -54,7 +54,9 @@ impl Stage {
     }
 
     fn with(width: u16, height: u16, glyphs: &'static Glyphs, paint: Paint) -> Self {
-        let findings = Findings::new(&report(), Theme::new(glyphs, paint), Keymap::default());
+        // As long as the test's process: the screen borrows it.
+        let report: &Report = Box::leak(Box::new(report()));
+        let findings = Findings::new(report, Theme::new(glyphs, paint), Keymap::default());
         let terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
         Self { findings, terminal, copied: RefCell::default() }
     }

@@ -313,7 +313,7 @@ fn what_may_not_be_read_is_named_with_who_may() {
     assert_eq!(said.code, 6, "{}", said.whole());
     for text in [
         "organizations:ListPolicies as arn:aws:iam::111111111111:user/tanaka: User:",
-        "the management account, or a delegated administrator",
+        "the management account and delegated administrators may",
     ] {
         assert!(said.stdout.contains(text), "{text}\n{}", said.stdout);
     }

@@ -1,5 +1,6 @@
 //! `verify` against what is not AWS: moto, which checks nothing, and an endpoint that refuses everything.
 
+use std::collections::BTreeSet;
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
@@ -15,6 +16,7 @@ use sekisho::services::verify::Verifier;
 use sekisho::services::verify::text::{self, Detail};
 
 use super::stage::*;
+use crate::import;
 use crate::support::program;
 
 fn verify_at(url: &str, account: &str) -> (Report, String) {
@@ -108,6 +110,113 @@ impl Drop for Moto {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Runs Python with boto3 against a moto; `None` without it.
+fn boto3(moto: &Moto, text: &str, home: &std::path::Path) -> Option<String> {
+    let prelude = r#"
+import boto3, glob, json, os, sys
+def client(name, **more):
+    more = more or dict(aws_access_key_id="AKIAIOSFODNN7EXAMPLE", aws_secret_access_key="x")
+    return boto3.client(name, region_name="ap-northeast-1", endpoint_url=sys.argv[1], **more)
+role = "arn:aws:iam::999999999999:role/Auditor"
+c = client("sts").assume_role(RoleArn=role, RoleSessionName="seed")["Credentials"]
+org = client("organizations", aws_access_key_id=c["AccessKeyId"], aws_secret_access_key=c["SecretAccessKey"],
+    aws_session_token=c["SessionToken"])
+iam = client("iam")
+"#;
+    let output = Command::new(program("python3")?)
+        .args(["-c", &format!("{prelude}{text}"), &moto.url])
+        .current_dir(home)
+        .output()
+        .unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    if stderr.contains("No module named 'boto3'") {
+        return program("boto3").map(|_| unreachable!("a module is no program"));
+    }
+    assert!(output.status.success(), "{stderr}");
+    Some(String::from_utf8(output.stdout).unwrap().trim().to_owned())
+}
+
+const SEED: &str = r#"
+made = org.create_organization(FeatureSet="ALL")["Organization"]["Id"]
+root = org.list_roots()["Roots"][0]["Id"]
+for kind in ("SERVICE_CONTROL_POLICY", "RESOURCE_CONTROL_POLICY"):
+    org.enable_policy_type(RootId=root, PolicyType=kind)
+unit = org.create_organizational_unit(ParentId=root, Name="Sandboxes")["OrganizationalUnit"]["Id"]
+iam.create_user(UserName="tanaka")
+iam.create_user(UserName="old")
+iam.create_access_key(UserName="tanaka")
+iam.create_login_profile(UserName="old", Password="Passw0rd!x")
+print(made, unit)
+"#;
+
+/// As the README among the documents says.
+const DEPLOY: &str = r#"
+group = dict(GroupName="sekisho-developers")
+iam.create_group(**group)
+iam.add_user_to_group(UserName="tanaka", **group)
+name = lambda file: "sekisho-" + os.path.basename(file)[:-5]
+for file in glob.glob("policies/auth-account/managed/*.json"):
+    made = iam.create_policy(PolicyName=name(file), PolicyDocument=open(file).read())
+    iam.attach_group_policy(PolicyArn=made["Policy"]["Arn"], **group)
+switch = open("policies/auth-account/switch.json").read()
+iam.put_group_policy(PolicyName="sekisho-switch", PolicyDocument=switch, **group)
+unit = json.load(open("policies/unit.json"))
+for folder, kind in (("scp-sandbox", "SERVICE_CONTROL_POLICY"), ("rcp-sandbox", "RESOURCE_CONTROL_POLICY")):
+    for file in glob.glob("policies/organization/%s/*.json" % folder):
+        made = org.create_policy(Name=name(file), Description="x", Type=kind, Content=json.dumps(json.load(open(file))))
+        org.attach_policy(PolicyId=made["Policy"]["PolicySummary"]["Id"], TargetId=unit)
+"#;
+
+#[test]
+fn moto_answers_what_administrators_ask() {
+    let Some(moto) = Moto::start() else { return };
+    let home = tempfile::tempdir().unwrap();
+    let home = home.path();
+    let Some(ids) = boto3(&moto, SEED, home) else { return };
+    let (organisation, unit) = ids.split_once(' ').unwrap();
+    let config = format!(
+        "auth: {{account: \"123456789012\", user: tanaka, key: env, mfa: [\"arn:aws:iam::123456789012:mfa/tanaka\"], \
+         endpoint_url: \"{}\"}}\nstore: none\ndefaults: {{region: ap-northeast-1, roles: [Developer]}}\n\
+         guardrails: {{organization: {organisation}, management_account: \"999999999999\", sandbox_ou: {unit}}}\n\
+         accounts: [{{name: dev-tanaka, id: \"{DEV}\"}}, {{name: management, id: \"999999999999\", roles: [Auditor]}}]\n",
+        moto.url
+    );
+    std::fs::write(home.join("config.yaml"), config).unwrap();
+    // Each code works once, whoever takes it.
+    let asks = |code: &str, words: &[&str]| {
+        let mut command = import::sekisho(home).unwrap();
+        command
+            .env("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE")
+            .env("AWS_SECRET_ACCESS_KEY", "x")
+            .env("SEKISHO_CONFIG", home.join("config.yaml"));
+        let words = [&["--mfa-code", "-"], words].concat();
+        import::run(command, &words, &format!("{code}\n"), home)
+    };
+    let said = asks("123456", &["verify", "--users"]);
+    assert_eq!(said.code, 1, "{}", said.whole());
+    for found in
+        ["password without MFA: 1 user: old", "active key without an MFA device: 1 user: tanaka"]
+    {
+        assert!(said.stdout.contains(found), "{}", said.whole());
+    }
+    let said = asks("", &["policy", "--write", "policies", "--yes"]);
+    assert_eq!(said.code, 0, "{}", said.whole());
+    std::fs::write(home.join("policies/unit.json"), format!("\"{unit}\"")).unwrap();
+    boto3(&moto, DEPLOY, home).unwrap();
+    let said = asks("123457", &["verify", "--drift", "--via", "management", "--json"]);
+    let report: serde_json::Value =
+        serde_json::from_str(&said.stdout).unwrap_or_else(|_| panic!("{}", said.whole()));
+    for place in report["places"].as_array().unwrap() {
+        let statements = place["statements"].as_array().unwrap();
+        let drifts: BTreeSet<&str> =
+            statements.iter().map(|one| one["drift"].as_str().unwrap()).collect();
+        let expected = if place["set"] == "auth-scp" { "missing" } else { "same" };
+        assert_eq!(drifts, BTreeSet::from([expected]), "{place:#}");
+    }
+    assert_eq!(report["places"].as_array().unwrap().len(), 4);
+    assert_eq!(report["places"][0]["users_outside"], serde_json::json!(["old"]));
 }
 
 #[test]

@@ -5,7 +5,9 @@ use std::fmt::Write;
 use jiff::Timestamp;
 
 use crate::domain::fault::{Exit, Fault};
-use crate::domain::policy::drift::{Difference, Drift, DriftReport, PlaceDrift, StatementDrift};
+use crate::domain::policy::drift::{
+    Difference, Drift, DriftReport, PlaceDrift, PolicySet, StatementDrift,
+};
 use crate::domain::policy::{Format, Language, render};
 use crate::domain::text::count;
 use crate::services::aws::{Aws, Signer};
@@ -65,7 +67,7 @@ fn text(report: &DriftReport, all: bool) -> String {
     for unread in &report.unread {
         let _ = writeln!(
             text,
-            "\nNot read: {}\n    {} as {}: {}\n    → who may: {}",
+            "\nNot read: {}\n    {} as {}: {}\n    → {}",
             unread.what, unread.call, unread.read_as, unread.why, unread.who
         );
     }
@@ -80,7 +82,10 @@ fn place(text: &mut String, place: &PlaceDrift, all: bool) {
     let _ = writeln!(text, "\n{set}, {target}: {same} of {} as generated", count(of, "statement"));
     let _ = writeln!(text, "  read as {}", place.read_as);
     if same == 0 && of == place.count(Drift::Missing) {
-        text.push_str("  none of them is attached\n");
+        text.push_str(match place.set {
+            PolicySet::Brake => "  no policy has its name, sekisho-brake\n",
+            _ => "  none of them is attached\n",
+        });
         if all {
             place.statements.iter().for_each(|statement| self::statement(text, statement));
         }
