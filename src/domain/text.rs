@@ -98,22 +98,23 @@ pub fn percent_encoded(text: &str) -> PercentEncode<'_> {
     utf8_percent_encode(text, RESERVED)
 }
 
-/// The candidates nearest to a mistyped word, best first: at most three, none that is far off.
+/// The candidates nearest to a mistyped word: at most three, by distance, then those that contain it or are inside it. None
+/// that is far off, unless it is one of these.
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
     let word = fold(word);
     let far = word.chars().count() / 2 + 1;
-    let mut ranked: Vec<(usize, &str)> = candidates
+    let mut ranked: Vec<(usize, bool, &str)> = candidates
         .into_iter()
         .map(|candidate| {
             let folded = fold(candidate);
             let inside = !word.is_empty() && (folded.contains(&word) || word.contains(&folded));
-            (if inside { 0 } else { strsim::osa_distance(&word, &folded) }, candidate)
+            (strsim::osa_distance(&word, &folded), !inside, candidate)
         })
-        .filter(|(distance, _)| *distance < far)
+        .filter(|(distance, is_apart, _)| *distance < far || !is_apart)
         .collect();
     ranked.sort_unstable();
     ranked.dedup();
-    ranked.into_iter().take(3).map(|(_, candidate)| candidate).collect()
+    ranked.into_iter().take(3).map(|(.., candidate)| candidate).collect()
 }
 
 /// A text as one word of a POSIX shell. A NUL, which no word can contain, makes it empty.
@@ -173,5 +174,10 @@ mod tests {
         assert_eq!(nearest("durration", keys), ["duration"]);
         assert_eq!(nearest("reigon", keys), ["region"]);
         assert!(nearest("xyzzy", keys).is_empty());
+        let keys = ["mfa", "mfa_command", "user"];
+        assert_eq!(nearest("mfa_comand", keys), ["mfa_command", "mfa"], "by distance first");
+        assert_eq!(nearest("dev", ["dev-tanaka", "deb", "prod"]), ["deb", "dev-tanaka"]);
+        // At one distance, one that contains the word.
+        assert_eq!(nearest("ac", ["ab", "aac"]), ["aac", "ab"]);
     }
 }
