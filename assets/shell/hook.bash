@@ -60,8 +60,22 @@ __sekisho() {
     '') __sekisho_run switch ;;
     switch | shell) shift; __sekisho_run switch "$@" ;;
     refresh) __sekisho_run "$@" ;;
-    *) SEKISHO_HOOK=bash command "$__sekisho_bin" "$@" ;;
+    *)
+      # No verb is a target's name, and `-` is the previous target.
+      if __sekisho_is_verb "$1"; then
+        SEKISHO_HOOK=bash command "$__sekisho_bin" "$@"
+      else
+        __sekisho_run "$@"
+      fi ;;
   esac
+}
+
+# __sekisho_is_verb WORD: whether it is a verb or an option.
+__sekisho_is_verb() {
+  local verb
+  [[ $1 != -?* ]] || return 0
+  for verb in "${__sekisho_verbs[@]}"; do [[ $1 != "$verb" ]] || return 0; done
+  return 1
 }
 
 # Whether this shell's prompt shows AWS_VAULT.

@@ -40,7 +40,12 @@ function __sekisho
         case refresh
             __sekisho_run $argv
         case '*'
-            SEKISHO_HOOK=fish command $__sekisho_bin $argv
+            # No verb is a target's name, and `-` is the previous target.
+            if builtin contains -- $argv[1] $__sekisho_verbs; or string match -qr -- '^-.' $argv[1]
+                SEKISHO_HOOK=fish command $__sekisho_bin $argv
+            else
+                __sekisho_run $argv
+            end
     end
 end
 

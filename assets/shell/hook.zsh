@@ -54,7 +54,13 @@ __sekisho() {
     ('') __sekisho_run switch ;;
     (switch|shell) shift; __sekisho_run switch "$@" ;;
     (refresh) __sekisho_run "$@" ;;
-    (*) SEKISHO_HOOK=zsh command $__sekisho_bin "$@" ;;
+    (*)
+      # No verb is a target's name, and `-` is the previous target.
+      if [[ $1 == -?* ]] || (( ${__sekisho_verbs[(Ie)$1]} )); then
+        SEKISHO_HOOK=zsh command $__sekisho_bin "$@"
+      else
+        __sekisho_run "$@"
+      fi ;;
   esac
   # Said, because err_exit overlooks a `case`.
   code=$?

@@ -8,7 +8,8 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::error::{ContextKind, ContextValue};
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 use crate::domain::account::Overrides;
 use crate::domain::duration::parse_duration;
@@ -31,6 +32,7 @@ use super::suggestions::{self, Suggested};
     disable_help_subcommand = true,
     infer_subcommands = false,
     after_help = "Without a command, the switcher opens: type to filter, Enter for a subshell, ? for help.\n\
+                  `sekisho NAME` enters the target of that name; `sekisho -` this terminal's previous one.\n\
                   To try it without an AWS account: sekisho demo"
 )]
 pub struct CommandLine {
@@ -44,10 +46,37 @@ pub struct CommandLine {
 
 impl CommandLine {
     /// Parses a whole command line, the program's name included.
-    ///
+    pub fn parse_words(words: &[OsString]) -> Result<Self, clap::Error> {
+        let escape = words.iter().position(|word| word == "--");
+        // What follows the first `--` is the command: clap would take its first word for a target that is not there.
+        if let Some(escape) = escape
+            && let Ok(mut line) = Self::parse_verb(&words[..escape])
+            && let Some(command) = line.verb.as_mut().and_then(Verb::command)
+        {
+            let rest = escape + usize::from(command.is_empty());
+            command.extend_from_slice(&words[rest..]);
+            return Ok(line);
+        }
+        Self::parse_verb(words).or_else(|error| {
+            let named = if escape.is_none() { Self::parse_name(words, &error) } else { None };
+            named.ok_or(error)
+        })
+    }
+
+    /// Reads a line whose first word is no verb, and made clap fail with `error`.
+    fn parse_name(words: &[OsString], error: &clap::Error) -> Option<Self> {
+        let Some(ContextValue::String(word)) = error.get(ContextKind::InvalidSubcommand) else {
+            return None;
+        };
+        let NameLine { common, name } = NameLine::try_parse_from(words).ok()?;
+        // Not a wrong word after a verb that has verbs of its own.
+        let is_first = name.words.first() == Some(word) && !verbs().contains(word);
+        is_first.then_some(Self { common, verb: Some(Verb::Name(name)) })
+    }
+
     /// Clap builds every verb it is given before it reads a word, which costs more than a warm switch. So the verbs of a
     /// warm switch are tried alone first; every other line, and every error and help text, comes from the whole.
-    pub fn parse_words(words: &[OsString]) -> Result<Self, clap::Error> {
+    fn parse_verb(words: &[OsString]) -> Result<Self, clap::Error> {
         let mut names = words.iter().filter_map(|word| word.to_str());
         if names.any(SessionVerb::has_subcommand)
             && let Ok(SessionLine { common, verb }) = SessionLine::try_parse_from(words)
@@ -66,6 +95,34 @@ struct SessionLine {
     common: Common,
     #[command(subcommand)]
     verb: SessionVerb,
+}
+
+/// A command line that begins with no verb.
+#[derive(Debug, Parser)]
+#[command(name = "sekisho", disable_help_flag = true)]
+struct NameLine {
+    #[command(flatten)]
+    common: Common,
+    #[command(flatten)]
+    name: NameArgs,
+}
+
+/// What stands in a verb's place: a target's name, `-`, or words to look for.
+#[derive(Debug, Args)]
+pub struct NameArgs {
+    /// The words; at least one.
+    #[arg(required = true)]
+    pub words: Vec<String>,
+    /// How the calling hook reads the output.
+    #[arg(long, hide = true)]
+    pub hook: Option<Records>,
+}
+
+/// Every verb, and every other name of one.
+pub fn verbs() -> Vec<String> {
+    let command = CommandLine::command();
+    let names = command.get_subcommands().flat_map(clap::Command::get_name_and_visible_aliases);
+    names.map(str::to_owned).collect()
 }
 
 /// Options of every verb.
@@ -182,8 +239,8 @@ pub enum Verb {
     /// Open a subshell in an account
     #[command(after_help = "Example: sekisho shell dev-tanaka/Developer")]
     Shell {
-        /// The account, or account/role
-        target: String,
+        /// The account, or account/role; without one, the list opens
+        target: Option<String>,
         /// The shell to start
         #[arg(long, value_name = "PROGRAM")]
         shell: Option<String>,
@@ -223,15 +280,10 @@ pub enum Verb {
     /// Run one command and serve it fresh credentials for as long as it runs
     #[command(after_help = "Example: sekisho serve dev-tanaka -- terraform apply")]
     Serve {
-        /// The account, or account/role
-        target: String,
+        /// The account, or account/role; without one, the list opens
+        target: Option<String>,
         /// The command and its arguments
-        #[arg(
-            trailing_var_arg = true,
-            allow_hyphen_values = true,
-            required = true,
-            value_name = "COMMAND"
-        )]
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "COMMAND")]
         command: Vec<OsString>,
     },
     /// Run one command in many accounts, with one MFA code
@@ -250,6 +302,12 @@ pub enum Verb {
         /// bash, zsh or fish
         #[arg(value_parser = hookable())]
         shell: Hookable,
+    },
+    /// Print the help of sekisho or of one command
+    #[command(after_help = "Example: sekisho help exec")]
+    Help {
+        /// The command
+        verb: Vec<String>,
     },
     /// Print the manual page of sekisho or of one command
     #[command(after_help = "Example: sekisho man | man -l -")]
@@ -344,6 +402,21 @@ pub enum Verb {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "VERB")]
         verb: Vec<OsString>,
     },
+    /// No verb: a line that begins with something else.
+    #[command(skip)]
+    Name(NameArgs),
+}
+
+impl Verb {
+    /// The command that a verb runs in an account, where it runs one.
+    fn command(&mut self) -> Option<&mut Vec<OsString>> {
+        match self {
+            Self::Session(SessionVerb::Exec { command, .. }) | Self::Serve { command, .. } => {
+                Some(command)
+            }
+            _ => None,
+        }
+    }
 }
 
 /// The verbs that a live session answers without anything else being read.
@@ -352,8 +425,8 @@ pub enum SessionVerb {
     /// Run one command with an account's credentials
     #[command(after_help = "Example: sekisho exec dev-tanaka -- terraform plan")]
     Exec {
-        /// The account, or account/role
-        target: String,
+        /// The account, or account/role; without one, the list opens
+        target: Option<String>,
         /// The command and its arguments; without one, a subshell opens
         #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "COMMAND")]
         command: Vec<OsString>,
@@ -365,7 +438,7 @@ pub enum SessionVerb {
     Env(EnvArgs),
     /// Switch this shell to another account (needs the hook; subshells have it)
     Switch {
-        /// The account, or account/role; without one, the list opens
+        /// The account, or account/role; `-` for this terminal's previous one; without one, the list opens
         target: Option<String>,
         /// How the calling hook reads the output
         #[arg(long, hide = true)]
@@ -476,7 +549,7 @@ pub struct ListArgs {
 /// Which console page, and whether a browser opens.
 #[derive(Debug, Args)]
 pub struct ConsoleArgs {
-    /// The account, or account/role; in a subshell, its own
+    /// The account, or account/role; without one, that of the subshell, else the list opens
     pub target: Option<String>,
     /// Print the sign-in URL instead; anyone who has the URL is signed in
     #[arg(long)]

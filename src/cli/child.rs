@@ -20,6 +20,7 @@ use crate::services::child::shared_config::SharedConfig;
 use crate::services::child::shell::{Shell, Subshell};
 use crate::services::store::files::Dir;
 
+use super::args::verbs;
 use super::context::Context;
 use super::runtime::block_on;
 use super::terminal::Title;
@@ -58,8 +59,14 @@ impl Context {
         let shell = Shell::choose(asked.or(prefs.program.as_deref()), self.inherited())?;
         let sekisho = process::own_program()?;
         let runtime_dir = self.runtime_dir()?;
-        let subshell =
-            Subshell { shell: &shell, sekisho: &sekisho, runtime_dir: runtime_dir.path(), prefs };
+        let verbs = verbs();
+        let subshell = Subshell {
+            shell: &shell,
+            sekisho: &sekisho,
+            runtime_dir: runtime_dir.path(),
+            prefs,
+            verbs: &verbs,
+        };
         self.announce_shell(&pass, then);
         self.record_entry(&pass.target.role, self.inherited().depth() + 1);
         let _title = prefs.mark_prompt.then(|| Title::set(&pass.target.name())).flatten();

@@ -19,18 +19,20 @@ mod suggestions;
 mod switcher;
 mod terminal;
 mod verbs;
+mod wanted;
 mod warm;
 mod wording;
 mod world;
 
 use std::ffi::OsString;
 use std::iter;
+use std::rc::Rc;
 
 use clap::error::{ContextKind, ContextValue};
 use clap::{CommandFactory, FromArgMatches};
 
 use crate::domain::fault::{Exit, Fault};
-use crate::domain::text::{nearest, sanitize, shell_quoted};
+use crate::domain::text::sanitize;
 use crate::services::store::process_memory;
 
 use args::{CommandLine, Common, ImportVerb, SessionVerb, Verb};
@@ -39,7 +41,7 @@ use out::Out;
 use verbs::logout::Selection;
 use verbs::{
     completions, credential_process, demo, doctor, each, env, exec, hook, import, init, key, list,
-    login, logout, pick, policy, profiles, serve, shell, status, verify,
+    login, logout, name, pick, policy, profiles, serve, shell, status, verify,
 };
 use world::World;
 
@@ -66,11 +68,14 @@ fn run_in(world: &World, line: CommandLine, out: Out) -> Result<Exit, Fault> {
     let context = |common, verb: String| Context::open(world.clone(), common, &verb, out);
     match line.verb.unwrap_or(Verb::Pick { query: Vec::new() }) {
         Verb::Pick { query } => pick::run(world, line.common, &query.join(" "), out),
+        Verb::Name(name) => name::run(world, line.common, &name, out),
         Verb::Shell { target, shell } => {
-            shell::run(&context(line.common, format!("shell {target}"))?, &target, shell.as_deref())
+            let context = context(line.common, with_target("shell", target.as_deref()))?;
+            shell::run(&Rc::new(context), "shell", target.as_deref(), shell.as_deref())
         }
         Verb::Session(SessionVerb::Exec { target, command }) if command.is_empty() => {
-            shell::run(&context(line.common, format!("shell {target}"))?, &target, None)
+            let context = context(line.common, with_target("shell", target.as_deref()))?;
+            shell::run(&Rc::new(context), "exec", target.as_deref(), None)
         }
         Verb::Session(verb) => run_session_verb(world, line.common, verb, out),
         Verb::Hook { shell, cmd } => Ok(hook::run(world, line.common, shell, &cmd, out)),
@@ -82,15 +87,16 @@ fn run_in(world: &World, line: CommandLine, out: Out) -> Result<Exit, Fault> {
             profiles::run(&context(line.common, "profiles".into())?, &arguments)
         }
         Verb::Serve { target, command } => {
-            serve::run(&context(line.common, format!("serve {target}"))?, &target, &command)
+            let context = context(line.common, with_target("serve", target.as_deref()))?;
+            serve::run(&Rc::new(context), target.as_deref(), &command)
         }
         Verb::Each(arguments) => each::run(&context(line.common, "each".into())?, &arguments),
         Verb::Console(arguments) => {
-            let target = arguments.target.as_deref();
-            let verb = target.map_or("console".into(), |target| format!("console {target}"));
-            verbs::console::run(&context(line.common, verb)?, &arguments)
+            let verb = with_target("console", arguments.target.as_deref());
+            verbs::console::run(&Rc::new(context(line.common, verb)?), &arguments)
         }
         Verb::Completions { shell } => Ok(completions::completions(shell, out)),
+        Verb::Help { verb } => Ok(help(&verb, out)),
         Verb::Man { verb } => completions::man(verb.as_deref(), out),
         Verb::Login { target } => {
             login::run(&context(line.common, "login".into())?, target.as_deref())
@@ -135,6 +141,25 @@ fn run_in(world: &World, line: CommandLine, out: Out) -> Result<Exit, Fault> {
     }
 }
 
+/// A verb and its target, as others who wait for the same code are told it.
+fn with_target(verb: &str, target: Option<&str>) -> String {
+    target.map_or_else(|| verb.to_owned(), |target| format!("{verb} {target}"))
+}
+
+/// `help VERB…` is `VERB… --help`.
+fn help(verbs: &[String], out: Out) -> Exit {
+    let words = |verbs: &[String]| -> Vec<OsString> {
+        let line = iter::once("sekisho").chain(verbs.iter().map(String::as_str));
+        line.chain(iter::once("--help")).map(OsString::from).collect()
+    };
+    match (CommandLine::parse_words(&words(verbs)), verbs) {
+        (Err(error), _) => usage_error(&error, &words(verbs), Common::default()),
+        // `demo` leaves it to the verb that follows.
+        (Ok(_), [_, rest @ ..]) => help(rest, out),
+        (Ok(_), []) => Exit::Done,
+    }
+}
+
 /// Runs a verb that a live session answers without a config.
 fn run_session_verb(
     world: &World,
@@ -144,7 +169,7 @@ fn run_session_verb(
 ) -> Result<Exit, Fault> {
     match verb {
         SessionVerb::Exec { target, command } => {
-            Err(exec::run(world, common, &target, &command, out))
+            exec::run(world, common, target.as_deref(), &command, out)
         }
         SessionVerb::Env(arguments) => env::run(world, common, &arguments, out),
         SessionVerb::Switch { target, hook } => {
@@ -179,29 +204,9 @@ fn usage_error(error: &clap::Error, arguments: &[OsString], common: Common) -> E
     // Clap explains a wrong word after a verb well enough: `key` and `config` have few.
     let after_verb = matches.is_some_and(|matches| matches.subcommand_name().is_some());
     match error.get(ContextKind::InvalidSubcommand) {
-        Some(ContextValue::String(word)) if !after_verb => out.fault(&unknown_verb(word, common)),
+        Some(ContextValue::String(word)) if !after_verb => {
+            out.fault(&wanted::unknown_word(word, format!("unknown command: {}", sanitize(word))))
+        }
         _ => out.usage_error(error),
-    }
-}
-
-/// A verb that does not exist: habits from other tools, a target, or a slip.
-fn unknown_verb(word: &str, common: Common) -> Fault {
-    let shown = sanitize(word);
-    let fault = Fault::new(Exit::Usage, format!("unknown command: {shown}"));
-    let out = Out::new(&common);
-    let context =
-        World::of_environment().and_then(|world| Context::open(world, common, "help", out));
-    if let Ok(context) = context
-        && context.config().catalog.find(word).is_ok()
-    {
-        return fault
-            .because(format!("{shown} is an account"))
-            .fix(context.command(&format!("shell {}", shell_quoted(word))));
-    }
-    let command = CommandLine::command();
-    let verbs = command.get_subcommands().map(clap::Command::get_name);
-    match nearest(word, verbs).first() {
-        Some(near) => fault.fix(format!("did you mean `sekisho {near}`?")),
-        None => fault.fix("`sekisho --help` lists the commands"),
     }
 }

@@ -8,6 +8,8 @@ use std::sync::Arc;
 use std::task::{Poll, ready};
 use std::time::Duration;
 
+use clap::CommandFactory;
+use clap::error::ErrorKind;
 use jiff::Timestamp;
 
 use crate::domain::account::{Catalog, Overrides, Target};
@@ -25,15 +27,71 @@ use crate::ui::model::{DeviceCode, Enters, Model, Outcome, SwitcherSetup};
 use crate::ui::theme::{Paint, Theme};
 use crate::ui::{self, Host, screen};
 
-use super::args::Common;
+use super::args::{CommandLine, Common};
 use super::context::Context;
 use super::local_clock::local_clock;
 use super::out::Out;
+use super::runtime::block_on;
+use super::terminal::Terminal;
 use super::wording::glyphs;
 use super::world::{ConfigReader, World};
 
 /// How long the first frame waits for the config: a small one is read by then.
 const PATIENCE: Duration = Duration::from_millis(10);
+
+/// How a list opens.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Start {
+    /// The first filter; the config's own where it is empty.
+    pub query: String,
+    /// A line in the footer's place until the first key.
+    pub notice: Option<String>,
+}
+
+/// What came of a list that opens once.
+pub enum Chosen {
+    /// A target was chosen, and its pass issued.
+    Pass(Box<Pass>),
+    /// The list was left without a choice, or could not be opened.
+    Nothing(Exit),
+}
+
+/// Lets a target be chosen from the list, once.
+pub fn choose_once(context: &Rc<Context>, enters: Enters, start: &Start) -> Result<Chosen, Fault> {
+    match block_on(Switcher::over(Rc::clone(context), enters, start)?.choose())? {
+        Outcome::Enter(_, pass) => Ok(Chosen::Pass(pass)),
+        Outcome::Quit | Outcome::Cancelled => Ok(Chosen::Nothing(Exit::Cancelled)),
+        Outcome::Signalled(signal) => Ok(Chosen::Nothing(Exit::Child(128 + signal))),
+        Outcome::Failed(fault) => Err(fault),
+    }
+}
+
+/// A pass into the named target, else into one from the list. Without a terminal a missing target is a wrong usage of `verb`.
+pub fn pass_into(
+    context: &Rc<Context>,
+    target: Option<&str>,
+    verb: &str,
+    spare: Duration,
+    enters: Enters,
+) -> Result<Chosen, Fault> {
+    match target {
+        Some(name) => context.pass(name, spare).map(|pass| Chosen::Pass(pass.into())),
+        None if Terminal::open().is_none() => {
+            Ok(Chosen::Nothing(missing_argument(verb, "<TARGET>", context.out)))
+        }
+        None => choose_once(context, enters, &Start::default()),
+    }
+}
+
+/// Reports a command line that lacks an argument, as clap does.
+pub fn missing_argument(verb: &str, argument: &str, out: Out) -> Exit {
+    let mut command = CommandLine::command();
+    command.build();
+    let what = format!("the following required arguments were not provided:\n  {argument}");
+    let verb = command.find_subcommand(verb).cloned();
+    let error = verb.unwrap_or(command).error(ErrorKind::MissingRequiredArgument, what);
+    out.usage_error(&error)
+}
 
 /// The list, kept between two subshells.
 pub struct Switcher {
@@ -57,8 +115,11 @@ impl Switcher {
     }
 
     /// A list over a context that is open already.
-    pub fn over(context: Rc<Context>, enters: Enters) -> Result<Self, Fault> {
-        let model = model(&context, enters, "")?;
+    pub fn over(context: Rc<Context>, enters: Enters, start: &Start) -> Result<Self, Fault> {
+        let mut model = model(&context, enters, &start.query)?;
+        if let Some(notice) = &start.notice {
+            model.say(notice);
+        }
         let config = RefCell::new(ConfigState::Loaded(context));
         Ok(Self { model, host: SwitcherHost { enters, config } })
     }

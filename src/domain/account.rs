@@ -43,6 +43,9 @@ pub struct Account {
     /// Free text for the details.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
+    /// Whether only included files name it: others write these.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub is_included: bool,
 }
 
 /// A role to enter an account by.
@@ -424,6 +427,7 @@ mod tests {
             guard: Guard::Confirm,
             tags: Vec::new(),
             note: None,
+            is_included: false,
         };
         Catalog::new(
             vec![

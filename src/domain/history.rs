@@ -85,6 +85,11 @@ impl History {
         self.uses.get(role).map_or(0.0, |usage| usage.at(now))
     }
 
+    /// Whether a role was ever used.
+    pub fn was_used(&self, role: &RoleArn) -> bool {
+        self.uses.contains_key(role)
+    }
+
     /// Whether a role has a star.
     pub fn is_starred(&self, role: &RoleArn) -> bool {
         self.stars.contains(role)

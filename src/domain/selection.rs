@@ -237,6 +237,7 @@ mod tests {
                 guard: Guard::None,
                 tags: tags.iter().map(|tag| Arc::from(*tag)).collect(),
                 note: None,
+                is_included: false,
             };
         let all = ["Developer", "Admin"];
         Catalog::new(

@@ -61,6 +61,10 @@ pub enum Enters {
     ThisShell,
     /// The account's environment is printed.
     Printed,
+    /// A command runs in the account.
+    Command,
+    /// The account's console opens.
+    Console,
 }
 
 impl Enters {
@@ -70,6 +74,8 @@ impl Enters {
             Self::Subshell => ("shell", "open a subshell in the account"),
             Self::ThisShell => ("switch", "switch this shell to the account"),
             Self::Printed => ("print", "print the account's environment"),
+            Self::Command => ("run", "run the command in the account"),
+            Self::Console => ("console", "open the account's console"),
         }
     }
 }

@@ -42,6 +42,7 @@ fn account(name: &str, id: &str, roles: Vec<Arc<Role>>) -> Account {
         guard: Guard::None,
         tags: Vec::new(),
         note: None,
+        is_included: false,
     }
 }
 

@@ -5,5 +5,6 @@ mod ends;
 mod panic;
 mod switcher_pty;
 mod waits;
+mod way_in;
 
 pub use switcher_pty::shown_code;

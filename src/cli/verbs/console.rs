@@ -1,9 +1,12 @@
 //! `console TARGET`: the web console, in the browser or as a URL: on stdout or in the clipboard.
 
+use std::rc::Rc;
+
 use crate::domain::confirmation::Confirmation;
 use crate::domain::fault::{Exit, Fault};
 use crate::domain::pass::{Pass, Renew, Request, Terms};
 use crate::services::console::FormerSession;
+use crate::ui::model::Enters;
 
 use crate::cli::args::ConsoleArgs;
 use crate::cli::console;
@@ -11,14 +14,18 @@ use crate::cli::context::Context;
 use crate::cli::out::Clipboard;
 use crate::cli::prompt;
 use crate::cli::runtime::block_on;
+use crate::cli::switcher::{Chosen, pass_into};
 
 /// Signs in to a target's console.
-pub fn run(context: &Context, arguments: &ConsoleArgs) -> Result<Exit, Fault> {
+pub fn run(context: &Rc<Context>, arguments: &ConsoleArgs) -> Result<Exit, Fault> {
     let page = arguments.service.as_ref();
     let former = if arguments.sign_out { FormerSession::SignedOut } else { FormerSession::Kept };
     let url = |pass: &Pass| block_on(console::url(context, pass, page, former));
     if arguments.print {
-        let pass = pass(context, arguments)?;
+        let pass = match pass(context, arguments)? {
+            Chosen::Pass(pass) => *pass,
+            Chosen::Nothing(exit) => return Ok(exit),
+        };
         let (url, ends) = url(&pass)?;
         context.out.info(&format!(
             "anyone with this URL is signed in; it is valid for 15 minutes, and {}",
@@ -31,7 +38,10 @@ pub fn run(context: &Context, arguments: &ConsoleArgs) -> Result<Exit, Fault> {
     }
     if arguments.copy {
         let clipboard = Clipboard::of_terminal()?;
-        let pass = pass(context, arguments)?;
+        let pass = match pass(context, arguments)? {
+            Chosen::Pass(pass) => *pass,
+            Chosen::Nothing(exit) => return Ok(exit),
+        };
         let (url, ends) = url(&pass)?;
         clipboard.take(&url).map_err(|error| {
             Fault::new(Exit::Fault, "the URL could not be sent to the terminal")
@@ -46,22 +56,22 @@ pub fn run(context: &Context, arguments: &ConsoleArgs) -> Result<Exit, Fault> {
         return Ok(Exit::Done);
     }
     let browser = console::browser(context)?;
-    let pass = pass(context, arguments)?;
+    let pass = match pass(context, arguments)? {
+        Chosen::Pass(pass) => *pass,
+        Chosen::Nothing(exit) => return Ok(exit),
+    };
     let line = block_on(console::open(context, &browser, &pass, page, former))?;
     context.out.info(&line);
     Ok(Exit::Done)
 }
 
-/// A pass into the target, else into that of the subshell this runs in: then it is no new entry.
-fn pass(context: &Context, arguments: &ConsoleArgs) -> Result<Pass, Fault> {
-    if let Some(target) = &arguments.target {
-        return context.pass(target, Terms::SHORTEST_STAY);
-    }
-    let (name, target) = context.target_of_shell()?.ok_or_else(|| {
-        Fault::new(Exit::Usage, "there is no target to open the console of")
-            .because("this shell is not in an account")
-            .fix("sekisho console TARGET")
-    })?;
+/// A pass into the target, else into that of the subshell this runs in: then it is no new entry. Else into one from the list.
+fn pass(context: &Rc<Context>, arguments: &ConsoleArgs) -> Result<Chosen, Fault> {
+    let named = arguments.target.as_deref();
+    let own = if named.is_none() { context.target_of_shell()? } else { None };
+    let Some((name, target)) = own else {
+        return pass_into(context, named, "console", Terms::SHORTEST_STAY, Enters::Console);
+    };
     let cleared = if context.is_renewal(&target) {
         target
             .clear(Confirmation::Renewal)
@@ -74,5 +84,5 @@ fn pass(context: &Context, arguments: &ConsoleArgs) -> Result<Pass, Fault> {
     let issue = async |request: Request| context.issue(&name, &request).await;
     let pass = block_on(prompt::pass(context.broker(), cleared, terms, &mut codes, issue))?;
     context.print_notes(&pass);
-    Ok(pass)
+    Ok(Chosen::Pass(pass.into()))
 }

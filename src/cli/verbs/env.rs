@@ -11,14 +11,15 @@ use crate::domain::fault::{Exit, Fault};
 use crate::domain::pass::{Asking, NotIssued, Renew, Request, Terms};
 use crate::services::child::environment::{Environment, Form, Inherited, Masking};
 use crate::services::child::shell::{self, Hookable};
-use crate::ui::model::{Enters, Outcome};
+use crate::ui::model::Enters;
 
 use crate::cli::args::{Common, EnvArgs, Format, Records};
 use crate::cli::context::Context;
 use crate::cli::out::Out;
 use crate::cli::prompt::{self, Codes};
 use crate::cli::runtime::block_on;
-use crate::cli::switcher::Switcher;
+use crate::cli::switcher::{Chosen, choose_once};
+use crate::cli::wanted::{PREVIOUS, Wanted};
 use crate::cli::warm::{self, Entry};
 use crate::cli::world::World;
 
@@ -48,7 +49,8 @@ pub fn run(world: &World, common: Common, arguments: &EnvArgs, out: Out) -> Resu
         }
     } else {
         let verb = target.map_or_else(|| "env".to_owned(), |target| format!("env {target}"));
-        match enter(world, common, &inherited, &verb, target, Enters::Printed, out)? {
+        let wanted = |_: &Context| Ok(target.map_or_else(Wanted::list, Wanted::target));
+        match enter(world, common, &inherited, &verb, target, wanted, Enters::Printed, out)? {
             Entered::Target(entry) => entry.environment,
             Entered::Nothing(exit) => return Ok(exit),
         }
@@ -64,9 +66,26 @@ pub fn switch(
     target: Option<&str>,
     out: Out,
 ) -> Result<Exit, Fault> {
-    let inherited = Inherited::current();
     hook.ok_or_else(|| missing_hook("switch"))?;
-    match enter(world, common, &inherited, "switch", target, Enters::ThisShell, out)? {
+    let inherited = Inherited::current();
+    let wanted = match target {
+        Some(PREVIOUS) => Wanted::previous(&world.paths()?, &inherited, inherited.depth())?,
+        target => target.map_or_else(Wanted::list, Wanted::target),
+    };
+    let name = wanted.name().map(str::to_owned);
+    switch_to(world, common, &inherited, name.as_deref(), |_| Ok(wanted), out)
+}
+
+/// Another target for the shell that calls: `wanted`, which is `name` where an answer to that name is kept.
+pub fn switch_to(
+    world: &World,
+    common: Common,
+    inherited: &Inherited,
+    name: Option<&str>,
+    wanted: impl FnOnce(&Context) -> Result<Wanted, Fault>,
+    out: Out,
+) -> Result<Exit, Fault> {
+    match enter(world, common, inherited, "switch", name, wanted, Enters::ThisShell, out)? {
         Entered::Target(entry) => {
             let exit = print_records(out, &entry.environment)?;
             entry.announce(out);
@@ -134,30 +153,30 @@ enum Entered {
     Nothing(Exit),
 }
 
-/// Enters the named target, or one chosen from the list on the terminal.
+/// Enters what is wanted: from an answer that is kept under `name`, else as `wanted` finds in the config.
+#[expect(clippy::too_many_arguments, reason = "each is another thing to know")]
 fn enter(
     world: &World,
     common: Common,
     inherited: &Inherited,
     verb: &str,
-    target: Option<&str>,
+    name: Option<&str>,
+    wanted: impl FnOnce(&Context) -> Result<Wanted, Fault>,
     enters: Enters,
     out: Out,
 ) -> Result<Entered, Fault> {
     let depth = inherited.depth();
-    let warm = target.and_then(|name| warm::entry(world, &common, inherited, name, depth, out));
+    let warm = name.and_then(|name| warm::entry(world, &common, inherited, name, depth, out));
     if let Some(entry) = warm {
         entry.record(&world.paths()?);
         return Ok(Entered::Target(entry.into()));
     }
     let context = Rc::new(Context::open(world.clone(), common, verb, out)?);
-    let pass = match target {
-        Some(name) => context.pass(name, Terms::LAST_SECONDS)?,
-        None => match block_on(Switcher::over(Rc::clone(&context), enters)?.choose())? {
-            Outcome::Enter(_, pass) => *pass,
-            Outcome::Quit | Outcome::Cancelled => return Ok(Entered::Nothing(Exit::Cancelled)),
-            Outcome::Signalled(signal) => return Ok(Entered::Nothing(Exit::Child(128 + signal))),
-            Outcome::Failed(fault) => return Err(fault),
+    let pass = match wanted(&context)? {
+        Wanted::Target(name) => context.pass(&name, Terms::LAST_SECONDS)?,
+        Wanted::List(start) => match choose_once(&context, enters, &start)? {
+            Chosen::Pass(pass) => *pass,
+            Chosen::Nothing(exit) => return Ok(Entered::Nothing(exit)),
         },
     };
     let entry = context.entry(pass, depth);

@@ -4,7 +4,7 @@ use crate::domain::config::ShellPrefs;
 use crate::domain::fault::Exit;
 use crate::services::child::shell::{CommandName, Hookable, hook};
 
-use crate::cli::args::Common;
+use crate::cli::args::{Common, verbs};
 use crate::cli::context::Context;
 use crate::cli::out::Out;
 use crate::cli::world::World;
@@ -13,6 +13,6 @@ use crate::cli::world::World;
 pub fn run(world: &World, common: Common, shell: Hookable, name: &CommandName, out: Out) -> Exit {
     let config = Context::open(world.clone(), common, "hook", out).ok();
     let prefs = config.map_or_else(ShellPrefs::default, |context| context.config().shell.clone());
-    out.print(&hook(shell, name, &prefs));
+    out.print(&hook(shell, name, &prefs, &verbs()));
     Exit::Done
 }

@@ -16,6 +16,7 @@ pub mod key;
 pub mod list;
 pub mod login;
 pub mod logout;
+pub mod name;
 pub mod pick;
 pub mod policy;
 pub mod profiles;

@@ -218,6 +218,7 @@ impl Assembly<'_> {
             guard: guard.guard,
             tags: entry.tags.map(|at| at.value).unwrap_or_default(),
             note: entry.note.map(|at| at.value),
+            is_included: file != 0 && !entry.is_overlaid,
         };
         Some((account, provenances))
     }

@@ -27,6 +27,7 @@ fn account(name: &str, id: &str, aliases: &[&str], roles: &[&str], tags: &[&str]
         guard: Guard::None,
         tags: tags.iter().map(|tag| Arc::from(*tag)).collect(),
         note: None,
+        is_included: false,
     }
 }
 

@@ -5,7 +5,7 @@
 
 use std::path::PathBuf;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::history::{History, HistoryEvent};
 use crate::domain::ids::RoleArn;
@@ -27,17 +27,53 @@ pub struct HistoryFile {
 /// A shell that is, or was, in an account: `switch` changes the account, and neither of these.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ShellId {
-    /// The terminal's session (`getsid`).
-    session: i32,
+    terminal: TerminalId,
     /// How many of sekisho's shells surround what runs in it.
     depth: u32,
+}
+
+/// A terminal, by the session that it controls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct TerminalId {
+    /// The process id of the session's leader (`getsid`).
+    session: i32,
+    /// When that was started, by the kernel's clock: process ids are used again. `None` where the kernel does not say.
+    started: Option<u64>,
+}
+
+impl TerminalId {
+    fn current() -> Self {
+        let session = rustix::process::getsid(None).map_or(0, rustix::process::Pid::as_raw_pid);
+        Self { session, started: started(session) }
+    }
+}
+
+/// When a process was started, in clock ticks since the boot: `proc_pid_stat(5)`, field 22.
+#[cfg(target_os = "linux")]
+fn started(process: i32) -> Option<u64> {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+    // The program's name, in brackets, may contain anything.
+    let (_, fields) = stat.rsplit_once(')')?;
+    fields.split_ascii_whitespace().nth(19)?.parse().ok()
+}
+
+/// Not supported on this platform.
+#[cfg(not(target_os = "linux"))]
+fn started(_: i32) -> Option<u64> {
+    None
+}
+
+/// When this machine was started, where the kernel says: the clock ticks begin again there.
+fn booted(now: Timestamp) -> Option<Timestamp> {
+    let uptime = std::fs::read_to_string("/proc/uptime").ok()?;
+    let seconds: i64 = uptime.split('.').next()?.parse().ok()?;
+    now.checked_sub(SignedDuration::from_secs(seconds)).ok()
 }
 
 impl ShellId {
     /// The shell of that depth in this process's terminal.
     pub fn at(depth: u32) -> Self {
-        let session = rustix::process::getsid(None).map_or(0, rustix::process::Pid::as_raw_pid);
-        Self { session, depth }
+        Self { terminal: TerminalId::current(), depth }
     }
 }
 
@@ -50,15 +86,23 @@ struct Entry {
 
 impl Entry {
     fn line(&self) -> String {
-        let Self { at, shell, role } = self;
-        format!("{} {} {} {}\n", at.as_second(), shell.session, shell.depth, role.as_str())
+        let Self { at, shell: ShellId { terminal, depth }, role } = self;
+        let started = terminal.started.map(|started| format!(":{started}")).unwrap_or_default();
+        format!("{} {}{started} {depth} {}\n", at.as_second(), terminal.session, role.as_str())
     }
 
     fn parse(line: &str) -> Option<Self> {
         let mut words = line.splitn(4, ' ');
         let at = Timestamp::from_second(words.next()?.parse().ok()?).ok()?;
-        let (session, depth) = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
-        Some(Self { at, shell: ShellId { session, depth }, role: words.next()?.parse().ok()? })
+        let terminal = words.next()?;
+        let (session, started) = match terminal.split_once(':') {
+            Some((session, started)) => (session, Some(started.parse().ok()?)),
+            None => (terminal, None),
+        };
+        let session = session.parse().ok()?;
+        let depth = words.next()?.parse().ok()?;
+        let shell = ShellId { terminal: TerminalId { session, started }, depth };
+        Some(Self { at, shell, role: words.next()?.parse().ok()? })
     }
 }
 
@@ -97,6 +141,28 @@ impl HistoryFile {
         let dir = Dir::open(&self.folder).ok()??;
         let is_its =
             |entry: &Entry| entry.shell == shell && entry.at.as_second() >= since.as_second();
+        entries(&dir)?.into_iter().rev().find(is_its).map(|entry| entry.role)
+    }
+
+    /// The role that was entered last in a shell's terminal, by it or by one around it, and that is not `here`: neither by a
+    /// command that the shell ran, nor in another terminal.
+    pub fn previous(
+        &self,
+        shell: ShellId,
+        is_here: impl Fn(&RoleArn) -> bool,
+        now: Timestamp,
+    ) -> Option<RoleArn> {
+        if cfg!(target_os = "linux") && shell.terminal.started.is_none() {
+            return None;
+        }
+        let dir = Dir::open(&self.folder).ok()??;
+        let booted = booted(now).unwrap_or(Timestamp::UNIX_EPOCH).as_second();
+        let is_its = |entry: &Entry| {
+            entry.shell.terminal == shell.terminal
+                && entry.shell.depth <= shell.depth
+                && entry.at.as_second() >= booted
+                && !is_here(&entry.role)
+        };
         entries(&dir)?.into_iter().rev().find(is_its).map(|entry| entry.role)
     }
 
@@ -144,7 +210,13 @@ mod tests {
         Timestamp::from_second(1_800_000_000 + second).unwrap()
     }
 
-    const SHELL: ShellId = ShellId { session: 7, depth: 1 };
+    const TERMINAL: TerminalId = TerminalId { session: 7, started: Some(4_200) };
+    const SHELL: ShellId = ShellId { terminal: TERMINAL, depth: 1 };
+
+    /// The same shell in another terminal.
+    fn elsewhere(session: i32, started: Option<u64>) -> ShellId {
+        ShellId { terminal: TerminalId { session, started }, ..SHELL }
+    }
 
     #[test]
     fn events_of_several_processes_add_up() {
@@ -182,8 +254,43 @@ mod tests {
         file.enter(&role(1), SHELL, at(0));
         file.enter(&role(2), SHELL, at(1));
         file.enter(&role(3), ShellId { depth: 2, ..SHELL }, at(2));
-        file.enter(&role(4), ShellId { session: 8, ..SHELL }, at(3));
+        file.enter(&role(4), elsewhere(8, Some(4_200)), at(3));
         assert_eq!(file.last_of(SHELL, at(0)), Some(role(2)), "a `switch`");
         assert_eq!(file.last_of(SHELL, at(2)), None, "that was before");
+    }
+
+    #[test]
+    fn the_previous_role_is_this_terminals_and_not_the_present_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = HistoryFile { folder: folder.path().join("state") };
+        // Later than any boot.
+        let at = |second: i64| Timestamp::now() + SignedDuration::from_secs(second);
+        let previous = |shell, here| file.previous(shell, |it| *it == role(here), at(0));
+        assert_eq!(previous(SHELL, 0), None);
+        file.enter(&role(1), ShellId { depth: 0, ..SHELL }, at(0));
+        file.enter(&role(2), SHELL, at(1));
+        // By a command; in a terminal of the same process id, before; in another one; by a sekisho that noted no start.
+        file.enter(&role(3), ShellId { depth: 2, ..SHELL }, at(2));
+        file.enter(&role(4), elsewhere(7, Some(4_100)), at(3));
+        file.enter(&role(5), elsewhere(8, Some(4_200)), at(4));
+        file.enter(&role(6), elsewhere(7, None), at(5));
+        assert_eq!(previous(SHELL, 2), Some(role(1)));
+        assert_eq!(previous(SHELL, 0), Some(role(2)), "from a shell that is in none");
+        assert_eq!(previous(elsewhere(7, Some(9)), 0), None);
+        // There and back.
+        file.enter(&role(1), SHELL, at(6));
+        assert_eq!(previous(SHELL, 1), Some(role(2)));
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_terminal_is_known_by_its_start_and_an_entry_before_the_boot_is_nobodys() {
+        let mine = ShellId::at(0);
+        assert!(mine.terminal.started.is_some());
+        assert_eq!(mine, ShellId::at(0));
+        let folder = tempfile::tempdir().unwrap();
+        let file = HistoryFile { folder: folder.path().join("state") };
+        file.enter(&role(1), mine, Timestamp::from_second(1).unwrap());
+        assert_eq!(file.previous(mine, |_| false, Timestamp::now()), None);
     }
 }

@@ -14,7 +14,6 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use clap::Parser;
 use clap::error::ErrorKind;
 use sekisho::cli::args::{CommandLine, Verb};
 
@@ -56,7 +55,8 @@ fn arguments(words: &[String]) -> Option<&[String]> {
 /// Why sekisho would not take these arguments, if it would not.
 fn parse(arguments: &[String]) -> Result<(), clap::Error> {
     let line = std::iter::once("sekisho").chain(arguments.iter().map(String::as_str));
-    let parsed = match CommandLine::try_parse_from(line) {
+    let line: Vec<OsString> = line.map(OsString::from).collect();
+    let parsed = match CommandLine::parse_words(&line) {
         Err(error)
             if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) =>
         {
@@ -66,6 +66,12 @@ fn parse(arguments: &[String]) -> Result<(), clap::Error> {
     };
     // What follows `demo` is a command line of its own.
     match parsed.verb {
+        // A mistyped verb would be a name, too.
+        Some(Verb::Name(name)) => {
+            let is_example = |word: &String| word == "-" || word == "NAME" || word.contains("dev");
+            let is_name = name.words.iter().all(is_example);
+            is_name.then_some(()).ok_or_else(|| clap::Error::new(ErrorKind::InvalidSubcommand))
+        }
         Some(Verb::Demo { verb, .. }) if !verb.is_empty() => {
             let text = |word: OsString| word.into_string().unwrap();
             parse(&verb.into_iter().map(text).collect::<Vec<_>>())

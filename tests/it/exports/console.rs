@@ -233,7 +233,7 @@ fn in_a_subshell_it_is_the_console_of_its_own_session() {
     let claimed = Ran::of(&command.env("SEKISHO_TARGET", "prod/Developer").output().unwrap());
     assert_ne!(claimed.code, 0, "{}", claimed.stdout);
     let outside = stage.run(&console[1..]);
-    assert!(outside.code == 2 && outside.stderr.contains("console TARGET"), "{}", outside.stderr);
+    assert!(outside.code == 2 && outside.stderr.contains("sekisho console"), "{}", outside.stderr);
     let elsewhere = stage.run(&["console", "dev", "--print", "--service", "https://evil.example/"]);
     assert_eq!((elsewhere.code, elsewhere.stdout.as_str()), (2, ""));
 }

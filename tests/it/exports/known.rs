@@ -158,3 +158,27 @@ fn the_main_file_may_change_without_asking() {
     stage.write(".config/sekisho/config.yaml", format!("{config}{}", whose("333333333333")));
     assert_eq!(enter(&stage, &[]).said(), "333333333333\n");
 }
+
+/// A name that others have added may be one that somebody types by mistake.
+#[test]
+fn a_new_included_target_is_not_entered_by_its_name_alone() {
+    let stage = stage();
+    let ran = stage.run(&["t"]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (2, ""), "{}", ran.stderr);
+    let why = "why  team/Developer comes from an included file, and was never entered before\n";
+    assert!(ran.stderr.contains(why), "{}", ran.stderr);
+    assert!(ran.stderr.contains("fix  sekisho shell team/Developer"), "{}", ran.stderr);
+    stage.run_with_code(&["credential-process", "t"]).said();
+    assert_eq!(stage.run(&["t"]).code, 2, "a program's request is no entry");
+    stage.run(&["exec", "t", "--", "true"]).said();
+    assert_eq!(stage.run(&["t"]).code, 0, "once it was entered");
+    // What the main file names is the person's own word.
+    let config = String::from_utf8(stage.read(".config/sekisho/config.yaml")).unwrap();
+    stage.write(".local/state/sekisho/entries.log", "");
+    assert_eq!(stage.run(&["t"]).code, 2);
+    stage.write(
+        ".config/sekisho/config.yaml",
+        config + "accounts: [{name: ours, id: '222222222222'}]\n",
+    );
+    assert_eq!(stage.run(&["ours"]).code, 0);
+}

@@ -155,6 +155,7 @@ fn run() {
         sekisho: &task.sekisho,
         runtime_dir: &task.runtime_dir,
         prefs: &prefs,
+        verbs: &sekisho::cli::args::verbs(),
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let exit = runtime

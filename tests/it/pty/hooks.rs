@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use jiff::{SignedDuration, Timestamp};
+use sekisho::cli::args::verbs;
 use sekisho::domain::config::{PromptCompat, RenewPref, ShellPrefs};
 use sekisho::domain::pass::Pass;
 use sekisho::services::child::environment::{
@@ -126,6 +127,9 @@ fn the_subshell_switches_in_place() {
         pty.line("sekisho");
         pty.wait_for("[third/Developer]");
         pty.line("sekisho shell other");
+        pty.line("sekisho 'team: dev' --region us-east-1");
+        pty.line("sekisho ls | cat");
+        pty.line("sekisho -");
         pty.line("sekisho refresh");
         pty.line("sekisho list --json | cat");
         pty.line("sekisho switch --help > /dev/null");
@@ -138,6 +142,9 @@ fn the_subshell_switches_in_place() {
             "switch --hook values prod-billing --region us-east-1",
             "switch --hook values",
             "switch --hook values other",
+            "team: dev --hook values --region us-east-1",
+            "ls",
+            "- --hook values",
             "refresh --hook values",
             "list --json",
             "switch --help",
@@ -453,7 +460,7 @@ fn a_hook_teaches_the_persons_own_shell() {
         };
         let stand = Stand::new(shell, rc, text);
         let name: CommandName = "sk".parse().unwrap();
-        std::fs::write(stand.path().join("hook"), hook(kind, &name, &prefs)).unwrap();
+        std::fs::write(stand.path().join("hook"), hook(kind, &name, &prefs, &verbs())).unwrap();
         let mut command = super::terminal::command(&program, stand.path());
         command.arg("-i");
         let path = std::env::var("PATH").unwrap();
@@ -476,7 +483,7 @@ fn a_hook_teaches_the_persons_own_shell() {
 /// The hook as `sekisho hook` prints it, in a file of the stand's home.
 fn write_hook(stand: &Stand, shell: &str) {
     let kind = Hookable::ALL.into_iter().find(|k| k.name() == shell).unwrap();
-    let text = hook(kind, &CommandName::default(), &ShellPrefs::default());
+    let text = hook(kind, &CommandName::default(), &ShellPrefs::default(), &verbs());
     std::fs::write(stand.path().join("hook"), text).unwrap();
 }
 

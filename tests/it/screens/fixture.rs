@@ -25,6 +25,7 @@ pub fn catalog() -> Catalog {
         guard: Guard::None,
         tags: tags.iter().map(|tag| Arc::from(*tag)).collect(),
         note: None,
+        is_included: false,
     };
     let developer = role("Developer", 1);
     let read_only = role("ReadOnly", 1);

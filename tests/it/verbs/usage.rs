@@ -3,7 +3,7 @@
 use std::process::Stdio;
 
 use clap::CommandFactory;
-use sekisho::cli::args::CommandLine;
+use sekisho::cli::args::{CommandLine, SessionVerb, Verb};
 
 use super::home::Home;
 
@@ -14,7 +14,7 @@ fn help_is_data_and_names_every_verb() {
         return;
     };
     assert_eq!((said.code, said.stderr.as_str()), (0, ""));
-    for verb in CommandLine::command().get_subcommands() {
+    for verb in CommandLine::command().get_subcommands().filter(|verb| !verb.is_hide_set()) {
         let about = verb.get_about().map(ToString::to_string).unwrap_or_default();
         assert!(about.len() > 10, "{} says nothing about itself", verb.get_name());
         let start = format!("\n  {} ", verb.get_name());
@@ -35,6 +35,7 @@ fn help_is_data_and_names_every_verb() {
           --confirm <NAME>       Confirm a guarded account by its name
 
     Without a command, the switcher opens: type to filter, Enter for a subshell, ? for help.
+    `sekisho NAME` enters the target of that name; `sekisho -` this terminal's previous one.
     To try it without an AWS account: sekisho demo
     ");
 }
@@ -53,10 +54,22 @@ fn a_verb_that_does_not_exist_leads_to_one_that_does() {
     let home = Home::new();
     for (arguments, fix) in [
         (&["exce", "dev"][..], "did you mean `sekisho exec`?"),
-        (&["dev"], "sekisho shell dev"),
-        (&["mine"], "sekisho shell mine"),
+        (
+            &["exce", "dev", "--", "true"],
+            "unknown command: exce\n   fix  did you mean `sekisho exec`?",
+        ),
+        (
+            &["de"],
+            "there is no command or target de\n   fix  did you mean `sekisho demo`?\n   fix  did you mean `sekisho dev`?",
+        ),
+        (&["prodd"], "did you mean `sekisho prod`?"),
+        (&["dev/Develper"], "did you mean `sekisho dev/Developer`?"),
         (&["init", "zsh"], "sekisho hook"),
         (&["xyzzy"], "sekisho --help"),
+        (&["dev", "mine"], "there is no command or target dev mine"),
+        (&["-"], "this terminal has no previous target"),
+        (&["dev", "--help"], "unknown command: dev"),
+        (&["switch", "--hook", "values", "-"], "this terminal has no previous target"),
     ] {
         let Some(said) = home.run(arguments) else {
             return;
@@ -72,8 +85,10 @@ fn options_before_a_word_that_is_no_verb_count() {
     let config = home.path().join(".config/sekisho/config.yaml");
     std::fs::rename(config, home.path().join("other.yaml")).unwrap();
     for (arguments, fix) in [
-        (&["--config", "other.yaml", "dev"][..], "fix  sekisho --config other.yaml shell dev"),
-        (&["--config", "other.yaml", "exce", "dev"], "unknown command: exce"),
+        (&["--config", "other.yaml", "de"][..], "did you mean `sekisho --config other.yaml dev`?"),
+        (&["--config", "other.yaml", "exce", "dev"], "no command or target exce dev"),
+        (&["exce", "--config", "nowhere.yaml"], "unknown command: exce"),
+        (&["xyzzy", "--config", "nowhere.yaml"], "there is no config"),
         (&["key", "rotte"], "unrecognized subcommand 'rotte'"),
     ] {
         let Some(said) = home.run(arguments) else {
@@ -82,6 +97,108 @@ fn options_before_a_word_that_is_no_verb_count() {
         assert_eq!((said.code, said.stdout.as_str()), (2, ""), "{arguments:?}");
         assert!(said.stderr.contains(fix), "{arguments:?}: {}", said.stderr);
     }
+}
+
+/// A name in a verb's place enters as `shell NAME` does: here neither has a terminal to ask for the code on.
+#[test]
+fn an_exact_name_enters() {
+    let home = Home::new();
+    for name in [
+        "dev",
+        "mine",
+        "222222222222",
+        "dev/Developer",
+        "DEV",
+        "arn:aws:iam::222222222222:role/dev/Developer",
+    ] {
+        let Some(said) = home.run(&[name]) else {
+            return;
+        };
+        assert_eq!((said.code, said.stdout.as_str()), (4, ""), "{name}: {}", said.stderr);
+        assert_eq!(said.stderr, home.run(&["shell", name]).unwrap().stderr);
+        assert_eq!(said.stderr, home.run(&[name, "--region", "us-east-1"]).unwrap().stderr);
+    }
+    let said = home.run(&["prod"]).unwrap();
+    assert_eq!((said.code, said.stderr.contains("prod is guarded")), (4, true), "{}", said.stderr);
+    let said =
+        home.feed(&["--mfa-code", "-", "dev", "--region", "us-east-1"], &home.code()).unwrap();
+    assert_eq!(said.code, 0, "{}", said.stderr);
+    let said = home.run(&["demo", "nobody"]).unwrap();
+    assert!(said.code == 2 && said.stderr.contains("or target nobody"), "{}", said.stderr);
+}
+
+#[test]
+fn a_missing_target_is_usage_where_there_is_no_list() {
+    let home = Home::new();
+    for (arguments, missing) in [
+        (&["shell"][..], "<TARGET>"),
+        (&["exec"], "<TARGET>"),
+        (&["exec", "--", "true"], "<TARGET>"),
+        (&["serve", "--region", "us-east-1", "--", "true"], "<TARGET>"),
+        (&["serve", "dev"], "<COMMAND>..."),
+        (&["serve", "dev", "--"], "<COMMAND>..."),
+        (&["console"], "<TARGET>"),
+        (&["console", "--print"], "<TARGET>"),
+    ] {
+        let Some(said) = home.run(arguments) else {
+            return;
+        };
+        assert_eq!((said.code, said.stdout.as_str()), (2, ""), "{arguments:?}: {}", said.stderr);
+        let usage = format!("Usage: sekisho {}", arguments[0]);
+        assert!(said.stderr.contains(missing), "{arguments:?}: {}", said.stderr);
+        assert!(said.stderr.contains(&usage), "{arguments:?}: {}", said.stderr);
+    }
+    assert!(home.emulator.calls().is_empty());
+}
+
+#[test]
+fn what_follows_two_dashes_is_the_command() {
+    let parsed = |line: &str| {
+        let words: Vec<_> = format!("sekisho {line}").split(' ').map(Into::into).collect();
+        match CommandLine::parse_words(&words).unwrap().verb {
+            Some(Verb::Session(SessionVerb::Exec { target, command }))
+            | Some(Verb::Serve { target, command }) => {
+                let command: Vec<_> =
+                    command.iter().map(|word| word.to_str().unwrap().to_owned()).collect();
+                (target, command.join(" "))
+            }
+            other => panic!("{other:?}"),
+        }
+    };
+    for (line, target, command) in [
+        ("exec dev", Some("dev"), ""),
+        ("exec dev --", Some("dev"), ""),
+        ("exec dev -- ls -l", Some("dev"), "ls -l"),
+        ("exec dev ls -l", Some("dev"), "ls -l"),
+        ("exec dev ls -l -- --region x", Some("dev"), "ls -l -- --region x"),
+        ("exec dev -- ls -- x", Some("dev"), "ls -- x"),
+        ("exec -- ls -l", None, "ls -l"),
+        ("exec --region us-east-1 -- ls", None, "ls"),
+        ("--region us-east-1 serve dev --scope full -- ls", Some("dev"), "ls"),
+        ("serve -- ls", None, "ls"),
+    ] {
+        assert_eq!(parsed(line), (target.map(str::to_owned), command.to_owned()), "{line}");
+    }
+}
+
+#[test]
+fn help_is_a_verb() {
+    let home = Home::new();
+    for (line, same) in [
+        (&["help"][..], &["--help"][..]),
+        (&["help", "exec"], &["exec", "--help"]),
+        (&["help", "key", "rotate"], &["key", "rotate", "--help"]),
+        (&["help", "demo"], &["demo", "--help"]),
+    ] {
+        let Some(said) = home.run(line) else {
+            return;
+        };
+        assert_eq!((said.code, said.stderr.as_str()), (0, ""), "{line:?}");
+        assert_eq!(said.stdout, home.run(same).unwrap().stdout, "{line:?}");
+    }
+    let said = home.run(&["help", "exce"]).unwrap();
+    assert_eq!((said.code, said.stdout.as_str()), (2, ""));
+    assert!(said.stderr.contains("did you mean `sekisho exec`?"), "{}", said.stderr);
 }
 
 #[test]

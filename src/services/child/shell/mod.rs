@@ -95,8 +95,9 @@ const SETTINGS: &str = "__SETTINGS__\n";
 /// What `sekisho hook SHELL` prints.
 ///
 /// It defines a function that runs `sekisho switch --hook values [ARGUMENT…]` and `sekisho refresh --hook values
-/// [--quiet]`, and does what their output says if they succeed.
-pub fn hook(shell: Hookable, name: &CommandName, prefs: &ShellPrefs) -> String {
+/// [--quiet]`, and does what their output says if they succeed. A word that is none of `verbs` is a target's name: it
+/// stands in `switch`'s place.
+pub fn hook(shell: Hookable, name: &CommandName, prefs: &ShellPrefs, verbs: &[String]) -> String {
     let mark = if prefs.mark_prompt { "on" } else { "off" };
     let compat = match prefs.prompt_compat {
         PromptCompat::Auto => "auto",
@@ -113,12 +114,17 @@ pub fn hook(shell: Hookable, name: &CommandName, prefs: &ShellPrefs) -> String {
         Hookable::Zsh => format!("'({})'", watched.join("|")),
         Hookable::Fish => format!("'^(?:{})$'", watched.join("|").replace('*', ".*")),
     };
+    let verbs = match shell {
+        Hookable::Bash | Hookable::Zsh => format!("({})", verbs.join(" ")),
+        Hookable::Fish => verbs.join(" "),
+    };
     let settings = [
         ("name", name.0.as_str()),
         ("prompt_mark", mark),
         ("prompt_compat", compat),
         ("renewal", renewal),
         ("watched", &watched),
+        ("verbs", &verbs),
     ]
     .map(|(setting, value)| match shell {
         Hookable::Bash => format!("__sekisho_{setting}={value}\n"),
@@ -147,6 +153,8 @@ pub struct Subshell<'a> {
     pub runtime_dir: &'a Path,
     /// The prompt's mark, renewal, other tools' prompt variables.
     pub prefs: &'a ShellPrefs,
+    /// sekisho's verbs.
+    pub verbs: &'a [String],
 }
 
 impl Subshell<'_> {
@@ -195,7 +203,7 @@ impl Subshell<'_> {
 
     /// Writes the start-up files, unless they exist. Returns the file to read, for zsh its directory.
     fn write(&self, shell: Hookable) -> io::Result<PathBuf> {
-        let hook = hook(shell, &CommandName::default(), self.prefs);
+        let hook = hook(shell, &CommandName::default(), self.prefs, self.verbs);
         let files = match shell {
             Hookable::Bash => vec![("bashrc", format!("{RC_BASH}{hook}"))],
             Hookable::Zsh => {
