@@ -163,7 +163,7 @@ fn main() {
     criterion.bench_function("one filter from scratch, 10,000 × 3", |b| {
         b.iter_batched_ref(
             || Search::new(Arc::clone(&catalog), &[]),
-            |search| search.filter("dev tan 7"),
+            |search| search.filter("dev tan 7", None),
             BatchSize::LargeInput,
         );
     });

@@ -95,6 +95,11 @@ impl History {
         self.stars.contains(role)
     }
 
+    /// The roles with a star.
+    pub fn starred(&self) -> impl Iterator<Item = &RoleArn> {
+        self.stars.iter()
+    }
+
     /// The roles to favour, the best first: the starred ones, then those used often and lately.
     pub fn favourites(&self, now: Timestamp) -> Vec<RoleArn> {
         let mut all: Vec<&RoleArn> = self.stars.iter().chain(self.uses.keys()).collect();

@@ -28,6 +28,7 @@ pub enum Action {
     Last,
     ClearFilter,
     DeleteWord,
+    Complete,
     Suspend,
     Quit,
 }
@@ -75,6 +76,7 @@ pub const TABLE: &[Binding] = &[
     row(Action::Last, "last", &["end"], None, "the last row"),
     row(Action::ClearFilter, "clear-filter", &["ctrl-u"], None, "clear the filter"),
     row(Action::DeleteWord, "delete-word", &["ctrl-w"], None, "delete the filter's last word"),
+    row(Action::Complete, "complete", &["tab"], None, "take the name that is offered"),
     row(Action::Suspend, "suspend", &["ctrl-z"], None, "suspend; `fg` resumes"),
     row(Action::Quit, "quit", &["ctrl-c"], None, "quit (also ^D on an empty filter)"),
 ];
@@ -83,6 +85,12 @@ pub const TABLE: &[Binding] = &[
 pub const FILTERS: &[(&str, &str)] = &[
     ("tag:WORD", "only accounts with this tag"),
     ("role: region:", "only matching roles or regions"),
+    ("id:DIGITS", "only matching account ids"),
+    ("is:live", "only live sessions; is:starred: only stars"),
+    ("!WORD", "without what matches"),
+    ("'WORD", "WORD as it is, not abbreviated"),
+    ("^WORD WORD$", "names that begin or end with it"),
+    ("NAME/ROLE", "what follows a slash is a role"),
 ];
 
 impl FromStr for Action {

@@ -8,11 +8,13 @@ use unicode_segmentation::UnicodeSegmentation;
 
 use super::fit::{truncate, width};
 use super::layout::{Columns, GAP, role_text};
-use super::model::{Mode, Model};
+use super::model::{Mode, Model, Offer};
 use super::theme::GUARD;
 use super::time_left::{Life, elapsed, left};
 use crate::domain::account::TargetRef;
 use crate::domain::guard::Guard;
+use crate::domain::keymap::Action;
+use crate::domain::text::sanitize;
 
 pub(super) fn title_line(model: &Model, columns: Columns) -> Line<'static> {
     let cell = |title: &str, width: u16| cell(title, &[], width, Style::new(), Style::new(), "");
@@ -77,7 +79,16 @@ pub(super) fn draw_list(frame: &mut Frame<'_>, model: &Model, columns: Columns, 
                 format!("reading the accounts, {}", elapsed(*since, model.now))
             }
             (_, 0) => "no accounts in the config yet".to_owned(),
-            _ => "no matches; Esc clears the filter".to_owned(),
+            _ => match &model.offer {
+                Offer::Made(Some(meant)) => {
+                    let key = model.setup.keymap.keys(Action::Complete).next();
+                    let takes = key.map_or(String::new(), |key| format!(" {key} takes it"));
+                    format!("no matches; did you mean {}?{takes}", sanitize(meant))
+                }
+                Offer::Made(None) | Offer::Pending => {
+                    "no matches; Esc clears the filter".to_owned()
+                }
+            },
         };
         let text =
             truncate(&format!("   {text}"), area.width.into(), model.setup.theme.glyphs.ellipsis);

@@ -88,6 +88,8 @@ pub struct Model {
     pub(super) search: Search,
     pub(super) widest: Widest,
     pub(super) filter: Field,
+    /// The query that may have been meant, where nothing matches.
+    pub(super) offer: Offer,
     /// The position of the row under the cursor among those that match; none where only guarded rows
     /// could be preselected.
     pub(super) cursor: Option<usize>,
@@ -168,6 +170,16 @@ pub enum Intent {
     Enter(OpenIn),
     /// To replace the session (`^R`).
     Renew,
+}
+
+/// The query that may have been meant. Looked for when the keys pause: it costs more than a keystroke may.
+#[derive(Debug, Default)]
+pub enum Offer {
+    /// Not looked for yet.
+    #[default]
+    Pending,
+    /// What was found.
+    Made(Option<String>),
 }
 
 /// Where an account is opened.
@@ -288,6 +300,7 @@ impl Model {
             search: Search::new(Arc::default(), &[]),
             widest: Widest::default(),
             filter: Field::new(query),
+            offer: Offer::default(),
             cursor: None,
             top: 0,
             scopes: HashMap::new(),
@@ -323,6 +336,13 @@ impl Model {
     /// Whether a request or the catalog is pending: the loop holds a future then, and only then.
     pub fn is_waiting(&self) -> bool {
         matches!(self.mode, Mode::Loading { .. } | Mode::Waiting { .. })
+    }
+
+    /// Whether nothing matches, and nothing is offered in its place yet.
+    pub(super) fn owes_an_offer(&self) -> bool {
+        matches!((&self.mode, &self.offer), (Mode::Browse, Offer::Pending))
+            && self.search.is_empty()
+            && self.search.total() > 0
     }
 
     /// The row under the cursor.

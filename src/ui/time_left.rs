@@ -11,6 +11,9 @@ pub use crate::domain::duration::left;
 /// Seconds left when a session counts as about to expire. The subshell's warning uses the same limit.
 const ENDING: i64 = 10 * 60;
 
+/// How long keys pause before what may have been meant is looked for.
+const PAUSE: Duration = Duration::from_millis(250);
+
 /// How much of a session is left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Life {
@@ -60,9 +63,12 @@ pub fn step_left(now: Timestamp) -> i64 {
 
 /// How long until a text on this screen changes by itself; `None` where nothing counts.
 ///
-/// Never under a second, so that an idle screen wakes once a second at most.
+/// Never under a second, so that an idle screen wakes once a second at most; once for what is looked for in a pause.
 pub fn next_change(model: &Model) -> Option<Duration> {
     let now = model.now;
+    if model.owes_an_offer() {
+        return Some(PAUSE);
+    }
     let second = Some(Duration::from_secs(1));
     match &model.mode {
         Mode::Loading { .. } | Mode::Waiting { .. } | Mode::Passphrase { .. } | Mode::Code(_) => {

@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::field::Field;
 use super::key_events::{ENTER, typed_ahead};
 use super::layout::Widest;
-use super::model::{Effect, Intent, Mode, Model, Msg, OpenIn, Outcome};
+use super::model::{Effect, Intent, Mode, Model, Msg, Offer, OpenIn, Outcome};
 use super::time_left;
 use crate::domain::account::{Catalog, TargetRef};
 use crate::domain::config::Order;
@@ -17,7 +18,7 @@ use crate::domain::history::{History, HistoryEvent};
 use crate::domain::ids::RoleArn;
 use crate::domain::keymap::{Action, FILTERS, Key, KeyCode, TABLE};
 use crate::domain::scope::Scope;
-use crate::domain::search::Search;
+use crate::domain::search::{RowStates, Search};
 use crate::domain::secret::MfaCode;
 
 /// How long after the sixth digit an Enter is ignored: the digit has submitted the code already, and
@@ -35,10 +36,15 @@ pub fn update(model: &mut Model, now: Timestamp, msg: Msg) -> Effect {
             model.size = (width, height);
             Effect::None
         }
-        Msg::Tick => Effect::None,
+        Msg::Tick => {
+            model.follow_states();
+            model.make_offer();
+            Effect::None
+        }
         Msg::Overtaken => model.overtaken(),
         Msg::StatusChanged(status) => {
             model.status = status;
+            model.follow_states();
             Effect::None
         }
         Msg::Loaded(Ok(loaded)) => {
@@ -82,7 +88,7 @@ impl Model {
         self.scopes.clear();
         self.widest = Widest::of(&catalog);
         self.search = Search::new(catalog, &self.favourites());
-        self.search.filter(self.filter.text());
+        self.search_again();
         self.mode = match mem::replace(&mut self.mode, Mode::Browse) {
             Mode::Loading { then: Some(fault), .. } => Mode::Fault(fault),
             _ => Mode::Browse,
@@ -99,8 +105,8 @@ impl Model {
         self.now = now;
         self.history = history;
         self.filter.clear();
-        self.search.filter("");
         self.search.rank(&self.favourites());
+        self.search_again();
         self.preselect();
         self.select(left);
     }
@@ -259,6 +265,7 @@ impl Model {
                 self.filter.delete_word();
                 self.refilter();
             }
+            Some(Action::Complete) => self.take_offer(),
             Some(Action::Up) => self.move_to(|at| at.saturating_sub(1)),
             Some(Action::Down) => self.move_to(|at| at + 1),
             Some(Action::PageUp) => self.move_to(|at| at.saturating_sub(page)),
@@ -287,8 +294,39 @@ impl Model {
     }
 
     fn refilter(&mut self) {
-        self.search.filter(self.filter.text());
+        self.search_again();
         self.preselect();
+    }
+
+    fn search_again(&mut self) {
+        let query = self.filter.text();
+        let states = RowStates { status: &self.status, history: &self.history, now: self.now };
+        self.search.filter(query, Some(&states));
+        self.offer = Offer::Pending;
+    }
+
+    fn make_offer(&mut self) {
+        if self.owes_an_offer() {
+            self.offer = Offer::Made(self.search.nearest(self.filter.text()));
+        }
+    }
+
+    /// Searches again where what matches changes by itself (`is:live`); the cursor stays on its row.
+    fn follow_states(&mut self) {
+        if self.search.follows_states() {
+            let row = self.selected();
+            self.search_again();
+            self.cursor = row.and_then(|row| self.search.position(row)).or(self.cursor);
+        }
+    }
+
+    /// Takes the query that was offered where nothing matched.
+    fn take_offer(&mut self) {
+        self.make_offer();
+        if let Offer::Made(Some(meant)) = &self.offer {
+            self.filter = Field::new(meant);
+            self.refilter();
+        }
     }
 
     fn paste(&mut self, text: &str) -> Effect {
@@ -331,6 +369,7 @@ impl Model {
         };
         self.history.note(&role, event, self.now);
         self.search.rank(&self.favourites());
+        self.search_again();
         self.cursor = self.search.position(row);
         Effect::Remember(role, event)
     }

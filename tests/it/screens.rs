@@ -59,6 +59,26 @@ fn the_list() {
 }
 
 #[test]
+fn where_nothing_matches_the_nearest_is_offered_and_tab_takes_it() {
+    assert_snapshot!("list_offer", Stage::new(60, 12).shows("tanakq<space>read<wait:1>"));
+    let shown = Stage::new(80, 18).shows("tanakq<space>read<tab>");
+    assert!(shown.contains("› tanaka read") && shown.contains("1 / 8"), "{shown}");
+    let shown = Stage::new(80, 18).shows("tan<tab>");
+    assert!(shown.contains("› tan "), "{shown}");
+}
+
+#[test]
+fn a_filter_by_state_follows_it() {
+    let mut stage = Stage::new(80, 18).signed_in(TANAKA, 1);
+    let shown = stage.shows("is:live");
+    assert!(shown.contains("1 / 8") && shown.contains("▌ dev-tanaka"), "{shown}");
+    let shown = stage.shows("<wait:70>");
+    assert!(shown.contains("0 / 8") && shown.contains("no matches"), "{shown}");
+    let shown = stage.shows("<ctrl-u><end><ctrl-s><ctrl-u>is:star");
+    assert!(shown.contains("1 / 8") && shown.contains("prod-payments"), "{shown}");
+}
+
+#[test]
 fn an_empty_config_says_what_to_do() {
     let empty = Catalog::default();
     let mut stage = Stage::with(60, 10, setup(&UNICODE, Paint::Color), History::default(), empty);
@@ -506,7 +526,7 @@ fn the_frame_comes_before_the_accounts() {
     *stage.world.catalog.borrow_mut() =
         Some(Ok((setup(&UNICODE, Paint::Color), Arc::new(catalog()))));
     let shown = stage.shows("");
-    assert!(shown.contains("2 / 8"), "what was typed meanwhile filters\n{shown}");
+    assert!(shown.contains("1 / 8"), "what was typed meanwhile filters\n{shown}");
 
     stage.model = Model::new(setup(&UNICODE, Paint::Color), History::default(), "");
     *stage.world.catalog.borrow_mut() = Some(Err(no_network()));

@@ -11,7 +11,8 @@ use crate::domain::account::{Catalog, TargetRef};
 use crate::domain::fault::Exit;
 use crate::domain::guard::Guard;
 use crate::domain::ids::Name;
-use crate::domain::search::Search;
+use crate::domain::search::{RowStates, Search};
+use crate::services::session::history::HistoryFile;
 use crate::ui::time_left;
 
 use crate::cli::args::ListArgs;
@@ -54,7 +55,7 @@ pub fn run(context: &Context, arguments: &ListArgs) -> Exit {
     }
     context.print_warnings();
     let rows = match &arguments.filter {
-        Some(query) => found(catalog, query),
+        Some(query) => found(context, query),
         None => catalog.rows().collect(),
     };
     if arguments.json {
@@ -85,9 +86,12 @@ fn target_name(catalog: &Catalog, row: TargetRef) -> String {
 }
 
 /// What the list's filter finds, the best first.
-fn found(catalog: &Catalog, query: &str) -> Vec<TargetRef> {
-    let mut search = Search::new(Arc::new(catalog.clone()), &[]);
-    search.filter(query);
+fn found(context: &Context, query: &str) -> Vec<TargetRef> {
+    let mut search = Search::new(Arc::new(context.config().catalog.clone()), &[]);
+    let history = HistoryFile::new(context.paths()).read();
+    let status = context.broker().status();
+    let states = RowStates { status: &status, history: &history, now: Timestamp::now() };
+    search.filter(query, Some(&states));
     (0..search.len()).filter_map(|at| search.hit(at)).collect()
 }
 

@@ -4,9 +4,10 @@ use fuzzy_matcher::FuzzyMatcher;
 use unicode_segmentation::UnicodeSegmentation;
 
 use super::Search;
-use super::matching::{Field, MatchKind, Word, in_id, whole};
+use super::letters::search_fold;
+use super::matching::{MatchKind, find, find_transposed, in_id};
+use super::query::{Field, Word};
 use crate::domain::account::TargetRef;
-use crate::domain::text::fold;
 
 /// The letters of a row that the query matched, as byte offsets into the texts that are shown.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -30,24 +31,25 @@ impl Search {
         let region = self.catalog.region(row);
         let (name, role) = (account.name.as_str(), role.name.as_str());
         let region = region.map_or("", |region| region.as_str());
-        for word in &self.level().words {
-            let looks_in = |field| word.field == Field::Any || word.field == field;
-            let fuzzy = |text: &str, kind| self.score(&fold(text), text, &word.text, kind);
+        for word in self.level().words.iter().filter(|word| !word.excludes) {
+            let in_field = |field| word.field == field || word.is_anywhere();
+            let label = |text: &str, kind| {
+                find(&search_fold(text), text, word).map_or(0, |found| found.label_score(kind))
+            };
             let digits = word.digits.as_deref().and_then(|digits| {
-                let (tier, at) = in_id(entry.id(), digits)?;
-                Some((tier, at..at + digits.len()))
+                let found = in_id(entry.id(), digits, word.matches_inside_ids(), word.form)?;
+                Some((found.score(MatchKind::Alias), found.at..found.at + digits.len()))
             });
             let mut scores = [0; 4];
             if word.field == Field::Any {
-                scores[0] = fuzzy(name, MatchKind::Name);
-                scores[1] = digits.as_ref().map_or(0, |(tier, _)| tier.score(MatchKind::Alias));
+                scores[0] = self.name_score(&search_fold(name), name, word, MatchKind::Name);
             }
-            if looks_in(Field::Role) {
-                scores[2] = fuzzy(role, MatchKind::Role);
+            scores[1] = digits.as_ref().map_or(0, |(score, _)| *score);
+            if in_field(Field::Role) {
+                scores[2] = label(role, MatchKind::Role);
             }
-            if looks_in(Field::Region) {
-                let found = whole(&fold(region), region, &word.text);
-                scores[3] = found.map_or(0, |(tier, _)| tier.score(MatchKind::Label));
+            if in_field(Field::Region) {
+                scores[3] = label(region, MatchKind::Label);
             }
             let best = scores.into_iter().max().filter(|best| *best > 0);
             match scores.iter().position(|score| Some(*score) == best) {
@@ -63,9 +65,11 @@ impl Search {
 
     /// The byte offsets of a text's letters that a word matched.
     fn letters(&self, original: &str, word: &Word) -> Vec<usize> {
-        let folded = fold(original);
-        let characters: Vec<usize> = match whole(&folded, original, &word.text) {
-            Some((_, at)) => {
+        let folded = search_fold(original);
+        let whole = find(&folded, original, word).map(|found| found.at);
+        let transposed = || find_transposed(&folded, original, word.typo.as_deref()?);
+        let characters: Vec<usize> = match whole.or_else(transposed) {
+            Some(at) => {
                 let first = folded[..at].chars().count();
                 (first..first + word.text.chars().count()).collect()
             }
@@ -78,7 +82,7 @@ impl Search {
         // Folding may change a text's length: each folded character knows where it came from.
         let origin: Vec<usize> = original
             .grapheme_indices(true)
-            .flat_map(|(at, grapheme)| fold(grapheme).chars().map(|_| at).collect::<Vec<_>>())
+            .flat_map(|(at, part)| search_fold(part).chars().map(|_| at).collect::<Vec<_>>())
             .collect();
         characters.into_iter().filter_map(|index| origin.get(index).copied()).collect()
     }

@@ -1,6 +1,6 @@
 //! One word against one text.
 
-use crate::domain::text::fold;
+use super::query::{Form, Word};
 
 /// How well a word matches; 0 is not at all.
 pub(super) type Score = u32;
@@ -8,7 +8,12 @@ pub(super) type Score = u32;
 /// How well a word matches a text; the better match is the greater.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Tier {
-    Fuzzy = 1,
+    /// In the account's note.
+    Note,
+    /// Abbreviated.
+    Fuzzy,
+    /// With two letters transposed.
+    Typo,
     Substring,
     WordStart,
     Prefix,
@@ -26,88 +31,65 @@ pub(super) enum MatchKind {
 
 impl Tier {
     pub(super) fn score(self, kind: MatchKind) -> Score {
-        ((self as Score) << 10) | kind as Score
+        ((self as Score) << 11) + 1 + kind as Score
     }
 }
 
-/// The set of a text's characters, folded into 64 bits: a fast "cannot match".
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Letters(pub(super) u64);
+/// Where a whole word was found in a text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Found {
+    pub(super) tier: Tier,
+    /// Whether no letter of the text's own word follows.
+    pub(super) is_word: bool,
+    pub(super) at: usize,
+}
 
-impl Letters {
-    pub(super) fn of(text: &str) -> Self {
-        Self(text.chars().fold(0, |set, c| {
-            let bit = match c {
-                'a'..='z' => u32::from(c) - u32::from('a'),
-                '0'..='9' => 26 + u32::from(c) - u32::from('0'),
-                _ => 36 + u32::from(c) % 28,
-            };
-            set | 1 << bit
-        }))
+impl Found {
+    pub(super) fn score(self, kind: MatchKind) -> Score {
+        self.tier.score(kind) + (Score::from(self.is_word) << 10)
     }
 
-    pub(super) fn contains(self, other: Self) -> bool {
-        other.0 & !self.0 == 0
+    /// As a label's, which counts a tier less than a name, after every name there, and only where a word of it begins.
+    pub(super) fn label_score(self, kind: MatchKind) -> Score {
+        let tier = match self.tier {
+            Tier::Exact => Tier::Prefix,
+            Tier::Prefix => Tier::WordStart,
+            Tier::WordStart => Tier::Substring,
+            _ => return 0,
+        };
+        tier.score(kind)
     }
 }
 
-/// Where a word is looked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Field {
-    Any,
-    Tag,
-    Role,
-    Region,
+/// What a character is part of: a word ends where this changes.
+#[derive(PartialEq, Eq)]
+enum Class {
+    Separator,
+    Digit,
+    Letter,
+    /// A script that puts no spaces between words: each of its characters may begin one.
+    Unspaced,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Word {
-    pub(super) field: Field,
-    pub(super) text: String,
-    pub(super) letters: Letters,
-    /// The digits of a word that could be part of an id.
-    pub(super) digits: Option<String>,
-}
-
-impl Word {
-    fn parse(text: &str) -> Option<Self> {
-        let fields = [("tag:", Field::Tag), ("role:", Field::Role), ("region:", Field::Region)];
-        let (field, text) = fields
-            .into_iter()
-            .find_map(|(prefix, field)| Some((field, text.strip_prefix(prefix)?)))
-            .unwrap_or((Field::Any, text));
-        if text.is_empty() {
-            return None;
+impl Class {
+    fn of(c: char) -> Self {
+        match c {
+            '0'..='9' => Self::Digit,
+            c if c.is_ascii_alphabetic() => Self::Letter,
+            '\u{0E00}'..='\u{0EFF}'
+            | '\u{3040}'..='\u{30FF}'
+            | '\u{3400}'..='\u{9FFF}'
+            | '\u{F900}'..='\u{FAFF}'
+            | '\u{20000}'..='\u{3FFFF}' => Self::Unspaced,
+            c if c.is_alphanumeric() => Self::Letter,
+            _ => Self::Separator,
         }
-        let is_id = text.bytes().all(|b| b.is_ascii_digit() || b == b'-');
-        let digits: String = text.chars().filter(char::is_ascii_digit).collect();
-        Some(Self {
-            field,
-            letters: Letters::of(text),
-            digits: (field == Field::Any && is_id && !digits.is_empty()).then_some(digits),
-            text: text.to_owned(),
-        })
-    }
-
-    /// Whether whatever matches this word also matches `wider`.
-    fn narrows(&self, wider: &Self) -> bool {
-        self.field == wider.field
-            && self.text.starts_with(&wider.text)
-            && (self.digits.is_none() || wider.digits.is_some())
     }
 }
 
-/// The words of a query. A slash separates like a space, so that `account/role` finds its target.
-pub(super) fn words(query: &str) -> Vec<Word> {
-    fold(query).split(|c: char| c.is_whitespace() || c == '/').filter_map(Word::parse).collect()
-}
-
-pub(super) fn narrows(words: &[Word], wider: &[Word]) -> bool {
-    words.len() >= wider.len() && words.iter().zip(wider).all(|(word, wider)| word.narrows(wider))
-}
-
-/// Whether a word begins at `at`: after a separator, at a change of script, at a camel's hump.
-fn starts_word(text: &str, original: &str, at: usize) -> bool {
+/// Whether a word begins at `at`: after a separator, between letters and digits, at a camel's hump; a number begins after
+/// its leading zeros, too.
+pub(super) fn starts_word(text: &str, original: &str, at: usize) -> bool {
     let (Some(before), Some(here)) = (text[..at].chars().next_back(), text[at..].chars().next())
     else {
         return true;
@@ -116,48 +98,111 @@ fn starts_word(text: &str, original: &str, at: usize) -> bool {
         let bytes = original.as_bytes();
         original.is_ascii() && bytes[at].is_ascii_uppercase() && bytes[at - 1].is_ascii_lowercase()
     };
-    !before.is_alphanumeric() || before.is_ascii() != here.is_ascii() || hump()
+    let after_zeros = || {
+        let number = text[..at].trim_end_matches('0');
+        number.len() < at && !number.ends_with(|c: char| c.is_ascii_digit())
+    };
+    match (Class::of(before), Class::of(here)) {
+        (_, Class::Unspaced) => true,
+        (Class::Digit, Class::Digit) => after_zeros(),
+        (Class::Letter, Class::Letter) => hump(),
+        (before, here) => before != here,
+    }
 }
 
-/// The best place where a whole word (never empty) occurs in a text, and how well it matches there.
-pub(super) fn whole(text: &str, original: &str, word: &str) -> Option<(Tier, usize)> {
+/// The best place where a whole word occurs in a text, in the form that it must have, and how well it matches there.
+pub(super) fn find(text: &str, original: &str, word: &Word) -> Option<Found> {
+    let (text_bytes, word_bytes) = (text.as_bytes(), word.text.as_bytes());
+    let last = text.len().checked_sub(word_bytes.len())?;
+    let places = match word.form {
+        Form::Plain | Form::Whole => 0..=last,
+        Form::Start => 0..=0,
+        Form::End => last..=last,
+        Form::All if last == 0 => 0..=0,
+        Form::All => return None,
+    };
+    let mut best: Option<Found> = None;
     // For texts this short, looking at every place beats building a searcher.
-    let (text_bytes, word_bytes) = (text.as_bytes(), word.as_bytes());
-    let last = text.len().checked_sub(word.len())?;
-    let mut inside = None;
-    for at in 0..=last {
+    for at in places {
         // UTF-8 synchronises itself: a whole word is only found where a character begins.
         if text_bytes[at] != word_bytes[0] || !text_bytes[at..].starts_with(word_bytes) {
             continue;
         }
-        if at == 0 {
-            let exact = text.len() == word.len();
-            return Some((if exact { Tier::Exact } else { Tier::Prefix }, 0));
+        let end = at + word_bytes.len();
+        let is_word = end == text.len() || starts_word(text, original, end);
+        let tier = match at {
+            0 if end == text.len() => Tier::Exact,
+            0 => Tier::Prefix,
+            _ if starts_word(text, original, at) => Tier::WordStart,
+            _ => Tier::Substring,
+        };
+        let found = Found { tier, is_word, at };
+        let rank = |found: &Found| (found.tier, found.is_word);
+        if best.as_ref().is_none_or(|best| rank(best) < rank(&found)) {
+            best = Some(found);
         }
-        if starts_word(text, original, at) {
-            return Some((Tier::WordStart, at));
+        if tier >= Tier::Prefix || tier == Tier::WordStart && is_word {
+            break; // nothing better can follow
         }
-        inside = inside.or(Some((Tier::Substring, at)));
     }
-    inside
+    best
 }
 
-/// Whether a word's letters occur in a text in their order.
-pub(super) fn is_subsequence(text: &str, word: &str) -> bool {
-    let mut rest = text.chars();
-    word.chars().all(|c| rest.any(|t| t == c))
+/// Where a word of a text is this word with two neighbouring letters transposed.
+pub(super) fn find_transposed(text: &str, original: &str, word: &[char]) -> Option<usize> {
+    let begins = |at: &usize| starts_word(text, original, *at);
+    let is_it = |at: &usize| is_transposed(&text[*at..], word);
+    text.char_indices().map(|(at, _)| at).filter(is_it).find(begins)
 }
 
-/// How well a word of digits matches an id, whose groups of four count as words.
-pub(super) fn in_id(id: &str, digits: &str) -> Option<(Tier, usize)> {
-    let at = id.find(digits)?;
-    Some(if at == 0 && digits.len() == id.len() {
-        (Tier::Exact, 0)
-    } else if at == 0 {
-        (Tier::Prefix, 0)
-    } else if let Some(group) = [4, 8].into_iter().find(|g| id[*g..].starts_with(digits)) {
-        (Tier::WordStart, group)
-    } else {
-        (Tier::Substring, at)
+fn is_transposed(text: &str, word: &[char]) -> bool {
+    let mut text = text.chars();
+    let (mut at, mut transposed) = (0, false);
+    while at < word.len() {
+        match (text.next(), word.get(at + 1)) {
+            (Some(c), _) if c == word[at] => at += 1,
+            (Some(c), Some(next)) if !transposed && c == *next && text.next() == Some(word[at]) => {
+                (at, transposed) = (at + 2, true);
+            }
+            _ => return false,
+        }
+    }
+    transposed
+}
+
+/// Whether a word abbreviates a text: its letters occur in their order, the first one where a word begins.
+pub(super) fn abbreviates(text: &str, original: &str, units: &[String]) -> bool {
+    let Some((first, others)) = units.split_first() else { return false };
+    let begins =
+        |at: &usize| text[*at..].starts_with(first.as_str()) && starts_word(text, original, *at);
+    let Some(at) = text.char_indices().map(|(at, _)| at).find(begins) else { return false };
+    let mut rest = &text[at + first.len()..];
+    others.iter().all(|unit| match rest.find(unit.as_str()) {
+        Some(at) => {
+            rest = &rest[at + unit.len()..];
+            true
+        }
+        None => false,
     })
+}
+
+/// How well a word of digits matches an id, whose groups of four count as words. All of it is exact; a part counts a
+/// tier less than in a name.
+pub(super) fn in_id(id: &str, digits: &str, inside: bool, form: Form) -> Option<Found> {
+    let starts = |at: usize| id[at..].starts_with(digits);
+    let group = [0, 4, 8].into_iter().find(|at| starts(*at));
+    let at = match form {
+        Form::Start | Form::All => Some(0).filter(|at| starts(*at)),
+        Form::End => id.len().checked_sub(digits.len()).filter(|at| starts(*at)),
+        Form::Plain | Form::Whole => group.or_else(|| id.find(digits).filter(|_| inside)),
+    }?;
+    let end = at + digits.len();
+    let (is_exact, is_word) = (digits.len() == id.len(), end % 4 == 0);
+    let tier = match at {
+        0 if is_exact => Tier::Exact,
+        _ if form == Form::All => return None,
+        0 => Tier::WordStart,
+        _ => Tier::Substring,
+    };
+    Some(Found { tier, is_word: is_exact || is_word && group.is_some(), at })
 }

@@ -1,12 +1,18 @@
 //! The list's filter: a query and a catalog become ranked rows.
 //!
-//! Every word of the query must match a row somewhere. A word's rank is its best tier: exact, prefix,
-//! word start, substring, fuzzy; the row's rank is the sum. Favourites, then the config's order, break
-//! ties. Fast at 30,000 rows because a longer query searches only the survivors of the shorter one,
-//! roles, tags and regions are scored once a word, and the fuzzy matcher sees only what is left.
+//! Every word of the query must match a row somewhere. A word's rank is its best tier: exact, prefix, word start,
+//! substring, two letters transposed, abbreviated, in the note; in each, what ends with a word comes before what goes on,
+//! and a name before an alias. A role, tag or region counts where a word of it begins, a tier less than a name would. The
+//! row's rank is the sum. Favourites, then the config's order, break ties.
+//!
+//! Fast at 30,000 rows because a longer query searches only the survivors of the shorter one, roles, tags and regions are
+//! scored once a word, and the fuzzy matcher sees only what is left.
 
 mod highlight;
+mod letters;
 mod matching;
+mod nearest;
+mod query;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -14,13 +20,18 @@ use std::sync::Arc;
 use fuzzy_matcher::FuzzyMatcher;
 use fuzzy_matcher::skim::SkimMatcherV2;
 
+use jiff::Timestamp;
+
 use super::account::{Account, Catalog, TargetRef};
+use super::history::History;
 use super::ids::{AccountId, RoleArn};
-use super::text::fold;
+use super::pass::SessionStatus;
 pub use highlight::Highlight;
-use matching::{
-    Field, Letters, MatchKind, Score, Tier, Word, in_id, is_subsequence, narrows, whole, words,
-};
+use letters::{Letters, search_fold};
+use matching::{MatchKind, Score, Tier, abbreviates, find, find_transposed, in_id, starts_word};
+use nearest::Vocabulary;
+pub use query::State;
+use query::{Field, Form, Word, narrows, words};
 
 /// How many earlier queries are kept for going back a letter.
 const DEPTH: usize = 16;
@@ -39,6 +50,33 @@ pub struct Search {
     matcher: SkimMatcherV2,
     /// The empty query, and those typed on top of it, each narrower than the one before.
     levels: Vec<Level>,
+    /// Made when something is looked for in vain.
+    vocabulary: Option<Vocabulary>,
+}
+
+/// What tells the states of rows, which are not in the catalog.
+pub struct RowStates<'a> {
+    /// The live sessions.
+    pub status: &'a SessionStatus,
+    /// The stars.
+    pub history: &'a History,
+    /// When a session is live.
+    pub now: Timestamp,
+}
+
+impl RowStates<'_> {
+    fn has(&self, state: State, catalog: &Catalog, row: TargetRef) -> bool {
+        let id = catalog.row(row).0.id;
+        // The whole ARN only where the account is right: it has to be put together.
+        let is_it = |role: &RoleArn| role.account() == id && *role == catalog.role_arn(row);
+        match state {
+            State::Live => {
+                let live = self.status.roles.iter().filter(|(_, live)| live.expires > self.now);
+                live.map(|(role, _)| role).any(is_it)
+            }
+            State::Starred => self.history.starred().any(is_it),
+        }
+    }
 }
 
 /// What is searched of an account.
@@ -46,6 +84,7 @@ struct Entry {
     /// The name, then the aliases, folded.
     names: Box<[Box<str>]>,
     id: [u8; 12],
+    note: Option<Box<str>>,
     tags: Box<[u32]>,
     letters: Letters,
     first_row: u32,
@@ -97,7 +136,7 @@ impl Hit {
 impl Table {
     fn intern<'a>(&mut self, seen: &mut HashMap<&'a str, u32>, text: &'a str) -> u32 {
         *seen.entry(text).or_insert_with(|| {
-            self.0.push(Text { folded: fold(text), original: text.to_owned() });
+            self.0.push(Text { folded: search_fold(text), original: text.to_owned() });
             number(self.0.len() - 1)
         })
     }
@@ -154,12 +193,13 @@ impl Search {
             place: Vec::new(),
             matcher: SkimMatcherV2::default().ignore_case().use_cache(true),
             levels: Vec::new(),
+            vocabulary: None,
         };
         search.rank(favourites);
         search
     }
 
-    /// Puts these roles first among rows that match equally, the best first.
+    /// Puts these roles first among rows that match equally, the best first. The query is empty afterwards.
     pub fn rank(&mut self, favourites: &[RoleArn]) {
         let mut wanted: HashMap<AccountId, Vec<(u32, &RoleArn)>> = HashMap::new();
         for (rank, role) in (0..).zip(favourites) {
@@ -186,22 +226,25 @@ impl Search {
                 self.order.push(row);
             }
         }
-        let words = self.levels.pop().map(|level| level.words);
         let all = 0..number(self.rows.len());
         self.levels = vec![Level {
             words: Vec::new(),
             hits: all.clone().map(|place| Hit::new(0, place)).collect(),
             rows: all.collect(),
         }];
-        self.narrow(words.unwrap_or_default());
     }
 
-    /// Filters and orders the rows by a query.
-    pub fn filter(&mut self, query: &str) {
-        self.narrow(words(query));
+    /// Filters and orders the rows by a query; without `states` no row is in any.
+    pub fn filter(&mut self, query: &str, states: Option<&RowStates<'_>>) {
+        self.narrow(words(query), states);
     }
 
-    fn narrow(&mut self, words: Vec<Word>) {
+    /// Whether the rows that match may change by themselves.
+    pub fn follows_states(&self) -> bool {
+        self.level().words.iter().any(|word| matches!(word.field, Field::State(_)))
+    }
+
+    fn narrow(&mut self, words: Vec<Word>, states: Option<&RowStates<'_>>) {
         // The first level is the empty query: everything narrows it.
         while self.levels.len() > 1 && !narrows(&words, &self.level().words) {
             self.levels.pop();
@@ -209,7 +252,7 @@ impl Search {
         if self.level().words == words {
             return;
         }
-        let level = self.search(words, &self.level().rows);
+        let level = self.search(words, &self.level().rows, states);
         if self.levels.len() == DEPTH {
             self.levels.remove(1);
         }
@@ -221,7 +264,7 @@ impl Search {
     }
 
     /// Searches some rows, ascending.
-    fn search(&self, words: Vec<Word>, among: &[u32]) -> Level {
+    fn search(&self, words: Vec<Word>, among: &[u32], states: Option<&RowStates<'_>>) -> Level {
         let scored: Vec<Scored<'_>> = words.iter().map(|word| self.score_shared(word)).collect();
         let (mut rows, mut hits) = (Vec::new(), Vec::new());
         let mut own: Vec<Score> = Vec::with_capacity(words.len());
@@ -231,9 +274,23 @@ impl Search {
             own.extend(scored.iter().map(|word| self.score_account(word, account)));
             for &number in group {
                 let row = self.rows[number as usize];
-                let total = scored.iter().zip(&own).try_fold(0, |total, (word, own)| {
-                    let best = word.row(row).max(*own);
-                    (best > 0).then_some(total + best)
+                let total = scored.iter().zip(&own).try_fold(0, |total, (scored, own)| {
+                    let best = match scored.word.field {
+                        Field::State(state) => {
+                            let known = state.zip(states);
+                            let has = known.is_some_and(|(state, states)| {
+                                states.has(state, &self.catalog, row.target())
+                            });
+                            Score::from(has)
+                        }
+                        _ => scored.row(row).max(*own),
+                    };
+                    match (scored.word.excludes, best) {
+                        (false, 0) => None,
+                        (false, best) => Some(total + best),
+                        (true, 0) => Some(total),
+                        (true, _) => None,
+                    }
                 });
                 if let Some(score) = total {
                     rows.push(number);
@@ -250,21 +307,22 @@ impl Search {
     }
 
     fn score_shared<'a>(&self, word: &'a Word) -> Scored<'a> {
-        let when = |fields: [Field; 2], table: &Table, score: &dyn Fn(&Text) -> Score| {
-            if fields.contains(&word.field) { table.scores(score) } else { vec![0; table.0.len()] }
+        let when = |field: Field, table: &Table, kind: MatchKind| {
+            if word.field != field && !word.is_anywhere() {
+                return vec![0; table.0.len()];
+            }
+            table.scores(|text| match find(&text.folded, &text.original, word) {
+                // A part of a label is too little to leave a row out: `!dev` is not about every Developer.
+                Some(found) if word.excludes && word.field == Field::Any && !found.is_word => 0,
+                Some(found) => found.label_score(kind),
+                None => 0,
+            })
         };
-        // Tags and regions match whole pieces only: `test` is spread over `northeast`.
-        let label = |text: &Text| {
-            whole(&text.folded, &text.original, &word.text)
-                .map_or(0, |(tier, _)| tier.score(MatchKind::Label))
-        };
-        let role =
-            |text: &Text| self.score(&text.folded, &text.original, &word.text, MatchKind::Role);
         Scored {
             word,
-            roles: when([Field::Any, Field::Role], &self.roles, &role),
-            tags: when([Field::Any, Field::Tag], &self.tags, &label),
-            regions: when([Field::Any, Field::Region], &self.regions, &label),
+            roles: when(Field::Role, &self.roles, MatchKind::Role),
+            tags: when(Field::Tag, &self.tags, MatchKind::Label),
+            regions: when(Field::Region, &self.regions, MatchKind::Label),
         }
     }
 
@@ -273,6 +331,10 @@ impl Search {
         let (entry, word) = (&self.accounts[account as usize], scored.word);
         let tags = entry.tags.iter().map(|tag| scored.tags[*tag as usize]);
         let mut best = tags.max().unwrap_or(0);
+        if let Some(digits) = &word.digits {
+            let found = in_id(entry.id(), digits, word.matches_inside_ids(), word.form);
+            best = best.max(found.map_or(0, |found| found.score(MatchKind::Alias)));
+        }
         if word.field != Field::Any {
             return best;
         }
@@ -280,24 +342,37 @@ impl Search {
             let account = &self.catalog.accounts()[account as usize];
             let kinds = std::iter::once(MatchKind::Name).chain(std::iter::repeat(MatchKind::Alias));
             for ((name, folded), kind) in account.names().zip(&entry.names).zip(kinds) {
-                best = best.max(self.score(folded, name.as_str(), &word.text, kind));
+                best = best.max(self.name_score(folded, name.as_str(), word, kind));
             }
         }
-        if let Some(digits) = &word.digits {
-            let found = in_id(entry.id(), digits);
-            best = best.max(found.map_or(0, |(tier, _)| tier.score(MatchKind::Alias)));
+        if let (0, Form::Plain | Form::Whole, false, Some(note)) =
+            (best, word.form, word.excludes, &entry.note)
+            && find(note, note, word).is_some_and(|found| found.tier >= Tier::WordStart)
+        {
+            best = Tier::Note.score(MatchKind::Label);
         }
         best
     }
 
-    fn score(&self, text: &str, original: &str, word: &str, kind: MatchKind) -> Score {
-        if let Some((tier, _)) = whole(text, original, word) {
-            return tier.score(kind);
+    /// What a word scores on an account's name or alias.
+    fn name_score(&self, text: &str, original: &str, word: &Word, kind: MatchKind) -> Score {
+        if let Some(found) = find(text, original, word) {
+            return found.score(kind);
         }
-        if !is_subsequence(text, word) {
+        if word.form != Form::Plain || word.excludes {
             return 0;
         }
-        let points = self.matcher.fuzzy_match(text, word).unwrap_or(0);
+        let typo = word.typo.as_deref();
+        if let Some(at) = typo.and_then(|word| find_transposed(text, original, word)) {
+            let end = at + word.text.len();
+            let is_word = end == text.len() || starts_word(text, original, end);
+            let place = 2 * Score::from(at == 0) + Score::from(is_word);
+            return Tier::Typo.score(kind) + (place << 9);
+        }
+        if !abbreviates(text, original, &word.units) {
+            return 0;
+        }
+        let points = self.matcher.fuzzy_match(text, &word.text).unwrap_or(0);
         let points = Score::try_from(points.clamp(0, 255)).unwrap_or(0);
         Tier::Fuzzy.score(kind) + (points << 2)
     }
@@ -346,13 +421,14 @@ impl Search {
 impl Entry {
     fn new(account: &Account, tags: Box<[u32]>, first_row: usize) -> Self {
         let names: Box<[Box<str>]> =
-            account.names().map(|name| fold(name.as_str()).into_boxed_str()).collect();
+            account.names().map(|name| search_fold(name.as_str()).into_boxed_str()).collect();
         let mut id = [b'0'; 12];
         id.copy_from_slice(&account.id.to_string().as_bytes()[..12]);
         Self {
             letters: Letters(names.iter().fold(0, |set, name| set | Letters::of(name).0)),
             names,
             id,
+            note: account.note.as_deref().map(|note| search_fold(note).into_boxed_str()),
             tags,
             first_row: number(first_row),
         }
