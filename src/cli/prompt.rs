@@ -18,6 +18,7 @@ use crate::domain::secret::{Credentials, MfaCode, Secret};
 use crate::domain::text::{sanitize, shell_quoted};
 use crate::services::session::broker::Broker;
 use crate::services::store::keyfile::Passphrase;
+use crate::ui::time_left;
 
 use super::out::Out;
 use super::terminal::{Terminal, cancelled};
@@ -50,8 +51,13 @@ impl Codes {
         }
     }
 
+    /// Whether a person types the code, which takes a while.
+    fn asks_a_person(&self) -> bool {
+        matches!(self, Self::Terminal { .. })
+    }
+
     /// The next code; `None` as soon as `needless` returns true. `purpose` completes "MFA code for USER …".
-    pub fn next(
+    pub async fn next(
         &mut self,
         wanted: &CodeWanted,
         purpose: &str,
@@ -98,7 +104,7 @@ impl Codes {
                 let mut terminal =
                     patience.map_or_else(Terminal::open, Terminal::open_for).ok_or_else(missing)?;
                 let until = clock.moment(wanted.until, Timestamp::now());
-                ask_code(&mut terminal, world, wanted, &until, first, purpose, needless)
+                ask_code(&mut terminal, world, wanted, &until, first, purpose, needless).await
             }
         }
     }
@@ -132,7 +138,7 @@ fn line_of_stdin() -> zeroize::Zeroizing<String> {
     zeroize::Zeroizing::new(String::from_utf8_lossy(&line).into_owned())
 }
 
-fn ask_code(
+async fn ask_code(
     terminal: &mut Terminal,
     world: &World,
     wanted: &CodeWanted,
@@ -152,6 +158,7 @@ fn ask_code(
         wanted.user,
         wanted.flow.name()
     ));
+    let moves = !matches!(std::env::var("TERM").as_deref(), Err(_) | Ok("" | "dumb"));
     let mut device = first;
     if wanted.devices.len() > 1 {
         for (number, device) in (1..).zip(&wanted.devices) {
@@ -160,18 +167,21 @@ fn ask_code(
         terminal.show("  (to use another device, type its number and press Enter)");
     }
     loop {
-        let shown = world.demo().and_then(|demo| demo.code(&device.serial, Timestamp::now()));
-        if let Some(code) = shown {
-            terminal.show(&format!("demo: the device shows {code}"));
+        let countdown = || countdown(world, wanted, device, Timestamp::now());
+        terminal.show(&countdown());
+        terminal.put(&format!("code from {}: ", sanitize(&device.label)));
+        while !terminal.has_line().await? {
+            if needless() {
+                // Half a code must not reach the program that reads this terminal next.
+                terminal.discard_input();
+                terminal.show("\nsekisho: the code is no longer needed here");
+                return Ok(None);
+            }
+            if moves {
+                terminal.replace_above(&countdown());
+            }
         }
-        let question = format!("code from {}: ", sanitize(&device.label));
-        let Some(line) = terminal.ask_unless(&question, Some(needless))? else {
-            // Half a code must not reach the program that reads this terminal next.
-            terminal.discard_input();
-            terminal.show("\nsekisho: the code is no longer needed here");
-            return Ok(None);
-        };
-        let line = zeroize::Zeroizing::new(line);
+        let line = zeroize::Zeroizing::new(terminal.line()?);
         if let Some(code) = MfaCode::parse(&line) {
             return Ok(Some((device.serial.clone(), code)));
         }
@@ -180,6 +190,21 @@ fn ask_code(
             Some(chosen) if wanted.devices.len() > 1 => device = chosen,
             _ => terminal.show("sekisho: a code is exactly six digits"),
         }
+    }
+}
+
+/// The line above the question: how long the code that the device shows now is good for, or when the next one comes; in a
+/// demo the code, too.
+fn countdown(world: &World, wanted: &CodeWanted, device: &CodeDevice, now: Timestamp) -> String {
+    let rejection = wanted.rejection.as_ref();
+    let wait = rejection.and_then(|rejection| rejection.next_code_at);
+    let wait = wait.map_or(0, |then| time_left::seconds_left(then, now));
+    let step = time_left::step_left(now);
+    match (world.demo().and_then(|demo| demo.code(&device.serial, now)), wait) {
+        (Some(code), 1..) => format!("demo: the device shows {code}; wait for the next: {wait} s"),
+        (Some(code), _) => format!("demo: the device shows {code}; the next in {step} s"),
+        (None, 1..) => format!("wait for the next code: {wait} s"),
+        (None, _) => format!("the device shows a new code in {step} s"),
     }
 }
 
@@ -324,7 +349,10 @@ async fn with_codes<T>(
         match call(code.take()).await {
             Ok(answer) => return Ok(answer),
             Err(NotIssued::Code(wanted)) => {
-                code = codes.next(&wanted, purpose, &|| broker.is_overtaken())?;
+                if codes.asks_a_person() {
+                    broker.open_line();
+                }
+                code = codes.next(&wanted, purpose, &|| broker.is_overtaken()).await?;
             }
             Err(refusal) => return Err(refusal.into_fault()),
         }

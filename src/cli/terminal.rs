@@ -34,52 +34,67 @@ impl Terminal {
         Some(Self { until, ..Self::open()? })
     }
 
-    /// Waits for a line until the time limit. `false` as soon as `needless` returns true.
+    /// Shows a question and reads a line. An end of input is a cancellation.
+    pub fn ask(&mut self, question: &str) -> Result<String, Fault> {
+        self.put(question);
+        self.await_line()?;
+        self.line()
+    }
+
+    /// Waits for a line until the time limit.
     ///
     /// macOS cannot poll this device and reports it ready at once: there the read itself waits.
-    fn await_line(&self, needless: Option<&dyn Fn() -> bool>) -> Result<bool, Fault> {
+    fn await_line(&self) -> Result<(), Fault> {
         use rustix::event::{PollFd, PollFlags, Timespec, poll};
         let mut ready = [PollFd::new(&self.screen, PollFlags::IN)];
         loop {
             let left = self.until.map(|until| until.saturating_duration_since(Instant::now()));
-            let nap = left
-                .into_iter()
-                .chain(needless.map(|_| CHECK_INTERVAL))
-                .min()
-                .and_then(|nap| Timespec::try_from(nap).ok());
+            let nap = left.and_then(|nap| Timespec::try_from(nap).ok());
             match poll(&mut ready, nap.as_ref()) {
-                Ok(0) if needless.is_some_and(|needless| needless()) => return Ok(false),
-                Ok(0) if left.is_some_and(|left| left.is_zero()) => {
-                    return Err(Fault::new(Exit::NeedsPerson, "there was no answer in time")
-                        .fix("run `sekisho login` in a terminal first"));
-                }
+                Ok(0) if left.is_some_and(|left| left.is_zero()) => return Err(no_answer()),
                 Ok(0) | Err(rustix::io::Errno::INTR) => {}
-                _ => return Ok(true),
+                _ => return Ok(()),
             }
         }
     }
 
-    /// Shows a question and reads a line. An end of input is a cancellation.
-    pub fn ask(&mut self, question: &str) -> Result<String, Fault> {
-        self.ask_unless(question, None)?.ok_or_else(cancelled)
+    /// Whether a line was typed; waits for it up to a second. Other tasks go on meanwhile.
+    pub async fn has_line(&self) -> Result<bool, Fault> {
+        use rustix::event::{PollFd, PollFlags, Timespec, poll};
+        if self.until.is_some_and(|until| until <= Instant::now()) {
+            return Err(no_answer());
+        }
+        if let Ok(tty) = self.screen.try_clone().and_then(AsyncTty::new) {
+            // epoll tells only what is new, so what is there already is looked for first.
+            let mut ready = [PollFd::new(&self.screen, PollFlags::IN)];
+            let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+            if poll(&mut ready, Some(&now)).is_ok_and(|count| count > 0) {
+                return Ok(true);
+            }
+            let readable = tokio::time::timeout(CHECK_INTERVAL, tty.readable()).await;
+            return Ok(readable.is_ok());
+        }
+        // Where a terminal cannot be waited for like this (macOS), the read itself waits.
+        Ok(true)
     }
 
-    /// Like [`ask`](Self::ask), but gives up with `None` as soon as `needless` returns true.
-    pub fn ask_unless(
-        &mut self,
-        question: &str,
-        needless: Option<&dyn Fn() -> bool>,
-    ) -> Result<Option<String>, Fault> {
+    /// The line that was typed. An end of input is a cancellation.
+    pub fn line(&mut self) -> Result<String, Fault> {
         let mut line = String::new();
-        let asked = write!(self.screen, "{question}").and_then(|()| self.screen.flush());
-        if !self.await_line(needless)? {
-            return Ok(None);
-        }
-        let read = asked.and_then(|()| self.lines.read_line(&mut line));
-        match read {
+        match self.lines.read_line(&mut line) {
             Ok(0) | Err(_) => Err(cancelled()),
-            Ok(_) => Ok(Some(line.trim().to_owned())),
+            Ok(_) => Ok(line.trim().to_owned()),
         }
+    }
+
+    /// Writes as it is, without a new line.
+    pub fn put(&mut self, text: &str) {
+        let _ = write!(self.screen, "{text}").and_then(|()| self.screen.flush());
+    }
+
+    /// Writes another text in the place of the line above the cursor's; what is being typed stays as it is.
+    pub fn replace_above(&mut self, text: &str) {
+        self.put(&format!("\x1b7\x1b[1A\r{text}\x1b[K\x1b8"));
     }
 
     /// Discards input that was typed but not read, so that no other program reads it.
@@ -160,6 +175,31 @@ impl Title {
 impl Drop for Title {
     fn drop(&mut self) {
         let _ = write!(self.0, "\x1b[23;0t");
+    }
+}
+
+fn no_answer() -> Fault {
+    Fault::new(Exit::NeedsPerson, "there was no answer in time")
+        .fix("run `sekisho login` in a terminal first")
+}
+
+/// A terminal that tasks can wait for.
+struct AsyncTty(tokio::io::unix::AsyncFd<File>);
+
+impl AsyncTty {
+    fn new(tty: File) -> std::io::Result<Self> {
+        #[expect(
+            deprecated,
+            reason = "unsound with types that lie about their descriptor; File does not, and the successor is unsafe"
+        )]
+        let tty = tokio::io::unix::AsyncFd::with_interest(tty, tokio::io::Interest::READABLE)?;
+        Ok(Self(tty))
+    }
+
+    async fn readable(&self) {
+        if let Ok(mut ready) = self.0.readable().await {
+            ready.retain_ready();
+        }
     }
 }
 

@@ -6,6 +6,7 @@ mod discovery;
 mod faults;
 mod flows;
 mod identity;
+mod line;
 mod network;
 mod renewal;
 mod stage;

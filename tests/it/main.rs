@@ -13,6 +13,7 @@ mod keys;
 mod layers;
 mod policy;
 mod pty;
+mod relay;
 mod screens;
 mod secrets;
 mod store;

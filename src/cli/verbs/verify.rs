@@ -247,7 +247,9 @@ async fn control_code(
         };
         let asked = match refusal {
             // It must be a fresh code: one that another process entered is spent.
-            NotIssued::Code(wanted) => codes.next(&wanted, "for the positive control", &|| false),
+            NotIssued::Code(wanted) => {
+                codes.next(&wanted, "for the positive control", &|| false).await
+            }
             refusal => Err(refusal.into_fault()),
         };
         match asked {

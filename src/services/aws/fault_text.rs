@@ -26,6 +26,7 @@ impl Failure {
     pub fn fault(&self, doing: Doing<'_>) -> Fault {
         let fault = match self.kind {
             FailureKind::Code => Fault::new(Exit::Refused, "AWS did not take the code")
+                .because("a digit was mistyped")
                 .because("it was used before, or its 30 seconds have passed: each code works once")
                 .because("it came from another device than the one named")
                 .because("the device's clock is off")

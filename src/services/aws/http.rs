@@ -27,7 +27,7 @@ use crate::domain::text::sanitize;
 use super::receipt;
 
 /// How long an answer may be. AWS's longest here is a page of trust policies.
-const MAX_RESPONSE_BYTES: usize = 4 << 20;
+pub(super) const MAX_RESPONSE_BYTES: usize = 4 << 20;
 
 /// An answer is longer than that.
 #[derive(Debug, thiserror::Error)]
@@ -149,7 +149,7 @@ fn https(
 }
 
 /// The certificates that `AWS_CA_BUNDLE` names. They add to the system's roots; botocore's replace them.
-fn ca_bundle() -> Result<Option<Vec<u8>>, Fault> {
+pub(super) fn ca_bundle() -> Result<Option<Vec<u8>>, Fault> {
     std::env::var_os("AWS_CA_BUNDLE")
         .filter(|path| !path.is_empty())
         .map(|path| read_ca_bundle(Path::new(&path)))
@@ -178,6 +178,12 @@ pub fn read_ca_bundle(path: &Path) -> Result<Vec<u8>, Fault> {
     Ok(pem)
 }
 
+/// The proxy for `https://`.
+pub(super) fn proxy() -> Option<String> {
+    let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"].into_iter().find_map(set)
+}
+
 /// What is between sekisho and AWS's own hosts, one line each, for the header, the code prompt and `status`.
 pub fn detours(auth: &Auth) -> Vec<String> {
     let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
@@ -189,8 +195,7 @@ pub fn detours(auth: &Auth) -> Vec<String> {
     if plain {
         return lines;
     }
-    let proxy = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"].into_iter().find_map(set);
-    if let Some(proxy) = proxy {
+    if let Some(proxy) = proxy() {
         let host = proxy.rsplit('@').next().unwrap_or_default(); // without user:password@
         lines.push(format!("proxy {}", sanitize(host)));
     }

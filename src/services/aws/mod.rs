@@ -5,6 +5,7 @@
 
 mod answer;
 pub mod credentials_file;
+mod early;
 mod failure;
 mod fault_text;
 mod federation;
@@ -42,6 +43,7 @@ use crate::domain::ids::{
 use crate::domain::secret::{AccessKey, Credentials, MfaCode};
 
 use answer::Sender;
+use early::{Early, Origin};
 
 pub use answer::Received;
 pub use failure::{Failure, FailureKind};
@@ -107,6 +109,7 @@ pub struct Aws {
     endpoint: Option<String>,
     endpoints: Endpoints,
     http: SharedHttpClient,
+    early: Early,
     /// For requests that no SDK client makes.
     connector: SharedHttpConnector,
 }
@@ -117,14 +120,28 @@ impl Aws {
     /// Fails where the file in `AWS_CA_BUNDLE` contains no usable certificate.
     pub fn new(auth: &Auth) -> Result<Self, Fault> {
         let plain = auth.endpoint_url.as_deref().is_some_and(|url| url.starts_with("http://"));
+        let early = Early::default();
         let (http, connector) = if plain { http::plain() } else { http::lazy_https()? };
         Ok(Self {
             region: auth.region.clone(),
             endpoint: auth.endpoint_url.clone(),
             endpoints: auth.endpoints,
-            http,
+            http: early.before(http),
+            early,
             connector,
         })
+    }
+
+    /// Starts to open a connection to STS for the calls to come: no request is made. That it fails, or is not needed, is no
+    /// fault.
+    pub fn open_line(&self) {
+        let url = match &self.endpoint {
+            Some(url) => url.clone(),
+            None => format!("https://{}", self.sts_host()),
+        };
+        if let Some(origin) = url.parse().ok().and_then(|uri| Origin::of(&uri)) {
+            self.early.open(origin);
+        }
     }
 
     /// The host that STS is called at.

@@ -177,7 +177,8 @@ fn a_code_on_stdin_is_taken_or_refused() {
     ── stdout
     ── stderr
     sekisho: AWS did not take the code
-       why  it was used before, or its 30 seconds have passed: each code works once
+       why  a digit was mistyped
+        or  it was used before, or its 30 seconds have passed: each code works once
         or  it came from another device than the one named
         or  the device's clock is off
        fix  wait for the device's next code and use that one

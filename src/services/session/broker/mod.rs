@@ -269,6 +269,13 @@ impl Broker {
         self.aws()?.members(signer).await
     }
 
+    /// Starts to open the connection that the next request will need, while a person types. Nothing is sent.
+    pub fn open_line(&self) {
+        if let Ok(aws) = self.aws() {
+            aws.open_line();
+        }
+    }
+
     /// Wipes the access key and releases the prompt lock: this process holds neither while a child runs or the
     /// switcher waits for a key.
     pub fn release_secrets(&self) {
