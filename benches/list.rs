@@ -78,6 +78,7 @@ fn catalog() -> Arc<Catalog> {
             guard: Guard::None,
             tags: vec![pick(&["sandbox", "payments", "shared", "team-a"], n / 3).into()],
             note: None,
+            is_included: false,
         }
     });
     Arc::new(Catalog::new(accounts.collect(), None))
@@ -89,6 +90,8 @@ fn model(catalog: &Arc<Catalog>) -> Model {
         detours: Vec::new(),
         warnings: Vec::new(),
         depth: 0,
+        query: String::new(),
+        mouse: false,
         here: None,
         enters: Enters::Subshell,
         exec: "sekisho exec".into(),

@@ -26,6 +26,8 @@ pub async fn open(
     page: Option<&Page>,
     former: FormerSession,
 ) -> Result<String, Fault> {
+    let target = &pass.target;
+    context.out.info(&format!("opening the console of {target}: waiting for the browser"));
     let (url, ends) = url(context, pass, page, former).await?;
     let link = Link::to(url).await.map_err(|error| {
         Fault::new(Exit::Fault, "cannot open a local port to hand over the URL")

@@ -7,14 +7,12 @@ use std::fs::File;
 use std::io::{IsTerminal, Write};
 use std::sync::{Mutex, PoisonError};
 
-use zeroize::Zeroizing;
-
 use crate::domain::account::Color;
 use crate::domain::fault::{Exit, Fault};
 use crate::domain::secret::Secret;
 use crate::domain::text::sanitize;
 use crate::services::child::piped::Stream;
-use crate::ui::screen::clipboard_sequence;
+use crate::ui::screen::{self, clipboard_sequence};
 
 use super::args::{ColorWhen, Common};
 
@@ -39,7 +37,7 @@ impl Clipboard {
 
     /// Puts a secret into it.
     pub fn take(mut self, secret: &Secret) -> std::io::Result<()> {
-        let sequence = Zeroizing::new(clipboard_sequence(secret.expose()));
+        let sequence = clipboard_sequence(secret.expose());
         self.0.write_all(sequence.as_bytes())
     }
 }
@@ -100,6 +98,11 @@ impl Out {
         let mut stdout = std::io::stdout().lock();
         stdout.write_all(text.expose().as_bytes())?;
         stdout.flush()
+    }
+
+    /// Puts a secret into the terminal's clipboard, which the person asked for.
+    pub fn copy_secret(text: &Secret) -> std::io::Result<()> {
+        screen::copy(text.expose())
     }
 
     /// Writes one line to stderr.

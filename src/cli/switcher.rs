@@ -20,14 +20,17 @@ use crate::domain::ids::{MfaSerial, RoleArn};
 use crate::domain::keymap::Keymap;
 use crate::domain::local_clock::LocalClock;
 use crate::domain::pass::{NotIssued, Pass, Request, SessionStatus};
+use crate::domain::secret::Secret;
+use crate::services::console::FormerSession;
 use crate::services::session::history::HistoryFile;
 use crate::services::store::files::Dir;
 use crate::services::verify;
-use crate::ui::model::{DeviceCode, Enters, Model, Outcome, SwitcherSetup};
+use crate::ui::model::{DeviceCode, Enters, Model, OpenIn, Outcome, SwitcherSetup};
 use crate::ui::theme::{Paint, Theme};
 use crate::ui::{self, Host, screen};
 
 use super::args::{CommandLine, Common};
+use super::console;
 use super::context::Context;
 use super::local_clock::local_clock;
 use super::out::Out;
@@ -124,8 +127,51 @@ impl Switcher {
         Ok(Self { model, host: SwitcherHost { enters, config } })
     }
 
-    /// Shows the list until a pass is issued or it is left. No secret is kept afterwards.
+    /// Shows the list until a pass for a shell is issued, or it is left. No secret is kept afterwards.
     pub async fn choose(&mut self) -> Result<Outcome, Fault> {
+        loop {
+            match self.show().await? {
+                Outcome::Enter(OpenIn::Console, pass) if self.host.enters != Enters::Console => {
+                    self.open_console(&pass).await?;
+                }
+                outcome => return Ok(outcome),
+            }
+        }
+    }
+
+    /// Opens a target's console, and makes the list ready for the next choice. Where no browser comes for the sign-in URL,
+    /// the list offers it.
+    async fn open_console(&mut self, pass: &Pass) -> Result<(), Fault> {
+        let context = self.context()?;
+        let role = &pass.target.role;
+        let opened = async {
+            console::open(&context, &console::browser(&context)?, pass, None, FormerSession::Kept)
+                .await
+        };
+        let fault = tokio::select! {
+            opened = opened => match opened {
+                Ok(line) => {
+                    self.come_back(role, line);
+                    return Ok(());
+                }
+                Err(fault) => fault,
+            },
+            _ = tokio::signal::ctrl_c() => {
+                self.come_back(role, "cancelled".to_owned());
+                return Ok(());
+            }
+        };
+        match console::url(&context, pass, None, FormerSession::Kept).await {
+            Ok((url, _)) => {
+                self.come_back(role, String::new());
+                self.model.offer_url(pass.target.clone(), fault, url);
+            }
+            Err(_) => self.come_back(role, fault.in_a_line()),
+        }
+        Ok(())
+    }
+
+    async fn show(&mut self) -> Result<Outcome, Fault> {
         if self.host.context().is_some_and(|context| context.is_outdated()) {
             self.host.read_again()?;
             self.model.load_again();
@@ -151,7 +197,9 @@ impl Switcher {
             let history = HistoryFile::new(context.paths()).read();
             self.model.come_back(history, left, Timestamp::now());
         }
-        self.model.say(line);
+        if !line.is_empty() {
+            self.model.say(line);
+        }
     }
 }
 
@@ -159,7 +207,6 @@ impl Switcher {
 fn model(context: &Context, enters: Enters, query: &str) -> Result<Model, Fault> {
     let (setup, catalog) = setup(context, enters)?;
     let history = HistoryFile::new(context.paths()).read();
-    let query = if query.is_empty() { &context.config().list.query } else { query };
     Ok(Model::new(setup, history, query).with_catalog(catalog, Timestamp::now()))
 }
 
@@ -170,6 +217,8 @@ fn setup(context: &Context, enters: Enters) -> Result<(SwitcherSetup, Arc<Catalo
         detours: context.detours(),
         warnings: context.warnings().to_vec(),
         depth: context.inherited().depth(),
+        query: config.list.query.clone(),
+        mouse: config.list.mouse,
         here: context.here(),
         enters,
         exec: context.command("exec"),
@@ -194,6 +243,8 @@ fn unread_setup(enters: Enters, out: Out) -> SwitcherSetup {
         detours: Vec::new(),
         warnings: Vec::new(),
         depth: 0,
+        query: String::new(),
+        mouse: false,
         here: None,
         enters,
         exec: String::new(),
@@ -338,6 +389,12 @@ impl Host for SwitcherHost {
         }
     }
 
+    fn open_line(&self) {
+        if let Some(context) = self.context() {
+            context.broker().open_line();
+        }
+    }
+
     fn give_up(&self) {
         if let Some(context) = self.context() {
             context.broker().release_secrets();
@@ -363,6 +420,10 @@ impl Host for SwitcherHost {
         if let Some(context) = self.context() {
             HistoryFile::new(context.paths()).note(role, event, Timestamp::now());
         }
+    }
+
+    fn copy_url(&self, url: &Secret) -> std::io::Result<()> {
+        Out::copy_secret(url)
     }
 
     fn device_code(&self, serial: &MfaSerial) -> Option<DeviceCode> {

@@ -95,6 +95,11 @@ impl History {
         self.stars.contains(role)
     }
 
+    /// When a role was entered last, as far as is remembered.
+    pub fn last_used(&self, role: &RoleArn) -> Option<Timestamp> {
+        self.uses.get(role).map(|usage| usage.last)
+    }
+
     /// The roles with a star.
     pub fn starred(&self) -> impl Iterator<Item = &RoleArn> {
         self.stars.iter()

@@ -93,6 +93,13 @@ pub const FILTERS: &[(&str, &str)] = &[
     ("NAME/ROLE", "what follows a slash is a role"),
 ];
 
+/// The keys that edit what is typed, for the help.
+pub const EDITING: &[(&str, &str)] = &[
+    ("^A ^E", "the start, the end of what is typed"),
+    ("M-b M-f", "a word back, a word on"),
+    ("Left Right", "a character back, on"),
+];
+
 impl FromStr for Action {
     type Err = Malformed;
     fn from_str(text: &str) -> Result<Self, Malformed> {
@@ -126,6 +133,7 @@ pub enum KeyCode {
     Enter,
     Esc,
     Tab,
+    BackTab,
     Backspace,
     Delete,
     Up,
@@ -160,6 +168,7 @@ impl FromStr for Key {
                 "enter" => KeyCode::Enter,
                 "esc" => KeyCode::Esc,
                 "tab" => KeyCode::Tab,
+                "shift-tab" => KeyCode::BackTab,
                 "backspace" => KeyCode::Backspace,
                 "delete" => KeyCode::Delete,
                 "up" => KeyCode::Up,
@@ -200,6 +209,7 @@ impl fmt::Display for Key {
             KeyCode::Char(' ') => f.write_str("Space"),
             KeyCode::Char(c) => write!(f, "{c}"),
             KeyCode::F(n) => write!(f, "F{n}"),
+            KeyCode::BackTab => f.write_str("Shift-Tab"),
             code => {
                 if self.ctrl {
                     f.write_str("C-")?;

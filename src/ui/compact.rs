@@ -93,7 +93,7 @@ pub(super) fn draw_tiny(frame: &mut Frame<'_>, model: &Model) {
             return OneLineField::of_confirm(target, field, area.width).draw(frame, model);
         }
         Mode::Waiting { since, .. } => format!("waiting {}", elapsed(*since, model.now)),
-        Mode::Fault(fault) => sanitize(&fault.what),
+        Mode::Fault { fault, .. } | Mode::SignIn { fault, .. } => sanitize(&fault.what),
         Mode::Loading { .. } | Mode::Browse | Mode::Help { .. } => {
             format!("window too small, {width}x{height} at least")
         }

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use crossterm::event::Event;
 use futures_core::Stream;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use ratatui::Terminal;
 use ratatui::backend::Backend;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -27,6 +27,10 @@ use crate::domain::fault::Fault;
 use crate::domain::history::HistoryEvent;
 use crate::domain::ids::{MfaSerial, RoleArn};
 use crate::domain::pass::{NotIssued, Pass, Request, SessionStatus};
+use crate::domain::secret::Secret;
+
+/// After what time it is looked whether a connection that was opened early is still open.
+const LINE_AGE: SignedDuration = SignedDuration::from_secs(20);
 
 /// What the switcher needs from the program around it.
 pub trait Host {
@@ -61,6 +65,9 @@ pub trait Host {
         false
     }
 
+    /// Starts to open the connection that the next request will need; returns at once.
+    fn open_line(&self) {}
+
     /// The sessions that are live now.
     fn status(&self) -> SessionStatus;
 
@@ -76,6 +83,14 @@ pub trait Host {
     /// Puts text into the terminal's clipboard.
     fn copy(&self, text: &str) -> io::Result<()> {
         screen::copy(text)
+    }
+
+    /// The same for a URL that signs in whoever has it.
+    fn copy_url(&self, url: &Secret) -> io::Result<()>;
+
+    /// Makes the terminal report the mouse, or leave it alone.
+    fn capture_mouse(&self, on: bool) -> io::Result<()> {
+        screen::capture_mouse(on)
     }
 
     /// Stops the program as a job of its shell; returns when it goes on.
@@ -147,7 +162,13 @@ where
     let mut work: Option<Work<'_>> = None;
     // Until the input pauses for the first time, its keys were typed before the terminal was raw.
     let mut typed_ahead = true;
+    let mut has_mouse = false;
+    let mut line_opened: Option<Timestamp> = None;
     loop {
+        if model.setup.mouse != has_mouse {
+            has_mouse = model.setup.mouse;
+            host.capture_mouse(has_mouse)?;
+        }
         match effect {
             Effect::None => {}
             Effect::Load => {
@@ -166,6 +187,7 @@ where
             }
             Effect::Remember(role, event) => host.remember(&role, event),
             Effect::Copy(text) => host.copy(&text)?,
+            Effect::CopyUrl(url) => host.copy_url(&url)?,
             Effect::Suspend => {
                 host.suspend()?;
                 // Forgets what was drawn. `clear` would ask the terminal for its cursor, and wait for that.
@@ -186,6 +208,10 @@ where
         }
         terminal.draw(|frame| draw(frame, model)).map_err(io::Error::other)?;
 
+        if model.will_ask() && line_opened.is_none_or(|then| host.now() > then + LINE_AGE) {
+            line_opened = Some(host.now());
+            host.open_line();
+        }
         let nap = time_left::next_change(model);
         let msg = tokio::select! {
             biased;
@@ -246,6 +272,7 @@ pub(super) fn message(event: Event, typed_ahead: bool) -> Option<Msg> {
             .map(|key| Msg::Key(if typed_ahead { key_events::typed_ahead(key) } else { key })),
         Event::Paste(text) => Some(Msg::Pasted(text)),
         Event::Resize(width, height) => Some(Msg::Resized(width, height)),
-        Event::FocusGained | Event::FocusLost | Event::Mouse(_) => None,
+        Event::Mouse(event) => key_events::mouse(event).map(Msg::Mouse),
+        Event::FocusGained | Event::FocusLost => None,
     }
 }

@@ -60,8 +60,18 @@ impl Field {
                 self.text.replace_range(self.at..self.after(), "");
                 self.settle();
             }
-            (false, _, KeyCode::Left) => self.at = self.before(),
-            (false, _, KeyCode::Right) => self.at = self.after(),
+            (false, false, KeyCode::Left) => self.at = self.before(),
+            (false, false, KeyCode::Right) => self.at = self.after(),
+            (true, false, KeyCode::Char('a')) | (false, _, KeyCode::Home) => self.at = 0,
+            (true, false, KeyCode::Char('e')) | (false, _, KeyCode::End) => {
+                self.at = self.text.len();
+            }
+            (false, true, KeyCode::Char('b')) | (_, _, KeyCode::Left) => {
+                self.at = self.word_before();
+            }
+            (false, true, KeyCode::Char('f')) | (_, _, KeyCode::Right) => {
+                self.at = self.word_after();
+            }
             (true, false, KeyCode::Char('u')) => self.clear(),
             (true, false, KeyCode::Char('w')) => self.delete_word(),
             _ => return false,
@@ -76,11 +86,24 @@ impl Field {
 
     /// Deletes the word before the cursor, with the spaces behind it.
     pub fn delete_word(&mut self) {
-        let head = self.text[..self.at].trim_end();
-        let from = head.rfind(' ').map_or(0, |space| space + 1);
+        let from = self.word_before();
         self.text.replace_range(from..self.at, "");
         self.at = from;
         self.settle();
+    }
+
+    /// Where the word before the cursor begins.
+    fn word_before(&self) -> usize {
+        let head = self.text[..self.at].trim_end();
+        head.rfind(' ').map_or(0, |space| space + 1)
+    }
+
+    /// Where the word after the cursor ends.
+    fn word_after(&self) -> usize {
+        let rest = &self.text[self.at..];
+        let word = rest.trim_start();
+        let end = word.find(' ').unwrap_or(word.len());
+        self.at + (rest.len() - word.len()) + end
     }
 
     fn before(&self) -> usize {
@@ -214,6 +237,11 @@ mod tests {
         press(&mut field, "ctrl-w");
         assert_eq!(field.text(), "");
         press(&mut field, "backspace delete left right");
+        let mut field = Field::new("tan dev  read");
+        press(&mut field, "ctrl-a x alt-f y alt-f z");
+        assert_eq!(field.text(), "xtany devz  read");
+        press(&mut field, "ctrl-e 1 alt-b 2 alt-b 3 home 4 end 5 alt-left 6");
+        assert_eq!(field.text(), "4xtany devz  632read15");
         assert!(!field.edit("ctrl-q".parse().unwrap()));
     }
 

@@ -1,7 +1,10 @@
-//! The terminal's events as keys of the one table. The only place that looks at key kinds.
+//! The terminal's events as keys of the one table, and as what the mouse does. The only place that looks at their kinds.
 
-use crossterm::event::{KeyCode as Code, KeyEvent, KeyEventKind, KeyModifiers};
+use crossterm::event::{
+    KeyCode as Code, KeyEvent, KeyEventKind, KeyModifiers, MouseButton, MouseEvent, MouseEventKind,
+};
 
+use super::model::Mouse;
 use crate::domain::keymap::{Key, KeyCode};
 
 /// The key of an event; `None` for releases and for keys that mean nothing here.
@@ -18,6 +21,7 @@ pub fn key(event: KeyEvent) -> Option<Key> {
         Code::Enter => KeyCode::Enter,
         Code::Esc => KeyCode::Esc,
         Code::Tab => KeyCode::Tab,
+        Code::BackTab => KeyCode::BackTab,
         Code::Backspace => KeyCode::Backspace,
         Code::Delete => KeyCode::Delete,
         Code::Up => KeyCode::Up,
@@ -31,6 +35,16 @@ pub fn key(event: KeyEvent) -> Option<Key> {
         _ => return None,
     };
     Some(Key { ctrl, alt, code })
+}
+
+/// What the mouse does, where it does something here.
+pub fn mouse(event: MouseEvent) -> Option<Mouse> {
+    match event.kind {
+        MouseEventKind::ScrollUp => Some(Mouse::Up),
+        MouseEventKind::ScrollDown => Some(Mouse::Down),
+        MouseEventKind::Down(MouseButton::Left) => Some(Mouse::Click { line: event.row }),
+        _ => None,
+    }
 }
 
 /// A key typed before the terminal was raw: what was Enter then arrives as a line feed, `^J`.

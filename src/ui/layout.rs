@@ -1,15 +1,15 @@
 //! The heights and widths of the screen's parts, as plain numbers, so that scrolling can use them too.
 
 use super::fit::width;
-use crate::domain::account::{Catalog, TargetRef};
+use crate::domain::account::{Account, Catalog, TargetRef};
 use crate::domain::scope::Scope;
 
 /// A window smaller than this shows no list.
 pub const SMALLEST: (u16, u16) = (20, 4);
 /// The most warnings under the header; the last line may say how many more there are.
 const WARNINGS: u16 = 3;
-/// The columns before an account's name: star, cursor, guard.
-pub const MARGIN: u16 = 3;
+/// The columns before an account's name: star, cursor, guard, and one that keeps them off the name.
+pub const MARGIN: u16 = 4;
 /// The columns between two columns.
 pub const GAP: u16 = 3;
 
@@ -54,12 +54,20 @@ impl Heights {
     }
 }
 
+impl Heights {
+    /// How many lines are above the list.
+    pub fn above_the_list(self) -> u16 {
+        self.header + self.warnings + self.filter + self.titles
+    }
+}
+
 /// The widest text of each column, in the whole catalog, so that columns stand still while scrolling.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Widest {
     name: u16,
     role: u16,
     region: u16,
+    more: u16,
 }
 
 impl Widest {
@@ -71,6 +79,7 @@ impl Widest {
             let (account, role) = catalog.row(row);
             if row.role == 0 {
                 widest.name = widest.name.max(measure(account.name.as_str()));
+                widest.more = widest.more.max(measure(&more_text(account)));
             }
             let region = catalog.region(row).map_or("", |region| region.as_str());
             widest.region = widest.region.max(measure(region));
@@ -94,6 +103,13 @@ pub fn role_text(role: &str, scope: Scope) -> String {
     }
 }
 
+/// An account's tags and note, as the list shows them where there is room.
+pub fn more_text(account: &Account) -> String {
+    let tags = (!account.tags.is_empty()).then(|| account.tags.join(", "));
+    let parts: Vec<String> = tags.into_iter().chain(account.note.clone()).collect();
+    parts.join("; ")
+}
+
 /// The width of each column; 0 where it is folded away.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the names are the columns")]
@@ -103,13 +119,16 @@ pub struct Columns {
     pub role: u16,
     pub region: u16,
     pub session: u16,
+    pub more: u16,
 }
 
 impl Columns {
     /// A whole session: `● 11h 42m`.
     const SESSION: u16 = 9;
+    /// The least room for tags and note.
+    const MORE: u16 = 12;
 
-    /// Divides a window's width: first the region goes, then the id, then the time left.
+    /// Divides a window's width: first tags and note go, then the region, then the id, then the time left.
     pub fn of(window: u16, widest: Widest) -> Self {
         let room = window.saturating_sub(MARGIN);
         let mut columns = Self {
@@ -118,7 +137,13 @@ impl Columns {
             role: widest.role.clamp(4, 32),
             region: widest.region.clamp(6, 24),
             session: Self::SESSION,
+            more: 0,
         };
+        // The last column of the window stays empty.
+        let free = room.saturating_sub(columns.total() + GAP + 1);
+        if widest.more > 0 && free >= Self::MORE.min(widest.more) {
+            columns.more = free.min(widest.more.max(Self::MORE));
+        }
         if columns.total() > room {
             columns.region = 0;
         }
@@ -137,7 +162,7 @@ impl Columns {
     }
 
     fn total(self) -> u16 {
-        let columns = [self.name, self.id, self.role, self.region, self.session];
+        let columns = [self.name, self.id, self.role, self.region, self.session, self.more];
         let shown = columns.iter().filter(|width| **width > 0).count();
         columns.iter().sum::<u16>() + GAP * u16::try_from(shown).unwrap_or(0).saturating_sub(1)
     }
@@ -168,15 +193,16 @@ mod tests {
 
     #[test]
     fn columns_fold_by_priority_and_never_overflow() {
-        let widest = Widest { name: 12, role: 9, region: 14 };
+        let widest = Widest { name: 12, role: 9, region: 14, more: 30 };
         let of = |window| Columns::of(window, widest);
+        assert_eq!((of(160).more, of(100).more, of(80).more), (30, 22, 0));
         assert_eq!((of(80).region, of(80).id), (14, 14));
         assert_eq!((of(70).region, of(70).id), (0, 14));
         assert_eq!((of(45).id, of(45).session), (0, 9));
-        assert_eq!((of(34).session, of(34).role), (1, 9));
+        assert_eq!((of(35).session, of(35).role), (1, 9));
         for window in SMALLEST.0..200 {
             assert!(of(window).total() <= window - MARGIN, "{window} {:?}", of(window));
-            assert!(of(window).name >= 6, "{window} {:?}", of(window));
+            assert!(of(window).name >= 5, "{window} {:?}", of(window));
         }
     }
 }

@@ -2,12 +2,12 @@
 
 use ratatui::Frame;
 use ratatui::layout::Rect;
-use ratatui::style::Style;
+use ratatui::style::{Modifier, Style};
 use ratatui::text::{Line, Span};
 use unicode_segmentation::UnicodeSegmentation;
 
 use super::fit::{truncate, width};
-use super::layout::{Columns, GAP, role_text};
+use super::layout::{Columns, GAP, more_text, role_text};
 use super::model::{Mode, Model, Offer};
 use super::theme::GUARD;
 use super::time_left::{Life, elapsed, left};
@@ -19,18 +19,21 @@ use crate::domain::text::sanitize;
 pub(super) fn title_line(model: &Model, columns: Columns) -> Line<'static> {
     let cell = |title: &str, width: u16| cell(title, &[], width, Style::new(), Style::new(), "");
     let session = if columns.session > 1 { "SESSION" } else { "" };
+    let catalog = model.search.catalog();
+    let noted = model.visible().any(|row| catalog.row(row).0.note.is_some());
     let cells = [
         cell("ACCOUNT", columns.name),
         cell("ID", columns.id),
         cell("ROLE", columns.role),
         cell("REGION", columns.region),
         cell(session, columns.session),
+        cell(if noted { "TAGS; NOTE" } else { "TAGS" }, columns.more),
     ];
-    joined("   ".into(), cells).style(model.setup.theme.faint())
+    joined("    ".into(), cells).style(model.setup.theme.faint())
 }
 
 /// The cells that have any width, with gaps between them.
-fn joined(margin: Span<'static>, cells: [Vec<Span<'static>>; 5]) -> Line<'static> {
+fn joined(margin: Span<'static>, cells: [Vec<Span<'static>>; 6]) -> Line<'static> {
     let mut spans = vec![margin];
     for cell in cells.into_iter().filter(|cell| !cell.is_empty()) {
         if spans.len() > 1 {
@@ -91,23 +94,42 @@ pub(super) fn draw_list(frame: &mut Frame<'_>, model: &Model, columns: Columns, 
             },
         };
         let text =
-            truncate(&format!("   {text}"), area.width.into(), model.setup.theme.glyphs.ellipsis);
+            truncate(&format!("    {text}"), area.width.into(), model.setup.theme.glyphs.ellipsis);
         frame.render_widget(Line::raw(text), area);
         return;
     }
+    let mut above = None;
     for ((at, row), line) in (model.top..).zip(model.visible()).zip(area.rows()) {
-        frame.render_widget(row_line(model, columns, row, model.cursor == Some(at)), line);
+        let selected = model.cursor == Some(at);
+        let repeats = above.replace(row.account) == Some(row.account);
+        if selected {
+            // From the guard's column on, to the end: the mark stays beside it.
+            let ground = Rect { x: line.x + 2, width: line.width.saturating_sub(2), ..line };
+            frame.buffer_mut().set_style(ground, model.setup.theme.painted());
+        }
+        frame.render_widget(row_line(model, columns, row, selected, repeats), line);
     }
 }
 
-fn row_line(model: &Model, columns: Columns, row: TargetRef, selected: bool) -> Line<'static> {
+/// A row; where it repeats the account above it, only its role stands out.
+fn row_line(
+    model: &Model,
+    columns: Columns,
+    row: TargetRef,
+    selected: bool,
+    repeats: bool,
+) -> Line<'static> {
     let (theme, glyphs) = (model.setup.theme, model.setup.theme.glyphs);
     let catalog = model.search.catalog();
     let (account, role) = catalog.row(row);
     let highlight = model.search.highlight(row);
-    let base = if selected { theme.selected() } else { Style::new() };
+    let base = if selected { theme.painted() } else { Style::new() };
+    let of_account = if repeats && !selected { theme.faint() } else { base };
+    // On its ground the row under the cursor has no other colours: they would be blocks there.
+    let coloured = |style: Style, color: Style| if selected { style } else { style.patch(color) };
+    let lit = coloured(Style::new().add_modifier(Modifier::UNDERLINED), theme.highlight());
     let text = |text: &str, highlight: &[usize], column, style: Style| {
-        cell(text, highlight, column, style, theme.highlight(), glyphs.ellipsis)
+        cell(text, highlight, column, style, lit, glyphs.ellipsis)
     };
     // `2222-2222-2222`: a dash after the fourth and the eighth digit.
     let id_highlight: Vec<usize> = highlight.id.iter().map(|digit| digit + digit / 4).collect();
@@ -119,7 +141,7 @@ fn row_line(model: &Model, columns: Columns, row: TargetRef, selected: bool) -> 
                 Life::Ending | Life::Expired => (glyphs.ending, theme.warning()),
             };
             let time = left(live.expires, model.now);
-            (format!("{glyph} {time}"), base.patch(style))
+            (format!("{glyph} {time}"), coloured(base, style))
         }
     };
     let session = match columns.session {
@@ -127,17 +149,22 @@ fn row_line(model: &Model, columns: Columns, row: TargetRef, selected: bool) -> 
         _ => session,
     };
     let region = catalog.region(row).map_or("", |region| region.as_str());
+    let more = match (columns.more, repeats) {
+        (0, _) | (_, true) => String::new(),
+        _ => more_text(account),
+    };
     let cells = [
         text(
             account.name.as_str(),
             &highlight.name,
             columns.name,
-            base.patch(theme.account(account.color)),
+            coloured(of_account, theme.account(account.color)),
         ),
-        text(&account.id.dashed(), &id_highlight, columns.id, base),
+        text(&account.id.dashed(), &id_highlight, columns.id, of_account),
         text(&role_text(role.name.as_str(), model.scope(row)), &highlight.role, columns.role, base),
         text(region, &highlight.region, columns.region, base),
         text(&session, &[], columns.session, session_style),
+        text(&sanitize(&more), &[], columns.more, if selected { base } else { theme.faint() }),
     ];
     let starred = model.history.is_starred(&catalog.role_arn(row));
     // Where one is matters more than what one likes.
@@ -146,11 +173,17 @@ fn row_line(model: &Model, columns: Columns, row: TargetRef, selected: bool) -> 
         (false, true) => (glyphs.star, theme.warning()),
         (false, false) => (" ", Style::new()),
     };
-    let guard = match model.guard(row) {
-        Guard::None => " ",
-        Guard::Warn | Guard::Confirm => GUARD,
+    let (guard, guard_style) = match model.guard(row) {
+        Guard::None => (" ", base),
+        Guard::Warn | Guard::Confirm => (GUARD, base.patch(theme.danger())),
     };
-    let mut line = joined(Span::styled(guard, theme.danger()), cells);
+    let mut line = joined(Span::styled(format!("{guard} "), guard_style), cells);
+    if selected {
+        // The gaps between the cells, too.
+        for span in &mut line.spans {
+            span.style = base.patch(span.style);
+        }
+    }
     let cursor = if selected { glyphs.cursor } else { " " };
     line.spans.insert(0, Span::styled(cursor, theme.accent()));
     line.spans.insert(0, Span::styled(mark, mark_style));

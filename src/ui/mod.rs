@@ -20,6 +20,7 @@ pub mod event_loop;
 pub mod field;
 pub mod findings;
 pub mod fit;
+mod help;
 mod input;
 pub mod key_events;
 pub mod layout;

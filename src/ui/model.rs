@@ -20,6 +20,7 @@ use crate::domain::local_clock::LocalClock;
 use crate::domain::pass::{CodeDevice, CodeWanted, Live, NotIssued, Pass, Request, SessionStatus};
 use crate::domain::scope::Scope;
 use crate::domain::search::Search;
+use crate::domain::secret::Secret;
 use crate::domain::verdict::report::VerifiedMark;
 
 /// Settings that stay the same while the switcher is open.
@@ -32,6 +33,10 @@ pub struct SwitcherSetup {
     pub warnings: Vec<String>,
     /// How many of sekisho's subshells this one is in.
     pub depth: u32,
+    /// The filter that the list opens with, unless another is given or typed.
+    pub query: String,
+    /// Whether the mouse's wheel and clicks are for the list.
+    pub mouse: bool,
     /// The row whose session the surrounding shell has.
     pub here: Option<TargetRef>,
     /// What Enter does.
@@ -105,6 +110,8 @@ pub struct Model {
     pub(super) notice: Option<String>,
     /// When the sixth digit submitted a code: an Enter right after it is ignored.
     pub(super) submitted: Option<Timestamp>,
+    /// Whether a key was pressed since the list opened.
+    pub(super) typed: bool,
     pub(super) mode: Mode,
 }
 
@@ -153,7 +160,21 @@ pub enum Mode {
         news: Option<String>,
     },
     /// A failure is shown until Enter or Esc.
-    Fault(Fault),
+    Fault {
+        /// What failed.
+        fault: Fault,
+        /// What can be tried again.
+        retry: Option<Retry>,
+    },
+    /// No browser fetched the console's sign-in URL: it may be copied instead. It is never drawn.
+    SignIn {
+        /// Whose console it is.
+        target: Target,
+        /// Why no browser did.
+        fault: Fault,
+        /// Signs in whoever has it.
+        url: Secret,
+    },
     /// The key help.
     Help {
         /// What is under the help.
@@ -161,6 +182,14 @@ pub enum Mode {
         /// The first line shown.
         top: u16,
     },
+}
+
+/// What failed, and can be tried again.
+pub enum Retry {
+    /// A switch.
+    Switch(Box<SwitchRequest>),
+    /// Reading the config.
+    Load,
 }
 
 /// What a pass is requested for.
@@ -238,6 +267,8 @@ pub enum Msg {
     Key(Key),
     /// Text was pasted.
     Pasted(String),
+    /// The mouse did something.
+    Mouse(Mouse),
     /// The window has other columns and lines.
     Resized(u16, u16),
     /// A text on the screen, such as a countdown, may have changed.
@@ -250,6 +281,20 @@ pub enum Msg {
     Loaded(Result<Box<(SwitcherSetup, Arc<Catalog>)>, Fault>),
     /// The request was answered.
     Issued(Box<Result<Pass, NotIssued>>),
+}
+
+/// What the mouse does here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mouse {
+    /// The wheel turned away.
+    Up,
+    /// The wheel turned towards the person.
+    Down,
+    /// The left button went down on this line.
+    Click {
+        /// Counted from 0, from the top.
+        line: u16,
+    },
 }
 
 /// What the loop has to do after an update.
@@ -270,6 +315,8 @@ pub enum Effect {
     Remember(RoleArn, HistoryEvent),
     /// Put text into the terminal's clipboard.
     Copy(String),
+    /// The same for a URL that signs in whoever has it.
+    CopyUrl(Secret),
     /// Stop, as a job of the shell.
     Suspend,
     /// Close the switcher.
@@ -309,6 +356,7 @@ impl Model {
             size: (0, 0),
             notice: None,
             submitted: None,
+            typed: false,
             mode: Mode::Loading { since: Timestamp::UNIX_EPOCH, then: None },
             setup,
             history,
@@ -319,6 +367,9 @@ impl Model {
     #[must_use]
     pub fn with_catalog(mut self, catalog: Arc<Catalog>, now: Timestamp) -> Self {
         self.now = now;
+        if self.filter.text().is_empty() {
+            self.filter = self.first_filter();
+        }
         self.load(catalog);
         self
     }
@@ -333,9 +384,26 @@ impl Model {
         self.notice = Some(notice.into());
     }
 
+    /// Offers a console's sign-in URL when the switcher opens next; the fault says why no browser has it.
+    pub fn offer_url(&mut self, target: Target, fault: Fault, url: Secret) {
+        self.mode = Mode::SignIn { target, fault, url };
+    }
+
     /// Whether a request or the catalog is pending: the loop holds a future then, and only then.
     pub fn is_waiting(&self) -> bool {
         matches!(self.mode, Mode::Loading { .. } | Mode::Waiting { .. })
+    }
+
+    /// Whether a request is to be expected: a code is typed, or a name while an auth session lives.
+    pub(super) fn will_ask(&self) -> bool {
+        match self.mode {
+            Mode::Code(_) => true,
+            Mode::Browse => {
+                let signed_in = self.status.auth.as_ref();
+                self.typed && signed_in.is_some_and(|auth| auth.expires > self.now)
+            }
+            _ => false,
+        }
     }
 
     /// Whether nothing matches, and nothing is offered in its place yet.

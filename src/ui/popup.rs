@@ -9,6 +9,7 @@ use ratatui::widgets::{Block, Clear};
 use super::compact::{OneLineField, dots};
 use super::field::{Field, Hidden};
 use super::fit::{truncate, width, wrap};
+use super::help::{self, HelpLine, RETRY};
 use super::model::{CodeBox, Intent, Mode, Model};
 use super::theme::{GUARD, Theme};
 use super::time_left::{elapsed, left, seconds_left, step_left};
@@ -17,7 +18,7 @@ use crate::domain::confirmation::Unconfirmed;
 use crate::domain::fault::Fault;
 use crate::domain::flow::Flow;
 use crate::domain::guard::Guard;
-use crate::domain::keymap::{Action, FILTERS, Keymap, TABLE};
+use crate::domain::keymap::Action;
 use crate::domain::text::sanitize;
 
 /// The widest a popup gets, borders included.
@@ -30,6 +31,8 @@ pub(super) struct Popup {
     pub title: &'static str,
     pub style: Style,
     pub lines: Vec<Line<'static>>,
+    /// In the lower border.
+    pub foot: Option<String>,
     /// Where the terminal's cursor goes: the line, and the column in it.
     pub cursor: Option<(u16, u16)>,
 }
@@ -71,23 +74,23 @@ pub fn draw(frame: &mut Frame<'_>, model: &Model) {
             }
             popup
         }
-        Mode::Fault(fault) => {
-            let mut popup = failed(model, fault, room);
+        Mode::Fault { fault, retry } => {
+            let mut popup = failed(model, fault, retry.is_some(), room);
             if !fits(&popup) {
                 popup.lines.retain(|line| line.width() > 0);
             }
             popup
         }
-        Mode::Help { top, .. } => {
-            let setup = &model.setup;
-            let rows = TABLE.iter().map(|binding| {
-                let help = match binding.action {
-                    Action::Shell => setup.enters.texts().1,
-                    _ => binding.help,
-                };
-                (binding.action, help)
-            });
-            help(&setup.keymap, setup.theme, rows, FILTERS, *top, room)
+        Mode::SignIn { target, fault, .. } => {
+            let mut popup = sign_in(model, target, fault, room);
+            if !fits(&popup) {
+                popup.lines.retain(|line| line.width() > 0);
+            }
+            popup
+        }
+        Mode::Help { back, top } => {
+            let lines = help::lines(model, back);
+            help(model.setup.theme, help::title(back), lines, *top, area)
         }
     };
     popup.draw(frame, model.setup.theme);
@@ -99,17 +102,34 @@ pub(super) fn room(area: Rect) -> u16 {
 }
 
 impl Popup {
+    pub(super) fn new(title: &'static str, style: Style, lines: Vec<Line<'static>>) -> Self {
+        Self { title, style, lines, foot: None, cursor: None }
+    }
+
     pub(super) fn draw(self, frame: &mut Frame<'_>, theme: Theme) {
         let area = frame.area();
         let height = u16::try_from(self.lines.len() + 2).unwrap_or(u16::MAX).min(area.height);
-        let width = area.width.min(WIDEST);
-        let place = area.centered(Constraint::Length(width), Constraint::Length(height));
+        let across = area.width.min(WIDEST);
+        let place = area.centered(Constraint::Length(across), Constraint::Length(height));
         let block = Block::bordered()
             .border_set(theme.glyphs.border)
             .border_style(self.style)
             .title(Line::styled(format!(" {} ", self.title), self.style));
+        let block = match self.foot {
+            Some(foot) => block.title_bottom(Line::styled(format!(" {foot} "), self.style)),
+            None => block,
+        };
         let inner = block.inner(place);
         frame.render_widget(Clear, place);
+        // Half a wide letter would take the border's place.
+        if let Some(left) = place.x.checked_sub(1) {
+            for y in place.top()..place.bottom() {
+                let cell = &mut frame.buffer_mut()[(left, y)];
+                if width(cell.symbol()) > 1 {
+                    cell.set_symbol(" ");
+                }
+            }
+        }
         frame.render_widget(block, place);
         for (line, row) in self.lines.into_iter().zip(inner.rows()) {
             let text = Rect { x: row.x + 1, width: row.width.saturating_sub(2), ..row };
@@ -201,25 +221,23 @@ fn code(model: &Model, code_box: &CodeBox, room: u16) -> Popup {
         .and_then(|rejection| rejection.next_code_at)
         .map(|then| seconds_left(then, model.now));
     let step = step_left(model.now);
-    match (&code_box.shown, wait) {
-        (Some(shown), _) => {
-            let message = format!("demo: the device shows {} for {step} s", shown.0);
-            text(&mut lines, &message, room, theme.live());
-        }
-        (None, Some(seconds @ 1..)) => {
+    match wait {
+        Some(seconds @ 1..) => {
             let message = format!("wait for the next code: {seconds} s");
             text(&mut lines, &message, room, theme.warning());
         }
-        (None, _) => {
+        _ => {
             let message = format!("the device shows a new code in {step} s");
             text(&mut lines, &message, room, Style::new());
         }
     }
+    if let Some(shown) = &code_box.shown {
+        let message = format!("demo: the device shows {}", shown.0);
+        text(&mut lines, &message, room, theme.live());
+    }
     Popup {
-        title: "MFA code",
-        style: theme.accent(),
-        lines,
         cursor: Some((at, left_of_cells + next)),
+        ..Popup::new("MFA code", theme.accent(), lines)
     }
 }
 
@@ -267,10 +285,8 @@ fn confirm(
         text(&mut lines, &message, room, theme.danger());
     }
     Popup {
-        title: "guarded",
-        style: theme.danger(),
-        lines,
         cursor: Some((at, 2 + u16::try_from(column).unwrap_or(0))),
+        ..Popup::new("guarded", theme.danger(), lines)
     }
 }
 
@@ -299,7 +315,7 @@ fn passphrase(
             text(&mut lines, &why, room, Style::new());
         }
     }
-    Popup { title: "passphrase", style: theme.accent(), lines, cursor: Some((at, column)) }
+    Popup { cursor: Some((at, column)), ..Popup::new("passphrase", theme.accent(), lines) }
 }
 
 fn waiting(
@@ -316,10 +332,10 @@ fn waiting(
     };
     let message = format!("{doing}, {}; Esc cancels", elapsed(since, model.now));
     text(&mut lines, &message, room, Style::new());
-    Popup { title: "wait", style: model.setup.theme.accent(), lines, cursor: None }
+    Popup::new("wait", model.setup.theme.accent(), lines)
 }
 
-fn failed(model: &Model, fault: &Fault, room: u16) -> Popup {
+fn failed(model: &Model, fault: &Fault, can_retry: bool, room: u16) -> Popup {
     let theme = model.setup.theme;
     let mut lines = Vec::new();
     text(&mut lines, &fault.what, room, theme.danger());
@@ -336,32 +352,57 @@ fn failed(model: &Model, fault: &Fault, room: u16) -> Popup {
     part(&mut lines, "what is wrong", &fault.items);
     part(&mut lines, "what to do", &fault.fix);
     lines.push(Line::default());
-    text(&mut lines, "Enter or Esc goes back to the list", room, theme.faint());
-    Popup { title: "failed", style: theme.danger(), lines, cursor: None }
+    let back = "Enter or Esc goes back to the list";
+    let keys = if can_retry { format!("{RETRY} tries again; {back}") } else { back.to_owned() };
+    text(&mut lines, &keys, room, theme.faint());
+    Popup::new("failed", theme.danger(), lines)
 }
 
-/// The keys and what each does, then the words of the filter.
+fn sign_in(model: &Model, target: &Target, fault: &Fault, room: u16) -> Popup {
+    let theme = model.setup.theme;
+    let mut lines = heading(model, target, room);
+    text(&mut lines, &fault.what, room, theme.danger());
+    for why in &fault.why {
+        text(&mut lines, &format!("{} {why}", theme.glyphs.dot), room, Style::new());
+    }
+    lines.push(Line::default());
+    let key = |action| {
+        let key = model.setup.keymap.keys(action).next();
+        key.map_or_else(String::new, |key| key.to_string())
+    };
+    let offer = format!(
+        "{} copies the sign-in URL for a browser of yours: for 15 minutes, whoever has it is signed in",
+        key(Action::Copy)
+    );
+    text(&mut lines, &offer, room, Style::new());
+    lines.push(Line::default());
+    let back = format!("{} goes back to the list", key(Action::Back));
+    text(&mut lines, &back, room, theme.faint());
+    Popup::new("console", theme.accent(), lines)
+}
+
+/// The help, as much of it as there is room for; its lower border says where in it that is.
 pub(super) fn help(
-    keymap: &Keymap,
     theme: Theme,
-    rows: impl Iterator<Item = (Action, &'static str)>,
-    filters: &'static [(&str, &str)],
+    title: &'static str,
+    all: Vec<HelpLine>,
     top: u16,
-    room: u16,
+    area: Rect,
 ) -> Popup {
-    let rows = rows.map(|(action, help)| {
-        let keys: Vec<String> = keymap.keys(action).map(|key| key.to_string()).collect();
-        (format!("{:<14} ", keys.join(" ")), help)
-    });
-    let filters = filters.iter().map(|(word, message)| (format!("{word:<14} "), *message));
-    let lines = rows
-        .chain(filters)
+    let room = room(area);
+    let many = all.len();
+    let page = usize::from(area.height.saturating_sub(2));
+    let (first, last) = (usize::from(top) + 1, (usize::from(top) + page).min(many));
+    let foot = (many > page).then(|| format!("{first} to {last} of {many}; Up, Down scroll"));
+    let lines = all
+        .into_iter()
         .skip(top.into())
-        .map(|(keys, message)| {
-            let message =
-                truncate(message, usize::from(room).saturating_sub(15), theme.glyphs.ellipsis);
-            Line::from(vec![Span::styled(keys, theme.key()), message.into()])
+        .map(|(keys, does)| {
+            let keys = format!("{keys:<14} ");
+            let left = usize::from(room).saturating_sub(width(&keys));
+            let does = truncate(does, left, theme.glyphs.ellipsis);
+            Line::from(vec![Span::styled(keys, theme.key()), does.into()])
         })
         .collect();
-    Popup { title: "keys", style: theme.accent(), lines, cursor: None }
+    Popup { foot, ..Popup::new(title, theme.accent(), lines) }
 }

@@ -4,7 +4,7 @@ use std::mem;
 
 use super::field::{Digits, Field, Hidden};
 use super::key_events::{ENTER, typed_ahead};
-use super::model::{CodeBox, Effect, Intent, Mode, Model, Outcome, SwitchRequest};
+use super::model::{CodeBox, Effect, Intent, Mode, Model, Outcome, Retry, SwitchRequest};
 use super::time_left;
 use crate::domain::account::Target;
 use crate::domain::confirmation::Confirmation;
@@ -74,6 +74,10 @@ impl Model {
             (false, KeyCode::Tab) if !code_box.wanted.devices.is_empty() => {
                 code_box.device = (code_box.device + 1) % code_box.wanted.devices.len();
             }
+            (false, KeyCode::BackTab) if !code_box.wanted.devices.is_empty() => {
+                let many = code_box.wanted.devices.len();
+                code_box.device = (code_box.device + many - 1) % many;
+            }
             _ => {}
         }
         Effect::None
@@ -123,7 +127,7 @@ impl Model {
         Effect::None
     }
 
-    fn ask(
+    pub(super) fn ask(
         &mut self,
         switch: SwitchRequest,
         code: Option<(MfaSerial, MfaCode)>,
@@ -155,7 +159,10 @@ impl Model {
         };
         match answer {
             Ok(pass) => return self.passed(switch.intent, pass),
-            Err(NotIssued::Fault(fault)) => self.mode = Mode::Fault(fault),
+            Err(NotIssued::Fault(fault)) => {
+                let retry = Some(Retry::Switch(Box::new(switch)));
+                self.mode = Mode::Fault { fault, retry };
+            }
             Err(NotIssued::Outdated(fault)) => {
                 self.mode = Mode::Loading { since: self.now, then: Some(fault) };
                 return Effect::Load;
@@ -186,11 +193,13 @@ impl Model {
 fn code_box(switch: SwitchRequest, wanted: CodeWanted, device: Option<&MfaSerial>) -> Mode {
     if wanted.devices.is_empty() {
         let target: &Target = switch.target.target();
-        return Mode::Fault(
-            Fault::new(Exit::Fault, format!("{target} needs an MFA code, but the IAM user has no device that makes one"))
-                .because("no authenticator app or hardware token is registered")
-                .fix("register one in the IAM console: Security credentials, Multi-factor authentication"),
-        );
+        let fault = Fault::new(
+            Exit::Fault,
+            format!("{target} needs an MFA code, but the IAM user has no device that makes one"),
+        )
+        .because("no authenticator app or hardware token is registered")
+        .fix("register one in the IAM console: Security credentials, Multi-factor authentication");
+        return Mode::Fault { fault, retry: Some(Retry::Switch(Box::new(switch))) };
     }
     let before = wanted.devices.iter().position(|d| Some(&d.serial) == device);
     Mode::Code(CodeBox {

@@ -126,6 +126,15 @@ impl Theme {
         Style::new().add_modifier(Modifier::BOLD)
     }
 
+    /// The ground of the row under the cursor. Reversed, it can be read on every ground and in every palette; without
+    /// colours the mark alone tells the row.
+    pub fn painted(self) -> Style {
+        match self.paint {
+            Paint::Color => Style::new().add_modifier(Modifier::BOLD | Modifier::REVERSED),
+            Paint::Plain => self.selected(),
+        }
+    }
+
     /// The mark of the row under the cursor, and the filter's.
     pub fn accent(self) -> Style {
         self.style(Color::Cyan, Modifier::BOLD)

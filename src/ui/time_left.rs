@@ -74,7 +74,11 @@ pub fn next_change(model: &Model) -> Option<Duration> {
         Mode::Loading { .. } | Mode::Waiting { .. } | Mode::Passphrase { .. } | Mode::Code(_) => {
             return second;
         }
-        Mode::Browse | Mode::Confirm { .. } | Mode::Fault(_) | Mode::Help { .. } => {}
+        Mode::Browse
+        | Mode::Confirm { .. }
+        | Mode::Fault { .. }
+        | Mode::SignIn { .. }
+        | Mode::Help { .. } => {}
     }
     let auth = model.status.auth.iter().map(|auth| auth.expires);
     let rows = model.visible().filter_map(|row| model.live(row)).map(|live| live.expires);

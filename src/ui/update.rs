@@ -7,16 +7,17 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::field::Field;
+use super::help::{self, RETRY};
 use super::key_events::{ENTER, typed_ahead};
 use super::layout::Widest;
-use super::model::{Effect, Intent, Mode, Model, Msg, Offer, OpenIn, Outcome};
+use super::model::{Effect, Intent, Mode, Model, Mouse, Msg, Offer, OpenIn, Outcome, Retry};
 use super::time_left;
 use crate::domain::account::{Catalog, TargetRef};
 use crate::domain::config::Order;
 use crate::domain::guard::Guard;
 use crate::domain::history::{History, HistoryEvent};
 use crate::domain::ids::RoleArn;
-use crate::domain::keymap::{Action, FILTERS, Key, KeyCode, TABLE};
+use crate::domain::keymap::{Action, Key, KeyCode};
 use crate::domain::scope::Scope;
 use crate::domain::search::{RowStates, Search};
 use crate::domain::secret::MfaCode;
@@ -30,8 +31,15 @@ pub fn update(model: &mut Model, now: Timestamp, msg: Msg) -> Effect {
     model.now = now;
     let effect = match msg {
         Msg::Opened { size } => model.open(size),
-        Msg::Key(key) => model.key(key),
+        Msg::Key(key) => {
+            model.typed = true;
+            model.key(key)
+        }
         Msg::Pasted(text) => model.paste(&text),
+        Msg::Mouse(mouse) => {
+            model.mouse(mouse);
+            Effect::None
+        }
         Msg::Resized(width, height) => {
             model.size = (width, height);
             Effect::None
@@ -49,7 +57,11 @@ pub fn update(model: &mut Model, now: Timestamp, msg: Msg) -> Effect {
         }
         Msg::Loaded(Ok(loaded)) => {
             let (setup, catalog) = *loaded;
+            let is_first = model.search.total() == 0;
             model.setup = setup;
+            if is_first && model.filter.text().is_empty() && !model.typed {
+                model.filter = model.first_filter();
+            }
             model.load(catalog);
             Effect::None
         }
@@ -58,7 +70,7 @@ pub fn update(model: &mut Model, now: Timestamp, msg: Msg) -> Effect {
         }
         // What was loaded before stays.
         Msg::Loaded(Err(fault)) => {
-            model.mode = Mode::Fault(fault);
+            model.mode = Mode::Fault { fault, retry: Some(Retry::Load) };
             Effect::None
         }
         Msg::Issued(answer) => model.answer(*answer),
@@ -71,11 +83,14 @@ impl Model {
     fn open(&mut self, size: (u16, u16)) -> Effect {
         self.size = size;
         self.submitted = None;
+        self.typed = false;
         if let Mode::Loading { since, .. } = &mut self.mode {
             *since = self.now;
             return Effect::Load;
         }
-        self.mode = Mode::Browse;
+        if !matches!(self.mode, Mode::SignIn { .. }) {
+            self.mode = Mode::Browse;
+        }
         if self.selected().is_some_and(|row| self.guard(row) > Guard::None) {
             self.preselect();
         }
@@ -90,13 +105,19 @@ impl Model {
         self.search = Search::new(catalog, &self.favourites());
         self.search_again();
         self.mode = match mem::replace(&mut self.mode, Mode::Browse) {
-            Mode::Loading { then: Some(fault), .. } => Mode::Fault(fault),
+            Mode::Loading { then: Some(fault), .. } => Mode::Fault { fault, retry: None },
             _ => Mode::Browse,
         };
         self.preselect();
         if let Some(before) = before {
             self.select(&before);
         }
+    }
+
+    /// The config's own filter. What is typed is a word of its own.
+    pub(super) fn first_filter(&self) -> Field {
+        let query = self.setup.query.trim_end();
+        Field::new(&if query.is_empty() { String::new() } else { format!("{query} ") })
     }
 
     /// Goes back to the list after something was entered: without the filter, in the order that `history` makes now, the
@@ -194,12 +215,8 @@ impl Model {
                 self.mode = Mode::Browse;
                 Effect::None
             }
-            (Mode::Fault(_), _) => {
-                if typed_ahead(key) == ENTER {
-                    self.mode = Mode::Browse;
-                }
-                Effect::None
-            }
+            (Mode::Fault { .. }, _) => self.key_in_fault(key, action),
+            (Mode::SignIn { .. }, _) => self.key_in_sign_in(key, action),
             (Mode::Confirm { .. }, _) => self.key_in_confirm(key),
             (Mode::Code(_), _) => self.key_in_code(key),
         }
@@ -223,23 +240,82 @@ impl Model {
         }
     }
 
-    fn key_in_help(&mut self, key: Key, action: Option<Action>) -> Effect {
-        let page = self.size.1.saturating_sub(2).max(1);
-        let Mode::Help { back, top } = &mut self.mode else {
+    fn key_in_fault(&mut self, key: Key, action: Option<Action>) -> Effect {
+        let Mode::Fault { retry, .. } = &mut self.mode else {
             return Effect::None;
         };
-        match action {
-            Some(Action::Up) => *top = top.saturating_sub(1),
-            Some(Action::Down) => *top = top.saturating_add(1),
-            Some(Action::PageUp) => *top = top.saturating_sub(page),
-            Some(Action::PageDown) => *top = top.saturating_add(page),
-            Some(Action::Help | Action::Back) => self.mode = mem::replace(back, Mode::Browse),
-            _ if typed_ahead(key) == ENTER => self.mode = mem::replace(back, Mode::Browse),
+        if key == RETRY || action == Some(Action::Renew) {
+            return match retry.take() {
+                Some(Retry::Switch(switch)) => self.ask(*switch, None, None),
+                Some(Retry::Load) => {
+                    self.mode = Mode::Loading { since: self.now, then: None };
+                    Effect::Load
+                }
+                None => Effect::None,
+            };
+        }
+        if typed_ahead(key) == ENTER {
+            self.mode = Mode::Browse;
+        }
+        Effect::None
+    }
+
+    fn key_in_sign_in(&mut self, key: Key, action: Option<Action>) -> Effect {
+        if action == Some(Action::Copy) {
+            if let Mode::SignIn { url, .. } = mem::replace(&mut self.mode, Mode::Browse) {
+                self.say("sent to the clipboard: the sign-in URL, valid for 15 minutes");
+                return Effect::CopyUrl(url);
+            }
+        } else if typed_ahead(key) == ENTER {
+            self.mode = Mode::Browse;
+        }
+        Effect::None
+    }
+
+    fn mouse(&mut self, mouse: Mouse) {
+        match (&mut self.mode, mouse) {
+            (Mode::Browse, Mouse::Up) => self.move_to(|at| at.saturating_sub(1)),
+            (Mode::Browse, Mouse::Down) => self.move_to(|at| at + 1),
+            (Mode::Browse, Mouse::Click { line }) => {
+                let heights = self.heights();
+                let row = usize::from(line).checked_sub(usize::from(heights.above_the_list()));
+                let at =
+                    row.filter(|row| *row < usize::from(heights.list)).map(|row| self.top + row);
+                self.cursor = at.filter(|at| *at < self.search.len()).or(self.cursor);
+            }
+            (Mode::Help { top, .. }, Mouse::Up) => *top = top.saturating_sub(1),
+            (Mode::Help { .. }, Mouse::Down) => self.scroll_help(|top, _| top.saturating_add(1)),
             _ => {}
         }
+    }
+
+    /// Scrolls the help by what `to` makes of its first line and a page; it ends at its last line.
+    fn scroll_help(&mut self, to: impl Fn(u16, u16) -> u16) {
+        let page = self.size.1.saturating_sub(2).max(1);
+        let Mode::Help { back, top } = &self.mode else { return };
+        let lines = u16::try_from(help::lines(self, back).len()).unwrap_or(u16::MAX);
+        let to = to(*top, page).min(lines.saturating_sub(page));
         if let Mode::Help { top, .. } = &mut self.mode {
-            let lines = u16::try_from(TABLE.len() + FILTERS.len()).unwrap_or(u16::MAX);
-            *top = (*top).min(lines.saturating_sub(page));
+            *top = to;
+        }
+    }
+
+    fn key_in_help(&mut self, key: Key, action: Option<Action>) -> Effect {
+        match action {
+            Some(Action::Up) => self.scroll_help(|top, _| top.saturating_sub(1)),
+            Some(Action::Down) => self.scroll_help(|top, _| top.saturating_add(1)),
+            Some(Action::PageUp) => self.scroll_help(|top, page| top.saturating_sub(page)),
+            Some(Action::PageDown) => self.scroll_help(|top, page| top.saturating_add(page)),
+            Some(Action::First) => self.scroll_help(|_, _| 0),
+            Some(Action::Last) => self.scroll_help(|_, _| u16::MAX),
+            _ if matches!(action, Some(Action::Help | Action::Back))
+                || typed_ahead(key) == ENTER =>
+            {
+                if let Mode::Help { back, .. } = mem::replace(&mut self.mode, Mode::Browse) {
+                    self.mode = *back;
+                }
+            }
+            _ => {}
         }
         Effect::None
     }
@@ -343,7 +419,8 @@ impl Model {
                 Some(code) => return self.submit(code),
                 None => code_box.hint = Some("the pasted text is not a six-digit code"),
             },
-            Mode::Waiting { .. } | Mode::Fault(_) | Mode::Help { .. } => {}
+            Mode::Waiting { .. } | Mode::Fault { .. } | Mode::SignIn { .. } | Mode::Help { .. } => {
+            }
         }
         Effect::None
     }

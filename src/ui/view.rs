@@ -165,8 +165,12 @@ fn rule_line(model: &Model, window: u16) -> Line<'static> {
             );
         }
     };
-    let name =
-        guard.map_or(String::new(), |(_, row)| model.search.catalog().row(row).0.name.to_string());
+    let name = guard.map_or(String::new(), |(_, row)| {
+        // The role is named where it alone is guarded.
+        let (account, role) = model.search.catalog().row(row);
+        let of_role = role.guard > account.guard;
+        if of_role { model.target(row).name() } else { account.name.to_string() }
+    });
     let text = format!(" {rule}{rule} {GUARD} {name} is {notice} ");
     let text = truncate(&text, usize::from(window).saturating_sub(1), theme.glyphs.ellipsis);
     let rest = usize::from(window).saturating_sub(width(&text) + 1);
@@ -188,6 +192,13 @@ fn draw_details(frame: &mut Frame<'_>, model: &Model, area: Rect) {
     facts.extend((!account.tags.is_empty()).then(|| account.tags.join(", ")));
     let aliases: Vec<&str> = account.aliases.iter().map(Name::as_str).collect();
     let mut more = Vec::new();
+    if let Some(live) = model.live(row) {
+        let until = model.setup.clock.moment(live.expires, model.now);
+        more.push(format!("until {until}, {} left", left(live.expires, model.now)));
+    }
+    if let Some(then) = model.history.last_used(&target.role) {
+        more.push(format!("last used {}", ago(then, model.now)));
+    }
     more.extend((!aliases.is_empty()).then(|| format!("also {}", aliases.join(", "))));
     more.extend(account.note.clone());
     more.extend(model.setup.verified.get(&account.id).map(|mark| {
@@ -200,7 +211,7 @@ fn draw_details(frame: &mut Frame<'_>, model: &Model, area: Rect) {
         more.join(&dot),
     ];
     for (text, line) in lines.iter().zip(area.rows()) {
-        let text = format!("   {}", sanitize(text));
+        let text = format!("    {}", sanitize(text));
         let text = truncate(&text, usize::from(line.width).saturating_sub(1), glyphs.ellipsis);
         frame.render_widget(Line::raw(text), line);
     }
@@ -223,6 +234,8 @@ fn footer_line(model: &Model, window: u16) -> Line<'static> {
             Action::Help if matches!(model.mode, Mode::Passphrase { .. }) => return None,
             Action::Back | Action::Help => binding.footer?,
             Action::Shell if in_list => model.setup.enters.texts().0,
+            Action::Renew if matches!(model.mode, Mode::Fault { retry: Some(_), .. }) => "retry",
+            Action::Copy if matches!(model.mode, Mode::SignIn { .. }) => "copy the URL",
             _ => binding.footer.filter(|_| in_list)?,
         };
         let key = model.setup.keymap.keys(binding.action).next()?;

@@ -86,6 +86,7 @@ fn config() -> Config {
             order: Order::Frecency,
             query: String::new(),
             symbols: Symbols::Auto,
+            mouse: false,
             keys: std::collections::BTreeMap::new(),
         },
         browser: None,

@@ -19,6 +19,7 @@ use sekisho::domain::guard::Guard;
 use sekisho::domain::history::{History, HistoryEvent};
 use sekisho::domain::keymap::TABLE;
 use sekisho::domain::pass::CodeRejection;
+use sekisho::domain::secret::Secret;
 use sekisho::domain::verdict::Verdict;
 use sekisho::domain::verdict::report::VerifiedMark;
 use sekisho::ui::Host;
@@ -71,7 +72,7 @@ fn where_nothing_matches_the_nearest_is_offered_and_tab_takes_it() {
 fn a_filter_by_state_follows_it() {
     let mut stage = Stage::new(80, 18).signed_in(TANAKA, 1);
     let shown = stage.shows("is:live");
-    assert!(shown.contains("1 / 8") && shown.contains("▌ dev-tanaka"), "{shown}");
+    assert!(shown.contains("1 / 8") && shown.contains("▌  dev-tanaka"), "{shown}");
     let shown = stage.shows("<wait:70>");
     assert!(shown.contains("0 / 8") && shown.contains("no matches"), "{shown}");
     let shown = stage.shows("<ctrl-u><end><ctrl-s><ctrl-u>is:star");
@@ -272,7 +273,10 @@ fn a_changed_target_shows_what_it_was_and_wants_its_name() {
         || Stage::with(80, 18, setup(&UNICODE, Paint::Color), History::default(), catalog());
     assert_snapshot!("changed", stage().shows("mine<up><enter>"));
     let shown = stage().shows("mine<up>");
-    assert!(shown.contains("dev-tanaka is changed: entering asks for its name"), "{shown}");
+    assert!(
+        shown.contains("dev-tanaka/Developer is changed: entering asks for its name"),
+        "{shown}"
+    );
     let mut stage = stage().answers([Answer::Code(Flow::Shared, None)]);
     let shown = stage.shows("mine<up><enter>mine<enter>");
     assert!(shown.contains("changed target") && shown.contains("999999999999"), "{shown}");
@@ -324,18 +328,18 @@ fn only_a_typed_filter_puts_the_cursor_on_a_guarded_row() {
     history.note(&prod, HistoryEvent::Starred, now);
     let mut stage = Stage::with(80, 18, setup(&UNICODE, Paint::Color), history, catalog());
     let shown = stage.shows("");
-    assert!(shown.contains("★ !prod-payments"), "the star leads\n{shown}");
-    assert!(shown.contains(" ▌ dev-tanaka"), "the cursor does not follow it\n{shown}");
+    assert!(shown.contains("★ ! prod-payments"), "the star leads\n{shown}");
+    assert!(shown.contains(" ▌  dev-tanaka"), "the cursor does not follow it\n{shown}");
     let shown = stage.shows("prod-pay");
-    assert!(shown.contains("★▌!prod-payments"), "typing does\n{shown}");
+    assert!(shown.contains("★▌! prod-payments"), "typing does\n{shown}");
     let shown = stage.shows("");
-    assert!(shown.contains("★▌!prod-payments"), "the only match of a typed filter\n{shown}");
+    assert!(shown.contains("★▌! prod-payments"), "the only match of a typed filter\n{shown}");
 
     let mut stage = Stage::new(80, 18).answers([Answer::Pass]);
     let outcome = stage.keys("<end><enter>prod-pay<enter>");
     assert!(matches!(outcome, Outcome::Enter(..)));
     let shown = stage.shows("");
-    assert!(shown.contains(" ▌ dev-tanaka"), "coming back does not stand on prod\n{shown}");
+    assert!(shown.contains(" ▌  dev-tanaka"), "coming back does not stand on prod\n{shown}");
 }
 
 #[test]
@@ -364,13 +368,13 @@ fn what_was_left_is_under_the_cursor_wherever_it_stands_now() {
     history.note(&TANAKA.parse().unwrap(), HistoryEvent::Starred, now);
     stage.model.come_back(history.clone(), &SUZUKI.parse().unwrap(), now);
     let shown = stage.shows("");
-    assert!(shown.contains(" ▌ dev-suzuki      0123-4567-8901   Developer"), "{shown}");
+    assert!(shown.contains(" ▌  dev-suzuki      0123-4567-8901   Developer"), "{shown}");
     // Never on a guarded row.
     let prod = "arn:aws:iam::555555555555:role/Developer".parse().unwrap();
     history.note(&prod, HistoryEvent::Used, now);
     stage.model.come_back(history, &prod, now);
     let shown = stage.shows("");
-    assert!(shown.contains("★▌ dev-tanaka") && !shown.contains("▌!"), "{shown}");
+    assert!(shown.contains("★▌  dev-tanaka") && !shown.contains("▌!"), "{shown}");
     assert!(matches!(stage.keys("<ctrl-d>"), Outcome::Quit), "the filter is empty");
 }
 
@@ -385,10 +389,147 @@ fn the_row_one_is_in_is_marked_and_enter_switches() {
     };
     assert_snapshot!("here", here(&UNICODE, Enters::ThisShell).shows(""));
     let shown = here(&ASCII, Enters::Printed).shows("");
-    assert!(shown.contains("@  dev-suzuki      0123-4567-8901   ReadOnly"), "{shown}");
+    assert!(shown.contains("@   dev-suzuki      0123-4567-8901   ReadOnly"), "{shown}");
     assert!(shown.contains("Enter print"), "{shown}");
     let shown = here(&UNICODE, Enters::ThisShell).shows("?");
     assert!(shown.contains("switch this shell to the account"), "{shown}");
+}
+
+#[test]
+fn the_sizes_people_have() {
+    let note = "the team's playground, emptied every night";
+    let wide = || {
+        let mut accounts = catalog().accounts().to_vec();
+        accounts[0].note = Some(note.into());
+        let developer = Arc::clone(&accounts[5].roles[0]);
+        let plain = Arc::new(role("ReadOnly", 1));
+        let admin = Arc::new(sekisho::domain::account::Role {
+            guard: Guard::Confirm,
+            ..(*developer).clone()
+        });
+        accounts[3].roles = vec![plain, admin];
+        let mut history = History::default();
+        let used = Timestamp::from_second(START - 3 * 3600).unwrap();
+        history.note(&TANAKA.parse().unwrap(), HistoryEvent::Used, used);
+        history.note(&SUZUKI.parse().unwrap(), HistoryEvent::Starred, used);
+        let catalog = Catalog::new(accounts, Some("ap-northeast-1".parse().unwrap()));
+        (history, catalog)
+    };
+    for (name, width, height, glyphs, paint) in [
+        ("list_80x24", 80, 24, &UNICODE, Paint::Color),
+        ("list_120x40", 120, 40, &UNICODE, Paint::Color),
+        ("list_120x24_ascii", 120, 24, &ASCII, Paint::Plain),
+    ] {
+        let (history, catalog) = wide();
+        let stage = Stage::with(width, height, setup(glyphs, paint), history, catalog);
+        assert_snapshot!(name, stage.signed_in(TANAKA, 47).shows("<down><up>"));
+    }
+    let (history, catalog) = wide();
+    let mut stage = Stage::with(120, 24, setup(&UNICODE, Paint::Color), history, catalog);
+    let shown = stage.shows("staging<down>");
+    assert!(shown.contains("! staging/Admin is guarded"), "the role that has it\n{shown}");
+}
+
+/// The row under the cursor is on a ground of its own in every palette; without colours the bar tells it.
+#[test]
+fn the_selected_row_is_painted_and_a_repeated_account_is_dim() {
+    let reversed = Modifier::REVERSED | Modifier::BOLD;
+    let mut stage = Stage::new(92, 18);
+    stage.shows("");
+    assert!(stage.style_of("dev-tanaka      2222").add_modifier.contains(reversed));
+    assert!(stage.style_of("Developer   ap").add_modifier.contains(reversed));
+    assert!(!stage.style_of("▌").add_modifier.contains(Modifier::REVERSED));
+    let line = stage.terminal.backend().buffer().content[92 * 4..92 * 5].to_vec();
+    assert!(line[4].modifier.contains(Modifier::DIM) && !line[40].modifier.contains(Modifier::DIM));
+    let mut stage =
+        Stage::with(92, 18, setup(&UNICODE, Paint::Plain), History::default(), catalog());
+    stage.shows("");
+    let plain = stage.style_of("dev-tanaka      2222").add_modifier;
+    assert!(plain.contains(Modifier::BOLD) && !plain.contains(Modifier::REVERSED));
+    // Nothing is drawn in a colour that a light ground swallows, or a dark one.
+    let mut stage = Stage::new(92, 18).signed_in(TANAKA, 4);
+    stage.shows("prod");
+    let swallowed = [Color::Black, Color::White, Color::Gray, Color::DarkGray];
+    let cells = &stage.terminal.backend().buffer().content;
+    assert!(cells.iter().all(|cell| cell.bg == Color::Reset && !swallowed.contains(&cell.fg)));
+}
+
+#[test]
+fn a_fault_can_be_tried_again() {
+    let answers = || [Answer::Fault(no_network()), Answer::Pass];
+    for key in ["r", "<ctrl-r>"] {
+        let mut stage = Stage::new(80, 20).answers(answers());
+        assert!(matches!(stage.keys(&format!("sta<enter>{key}")), Outcome::Enter(..)), "{key}");
+        assert_eq!(stage.seen().len(), 2, "{:?}", stage.seen());
+    }
+    let mut stage = Stage::new(80, 24).answers(answers());
+    assert_snapshot!("help_fault", stage.shows("sta<enter>?"));
+    let broken = Fault::new(Exit::Usage, "the config has an error; nothing was run");
+    let mut stage = Stage::new(80, 20).answers([Answer::Outdated(refused())]);
+    *stage.world.catalog.borrow_mut() = Some(Err(broken));
+    stage.keys("<enter>");
+    *stage.world.catalog.borrow_mut() =
+        Some(Ok((setup(&UNICODE, Paint::Color), Arc::new(changed()))));
+    let shown = stage.shows("");
+    assert!(!shown.contains("failed"), "{shown}");
+}
+
+#[test]
+fn without_a_browser_the_url_is_copied_and_never_drawn() {
+    let fault = Fault::new(Exit::Fault, "cannot open a browser").because("this is an ssh session");
+    let offered = || {
+        let mut stage = Stage::new(80, 20);
+        let target = stage.model_target();
+        let url = Secret::new("https://signin.example/?SigninToken=hush".into());
+        stage.model.offer_url(target, fault.clone(), url);
+        stage
+    };
+    let mut stage = offered();
+    assert_snapshot!("sign_in", stage.shows(""));
+    let shown = stage.shows("<ctrl-y>");
+    assert!(shown.contains("the sign-in URL, valid for 15 minutes"), "{shown}");
+    assert_eq!(stage.seen(), ["copy the URL \"https://signin.example/?SigninToken=hush\""]);
+    let mut stage = offered();
+    let shown = stage.shows("x<esc>");
+    assert!(!shown.contains("cannot open") && stage.seen().is_empty(), "{shown}");
+}
+
+#[test]
+fn the_mouse_moves_the_cursor_where_the_config_wants_it() {
+    let mut setup = setup(&UNICODE, Paint::Color);
+    setup.mouse = true;
+    let mut stage = Stage::with(80, 18, setup, History::default(), catalog());
+    let shown = stage.shows("<wheel:down><wheel:down><wheel:up>");
+    assert!(shown.contains(" ▌  dev-tanaka      2222-2222-2222   ReadOnly"), "{shown}");
+    assert_eq!(stage.seen(), ["mouse on"]);
+    let shown = stage.shows("<click:7>");
+    assert!(shown.contains(" ▌  開発-田中"), "{shown}");
+    let shown = stage.shows("<click:0><click:12><click:17>");
+    assert!(shown.contains(" ▌  開発-田中"), "not on a row\n{shown}");
+    let mut stage = Stage::new(80, 10);
+    assert_ne!(stage.shows("?"), stage.shows("?<wheel:down>"));
+    assert!(stage.seen().is_empty(), "off by default");
+}
+
+#[test]
+fn the_filter_is_edited_like_a_line() {
+    let shown = Stage::new(80, 18).shows("read tan<ctrl-a>x<alt-f>y<ctrl-e>z<alt-b>w");
+    assert!(shown.contains("› xready wtanz"), "{shown}");
+}
+
+#[test]
+fn the_devices_go_round_both_ways() {
+    let code = || [Answer::Code(Flow::Shared, None), Answer::Hang];
+    for (keys, device) in [
+        ("", "tanaka"),
+        ("<shift-tab>", "tanaka-key"),
+        ("<tab><tab>", "tanaka"),
+        ("<tab><shift-tab>", "tanaka"),
+    ] {
+        let mut stage = Stage::new(80, 20).answers(code());
+        stage.keys(&format!("<enter>{keys}123456"));
+        assert!(stage.seen()[1].ends_with(&format!("of {device}")), "{keys}: {:?}", stage.seen());
+    }
 }
 
 #[test]
@@ -401,7 +542,7 @@ fn the_other_keys_of_the_list() {
     stage.shows("<ctrl-t><ctrl-y>");
     let shown = stage.shows("<down><ctrl-s>");
     assert!(
-        shown.contains("★▌ dev-tanaka      2222-2222-2222   ReadOnly"),
+        shown.contains("★▌  dev-tanaka      2222-2222-2222   ReadOnly"),
         "the cursor went along\n{shown}"
     );
     stage.shows("<ctrl-s>");
@@ -475,8 +616,11 @@ fn a_question_mark_is_always_help() {
     let mut stage = Stage::new(80, 24).answers([Answer::Code(Flow::Shared, None)]);
     let shown = stage.shows("<enter>12??3");
     assert!(shown.contains("1 2 3   _ _ _"), "help and back, the digits kept\n{shown}");
-    let shown = Stage::new(60, 8).shows("?<pagedown><pagedown><pagedown>");
-    assert!(shown.contains("role: region:"), "it scrolls to its end\n{shown}");
+    let mut stage = Stage::new(80, 24).answers([Answer::Code(Flow::Shared, None)]);
+    assert_snapshot!("help_code", stage.shows("<enter>12?"));
+    assert_snapshot!("help_scrolled", Stage::new(60, 8).shows("?<pagedown>"));
+    let shown = Stage::new(60, 8).shows("?<end>");
+    assert!(shown.contains("a slash is a role"), "it scrolls to its end\n{shown}");
 }
 
 #[test]
@@ -487,7 +631,7 @@ fn what_was_typed_before_the_first_frame_counts() {
     let mut stage = Stage::new(80, 18);
     let shown = stage.shows("<wait:0.1><ctrl-j>");
     assert!(
-        shown.contains("▌ dev-tanaka      2222-2222-2222   ReadOnly"),
+        shown.contains("▌  dev-tanaka      2222-2222-2222   ReadOnly"),
         "later it is down\n{shown}"
     );
 }
@@ -509,7 +653,15 @@ fn the_demo_shows_its_devices_code() {
     let mut stage = Stage::new(80, 20).answers([Answer::Code(Flow::Shared, None)]);
     stage.world.demo_code = Some("042137");
     let shown = stage.shows("<enter>");
-    assert!(shown.contains("demo: the device shows 042137 for 20 s"), "{shown}");
+    assert!(shown.contains("demo: the device shows 042137"), "{shown}");
+    assert!(
+        shown.contains("a new code in 20 s"),
+        "beside the countdown, not in its place\n{shown}"
+    );
+    let mut stage = Stage::new(80, 20).answers([Answer::Code(Flow::Shared, Some(wrong_code()))]);
+    stage.world.demo_code = Some("042137");
+    let shown = stage.shows("<enter>");
+    assert!(shown.contains("wait for the next code: 20 s") && shown.contains("042137"), "{shown}");
     let mut stage = Stage::new(80, 20).answers([Answer::Code(Flow::Shared, None)]);
     stage.world.demo_code = Some("042137");
     let shown = stage.shows("<enter><tab>");
@@ -531,6 +683,26 @@ fn the_frame_comes_before_the_accounts() {
     stage.model = Model::new(setup(&UNICODE, Paint::Color), History::default(), "");
     *stage.world.catalog.borrow_mut() = Some(Err(no_network()));
     assert!(matches!(stage.keys(""), Outcome::Failed(fault) if fault == no_network()));
+}
+
+#[test]
+fn the_configs_filter_is_the_first_one_whenever_the_config_is_read() {
+    let own = || {
+        let mut own = setup(&UNICODE, Paint::Color);
+        own.query = "tag:sandbox".into();
+        own
+    };
+    let mut stage = Stage::with(80, 18, own(), History::default(), catalog());
+    let shown = stage.shows("suz");
+    assert!(shown.contains("› tag:sandbox suz") && shown.contains("2 / 8"), "{shown}");
+    let late = |typed: &str| {
+        let mut stage = Stage::new(80, 18);
+        stage.model = Model::new(setup(&UNICODE, Paint::Color), History::default(), typed);
+        *stage.world.catalog.borrow_mut() = Some(Ok((own(), Arc::new(catalog()))));
+        stage.shows("")
+    };
+    assert!(late("").contains("› tag:sandbox "), "{}", late(""));
+    assert!(late("sta").contains("› sta "), "{}", late("sta"));
 }
 
 #[test]
@@ -581,11 +753,14 @@ fn colour_never_carries_meaning_alone() {
         [(Paint::Color, Color::Cyan, Color::Red), (Paint::Plain, Color::Reset, Color::Reset)]
     {
         let mut stage = Stage::with(92, 18, setup(&UNICODE, paint), History::default(), catalog());
-        stage.shows("prod-w");
-        let matched = stage.style_of("prod-web ");
+        let shown = stage.shows("prod-");
+        assert!(shown.contains("▌! prod-web"), "{shown}");
+        let matched = stage.style_of("prod-payments ");
         assert_eq!(matched.fg, Some(highlight));
         assert!(matched.add_modifier.contains(Modifier::UNDERLINED | Modifier::BOLD));
         assert_eq!(stage.style_of("! prod-web is").fg, Some(danger));
+        let matched = stage.style_of("prod-web ").add_modifier;
+        assert!(matched.contains(Modifier::UNDERLINED), "on the painted row, too");
         let buffer = stage.terminal.backend().buffer();
         let colours = buffer.content.iter().flat_map(|cell| [cell.fg, cell.bg]);
         let ansi = |c| matches!(c, Color::Indexed(_) | Color::Rgb(..));
@@ -678,14 +853,26 @@ fn a_resize_keeps_the_cursor_on_the_screen() {
     let mut stage = Stage::new(80, 30);
     stage.terminal.backend_mut().resize(80, 8);
     let shown = stage.shows("<end><size:80x8>");
-    assert!(shown.contains("▌!prod-payments"), "{shown}");
+    assert!(shown.contains("▌! prod-payments"), "{shown}");
     let shown = stage.shows("<home>");
-    assert!(shown.contains("▌ dev-tanaka"), "{shown}");
+    assert!(shown.contains("▌  dev-tanaka"), "{shown}");
 }
 
 fn any_key() -> impl Strategy<Value = String> {
     let named = TABLE.iter().flat_map(|binding| binding.keys).map(|key| format!("<{key}>"));
-    let others = ["<tab>", "<ctrl-d>", "<ctrl-h>", "<backspace>", "<left>", "<right>", "<delete>"];
+    let others = [
+        "<click:5>",
+        "<wheel:down>",
+        "<alt-b>",
+        "<shift-tab>",
+        "<tab>",
+        "<ctrl-d>",
+        "<ctrl-h>",
+        "<backspace>",
+        "<left>",
+        "<right>",
+        "<delete>",
+    ];
     let sizes = ["<size:1x1>", "<size:19x3>", "<size:20x4>", "<size:80x24>", "<size:300x2>"];
     let texts =
         ["<paste:123 456>", "<paste:prod-pay\\n>", "<wait:0.4>", "<wait:70>", "123456", "prod"];

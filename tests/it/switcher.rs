@@ -2,6 +2,7 @@
 
 mod day;
 mod ends;
+mod line;
 mod panic;
 mod switcher_pty;
 mod waits;

@@ -456,7 +456,16 @@ impl<'a> Run<'a> {
         }
         self.context.out.progress("");
         self.context.preload_demo_key()?;
-        prompt::sign_in(self.context.broker(), &mut self.context.codes()).await.map(drop)
+        let mut codes = self.context.codes();
+        let stopped = async {
+            while self.stopped.get().is_none() {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        };
+        tokio::select! {
+            signed_in = prompt::sign_in(self.context.broker(), &mut codes) => signed_in.map(drop),
+            () = stopped => Err(Fault::new(Exit::Cancelled, "cancelled")),
+        }
     }
 
     fn files(&self, target: &Target) -> Result<Option<Files>, Fault> {
@@ -484,6 +493,10 @@ impl<'a> Run<'a> {
     }
 
     fn show_progress(&self) {
+        // Not over the question for the code.
+        if self.turns.try_read().is_err() {
+            return;
+        }
         let (done, running) = (self.done.borrow(), self.running.borrow().len());
         let waiting = self.waiting.borrow().len();
         let failed = done.iter().filter(|done| !done.outcome.is_success()).count();

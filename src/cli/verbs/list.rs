@@ -128,7 +128,7 @@ fn table(context: &Context, rows: &[TargetRef]) -> String {
     let catalog = &context.config().catalog;
     let (status, overrides) = (context.broker().status(), context.overrides());
     let now = Timestamp::now();
-    let head = ["ACCOUNT", "ID", "ROLE", "REGION", "SESSION"].map(str::to_owned);
+    let head = ["ACCOUNT", "ID", "ROLE", "GUARD", "REGION", "SESSION"].map(str::to_owned);
     let body = rows.iter().map(|row| {
         let target = catalog.resolve(*row, &overrides);
         let live = status.roles.get(&target.role);
@@ -136,6 +136,10 @@ fn table(context: &Context, rows: &[TargetRef]) -> String {
             target.account.to_string(),
             target.id.dashed(),
             target.role.name().to_owned(),
+            match target.guard {
+                Guard::None => String::new(),
+                guard => guard.name().to_owned(),
+            },
             target.region.map_or_else(String::new, |r| r.to_string()),
             live.map(|live| time_left::left(live.expires, now)).unwrap_or_default(),
         ]

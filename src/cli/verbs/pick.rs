@@ -6,17 +6,14 @@ use jiff::Timestamp;
 
 use crate::domain::config::AfterShell;
 use crate::domain::fault::{Exit, Fault};
-use crate::domain::pass::Pass;
-use crate::ui::model::{Enters, OpenIn, Outcome};
+use crate::ui::model::{Enters, Outcome};
 
 use crate::cli::args::Common;
-use crate::cli::console;
 use crate::cli::context::Context;
 use crate::cli::out::Out;
 use crate::cli::runtime::block_on;
 use crate::cli::switcher::{Start, Switcher};
 use crate::cli::world::World;
-use crate::services::console::FormerSession;
 
 /// Opens the list, and comes back to it after every subshell.
 pub fn run(world: &World, common: Common, query: &str, out: Out) -> Result<Exit, Fault> {
@@ -30,8 +27,8 @@ pub fn over(context: Rc<Context>, start: &Start) -> Result<Exit, Fault> {
 
 async fn stay(mut switcher: Switcher) -> Result<Exit, Fault> {
     loop {
-        let (open_in, pass) = match switcher.choose().await? {
-            Outcome::Enter(open_in, pass) => (open_in, *pass),
+        let pass = match switcher.choose().await? {
+            Outcome::Enter(_, pass) => *pass,
             Outcome::Quit => return Ok(Exit::Done),
             Outcome::Cancelled => return Ok(Exit::Cancelled),
             Outcome::Signalled(signal) => return Ok(Exit::Child(128 + signal)),
@@ -39,31 +36,18 @@ async fn stay(mut switcher: Switcher) -> Result<Exit, Fault> {
         };
         let context = switcher.context()?;
         let entered = (pass.target.name(), pass.target.role.clone());
-        let (left, line) = match open_in {
-            OpenIn::Console => (entered.1, open_console(&context, &pass).await),
-            OpenIn::Shell => {
-                let (begun, then) = (Timestamp::now(), context.config().list.after_shell);
-                let exit = context.run_shell(pass, None, then).await;
-                if let (Ok(exit), AfterShell::Exit) = (&exit, then) {
-                    return Ok(*exit);
-                }
-                // `switch` may have led on from what was entered.
-                let depth = context.inherited().depth() + 1;
-                let (name, left) = context.last_of_shell(depth, begun).unwrap_or(entered);
-                let line = exit.map(|exit| match exit.code() {
-                    0 => format!("left {name}"),
-                    code => format!("left {name}, exit code {code}"),
-                });
-                (left, line)
-            }
-        };
+        let (begun, then) = (Timestamp::now(), context.config().list.after_shell);
+        let exit = context.run_shell(pass, None, then).await;
+        if let (Ok(exit), AfterShell::Exit) = (&exit, then) {
+            return Ok(*exit);
+        }
+        // `switch` may have led on from what was entered.
+        let depth = context.inherited().depth() + 1;
+        let (name, left) = context.last_of_shell(depth, begun).unwrap_or(entered);
+        let line = exit.map(|exit| match exit.code() {
+            0 => format!("left {name}"),
+            code => format!("left {name}, exit code {code}"),
+        });
         switcher.come_back(&left, line.unwrap_or_else(|fault| fault.in_a_line()));
     }
-}
-
-/// Opens a target's console. The line on stderr shows while the list is closed and the browser starts.
-async fn open_console(context: &Context, pass: &Pass) -> Result<String, Fault> {
-    let browser = console::browser(context)?;
-    context.out.info(&format!("opening the console of {}", pass.target));
-    console::open(context, &browser, pass, None, FormerSession::Kept).await
 }

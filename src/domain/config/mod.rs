@@ -203,6 +203,8 @@ pub struct ListPrefs {
     pub query: String,
     /// Which glyphs it is drawn with.
     pub symbols: Symbols,
+    /// Whether it takes the mouse's wheel and clicks.
+    pub mouse: bool,
     /// Keys by action, replacing the action's own.
     pub keys: BTreeMap<String, Vec<String>>,
 }

@@ -40,7 +40,7 @@ impl Section {
         match self {
             Self::Top => &[
                 "version", "auth", "defaults", "store", "shell", "renew", "prompt", "prompt_compat", "after_shell",
-                "order", "query", "symbols", "browser", "audit", "quiet", "keys", "min_guard", "guardrails", "include", "accounts",
+                "order", "query", "symbols", "browser", "audit", "quiet", "mouse", "keys", "min_guard", "guardrails", "include", "accounts",
             ],
             Self::Auth => &[
                 "account", "user", "key", "key_command", "mfa", "mfa_command", "region", "session", "endpoint_url",

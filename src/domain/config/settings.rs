@@ -260,6 +260,7 @@ fn list_prefs(top: Cursor<'_>) -> ListPrefs {
         after_shell: top.key("after_shell").one_of(&["list", "exit"]).unwrap_or_default(),
         order: top.key("order").one_of(&["frecency", "config"]).unwrap_or_default(),
         query: if query.is_text("") { None } else { query.line() }.unwrap_or_default(),
+        mouse: top.key("mouse").word(&["on", "off"]) == Some("on"),
         symbols: top.key("symbols").one_of(&["auto", "unicode", "ascii"]).unwrap_or_default(),
         keys: keys(top.key("keys")).unwrap_or_default(),
     }

@@ -56,6 +56,7 @@ impl Page<'_> {
                 "browser" => config.browser.as_deref().map_or("auto".into(), list),
                 "audit" => if config.audit { "on" } else { "off" }.to_owned(),
                 "quiet" => if config.quiet { "on" } else { "off" }.to_owned(),
+                "mouse" => if list_prefs.mouse { "on" } else { "off" }.to_owned(),
                 "keys" => braces(list_prefs.keys.iter().map(|(key, value)| (key, list(value)))),
                 "auth" => {
                     self.auth(&config.auth);

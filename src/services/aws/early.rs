@@ -148,6 +148,9 @@ impl Early {
 
     /// Sends a request over this connection, if it is open and leads to the right host.
     async fn call(&self, request: HttpRequest) -> Result<Answered, ConnectorError> {
+        if matches!(*self.state(), State::None) {
+            return Ok(Answered::Not(request));
+        }
         let (Some(origin), Some(plain)) = (origin(&request), plain(&request)) else {
             return Ok(Answered::Not(request));
         };

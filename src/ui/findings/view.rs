@@ -6,6 +6,7 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
 use super::super::fit::{truncate, width, wrap};
+use super::super::help::key_line;
 use super::super::layout::SMALLEST;
 use super::super::list::cell;
 use super::super::popup::{Popup, help, room, text};
@@ -66,8 +67,10 @@ pub fn draw(frame: &mut Frame<'_>, findings: &Findings<'_>) {
             }
         }
         Mode::Help { top } => {
-            let rows = KEYS.iter().map(|(action, _, help)| (*action, *help));
-            help(&findings.keymap, theme, rows, FILTERS, top, room(area)).draw(frame, theme);
+            let keys =
+                KEYS.iter().map(|(action, _, does)| key_line(&findings.keymap, *action, does));
+            let words = FILTERS.iter().map(|(word, does)| ((*word).to_owned(), *does));
+            help(theme, "keys", keys.chain(words).collect(), top, area).draw(frame, theme);
         }
     }
 }
@@ -298,5 +301,5 @@ pub(super) fn details(findings: &Findings<'_>) -> Option<Popup> {
     };
     part(&mut lines, "what was seen", finding.evidence.iter().map(Evidence::to_string).collect());
     part(&mut lines, "what to do", finding.remedy.iter().cloned().collect());
-    Some(Popup { title: finding.verdict.word(), style, lines, cursor: None })
+    Some(Popup::new(finding.verdict.word(), style, lines))
 }

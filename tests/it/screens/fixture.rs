@@ -87,6 +87,8 @@ pub fn setup(glyphs: &'static Glyphs, paint: Paint) -> SwitcherSetup {
         detours: Vec::new(),
         warnings: Vec::new(),
         depth: 0,
+        query: String::new(),
+        mouse: false,
         here: None,
         enters: Enters::Subshell,
         exec: "sekisho exec".into(),

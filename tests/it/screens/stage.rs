@@ -10,13 +10,15 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
-use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers};
+use crossterm::event::{
+    Event, KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind,
+};
 use futures_core::Stream;
 use jiff::Timestamp;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::style::Style;
-use sekisho::domain::account::{Catalog, Target};
+use sekisho::domain::account::{Catalog, Overrides, Target};
 use sekisho::domain::fault::Fault;
 use sekisho::domain::flow::Flow;
 use sekisho::domain::history::{History, HistoryEvent};
@@ -195,6 +197,16 @@ impl Host for World {
         Ok(())
     }
 
+    fn copy_url(&self, url: &Secret) -> io::Result<()> {
+        self.note(format!("copy the URL {:?}", url.expose()));
+        Ok(())
+    }
+
+    fn capture_mouse(&self, on: bool) -> io::Result<()> {
+        self.note(format!("mouse {}", if on { "on" } else { "off" }));
+        Ok(())
+    }
+
     fn suspend(&self) -> io::Result<()> {
         self.note("suspend".into());
         Ok(())
@@ -244,6 +256,12 @@ impl Stage {
                 overtaken: false,
             },
         }
+    }
+
+    /// The first account's first role.
+    pub fn model_target(&self) -> Target {
+        let catalog = catalog();
+        catalog.resolve(catalog.rows().next().unwrap(), &Overrides::default())
     }
 
     /// Scripts the next answers.
@@ -353,10 +371,15 @@ fn parse(keys: &str) -> VecDeque<Step> {
             None => rest.split_at(c.len_utf8()),
         };
         rest = after;
-        steps.push_back(if let Some(text) = word.strip_prefix("paste:") {
+        let step = if let Some(text) = word.strip_prefix("paste:") {
             Step::Event(Event::Paste(text.replace("\\n", "\n")))
         } else if let Some(seconds) = word.strip_prefix("wait:") {
             Step::Wait(Duration::from_secs_f64(seconds.parse().unwrap()))
+        } else if let Some(line) = word.strip_prefix("click:") {
+            mouse(MouseEventKind::Down(MouseButton::Left), line.parse().unwrap())
+        } else if let Some(turn) = word.strip_prefix("wheel:") {
+            let up = turn == "up";
+            mouse(if up { MouseEventKind::ScrollUp } else { MouseEventKind::ScrollDown }, 0)
         } else if let Some((width, height)) =
             word.strip_prefix("size:").and_then(|s| s.split_once('x'))
         {
@@ -365,9 +388,14 @@ fn parse(keys: &str) -> VecDeque<Step> {
             Step::Event(event("space".parse().unwrap()))
         } else {
             Step::Event(event(word.parse().unwrap_or_else(|_| panic!("{word:?} is not a key"))))
-        });
+        };
+        steps.push_back(step);
     }
     steps
+}
+
+fn mouse(kind: MouseEventKind, row: u16) -> Step {
+    Step::Event(Event::Mouse(MouseEvent { kind, column: 10, row, modifiers: KeyModifiers::NONE }))
 }
 
 /// A key as crossterm reports it.
@@ -378,6 +406,7 @@ pub fn event(key: Key) -> Event {
         keymap::KeyCode::Enter => KeyCode::Enter,
         keymap::KeyCode::Esc => KeyCode::Esc,
         keymap::KeyCode::Tab => KeyCode::Tab,
+        keymap::KeyCode::BackTab => KeyCode::BackTab,
         keymap::KeyCode::Backspace => KeyCode::Backspace,
         keymap::KeyCode::Delete => KeyCode::Delete,
         keymap::KeyCode::Up => KeyCode::Up,

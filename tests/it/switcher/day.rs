@@ -57,7 +57,7 @@ fn a_day_in_the_demo() {
     switcher_pty.pty.line("exit 3");
     let screen = switcher_pty.pty.wait_for("left dev-suzuki/Developer, exit code 3");
     assert!(screen.contains("demo folder"), "where sessions rest by now");
-    assert!(!screen.contains("› suz") && screen.contains("▌ dev-suzuki"), "{screen}");
+    assert!(!screen.contains("› suz") && screen.contains("▌  dev-suzuki"), "{screen}");
     assert!(screen.contains('●'), "{screen}");
     assert!(switcher_pty.pty.has_screen());
 
@@ -117,7 +117,7 @@ fn a_switch_is_a_switch_and_what_is_left_is_what_one_was_in_last() {
     switcher_pty.pty.line("for n in 1 2 3; do sekisho exec dev-tanaka -- true; done; sekisho");
     let screen = switcher_pty.pty.wait_until("the list", |screen| screen.contains("Esc quit"));
     assert!(screen.contains("⏎ switch") && screen.contains("in dev-suzuki/Developer"), "{screen}");
-    assert!(screen.contains("→") && screen.contains("▌ dev-tanaka"), "{screen}");
+    assert!(screen.contains("→") && screen.contains("▌  dev-tanaka"), "{screen}");
     switcher_pty.pty.send("\r");
     switcher_pty.inside("dev-tanaka");
     switcher_pty.pty.line("sekisho status");
@@ -126,7 +126,7 @@ fn a_switch_is_a_switch_and_what_is_left_is_what_one_was_in_last() {
     assert!(line.starts_with("dev-tanaka/Developer"), "{screen}");
     switcher_pty.pty.line("clear; exit 3");
     let screen = switcher_pty.pty.wait_for("left dev-tanaka/Developer, exit code 3");
-    assert!(screen.contains("▌ dev-tanaka"), "{screen}");
+    assert!(screen.contains("▌  dev-tanaka"), "{screen}");
     switcher_pty.pty.send("\u{4}");
     assert_eq!(switcher_pty.ended(), 0);
 }

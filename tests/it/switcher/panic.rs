@@ -9,6 +9,7 @@ use sekisho::domain::fault::Fault;
 use sekisho::domain::history::HistoryEvent;
 use sekisho::domain::ids::{MfaSerial, RoleArn};
 use sekisho::domain::pass::{NotIssued, Pass, Request, SessionStatus};
+use sekisho::domain::secret::Secret;
 use sekisho::ui::model::{DeviceCode, SwitcherSetup};
 use sekisho::ui::{Host, pick};
 
@@ -38,6 +39,10 @@ impl Host for Buggy {
     fn forget(&self, _: &Target) {}
 
     fn remember(&self, _: &RoleArn, _: HistoryEvent) {}
+
+    fn copy_url(&self, _: &Secret) -> std::io::Result<()> {
+        Ok(())
+    }
 
     fn device_code(&self, _: &MfaSerial) -> Option<DeviceCode> {
         None

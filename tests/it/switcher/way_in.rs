@@ -36,7 +36,9 @@ fn a_name_switches_and_a_dash_goes_back_in_every_shell() {
         // What is no name is looked for.
         switcher_pty.pty.line("clear; sekisho sat");
         switcher_pty.pty.wait_until("the list", |screen| {
-            screen.contains("› sat") && screen.contains("▌ dev-sato") && screen.contains("⏎ switch")
+            screen.contains("› sat")
+                && screen.contains("▌  dev-sato")
+                && screen.contains("⏎ switch")
         });
         switcher_pty.pty.send("\r");
         switcher_pty.inside("dev-sato");
@@ -58,7 +60,7 @@ fn a_name_opens_a_subshell_and_words_the_list() {
     switcher_pty.pty.line("clear; $SEKISHO demo suz dev; echo EN''DED $?");
     switcher_pty.pty.wait_until("one row", |screen| {
         screen.contains("› suz dev")
-            && screen.contains("▌ dev-suzuki")
+            && screen.contains("▌  dev-suzuki")
             && screen.contains("⏎ shell")
     });
     switcher_pty.pty.send("\u{3}");
