@@ -5,6 +5,7 @@
 
 use jiff::SignedDuration;
 
+use super::SET_CLOCK;
 use super::failure::{Failure, FailureKind, Obstacle};
 use crate::domain::account::Target;
 use crate::domain::fault::{Exit, Fault};
@@ -175,7 +176,7 @@ impl Failure {
                 "AWS rejects requests whose time differs from its own by more than a few minutes",
             )
             .because("a virtual machine or WSL was suspended, and its clock did not catch up")
-            .fix("set the clock: `sudo timedatectl set-ntp true`; in WSL `sudo hwclock -s`")
+            .fix(format!("set the clock: {SET_CLOCK}"))
     }
 
     fn unreachable(&self) -> Fault {

@@ -61,6 +61,12 @@ pub use shared_files::SharedFiles;
 const CONNECT: Duration = Duration::from_secs(3);
 /// How long a call may take, connection included.
 const CALL: Duration = Duration::from_secs(10);
+/// How a person sets the clock of this machine.
+pub const SET_CLOCK: &str = if cfg!(target_os = "macos") {
+    "sudo sntp -sS time.apple.com"
+} else {
+    "sudo timedatectl set-ntp true; in WSL: sudo hwclock -s"
+};
 /// The pauses before each retry of a throttled or failed call.
 const PAUSES: [Duration; 2] = [Duration::from_millis(300), Duration::from_millis(1200)];
 

@@ -209,10 +209,13 @@ pub fn parent_name() -> Option<String> {
     Some(sanitize(name.trim_end()))
 }
 
-/// Not supported on this platform without starting another process.
+/// The name of the program that started this process: no path, no arguments.
 #[cfg(not(target_os = "linux"))]
 pub fn parent_name() -> Option<String> {
-    None
+    let parent = rustix::process::getppid()?.as_raw_nonzero().to_string();
+    let listed = Command::new("/bin/ps").args(["-o", "comm=", "-p", &parent]).output().ok()?;
+    let path = String::from_utf8_lossy(&listed.stdout).trim().to_owned();
+    Some(sanitize(path.rsplit('/').next()?))
 }
 
 /// Whether a file can be run by this user.

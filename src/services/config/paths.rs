@@ -136,11 +136,13 @@ impl Paths {
         } else {
             (".local/state", ".cache")
         };
+        // macOS has one of each user's own, and empties it.
+        let temporary = || cfg!(target_os = "macos").then(|| absolute("TMPDIR")).flatten();
         Ok(Self {
             config: place("XDG_CONFIG_HOME", ".config"),
             state: place("XDG_STATE_HOME", state),
             cache: place("XDG_CACHE_HOME", cache),
-            runtime: RuntimeDir::of(absolute("XDG_RUNTIME_DIR"), user),
+            runtime: RuntimeDir::of(absolute("XDG_RUNTIME_DIR").or_else(temporary), user),
             home,
         })
     }

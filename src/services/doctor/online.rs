@@ -8,7 +8,7 @@ use crate::domain::rotation::KeyAtAws;
 use crate::domain::secret::{AccessKey, Credentials};
 use crate::domain::text::count;
 use crate::domain::verdict::Verdict;
-use crate::services::aws::{Aws, CallerIdentity, Doing, Failure, FailureKind, Signer};
+use crate::services::aws::{Aws, CallerIdentity, Doing, Failure, FailureKind, SET_CLOCK, Signer};
 
 use super::{DoctorInput, Health, Row};
 
@@ -121,7 +121,7 @@ fn clock(input: &DoctorInput<'_>) -> Row {
                 Health::Fail,
                 format!("this machine's clock is {minutes} min {direction} AWS's"),
             )
-            .remedy("sudo timedatectl set-ntp true; in WSL: sudo hwclock -s")
+            .remedy(SET_CLOCK)
         }
         _ => Row::ok(ID, format!("agrees with the clock of {}", answerer(input))),
     }

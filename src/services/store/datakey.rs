@@ -21,8 +21,8 @@ pub enum KeyPlace {
     Kernel,
     /// The OS keychain: Secret Service, macOS Keychain.
     Keychain,
-    /// A file in `$XDG_RUNTIME_DIR`, where that is a private tmpfs. Weaker: any program of the user can read it, and
-    /// the sealed sessions too.
+    /// A file in `$XDG_RUNTIME_DIR`, where that is a private tmpfs; on macOS in the user's own temporary folder, which
+    /// is on the disk. Weaker: any program of the user can read it, and the sealed sessions too.
     Runtime,
     /// The same file on any disk, which protects nothing: for a demo, whose sessions are worthless.
     Demo,
@@ -45,6 +45,7 @@ impl KeyPlace {
         match self {
             Self::Kernel => "kernel keyring",
             Self::Keychain => keychain::LABEL,
+            Self::Runtime if cfg!(target_os = "macos") => "temporary folder on the disk (weaker)",
             Self::Runtime => "runtime directory (weaker)",
             Self::Demo => "demo folder",
         }
@@ -207,7 +208,7 @@ impl DataKeys {
         Ok(key)
     }
 
-    /// The runtime directory, if it is private and in memory; a demo's may be on disk.
+    /// The runtime directory, if it is private and in memory; a demo's, and macOS's, may be on disk.
     fn runtime_dir(
         &self,
         place: KeyPlace,
@@ -218,7 +219,11 @@ impl DataKeys {
         };
         let base = path.parent().unwrap_or(path);
         match Dir::open(base).map_err(text)? {
-            Some(dir) if place == KeyPlace::Demo || dir.is_in_memory() => open(path).map_err(text),
+            Some(dir)
+                if place == KeyPlace::Demo || cfg!(target_os = "macos") || dir.is_in_memory() =>
+            {
+                open(path).map_err(text)
+            }
             Some(_) => Err("XDG_RUNTIME_DIR is on a disk".into()),
             None => Ok(None),
         }

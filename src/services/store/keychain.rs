@@ -15,8 +15,16 @@ use crate::domain::fault::{Exit, Fault};
 /// What the header and `status` call it.
 pub const LABEL: &str = if cfg!(target_os = "macos") { "Keychain" } else { "Secret Service" };
 
-/// How long a keychain that is unlocked may take to answer.
-pub const PROBE: Duration = Duration::from_secs(2);
+/// How long a keychain may take to answer. macOS asks the user first after each upgrade of a program that Apple has not
+/// notarised.
+pub const PROBE: Duration = Duration::from_secs(if cfg!(target_os = "macos") { 30 } else { 2 });
+
+/// How a locked keychain is unlocked without a window.
+const UNLOCK: &str = if cfg!(target_os = "macos") {
+    "security unlock-keychain"
+} else {
+    "gnome-keyring-daemon --replace --unlock --components=secrets"
+};
 
 /// Why a keychain call failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -67,7 +75,7 @@ impl KeychainError {
                 .fix(FILE),
             Self::Locked => fault
                 .because("the login did not unlock it: ssh, or a password that has changed")
-                .fix("gnome-keyring-daemon --replace --unlock --components=secrets")
+                .fix(UNLOCK)
                 .fix(FILE),
             Self::Waiting => fault
                 .because("a window on the desktop is asking for its password")
@@ -211,11 +219,14 @@ mod backend {
             },
             Error::PlatformFailure(cause) => {
                 let debug = format!("{cause:?}");
+                // macOS: errSecInteractionNotAllowed, errSecAuthFailed.
+                let is_locked =
+                    ["-25308", "-25293", "IsLocked", "locked"].iter().any(|it| debug.contains(it));
                 if debug.contains("ServiceUnknown") || debug.contains("Unavailable") {
                     KeychainError::NoProvider
                 } else if debug.contains("Connection") || debug.contains("InputOutput") {
                     KeychainError::NoBus
-                } else if debug.contains("IsLocked") || debug.contains("locked") {
+                } else if is_locked {
                     KeychainError::Locked
                 } else {
                     KeychainError::Other(sanitize(&cause.to_string()))
