@@ -96,7 +96,7 @@ fn run_in(world: &World, line: CommandLine, out: Out) -> Result<Exit, Fault> {
             verbs::console::run(&Rc::new(context(line.common, verb)?), &arguments)
         }
         Verb::Completions { shell } => Ok(completions::completions(shell, out)),
-        Verb::Help { verb } => Ok(help(&verb, out)),
+        Verb::Help { verb } => Ok(help(&verb)),
         Verb::Man { verb } => completions::man(verb.as_deref(), out),
         Verb::Login { target } => {
             login::run(&context(line.common, "login".into())?, target.as_deref())
@@ -147,7 +147,7 @@ fn with_target(verb: &str, target: Option<&str>) -> String {
 }
 
 /// `help VERB…` is `VERB… --help`.
-fn help(verbs: &[String], out: Out) -> Exit {
+fn help(verbs: &[String]) -> Exit {
     let words = |verbs: &[String]| -> Vec<OsString> {
         let line = iter::once("sekisho").chain(verbs.iter().map(String::as_str));
         line.chain(iter::once("--help")).map(OsString::from).collect()
@@ -155,7 +155,7 @@ fn help(verbs: &[String], out: Out) -> Exit {
     match (CommandLine::parse_words(&words(verbs)), verbs) {
         (Err(error), _) => usage_error(&error, &words(verbs), Common::default()),
         // `demo` leaves it to the verb that follows.
-        (Ok(_), [_, rest @ ..]) => help(rest, out),
+        (Ok(_), [_, rest @ ..]) => help(rest),
         (Ok(_), []) => Exit::Done,
     }
 }
