@@ -221,15 +221,12 @@ fn code(model: &Model, code_box: &CodeBox, room: u16) -> Popup {
         .and_then(|rejection| rejection.next_code_at)
         .map(|then| seconds_left(then, model.now));
     let step = step_left(model.now);
-    match wait {
-        Some(seconds @ 1..) => {
-            let message = format!("wait for the next code: {seconds} s");
-            text(&mut lines, &message, room, theme.warning());
-        }
-        _ => {
-            let message = format!("the device shows a new code in {step} s");
-            text(&mut lines, &message, room, Style::new());
-        }
+    if let Some(seconds @ 1..) = wait {
+        let message = format!("wait for the next code: {seconds} s");
+        text(&mut lines, &message, room, theme.warning());
+    } else {
+        let message = format!("the device shows a new code in {step} s");
+        text(&mut lines, &message, room, Style::new());
     }
     if let Some(shown) = &code_box.shown {
         let message = format!("demo: the device shows {}", shown.0);

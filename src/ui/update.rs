@@ -304,8 +304,8 @@ impl Model {
         match action {
             Some(Action::Up) => self.scroll_help(|top, _| top.saturating_sub(1)),
             Some(Action::Down) => self.scroll_help(|top, _| top.saturating_add(1)),
-            Some(Action::PageUp) => self.scroll_help(|top, page| top.saturating_sub(page)),
-            Some(Action::PageDown) => self.scroll_help(|top, page| top.saturating_add(page)),
+            Some(Action::PageUp) => self.scroll_help(u16::saturating_sub),
+            Some(Action::PageDown) => self.scroll_help(u16::saturating_add),
             Some(Action::First) => self.scroll_help(|_, _| 0),
             Some(Action::Last) => self.scroll_help(|_, _| u16::MAX),
             _ if matches!(action, Some(Action::Help | Action::Back))

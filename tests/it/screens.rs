@@ -479,7 +479,7 @@ fn without_a_browser_the_url_is_copied_and_never_drawn() {
     let fault = Fault::new(Exit::Fault, "cannot open a browser").because("this is an ssh session");
     let offered = || {
         let mut stage = Stage::new(80, 20);
-        let target = stage.model_target();
+        let target = Stage::first_target();
         let url = Secret::new("https://signin.example/?SigninToken=hush".into());
         stage.model.offer_url(target, fault.clone(), url);
         stage

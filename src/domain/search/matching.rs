@@ -197,7 +197,7 @@ pub(super) fn in_id(id: &str, digits: &str, inside: bool, form: Form) -> Option<
         Form::Plain | Form::Whole => group.or_else(|| id.find(digits).filter(|_| inside)),
     }?;
     let end = at + digits.len();
-    let (is_exact, is_word) = (digits.len() == id.len(), end % 4 == 0);
+    let (is_exact, is_word) = (digits.len() == id.len(), end.is_multiple_of(4));
     let tier = match at {
         0 if is_exact => Tier::Exact,
         _ if form == Form::All => return None,

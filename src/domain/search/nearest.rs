@@ -60,10 +60,9 @@ impl Search {
         let nearest = |word: &str| vocabulary.nearest(&search_fold(word)).map(str::to_owned);
         let in_vain = |word: &str| is_plain(word) && !finds(word);
         if typed.iter().any(|word| in_vain(word)) {
-            let meant = typed.iter().map(|word| match in_vain(word) {
-                true => nearest(word),
-                false => Some((*word).to_owned()),
-            });
+            let meant = typed
+                .iter()
+                .map(|word| if in_vain(word) { nearest(word) } else { Some((*word).to_owned()) });
             let meant = meant.collect::<Option<Vec<_>>>()?.join(" ");
             return finds(&meant).then_some(meant);
         }

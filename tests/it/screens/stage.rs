@@ -259,7 +259,7 @@ impl Stage {
     }
 
     /// The first account's first role.
-    pub fn model_target(&self) -> Target {
+    pub fn first_target() -> Target {
         let catalog = catalog();
         catalog.resolve(catalog.rows().next().unwrap(), &Overrides::default())
     }
