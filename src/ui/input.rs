@@ -2,19 +2,20 @@
 //!
 //! crossterm reads and understands the bytes; this file only waits until there is something to read. Its own stream
 //! keeps a thread that can take a key meant for a child, forgets a key that comes together with something else, and
-//! reads a closed terminal for ever.
+//! reads a closed terminal for ever; so does a single look, where the terminal goes away meanwhile.
 
-use std::io::{self, IsTerminal, stderr, stdin};
+use std::io::{self, IsTerminal, PipeReader, PipeWriter, pipe, stderr, stdin};
 use std::os::fd::OwnedFd;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::thread;
 use std::time::Duration;
 
 use crossterm::event::{self, Event};
 use crossterm::terminal;
 use futures_core::Stream;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fs::{Mode, OFlags, open};
+use rustix::fs::{Mode, OFlags, fcntl_setfl, open};
 use rustix::termios::{OptionalActions, tcgetattr, tcsetattr, ttyname};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
@@ -27,13 +28,21 @@ const LOOK: Duration = Duration::from_millis(if cfg!(target_os = "macos") { 1 } 
 pub(super) struct Input {
     tty: AsyncFd<OwnedFd>,
     resized: Signal,
+    /// Closed with this input: the watch over it ends.
+    _watch: PipeWriter,
 }
 
 impl Input {
     /// The input of standard input's terminal; where that is none, of the one that standard error is on.
     pub(super) fn open() -> io::Result<Self> {
+        let (watch, guard) = pipe()?;
         let tty = if stdin().is_terminal() {
-            rustix::io::fcntl_dupfd_cloexec(stdin(), 0)?
+            let tty = rustix::io::fcntl_dupfd_cloexec(stdin(), 0)?;
+            let watched = tty.try_clone()?;
+            thread::Builder::new()
+                .name("terminal".into())
+                .spawn(move || take_stdin_away_with(&watched, &watch))?;
+            tty
         } else {
             let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
             open(ttyname(stderr(), Vec::new())?, flags, Mode::empty())?
@@ -44,7 +53,7 @@ impl Input {
         )]
         let tty = AsyncFd::with_interest(tty, Interest::READABLE)?;
         let resized = signal(SignalKind::window_change())?;
-        Ok(Self { tty, resized })
+        Ok(Self { tty, resized, _watch: guard })
     }
 
     /// What the kernel reports about the terminal right now.
@@ -74,6 +83,22 @@ impl Input {
             }
         }
         Ok(None)
+    }
+}
+
+/// Waits until the terminal is gone, then makes standard input a pipe that stays empty: crossterm, which may be in the middle
+/// of reading it, finds nothing there and returns, where the end of input would keep it in a loop.
+fn take_stdin_away_with(tty: &OwnedFd, watch: &PipeReader) {
+    let mut ends = [PollFd::new(tty, PollFlags::empty()), PollFd::new(watch, PollFlags::empty())];
+    let awaited = rustix::io::retry_on_intr(|| poll(&mut ends, None));
+    if awaited.is_err() || ends[0].revents().is_empty() {
+        return;
+    }
+    if let Ok((empty, writer)) = pipe()
+        && fcntl_setfl(&empty, OFlags::NONBLOCK).is_ok()
+        && rustix::stdio::dup2_stdin(empty).is_ok()
+    {
+        std::mem::forget(writer); // without it the pipe would be at its end, too
     }
 }
 

@@ -7,7 +7,8 @@ use rustix::process::{Pid, Signal, kill_process};
 use super::switcher_pty::{SwitcherPty, number, signal};
 use crate::emulator::stage::DEV;
 use crate::pty::terminal::{Pty, command};
-use crate::support::program;
+use crate::store::skip;
+use crate::support::{program, until};
 use crate::verbs::home::{Home, SEKISHO};
 
 #[test]
@@ -151,6 +152,27 @@ fn a_flood_of_keys_is_heard_to_its_end() {
 /// The window is closed, and no signal tells: the list ends by itself, and does not spin on a dead terminal.
 #[test]
 fn a_terminal_that_is_gone_ends_the_list() {
+    closed_after("", |_| true);
+}
+
+/// The same in the middle of a key: crossterm is reading then.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_terminal_that_is_gone_in_the_middle_of_a_key_ends_the_list() {
+    // read(2) of standard input, by its numbers on x86-64 and aarch64; only root may see it.
+    let reads = |list: i32| {
+        let call = std::fs::read_to_string(format!("/proc/{list}/syscall")).unwrap_or_default();
+        ["0 0x0 ", "63 0x0 "].iter().any(|read| call.starts_with(read))
+    };
+    if !rustix::process::geteuid().is_root() {
+        return skip("only root can see that the list is reading");
+    }
+    closed_after("\u{1b}[", reads);
+}
+
+/// Closes the window of a list once it has taken some keys.
+#[track_caller]
+fn closed_after(keys: &str, has_taken: impl Fn(i32) -> bool) {
     let (Some(script), Some(_)) = (program("script"), program("env")) else {
         return;
     };
@@ -163,6 +185,8 @@ fn a_terminal_that_is_gone_ends_the_list() {
     let mut pty = Pty::spawn(shell);
     pty.wait_for("ACCOUNT");
     let list = number(&home.path().join("pid"));
+    pty.send(keys);
+    until("the list has taken the keys", || has_taken(list).then_some(()));
     signal(pty.pid(), Signal::KILL);
     pty.wait();
     let gone = || kill_process(Pid::from_raw(list).unwrap(), Signal::CONT).is_err();
