@@ -1,19 +1,19 @@
-# Completes targets, too. Names are compared and quoted, never expanded.
-_sekisho_with_targets() {
-    # readline splits words at `:`, `=` and `@` as well; here they are whole again.
-    local i n=-1 word blanks line=$COMP_LINE words=()
+# sekisho's completion in bash. Names are compared and quoted, never expanded.
+_sekisho() {
+    # readline splits words at `:`, `=` and `@` as well; here they are whole again, `first` is where each begins.
+    local i n=-1 word blanks line=$COMP_LINE words=() first=()
     for ((i = 0; i <= COMP_CWORD; i++)); do
         word=${COMP_WORDS[i]}
         blanks=${line%%[![:space:]]*}
         if ((n < 0)) || [[ -n $blanks || -z $word ]]; then
             n=$((n + 1))
-            words[n]=
+            words[n]= first[n]=$i
         fi
         words[n]=${words[n]}$word
         line=${line#"$blanks"}
         line=${line#"$word"}
     done
-    local cur=${words[n]} breaks='' typed=''
+    local cur=${words[n]} breaks='' typed='' kind='' name quoted
     for i in : = @; do
         [[ $COMP_WORDBREAKS != *"$i"* ]] || breaks+=$i
     done
@@ -22,34 +22,30 @@ _sekisho_with_targets() {
         typed=${cur%"${cur##*[$breaks]}"}
         typed=${typed%@}
     fi
-    if [[ $cur == --*=* && $typed == *= ]]; then
-        _sekisho "$1" "${cur#*=}" "${cur%%=*}"
-        return
-    fi
-    _sekisho "$@"
-    local verb='' plain=0 name quoted
-    for ((i = 1; i < n; i++)); do
-        case ${words[i]} in
-            __VALUE_OPTIONS__) i=$((i + 1)) ;;
-            -*) ;;
-            *) plain=$((plain + 1)); [[ -n $verb ]] || verb=${words[i]} ;;
-        esac
-    done
-    # After an option, its value; before a second word, an option.
-    [[ $i == "$n" && $cur != -* ]] || return
-    case $plain-$verb in
-        1-*)
-            case $verb in __TARGET_VERBS__) ;; *) return ;; esac
-            COMPREPLY=()
-            while IFS= read -r name; do
-                printf -v quoted %q "$name"
-                if [[ $name == "$cur"* || $quoted == "$cur"* ]]; then COMPREPLY+=("${quoted#"$typed"}"); fi
-            done < <(command "${__sekisho_bin:-sekisho}" list --names 2>/dev/null) ;;
-        2-exec | 2-serve)
-            COMPREPLY=()
-            while IFS= read -r name; do COMPREPLY+=("$name"); done < <(compgen -c -- "${COMP_WORDS[COMP_CWORD]}") ;;
-        *-exec | *-serve) COMPREPLY=() ;;
+    COMPREPLY=()
+    while IFS= read -r name; do
+        if [[ -z $kind ]]; then
+            kind=$name
+            continue
+        fi
+        name=${name%%$'\t'*}
+        printf -v quoted %q "$name"
+        if [[ $name == "$cur"* || $quoted == "$cur"* ]]; then COMPREPLY+=("${quoted#"$typed"}"); fi
+    done < <(command "${__sekisho_bin:-sekisho}" __complete -- "${words[@]:0:n+1}" 2>/dev/null)
+    case $kind in
+        # Where no word fits, no file does.
+        words) compopt +o default +o bashdefault 2>/dev/null ;;
+        'command '*)
+            i=${first[${kind#command }]}
+            # bash-completion's, by its new or its old name.
+            if declare -F _comp_command_offset >/dev/null; then
+                _comp_command_offset "$i"
+            elif declare -F _command_offset >/dev/null; then
+                _command_offset "$i"
+            elif ((i == COMP_CWORD)); then
+                while IFS= read -r name; do COMPREPLY+=("$name"); done < <(compgen -c -- "${COMP_WORDS[COMP_CWORD]}")
+            fi ;;
     esac
 }
-complete -F _sekisho_with_targets -o nosort -o bashdefault -o default sekisho 2>/dev/null ||
-    complete -F _sekisho_with_targets -o bashdefault -o default sekisho
+complete -F _sekisho -o nosort -o bashdefault -o default sekisho 2>/dev/null ||
+    complete -F _sekisho -o bashdefault -o default sekisho

@@ -1,19 +1,19 @@
-# Completes targets, too, as the first word after a verb that takes one.
-function __sekisho_wants_target
-    set -l plain
-    set -l skip yes # the program's own name
-    for word in (commandline -opc)
-        if test $skip = yes
-            set skip no
-        else if contains -- $word __VALUE_OPTIONS__
-            set skip yes
-        else if not string match -q -- '-*' $word
-            set -a plain $word
-        end
+# sekisho's completion in fish.
+function __sekisho_complete
+    set -l bin sekisho
+    set -q __sekisho_bin; and set bin $__sekisho_bin
+    set -l words (commandline -opc) "$(commandline -ct)"
+    set -l answer (command $bin __complete -- $words 2>/dev/null)
+    switch "$answer[1]"
+        case words
+            string join \n -- $answer[2..]
+        case 'command *'
+            set -l from (math (string replace 'command ' '' -- $answer[1]) + 1)
+            set -l rest (string escape -- $words[$from..-2])
+            complete -C "$(string join ' ' -- $rest $words[-1])"
+        case files
+            __fish_complete_path $words[-1]
     end
-    test $skip = no; and test (count $plain) = 1; and contains -- $plain[1] __TARGET_VERBS__
 end
-function __sekisho_targets
-    command sekisho list --names 2>/dev/null
-end
-complete -c sekisho -n __sekisho_wants_target -f -a '(__sekisho_targets)'
+complete -c sekisho -e
+complete -c sekisho -f -a '(__sekisho_complete)'

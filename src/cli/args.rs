@@ -8,8 +8,8 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use clap::error::{ContextKind, ContextValue};
-use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{Arg, Args, Command, CommandFactory, Parser, Subcommand, ValueEnum};
 
 use crate::domain::account::Overrides;
 use crate::domain::duration::parse_duration;
@@ -58,6 +58,9 @@ impl CommandLine {
             return Ok(line);
         }
         Self::parse_verb(words).or_else(|error| {
+            if error.kind() == ErrorKind::DisplayHelp {
+                return Err(documented().try_get_matches_from(words).err().unwrap_or(error));
+            }
             let named = if escape.is_none() { Self::parse_name(words, &error) } else { None };
             named.ok_or(error)
         })
@@ -215,6 +218,41 @@ impl Common {
     }
 }
 
+/// The common options that a verb uses, by its path, besides `--config`, `--color` and `--verbose`, which all use.
+///
+/// Every verb accepts all of them, since scripts and `demo` pass them on; help and completion show these.
+pub fn used_options(path: &str) -> &'static [&'static str] {
+    const SESSION: &[&str] = &["mfa_code", "region", "duration", "scope", "confirm"];
+    match path {
+        "" | "shell" | "exec" | "env" | "switch" | "refresh" | "serve" | "each" | "console"
+        | "credential-process" => SESSION,
+        "pick" | "profiles" => &["region", "duration", "scope"],
+        "verify" | "import organizations" => &["mfa_code", "confirm"],
+        "login" | "key rotate" | "key leaked" => &["mfa_code"],
+        _ => &[],
+    }
+}
+
+/// The command line as help, the manual and completion show it: each verb with the options that it uses.
+pub fn documented() -> Command {
+    fn shown(command: Command, path: &str) -> Command {
+        let used = used_options(path);
+        let is_unused = |arg: &Arg| {
+            let id = arg.get_id().as_str();
+            used_options("").contains(&id) && !used.contains(&id)
+        };
+        let command = command.mut_args(|arg| if is_unused(&arg) { arg.hide(true) } else { arg });
+        command.mut_subcommands(|verb| {
+            let path = format!("{path} {}", verb.get_name());
+            shown(verb, path.trim_start())
+        })
+    }
+    let mut command = CommandLine::command();
+    // Gives every verb the common options.
+    command.build();
+    shown(command, "")
+}
+
 /// When output is coloured.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum ColorWhen {
@@ -231,6 +269,7 @@ pub enum ColorWhen {
 #[derive(Debug, Subcommand)]
 pub enum Verb {
     /// Choose an account from the list (the default)
+    #[command(after_help = "Example: sekisho pick sandbox tokyo")]
     Pick {
         /// Initial filter of the list
         #[arg(value_name = "QUERY")]
@@ -261,6 +300,7 @@ pub enum Verb {
         cmd: CommandName,
     },
     /// Renew this shell's session now (needs the hook; subshells have it)
+    #[command(after_help = "Example: sekisho refresh")]
     Refresh {
         /// Do not prompt, and print nothing
         #[arg(long)]
@@ -365,6 +405,7 @@ pub enum Verb {
         shell: Option<String>,
     },
     /// Import accounts from AWS profiles or from AWS Organizations
+    #[command(after_help = "Example: sekisho import aws-config --write")]
     Import {
         /// The source
         #[command(subcommand)]
@@ -402,6 +443,13 @@ pub enum Verb {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "VERB")]
         verb: Vec<OsString>,
     },
+    /// Print what may stand in the place of the last word, for the completion scripts.
+    #[command(name = "__complete", hide = true)]
+    Complete {
+        /// The command line up to the cursor, the program's name included.
+        #[arg(last = true)]
+        words: Vec<String>,
+    },
     /// No verb: a line that begins with something else.
     #[command(skip)]
     Name(NameArgs),
@@ -437,6 +485,9 @@ pub enum SessionVerb {
     )]
     Env(EnvArgs),
     /// Switch this shell to another account (needs the hook; subshells have it)
+    #[command(
+        after_help = "Examples:\n  sekisho switch payments-dev/Developer\n  sekisho switch -"
+    )]
     Switch {
         /// The account, or account/role; `-` for this terminal's previous one; without one, the list opens
         target: Option<String>,
@@ -541,9 +592,6 @@ pub struct ListArgs {
     /// Only targets that match, best first: words, tag:NAME, role:NAME, region:NAME
     #[arg(long, value_name = "QUERY")]
     pub filter: Option<String>,
-    /// Print every word that names a target, for completion scripts
-    #[arg(long, hide = true, conflicts_with_all = ["json", "filter"])]
-    pub names: bool,
 }
 
 /// Which console page, and whether a browser opens.
@@ -845,10 +893,13 @@ pub struct OrganizationsArgs {
 #[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
 pub enum ConfigVerb {
     /// Report all problems, in included files too
+    #[command(after_help = "Example: sekisho config check")]
     Check,
     /// Print the effective config, and where each value comes from
+    #[command(after_help = "Example: sekisho config show | less")]
     Show,
     /// Print an example that explains every key
+    #[command(after_help = "Example: sekisho config example > ~/.config/sekisho/config.yaml")]
     Example,
     /// Show what has changed about included targets, and accept it
     ///
@@ -918,12 +969,14 @@ pub enum KeyVerb {
         lang: ReportLanguage,
     },
     /// Remove the key from this machine
+    #[command(after_help = "Example: sekisho key remove")]
     Remove {
         /// Remove without asking
         #[arg(long)]
         yes: bool,
     },
     /// Show the key's age, state and last use
+    #[command(after_help = "Example: sekisho key status --json | jq .")]
     Status {
         /// Print a JSON object
         #[arg(long)]

@@ -3,6 +3,7 @@
 pub mod args;
 mod child;
 mod columns;
+mod completion;
 mod console;
 mod context;
 mod diff;
@@ -95,7 +96,8 @@ fn run_in(world: &World, line: CommandLine, out: Out) -> Result<Exit, Fault> {
             let verb = with_target("console", arguments.target.as_deref());
             verbs::console::run(&Rc::new(context(line.common, verb)?), &arguments)
         }
-        Verb::Completions { shell } => Ok(completions::completions(shell, out)),
+        Verb::Completions { shell } => Ok(completions::script(shell, out)),
+        Verb::Complete { words } => Ok(completions::words(world, &line.common, &words, out)),
         Verb::Help { verb } => Ok(help(&verb)),
         Verb::Man { verb } => completions::man(verb.as_deref(), out),
         Verb::Login { target } => {

@@ -115,9 +115,8 @@ fn notice(context: &Context, word: &str) -> Option<String> {
     if accounts.any(|account| account.names().any(|name| fold(name.as_str()).contains(&folded))) {
         return None;
     }
-    let verbs = args::verbs();
-    let near = nearest(word, verbs.iter().map(String::as_str));
-    near.first().map(|near| format!("there is no command {}; did you mean {near}?", sanitize(word)))
+    let near = nearest_verb(word)?;
+    Some(format!("there is no command {}; did you mean {near}?", sanitize(word)))
 }
 
 fn unknown(context: &Context, words: &[String], targets: &[String]) -> Fault {
@@ -134,9 +133,14 @@ fn unknown(context: &Context, words: &[String], targets: &[String]) -> Fault {
 /// The fault of a line that begins with no verb: `what`, and the verb that may have been meant.
 pub fn unknown_word(word: &str, what: String) -> Fault {
     let fault = Fault::new(Exit::Usage, what);
-    let verbs = args::verbs();
-    match nearest(word, verbs.iter().map(String::as_str)).first() {
+    match nearest_verb(word) {
         Some(near) => fault.fix(format!("did you mean `sekisho {near}`?")),
         None => fault.fix("`sekisho --help` lists the commands, `sekisho list` the targets"),
     }
+}
+
+/// The verb that a mistyped one may have been meant as.
+pub fn nearest_verb(word: &str) -> Option<String> {
+    let verbs = args::verbs();
+    nearest(word, verbs.iter().map(String::as_str)).first().map(ToString::to_string)
 }

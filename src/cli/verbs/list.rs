@@ -1,6 +1,5 @@
 //! `list`: the targets, for people, for scripts and for programs.
 
-use std::collections::BTreeSet;
 use std::io::IsTerminal;
 use std::sync::Arc;
 
@@ -49,10 +48,6 @@ struct Entry<'a> {
 /// Lists the targets: aligned on a terminal, one a line when piped, or as JSON.
 pub fn run(context: &Context, arguments: &ListArgs) -> Exit {
     let catalog = &context.config().catalog;
-    if arguments.names {
-        context.out.print(&names(catalog));
-        return Exit::Done;
-    }
     context.print_warnings();
     let rows = match &arguments.filter {
         Some(query) => found(context, query),
@@ -70,14 +65,6 @@ pub fn run(context: &Context, arguments: &ListArgs) -> Exit {
     };
     context.out.print(&text);
     Exit::Done
-}
-
-/// Every word that names a target, one a line: account names, then `account/role`.
-fn names(catalog: &Catalog) -> String {
-    let accounts = catalog.accounts().iter();
-    let mut words: BTreeSet<String> = accounts.map(|a| a.name.to_string()).collect();
-    words.extend(catalog.rows().map(|row| target_name(catalog, row)));
-    words.into_iter().map(|word| word + "\n").collect()
 }
 
 fn target_name(catalog: &Catalog, row: TargetRef) -> String {

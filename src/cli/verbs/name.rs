@@ -3,13 +3,13 @@
 use std::rc::Rc;
 
 use crate::domain::fault::{Exit, Fault};
-use crate::domain::text::{nearest, sanitize};
+use crate::domain::text::sanitize;
 use crate::services::child::environment::Inherited;
 
-use crate::cli::args::{self, Common, NameArgs};
+use crate::cli::args::{Common, NameArgs};
 use crate::cli::context::Context;
 use crate::cli::out::Out;
-use crate::cli::wanted::{PREVIOUS, Wanted, unknown_word};
+use crate::cli::wanted::{PREVIOUS, Wanted, nearest_verb, unknown_word};
 use crate::cli::world::World;
 
 use super::{env, pick, shell};
@@ -33,10 +33,9 @@ pub fn run(world: &World, common: Common, name: &NameArgs, out: Out) -> Result<E
     let verb = format!("shell {}", words.join(" "));
     let context = Context::open(world.clone(), common, &verb, out).map_err(|fault| {
         let what = format!("unknown command: {}", sanitize(&words[0]));
-        let verbs = args::verbs();
-        match &nearest(&words[0], verbs.iter().map(String::as_str))[..] {
-            [] => fault,
-            _ => unknown_word(&words[0], what).because(fault.in_a_line()),
+        match nearest_verb(&words[0]) {
+            None => fault,
+            Some(_) => unknown_word(&words[0], what).because(fault.in_a_line()),
         }
     });
     let context = Rc::new(context?);

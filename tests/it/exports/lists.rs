@@ -12,10 +12,6 @@ fn one_target_a_line_when_piped() {
     assert_eq!(stage.run(&["list"]).said(), "dev/Developer\ndev/Reader\nprod/Developer\n");
     assert_eq!(stage.run(&["ls", "--filter", "tag:sandbox read"]).said(), "dev/Reader\n");
     assert_eq!(stage.run(&["list", "--filter", "nothing at all"]).said(), "");
-    assert_eq!(
-        stage.run(&["list", "--names"]).said(),
-        "dev\ndev/Developer\ndev/Reader\nprod\nprod/Developer\n"
-    );
 }
 
 /// cron and service managers may set none.
@@ -106,7 +102,7 @@ fn a_hostile_name_is_completed_and_never_run() {
         complete() { :; }
         try() {
             COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)) COMP_LINE="$*"
-            _sekisho_with_targets sekisho "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD - 1]}"
+            _sekisho sekisho "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD - 1]}"
             printf '%s|' "${COMPREPLY[@]}"
             echo
         }
@@ -123,7 +119,7 @@ fn a_hostile_name_is_completed_and_never_run() {
     dev|dev/Developer|dev/Reader|
     prod|prod/Developer|
     x\ \$\(touch\ gotcha\)\ \`touch\ gotcha\`\ \'y\'|x\ \$\(touch\ gotcha\)\ \`touch\ gotcha\`\ \'y\'/Developer|
-    -v|-h|--config|--color|--verbose|--mfa-code|--region|--duration|--scope|--confirm|--help|bash|zsh|fish|
+    bash|zsh|fish|
     --region|
     prod|prod/Developer|
     |
@@ -139,6 +135,7 @@ fn bash_completes_names_with_colons_and_values_as_one_types() {
         "",
         "  - {name: \"team:dev one\", id: \"444444444444\"}\n  - {name: \"team:x@y=z\", id: \"555555555555\"}\n",
     );
+    stage.write("nobody.txt", "");
     let mut builder = command(bash, stage.home());
     builder.args(["--norc", "-i"]);
     builder.env("PATH", path_with_sekisho());
@@ -158,6 +155,14 @@ fn bash_completes_names_with_colons_and_values_as_one_types() {
         ("sekisho env --scope=\tr\t", "sekisho env --scope=read-only "),
         ("sekisho env --region=eusc-de-east-1 team:d\t", "1 team:dev\\ one"),
         ("sekisho logout pro\t", "sekisho logout prod"),
+        ("sekisho prod/\t", "sekisho prod/Developer "),
+        ("sekisho -v hel\t", "sekisho -v help "),
+        ("sekisho demo exec dev-tanaka/R\t", "sekisho demo exec dev-tanaka/ReadOnly "),
+        ("sekisho env --format d\t", "sekisho env --format dotenv "),
+        ("sekisho man creden\t", "sekisho man credential-process "),
+        ("sekisho each tag:sa\t", "sekisho each tag:sandbox "),
+        ("sekisho exec dev -- printen\t", "sekisho exec dev -- printenv "),
+        ("sekisho exec nobody\t\t-", "sekisho exec nobody-"),
     ] {
         pty.send(typed);
         pty.wait_until(whole, |screen| {
@@ -171,40 +176,85 @@ fn bash_completes_names_with_colons_and_values_as_one_types() {
 }
 
 #[test]
-fn fish_completes_targets() {
+fn fish_completes_as_one_types() {
     let Some(fish) = program("fish") else { return };
     let stage = Stage::new();
     stage.write(".local/share/fish/generated_completions/none", "");
-    let script = "sekisho completions fish | source; complete -C 'sekisho exec d'; complete -C 'sekisho serve pr'; \
-                  complete -C 'sekisho exec dev /nowh'; complete -C 'sekisho env dev --region eusc'; \
-                  complete -C 'sekisho console dev --service wa'";
-    let ran = with_program(&stage, Command::new(fish).args(["--no-config", "-c", script]));
+    let offered = |lines: &[&str]| {
+        let asked: String = lines.iter().map(|line| format!("; complete -C '{line}'")).collect();
+        let script = format!(
+            "sekisho completions fish | source; complete -c tool -f -a 'alpha beta'; \
+             function tool; end{asked}"
+        );
+        with_program(&stage, Command::new(&fish).args(["--no-config", "-c", &script])).said()
+    };
     assert_eq!(
-        ran.said(),
-        "dev\ndev/Developer\ndev/Reader\nprod\nprod/Developer\neusc-de-east-1\nwafv2\n"
+        offered(&[
+            "sekisho exec d",
+            "sekisho serve pr",
+            "sekisho exec dev /nowh",
+            "sekisho env dev --region eusc",
+            "sekisho console dev --service wa",
+            "sekisho env --scope=r",
+            "sekisho demo exec dev-tanaka/R",
+            "sekisho each tag:s",
+            "sekisho exec dev -- tool al",
+            "sekisho each dev -- tool be",
+            "sekisho serve --region us-east-1 dev tool al",
+        ]),
+        "dev\ndev/Developer\ndev/Reader\nprod\nprod/Developer\neusc-de-east-1\nwafv2\n--scope=read-only\n\
+         dev-tanaka/ReadOnly\ntag:sandbox\nalpha\nbeta\nalpha\n"
     );
+    assert_eq!(
+        offered(&["sekisho creden", "sekisho exec --dur"]),
+        "credential-process\tPrint credentials as JSON, for `credential_process` in ~/.aws/config\n\
+         --duration\tSession duration; more than 1h needs an MFA code of its own\n"
+    );
+    assert!(offered(&["sekisho exec dev -- printen"]).contains("printenv"));
+    stage.write("here.yaml", "");
+    assert!(offered(&["sekisho --config her"]).contains("here.yaml"));
 }
 
 #[test]
-fn zsh_completes_targets() {
+fn zsh_completes_as_one_types() {
     let Some(zsh) = program("zsh") else { return };
-    let stage = Stage::new();
-    let script = r"
-        autoload -Uz compinit && compinit -u
-        sekisho completions zsh > _sekisho && zsh -n _sekisho
-        source ./_sekisho
-        compadd() { print -rl -- ${(P)2} }
-        _sekisho_targets
-        grep -c '_sekisho_targets. ' _sekisho
-        grep -c -- '--region=.*(.* eusc-de-east-1 .*)' _sekisho
-    ";
-    let ran = with_program(&stage, Command::new(zsh).args(["-f", "-c", script]));
-    let said = ran.said();
-    let (said, regions) = said.trim_end().rsplit_once('\n').unwrap();
-    assert!(regions.parse::<u32>().unwrap() >= 6, "{regions} verbs complete regions");
-    let (names, count) = said.rsplit_once('\n').unwrap();
-    assert_eq!(names, "dev\ndev/Developer\ndev/Reader\nprod\nprod/Developer");
-    assert!(count.parse::<u32>().unwrap() >= 6, "{count} verbs complete targets");
+    let stage = Stage::with("", "  - {name: \"team:dev one\", id: \"444444444444\"}\n");
+    stage.write("here.yaml", "");
+    let mut builder = command(zsh, stage.home());
+    builder.args(["-f", "-i"]);
+    builder.env("PATH", path_with_sekisho());
+    builder.env("PS1", "$ ");
+    let mut pty = Pty::spawn(builder);
+    pty.line(
+        "sekisho completions zsh > _sekisho; fpath=($PWD $fpath); autoload -Uz compinit && compinit -u -D; \
+         tool() { : }; _tool() { compadd alpha beta }; compdef _tool tool; unsetopt auto_list; echo RE''ADY",
+    );
+    pty.wait_for("READY");
+    pty.send("\u{c}");
+    for (typed, whole) in [
+        ("sekisho exec team\t", "sekisho exec team:dev\\ one"),
+        ("sekisho exec prod/\t", "sekisho exec prod/Developer "),
+        ("sekisho prod/\t", "sekisho prod/Developer "),
+        ("sekisho creden\t", "sekisho credential-process "),
+        ("sekisho env --region eusc\t", "sekisho env --region eusc-de-east-1 "),
+        ("sekisho env --scope=r\t", "sekisho env --scope=read-only "),
+        ("sekisho env --format d\t", "sekisho env --format dotenv "),
+        ("sekisho exec --dur\t", "sekisho exec --duration "),
+        ("sekisho demo exec dev-tanaka/R\t", "sekisho demo exec dev-tanaka/ReadOnly "),
+        ("sekisho each tag:s\t", "sekisho each tag:sandbox "),
+        ("sekisho exec dev -- tool al\t", "sekisho exec dev -- tool alpha "),
+        ("sekisho each dev -- tool be\t", "sekisho each dev -- tool beta "),
+        ("sekisho serve dev printen\t", "sekisho serve dev printenv "),
+        ("sekisho --config her\t", "sekisho --config here.yaml "),
+    ] {
+        pty.send(typed);
+        pty.wait_until(whole, |screen| {
+            screen.lines().any(|line| format!("{line} ").contains(whole))
+        });
+        pty.send("\u{15}\u{c}");
+        pty.wait_until("an empty screen", |screen| screen.trim() == "$");
+    }
+    pty.line("exit");
 }
 
 #[test]
