@@ -251,7 +251,9 @@ fn selection(catalog: &Catalog, current: &str) -> Vec<(String, String)> {
     }
     words.extend(bare(["is:live".to_owned(), "is:starred".to_owned()]));
     if current.starts_with('!') {
-        words.iter_mut().for_each(|(word, _)| word.insert(0, '!'));
+        for (word, _) in &mut words {
+            word.insert(0, '!');
+        }
     }
     words
 }

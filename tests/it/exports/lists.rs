@@ -181,10 +181,11 @@ fn fish_completes_as_one_types() {
     let stage = Stage::new();
     stage.write(".local/share/fish/generated_completions/none", "");
     let offered = |lines: &[&str]| {
-        let asked: String = lines.iter().map(|line| format!("; complete -C '{line}'")).collect();
+        let asked: Vec<String> = lines.iter().map(|line| format!("complete -C '{line}'")).collect();
+        let asked = asked.join("; ");
         let script = format!(
             "sekisho completions fish | source; complete -c tool -f -a 'alpha beta'; \
-             function tool; end{asked}"
+             function tool; end; {asked}"
         );
         with_program(&stage, Command::new(&fish).args(["--no-config", "-c", &script])).said()
     };

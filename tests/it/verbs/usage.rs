@@ -217,8 +217,10 @@ fn what_follows_two_dashes_is_the_command() {
     let parsed = |line: &str| {
         let words: Vec<_> = format!("sekisho {line}").split(' ').map(Into::into).collect();
         match CommandLine::parse_words(&words).unwrap().verb {
-            Some(Verb::Session(SessionVerb::Exec { target, command }))
-            | Some(Verb::Serve { target, command }) => {
+            Some(
+                Verb::Session(SessionVerb::Exec { target, command })
+                | Verb::Serve { target, command },
+            ) => {
                 let command: Vec<_> =
                     command.iter().map(|word| word.to_str().unwrap().to_owned()).collect();
                 (target, command.join(" "))
