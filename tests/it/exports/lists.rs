@@ -82,11 +82,11 @@ fn columns_on_a_terminal() {
     let pty = Pty::spawn(builder);
     let screen = pty.wait_for("prod");
     insta::assert_snapshot!(screen.trim_end(), @"
-    ACCOUNT    ID              ROLE       REGION     SESSION
-    dev        2222-2222-2222  Developer  eu-west-1
-    dev        2222-2222-2222  Reader     us-west-2
-    prod       3333-3333-3333  Developer  eu-west-1
-    開発-田中  4444-4444-4444  Developer  eu-west-1
+    ACCOUNT    ID              ROLE       GUARD    REGION     SESSION
+    dev        2222-2222-2222  Developer           eu-west-1
+    dev        2222-2222-2222  Reader              us-west-2
+    prod       3333-3333-3333  Developer  confirm  eu-west-1
+    開発-田中  4444-4444-4444  Developer           eu-west-1
     ");
 }
 
