@@ -7,7 +7,6 @@ use rustix::process::{Pid, Signal, kill_process};
 use super::switcher_pty::{SwitcherPty, number, signal};
 use crate::emulator::stage::DEV;
 use crate::pty::terminal::{Pty, command};
-use crate::store::skip;
 use crate::support::{program, until};
 use crate::verbs::home::{Home, SEKISHO};
 
@@ -165,7 +164,7 @@ fn a_terminal_that_is_gone_in_the_middle_of_a_key_ends_the_list() {
         ["0 0x0 ", "63 0x0 "].iter().any(|read| call.starts_with(read))
     };
     if !rustix::process::geteuid().is_root() {
-        return skip("only root can see that the list is reading");
+        return crate::store::skip("only root can see that the list is reading");
     }
     closed_after("\u{1b}[", reads);
 }
