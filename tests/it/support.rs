@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant, SystemTime};
 
+use rustix::process::Signal;
 use sekisho::services::store::datakey::KeyPlace;
 use sekisho::services::store::vault::Vault;
 
@@ -36,6 +37,25 @@ pub fn optional(name: &str) -> Option<PathBuf> {
         );
     }
     found
+}
+
+/// Whether children hear INT and QUIT, or says aloud that their test is skipped: what a shell starts in the background
+/// without job control ignores both, and so does everything below.
+pub fn hears_interrupts() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let ignored = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
+    let hears =
+        [Signal::INT, Signal::QUIT].iter().all(|it| ignored & (1 << (it.as_raw() - 1)) == 0);
+    if !hears {
+        assert!(std::env::var_os("CI").is_none(), "INT or QUIT is ignored, and CI skips nothing");
+        let _ = writeln!(
+            std::io::stderr(),
+            "SKIPPED, INT or QUIT is ignored here: {}",
+            std::thread::current().name().unwrap_or("?")
+        );
+    }
+    hears
 }
 
 /// Runs a program as another user, or says aloud that its test is skipped: only root can.
