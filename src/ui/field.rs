@@ -46,6 +46,13 @@ impl Field {
         }
     }
 
+    /// Edits as a key says; whether the text is another one now.
+    pub fn changes_by(&mut self, key: Key) -> bool {
+        let before = self.text.clone();
+        self.edit(key);
+        self.text != before
+    }
+
     /// Edits as a key says; `false` where the key means nothing here.
     pub fn edit(&mut self, key: Key) -> bool {
         match (key.ctrl, key.alt, key.code) {

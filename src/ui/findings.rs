@@ -274,9 +274,7 @@ impl<'a> Findings<'a> {
             }
             None if end_of_input && self.filter.text().is_empty() => return Effect::Close,
             None => {
-                let before = self.filter.text().to_owned();
-                self.filter.edit(key);
-                if self.filter.text() != before {
+                if self.filter.changes_by(key) {
                     self.refilter();
                 }
             }

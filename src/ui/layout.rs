@@ -1,4 +1,6 @@
-//! The heights and widths of the screen's parts, as plain numbers, so that scrolling can use them too.
+//! The heights and widths of the screen's parts, as plain numbers, so that scrolling can use them too; and their places in a window.
+
+use ratatui::layout::{Constraint, Layout, Rect};
 
 use super::fit::width;
 use crate::domain::account::{Account, Catalog, TargetRef};
@@ -28,6 +30,13 @@ pub struct Heights {
 }
 
 impl Heights {
+    /// The parts' places in a window, from the top.
+    pub fn areas(self, window: Rect) -> [Rect; 8] {
+        let Self { header, warnings, filter, titles, list, rule, details, footer } = self;
+        let parts = [header, warnings, filter, titles, list, rule, details, footer];
+        window.layout(&Layout::vertical(parts.map(Constraint::Length)))
+    }
+
     /// Divides a window's height; what matters less goes first when it is low.
     pub fn of(height: u16, warnings: usize) -> Self {
         let from = |least: u16, lines: u16| if height >= least { lines } else { 0 };

@@ -353,9 +353,7 @@ impl Model {
                 return Effect::Leave(Outcome::Quit);
             }
             None => {
-                let before = self.filter.text().to_owned();
-                self.filter.edit(key);
-                if self.filter.text() != before {
+                if self.filter.changes_by(key) {
                     self.refilter();
                 }
             }

@@ -1,7 +1,7 @@
 //! The whole screen: a function from the model to a frame.
 
 use ratatui::Frame;
-use ratatui::layout::{Constraint, Layout, Position, Rect};
+use ratatui::layout::{Position, Rect};
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
@@ -24,19 +24,8 @@ pub fn draw(frame: &mut Frame<'_>, model: &Model) {
     if area.width < SMALLEST.0 || area.height < SMALLEST.1 {
         return compact::draw_tiny(frame, model);
     }
-    let heights = model.heights();
-    let parts = [
-        heights.header,
-        heights.warnings,
-        heights.filter,
-        heights.titles,
-        heights.list,
-        heights.rule,
-        heights.details,
-        heights.footer,
-    ];
     let [header, warnings, filter, titles, list, rule, details, footer] =
-        area.layout(&Layout::vertical(parts.map(Constraint::Length)));
+        model.heights().areas(area);
     frame.render_widget(header_line(model, area.width), header);
     draw_warnings(frame, model, warnings);
     draw_filter(frame, model, filter);

@@ -1,7 +1,7 @@
 //! Draws the findings: the list like the switcher's, the details and the help over it.
 
 use ratatui::Frame;
-use ratatui::layout::{Constraint, Layout, Position, Rect};
+use ratatui::layout::{Position, Rect};
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
@@ -29,19 +29,8 @@ pub fn draw(frame: &mut Frame<'_>, findings: &Findings<'_>) {
         }
         return;
     }
-    let heights = findings.heights();
-    let parts = [
-        heights.header,
-        heights.warnings,
-        heights.filter,
-        heights.titles,
-        heights.list,
-        heights.rule,
-        heights.details,
-        heights.footer,
-    ];
     let [header, warnings, filter, titles, list, rule, summary, footer] =
-        area.layout(&Layout::vertical(parts.map(Constraint::Length)));
+        findings.heights().areas(area);
     let theme = findings.theme;
     frame.render_widget(head(findings, area.width), header);
     for (warning, line) in findings.warnings.iter().zip(warnings.rows()) {
