@@ -11,7 +11,7 @@ use std::process::Command;
 use nix::spawn::{PosixSpawnAttr, PosixSpawnFileActions, PosixSpawnFlags, posix_spawn};
 use nix::sys::signal::{SigSet, SigmaskHow, Signal as NixSignal};
 use rustix::fs::{Access, access};
-use rustix::process::{Pid, WaitOptions, WaitStatus, getpgrp, kill_process, waitpid};
+use rustix::process::{Pid, WaitOptions, WaitStatus, kill_process, waitpid};
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetpgrp, tcsetattr, tcsetpgrp};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -146,6 +146,8 @@ pub(super) fn spawn(
 /// The terminal and its settings from before a child ran.
 struct Terminal {
     tty: std::fs::File,
+    /// The process group of this process, in the foreground.
+    group: Pid,
     settings: Termios,
 }
 
@@ -153,9 +155,10 @@ impl Terminal {
     /// `None` without a terminal, or where this process is in the background.
     fn save() -> Option<Self> {
         let tty = std::fs::OpenOptions::new().read(true).write(true).open("/dev/tty").ok()?;
-        (tcgetpgrp(&tty).ok()? == getpgrp()).then_some(())?;
+        let group = tcgetpgrp(&tty).ok()?;
+        (group.as_raw_pid() == nix::unistd::getpgrp().as_raw()).then_some(())?;
         let settings = tcgetattr(&tty).ok()?;
-        Some(Self { tty, settings })
+        Some(Self { tty, group, settings })
     }
 
     /// Makes this process group the terminal's foreground again and restores the settings.
@@ -166,7 +169,7 @@ impl Terminal {
         let mut blocked = SigSet::empty();
         blocked.add(NixSignal::SIGTTOU);
         let mask = blocked.thread_swap_mask(SigmaskHow::SIG_BLOCK);
-        let _ = tcsetpgrp(&self.tty, getpgrp());
+        let _ = tcsetpgrp(&self.tty, self.group);
         let _ = tcsetattr(&self.tty, OptionalActions::Drain, &self.settings);
         if let Ok(mask) = mask {
             let _ = mask.thread_set_mask();

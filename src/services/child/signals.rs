@@ -99,7 +99,7 @@ fn is_sent(code: i32) -> bool {
 fn is_sent(_: i32) -> bool {
     let tty = std::fs::File::open("/dev/tty");
     tty.and_then(|tty| Ok(rustix::termios::tcgetpgrp(&tty)?))
-        .map_or(true, |foreground| foreground != rustix::process::getpgrp())
+        .map_or(true, |foreground| foreground.as_raw_pid() != nix::unistd::getpgrp().as_raw())
 }
 
 /// Those that this process does not ignore.
