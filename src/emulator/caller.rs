@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::error::AwsError;
 use super::organisation::{KeyStatus, LastUsed, Organisation, Policy};
-use super::state::{Holder, IssuedSession, State, unique_id};
+use super::state::{Holder, IssuedSession, Issuer, State, unique_id};
 use super::wire::Inbound;
 
 /// The principal that signed a request.
@@ -135,15 +135,16 @@ impl Caller {
         }
     }
 
-    /// Whether the credentials come from `GetSessionToken`.
+    /// Whether the credentials are a user's temporary ones: from `GetSessionToken`, or from a console sign-in.
     pub(super) fn is_user_session(&self) -> bool {
         self.session.is_some() && matches!(self.holder, Holder::User(_) | Holder::Root)
     }
 
-    /// A user's session without MFA may not call IAM at all, nor may a federated one.
+    /// A user's session of STS without MFA may not call IAM at all, nor may a federated one.
     fn is_kept_from_iam(&self) -> bool {
         let federated = matches!(self.holder, Holder::Federated { .. });
-        federated || (self.is_user_session() && self.mfa().is_none())
+        let of_sts = self.session.as_ref().is_some_and(|session| session.issuer == Issuer::Sts);
+        federated || (of_sts && self.is_user_session() && self.mfa().is_none())
     }
 
     /// When the session's MFA was passed. A role session does not carry it.

@@ -25,6 +25,27 @@ impl AwsError {
         )
     }
 
+    /// An error of the token endpoint of the console's sign-in.
+    pub(super) fn of_token(code: &'static str, message: &str) -> Self {
+        let status = match code {
+            "TOKEN_EXPIRED" | "AUTHCODE_EXPIRED" => 401,
+            "USER_CREDENTIALS_CHANGED" | "INSUFFICIENT_PERMISSIONS" => 403,
+            "server_error" => 500,
+            _ => 400,
+        };
+        Self::new(status, code, message)
+    }
+
+    /// The header beside such an error's body, without which AWS's own clients do not tell what it is.
+    pub(super) fn type_of_token(&self) -> &'static str {
+        match self.status {
+            401 | 403 => "AccessDeniedException",
+            429 => "TooManyRequestsError",
+            500.. => "InternalServerException",
+            _ => "ValidationException",
+        }
+    }
+
     pub(super) fn throttled() -> Self {
         Self::new(400, "Throttling", "Rate exceeded")
     }

@@ -40,6 +40,8 @@ pub enum FaultInjection {
     Throttle,
     /// Not acted on: a status of 500 and up, in AWS's form.
     ServerError(u16),
+    /// Not acted on: an error of the token endpoint, e.g. `USER_CREDENTIALS_CHANGED`.
+    TokenError(&'static str),
     /// Not acted on: bytes that are no XML, HTTP 200.
     Garbage,
     /// Not acted on: these very bytes.
@@ -102,7 +104,7 @@ impl FaultInjection {
 
     /// The response instead of acting on the call; `None` where it is acted on.
     pub(super) fn instead(&self) -> Option<Result<Reply, AwsError>> {
-        let raw = |status, body| Reply { status, content_type: "text/xml", location: None, body };
+        let raw = |status, body| Reply { status, body, ..Reply::default() };
         Some(match self {
             Self::Late(_, what) => return what.instead(),
             Self::Latency(_) | Self::Reset | Self::Hang => return None,
@@ -115,6 +117,7 @@ impl FaultInjection {
                 "InternalFailure",
                 "The request processing has failed because of an unknown error, exception or failure.",
             )),
+            Self::TokenError(code) => Err(AwsError::of_token(code, "Refused on demand")),
             Self::Garbage => Ok(raw(200, b"\x1b[31m<not \xff xml".to_vec())),
             Self::Raw { status, body } => Ok(raw(*status, body.clone())),
         })

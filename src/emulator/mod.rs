@@ -11,6 +11,7 @@ mod error;
 mod faults;
 mod iam;
 mod inventory;
+mod login;
 mod organisation;
 mod organizations;
 mod parameters;
@@ -39,7 +40,8 @@ pub use authenticator::code;
 pub use faults::{FaultInjection, Injection, Times};
 pub use organisation::{
     AccessKey, Account, AccountStatus, AwsQuirks, ControlKind, ControlPolicy, DirectMfa,
-    EmulatedDevice, Group, KeyStatus, LastUsed, Organisation, Password, Policy, Role, User,
+    EmulatedDevice, Group, KeyStatus, LastUsed, LoginMfa, Organisation, Password, Policy,
+    RefreshReuse, Role, User,
 };
 pub use policy::{Document, Malformed};
 pub use simulation::{Attachment, Conclusion, Outcome, Ruling, Simulated};
@@ -58,7 +60,7 @@ pub struct Emulator {
 /// A request that arrived, and how it was answered.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Call {
-    /// The name in the signature's scope: `sts`, `iam`, …; `signin` for console federation.
+    /// The name in the signature's scope: `sts`, `iam`, …; `signin` for the console's own endpoints.
     pub service: String,
     /// `AssumeRole`, …
     pub action: String,

@@ -31,6 +31,8 @@ pub struct Organisation {
     pub control_policies: Vec<ControlPolicy>,
     /// The roles of all accounts.
     pub roles: Vec<Role>,
+    /// The ARN of whoever is signed in to the console in the browser that comes here: a user, root, or a role's session.
+    pub console: Option<String>,
     /// How AWS behaves where it differs.
     pub quirks: AwsQuirks,
 }
@@ -44,8 +46,30 @@ pub struct AwsQuirks {
     pub key_propagation: Duration,
     /// Which policies see that `AssumeRole` carried a code.
     pub direct_mfa: DirectMfa,
+    /// Whether the keys of a console sign-in carry the MFA that was passed there.
+    pub login_mfa: LoginMfa,
+    /// What becomes of a refresh token that was used before.
+    pub refresh_reuse: RefreshReuse,
     /// How often `GenerateCredentialReport` answers that it is not done yet.
     pub report_waits: u32,
+}
+
+/// Whether the keys of a console sign-in carry the MFA that was passed there. AWS does not say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LoginMfa {
+    /// `aws:MultiFactorAuthPresent` is false.
+    Absent,
+    /// It is true.
+    Carried,
+}
+
+/// What becomes of a refresh token that was used before: AWS's model and its documentation differ.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RefreshReuse {
+    /// It gets the same answer again.
+    Replayed,
+    /// It is refused.
+    Refused,
 }
 
 /// Who sees `aws:MultiFactorAuthPresent` where `AssumeRole` itself carries the code.
@@ -243,10 +267,13 @@ impl Organisation {
             root_mfa: true,
             control_policies: Vec::new(),
             roles: Vec::new(),
+            console: None,
             quirks: AwsQuirks {
                 skew: Duration::from_mins(15),
                 key_propagation: Duration::ZERO,
                 direct_mfa: DirectMfa::Everywhere,
+                login_mfa: LoginMfa::Absent,
+                refresh_reuse: RefreshReuse::Replayed,
                 report_waits: 0,
             },
         }

@@ -100,10 +100,18 @@ fn response(answer: &Reply, request_id: &str, state: &State) -> Response<Full<By
     {
         response.headers_mut().insert(http::header::LOCATION, location);
     }
+    if let Some(kind) = answer.error_type {
+        response.headers_mut().insert("x-amzn-errortype", HeaderValue::from_static(kind));
+    }
     let date = state.now().strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
-    for (name, value) in
-        [("content-type", answer.content_type), ("date", &date), ("x-amzn-requestid", request_id)]
-    {
+    for (name, value) in [
+        (
+            "content-type",
+            if answer.content_type.is_empty() { "text/xml" } else { answer.content_type },
+        ),
+        ("date", &date),
+        ("x-amzn-requestid", request_id),
+    ] {
         if let Ok(value) = HeaderValue::from_str(value) {
             response.headers_mut().insert(http::HeaderName::from_static(name), value);
         }
@@ -137,7 +145,7 @@ impl State {
             Some(Err(error)) => wrap(Err(error)),
             None => {
                 let (answer, code) = wrap(self.act(&inbound));
-                match inbound.redirect().filter(|_| code.is_none()) {
+                match inbound.redirect(&answer.body).filter(|_| code.is_none()) {
                     Some(to) => (Reply { status: 302, location: Some(to), ..answer }, None),
                     None => (answer, code),
                 }

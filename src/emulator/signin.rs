@@ -1,4 +1,4 @@
-//! The console's federation endpoint: a role session for a sign-in token.
+//! The console's endpoints: federation, which exchanges a role session for a sign-in token, and the sign-in of programs.
 //!
 //! Rules: the IAM User Guide, "Enable custom identity broker access to the AWS console".
 
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::encoding::escape;
 use super::error::AwsError;
 use super::state::{BASE64, Holder, SigninToken, State, random};
-use super::wire::Inbound;
+use super::wire::{AUTHORIZE, CONFIRMATION, CREATE_TOKEN, Inbound};
 
 /// How long a token is good for.
 const TOKEN: SignedDuration = SignedDuration::from_mins(15);
@@ -18,8 +18,17 @@ fn invalid(what: &str) -> AwsError {
 }
 
 impl Inbound {
-    /// Where a sign-out leads on to: as on AWS, to a sign-in at the same host only.
-    pub(super) fn redirect(&self) -> Option<String> {
+    /// The scheme and host that it was sent to.
+    pub(super) fn base(&self) -> Result<String, AwsError> {
+        let host = self.parts.headers.get(http::header::HOST).and_then(|host| host.to_str().ok());
+        host.map(|host| format!("http://{host}")).ok_or_else(|| invalid("Host is missing"))
+    }
+
+    /// Where an answer leads on to. After a sign-out, as on AWS, to a sign-in at the same host only.
+    pub(super) fn redirect(&self, body: &[u8]) -> Option<String> {
+        if self.action == AUTHORIZE {
+            return String::from_utf8(body.to_vec()).ok();
+        }
         let to = self.fields.get("redirect_uri").filter(|_| self.parts.uri.path() == "/oauth")?;
         let host = self.parts.headers.get(http::header::HOST)?.to_str().ok()?;
         to.starts_with(&format!("http://{host}/federation?")).then(|| to.to_owned())
@@ -31,6 +40,9 @@ impl State {
         match (inbound.parts.uri.path(), inbound.action.as_str()) {
             ("/federation", "getSigninToken") => self.signin_token(inbound),
             ("/federation", "login") => self.login_page(inbound),
+            (_, AUTHORIZE) => self.authorize(inbound),
+            (_, CREATE_TOKEN) => self.token(inbound),
+            (_, CONFIRMATION) => Ok(Self::confirmation(&inbound.fields)),
             ("/oauth", "logout") => Ok(page("signed out", "")),
             _ => Err(invalid("Action is not emulated")),
         }

@@ -1,5 +1,6 @@
 //! The organisation's state while it runs: its clock, issued sessions, spent codes, recorded calls.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -17,6 +18,12 @@ pub(super) struct State {
     pub organisation: Organisation,
     pub sessions: Vec<IssuedSession>,
     pub signin_tokens: Vec<SigninToken>,
+    /// Codes of console sign-ins that no program has exchanged yet.
+    pub authorization_codes: Vec<AuthorizationCode>,
+    /// The programs that console sign-ins have let in.
+    pub logins: Vec<ConsoleLogin>,
+    /// The proofs of possession that were seen, and when they were made.
+    pub proofs: BTreeSet<(String, Timestamp)>,
     pub spent: SpentCodes,
     pub calls: Vec<Call>,
     pub injections: Injections,
@@ -65,7 +72,39 @@ pub(super) struct SigninToken {
     pub expires: Timestamp,
 }
 
-/// Temporary credentials that STS issued.
+/// What a browser brings a program after a console sign-in.
+#[derive(Debug)]
+pub(super) struct AuthorizationCode {
+    pub code: String,
+    pub client: String,
+    pub redirect: String,
+    pub challenge: String,
+    pub arn: String,
+    pub expires: Timestamp,
+}
+
+/// A console sign-in that a program renews its keys with.
+#[derive(Debug)]
+pub(super) struct ConsoleLogin {
+    pub arn: String,
+    pub client: String,
+    /// The key that every renewal must be proved with.
+    pub thumbprint: String,
+    pub refresh: String,
+    /// The refresh token before, what it was answered with, and how long it is so again.
+    pub previous: Option<(String, String, Timestamp)>,
+    pub began: Timestamp,
+}
+
+/// Who issued temporary credentials.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Issuer {
+    Sts,
+    /// The token endpoint of the console's sign-in.
+    SignIn,
+}
+
+/// Temporary credentials that were issued.
 #[derive(Debug, Clone)]
 pub(super) struct IssuedSession {
     pub id: String,
@@ -76,6 +115,7 @@ pub(super) struct IssuedSession {
     /// When MFA was passed, where it was.
     pub mfa: Option<Timestamp>,
     pub holder: Holder,
+    pub issuer: Issuer,
     /// Session policies, where it was made with some.
     pub policies: Option<Vec<Policy>>,
 }
@@ -86,6 +126,9 @@ impl State {
             organisation,
             sessions: Vec::new(),
             signin_tokens: Vec::new(),
+            authorization_codes: Vec::new(),
+            logins: Vec::new(),
+            proofs: BTreeSet::new(),
             spent: SpentCodes::default(),
             calls: Vec::new(),
             injections: Injections::default(),
@@ -132,6 +175,7 @@ impl State {
             expires: issued + SignedDuration::from_secs(seconds.into()),
             mfa,
             holder,
+            issuer: Issuer::Sts,
             policies,
         };
         self.sessions.retain(|session| session.expires + SignedDuration::from_hours(24) > issued);

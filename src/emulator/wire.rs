@@ -22,10 +22,13 @@ pub(super) struct Inbound {
 #[derive(Debug, Default)]
 pub(super) struct Fields(Vec<(String, String)>);
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Reply {
     pub status: u16,
+    /// `text/xml` where it is empty.
     pub content_type: &'static str,
+    /// `x-amzn-errortype`
+    pub error_type: Option<&'static str>,
     /// Where a browser is to go on to.
     pub location: Option<String>,
     pub body: Vec<u8>,
@@ -39,12 +42,19 @@ enum Dialect {
     S3,
     Json,
     SignIn,
+    /// The token endpoint of the console's sign-in.
+    Token,
     /// What a browser gets there.
     Page,
 }
 
 /// The service name for the sign-in endpoint, which is no service on AWS.
 pub(super) const SIGN_IN: &str = "signin";
+
+/// The actions of the console's sign-in for programs.
+pub(super) const AUTHORIZE: &str = "AuthorizeOAuth2Access";
+pub(super) const CREATE_TOKEN: &str = "CreateOAuth2Token";
+pub(super) const CONFIRMATION: &str = "confirmation";
 
 impl Inbound {
     /// Finds service and action: by path for sign-in, else by the signature's scope.
@@ -56,6 +66,23 @@ impl Inbound {
             return Ok(Self {
                 service: SIGN_IN.into(),
                 action: fields.get("Action").unwrap_or_default().into(),
+                fields,
+                signature: None,
+                body,
+                parts,
+            });
+        }
+        let of_login = match (parts.method.as_str(), parts.uri.path()) {
+            ("GET", "/v1/authorize") => Some(AUTHORIZE),
+            ("GET", "/v1/sessions/confirmation") => Some(CONFIRMATION),
+            ("POST", "/v1/token") => Some(CREATE_TOKEN),
+            _ => None,
+        };
+        if let Some(action) = of_login {
+            fields.0.append(&mut Fields::json(&text).0);
+            return Ok(Self {
+                service: SIGN_IN.into(),
+                action: action.into(),
                 fields,
                 signature: None,
                 body,
@@ -171,6 +198,10 @@ impl AwsError {
             (Dialect::Json, "AccessDenied") => (400, "AccessDeniedException", None),
             (Dialect::Json, "Throttling") => (400, "ThrottlingException", None),
             (Dialect::Json, "InvalidAction") => (400, "UnknownOperationException", None),
+            (Dialect::Token, "Throttling") => (429, "INVALID_REQUEST", None),
+            (Dialect::Token, "InternalFailure" | "ServiceUnavailable") => {
+                (500, "server_error", None)
+            }
             (_, code) => (self.status, code, None),
         };
         if (dialect, code) == (Dialect::Ec2, "UnauthorizedOperation") {
@@ -189,6 +220,7 @@ impl Dialect {
             "ec2" => Self::Ec2,
             "s3" => Self::S3,
             SIGN_IN if action == "getSigninToken" => Self::SignIn,
+            SIGN_IN if action == CREATE_TOKEN => Self::Token,
             SIGN_IN => Self::Page,
             _ => Self::Query("https://sts.amazonaws.com/doc/2011-06-15/"),
         }
@@ -232,13 +264,13 @@ impl Reply {
             Dialect::S3 => format!(
                 "{XML}<ListAllMyBucketsResult xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">{inner}</ListAllMyBucketsResult>"
             ),
-            Dialect::Json | Dialect::SignIn | Dialect::Page => inner.to_owned(),
+            Dialect::Json | Dialect::SignIn | Dialect::Token | Dialect::Page => inner.to_owned(),
         };
         Self {
             status: 200,
             content_type: dialect.content_type(),
-            location: None,
             body: body.into_bytes(),
+            ..Self::default()
         }
     }
 
@@ -263,6 +295,7 @@ impl Reply {
                  <RequestId>{request_id}</RequestId><HostId>{request_id}</HostId></Error>"
             ),
             Dialect::Json => serde_json::json!({ "__type": code, "Message": message }).to_string(),
+            Dialect::Token => serde_json::json!({ "error": code, "message": message }).to_string(),
             Dialect::SignIn | Dialect::Page => {
                 format!("<html><body><h1>{code}</h1>{text}</body></html>")
             }
@@ -270,6 +303,7 @@ impl Reply {
         Self {
             status: *status,
             content_type: dialect.content_type(),
+            error_type: (dialect == Dialect::Token).then(|| error.type_of_token()),
             location: None,
             body: body.into_bytes(),
         }
@@ -283,7 +317,7 @@ impl Dialect {
             Self::Ec2 => "text/xml;charset=UTF-8",
             Self::S3 => "application/xml",
             Self::Json => "application/x-amz-json-1.1",
-            Self::SignIn => "application/json",
+            Self::SignIn | Self::Token => "application/json",
             Self::Page => "text/html; charset=utf-8",
         }
     }

@@ -2,6 +2,7 @@
 
 mod clients;
 mod faults;
+mod login;
 mod rules;
 mod sessions;
 pub mod stage;
