@@ -79,11 +79,16 @@ pub fn pass_into(
 ) -> Result<Chosen, Fault> {
     match target {
         Some(name) => context.pass(name, spare).map(|pass| Chosen::Pass(pass.into())),
-        None if Terminal::open().is_none() => {
+        None if !can_choose() => {
             Ok(Chosen::Nothing(missing_argument(verb, "<TARGET>", context.out)))
         }
         None => choose_once(context, enters, &Start::default()),
     }
+}
+
+/// Whether there is a terminal for a list.
+pub fn can_choose() -> bool {
+    Terminal::open().is_some()
 }
 
 /// Reports a command line that lacks an argument, as clap does.

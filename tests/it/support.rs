@@ -39,23 +39,17 @@ pub fn optional(name: &str) -> Option<PathBuf> {
     found
 }
 
-/// Whether children hear INT and QUIT, or says aloud that their test is skipped: what a shell starts in the background
-/// without job control ignores both, and so does everything below.
-pub fn hears_interrupts() -> bool {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    let ignored = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
-    let hears =
-        [Signal::INT, Signal::QUIT].iter().all(|it| ignored & (1 << (it.as_raw() - 1)) == 0);
-    if !hears {
-        assert!(std::env::var_os("CI").is_none(), "INT or QUIT is ignored, and CI skips nothing");
-        let _ = writeln!(
-            std::io::stderr(),
-            "SKIPPED, INT or QUIT is ignored here: {}",
-            std::thread::current().name().unwrap_or("?")
-        );
-    }
-    hears
+/// Lets children hear the signals that tests send: what a shell starts in the background, or `nohup` starts, ignores some
+/// of them, and so would everything below.
+pub fn hear_signals() {
+    static ONCE: std::sync::Once = std::sync::Once::new();
+    ONCE.call_once(|| {
+        for signal in [Signal::HUP, Signal::INT, Signal::QUIT, Signal::TERM] {
+            // A signal with a handler is back at its default in a child; here the handler does what the default would.
+            let always = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(true));
+            signal_hook::flag::register_conditional_default(signal.as_raw(), always).unwrap();
+        }
+    });
 }
 
 /// Runs a program as another user, or says aloud that its test is skipped: only root can.

@@ -14,13 +14,17 @@ use crate::cli::context::Context;
 use crate::cli::out::Clipboard;
 use crate::cli::prompt;
 use crate::cli::runtime::block_on;
-use crate::cli::switcher::{Chosen, pass_into};
+use crate::cli::switcher::{Chosen, can_choose, missing_argument, pass_into};
 
 /// Signs in to a target's console.
 pub fn run(context: &Rc<Context>, arguments: &ConsoleArgs) -> Result<Exit, Fault> {
     let page = arguments.service.as_ref();
     let former = if arguments.sign_out { FormerSession::SignedOut } else { FormerSession::Kept };
     let url = |pass: &Pass| block_on(console::url(context, pass, page, former));
+    if arguments.target.is_none() && context.target_of_shell()?.is_none() && !can_choose() {
+        // Before what the machine lacks: a browser, a clipboard.
+        return Ok(missing_argument("console", "<TARGET>", context.out));
+    }
     if arguments.print {
         let pass = match pass(context, arguments)? {
             Chosen::Pass(pass) => *pass,

@@ -10,7 +10,7 @@ use sekisho::emulator::{FaultInjection, Injection, Times};
 
 use super::stage::{DEADLINE, Stage, until};
 use crate::pty::terminal::{Pty, command};
-use crate::support::{as_nobody, hears_interrupts, program};
+use crate::support::{as_nobody, hear_signals, program};
 
 /// A child that tells the endpoint and waits for a line.
 const TELL: &str = r#"echo "$AWS_CONTAINER_CREDENTIALS_FULL_URI $AWS_CONTAINER_AUTHORIZATION_TOKEN"; read -r line; exit ${line:-7}"#;
@@ -371,9 +371,7 @@ fn send(child: &Child, signal: rustix::process::Signal) {
 #[test]
 fn a_supervisors_signals_reach_the_child() {
     use rustix::process::Signal;
-    if !hears_interrupts() {
-        return;
-    }
+    hear_signals();
     let stage = Stage::new();
     stage.sign_in();
     for (name, signal) in [

@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 
 use super::home::SEKISHO;
 use crate::pty::terminal::Pty;
-use crate::support::{kept_answers, program};
+use crate::support::{hear_signals, kept_answers, program};
 
 /// The program in an empty home, without a terminal.
 fn command(home: &Path, arguments: &[&str]) -> Option<Command> {
@@ -73,6 +73,7 @@ struct Served {
 
 impl Served {
     fn start(home: &Path) -> Option<Self> {
+        hear_signals();
         let mut child =
             command(home, &["demo", "--serve"])?.stdout(Stdio::piped()).spawn().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();

@@ -10,7 +10,7 @@ use sekisho::emulator::{Account, FaultInjection, Injection, Role, Times};
 
 use super::home::{Home, Said};
 use crate::emulator::stage::{self, PHONE};
-use crate::support::hears_interrupts;
+use crate::support::hear_signals;
 
 /// `each` in a home, with a code on stdin.
 fn each(home: &Home, arguments: &[&str]) -> Option<Said> {
@@ -216,9 +216,7 @@ fn output_goes_into_files_and_input_comes_from_one() {
 
 #[test]
 fn after_a_failure_or_an_interrupt_nothing_more_is_started() {
-    if !hears_interrupts() {
-        return;
-    }
+    hear_signals();
     let home = Home::new();
     let Some(said) = in_both(&home, &["-j", "1", "--fail-fast", "--json", "--", "false"]) else {
         return;

@@ -200,6 +200,7 @@ fn a_missing_target_is_usage_where_there_is_no_list() {
         (&["serve", "dev", "--"], "<COMMAND>..."),
         (&["console"], "<TARGET>"),
         (&["console", "--print"], "<TARGET>"),
+        (&["console", "--copy"], "<TARGET>"),
     ] {
         let Some(said) = home.run(arguments) else {
             return;
