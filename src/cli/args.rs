@@ -920,9 +920,9 @@ pub enum ConfigVerb {
 /// What to do with the access key.
 #[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
 pub enum KeyVerb {
-    /// Add a key: typed without echo, or on stdin as two lines, AWS's JSON or the console's CSV
+    /// Add a key: pasted without echo, or on stdin; AWS's CSV or JSON, credentials file, export lines, or id and secret
     #[command(
-        after_help = "Examples:\n  sekisho key add\n  aws iam create-access-key | sekisho key add"
+        after_help = "Examples:\n  sekisho key add\n  sekisho key add < ~/Downloads/tanaka_accessKeys.csv\n  aws iam create-access-key | sekisho key add"
     )]
     Add {
         /// Replace another key without asking

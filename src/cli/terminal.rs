@@ -104,9 +104,39 @@ impl Terminal {
     }
 
     /// Shows a question and reads a line without echo; ^C and ^D cancel.
+    pub fn ask_hidden(&mut self, question: &str) -> Result<Secret, Fault> {
+        let answer = self.without_echo(question, Self::hidden_line)?;
+        let text = std::str::from_utf8(&answer).map_err(|_| {
+            Fault::new(Exit::Usage, "the input is not valid UTF-8")
+                .fix("set the terminal's encoding to UTF-8")
+        })?;
+        Ok(Secret::new(text.to_owned()))
+    }
+
+    /// Shows a question and reads a line, or what is pasted, of any number of lines, without echo; ^C and ^D cancel.
+    pub fn ask_pasted(&mut self, question: &str) -> Result<Zeroizing<Vec<u8>>, Fault> {
+        // The terminal then tells where a paste begins and ends: DECSET 2004.
+        let tells = !matches!(std::env::var("TERM").as_deref(), Err(_) | Ok("" | "dumb" | "linux"));
+        if tells {
+            self.put("\x1b[?2004h");
+        }
+        let answer = self.without_echo(question, Self::hidden_paste);
+        if tells {
+            self.put("\x1b[?2004l");
+        }
+        // What came too late to be read must not become a command of the shell.
+        self.discard_input();
+        answer
+    }
+
+    /// Shows a question and reads the answer key by key.
     ///
     /// Signals from the keyboard are off meanwhile: a ^C that ended us would leave the echo off.
-    pub fn ask_hidden(&mut self, question: &str) -> Result<Secret, Fault> {
+    fn without_echo<T>(
+        &mut self,
+        question: &str,
+        read: impl FnOnce(&mut Self) -> Result<T, Fault>,
+    ) -> Result<T, Fault> {
         use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
         let failed = |error: rustix::io::Errno| {
             Fault::new(Exit::Fault, "the terminal's echo cannot be turned off")
@@ -116,41 +146,108 @@ impl Terminal {
         let mut quiet = before.clone();
         quiet.local_modes.remove(LocalModes::ECHO | LocalModes::ICANON | LocalModes::ISIG);
         tcsetattr(&self.screen, OptionalActions::Now, &quiet).map_err(failed)?;
-        let _ = write!(self.screen, "{question}").and_then(|()| self.screen.flush());
-        let answer = self.hidden_line();
+        self.put(question);
+        let answer = read(self);
         let _ = tcsetattr(&self.screen, OptionalActions::Now, &before);
         self.show("");
         answer
     }
 
-    fn hidden_line(&mut self) -> Result<Secret, Fault> {
-        const MAX_LINE_BYTES: usize = 1024; // never grows, so leaves no copy
-        let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_LINE_BYTES));
-        let mut key = [0];
+    fn hidden_line(&mut self) -> Result<Zeroizing<Vec<u8>>, Fault> {
+        const MAX_LINE_BYTES: usize = 1024;
+        let mut line = Hidden::new(MAX_LINE_BYTES);
         loop {
-            match self.lines.read(&mut key) {
-                Ok(1) => {}
-                _ => return Err(cancelled()),
-            }
-            match key[0] {
-                b'\r' | b'\n' => break,
-                0x03 | 0x04 => return Err(cancelled()),
-                0x15 => bytes.clear(), // ^U
-                0x08 | 0x7F => while bytes.pop().is_some_and(|byte| byte & 0xC0 == 0x80) {},
-                byte if byte >= b' ' && bytes.len() < MAX_LINE_BYTES => bytes.push(byte),
-                _ => {}
+            match self.key()? {
+                b'\r' | b'\n' => return Ok(line.0),
+                key => line.press(key)?,
             }
         }
-        let text = std::str::from_utf8(&bytes).map_err(|_| {
-            Fault::new(Exit::Usage, "the input is not valid UTF-8")
-                .fix("set the terminal's encoding to UTF-8")
-        })?;
-        Ok(Secret::new(text.to_owned()))
+    }
+
+    fn hidden_paste(&mut self) -> Result<Zeroizing<Vec<u8>>, Fault> {
+        const MAX_PASTE_BYTES: usize = 64 * 1024;
+        const BEGIN: &[u8] = b"\x1b[200~";
+        const END: &[u8] = b"\x1b[201~";
+        let mut text = Hidden::new(MAX_PASTE_BYTES);
+        let mut is_pasting = false;
+        loop {
+            match self.key()? {
+                // Also where a terminal never says that the paste is over.
+                0x03 => return Err(cancelled()),
+                b'\r' | b'\n' if !is_pasting && !self.has_more() => return Ok(text.0),
+                b'\r' | b'\n' => text.push(b'\n'),
+                key @ (b'\t' | b'\x1b') => text.push(key),
+                key if is_pasting => text.push(key),
+                key => text.press(key)?,
+            }
+            if text.take_end(BEGIN) {
+                is_pasting = true;
+            } else if text.take_end(END) {
+                is_pasting = false;
+                // Whoever sees nothing of a pasted line's end does not press Enter after it.
+                if text.0.ends_with(b"\n") {
+                    return Ok(text.0);
+                }
+            }
+        }
+    }
+
+    fn key(&mut self) -> Result<u8, Fault> {
+        let mut key = [0];
+        match self.lines.read(&mut key) {
+            Ok(1) => Ok(key[0]),
+            _ => Err(cancelled()),
+        }
+    }
+
+    /// Whether the rest of a paste is there, or comes within a moment that nobody types in.
+    fn has_more(&self) -> bool {
+        use rustix::event::{PollFd, PollFlags, Timespec, poll};
+        let mut ready = [PollFd::new(&self.screen, PollFlags::IN)];
+        let moment = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
+        !self.lines.buffer().is_empty()
+            || poll(&mut ready, Some(&moment)).is_ok_and(|count| count > 0)
     }
 
     /// Shows a line on the terminal itself: stderr may be redirected.
     pub fn show(&mut self, line: &str) {
         let _ = writeln!(self.screen, "{line}");
+    }
+}
+
+/// What is typed without echo. It never grows, so it leaves no copy behind.
+struct Hidden(Zeroizing<Vec<u8>>);
+
+impl Hidden {
+    fn new(size: usize) -> Self {
+        Self(Zeroizing::new(Vec::with_capacity(size)))
+    }
+
+    /// A key as a person presses it.
+    fn press(&mut self, key: u8) -> Result<(), Fault> {
+        match key {
+            0x03 | 0x04 => return Err(cancelled()),
+            0x15 => self.0.clear(), // ^U
+            0x08 | 0x7F => while self.0.pop().is_some_and(|byte| byte & 0xC0 == 0x80) {},
+            byte if byte >= b' ' => self.push(byte),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn push(&mut self, byte: u8) {
+        if self.0.len() < self.0.capacity() {
+            self.0.push(byte);
+        }
+    }
+
+    /// Removes these bytes from the end, where they are there.
+    fn take_end(&mut self, end: &[u8]) -> bool {
+        let rest = self.0.strip_suffix(end).map(<[u8]>::len);
+        if let Some(rest) = rest {
+            self.0.truncate(rest);
+        }
+        rest.is_some()
     }
 }
 

@@ -20,6 +20,7 @@ pub mod local_clock;
 pub mod lookalike;
 pub mod pass;
 pub mod passphrase;
+pub mod pasted;
 pub mod policy;
 pub mod profiles;
 pub mod rotation;

@@ -10,7 +10,7 @@ use crate::domain::ini::{self, Content};
 use crate::domain::secret::{AccessKey, Secret};
 use crate::domain::text::{nearest, sanitize};
 
-use super::long_term;
+use super::key_sources::long_term;
 use super::shared_files::{KEY_ID as ID, KEY_SECRET as SECRET, TOKENS};
 use crate::services::store::files::{FileError, write_through};
 

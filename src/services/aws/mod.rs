@@ -50,7 +50,7 @@ pub use failure::{Failure, FailureKind};
 pub use fault_text::Doing;
 pub use http::{detours, read_ca_bundle};
 pub use iam::{AccountPolicies, LastUse};
-pub use key_sources::{from_command, from_environment, from_profile, long_term};
+pub use key_sources::{from_command, from_environment, from_profile};
 pub use organizations::{ControlPolicy, ControlType};
 pub use probe::Call;
 pub use receipt::with_request_id;

@@ -138,9 +138,9 @@ fn a_key_is_not_cut_out_before_aws_took_it_and_the_store_holds_it() {
 fn a_key_that_is_typed_is_not_shown() {
     let stage = Stage::new(Key::File, Codes::Program);
     let mut pty = Pty::spawn(stage.in_terminal(BINARY, &["key", "add"]));
-    pty.wait_for("access key id: ");
+    pty.wait_for("access key, in any form (not shown): ");
     pty.line(KEY);
-    pty.wait_for("secret access key (not shown): ");
+    pty.wait_for("secret access key of …0001 (not shown): ");
     pty.send("mistyped");
     pty.send("\u{15}");
     pty.send(SECRET);
@@ -158,12 +158,54 @@ fn a_key_that_is_typed_is_not_shown() {
         "{BINARY} key add; echo left $?; stty -a | tr ' ' '\\n' | grep -x -e -echo -e echo"
     );
     let mut pty = Pty::spawn(stage.in_terminal("/bin/sh", &["-c", &script]));
-    pty.wait_for("access key id: ");
+    pty.wait_for("any form (not shown): ");
     pty.line(KEY);
-    pty.wait_for("(not shown): ");
+    pty.wait_for("…0001 (not shown): ");
     pty.send("\u{3}");
     let screen = pty.wait_until("the end", |screen| screen.contains("left 130\necho"));
     assert!(!screen.contains("-echo"), "{screen}");
+}
+
+#[test]
+fn a_key_is_pasted_in_any_form_and_not_shown() {
+    let csv = format!("Access key ID,Secret access key\r{KEY},{SECRET}\r");
+    let exports = format!("export AWS_ACCESS_KEY_ID={KEY}\rexport AWS_SECRET_ACCESS_KEY={SECRET}");
+    for (text, end) in [
+        // As a terminal marks a paste; one that ends a line needs no Enter.
+        (format!("\u{1b}[200~{csv}\u{1b}[201~"), ""),
+        (format!("\u{1b}[200~{exports}\u{1b}[201~"), "\r"),
+        // As it comes where the terminal does not mark it.
+        (csv, ""),
+        (exports, "\r"),
+    ] {
+        let stage = Stage::new(Key::File, Codes::Program);
+        let mut pty = Pty::spawn(stage.in_terminal(BINARY, &["key", "add"]));
+        pty.wait_for("access key, in any form (not shown): ");
+        pty.send(&text);
+        pty.send(end);
+        new_passphrase(&mut pty);
+        assert_eq!(pty.wait(), 0, "{}", pty.screen());
+        pty.wait_for("stored AKIATANAKA0000000001 of tanaka (sealed file)");
+        assert!(!pty.transcript().contains("CANARY"), "{}", pty.transcript());
+        assert_eq!(stage.stored().unwrap().current.unwrap().key.secret.expose(), SECRET);
+    }
+}
+
+#[test]
+fn what_is_pasted_and_no_key_stays_off_the_screen_and_out_of_the_shell() {
+    let stage = Stage::new(Key::File, Codes::Program);
+    let script = format!("{BINARY} key add; echo left $?; cat");
+    let mut pty = Pty::spawn(stage.in_terminal("/bin/sh", &["-c", &script]));
+    pty.wait_for("any form (not shown): ");
+    pty.send("User name,Password,Console sign-in URL\rtanaka,CANARY!,https://x\r");
+    let screen = pty.wait_for("left 2");
+    assert!(
+        screen.contains("what was entered contains a console password, not an access key"),
+        "{screen}"
+    );
+    pty.line("the next");
+    pty.wait_for("the next");
+    assert!(!pty.transcript().contains("CANARY"), "{}", pty.transcript());
 }
 
 #[test]

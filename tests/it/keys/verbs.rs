@@ -120,6 +120,9 @@ fn faults_are_told_with_their_remedy() {
     insta::assert_snapshot!("add_nothing", shown(&stage, &["key", "add"]));
     insta::assert_snapshot!("import_nothing", shown(&stage, &["key", "import"]));
     insta::assert_snapshot!("logout_unknown", shown(&stage, &["logout", "dev-11"]));
+    let password = "User name,Password,Console sign-in URL\ntanaka,CANARY,https://x\n";
+    let output = stage.run_with_input(&["key", "add"], password);
+    insta::assert_snapshot!("add_password", told(&stage, &output));
     let session = format!("ASIATANAKA0000000001\n{SECRET}\n");
     let output = stage.run_with_input(&["key", "add"], &session);
     insta::assert_snapshot!("add_session", told(&stage, &output));

@@ -1,10 +1,8 @@
-//! `key add`: a key typed without echo, or from stdin; proved, then stored.
+//! `key add`: a key pasted without echo, or from stdin; proved, then stored.
 
-use std::io::{IsTerminal, Read};
+use std::io::{ErrorKind, IsTerminal, Read};
 
 use jiff::Timestamp;
-use serde::Deserialize;
-use serde::de::IgnoredAny;
 use zeroize::Zeroizing;
 
 use crate::cli::context::Context;
@@ -14,24 +12,22 @@ use crate::cli::terminal::Terminal;
 use crate::cli::wording;
 use crate::domain::fault::{Exit, Fault};
 use crate::domain::ids::UserName;
+use crate::domain::pasted::{self, NotKey};
 use crate::domain::rotation::{KeyEntry, StoredKey};
-use crate::domain::secret::{AccessKey, Secret};
-use crate::services::aws::{Aws, Doing, FailureKind, Signer, long_term};
+use crate::domain::secret::AccessKey;
+use crate::services::aws::{Aws, Doing, FailureKind, Signer};
 use crate::services::session::access_key::{KeyStore, is_stored, owner};
 use crate::services::store::access_keys::KeyError;
 
 /// No key file is near this size.
-const MAX_INPUT_BYTES: u64 = 64 * 1024;
+const MAX_INPUT_BYTES: usize = 64 * 1024;
 
 /// Reads a key and stores it.
 pub fn run(context: &Context, key_store: &KeyStore, yes: bool) -> Result<Exit, Fault> {
     let key = if std::io::stdin().is_terminal() {
-        typed()?
+        ask(&mut Terminal::open().ok_or_else(|| NotKey::Nothing.fault("stdin"))?)?
     } else {
-        let mut text = Zeroizing::new(String::with_capacity(8 * 1024));
-        let read = std::io::stdin().take(MAX_INPUT_BYTES).read_to_string(&mut text);
-        read.map_err(|_| unreadable())?;
-        parse(&text)?
+        from_stdin()?
     };
     block_on(keep(context, key_store, key, yes, Unproved::Stored))?;
     Ok(Exit::Done)
@@ -122,87 +118,33 @@ async fn prove(
     }
 }
 
-fn typed() -> Result<AccessKey, Fault> {
-    let mut terminal = Terminal::open().ok_or_else(unreadable)?;
-    let id = terminal.ask("access key id: ")?;
-    let secret = terminal.ask_hidden("secret access key (not shown): ")?;
-    long_term(&id, secret.trimmed(), false, "what was typed")
-}
-
-fn unreadable() -> Fault {
-    Fault::new(Exit::Usage, "there is no access key on stdin")
-        .because("the input is two lines (id, secret), AWS's JSON or the console's CSV")
-        .fix("aws iam create-access-key | sekisho key add")
-        .fix("or run `sekisho key add` in a terminal and type the key")
-}
-
-/// What `aws iam create-access-key` and credential processes print.
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Printed {
-    access_key: Option<Box<Printed>>,
-    access_key_id: Option<String>,
-    secret_access_key: Option<String>,
-    session_token: Option<IgnoredAny>,
-}
-
-/// Reads AWS's JSON, the console's CSV, or two lines.
-fn parse(text: &str) -> Result<AccessKey, Fault> {
-    let text = text.trim_start_matches('\u{FEFF}').trim();
-    if text.starts_with('{') {
-        let mut printed: Printed = serde_json::from_str(text).map_err(|_| unreadable())?;
-        if let Some(inner) = printed.access_key {
-            printed = *inner;
-        }
-        let (Some(id), Some(secret)) = (printed.access_key_id, printed.secret_access_key) else {
-            return Err(unreadable());
-        };
-        let secret = Secret::new(secret);
-        return long_term(&id, secret, printed.session_token.is_some(), "stdin");
-    }
-    let lines: Vec<&str> = text.lines().map(str::trim).collect();
-    let (id, secret) = match lines[..] {
-        [head, row] if head.contains(',') => row.split_once(',').ok_or_else(unreadable)?,
-        [id, secret] => (id, secret),
-        _ => return Err(unreadable()),
+/// Asks for a key on the terminal: pasted in any form, or its id and then its secret.
+pub fn ask(terminal: &mut Terminal) -> Result<AccessKey, Fault> {
+    let answer = terminal.ask_pasted("access key, in any form (not shown): ")?;
+    let why = match pasted::read(&answer) {
+        Ok(key) => return Ok(key),
+        Err(why) => why,
     };
-    let secret = Secret::new(secret.trim().to_owned());
-    long_term(id.trim(), secret, false, "stdin")
+    let NotKey::IdAlone(id) = why else { return Err(why.fault("what was entered")) };
+    let question = format!("secret access key of {} (not shown): ", id.short());
+    let answer = terminal.ask_pasted(&question)?;
+    pasted::read_secret(&id, &answer).map_err(|why| why.fault("what was entered"))
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_form_aws_hands_out_is_read() {
-        const ID: &str = "AKIAIOSFODNN7EXAMPLE";
-        for text in [
-            format!("{ID}\nsecret/+=\n"),
-            format!("\u{FEFF}Access key ID,Secret access key\r\n{ID},secret/+=\r\n"),
-            format!(r#"{{"AccessKeyId":"{ID}","SecretAccessKey":"secret/+=","Version":1}}"#),
-            format!(
-                r#"{{"AccessKey":{{"UserName":"t","AccessKeyId":"{ID}","Status":"Active","SecretAccessKey":"secret/+=","CreateDate":"x"}}}}"#
-            ),
-        ] {
-            let key = parse(&text).unwrap();
-            assert_eq!((key.id.as_str(), key.secret.expose()), (ID, "secret/+="));
+/// Reads a key on stdin, in any form.
+pub fn from_stdin() -> Result<AccessKey, Fault> {
+    let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_INPUT_BYTES));
+    let mut stdin = std::io::stdin().lock();
+    // `read_to_end` would grow the buffer for a last look, and leave an unwiped copy behind.
+    bytes.resize(MAX_INPUT_BYTES, 0);
+    let mut read = 0;
+    while read < bytes.len() {
+        match stdin.read(&mut bytes[read..]) {
+            Ok(0) => break,
+            Ok(more) => read += more,
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(_) => return Err(NotKey::Nothing.fault("stdin")),
         }
     }
-
-    #[test]
-    fn sessions_and_nonsense_are_refused_without_an_echo() {
-        for text in [
-            "",
-            "AKIAIOSFODNN7EXAMPLE",
-            "{\"AccessKeyId\": \"canary",
-            "{\"AccessKeyId\":\"AKIAIOSFODNN7EXAMPLE\"}",
-            "canary\ncanary",
-            "ASIAIOSFODNN7EXAMPLE\ncanary",
-            r#"{"AccessKeyId":"AKIAIOSFODNN7EXAMPLE","SecretAccessKey":"canary","SessionToken":"canary"}"#,
-        ] {
-            let fault = parse(text).err().unwrap();
-            assert!(!format!("{fault:?}").contains("canary"), "{fault:?}");
-        }
-    }
+    pasted::read(&bytes[..read]).map_err(|why| why.fault("stdin"))
 }
