@@ -59,9 +59,10 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     if let Err(error) = hidden {
         out.warn(&format!("other programs of yours can read this process's memory: {error}"));
     }
-    World::of_environment()
+    let exit = World::of_environment()
         .and_then(|world| run_in(&world, line, out))
-        .unwrap_or_else(|fault| out.fault(&fault))
+        .unwrap_or_else(|fault| out.fault(&fault));
+    out.ended(exit)
 }
 
 /// Runs one command line in the real world or in a demo.

@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{IsTerminal, Write};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use crate::domain::account::Color;
 use crate::domain::fault::{Exit, Fault};
@@ -15,6 +15,18 @@ use crate::services::child::piped::Stream;
 use crate::ui::screen::{self, clipboard_sequence};
 
 use super::args::{ColorWhen, Common};
+
+/// The first error of stdout.
+static LOSS: OnceLock<std::io::Error> = OnceLock::new();
+
+/// Keeps an error of stdout for the exit code. A reader that has closed the pipe is no error of ours.
+fn note_loss(written: std::io::Result<()>) {
+    if let Err(error) = written
+        && error.kind() != std::io::ErrorKind::BrokenPipe
+    {
+        let _ = LOSS.set(error);
+    }
+}
 
 /// The clipboard of the controlling terminal: over ssh, that of the machine one sits at.
 pub struct Clipboard(File);
@@ -74,8 +86,8 @@ impl Out {
 
     /// Writes data to stdout, with no newline of its own.
     pub fn print(self, text: &str) {
-        // A reader that has closed the pipe is no error of ours.
-        let _ = std::io::stdout().lock().write_all(text.as_bytes());
+        let mut stdout = std::io::stdout().lock();
+        note_loss(stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()));
     }
 
     /// Writes a child's line behind a prefix, in one piece; a progress line on the terminal is removed before.
@@ -86,6 +98,17 @@ impl Out {
             Stream::Stdout => std::io::stdout().lock().write_all(&whole),
             Stream::Stderr => std::io::stderr().lock().write_all(&whole),
         };
+    }
+
+    /// The exit code of a verb that has ended: success is none where stdout was not all written.
+    pub fn ended(self, exit: Exit) -> Exit {
+        match LOSS.get() {
+            Some(error) if exit == Exit::Done => self.fault(
+                &Fault::new(Exit::Fault, "the output could not be written")
+                    .because(error.to_string()),
+            ),
+            _ => exit,
+        }
     }
 
     /// Text in one of the 16 colours, where colours are wanted.
@@ -115,11 +138,18 @@ impl Out {
         let _ = std::io::stderr().lock().write_all(lines.as_bytes());
     }
 
-    /// Writes one JSON object to stdout.
+    /// Writes one JSON object to stdout: indented on a terminal, else on one line.
     pub fn json(self, object: &impl serde::Serialize) {
-        if let Ok(text) = serde_json::to_string_pretty(object) {
-            self.print(&format!("{text}\n"));
-        }
+        let stdout = std::io::stdout().lock();
+        let is_read = stdout.is_terminal();
+        let mut stdout = std::io::BufWriter::with_capacity(64 * 1024, stdout);
+        let written = if is_read {
+            serde_json::to_writer_pretty(&mut stdout, object)
+        } else {
+            serde_json::to_writer(&mut stdout, object)
+        };
+        let written = written.map_err(std::io::Error::from);
+        note_loss(written.and_then(|()| stdout.write_all(b"\n")).and_then(|()| stdout.flush()));
     }
 
     /// Writes one line to stderr where `-v` was given.
@@ -182,7 +212,7 @@ impl Out {
         let text = error.render();
         if !error.use_stderr() {
             self.print(&text.to_string());
-            return Exit::Done;
+            return self.ended(Exit::Done);
         }
         let text = if self.color { text.ansi().to_string() } else { text.to_string() };
         let _ = std::io::stderr().lock().write_all(text.as_bytes());

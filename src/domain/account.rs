@@ -16,6 +16,8 @@ use super::known::Change;
 use super::scope::Scope;
 use super::text::{fold, nearest};
 
+mod stored;
+
 /// A dev account as the config describes it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Account {
@@ -27,6 +29,7 @@ pub struct Account {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub aliases: Vec<Name>,
     /// The roles to enter it by; never empty, the first is the account's own target.
+    #[serde(skip)] // the catalog stores them
     pub roles: Vec<Arc<Role>>,
     /// Where its shells start, unless a role says otherwise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -153,7 +156,8 @@ fn is_default<T: Default + PartialEq>(value: &T) -> bool {
 }
 
 /// Every account of one auth account, in the config's order. Names are unique after folding.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(try_from = "stored::Stored")]
 pub struct Catalog {
     accounts: Vec<Account>,
     /// The region of accounts that name none: from which account on, and which. Every file of a config
@@ -405,7 +409,7 @@ impl Account {
 mod tests {
     use super::*;
 
-    fn catalog() -> Catalog {
+    pub(super) fn catalog() -> Catalog {
         let role = |name: &str, hours: u64| {
             Arc::new(Role {
                 name: name.parse().unwrap(),

@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::domain::account::{Catalog, TargetRef};
 use crate::domain::fault::Exit;
 use crate::domain::guard::Guard;
-use crate::domain::ids::Name;
+use crate::domain::ids::{Name, Region};
 use crate::domain::search::{RowStates, Search};
 use crate::services::session::history::HistoryFile;
 use crate::ui::time_left;
@@ -29,7 +29,7 @@ struct Entry<'a> {
     aliases: Vec<&'a str>,
     role: &'a str,
     role_arn: String,
-    region: Option<String>,
+    region: Option<Region>,
     duration_seconds: u64,
     /// `shared` or `direct`.
     flow: &'static str,
@@ -99,7 +99,7 @@ fn entries<'a>(context: &'a Context, rows: &[TargetRef]) -> Vec<Entry<'a>> {
                 role: role.name.as_str(),
                 role_arn: target.role.to_string(),
                 flow: target.flow().name(),
-                region: target.region.map(|region| region.to_string()),
+                region: target.region,
                 duration_seconds: target.duration.as_secs(),
                 scope: target.session.scope.name(),
                 guard: target.guard,

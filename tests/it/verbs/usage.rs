@@ -351,3 +351,35 @@ fn the_list_wants_a_terminal() {
     assert_eq!(said.code, 4, "{}", said.stderr);
     assert!(said.stderr.contains("sekisho exec TARGET"), "{}", said.stderr);
 }
+
+#[test]
+fn what_could_not_be_written_is_no_success() {
+    let home = Home::new();
+    for arguments in [
+        &["list"][..],
+        &["list", "--json"],
+        &["status", "--json"],
+        &["status", "--format", "{account}"],
+        &["config", "show"],
+        &["config", "example"],
+        &["config", "schema"],
+        &["completions", "bash"],
+        &["hook", "bash"],
+        &["doctor", "--json", "--offline"],
+        &["policy", "guardrails"],
+        &["man"],
+        &["help"],
+        &["--help"],
+        &["exec", "--help"],
+        &["--version"],
+    ] {
+        let full = || std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let Some(mut command) = home.command(arguments) else { return };
+        let output = command.stdin(Stdio::null()).stdout(full()).output().unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        let said = home.run(arguments).unwrap();
+        assert_eq!((said.code, said.stdout.is_empty()), (0, false), "{arguments:?}: {said:?}");
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}: {stderr}");
+        assert!(stderr.contains("No space left on device"), "{arguments:?}: {stderr}");
+    }
+}
