@@ -3,6 +3,7 @@
 //! Doc comments here are what `--help` prints.
 
 use std::ffi::OsString;
+use std::num::NonZeroU16;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -318,10 +319,15 @@ pub enum Verb {
     )]
     Profiles(ProfilesArgs),
     /// Run one command and serve it fresh credentials for as long as it runs
-    #[command(after_help = "Example: sekisho serve dev-tanaka -- terraform apply")]
+    #[command(
+        after_help = "Examples:\n  sekisho serve dev-tanaka -- terraform apply\n  sekisho serve dev-tanaka --port 9911 -- ssh -R 9911:127.0.0.1:9911 HOST"
+    )]
     Serve {
         /// The account, or account/role; without one, the list opens
         target: Option<String>,
+        /// Listen on this port of 127.0.0.1, for one that is forwarded to another machine; else on a free one
+        #[arg(long)]
+        port: Option<NonZeroU16>,
         /// The command and its arguments
         #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "COMMAND")]
         command: Vec<OsString>,

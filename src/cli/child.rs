@@ -1,6 +1,7 @@
 //! What runs with the credentials: a subshell, a command, or a child that is served fresh ones.
 
 use std::cell::Cell;
+use std::num::NonZeroU16;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -72,7 +73,7 @@ impl Context {
         let _title = prefs.mark_prompt.then(|| Title::set(&pass.target.name())).flatten();
         let child = async |environment| subshell.run(environment, self.inherited()).await;
         if prefs.renew == RenewPref::Serve {
-            return self.serve(pass, child).await;
+            return self.serve(pass, None, child).await;
         }
         let entry = self.entry(pass, self.inherited().depth() + 1);
         self.broker().release_secrets();
@@ -122,15 +123,21 @@ impl Context {
     pub async fn serve(
         &self,
         pass: Pass,
+        port: Option<NonZeroU16>,
         child: impl AsyncFnOnce(Environment) -> Result<Exit, Fault>,
     ) -> Result<Exit, Fault> {
         let name = pass.target.name();
         let renewal = pass.target.clone().clear(Confirmation::Renewal);
         let cleared =
             renewal.map_err(|_| Fault::new(Exit::NeedsPerson, format!("{name} is guarded")))?;
-        let server = Server::open().await.map_err(|error| {
-            Fault::new(Exit::Fault, "cannot open a local port to serve credentials")
-                .because(error.to_string())
+        let server = Server::open(port).await.map_err(|error| match port {
+            Some(port) => {
+                Fault::new(Exit::Fault, format!("cannot listen on port {port} of 127.0.0.1"))
+                    .because(error.to_string())
+                    .fix("choose another --port, or none for any that is free")
+            }
+            None => Fault::new(Exit::Fault, "cannot open a local port to serve credentials")
+                .because(error.to_string()),
         })?;
         let context = self.child_context(self.inherited().depth() + 1);
         let original = SharedFiles::current()?.config;

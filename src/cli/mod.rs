@@ -88,9 +88,9 @@ fn run_in(world: &World, line: CommandLine, out: Out) -> Result<Exit, Fault> {
         Verb::Profiles(arguments) => {
             profiles::run(&context(line.common, "profiles".into())?, &arguments)
         }
-        Verb::Serve { target, command } => {
+        Verb::Serve { target, port, command } => {
             let context = context(line.common, with_target("serve", target.as_deref()))?;
-            serve::run(&Rc::new(context), target.as_deref(), &command)
+            serve::run(&Rc::new(context), target.as_deref(), port, &command)
         }
         Verb::Each(arguments) => each::run(&context(line.common, "each".into())?, &arguments),
         Verb::Console(arguments) => {

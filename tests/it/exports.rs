@@ -6,6 +6,7 @@ mod console;
 mod diary;
 mod env;
 mod forgotten;
+mod forwarded;
 mod known;
 mod lists;
 mod places;

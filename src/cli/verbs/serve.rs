@@ -1,6 +1,7 @@
 //! `serve TARGET -- CMD`: a command whose tools fetch credentials from us, as long as it runs.
 
 use std::ffi::OsString;
+use std::num::NonZeroU16;
 use std::rc::Rc;
 
 use crate::domain::fault::{Exit, Fault};
@@ -16,6 +17,7 @@ use crate::cli::switcher::{Chosen, missing_argument, pass_into};
 pub fn run(
     context: &Rc<Context>,
     target: Option<&str>,
+    port: Option<NonZeroU16>,
     command: &[OsString],
 ) -> Result<Exit, Fault> {
     if command.is_empty() {
@@ -28,5 +30,5 @@ pub fn run(
     let inherited = context.inherited();
     context.record_entry(&pass.target.role, inherited.depth() + 1);
     let child = async |environment| process::run(environment, inherited, command).await;
-    block_on(context.serve(pass, child))
+    block_on(context.serve(pass, port, child))
 }

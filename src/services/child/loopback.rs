@@ -62,7 +62,12 @@ pub struct Port {
 impl Port {
     /// Listens on a free port.
     pub async fn open() -> io::Result<Self> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        Self::at(0).await
+    }
+
+    /// Listens on this port; 0 is a free one.
+    pub async fn at(port: u16) -> io::Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
         let address = SocketAddrV4::new(Ipv4Addr::LOCALHOST, listener.local_addr()?.port());
         Ok(Self { listener, address })
     }

@@ -1,11 +1,12 @@
 //! The container-credentials endpoint: a child's tools fetch credentials here whenever theirs expire.
 //!
 //! Protocol: <https://docs.aws.amazon.com/sdkref/latest/guide/feature-container-credentials.html>. It listens
-//! on 127.0.0.1 at a random port and requires the token, which only the child's environment holds. Other users get nothing
+//! on 127.0.0.1 at a random port, or at one that a forwarding expects, and requires the token, which only the child's environment holds. Other users get nothing
 //! even with it, where the kernel tells whose a connection is.
 
 use std::convert::Infallible;
 use std::io;
+use std::num::NonZeroU16;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -48,9 +49,10 @@ impl AsRef<[u8]> for Document {
 }
 
 impl Server {
-    /// Listens on a free port, with a new token.
-    pub async fn open() -> io::Result<Self> {
-        Ok(Self { port: Port::open().await?, token: loopback::token()? })
+    /// Listens on this port, or on a free one, with a new token.
+    pub async fn open(port: Option<NonZeroU16>) -> io::Result<Self> {
+        let port = port.map_or(0, NonZeroU16::get);
+        Ok(Self { port: Port::at(port).await?, token: loopback::token()? })
     }
 
     /// The URL and token for the child's environment.

@@ -220,7 +220,7 @@ fn what_follows_two_dashes_is_the_command() {
         match CommandLine::parse_words(&words).unwrap().verb {
             Some(
                 Verb::Session(SessionVerb::Exec { target, command })
-                | Verb::Serve { target, command },
+                | Verb::Serve { target, command, .. },
             ) => {
                 let command: Vec<_> =
                     command.iter().map(|word| word.to_str().unwrap().to_owned()).collect();
