@@ -14,7 +14,7 @@ use clap::{Arg, Args, Command, CommandFactory, Parser, Subcommand, ValueEnum};
 
 use crate::domain::account::Overrides;
 use crate::domain::duration::parse_duration;
-use crate::domain::ids::{AccountId, Malformed, Region, RoleName};
+use crate::domain::ids::{AccountId, Malformed, Partition, Region, RoleName};
 use crate::domain::policy;
 use crate::domain::profiles::{NameTemplate, Setting};
 use crate::domain::scope::Scope;
@@ -855,7 +855,7 @@ impl From<PolicyFormat> for policy::Format {
 /// Where accounts are imported from.
 #[derive(Debug, Subcommand)]
 pub enum ImportVerb {
-    /// Create a config from the roles in ~/.aws/config; the access key is not copied
+    /// Create a config from the roles in ~/.aws/config, or add what is new to the one that is there; the access key is not copied
     #[command(
         after_help = "Examples:\n  sekisho import aws-config | less\n  sekisho import aws-config --write"
     )]
@@ -873,10 +873,16 @@ pub struct AwsConfigArgs {
     /// The file to read [default: the AWS config file, ~/.aws/config]
     #[arg(long, value_name = "FILE")]
     pub profile_file: Option<PathBuf>,
-    /// The auth account [default: the account of most MFA devices]
+    /// The auth account [default: the account of the user who enters most roles]
     #[arg(long, value_name = "ID")]
     pub account: Option<AccountId>,
-    /// Write it as the config, after showing a diff
+    /// Only roles that are entered with this profile's key [default: the key that enters most]
+    #[arg(long, value_name = "PROFILE")]
+    pub source: Option<String>,
+    /// Only roles of this partition: aws, aws-cn, aws-us-gov, aws-eusc [default: the one with most roles]
+    #[arg(long, value_name = "NAME")]
+    pub partition: Option<Partition>,
+    /// Write it as the config, or add it to the one that is there, after showing a diff
     #[arg(long)]
     pub write: bool,
     /// Write without asking

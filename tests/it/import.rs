@@ -2,7 +2,9 @@
 
 mod aws_config;
 mod first;
+mod merge;
 mod organizations;
+mod round_trip;
 
 use std::io::Write;
 use std::path::Path;

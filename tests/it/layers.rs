@@ -46,7 +46,7 @@ const HOMES: [(&str, &[&str]); 14] = [
 const CLOCK_READERS: [&str; 3] = ["services/", "cli/", "emulator/"];
 
 /// The crates that `domain` may name: none does I/O, reads a clock or draws random numbers unasked.
-const PURE_CRATES: [&str; 25] = [
+const PURE_CRATES: [&str; 26] = [
     "std",
     "core",
     "alloc",
@@ -54,6 +54,7 @@ const PURE_CRATES: [&str; 25] = [
     "serde",
     "serde_json",
     "serde_yaml",
+    "granit_parser",
     "thiserror",
     "zeroize",
     "subtle",

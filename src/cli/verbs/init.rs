@@ -78,16 +78,10 @@ fn questions(terminal: &mut Terminal, common: &Common, home: &Path) -> Result<Dr
     let mfa = serial.map(|serial| MfaDevice { serial, label: None });
     Ok(Draft {
         heading: HEADING.map(str::to_owned).to_vec(),
-        auth: Some(DraftAuth { account, user, mfa: mfa.into_iter().collect() }),
+        auth: Some(DraftAuth { account, user, mfa: mfa.into_iter().collect(), mfa_command: None }),
         roles: vec![role],
         region: Some(region),
-        accounts: vec![DraftAccount {
-            name,
-            id: dev,
-            roles: Vec::new(),
-            region: None,
-            comment: None,
-        }],
+        accounts: vec![DraftAccount::new(name, dev)],
     })
 }
 

@@ -60,6 +60,8 @@ pub fn assemble(
         read: Vec::new(),
         read_policy,
     };
+    let default_region =
+        assembly.default(0, |defaults| defaults.region.as_ref()).map(|at| at.value.clone());
     let (catalog, accounts, learned) = assembly.catalog(entries);
     assembly.floors.check(&mut assembly.diagnostics, &catalog);
     let (files, mut warnings) = assembly.diagnostics.close()?;
@@ -91,6 +93,7 @@ pub fn assemble(
             settings: main.provenances.into_iter().collect(),
             accounts,
         },
+        default_region,
         read: assembly.read,
         known: learned,
     })

@@ -1,12 +1,17 @@
 //! New configs as YAML text, as `init` and `import` write them.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Write as _};
 use std::time::Duration;
 
-use super::MfaDevice;
 use super::scalar::{list, scalar};
+use super::{Argv, MfaDevice};
+use crate::domain::account::Color;
 use crate::domain::duration::show_duration;
-use crate::domain::ids::{AccountId, ExternalId, Name, Region, RoleName, RolePath, UserName};
+use crate::domain::guard::Guard;
+use crate::domain::ids::{
+    AccountId, ExternalId, Name, Region, RoleName, RolePath, SourceIdentity, UserName,
+};
 use crate::domain::text::sanitize;
 
 /// A config to be written; what it leaves open is left to the defaults.
@@ -35,6 +40,8 @@ pub struct DraftAuth {
     pub user: Option<UserName>,
     /// The devices that make codes, if known.
     pub mfa: Vec<MfaDevice>,
+    /// A program that prints a code.
+    pub mfa_command: Option<Argv>,
 }
 
 /// An account of a draft.
@@ -48,8 +55,28 @@ pub struct DraftAccount {
     pub roles: Vec<DraftRole>,
     /// Where its shells start, if not in the draft's region.
     pub region: Option<Region>,
+    /// The colour of its name.
+    pub color: Option<Color>,
+    /// What stands before it, with a comment beside it.
+    pub guard: Option<DraftGuard>,
     /// A comment beside the name; any text.
     pub comment: Option<String>,
+}
+
+/// A guard of a draft.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DraftGuard {
+    /// What stands before the account or role.
+    pub guard: Guard,
+    /// Why; one line.
+    pub why: &'static str,
+}
+
+impl DraftAccount {
+    /// An account of which only name and id are known.
+    pub fn new(name: Name, id: AccountId) -> Self {
+        Self { name, id, roles: Vec::new(), region: None, color: None, guard: None, comment: None }
+    }
 }
 
 /// A role of a draft's account.
@@ -65,12 +92,30 @@ pub struct DraftRole {
     pub region: Option<Region>,
     /// What the role's trust policy asks of strangers.
     pub external_id: Option<ExternalId>,
+    /// What stands before it, if not what stands before its account.
+    pub guard: Option<DraftGuard>,
+    /// Session tags.
+    pub tags: BTreeMap<String, String>,
+    /// Those of them that go on when roles chain.
+    pub transitive_tags: BTreeSet<String>,
+    /// What CloudTrail records for the session.
+    pub source_identity: Option<SourceIdentity>,
 }
 
 impl DraftRole {
     /// A role of which only the name is known.
     pub fn named(name: RoleName) -> Self {
-        Self { name, path: RolePath::root(), duration: None, region: None, external_id: None }
+        Self {
+            name,
+            path: RolePath::root(),
+            duration: None,
+            region: None,
+            external_id: None,
+            guard: None,
+            tags: BTreeMap::new(),
+            transitive_tags: BTreeSet::new(),
+            source_identity: None,
+        }
     }
 
     fn is_plain(&self) -> bool {
@@ -122,20 +167,55 @@ impl fmt::Display for DraftAuth {
                 writeln!(f, "      label: {}", scalar(label))?;
             }
         }
+        if let Some(argv) = &self.mfa_command {
+            writeln!(f, "  mfa_command: {}", list(argv))?;
+        }
         Ok(())
+    }
+}
+
+/// A key, its value in one line, and the comment behind it.
+type Pair = (&'static str, String, Option<String>);
+
+impl DraftAccount {
+    /// Its keys but for the roles.
+    fn pairs(&self) -> Vec<Pair> {
+        let mut pairs = vec![
+            ("name", scalar(self.name.as_str()), self.comment.clone()),
+            ("id", format!("\"{}\"", self.id), None),
+        ];
+        if let Some(region) = &self.region {
+            pairs.push(("region", scalar(region.as_str()), None));
+        }
+        if let Some(color) = self.color {
+            pairs.push(("color", color.name().to_owned(), None));
+        }
+        pairs.extend(self.guard.as_ref().map(DraftGuard::pair));
+        pairs
+    }
+
+    /// It in one line, as an element of a list in brackets.
+    pub(super) fn in_braces(&self) -> String {
+        let mut pairs = self.pairs();
+        if !self.roles.is_empty() {
+            let roles: Vec<String> = self.roles.iter().map(DraftRole::in_braces).collect();
+            pairs.push(("roles", format!("[{}]", roles.join(", ")), None));
+        }
+        braces(&pairs)
+    }
+
+    /// The comments on it, in one line.
+    pub(super) fn comments(&self) -> String {
+        let of_roles = self.roles.iter().filter_map(|role| role.guard.as_ref());
+        let guards = self.guard.iter().chain(of_roles).map(|guard| guard.why);
+        let comments = self.comment.as_deref().into_iter().chain(guards.take(1));
+        sanitize(&comments.collect::<Vec<_>>().join("; "))
     }
 }
 
 impl fmt::Display for DraftAccount {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "  - name: {}", scalar(self.name.as_str()))?;
-        if let Some(comment) = &self.comment {
-            write!(f, "  # {}", sanitize(comment))?;
-        }
-        write!(f, "\n    id: \"{}\"\n", self.id)?;
-        if let Some(region) = &self.region {
-            writeln!(f, "    region: {}", scalar(region.as_str()))?;
-        }
+        block(f, "  ", &self.pairs())?;
         if self.roles.is_empty() {
             return Ok(());
         }
@@ -148,27 +228,77 @@ impl fmt::Display for DraftAccount {
     }
 }
 
-impl fmt::Display for DraftRole {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = scalar(self.name.as_str());
-        if self.is_plain() {
-            return writeln!(f, "      - {name}");
-        }
-        writeln!(f, "      - name: {name}")?;
+impl DraftRole {
+    fn pairs(&self) -> Vec<Pair> {
+        let mut pairs = vec![("name", scalar(self.name.as_str()), None)];
         if self.path != RolePath::root() {
-            writeln!(f, "        path: {}", scalar(self.path.as_str()))?;
+            pairs.push(("path", scalar(self.path.as_str()), None));
         }
         if let Some(duration) = self.duration {
-            writeln!(f, "        duration: {}", show_duration(duration))?;
+            pairs.push(("duration", show_duration(duration), None));
         }
         if let Some(region) = &self.region {
-            writeln!(f, "        region: {}", scalar(region.as_str()))?;
+            pairs.push(("region", scalar(region.as_str()), None));
         }
+        pairs.extend(self.guard.as_ref().map(DraftGuard::pair));
         if let Some(id) = &self.external_id {
-            writeln!(f, "        external_id: {}", scalar(id.as_str()))?;
+            pairs.push(("external_id", scalar(id.as_str()), None));
         }
-        Ok(())
+        if !self.tags.is_empty() {
+            let tags: Vec<String> = self
+                .tags
+                .iter()
+                .map(|(key, value)| format!("{}: {}", scalar(key), scalar(value)))
+                .collect();
+            pairs.push(("tags", format!("{{{}}}", tags.join(", ")), None));
+        }
+        if !self.transitive_tags.is_empty() {
+            let names: Vec<&String> = self.transitive_tags.iter().collect();
+            pairs.push(("transitive_tags", list(&names), None));
+        }
+        if let Some(identity) = &self.source_identity {
+            pairs.push(("source_identity", scalar(identity.as_str()), None));
+        }
+        pairs
     }
+
+    /// It in one line, as an element of a list in brackets.
+    pub(super) fn in_braces(&self) -> String {
+        if self.is_plain() { scalar(self.name.as_str()) } else { braces(&self.pairs()) }
+    }
+}
+
+impl fmt::Display for DraftRole {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_plain() {
+            return writeln!(f, "      - {}", scalar(self.name.as_str()));
+        }
+        block(f, "      ", &self.pairs())
+    }
+}
+
+impl DraftGuard {
+    fn pair(&self) -> Pair {
+        ("guard", self.guard.name().to_owned(), Some(self.why.to_owned()))
+    }
+}
+
+/// An element of a list, a key a line.
+fn block(f: &mut fmt::Formatter<'_>, indent: &str, pairs: &[Pair]) -> fmt::Result {
+    for (i, (key, value, comment)) in pairs.iter().enumerate() {
+        write!(f, "{indent}{} {key}: {value}", if i == 0 { "-" } else { " " })?;
+        if let Some(comment) = comment {
+            write!(f, "  # {}", sanitize(comment))?;
+        }
+        f.write_char('\n')?;
+    }
+    Ok(())
+}
+
+fn braces(pairs: &[Pair]) -> String {
+    let pairs: Vec<String> =
+        pairs.iter().map(|(key, value, _)| format!("{key}: {value}")).collect();
+    format!("{{{}}}", pairs.join(", "))
 }
 
 #[cfg(test)]
@@ -200,6 +330,7 @@ mod tests {
                     serial: "GAHT12345678".parse().unwrap(),
                     label: Some("\"my\" phone: #1".into()),
                 }],
+                mfa_command: Some(vec!["ykman".into(), "--x={a}".into()]),
             }),
             roles: vec!["1e5".parse().unwrap(), "No".parse().unwrap()],
             region: Some("ap-northeast-1".parse().unwrap()),
@@ -224,11 +355,11 @@ mod tests {
             prop::option::of("[A-Za-z0-9_+=,.@:/-]{2,40}"),
         )
             .prop_map(|(name, path, seconds, region, id)| DraftRole {
-                name: name.parse().unwrap(),
                 path: path.map_or_else(RolePath::root, |path| path.parse().unwrap()),
                 duration: seconds.map(Duration::from_secs),
                 region: region.then(|| "eu-west-1".parse().unwrap()),
                 external_id: id.map(|id| id.parse().unwrap()),
+                ..DraftRole::named(name.parse().unwrap())
             })
     }
 
@@ -241,7 +372,7 @@ mod tests {
             let Ok(name) = name.parse::<Name>() else { return Ok(()) };
             roles.dedup_by(|a, b| a.name == b.name);
             prop_assume!(roles.iter().enumerate().all(|(i, a)| roles[..i].iter().all(|b| a.name != b.name)));
-            let account = DraftAccount { name, id: id.parse().unwrap(), roles, region: None, comment: Some(comment) };
+            let account = DraftAccount { roles, comment: Some(comment), ..DraftAccount::new(name, id.parse().unwrap()) };
             let config = read(&draft(vec![account.clone()]).to_string());
             let [read] = config.catalog.accounts() else { panic!() };
             prop_assert_eq!(&read.name, &account.name);

@@ -8,6 +8,7 @@ mod assemble;
 mod cursor;
 mod diagnostic;
 pub mod draft;
+pub mod edit;
 mod entry;
 mod guardrails;
 mod join;
@@ -22,6 +23,7 @@ mod values;
 pub use assemble::{ReadPolicy, assemble};
 pub use diagnostic::{Diagnostic, Location, Pos, Strictness};
 pub use entry::{IncludedFile, MAX_ACCOUNTS};
+pub use role::{session_tag_key_fault, session_tag_value_fault};
 pub use settings::MainFile;
 
 use std::collections::BTreeMap;
@@ -304,6 +306,8 @@ pub struct Loaded {
     pub warnings: Vec<Diagnostic>,
     /// Where it comes from.
     pub provenances: Provenances,
+    /// The region of accounts of the main file that name none.
+    pub default_region: Option<Region>,
     /// The accounts to be remembered, as they are now.
     pub read: Vec<ReadAccount>,
     /// What is remembered after this reading.

@@ -120,14 +120,9 @@ fn session_tags(mapping: Cursor<'_>) -> Option<BTreeMap<String, String>> {
             let (Some(name), Some(text)) = (key.text(), value.text()) else {
                 continue;
             };
-            if !(1..=128).contains(&name.chars().count()) || !name.chars().all(is_tag_char) {
-                let what = "a session tag's key is 1 to 128 letters, digits, spaces and _.:/=+-@";
+            if let Some(what) = session_tag_key_fault(name) {
                 key.fault(what, None);
-            } else if name.to_ascii_lowercase().starts_with("aws:") {
-                key.fault("a session tag's key cannot start with aws:", None);
-            } else if text.chars().count() > 256 || !text.chars().all(is_tag_char) {
-                let what =
-                    "a session tag's value is at most 256 letters, digits, spaces and _.:/=+-@";
+            } else if let Some(what) = session_tag_value_fault(text) {
                 value.fault(what, None);
             } else if tags.keys().any(|other: &String| other.eq_ignore_ascii_case(name)) {
                 key.fault(format_args!("the session tag {} is set twice", quoted(name)), None);
@@ -140,6 +135,22 @@ fn session_tags(mapping: Cursor<'_>) -> Option<BTreeMap<String, String>> {
         }
         Some(tags)
     })
+}
+
+/// Why AWS would not take the key of a session tag.
+pub fn session_tag_key_fault(key: &str) -> Option<&'static str> {
+    if !(1..=128).contains(&key.chars().count()) || !key.chars().all(is_tag_char) {
+        return Some("a session tag's key is 1 to 128 letters, digits, spaces and _.:/=+-@");
+    }
+    let is_reserved = key.to_ascii_lowercase().starts_with("aws:");
+    is_reserved.then_some("a session tag's key cannot start with aws:")
+}
+
+/// Why AWS would not take the value of a session tag.
+pub fn session_tag_value_fault(value: &str) -> Option<&'static str> {
+    let is_good = value.chars().count() <= 256 && value.chars().all(is_tag_char);
+    let what = "a session tag's value is at most 256 letters, digits, spaces and _.:/=+-@";
+    (!is_good).then_some(what)
 }
 
 /// Names of session tags, as the tags spell them: AWS ignores the case of both.

@@ -1,11 +1,14 @@
 //! A config made from what another tool already knows: AWS profiles, an organisation.
 
 pub mod from_profiles;
+mod identities;
+pub mod merge;
 pub mod organization;
 pub mod profiles;
 mod remarks;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
+use std::hash::Hash;
 
 use super::ids::{AccountId, Name};
 use super::lookalike;
@@ -14,6 +17,60 @@ use super::text::{fold, is_deceptive};
 /// The longest foreign name that is kept whole, in characters; it leaves room for an account id.
 const MAX_NAME: usize = 100;
 
+pub use identities::OtherIdentity;
+
+/// The comment beside the guard of what [`is_production`].
+const LOOKS_LIKE_PRODUCTION: &str = "looks like production";
+
+/// Whether a name says that it is about production: `prod`, `payments-prd`, `ProdAdmin`, `本番`; not `nonprod`.
+fn is_production(name: &str) -> bool {
+    let name = fold(&spaced(name));
+    if name.contains("本番") {
+        return true;
+    }
+    let words: Vec<&str> =
+        name.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).collect();
+    words.iter().enumerate().any(|(at, word)| {
+        let word = word.trim_end_matches(|c: char| c.is_ascii_digit());
+        let before = at.checked_sub(1).map(|before| words[before]);
+        matches!(word, "prod" | "prods" | "production" | "prd" | "live")
+            && !before.is_some_and(|before| matches!(before, "non" | "not" | "no" | "pre"))
+    })
+}
+
+/// With a space before each word of `camelCase`.
+fn spaced(name: &str) -> String {
+    let mut spaced = String::new();
+    let mut before = ' ';
+    for c in name.chars() {
+        if c.is_uppercase() && before.is_lowercase() {
+            spaced.push(' ');
+        }
+        spaced.push(c);
+        before = c;
+    }
+    spaced
+}
+
+/// Each value once, the most frequent first; of equals, the one that came first.
+fn ranked<T: Clone + Eq + Hash>(values: impl IntoIterator<Item = T>) -> Vec<T> {
+    let mut counts: HashMap<T, usize> = HashMap::new();
+    let mut order = Vec::new();
+    for value in values {
+        let count = counts.entry(value.clone()).or_default();
+        *count += 1;
+        if *count == 1 {
+            order.push(value);
+        }
+    }
+    order.sort_by_key(|value| std::cmp::Reverse(counts.get(value).copied()));
+    order
+}
+
+fn most<T: Clone + Eq + Hash>(values: impl IntoIterator<Item = T>) -> Option<T> {
+    ranked(values).into_iter().next()
+}
+
 /// Hands out names that a config takes, each once.
 #[derive(Default)]
 struct Names {
@@ -21,6 +78,11 @@ struct Names {
 }
 
 impl Names {
+    /// Those that are free beside the names of a config that is there.
+    fn taken<'n>(names: impl Iterator<Item = &'n Name>) -> Self {
+        Self { folded: names.map(|name| fold(name.as_str())).collect() }
+    }
+
     /// The nearest free name to a foreign one.
     fn name(&mut self, foreign: &str, id: AccountId) -> Name {
         let clean: String = lookalike::without_misuse(foreign)
@@ -104,6 +166,40 @@ mod tests {
         assert_eq!(name("333333333333"), "333333333333-222222222222");
         assert_eq!(name("開発 環境"), "開発 環境");
         assert_eq!(name(&"x".repeat(500)).len(), MAX_NAME);
+    }
+
+    #[test]
+    fn production_is_recognised_and_its_opposite_is_not() {
+        for name in [
+            "prod",
+            "PROD",
+            "payments-prod",
+            "prod2-eu",
+            "acme.production",
+            "prd",
+            "ProdAdmin",
+            "appProd",
+            "live",
+            "本番-決済",
+            "ｐｒｏｄ",
+        ] {
+            assert!(is_production(name), "{name}");
+        }
+        for name in [
+            "nonprod",
+            "non-prod",
+            "preprod",
+            "pre-prod",
+            "product",
+            "products",
+            "reproduction",
+            "dev",
+            "delivery",
+            "producer",
+            "NonProd",
+        ] {
+            assert!(!is_production(name), "{name}");
+        }
     }
 
     #[test]

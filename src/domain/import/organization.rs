@@ -45,11 +45,8 @@ pub fn convert(
         let name = names.name(&member.name, member.id);
         let is_renamed = name.as_str() != member.name;
         DraftAccount {
-            name,
-            id: member.id,
-            roles: Vec::new(),
-            region: None,
             comment: is_renamed.then_some(member.name),
+            ..DraftAccount::new(name, member.id)
         }
     });
     let draft = Draft {

@@ -89,10 +89,26 @@ pub fn load(
     strictness: Strictness,
     known: &Known,
 ) -> Result<(Loaded, ReadFrom), Fault> {
+    load_as(path, None, home, strictness, known)
+}
+
+/// Reads the config at `path` as if its main file held another text.
+pub fn preview(path: &Path, text: &str, home: Option<&Path>) -> Result<Loaded, Fault> {
+    let strictness = Strictness::Tolerant;
+    load_as(path, Some(text), home, strictness, &Known::default()).map(|(loaded, _)| loaded)
+}
+
+fn load_as(
+    path: &Path,
+    text: Option<&str>,
+    home: Option<&Path>,
+    strictness: Strictness,
+    known: &Known,
+) -> Result<(Loaded, ReadFrom), Fault> {
     let mut from = ReadFrom::default();
     from.stamp(path);
     let read = read(path, MAX_CONFIG).map_err(|unread| unread.fault(path))?;
-    let mut main = MainFile::parse(path, &read.text);
+    let mut main = MainFile::parse(path, text.unwrap_or(&read.text));
     match read.access {
         Access::Own => {}
         Access::Shared(who) => main.complain(Pos::default(), &shared(who), Some(&chmod(path))),
@@ -136,6 +152,21 @@ pub fn write(path: &Path, text: &str) -> Result<(), Fault> {
     let read_policy = &mut |_, _: &str| Err("it is not written yet".to_owned());
     assemble(main, Vec::new(), Strictness::Strict, &Known::default(), read_policy)
         .map_err(|diagnostics| Diagnostic::fault(&diagnostics))?;
+    put(path, text)
+}
+
+/// Replaces a config by one that was made of it, and that [`preview`] has read.
+pub fn replace(path: &Path, before: &str, text: &str) -> Result<(), Fault> {
+    if read_foreign(path).as_deref() != Ok(before) {
+        let shown = crate::domain::text::sanitize(&path.to_string_lossy());
+        return Err(Fault::new(Exit::Fault, format!("{shown} was not changed"))
+            .because("it was changed by somebody else meanwhile")
+            .fix("run the command again"));
+    }
+    put(path, text)
+}
+
+fn put(path: &Path, text: &str) -> Result<(), Fault> {
     if text.len() as u64 > MAX_CONFIG {
         let what = format!("this would be a config of more than {} MiB", MAX_CONFIG >> 20);
         return Err(Fault::new(Exit::Usage, what));

@@ -15,7 +15,7 @@ const AWS_VAULT: &str = include_str!("aws-vault.config");
 const AWSUME: &str = include_str!("awsume.config");
 const PARTITIONS: &str = include_str!("partitions.config");
 
-fn read(yaml: &str) -> Config {
+pub fn read(yaml: &str) -> Config {
     let main = MainFile::parse(Path::new("config.yaml"), yaml);
     let read = &mut |_, _: &str| Err("no file".to_owned());
     let loaded = assemble(main, Vec::new(), Strictness::Strict, &Known::default(), read);
@@ -65,6 +65,7 @@ fn another_auth_account_and_region_can_be_named() {
     let options = ImportOptions {
         auth_account: Some("999999999999".parse().unwrap()),
         region: Some("sa-east-1".parse().unwrap()),
+        ..ImportOptions::default()
     };
     let (_, config) = made(AWSUME, &options);
     let names: Vec<&str> = config.catalog.accounts().iter().map(|a| a.name.as_str()).collect();
@@ -75,10 +76,10 @@ fn another_auth_account_and_region_can_be_named() {
 
 #[test]
 fn where_nothing_tells_the_auth_account_it_is_asked_for() {
-    let text = "[profile a]\nrole_arn = arn:aws:iam::222222222222:role/R\nsource_profile = key\n";
+    let text = "[profile a]\nrole_arn = arn:aws:iam::222222222222:role/R\nsource_profile = key\n[profile key]\n";
     let fault = convert(&Profiles::parse(text), &ImportOptions::default()).unwrap_err();
     insta::assert_snapshot!(format!("{fault:#?}"));
-    let tells = format!("{text}[profile key]\naws_account_id = 111111111111\n");
+    let tells = format!("{text}aws_account_id = 111111111111\n");
     assert_eq!(made(&tells, &ImportOptions::default()).1.auth.account.to_string(), "111111111111");
     let nothing =
         convert(&Profiles::parse("[profile a]\nsso_session = s\n"), &ImportOptions::default());
@@ -97,13 +98,17 @@ fn thousands_of_profiles_become_a_config() {
     };
     let device = "mfa_serial = arn:aws:iam::111111111111:mfa/t";
     let profiles: Vec<String> = (0..25_000).map(profile).collect();
-    let text = format!("[default]\n{device}\n{}", profiles.join("\n"));
+    let text = format!("[default]\n{device}\n[profile k]\n{}", profiles.join("\n"));
     let imported = convert(&Profiles::parse(&text), &ImportOptions::default()).unwrap();
     let config = read(&imported.draft.to_string());
-    assert_eq!(config.catalog.accounts().len(), 19_999, "`default` is one of 20,000 profiles");
+    assert_eq!(config.catalog.accounts().len(), 19_998, "of 20,000 profiles, two are no roles");
     // One account with more roles than a list may have.
-    let profile = |n| format!("[p{n}]\nrole_arn = arn:aws:iam::222222222222:role/R{n}\n{device}");
-    let one = (0..2_000).map(profile).collect::<Vec<_>>().join("\n");
+    let profile = |n| {
+        format!(
+            "[profile p{n}]\nrole_arn = arn:aws:iam::222222222222:role/R{n}\nsource_profile = k\n{device}"
+        )
+    };
+    let one = (0..2_000).map(profile).collect::<Vec<_>>().join("\n") + "\n[profile k]\n";
     assert_eq!(made(&one, &ImportOptions::default()).1.catalog.accounts()[0].roles.len(), 1_000);
 }
 
@@ -113,6 +118,7 @@ fn near_config() -> impl Strategy<Value = String> {
         "(\\[profile |\\[|\\[ profile \")[a-c/ -]{0,3}(\"\\]|\\]|)",
         "(role_arn|mfa_serial)( = |=|: )arn:aws(-cn|):iam::(1{12}|2{12}|0{12}|x):(role|mfa|u2f)/(a/)?[A-C]{0,2}",
         "(source_profile|include_profile|external_id) = [a-c/ -]{0,3}",
+        "(aws_access_key_id|mfa_process|session_tags|source_identity|granted_color|role_duration) = [a-c=,]{0,3}",
         "region = (us-east-1|cn-north-1|x)",
         "duration_seconds = (900|3600|7200|99999|-1)",
         "aws_account_id = (1{12}|2{12})",
@@ -125,7 +131,7 @@ proptest! {
     #[test]
     fn whatever_is_made_is_a_config(text in near_config(), account in prop::option::of("[12]{12}")) {
         let account = account.map(|id| id.parse().unwrap());
-        let options = ImportOptions { auth_account: account, region: None };
+        let options = ImportOptions { auth_account: account, ..ImportOptions::default() };
         if let Ok(imported) = convert(&Profiles::parse(&text), &options) {
             let config = read(&imported.draft.to_string());
             prop_assert_eq!(config.catalog.rows().count(), imported.taken);
@@ -172,10 +178,11 @@ fn the_program_writes_it_after_showing_it() {
     assert_eq!(again().code, 0);
     assert_eq!((mode(&path), mode(path.parent().unwrap())), (0o600, 0o700));
     assert!(again().stderr.contains("is up to date"));
+    // What is no config is not added to, nor replaced.
     std::fs::write(&path, "version: 1\n").unwrap();
-    let replaced = again();
-    assert!(replaced.stdout.contains("+accounts:"), "{}", replaced.whole());
-    assert!(std::fs::read_to_string(&path).unwrap().contains("accounts:"));
+    let refused = again();
+    assert_eq!(refused.code, 2, "{}", refused.whole());
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "version: 1\n");
 }
 
 #[test]

@@ -1,0 +1,550 @@
+//! Additions to a config that is there: new accounts and new roles, every other byte as it was.
+//!
+//! The parser's events say where each value begins and ends; text is only ever inserted. Whoever writes the result reads
+//! it first: a value that was not understood here shows as an account that is missing or changed there.
+
+use std::collections::{HashMap, HashSet};
+
+use granit_parser::{Event, Parser, ScalarStyle, Span, StrInput, StructureStyle};
+
+use super::draft::{DraftAccount, DraftRole};
+use super::scalar::scalar;
+use crate::domain::ids::AccountId;
+use crate::domain::text::sanitize;
+
+/// As deep as a config may be nested.
+const MAX_DEPTH: usize = 64;
+
+/// A config's text and where the things in it are that something can be added to.
+pub struct Layout<'t> {
+    text: &'t str,
+    top: Value,
+    /// The accounts of the file by id, as positions in the list.
+    by_id: HashMap<AccountId, usize>,
+    /// The anchors that aliases name: what is changed there changes elsewhere, too.
+    aliased: HashSet<usize>,
+}
+
+/// A value and where it is, in bytes.
+struct Value {
+    node: Node,
+    /// Its anchor; 0 where it has none.
+    anchor: usize,
+    start: usize,
+    end: usize,
+}
+
+enum Node {
+    Scalar {
+        text: String,
+        style: ScalarStyle,
+    },
+    List {
+        style: StructureStyle,
+        items: Vec<Value>,
+    },
+    Map {
+        style: StructureStyle,
+        pairs: Vec<(Value, Value)>,
+    },
+    /// What an alias stands for is written elsewhere, and serves others, too.
+    Alias,
+}
+
+/// A text to be inserted at a position.
+struct Insertion {
+    at: usize,
+    text: String,
+    kind: Kind,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// Within a line.
+    Inline,
+    /// Whole lines, at the beginning of one.
+    Lines,
+    /// A comment at the end of a line, unless something else is inserted there.
+    Comment,
+}
+
+impl<'t> Layout<'t> {
+    /// Finds its way through a config. `None` where it is no mapping.
+    pub fn parse(text: &'t str) -> Option<Self> {
+        let mut reader = Reader { parser: Parser::new_from_str(text), aliased: HashSet::new() };
+        let top = loop {
+            match reader.parser.next_event()?.ok()? {
+                (Event::StreamEnd, _) => return None,
+                (event, span) => {
+                    if event.is_node() {
+                        break reader.value(event, span, 0)?;
+                    }
+                }
+            }
+        };
+        let mut layout = Self { text, top, by_id: HashMap::new(), aliased: reader.aliased };
+        let ids = layout.accounts().iter().map(|account| account.get("id")?.scalar()?.parse().ok());
+        let ids: Vec<Option<AccountId>> = ids.collect();
+        let ids = ids.into_iter().enumerate().filter_map(|(at, id)| Some((id?, at)));
+        layout.by_id = ids.collect();
+        Some(layout)
+    }
+
+    /// Whether the file itself has an entry for an account.
+    pub fn has(&self, id: AccountId) -> bool {
+        self.by_id.contains_key(&id)
+    }
+
+    /// Whether an account's entry lists its roles itself.
+    pub fn lists_roles(&self, id: AccountId) -> bool {
+        self.account(id).is_some_and(|account| account.get("roles").is_some())
+    }
+
+    /// Whether a role can be added to an account's entry alone.
+    pub fn takes_roles(&self, id: AccountId) -> bool {
+        let Some(account) = self.account(id) else { return false };
+        let roles = account.get("roles");
+        let is_aliased = |value: &Value| self.aliased.contains(&value.anchor);
+        if is_aliased(account) || roles.is_some_and(is_aliased) {
+            return false;
+        }
+        match roles.map(|roles| &roles.node) {
+            Some(Node::List { items, .. }) => !items.is_empty(),
+            Some(_) => false,
+            None => account.get("<<").is_none() && self.default_roles().is_some(),
+        }
+    }
+
+    /// The text with accounts, and roles of accounts that are there; `None` where there is no place for them.
+    pub fn with(
+        &self,
+        accounts: &[DraftAccount],
+        roles: &[(AccountId, Vec<DraftRole>)],
+    ) -> Option<String> {
+        let mut insertions = Vec::new();
+        for (id, roles) in roles {
+            self.insert_roles(self.account(*id)?, roles, &mut insertions)?;
+        }
+        if !accounts.is_empty() {
+            insertions.push(self.accounts_insertion(accounts)?);
+        }
+        Some(self.inserted(insertions))
+    }
+
+    fn accounts(&self) -> &[Value] {
+        match self.top.get("accounts").map(|accounts| &accounts.node) {
+            Some(Node::List { items, .. }) => items,
+            _ => &[],
+        }
+    }
+
+    fn account(&self, id: AccountId) -> Option<&Value> {
+        self.accounts().get(*self.by_id.get(&id)?)
+    }
+
+    /// The roles of `defaults`, as elements of a list in brackets.
+    fn default_roles(&self) -> Option<Vec<String>> {
+        match &self.top.get("defaults")?.get("roles")?.node {
+            Node::List { items, .. } => items.iter().map(|item| item.in_line(self.text)).collect(),
+            _ => None,
+        }
+    }
+
+    fn insert_roles(
+        &self,
+        account: &Value,
+        roles: &[DraftRole],
+        insertions: &mut Vec<Insertion>,
+    ) -> Option<()> {
+        let in_line = || roles.iter().map(DraftRole::in_braces);
+        let guard = roles.iter().find_map(|role| role.guard.as_ref()).map(|guard| guard.why);
+        match account.get("roles").map(|roles| (&roles.node, roles.start)) {
+            Some((Node::List { style: StructureStyle::Flow, items }, _)) => {
+                let at = items.last()?.last_byte(self.text);
+                let text = in_line().fold(String::new(), |all, role| all + ", " + &role);
+                insertions.push(Insertion { at, text, kind: Kind::Inline });
+                insertions.extend(self.comment_behind(at, guard));
+            }
+            Some((Node::List { style: StructureStyle::Block, items }, start)) => {
+                let indent = self.indent(self.dash(start, items.first()?));
+                let text = roles.iter().map(|role| indented(&role.to_string(), 6, &indent));
+                let at = self.after_lines(items.last()?.last_byte(self.text), indent.len());
+                insertions.push(Insertion { at, text: text.collect(), kind: Kind::Lines });
+            }
+            Some(_) => return None,
+            // The defaults' roles no longer hold once an account has its own.
+            None => {
+                let all: Vec<String> = self.default_roles()?.into_iter().chain(in_line()).collect();
+                let text = format!("roles: [{}]", all.join(", "));
+                let Node::Map { style, pairs } = &account.node else { return None };
+                let end = account.last_byte(self.text);
+                if *style == StructureStyle::Flow {
+                    let at = pairs.last()?.1.last_byte(self.text);
+                    let text = format!(", {text}");
+                    insertions.push(Insertion { at, text, kind: Kind::Inline });
+                    insertions.extend(self.comment_behind(at, guard));
+                } else {
+                    let indent = self.indent(pairs.first()?.0.start);
+                    let comment = guard.map(|why| format!("  # {why}")).unwrap_or_default();
+                    let text = format!("{indent}{text}{comment}\n");
+                    let at = self.after_lines(end, indent.len());
+                    insertions.push(Insertion { at, text, kind: Kind::Lines });
+                }
+            }
+        }
+        Some(())
+    }
+
+    /// A comment at the end of a line, where nothing but brackets stands between.
+    fn comment_behind(&self, at: usize, comment: Option<&str>) -> Option<Insertion> {
+        let rest = self.text[at..].split(['\r', '\n']).next().unwrap_or_default();
+        let is_free = rest.chars().all(|c| " \t]},".contains(c));
+        let at = at + rest.len();
+        comment.filter(|_| is_free).map(|comment| Insertion {
+            at,
+            text: format!("  # {}", sanitize(comment)),
+            kind: Kind::Comment,
+        })
+    }
+
+    fn accounts_insertion(&self, accounts: &[DraftAccount]) -> Option<Insertion> {
+        let Node::Map { style: of_top, pairs } = &self.top.node else { return None };
+        let blocks = |indent: &str, separator: &str| -> String {
+            let block = |account: &DraftAccount| indented(&account.to_string(), 2, indent);
+            accounts.iter().flat_map(|it| [separator.to_owned(), block(it)]).collect()
+        };
+        let Some((key, value)) = pairs.iter().find(|(key, _)| key.is("accounts")) else {
+            let first = pairs.first().filter(|_| *of_top == StructureStyle::Block)?;
+            let indent = self.indent(first.0.start);
+            let end = self.after_lines(self.top.last_byte(self.text), usize::MAX);
+            let rest = &self.text[end..];
+            let is_comment = |line: &str| line.trim().is_empty() || line.trim().starts_with('#');
+            let at = if rest.lines().all(is_comment) { self.text.len() } else { end };
+            let text = format!("\n{indent}accounts:\n{}", blocks(&format!("{indent}  "), ""));
+            return Some(Insertion { at, text, kind: Kind::Lines });
+        };
+        match &value.node {
+            // `accounts:` with nothing behind it.
+            Node::Scalar { .. } if value.start == value.end && *of_top == StructureStyle::Block => {
+                let indent = format!("{}  ", self.indent(key.start));
+                let at = self.after_lines(key.end, usize::MAX);
+                Some(Insertion { at, text: blocks(&indent, ""), kind: Kind::Lines })
+            }
+            Node::List { style: StructureStyle::Block, items } => {
+                let indent = self.indent(self.dash(value.start, items.first()?));
+                let last = items.last()?;
+                let before = items.len().checked_sub(2).map(|before| &items[before]);
+                let is_apart = before.is_some_and(|before| {
+                    let between = &self.text[before.last_byte(self.text)..last.start];
+                    between.lines().skip(1).any(|line| line.trim().is_empty())
+                });
+                let at = self.after_lines(last.last_byte(self.text), indent.len());
+                let text = blocks(&indent, if is_apart { "\n" } else { "" });
+                Some(Insertion { at, text, kind: Kind::Lines })
+            }
+            Node::List { style: StructureStyle::Flow, items } => {
+                Some(self.accounts_in_brackets(accounts, value, items))
+            }
+            _ => None,
+        }
+    }
+
+    fn accounts_in_brackets(
+        &self,
+        accounts: &[DraftAccount],
+        list: &Value,
+        items: &[Value],
+    ) -> Insertion {
+        let (at, mut text) = match items.last() {
+            Some(last) => (last.last_byte(self.text), ",".to_owned()),
+            None => (list.start + 1, String::new()),
+        };
+        let indent = match items.last() {
+            Some(last) if self.is_first_on_line(last.start) => self.indent(last.start),
+            _ => "  ".to_owned(),
+        };
+        for (i, account) in accounts.iter().enumerate() {
+            text.push_str(&format!("\n{indent}{}", account.in_braces()));
+            if i + 1 < accounts.len() {
+                text.push(',');
+            }
+            let comment = account.comments();
+            if !comment.is_empty() {
+                text.push_str(&format!("  # {comment}"));
+            }
+        }
+        let rest = self.text[at..].split(['\r', '\n']).next().unwrap_or_default().trim();
+        if !rest.is_empty() && !rest.starts_with('#') {
+            text.push('\n');
+        }
+        Insertion { at, text, kind: Kind::Inline }
+    }
+
+    /// Where the first element's dash is. A list begins there, but for one that is not indented.
+    fn dash(&self, start: usize, first: &Value) -> usize {
+        if self.text[start..].starts_with('-') {
+            return start;
+        }
+        self.text[..first.start].rfind('-').unwrap_or(start)
+    }
+
+    /// The blanks that put a line below a position.
+    fn indent(&self, at: usize) -> String {
+        let line = &self.text[self.line_start(at)..at];
+        line.trim_start_matches('\u{FEFF}').chars().map(|_| ' ').collect()
+    }
+
+    fn line_start(&self, at: usize) -> usize {
+        self.text[..at].rfind(['\r', '\n']).map_or(0, |end| end + 1)
+    }
+
+    fn is_first_on_line(&self, at: usize) -> bool {
+        self.text[self.line_start(at)..at].trim().is_empty()
+    }
+
+    /// The beginning of the line behind a position, and behind comments that are indented further than `indent`.
+    fn after_lines(&self, at: usize, indent: usize) -> usize {
+        let line = |at: usize| {
+            let rest = &self.text[at..];
+            at + rest.split_inclusive('\n').next().map_or(0, str::len)
+        };
+        let mut end = line(at);
+        loop {
+            let next = &self.text[end..line(end)];
+            let depth = next.len() - next.trim_start().len();
+            if !next.trim_start().starts_with('#') || depth <= indent {
+                return end;
+            }
+            end = line(end);
+        }
+    }
+
+    fn inserted(&self, mut insertions: Vec<Insertion>) -> String {
+        let others: HashSet<usize> = insertions
+            .iter()
+            .filter(|insertion| insertion.kind != Kind::Comment)
+            .map(|insertion| insertion.at)
+            .collect();
+        insertions.retain(|it| it.kind != Kind::Comment || !others.contains(&it.at));
+        insertions.sort_by_key(|insertion| insertion.at);
+        let is_windows = self.text.split_once('\n').is_some_and(|(line, _)| line.ends_with('\r'));
+        let end = if is_windows { "\r\n" } else { "\n" };
+        let mut result = String::new();
+        let mut copied = 0;
+        for Insertion { at, text, kind } in insertions {
+            result.push_str(&self.text[copied..at]);
+            if kind == Kind::Lines && !result.is_empty() && !result.ends_with('\n') {
+                result.push_str(end);
+            }
+            result.push_str(&text.replace('\n', end));
+            copied = at;
+        }
+        result.push_str(&self.text[copied..]);
+        result
+    }
+}
+
+impl Value {
+    fn get(&self, name: &str) -> Option<&Self> {
+        let Node::Map { pairs, .. } = &self.node else { return None };
+        pairs.iter().find(|(key, _)| key.is(name)).map(|(_, value)| value)
+    }
+
+    fn is(&self, name: &str) -> bool {
+        self.scalar() == Some(name)
+    }
+
+    fn scalar(&self) -> Option<&str> {
+        match &self.node {
+            Node::Scalar { text, .. } => Some(text),
+            _ => None,
+        }
+    }
+
+    /// Where its text ends. A block has no end of its own: its last value's counts.
+    fn last_byte(&self, text: &str) -> usize {
+        match &self.node {
+            Node::List { style: StructureStyle::Block, items } => {
+                items.last().map_or(self.end, |last| last.last_byte(text))
+            }
+            Node::Map { style: StructureStyle::Block, pairs } => {
+                pairs.last().map_or(self.end, |(key, value)| {
+                    if value.start == value.end { key.end } else { value.last_byte(text) }
+                })
+            }
+            _ => self.start + text[self.start..self.end].trim_end().len(),
+        }
+    }
+
+    /// It as part of a line, in brackets; `None` where an alias is in it.
+    fn in_line(&self, text: &str) -> Option<String> {
+        Some(match &self.node {
+            Node::Alias => return None,
+            Node::Scalar { text: value, style: ScalarStyle::Plain } => {
+                let is_free = !value.contains(['\n', ',', '[', ']', '{', '}']);
+                if is_free { text[self.start..self.end].to_owned() } else { scalar(value) }
+            }
+            Node::Scalar { text: value, .. } => scalar(value),
+            Node::List { items, .. } => {
+                let items: Option<Vec<String>> =
+                    items.iter().map(|item| item.in_line(text)).collect();
+                format!("[{}]", items?.join(", "))
+            }
+            Node::Map { pairs, .. } => {
+                let pairs: Option<Vec<String>> = pairs
+                    .iter()
+                    .map(|(key, value)| {
+                        Some(format!("{}: {}", key.in_line(text)?, value.in_line(text)?))
+                    })
+                    .collect();
+                format!("{{{}}}", pairs?.join(", "))
+            }
+        })
+    }
+}
+
+/// Lines that were indented by `from`, indented otherwise.
+fn indented(lines: &str, from: usize, indent: &str) -> String {
+    lines.lines().flat_map(|line| [indent, &line[from..], "\n"]).collect()
+}
+
+/// Makes values of the parser's events.
+struct Reader<'t> {
+    parser: Parser<'t, StrInput<'t>>,
+    aliased: HashSet<usize>,
+}
+
+/// What comes next in a list or mapping.
+enum Step {
+    Value(Value),
+    /// Its end, and where that is.
+    End(usize),
+}
+
+impl<'t> Reader<'t> {
+    /// The value that begins with an event.
+    fn value(&mut self, event: Event<'t>, span: Span, depth: usize) -> Option<Value> {
+        if depth == MAX_DEPTH {
+            return None;
+        }
+        let start = span.start.byte_offset()?;
+        let mut end = span.end.byte_offset()?;
+        let (node, anchor) = match event {
+            Event::Alias(anchor) => {
+                self.aliased.insert(anchor);
+                (Node::Alias, 0)
+            }
+            Event::Scalar(text, style, anchor, _) => {
+                (Node::Scalar { text: text.into_owned(), style }, anchor)
+            }
+            Event::SequenceStart(style, anchor, _) => {
+                let mut items = Vec::new();
+                end = loop {
+                    match self.next(depth)? {
+                        Step::Value(item) => items.push(item),
+                        Step::End(end) => break end,
+                    }
+                };
+                (Node::List { style, items }, anchor)
+            }
+            Event::MappingStart(style, anchor, _) => {
+                let mut pairs = Vec::new();
+                end = loop {
+                    let key = match self.next(depth)? {
+                        Step::Value(key) => key,
+                        Step::End(end) => break end,
+                    };
+                    let Step::Value(value) = self.next(depth)? else { return None };
+                    pairs.push((key, value));
+                };
+                (Node::Map { style, pairs }, anchor)
+            }
+            _ => return None,
+        };
+        Some(Value { node, anchor, start, end })
+    }
+
+    /// What comes next in a list or mapping.
+    fn next(&mut self, depth: usize) -> Option<Step> {
+        loop {
+            let (event, span) = self.parser.next_event()?.ok()?;
+            match event {
+                Event::SequenceEnd | Event::MappingEnd => {
+                    return Some(Step::End(span.end.byte_offset()?));
+                }
+                event if event.is_node() => {
+                    return self.value(event, span, depth + 1).map(Step::Value);
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = "version: 1
+defaults: {roles: [Developer, {name: Ops, path: /ops/}]}
+accounts:
+- id: 222222222222
+  name: dev
+  roles:
+  - Developer   # one
+  - name: Extra
+    path: /x/
+    # of ours
+- id: 233333333333
+  name: stage
+- name: test
+  id: \"244444444444\"
+  roles: [Developer]  # only this";
+
+    #[test]
+    fn additions_stand_where_a_person_would_write_them() {
+        let layout = Layout::parse(TEXT).unwrap();
+        let id = |text: &str| text.parse::<AccountId>().unwrap();
+        let account = |name: &str, of: &str| DraftAccount {
+            roles: vec![DraftRole::named("R".parse().unwrap())],
+            ..DraftAccount::new(name.parse().unwrap(), id(of))
+        };
+        let role = |name: &str| {
+            let name = DraftRole::named(name.parse().unwrap());
+            DraftRole { path: "/p/".parse().unwrap(), ..name }
+        };
+        let roles = [
+            (id("222222222222"), vec![role("A"), DraftRole::named("B".parse().unwrap())]),
+            (id("233333333333"), vec![role("A")]),
+            (id("244444444444"), vec![role("A")]),
+        ];
+        let accounts = [account("a", "255555555555"), account("b", "266666666666")];
+        insta::assert_snapshot!(layout.with(&accounts, &roles).unwrap(), @r#"
+        version: 1
+        defaults: {roles: [Developer, {name: Ops, path: /ops/}]}
+        accounts:
+        - id: 222222222222
+          name: dev
+          roles:
+          - Developer   # one
+          - name: Extra
+            path: /x/
+            # of ours
+          - name: A
+            path: /p/
+          - B
+        - id: 233333333333
+          name: stage
+          roles: [Developer, {name: Ops, path: /ops/}, {name: A, path: /p/}]
+        - name: test
+          id: "244444444444"
+          roles: [Developer, {name: A, path: /p/}]  # only this
+        - name: a
+          id: "255555555555"
+          roles: [R]
+        - name: b
+          id: "266666666666"
+          roles: [R]
+        "#);
+    }
+}

@@ -1,0 +1,147 @@
+//! The config that an import adds to: what is in it already, and where something can be added.
+
+use std::collections::HashMap;
+
+use crate::domain::account::{Account, Catalog, Role};
+use crate::domain::config::draft::{DraftAccount, DraftRole};
+use crate::domain::config::edit::Layout;
+use crate::domain::config::{Config, Loaded, Provenance};
+use crate::domain::ids::{AccountId, Name, Region};
+
+/// What an import adds to a config.
+#[derive(Debug, Default)]
+pub struct Additions {
+    /// Accounts that the config does not have.
+    pub accounts: Vec<DraftAccount>,
+    /// Roles of accounts that it has.
+    pub roles: Vec<(AccountId, Vec<DraftRole>)>,
+}
+
+impl Additions {
+    /// Whether nothing is new.
+    pub fn is_empty(&self) -> bool {
+        self.accounts.is_empty() && self.roles.is_empty()
+    }
+
+    /// How many roles are new.
+    pub fn roles(&self) -> usize {
+        let of_accounts = self.accounts.iter().map(|account| account.roles.len());
+        of_accounts.chain(self.roles.iter().map(|(_, roles)| roles.len())).sum()
+    }
+}
+
+/// A config that is there.
+pub struct Existing<'a> {
+    loaded: &'a Loaded,
+    layout: &'a Layout<'a>,
+}
+
+/// Where an account of the import is in the config.
+pub(super) enum Place<'a> {
+    /// Nowhere.
+    New,
+    /// In the main file, which hides it.
+    Hidden,
+    /// There.
+    There { account: &'a Account, region: Option<&'a Region>, home: Home },
+}
+
+/// Whose the list of an account's roles is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Home {
+    /// The account's own entry in the main file.
+    MainFile,
+    /// An included file's.
+    Include,
+    /// Several entries', by an alias or a merge key.
+    Shared,
+}
+
+impl<'a> Existing<'a> {
+    /// A config, and the layout of its main file.
+    pub fn new(loaded: &'a Loaded, layout: &'a Layout<'a>) -> Self {
+        Self { loaded, layout }
+    }
+
+    /// Every name and alias that is taken.
+    pub(super) fn names(&self) -> impl Iterator<Item = &'a Name> {
+        let accounts = self.loaded.config.catalog.accounts().iter();
+        accounts.flat_map(|account| std::iter::once(&account.name).chain(&account.aliases))
+    }
+
+    /// Where a new account of the main file starts its shells.
+    pub(super) fn default_region(&self) -> Option<&'a Region> {
+        self.loaded.default_region.as_ref()
+    }
+
+    pub(super) fn has_mfa_command(&self) -> bool {
+        self.loaded.config.auth.mfa_command.is_some()
+    }
+
+    pub(super) fn place(&self, id: AccountId) -> Place<'a> {
+        let catalog = &self.loaded.config.catalog;
+        let Some(at) = catalog.accounts().iter().position(|account| account.id == id) else {
+            return if self.layout.has(id) { Place::Hidden } else { Place::New };
+        };
+        let account = &catalog.accounts()[at];
+        let region = account
+            .region
+            .as_ref()
+            .or_else(|| catalog.default_region(u32::try_from(at).unwrap_or(u32::MAX)));
+        let provenance = self.loaded.provenances.accounts.get(at);
+        let is_own = provenance
+            .is_some_and(|it| matches!(it.id, Provenance::File(source) if source.file == 0));
+        let home = if !self.layout.has(id) || !(is_own || self.layout.lists_roles(id)) {
+            Home::Include
+        } else if self.layout.takes_roles(id) {
+            Home::MainFile
+        } else {
+            Home::Shared
+        };
+        Place::There { account, region, home }
+    }
+}
+
+/// Whether a config became another one by these additions, and in no other way.
+pub fn is_only_added(before: &Config, after: &Config, additions: &Additions) -> bool {
+    let without_accounts =
+        |config: &Config| Config { catalog: Catalog::new(Vec::new(), None), ..config.clone() };
+    let by_id = |config: &Config| -> HashMap<AccountId, Account> {
+        config.catalog.accounts().iter().map(|account| (account.id, account.clone())).collect()
+    };
+    let (mut expected, mut found) = (by_id(before), by_id(after));
+    let is_role = |role: &Role, meant: &DraftRole| role.name == meant.name && !differs(meant, role);
+    for (id, roles) in &additions.roles {
+        let (Some(known), Some(account)) = (expected.get(id), found.get_mut(id)) else {
+            return false;
+        };
+        let added = account.roles.split_off(known.roles.len().min(account.roles.len()));
+        if added.len() != roles.len() || !added.iter().zip(roles).all(|(a, b)| is_role(a, b)) {
+            return false;
+        }
+    }
+    for account in &additions.accounts {
+        let Some(added) = found.remove(&account.id) else { return false };
+        let mut roles = added.roles.iter().zip(&account.roles);
+        let is_meant = added.name == account.name
+            && added.roles.len() == account.roles.len()
+            && roles.all(|(role, meant)| is_role(role, meant));
+        if !is_meant {
+            return false;
+        }
+    }
+    expected.retain(|id, account| found.remove(id).as_ref() != Some(account));
+    expected.is_empty() && found.is_empty() && without_accounts(before) == without_accounts(after)
+}
+
+/// Whether a role of a profile is another than the config's of the same name.
+pub(super) fn differs(new: &DraftRole, known: &Role) -> bool {
+    new.path != known.path
+        || new.external_id.as_ref().is_some_and(|id| known.session.external_id.as_ref() != Some(id))
+        || new.duration.is_some_and(|duration| duration != known.duration)
+        || new
+            .source_identity
+            .as_ref()
+            .is_some_and(|identity| known.session.source_identity.as_ref() != Some(identity))
+        || !new.tags.is_empty() && new.tags != known.session.tags
+}
