@@ -59,6 +59,7 @@ fn catalog() -> Arc<Catalog> {
             duration: Duration::from_hours(1),
             region: None,
             guard: Guard::None,
+            agents: sekisho::domain::agents::AgentRule::default(),
             change: None,
             session: SessionOptions::default(),
         })
@@ -95,6 +96,7 @@ fn model(catalog: &Arc<Catalog>) -> Model {
         here: None,
         enters: Enters::Subshell,
         exec: "sekisho exec".into(),
+        driver: sekisho::domain::agents::Driver::Person,
         overrides: Overrides::default(),
         keymap: Keymap::new(&std::collections::BTreeMap::new()).unwrap(),
         order: Order::Frecency,

@@ -111,6 +111,21 @@ struct NameLine {
     name: NameArgs,
 }
 
+impl CommandLine {
+    /// The same without what confirms in a person's place, `--confirm` and `--yes`, where `is_void` says so.
+    #[must_use]
+    pub fn without_confirmations(mut self, is_void: impl FnOnce() -> bool) -> Self {
+        let yes = self.verb.as_mut().and_then(Verb::yes);
+        if (!self.common.confirm.is_empty() || yes.as_ref().is_some_and(|yes| **yes)) && is_void() {
+            if let Some(yes) = yes {
+                *yes = false;
+            }
+            self.common.confirm.clear();
+        }
+        self
+    }
+}
+
 /// What stands in a verb's place: a target's name, `-`, or words to look for.
 #[derive(Debug, Args)]
 pub struct NameArgs {
@@ -462,6 +477,27 @@ pub enum Verb {
 }
 
 impl Verb {
+    /// The `--yes` of a verb that asks.
+    fn yes(&mut self) -> Option<&mut bool> {
+        match self {
+            Self::Profiles(ProfilesArgs { yes, .. })
+            | Self::Each(EachArgs { yes, .. })
+            | Self::Import { what: ImportVerb::AwsConfig(AwsConfigArgs { yes, .. }) }
+            | Self::Config { what: ConfigVerb::Accept { yes, .. } }
+            | Self::Verify(VerifyArgs { yes, .. })
+            | Self::Policy(PolicyArgs { yes, .. })
+            | Self::Key {
+                what:
+                    KeyVerb::Add { yes, .. }
+                    | KeyVerb::Import { yes, .. }
+                    | KeyVerb::Rotate { yes, .. }
+                    | KeyVerb::Leaked { yes, .. }
+                    | KeyVerb::Remove { yes },
+            } => Some(yes),
+            _ => None,
+        }
+    }
+
     /// The command that a verb runs in an account, where it runs one.
     fn command(&mut self) -> Option<&mut Vec<OsString>> {
         match self {
@@ -1004,5 +1040,51 @@ fn session_duration(text: &str) -> Result<Duration, Malformed> {
         Ok(duration)
     } else {
         Err(Malformed("a session lasts 15m to 12h".into()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every verb that has `--yes`, as a line.
+    const LINES: [&str; 11] = [
+        "profiles --yes",
+        "each dev --yes -- true",
+        "import aws-config --write --yes",
+        "config accept --yes",
+        "verify --yes",
+        "policy --write out --yes",
+        "key add --yes",
+        "key import --yes",
+        "key rotate --yes",
+        "key leaked --yes",
+        "key remove --yes",
+    ];
+
+    #[test]
+    fn nothing_confirms_in_a_persons_place_where_that_is_void() {
+        fn verbs_with_yes(command: &clap::Command) -> usize {
+            let own = command.get_arguments().filter(|it| it.get_long() == Some("yes")).count();
+            own + command.get_subcommands().map(verbs_with_yes).sum::<usize>()
+        }
+        let parse = |line: &str| {
+            let words = ["sekisho", "--confirm", "dev"].into_iter().chain(line.split(' '));
+            CommandLine::parse_words(&words.map(OsString::from).collect::<Vec<_>>()).unwrap()
+        };
+        assert_eq!(verbs_with_yes(&CommandLine::command()), LINES.len());
+        for line in LINES {
+            for is_void in [true, false] {
+                let mut kept = parse(line).without_confirmations(|| is_void);
+                let yes = *kept.verb.as_mut().and_then(Verb::yes).expect(line);
+                assert_eq!((yes, kept.common.confirm.is_empty()), (!is_void, is_void), "{line}");
+            }
+        }
+        // Who drives is asked only where it matters.
+        let plain = |line: &str| {
+            let words = std::iter::once("sekisho").chain(line.split(' ')).map(OsString::from);
+            CommandLine::parse_words(&words.collect::<Vec<_>>()).unwrap()
+        };
+        let _ = plain("exec dev -- true").without_confirmations(|| panic!("nothing confirms"));
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::domain::config::{AfterShell, RenewPref};
-use crate::domain::confirmation::{Cleared, Confirmation};
+use crate::domain::confirmation::Cleared;
 use crate::domain::fault::{Exit, Fault};
 use crate::domain::pass::{Asking, NotIssued, Pass, Renew, Request, Terms};
 use crate::domain::text::sanitize;
@@ -23,6 +23,7 @@ use crate::services::store::files::Dir;
 
 use super::args::verbs;
 use super::context::Context;
+use super::prompt;
 use super::runtime::block_on;
 use super::terminal::Title;
 use super::warm::Entry;
@@ -126,10 +127,7 @@ impl Context {
         port: Option<NonZeroU16>,
         child: impl AsyncFnOnce(Environment) -> Result<Exit, Fault>,
     ) -> Result<Exit, Fault> {
-        let name = pass.target.name();
-        let renewal = pass.target.clone().clear(Confirmation::Renewal);
-        let cleared =
-            renewal.map_err(|_| Fault::new(Exit::NeedsPerson, format!("{name} is guarded")))?;
+        let cleared = prompt::clear_renewal(&pass.target, self.driver(), self.out)?;
         let server = Server::open(port).await.map_err(|error| match port {
             Some(port) => {
                 Fault::new(Exit::Fault, format!("cannot listen on port {port} of 127.0.0.1"))

@@ -9,6 +9,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::domain::account::{Overrides, Target, TargetRef, UnknownTarget};
+use crate::domain::agents::{Allowance, Driver};
 use crate::domain::config::{Config, KeySource, StoreChoice};
 use crate::domain::confirmation::Cleared;
 use crate::domain::fault::{Exit, Fault};
@@ -53,6 +54,7 @@ pub struct Context {
     warnings: Vec<String>,
     broker: Rc<Broker>,
     inherited: Inherited,
+    driver: Driver,
     user: Rc<UserInteraction>,
     /// The config's file and everything else it was read from.
     read_from: ReadFrom,
@@ -75,10 +77,23 @@ impl Context {
         out: Out,
         loaded: LoadedConfig,
     ) -> Result<Self, Fault> {
+        Self::in_environment(Inherited::current(), world, common, verb, out, loaded)
+    }
+
+    /// The same in an environment that need not be this process's.
+    pub fn in_environment(
+        inherited: Inherited,
+        world: World,
+        common: Common,
+        verb: &str,
+        out: Out,
+        loaded: LoadedConfig,
+    ) -> Result<Self, Fault> {
         let paths = world.paths()?;
         let LoadedConfig { config, warnings, read_from } = loaded;
         let user = Rc::new(UserInteraction::new(out));
         let sessions = paths.state.join("sessions");
+        let driver = inherited.driver();
         let deps = BrokerDeps {
             vault: world.vault(config.store, &paths),
             facts: match config.store {
@@ -92,6 +107,8 @@ impl Context {
             store: config.store,
             shared: paths.state.clone(),
             verb: verb.to_owned(),
+            driver: driver.clone(),
+            agents: config.agents.unwrap_or_default(),
             diary: config.audit.then(|| Diary::new(&paths.state, verb)),
             issued: (config.store != StoreChoice::None).then(|| Issued::new(&paths.state)),
             interaction: Box::new(Rc::clone(&user)),
@@ -105,7 +122,6 @@ impl Context {
             _ => Vec::new(),
         };
         let broker = Rc::new(Broker::new(config.auth.clone(), deps));
-        let inherited = Inherited::current();
         let context = Self {
             out,
             world,
@@ -115,6 +131,7 @@ impl Context {
             warnings,
             broker,
             inherited,
+            driver,
             user,
             read_from,
             key_files,
@@ -128,8 +145,8 @@ impl Context {
         let old = &self.config;
         let new =
             Self::with_config(self.world.clone(), self.common.clone(), verb, self.out, loaded)?;
-        if (&old.auth, old.store, old.audit)
-            != (&new.config.auth, new.config.store, new.config.audit)
+        if (&old.auth, old.store, old.audit, old.agents)
+            != (&new.config.auth, new.config.store, new.config.audit, new.config.agents)
         {
             return Ok(new);
         }
@@ -190,6 +207,28 @@ impl Context {
     /// The environment sekisho was started with.
     pub fn inherited(&self) -> &Inherited {
         &self.inherited
+    }
+
+    /// Who drives this process.
+    pub fn driver(&self) -> &Driver {
+        &self.driver
+    }
+
+    /// Fails where an agent may not see what a verb prints: everything printed stays in its transcript.
+    pub fn check_printable(&self, target: &Target, what: &str) -> Result<(), Fault> {
+        match (self.driver.agent(), target.agents) {
+            (None, _) | (_, Allowance::Full) => Ok(()),
+            (Some(agent), Allowance::Refuse) => Err(target.refusal(agent)),
+            (Some(agent), Allowance::ReadOnly) => {
+                let exec = format!("exec {} -- COMMAND", shell_quoted(&target.name()));
+                Err(Fault::new(
+                    Exit::NeedsPerson,
+                    format!("{what} of {target} is not printed for an AI agent"),
+                )
+                .because(format!("{agent}, and its transcript would keep what is printed"))
+                .fix(format!("give the session to a command instead: `{}`", self.command(&exec))))
+            }
+        }
     }
 
     /// A time, as the person's own clock shows it.
@@ -308,7 +347,7 @@ impl Context {
     pub fn pass(&self, name: &str, spare: Duration) -> Result<Pass, Fault> {
         self.print_warnings();
         let confirm = self.common.confirmation();
-        let cleared = prompt::clear(self.target(name)?, confirm, self.out)?;
+        let cleared = prompt::clear(self.target(name)?, confirm, &self.driver, self.out)?;
         let entered = self.enter(name, cleared, Renew::ByFlow, spare, self.codes());
         let pass = block_on(entered)?;
         self.print_notes(&pass);
@@ -337,8 +376,9 @@ impl Context {
             begun.set(self.broker.vault().epoch());
             self.issue(name, &request).await
         };
+        let narrowed = cleared.is_narrowed();
         let pass = prompt::pass(&self.broker, cleared, terms, &mut codes, issue).await?;
-        self.keep_for_warm_path(name, &pass, begun.get());
+        self.keep_for_warm_path(name, &pass, narrowed, begun.get());
         Ok(pass)
     }
 
@@ -375,7 +415,11 @@ impl Context {
             duration: Some(target.duration),
             scope: Some(target.session.scope),
         };
-        match target.change_to(&config.catalog.resolve(row, &decided)) {
+        let now = config.catalog.resolve(row, &decided);
+        match target.change_to(&now) {
+            None if self.driver.has(now.agents) > self.driver.has(target.agents) => {
+                Err(changed(format!("{name} is now under `agents: {}`", now.agents.name())))
+            }
             None => Ok(()),
             Some(change) => Err(changed(format!("{name} is now {change}"))),
         }
@@ -396,7 +440,7 @@ impl Context {
     }
 
     /// Keeps the answer to a request, so that the same words need no config next time.
-    fn keep_for_warm_path(&self, name: &str, pass: &Pass, begun: Epoch) {
+    fn keep_for_warm_path(&self, name: &str, pass: &Pass, narrowed: bool, begun: Epoch) {
         let Ok(config) = self.world.config_source(&self.common) else {
             return;
         };
@@ -414,9 +458,10 @@ impl Context {
             self.config.shell.prompt_compat,
             self.config.auth.loopback_endpoint(),
             self.config.quiet,
+            narrowed,
         );
         let overrides = self.overrides();
-        WarmRequest::new(config.id(), name, &overrides).keep(
+        WarmRequest::new(config.id(), name, &overrides, &self.driver).keep(
             self.broker.vault(),
             begun,
             &answer,

@@ -177,7 +177,10 @@ impl Stage {
     fn open(&self, entry: Entry) -> Context {
         let common = self.common(entry);
         let out = Out::new(&common);
-        Context::open(self.world.clone(), common, "exec", out).unwrap()
+        let loaded = self.world.load(&common).unwrap();
+        // Whatever drives the tests, a person enters.
+        let (nobody, world) = (Inherited::default(), self.world.clone());
+        Context::in_environment(nobody, world, common, "exec", out, loaded).unwrap()
     }
 
     /// A process that enters nothing.
@@ -279,9 +282,9 @@ impl Stage {
     fn begin(&self, entry: Entry) -> Option<Begun> {
         let context = self.open(entry);
         let target = context.target(entry.name).unwrap();
+        let confirm = entry.confirmed.then_some(entry.name);
         let cleared =
-            prompt::clear_on(target, entry.confirmed.then_some(entry.name), context.out, || None)
-                .ok();
+            prompt::clear_on(target, confirm, context.driver(), context.out, || None).ok();
         assert!(!entry.confirmed || cleared.is_some(), "the name was given");
         cleared.map(|cleared| Begun { context, entry, cleared, at: self.changes })
     }

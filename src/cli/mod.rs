@@ -34,6 +34,7 @@ use clap::{CommandFactory, FromArgMatches};
 
 use crate::domain::fault::{Exit, Fault};
 use crate::domain::text::sanitize;
+use crate::services::child::environment::Inherited;
 use crate::services::store::process_memory;
 
 use args::{CommandLine, Common, ImportVerb, SessionVerb, Verb};
@@ -67,6 +68,9 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
 
 /// Runs one command line in the real world or in a demo.
 fn run_in(world: &World, line: CommandLine, out: Out) -> Result<Exit, Fault> {
+    // What an agent writes on a command line is no person's answer.
+    let is_driven_by_agent = || Inherited::current().driver().agent().is_some();
+    let line = line.without_confirmations(is_driven_by_agent);
     let context = |common, verb: String| Context::open(world.clone(), common, &verb, out);
     match line.verb.unwrap_or(Verb::Pick { query: Vec::new() }) {
         Verb::Pick { query } => pick::run(world, line.common, &query.join(" "), out),

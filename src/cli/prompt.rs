@@ -5,6 +5,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::account::Target;
+use crate::domain::agents::{Agent, Driver};
 use crate::domain::confirmation::{Cleared, Confirmation, Unconfirmed};
 use crate::domain::fault::{Exit, Fault};
 use crate::domain::flow::Flow;
@@ -16,6 +17,7 @@ use crate::domain::pass::{
 };
 use crate::domain::secret::{Credentials, MfaCode, Secret};
 use crate::domain::text::{sanitize, shell_quoted};
+use crate::services::child::environment::Inherited;
 use crate::services::session::broker::Broker;
 use crate::services::store::keyfile::Passphrase;
 use crate::ui::time_left;
@@ -211,11 +213,12 @@ fn countdown(world: &World, wanted: &CodeWanted, device: &CodeDevice, now: Times
 /// Asks for a yes on the terminal; any other answer is a cancellation.
 pub fn confirm(question: &str) -> Result<(), Fault> {
     let mut terminal = Terminal::open().ok_or_else(|| {
-        Fault::new(
-            Exit::NeedsPerson,
-            "a confirmation is needed, and there is no terminal to ask on",
-        )
-        .fix("to confirm without a prompt, add `--yes`")
+        let what = "a confirmation is needed, and there is no terminal to ask on";
+        let fault = Fault::new(Exit::NeedsPerson, what);
+        match Inherited::current().driver() {
+            Driver::Person => fault.fix("to confirm without a prompt, add `--yes`"),
+            Driver::Agent(agent) => only_a_person_confirms(fault, &agent),
+        }
     })?;
     match terminal.ask(&format!("sekisho: {question} [y/N] "))?.as_str() {
         "y" | "Y" | "yes" => Ok(()),
@@ -223,15 +226,45 @@ pub fn confirm(question: &str) -> Result<(), Fault> {
     }
 }
 
+/// Why `--yes` and `--confirm` are no way out for an agent.
+fn only_a_person_confirms(fault: Fault, agent: &Agent) -> Fault {
+    fault
+        .because(format!("{agent}: only a person confirms, so --yes and --confirm do not count"))
+        .fix("run the command yourself, in a terminal of your own")
+}
+
 /// Passes a target's guard: by `--confirm`, else by a question on the terminal.
-pub fn clear(target: Target, confirm: Option<&str>, out: Out) -> Result<Cleared, Fault> {
-    clear_on(target, confirm, out, Terminal::open)
+pub fn clear(
+    target: Target,
+    confirm: Option<&str>,
+    driver: &Driver,
+    out: Out,
+) -> Result<Cleared, Fault> {
+    clear_on(target, confirm, driver, out, Terminal::open)
+}
+
+/// Passes the guard of a target whose session is only renewed. What an agent may have of it holds all the same.
+pub fn clear_renewal(target: &Target, driver: &Driver, out: Out) -> Result<Cleared, Fault> {
+    let cleared = target.clone().clear(Confirmation::Renewal, driver);
+    let cleared = cleared.map_err(|_| match driver.agent() {
+        Some(agent) => target.refusal(agent),
+        None => Fault::new(Exit::NeedsPerson, format!("{target} is guarded")),
+    })?;
+    warn_if_narrowed(&cleared, driver, out);
+    Ok(cleared)
+}
+
+fn warn_if_narrowed(cleared: &Cleared, driver: &Driver, out: Out) {
+    if let (true, Some(agent)) = (cleared.is_narrowed(), driver.agent()) {
+        out.warn(&wording::narrowed(cleared.target(), agent));
+    }
 }
 
 /// Passes a target's guard: by `--confirm`, else by a question on the terminal that `terminal` opens.
 pub fn clear_on(
     target: Target,
     confirm: Option<&str>,
+    driver: &Driver,
     out: Out,
     terminal: impl FnOnce() -> Option<Terminal>,
 ) -> Result<Cleared, Fault> {
@@ -246,15 +279,18 @@ pub fn clear_on(
         let what = format!("{name} was not confirmed: another name was typed");
         guarded(Exit::Usage, what, "type the account's name, alias or id".to_owned())
     };
-    match target.clone().clear(confirm.map_or(Confirmation::Absent, Confirmation::Typed)) {
-        Ok(cleared) => {
+    let confirmation = confirm.map_or(Confirmation::Absent, Confirmation::Typed);
+    match (target.clone().clear(confirmation, driver), driver.agent()) {
+        (Ok(cleared), _) => {
             for line in wording::guard(&target).iter().chain(&changes) {
                 out.warn(line);
             }
+            warn_if_narrowed(&cleared, driver, out);
             return Ok(cleared);
         }
-        Err(Unconfirmed::Mismatch) => return Err(mismatch()),
-        Err(Unconfirmed::Missing) => {}
+        (Err(Unconfirmed::Refused), Some(agent)) => return Err(target.refusal(agent)),
+        (Err(Unconfirmed::Mismatch), _) => return Err(mismatch()),
+        (Err(Unconfirmed::Missing | Unconfirmed::Refused), _) => {}
     }
     let (why, nobody) = if changes.is_empty() {
         ("is guarded", "is guarded, and there is no terminal to confirm on")
@@ -263,6 +299,9 @@ pub fn clear_on(
     };
     let mut terminal = terminal().ok_or_else(|| {
         let what = format!("{name} {nobody}");
+        if let Some(agent) = driver.agent() {
+            return only_a_person_confirms(Fault::new(Exit::NeedsPerson, what), agent);
+        }
         guarded(Exit::NeedsPerson, what, format!("add `--confirm {}`", shell_quoted(name.as_str())))
     })?;
     for line in &changes {
@@ -270,7 +309,9 @@ pub fn clear_on(
     }
     let typed =
         terminal.ask(&format!("sekisho: {name} {why}. Type its name to enter {target}: "))?;
-    target.clear(Confirmation::Typed(&typed)).map_err(|_| mismatch())
+    let cleared = target.clear(Confirmation::Typed(&typed), driver).map_err(|_| mismatch())?;
+    warn_if_narrowed(&cleared, driver, out);
+    Ok(cleared)
 }
 
 /// Whether an offer on the terminal is accepted; without a terminal it is not.

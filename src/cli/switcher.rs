@@ -13,6 +13,7 @@ use clap::error::ErrorKind;
 use jiff::Timestamp;
 
 use crate::domain::account::{Catalog, Overrides, Target};
+use crate::domain::agents::{Allowance, Driver};
 use crate::domain::config::{Config, Order, Symbols};
 use crate::domain::fault::{Exit, Fault};
 use crate::domain::history::HistoryEvent;
@@ -36,7 +37,7 @@ use super::local_clock::local_clock;
 use super::out::Out;
 use super::runtime::block_on;
 use super::terminal::Terminal;
-use super::wording::glyphs;
+use super::wording::{self, glyphs};
 use super::world::{ConfigReader, World};
 
 /// How long the first frame waits for the config: a small one is read by then.
@@ -166,6 +167,11 @@ impl Switcher {
                 return Ok(());
             }
         };
+        // An agent's transcript is no place for what signs in whoever reads it.
+        if context.driver().has(pass.target.agents) != Allowance::Full {
+            self.come_back(role, fault.in_a_line());
+            return Ok(());
+        }
         match console::url(&context, pass, None, FormerSession::Kept).await {
             Ok((url, _)) => {
                 self.come_back(role, String::new());
@@ -227,6 +233,7 @@ fn setup(context: &Context, enters: Enters) -> Result<(SwitcherSetup, Arc<Catalo
         here: context.here(),
         enters,
         exec: context.command("exec"),
+        driver: context.driver().clone(),
         overrides: context.overrides(),
         keymap: keymap(config)?,
         order: config.list.order,
@@ -253,6 +260,7 @@ fn unread_setup(enters: Enters, out: Out) -> SwitcherSetup {
         here: None,
         enters,
         exec: String::new(),
+        driver: Driver::Person,
         overrides: Overrides::default(),
         keymap: Keymap::default(),
         order: Order::default(),
@@ -373,8 +381,15 @@ impl Host for SwitcherHost {
         let context = self.context().ok_or_else(not_read)?;
         context.user().attach_tui();
         context.preload_demo_key()?;
-        let name = request.target.target().name();
+        let target = request.target.target();
+        let name = target.name();
+        let narrowed = request.target.is_narrowed().then(|| context.driver().agent()).flatten();
+        let narrowed = narrowed.map(|agent| wording::narrowed(target, agent));
         match context.issue(&name, &request).await {
+            Ok(mut pass) => {
+                pass.notes.extend(narrowed);
+                Ok(pass)
+            }
             Err(NotIssued::Outdated(fault)) => {
                 self.read_again()?;
                 let fix = vec!["choose again: the list shows what the config says now".to_owned()];

@@ -45,12 +45,20 @@ fn answer(
     let overrides = common.overrides(inherited);
     let config = world.config_source(common).ok()?;
     let now = Timestamp::now();
-    let answer = WarmRequest::new(config.id(), name, &overrides).answer(&vault, now)?;
+    let driver = inherited.driver();
+    let request = WarmRequest::new(config.id(), name, &overrides, &driver);
+    let answer = request.answer(&vault, now)?;
     let session = answer.session(&vault, now).filter(|session| session.is_fresh(renew, now))?;
     let confirmation = common.confirmation().map_or(Confirmation::Absent, Confirmation::Typed);
-    let cleared = answer.target.clone().clear(confirmation).ok()?;
+    let cleared = answer.target.clone().clear(confirmation, &driver).ok()?;
+    if cleared.is_narrowed() {
+        return None; // the sessions of the answer are not those that an agent gets
+    }
     if let Some(line) = wording::guard(cleared.target()) {
         out.warn(&line);
+    }
+    if let (true, Some(agent)) = (answer.narrowed, driver.agent()) {
+        out.warn(&wording::narrowed(cleared.target(), agent));
     }
     let pass = session.into_pass(cleared.target().clone(), Vec::new());
     Some((pass, answer))

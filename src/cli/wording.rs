@@ -3,6 +3,7 @@
 use std::iter;
 
 use crate::domain::account::Target;
+use crate::domain::agents::Agent;
 use crate::domain::config::{KeySource, Symbols};
 use crate::domain::guard::Guard;
 use crate::domain::text::sanitize;
@@ -19,6 +20,11 @@ pub fn entered(target: &str, until: Option<&str>, more: &[String], dot: &str) ->
 /// What is said before a target under `guard: warn` is entered; who types a name needs no warning.
 pub fn guard(target: &Target) -> Option<String> {
     (target.guard == Guard::Warn).then(|| format!("{target} is guarded (guard: warn)"))
+}
+
+/// What is said where an agent gets less than it asked for.
+pub fn narrowed(target: &Target, agent: &Agent) -> String {
+    format!("{target} is read-only here: {agent}")
 }
 
 /// The glyphs for this terminal.

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::agents::{AgentRule, Allowance};
 use super::flow::Flow;
 use super::guard::Guard;
 use super::ids::{
@@ -66,6 +67,9 @@ pub struct Role {
     /// The role's own guard.
     #[serde(default, skip_serializing_if = "is_default")]
     pub guard: Guard,
+    /// What the config says about agents, for the role and its account.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub agents: AgentRule,
     /// What about it has changed and is not accepted yet: then the guard is `confirm`.
     #[serde(default, skip_serializing_if = "is_default")]
     pub change: Option<Change>,
@@ -213,6 +217,9 @@ pub struct Target {
     pub duration: Duration,
     /// The strictest of the account's, the role's and `min_guard`.
     pub guard: Guard,
+    /// What agents get of it.
+    #[serde(default)]
+    pub agents: Allowance,
     /// What about it has changed and is not accepted yet.
     #[serde(default, skip_serializing_if = "is_default")]
     pub change: Option<Change>,
@@ -380,6 +387,7 @@ impl Catalog {
             .or(account.region.as_ref())
             .or(overrides.ambient_region.as_ref())
             .or_else(|| self.default_region(row.account));
+        let guard = account.guard.max(role.guard);
         Target {
             account: account.name.clone(),
             aliases: account.aliases.clone(),
@@ -387,7 +395,8 @@ impl Catalog {
             role: self.role_arn(row),
             region: region.cloned(),
             duration: overrides.duration.unwrap_or(role.duration),
-            guard: account.guard.max(role.guard),
+            guard,
+            agents: role.agents.under(guard),
             change: role.change.clone(),
             color: account.color,
             session: SessionOptions {
@@ -417,6 +426,7 @@ mod tests {
                 duration: Duration::from_secs(hours * 3600),
                 region: None,
                 guard: Guard::None,
+                agents: AgentRule::default(),
                 change: None,
                 session: SessionOptions::default(),
             })
@@ -482,13 +492,15 @@ mod tests {
 
     #[test]
     fn a_guard_opens_to_the_accounts_own_names_only() {
+        use crate::domain::agents::Driver;
         use crate::domain::confirmation::{Confirmation, Unconfirmed};
         let target = || catalog().resolve(TargetRef { account: 0, role: 0 }, &Overrides::default());
+        let clear = |confirmation| target().clear(confirmation, &Driver::Person);
         for right in ["dev-tanaka", " DEV-tanaka ", "mine", "222222222222", "2222-2222-2222"] {
-            assert!(target().clear(Confirmation::Typed(right)).is_ok(), "{right}");
+            assert!(clear(Confirmation::Typed(right)).is_ok(), "{right}");
         }
-        assert_eq!(target().clear(Confirmation::Typed("dev")).unwrap_err(), Unconfirmed::Mismatch);
-        assert_eq!(target().clear(Confirmation::Absent).unwrap_err(), Unconfirmed::Missing);
-        assert!(target().clear(Confirmation::Renewal).is_ok());
+        assert_eq!(clear(Confirmation::Typed("dev")).unwrap_err(), Unconfirmed::Mismatch);
+        assert_eq!(clear(Confirmation::Absent).unwrap_err(), Unconfirmed::Missing);
+        assert!(clear(Confirmation::Renewal).is_ok());
     }
 }

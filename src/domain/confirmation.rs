@@ -1,7 +1,10 @@
 //! How a guard is passed: the one way from a target to one that the broker takes.
 
 use super::account::Target;
+use super::agents::{Agent, Allowance, Driver};
+use super::fault::{Exit, Fault};
 use super::guard::Guard;
+use super::scope::Scope;
 use super::text::fold;
 
 /// What a person gave to pass a guard.
@@ -15,9 +18,12 @@ pub enum Confirmation<'a> {
     Renewal,
 }
 
-/// A target whose guard has been passed. The broker takes nothing else.
+/// A target whose guard has been passed, in the scope that its driver may have. The broker takes nothing else.
 #[derive(Debug, Clone)]
-pub struct Cleared(Target);
+pub struct Cleared {
+    target: Target,
+    narrowed: bool,
+}
 
 /// A guard that was not passed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,18 +32,58 @@ pub enum Unconfirmed {
     Missing,
     /// Something else was typed.
     Mismatch,
+    /// An agent drives, and may not enter it: [`Target::refusal`] says why.
+    Refused,
 }
 
 impl Target {
-    /// Passes the target's guard, or says what is missing.
-    pub fn clear(self, confirmation: Confirmation<'_>) -> Result<Cleared, Unconfirmed> {
-        match (self.guard, confirmation) {
-            (Guard::Confirm, Confirmation::Absent) => Err(Unconfirmed::Missing),
-            (Guard::Confirm, Confirmation::Typed(text)) if !self.answers_to(text) => {
-                Err(Unconfirmed::Mismatch)
-            }
-            _ => Ok(Cleared(self)),
+    /// Passes the target's guard, or says what is missing. What an agent may have of it holds for renewals, too.
+    pub fn clear(
+        mut self,
+        confirmation: Confirmation<'_>,
+        driver: &Driver,
+    ) -> Result<Cleared, Unconfirmed> {
+        let has = driver.has(self.agents);
+        if has == Allowance::Refuse || has == Allowance::ReadOnly && self.adds_session_policies() {
+            return Err(Unconfirmed::Refused);
         }
+        match (self.guard, confirmation) {
+            (Guard::Confirm, Confirmation::Absent) => return Err(Unconfirmed::Missing),
+            (Guard::Confirm, Confirmation::Typed(text)) if !self.answers_to(text) => {
+                return Err(Unconfirmed::Mismatch);
+            }
+            _ => {}
+        }
+        let narrowed = has == Allowance::ReadOnly && self.session.scope != Scope::ReadOnly;
+        if narrowed {
+            self.session.scope = Scope::ReadOnly;
+        }
+        Ok(Cleared { target: self, narrowed })
+    }
+
+    /// Whether its sessions have policies of their own. AWS lets a session do what any of them allows, so with one of these
+    /// `ReadOnlyAccess` makes nothing read-only.
+    fn adds_session_policies(&self) -> bool {
+        self.session.policy.is_some() || !self.session.policy_arns.is_empty()
+    }
+
+    /// Why an agent may not enter it.
+    pub fn refusal(&self, agent: &Agent) -> Fault {
+        let (why, setting) = match (self.agents, self.guard) {
+            (Allowance::ReadOnly, _) => (
+                "agents get read-only sessions there, which the role's own `policy` or `policy_arns` would widen",
+                "`agents: full`",
+            ),
+            (_, Guard::Confirm) => (
+                "its guard is `confirm`, which keeps agents out unless the config says otherwise",
+                "`agents: read-only` or `agents: full`",
+            ),
+            _ => ("the config says `agents: refuse`", "`agents: read-only` or `agents: full`"),
+        };
+        Fault::new(Exit::NeedsPerson, format!("an AI agent may not enter {self}"))
+            .because(format!("{agent}, and {why}"))
+            .fix("run the command yourself, in a terminal of your own")
+            .fix(format!("or let agents in: {setting} for it in the main config file"))
     }
 
     /// Whether a text is the account's name, one of its aliases, or its id with or without dashes.
@@ -52,6 +98,11 @@ impl Target {
 impl Cleared {
     /// The target behind the guard.
     pub fn target(&self) -> &Target {
-        &self.0
+        &self.target
+    }
+
+    /// Whether an agent gets it in a narrower scope than was asked for.
+    pub fn is_narrowed(&self) -> bool {
+        self.narrowed
     }
 }

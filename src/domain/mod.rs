@@ -3,6 +3,7 @@
 //! Text becomes values here, once, and a value that exists is valid.
 
 pub mod account;
+pub mod agents;
 pub mod batch;
 pub mod config;
 pub mod confirmation;

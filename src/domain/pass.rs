@@ -87,6 +87,8 @@ pub enum Renew {
 pub enum Asking {
     /// A person or a command may give one.
     Allowed,
+    /// A person may give one; no command is run for it.
+    Person,
     /// Nobody may be asked: the result is a pass or a fault.
     Never,
 }

@@ -222,6 +222,7 @@ mod tests {
                 duration: Duration::from_hours(1),
                 region: None,
                 guard: Guard::None,
+                agents: crate::domain::agents::AgentRule::default(),
                 change: None,
                 session: SessionOptions::default(),
             })

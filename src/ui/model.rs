@@ -9,6 +9,7 @@ use super::field::{Digits, Field, Hidden};
 use super::layout::{Heights, Widest};
 use super::theme::Theme;
 use crate::domain::account::{Catalog, Overrides, Target, TargetRef};
+use crate::domain::agents::Driver;
 use crate::domain::config::Order;
 use crate::domain::confirmation::{Cleared, Unconfirmed};
 use crate::domain::fault::Fault;
@@ -43,6 +44,8 @@ pub struct SwitcherSetup {
     pub enters: Enters,
     /// The command that `^Y` completes, e.g. `sekisho --config x.yaml exec`, shell-quoted.
     pub exec: String,
+    /// Who drives this process.
+    pub driver: Driver,
     /// What the command line changes about every target.
     pub overrides: Overrides,
     /// Which key does what.

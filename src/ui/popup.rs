@@ -274,7 +274,8 @@ fn confirm(
         Span::raw(typed.to_owned()),
     ]));
     let message = match refused {
-        None => None,
+        // A refused target never comes this far: its fault is shown instead.
+        None | Some(Unconfirmed::Refused) => None,
         Some(Unconfirmed::Missing) => Some("nothing was typed".to_owned()),
         Some(Unconfirmed::Mismatch) => Some(format!("that is not {}", target.account)),
     };

@@ -7,7 +7,7 @@ use super::key_events::{ENTER, typed_ahead};
 use super::model::{CodeBox, Effect, Intent, Mode, Model, Outcome, Retry, SwitchRequest};
 use super::time_left;
 use crate::domain::account::Target;
-use crate::domain::confirmation::Confirmation;
+use crate::domain::confirmation::{Confirmation, Unconfirmed};
 use crate::domain::fault::{Exit, Fault};
 use crate::domain::ids::MfaSerial;
 use crate::domain::keymap::{Action, Key, KeyCode};
@@ -24,7 +24,7 @@ impl Model {
             field.edit(key);
             return Effect::None;
         }
-        match target.clone().clear(Confirmation::Typed(field.text())) {
+        match target.clone().clear(Confirmation::Typed(field.text()), &self.setup.driver) {
             Ok(target) => {
                 let intent = *intent;
                 self.ask(SwitchRequest { target, intent }, None, None)
@@ -120,10 +120,16 @@ impl Model {
             Intent::Renew if self.live(row).is_some() => Confirmation::Renewal,
             _ => Confirmation::Absent,
         };
-        if let Ok(target) = target.clone().clear(confirmation) {
-            return self.ask(SwitchRequest { target, intent }, None, None);
+        match (target.clone().clear(confirmation, &self.setup.driver), self.setup.driver.agent()) {
+            (Ok(target), _) => return self.ask(SwitchRequest { target, intent }, None, None),
+            (Err(Unconfirmed::Refused), Some(agent)) => {
+                self.mode = Mode::Fault { fault: target.refusal(agent), retry: None };
+            }
+            (Err(_), _) => {
+                let field = Field::default();
+                self.mode = Mode::Confirm { target, intent, field, refused: None };
+            }
         }
-        self.mode = Mode::Confirm { target, intent, field: Field::default(), refused: None };
         Effect::None
     }
 

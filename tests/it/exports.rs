@@ -1,6 +1,7 @@
 //! Every way out, by the real program against the emulated organisation: exit code, stdout, stderr; and
 //! the clients that take what comes out.
 
+mod agents;
 mod clients;
 mod console;
 mod diary;

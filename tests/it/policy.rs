@@ -26,6 +26,7 @@ fn role(name: &str, path: &str, hours: u64, scope: Scope) -> Arc<Role> {
         duration: Duration::from_hours(hours),
         region: None,
         guard: Guard::None,
+        agents: sekisho::domain::agents::AgentRule::default(),
         change: None,
         session: SessionOptions { scope, ..SessionOptions::default() },
     })
@@ -74,6 +75,7 @@ fn config() -> Config {
             endpoints: Endpoints::Standard,
         },
         catalog: Catalog::new(accounts, None),
+        agents: None,
         store: StoreChoice::Auto,
         shell: ShellPrefs {
             program: None,

@@ -405,6 +405,7 @@ fn the_sizes_people_have() {
         let plain = Arc::new(role("ReadOnly", 1));
         let admin = Arc::new(sekisho::domain::account::Role {
             guard: Guard::Confirm,
+            agents: sekisho::domain::agents::AgentRule::default(),
             ..(*developer).clone()
         });
         accounts[3].roles = vec![plain, admin];

@@ -2,7 +2,6 @@
 
 use std::rc::Rc;
 
-use crate::domain::confirmation::Confirmation;
 use crate::domain::fault::{Exit, Fault};
 use crate::domain::pass::{Pass, Renew, Request, Terms};
 use crate::services::console::FormerSession;
@@ -16,14 +15,27 @@ use crate::cli::prompt;
 use crate::cli::runtime::block_on;
 use crate::cli::switcher::{Chosen, can_choose, missing_argument, pass_into};
 
+/// What an agent may not see.
+const URL: &str = "the sign-in URL";
+
 /// Signs in to a target's console.
 pub fn run(context: &Rc<Context>, arguments: &ConsoleArgs) -> Result<Exit, Fault> {
     let page = arguments.service.as_ref();
     let former = if arguments.sign_out { FormerSession::SignedOut } else { FormerSession::Kept };
-    let url = |pass: &Pass| block_on(console::url(context, pass, page, former));
+    let url = |pass: &Pass| {
+        context.check_printable(&pass.target, URL)?;
+        block_on(console::url(context, pass, page, former))
+    };
     if arguments.target.is_none() && context.target_of_shell()?.is_none() && !can_choose() {
         // Before what the machine lacks: a browser, a clipboard.
         return Ok(missing_argument("console", "<TARGET>", context.out));
+    }
+    if arguments.print || arguments.copy {
+        let target = match &arguments.target {
+            Some(name) => Some(context.target(name)?),
+            None => context.target_of_shell()?.map(|(_, target)| target),
+        };
+        target.map_or(Ok(()), |target| context.check_printable(&target, URL))?;
     }
     if arguments.print {
         let pass = match pass(context, arguments)? {
@@ -77,11 +89,10 @@ fn pass(context: &Rc<Context>, arguments: &ConsoleArgs) -> Result<Chosen, Fault>
         return pass_into(context, named, "console", Terms::SHORTEST_STAY, Enters::Console);
     };
     let cleared = if context.is_renewal(&target) {
-        target
-            .clear(Confirmation::Renewal)
-            .map_err(|_| Fault::new(Exit::NeedsPerson, format!("{name} is guarded")))?
+        prompt::clear_renewal(&target, context.driver(), context.out)?
     } else {
-        prompt::clear(target, context.common().confirmation(), context.out)?
+        let confirm = context.common().confirmation();
+        prompt::clear(target, confirm, context.driver(), context.out)?
     };
     let mut codes = context.codes();
     let terms = Terms { renew: Renew::ByFlow, asking: codes.asking(), spare: Terms::SHORTEST_STAY };

@@ -74,7 +74,8 @@ fn issue(
     };
     let confirm = context.common().confirmation();
     let ask = || prompt.then(|| Terminal::open_for(WITH_PROMPT)).flatten();
-    let cleared = prompt::clear_on(context.target(target)?, confirm, context.out, ask)?;
+    let cleared =
+        prompt::clear_on(context.target(target)?, confirm, context.driver(), context.out, ask)?;
     let spare = Terms::LAST_SECONDS;
     let pass = block_on(async {
         // Beyond the terminal's own limit, so that the better message wins.

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::domain::account::{Overrides, Target, TargetRef};
 use crate::domain::batch::{LeftOut, Report, SCHEMA};
-use crate::domain::confirmation::{Cleared, Confirmation};
+use crate::domain::confirmation::{Cleared, Confirmation, Unconfirmed};
 use crate::domain::duration::show_duration;
 use crate::domain::fault::{Exit, Fault};
 use crate::domain::guard::Guard;
@@ -60,6 +60,16 @@ pub fn run(context: &Context, arguments: &EachArgs) -> Result<Exit, Fault> {
     if cleared.is_empty() && arguments.retry_failed.is_some() && left_out.is_empty() {
         context.out.info("nothing failed in that report");
         return Ok(Exit::Done);
+    }
+    if let (true, false, Some(agent)) =
+        (cleared.is_empty(), left_out.is_empty(), context.driver().agent())
+    {
+        return Err(Fault::new(
+            Exit::NeedsPerson,
+            "an AI agent may not enter any of these targets",
+        )
+        .because(agent.to_string())
+        .fix("run the command yourself, in a terminal of your own"));
     }
     if cleared.is_empty() {
         return Err(Fault::new(Exit::Usage, "no target is selected")
@@ -164,15 +174,33 @@ fn past_guards(
 ) -> Result<(Vec<Cleared>, Vec<LeftOut>), Fault> {
     let mut unused: BTreeSet<&str> = context.common().confirm.iter().map(String::as_str).collect();
     let (mut cleared, mut left_out) = (Vec::new(), Vec::new());
+    let driver = context.driver();
     for target in targets {
         let by_name = context.common().confirm.iter().find_map(|name| {
-            let passed = target.clone().clear(Confirmation::Typed(name)).ok()?;
+            let passed = target.clone().clear(Confirmation::Typed(name), driver).ok()?;
             (target.guard == Guard::Confirm).then(|| unused.remove(name.as_str()));
             Some(passed)
         });
-        if let Some(passed) = by_name.or_else(|| target.clone().clear(Confirmation::Absent).ok()) {
-            cleared.push(passed);
-            continue;
+        let passed = match by_name {
+            Some(passed) => Ok(passed),
+            None => target.clone().clear(Confirmation::Absent, driver),
+        };
+        match (passed, driver.agent()) {
+            (Ok(passed), _) => {
+                cleared.push(passed);
+                continue;
+            }
+            (Err(Unconfirmed::Refused), Some(agent)) => {
+                let reason = format!("an AI agent may not enter it ({agent})");
+                left_out.push(LeftOut { target: target.name(), reason });
+                continue;
+            }
+            (Err(_), Some(agent)) => {
+                let reason = format!("it is guarded, and only a person confirms ({agent})");
+                left_out.push(LeftOut { target: target.name(), reason });
+                continue;
+            }
+            (Err(_), None) => {}
         }
         let why = match &target.changes()[..] {
             [] => "is guarded".to_owned(),
@@ -181,6 +209,14 @@ fn past_guards(
         let account = shell_quoted(target.account.as_str());
         let reason = format!("it {why}: add --confirm {account} to include it");
         left_out.push(LeftOut { target: target.name(), reason });
+    }
+    let narrowed: Vec<&Cleared> = cleared.iter().filter(|it| it.is_narrowed()).collect();
+    match (&narrowed[..], driver.agent()) {
+        ([one], Some(agent)) => context.out.warn(&wording::narrowed(one.target(), agent)),
+        ([_, _, ..], Some(agent)) => {
+            context.out.warn(&format!("{} targets are read-only here: {agent}", narrowed.len()));
+        }
+        _ => {}
     }
     match unused.first() {
         None => Ok((cleared, left_out)),

@@ -23,6 +23,9 @@ use crate::cli::wanted::{PREVIOUS, Wanted};
 use crate::cli::warm::{self, Entry};
 use crate::cli::world::World;
 
+/// What an agent may not see.
+const ENVIRONMENT: &str = "the environment";
+
 /// Prints the environment of a target, or of none.
 pub fn run(world: &World, common: Common, arguments: &EnvArgs, out: Out) -> Result<Exit, Fault> {
     let inherited = Inherited::current();
@@ -49,7 +52,11 @@ pub fn run(world: &World, common: Common, arguments: &EnvArgs, out: Out) -> Resu
         }
     } else {
         let verb = target.map_or_else(|| "env".to_owned(), |target| format!("env {target}"));
-        let wanted = |_: &Context| Ok(target.map_or_else(Wanted::list, Wanted::target));
+        let wanted = |context: &Context| {
+            let Some(name) = target else { return Ok(Wanted::list()) };
+            context.check_printable(&context.target(name)?, ENVIRONMENT)?;
+            Ok(Wanted::target(name))
+        };
         match enter(world, common, &inherited, &verb, target, wanted, Enters::Printed, out)? {
             Entered::Target(entry) => entry.environment,
             Entered::Nothing(exit) => return Ok(exit),
@@ -108,18 +115,19 @@ pub fn refresh(context: &Context, hook: Option<Records>, quiet: bool) -> Result<
     })?;
     let confirm = context.common().confirmation();
     let cleared = if context.is_renewal(&target) {
-        target
-            .clear(Confirmation::Renewal)
-            .map_err(|_| Fault::new(Exit::NeedsPerson, format!("{name} is guarded")))?
+        match prompt::clear_renewal(&target, context.driver(), context.out) {
+            Err(_) if quiet => return Ok(Exit::NeedsPerson),
+            cleared => cleared?,
+        }
     } else if quiet {
         // Variables alone make no renewal: a `.env` file can set them, too.
         let confirmation = confirm.map_or(Confirmation::Absent, Confirmation::Typed);
-        match target.clear(confirmation) {
+        match target.clear(confirmation, context.driver()) {
             Ok(cleared) => cleared,
             Err(_) => return Ok(Exit::NeedsPerson),
         }
     } else {
-        prompt::clear(target, confirm, context.out)?
+        prompt::clear(target, confirm, context.driver(), context.out)?
     };
     let pass = if quiet {
         let terms =
@@ -166,7 +174,10 @@ fn enter(
     out: Out,
 ) -> Result<Entered, Fault> {
     let depth = inherited.depth();
-    let warm = name.and_then(|name| warm::entry(world, &common, inherited, name, depth, out));
+    // Whether an agent may see it is for the long way to find out.
+    let is_shown = enters == Enters::Printed && inherited.driver().agent().is_some();
+    let warm = name.filter(|_| !is_shown);
+    let warm = warm.and_then(|name| warm::entry(world, &common, inherited, name, depth, out));
     if let Some(entry) = warm {
         entry.record(&world.paths()?);
         return Ok(Entered::Target(entry.into()));
@@ -175,6 +186,10 @@ fn enter(
     let pass = match wanted(&context)? {
         Wanted::Target(name) => context.pass(&name, Terms::LAST_SECONDS)?,
         Wanted::List(start) => match choose_once(&context, enters, &start)? {
+            Chosen::Pass(pass) if enters == Enters::Printed => {
+                context.check_printable(&pass.target, ENVIRONMENT)?;
+                *pass
+            }
             Chosen::Pass(pass) => *pass,
             Chosen::Nothing(exit) => return Ok(Entered::Nothing(exit)),
         },
@@ -196,13 +211,17 @@ fn enter_quietly(
     out: Out,
 ) -> Result<Entry, Fault> {
     let depth = inherited.depth();
-    if let Some(entry) = warm::entry(world, &common, inherited, name, depth, out) {
+    if inherited.driver().agent().is_none()
+        && let Some(entry) = warm::entry(world, &common, inherited, name, depth, out)
+    {
         return Ok(entry);
     }
     let context = Context::open(world.clone(), common, &format!("env {name}"), out)?;
+    context.check_printable(&context.target(name)?, ENVIRONMENT)?;
     let _away = context.user().detach();
     let confirm = context.common().confirmation();
-    let cleared = prompt::clear_on(context.target(name)?, confirm, out, || None)?;
+    let target = context.target(name)?;
+    let cleared = prompt::clear_on(target, confirm, context.driver(), out, || None)?;
     let pass = block_on(async {
         let entering =
             context.enter(name, cleared, Renew::ByFlow, Terms::LAST_SECONDS, Codes::Nobody);

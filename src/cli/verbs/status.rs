@@ -10,6 +10,7 @@
 //! | `user` | the IAM user, or null before the first call |
 //! | `key` | where the access key comes from: `auto`, `keyring`, `file`, `env`, `profile:NAME`, `command` |
 //! | `sessions` | where sessions are stored, e.g. `kernel keyring`; null before the first one |
+//! | `agent` | the AI agent that asks, as it is called, or null for a person |
 //! | `detours` | proxies, endpoints and certificates between here and AWS's own hosts, one text each |
 //! | `changed_targets` | how many included targets have changed and wait for `config accept` |
 //! | `auth_session` | null, or `expires` (RFC 3339, UTC), `seconds_left`, `device` |
@@ -45,6 +46,7 @@ struct Status {
     user: Option<UserName>,
     key: String,
     sessions: Option<&'static str>,
+    agent: Option<String>,
     detours: Vec<String>,
     changed_targets: usize,
     auth_session: Option<AuthSession>,
@@ -213,6 +215,7 @@ fn status(context: &Context, now: Timestamp) -> Status {
             KeySource::Command(_) => "command".into(),
         },
         sessions: status.store,
+        agent: context.driver().agent().map(|agent| agent.name.clone()),
         detours: aws::detours(auth),
         changed_targets: context.config().catalog.changed().count(),
         auth_session: status.auth.map(|auth| AuthSession {
@@ -246,6 +249,8 @@ impl Status {
             ["access key".into(), key_source(&context.config().auth.key)],
             ["sessions".into(), self.sessions.unwrap_or("none yet").into()],
         ];
+        let agent = context.driver().agent();
+        rows.extend(agent.map(|agent| ["agent".into(), agent.to_string()]));
         rows.extend(self.detours.iter().map(|detour| ["detour".into(), detour.clone()]));
         let mut text = align(&rows);
         if !self.role_sessions.is_empty() {

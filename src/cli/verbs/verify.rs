@@ -97,7 +97,8 @@ pub fn run(context: &Context, arguments: &VerifyArgs) -> Result<Exit, Fault> {
             }
             None => Ok(()),
         };
-        let signalled = if is_attended(arguments) { show(context, &report).await? } else { None };
+        let signalled =
+            if is_attended(context, arguments) { show(context, &report).await? } else { None };
         context.out.print(&if arguments.json {
             report.json()
         } else {
@@ -137,9 +138,12 @@ async fn write_report(
 }
 
 /// Whether somebody sits there and looks: `--yes` is for runs that nobody attends.
-fn is_attended(arguments: &VerifyArgs) -> bool {
+fn is_attended(context: &Context, arguments: &VerifyArgs) -> bool {
     let asked_for_text = arguments.json || arguments.yes || arguments.report.is_some();
-    !asked_for_text && std::io::stdout().is_terminal() && std::io::stderr().is_terminal()
+    !asked_for_text
+        && context.driver().agent().is_none()
+        && std::io::stdout().is_terminal()
+        && std::io::stderr().is_terminal()
 }
 
 /// Opens the findings as a screen; the text comes after it, for the scrollback. A signal decides how the program ends.

@@ -9,14 +9,16 @@ use std::time::Duration;
 
 use super::diagnostic::{Diagnostics, Strictness, quoted};
 use super::entry::{Defaults, Entry, IncludedFile};
+use super::join::{self, stricter};
 use super::role::{Policy, RoleEntry, session_policy};
 use super::settings::MainFile;
+use super::settings::Settings;
 use super::{
     AccountProvenance, At, Config, Diagnostic, Loaded, Pos, Provenance, Provenances,
     RoleProvenance, SourceRef,
 };
-use super::{join, settings::Settings};
 use crate::domain::account::{Account, Catalog, Role, SessionOptions};
+use crate::domain::agents::{AgentRule, Allowance};
 use crate::domain::flow::Flow;
 use crate::domain::guard::Guard;
 use crate::domain::ids::{AccountId, Region, RoleName, RolePath};
@@ -39,13 +41,20 @@ pub fn assemble(
     let has_includes = main.include().next().is_some();
     let mut diagnostics = Diagnostics::new(strictness, main.listed.path, main.listed.diagnostics);
     diagnostics.warn_all(main.warnings);
+    let main_agents = main.listed.defaults.agents.map(|at| at.value);
     let mut defaults = vec![main.listed.defaults];
     let mut included = Vec::new();
     for IncludedFile(file) in includes {
         diagnostics.files.push(file.path);
         diagnostics.warn_all(file.diagnostics);
+        let mut entries = file.entries;
+        if let Some(agents) = file.defaults.agents {
+            for entry in &mut entries {
+                entry.default_agents = Some(agents);
+            }
+        }
         defaults.push(file.defaults);
-        included.push(file.entries);
+        included.push(entries);
     }
     let included = included.into_iter().flatten();
     let entries = join::joined(&mut diagnostics, main.listed.entries, included);
@@ -85,6 +94,7 @@ pub fn assemble(
             browser: settings.browser,
             audit: settings.audit,
             quiet: settings.quiet,
+            agents: main_agents,
             guardrails: settings.guardrails,
         },
         warnings,
@@ -114,7 +124,7 @@ struct Assembly<'f> {
     read_policy: &'f mut ReadPolicy<'f>,
 }
 
-type SharedRole = (RoleName, RolePath, Duration, Option<Region>, Guard);
+type SharedRole = (RoleName, RolePath, Duration, Option<Region>, Guard, AgentRule);
 
 impl Assembly<'_> {
     /// The catalog, where its values come from, and what is remembered of it.
@@ -186,6 +196,8 @@ impl Assembly<'_> {
         for tag in tags.chain(&entry.other_tags) {
             guard.by(self.floors.of(tag));
         }
+        let mut agents = AgentsSaid { default: entry.default_agents, ..AgentsSaid::default() };
+        entry.agents.into_iter().chain(entry.other_agents).for_each(|said| agents.by(said));
         let count = wanted.value.len();
         let made: Vec<_> = wanted
             .value
@@ -193,7 +205,10 @@ impl Assembly<'_> {
             .map(|role| {
                 let others = entry.role_guards.iter().filter(|(name, _)| *name == role.name);
                 let others: Vec<At<Guard>> = others.map(|(_, guard)| *guard).collect();
-                self.role(role, others)
+                let mut agents = agents;
+                let said = entry.role_agents.iter().filter(|(name, _)| *name == role.name);
+                said.for_each(|(_, said)| agents.by(*said));
+                self.role(role, others, agents)
             })
             .collect();
         let (roles, role_origins): (Vec<_>, Vec<_>) = made.into_iter().flatten().unzip();
@@ -207,6 +222,7 @@ impl Assembly<'_> {
             region,
             color: Provenance::of(entry.color.as_ref()),
             guard: guard.provenance,
+            agents: agents.strictest().map(|said| (said.value, Provenance::File(said.source))),
             tags: Provenance::of(entry.tags.as_ref()),
             note: Provenance::of(entry.note.as_ref()),
             roles: role_origins,
@@ -241,6 +257,7 @@ impl Assembly<'_> {
         &mut self,
         entry: RoleEntry,
         others: Vec<At<Guard>>,
+        mut agents: AgentsSaid,
     ) -> Option<(Arc<Role>, RoleProvenance)> {
         let more = entry.more.map(|more| *more).unwrap_or_default();
         let default = self.default(entry.source.file, |defaults| defaults.duration.as_ref());
@@ -254,6 +271,8 @@ impl Assembly<'_> {
             guard.by(Some((at.value, Provenance::File(at.source))));
         }
         guard.by(self.floors.of(entry.name.as_str()));
+        more.agents.into_iter().for_each(|said| agents.by(said));
+        let (agents, agents_origin) = agents.rule(self.defaults[0].agents);
         let mut session = more.session;
         if let Some(policy) = more.policy {
             session.policy = Some(self.policy(policy)?);
@@ -264,6 +283,7 @@ impl Assembly<'_> {
             duration,
             region: more.region,
             guard: guard.guard,
+            agents,
             change: None,
             session,
         };
@@ -271,6 +291,7 @@ impl Assembly<'_> {
             role: Provenance::File(entry.source),
             duration: duration_origin,
             guard: guard.provenance,
+            agents: agents_origin,
             rest: more.sources,
         };
         Some((self.shared(role), provenances))
@@ -280,8 +301,8 @@ impl Assembly<'_> {
         if role.session != SessionOptions::default() {
             return Arc::new(role);
         }
-        let key =
-            (role.name.clone(), role.path.clone(), role.duration, role.region.clone(), role.guard);
+        let (name, path, region) = (role.name.clone(), role.path.clone(), role.region.clone());
+        let key = (name, path, role.duration, region, role.guard, role.agents);
         let shared = self.roles.entry(key).or_insert_with(|| Arc::new(role));
         shared.clone()
     }
@@ -426,6 +447,45 @@ impl EffectiveGuard {
         if let Some((guard, provenance)) = other.filter(|(guard, _)| *guard > self.guard) {
             *self = Self { guard, provenance };
         }
+    }
+}
+
+/// What the files say about agents, for one role or for an account.
+#[derive(Clone, Copy, Default)]
+struct AgentsSaid {
+    /// The strictest word of the main file.
+    own: Option<At<Allowance>>,
+    /// The strictest word of the included ones.
+    least: Option<At<Allowance>>,
+    /// The word of the included file's `defaults`.
+    default: Option<At<Allowance>>,
+}
+
+impl AgentsSaid {
+    fn by(&mut self, said: At<Allowance>) {
+        let side = if said.source.file == 0 { &mut self.own } else { &mut self.least };
+        *side = stricter(*side, Some(said));
+    }
+
+    fn strictest(self) -> Option<At<Allowance>> {
+        stricter(self.own, self.least)
+    }
+
+    /// The rule, and the place of the word that decides; `default` is the main file's.
+    fn rule(self, default: Option<At<Allowance>>) -> (AgentRule, Provenance) {
+        let file = |at: At<Allowance>| (at.value, Provenance::File(at.source));
+        let defaults = |at: At<Allowance>| (at.value, Provenance::Defaults(at.source));
+        let own = self.own.map(file).or(default.map(defaults));
+        let least = self.least.map(file).or(self.default.map(defaults));
+        let rule = AgentRule {
+            own: own.map(|(own, _)| own),
+            least: least.map(|(least, _)| least).unwrap_or_default(),
+        };
+        let said = match (own, least) {
+            (Some(own), Some(least)) if least.0 > own.0 => Some(least),
+            (own, least) => own.or(least),
+        };
+        (rule, said.map_or(Provenance::BuiltIn, |(_, provenance)| provenance))
     }
 }
 

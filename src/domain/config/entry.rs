@@ -12,6 +12,7 @@ use super::tree::{self, Item, Node};
 use super::values::{HOUR, MINUTE};
 use super::{At, Diagnostic, Pos};
 use crate::domain::account::Color;
+use crate::domain::agents::Allowance;
 use crate::domain::guard::Guard;
 use crate::domain::ids::{AccountId, Name, Region, RoleName};
 
@@ -43,6 +44,12 @@ pub(super) struct Entry {
     pub(super) region: Option<At<Region>>,
     pub(super) color: Option<At<Color>>,
     pub(super) guard: Option<At<Guard>>,
+    pub(super) agents: Option<At<Allowance>>,
+    /// What the `defaults` of its file say about agents, where that is an included one.
+    pub(super) default_agents: Option<At<Allowance>>,
+    /// What other files say about agents, for the account and for its roles.
+    pub(super) other_agents: Option<At<Allowance>>,
+    pub(super) role_agents: Vec<(RoleName, At<Allowance>)>,
     pub(super) tags: Option<At<Vec<Arc<str>>>>,
     /// Tags that other files give the account and that are not shown: `min_guard` still knows them.
     pub(super) other_tags: Vec<Arc<str>>,
@@ -60,6 +67,7 @@ pub(super) struct Defaults {
     pub(super) roles: Option<At<Vec<RoleEntry>>>,
     pub(super) region: Option<At<Region>>,
     pub(super) duration: Option<At<Duration>>,
+    pub(super) agents: Option<At<Allowance>>,
 }
 
 /// The part that every file may have.
@@ -168,6 +176,7 @@ pub(super) fn defaults(top: Cursor<'_>) -> Defaults {
         roles: defaults.key("roles").at(roles),
         region: defaults.key("region").at(Cursor::region),
         duration: defaults.key("duration").at(|it| it.duration(15 * MINUTE..=HOUR, why)),
+        agents: defaults.key("agents").at(Cursor::agents),
     }
 }
 
@@ -182,6 +191,10 @@ fn entry(element: Cursor<'_>) -> Option<Entry> {
             region: account.key("region").at(Cursor::region),
             color: account.key("color").at(|it| it.one_of(COLORS)),
             guard: account.key("guard").at(Cursor::guard),
+            agents: account.key("agents").at(Cursor::agents),
+            default_agents: None,
+            other_agents: None,
+            role_agents: Vec::new(),
             tags: account.key("tags").at(|it| it.list(Cursor::tag)),
             other_tags: Vec::new(),
             role_guards: Vec::new(),

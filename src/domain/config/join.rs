@@ -7,6 +7,7 @@ use super::diagnostic::{Diagnostics, quoted};
 use super::entry::Entry;
 use super::role::RoleEntry;
 use super::{At, SourceRef};
+use crate::domain::agents::Allowance;
 use crate::domain::guard::Guard;
 use crate::domain::ids::{AccountId, Name, RoleName};
 use crate::domain::lookalike;
@@ -184,6 +185,8 @@ impl Entry {
     fn over(self, mut under: Self) -> Self {
         let mut role_guards = std::mem::take(&mut under.role_guards);
         role_guards.extend(guards_of(under.roles.as_ref()));
+        let mut role_agents = std::mem::take(&mut under.role_agents);
+        role_agents.extend(agents_of(under.roles.as_ref()));
         let mut other_tags = std::mem::take(&mut under.other_tags);
         let tags = match (self.tags, under.tags) {
             (Some(own), below) => {
@@ -200,6 +203,10 @@ impl Entry {
             region: self.region.or(under.region),
             color: self.color.or(under.color),
             guard: stricter(self.guard, under.guard),
+            agents: self.agents,
+            default_agents: under.default_agents,
+            other_agents: stricter(under.agents, under.other_agents),
+            role_agents,
             tags,
             other_tags,
             role_guards,
@@ -219,6 +226,9 @@ impl Entry {
         self.hide &= other.hide || !guards;
         self.guard = stricter(self.guard, other.guard);
         self.role_guards.extend(guards_of(other.roles.as_ref()));
+        let agents = other.agents.or(other.default_agents);
+        self.other_agents = stricter(self.other_agents, agents);
+        self.role_agents.extend(agents_of(other.roles.as_ref()));
         self.other_tags.extend(other.tags.into_iter().flat_map(|at| at.value));
     }
 }
@@ -231,8 +241,18 @@ fn guards_of(roles: Option<&At<Vec<RoleEntry>>>) -> impl Iterator<Item = (RoleNa
         .filter_map(|role| Some((role.name.clone(), role.more.as_ref()?.guard?)))
 }
 
-/// The stricter of two guards, the first where they are equal.
-fn stricter(one: Option<At<Guard>>, other: Option<At<Guard>>) -> Option<At<Guard>> {
+/// What roles say of their own about agents.
+fn agents_of(
+    roles: Option<&At<Vec<RoleEntry>>>,
+) -> impl Iterator<Item = (RoleName, At<Allowance>)> {
+    roles
+        .into_iter()
+        .flat_map(|at| &at.value)
+        .filter_map(|role| Some((role.name.clone(), role.more.as_ref()?.agents?)))
+}
+
+/// The stricter of two, the first where they are equal.
+pub(super) fn stricter<T: Ord>(one: Option<At<T>>, other: Option<At<T>>) -> Option<At<T>> {
     match (one, other) {
         (Some(one), Some(other)) if other.value > one.value => Some(other),
         (one, other) => one.or(other),

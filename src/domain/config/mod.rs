@@ -33,6 +33,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::account::Catalog;
+use super::agents::Allowance;
 use super::ids::{AccountId, Endpoints, MfaSerial, Region, UserName};
 use super::known::{Known, ReadAccount};
 
@@ -55,6 +56,8 @@ pub struct Config {
     pub audit: bool,
     /// Whether nothing is said on entry.
     pub quiet: bool,
+    /// What the `defaults` let agents have: all there is to say where no target is meant.
+    pub agents: Option<Allowance>,
     /// What `policy` renders and `doctor` holds the key's age against.
     pub guardrails: Option<Guardrails>,
 }
@@ -358,6 +361,8 @@ pub struct AccountProvenance {
     pub region: Provenance,
     pub color: Provenance,
     pub guard: Provenance,
+    /// Its own word about agents: what comes of it is each role's.
+    pub agents: Option<(Allowance, Provenance)>,
     pub tags: Provenance,
     pub note: Provenance,
     /// The roles, in their order.
@@ -373,6 +378,8 @@ pub struct RoleProvenance {
     pub duration: Provenance,
     /// What made its guard as strict as it is.
     pub guard: Provenance,
+    /// What decides about agents; built in where that is the guard.
+    pub agents: Provenance,
     /// Where the keys of its long form are.
     pub rest: Vec<(&'static str, SourceRef)>,
 }

@@ -10,6 +10,7 @@ use super::tree::Node;
 use super::values::{HOUR, MINUTE};
 use super::{At, SourceRef};
 use crate::domain::account::SessionOptions;
+use crate::domain::agents::Allowance;
 use crate::domain::guard::Guard;
 use crate::domain::ids::{Region, RoleName, RolePath};
 use crate::domain::scope::Scope;
@@ -30,6 +31,7 @@ pub(super) struct RoleDetails {
     pub(super) duration: Option<At<Duration>>,
     pub(super) region: Option<Region>,
     pub(super) guard: Option<At<Guard>>,
+    pub(super) agents: Option<At<Allowance>>,
     /// Without the policy, which may be in a file of its own.
     pub(super) session: SessionOptions,
     pub(super) policy: Option<At<Policy>>,
@@ -98,6 +100,7 @@ fn role(element: Cursor<'_>) -> Option<RoleEntry> {
             duration: role.key("duration").at(|it| it.duration(limits.0, limits.1)),
             region: role.key("region").region(),
             guard: role.key("guard").at(Cursor::guard),
+            agents: role.key("agents").at(Cursor::agents),
             policy: role.key("policy").at(policy),
             session,
             sources: role.sources(),

@@ -46,17 +46,17 @@ impl Section {
                 "account", "user", "key", "key_command", "mfa", "mfa_command", "region", "session", "endpoint_url",
             ],
             Self::Device => &["serial", "label"],
-            Self::Defaults => &["roles", "region", "duration"],
+            Self::Defaults => &["roles", "region", "duration", "agents"],
             Self::Guardrails => &[
                 "organization", "management_account", "sandbox_ou", "regions", "instance_types", "monthly_budget_usd",
                 "exempt_roles", "trusted_accounts", "trusted_issuers", "allowed_models", "allowed_products",
                 "allow_ses_smtp", "max_key_age",
             ],
             Self::Account => &[
-                "name", "id", "aliases", "region", "color", "guard", "tags", "note", "hide", "roles",
+                "name", "id", "aliases", "region", "color", "guard", "agents", "tags", "note", "hide", "roles",
             ],
             Self::Role => &[
-                "name", "path", "duration", "region", "guard", "scope", "policy_arns", "policy", "external_id", "tags",
+                "name", "path", "duration", "region", "guard", "agents", "scope", "policy_arns", "policy", "external_id", "tags",
                 "transitive_tags", "source_identity",
             ],
         }

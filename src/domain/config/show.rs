@@ -12,6 +12,7 @@ use super::{
     Provenances, RoleProvenance, SourceRef,
 };
 use crate::domain::account::{Account, Role};
+use crate::domain::agents::Allowance;
 use crate::domain::duration::show_duration;
 use crate::domain::guard::Guard;
 use crate::domain::ids::{AccountId, Name, PolicyArn, Region, RolePath};
@@ -172,6 +173,10 @@ impl Page<'_> {
                 "region" => (region.map(|region| region.as_str().to_owned()), from.region),
                 "color" => (account.color.map(word), from.color),
                 "guard" => (guard(account.guard), from.guard),
+                "agents" => match from.agents {
+                    Some((agents, from)) => (Some(agents.name().to_owned()), from),
+                    None => continue,
+                },
                 "tags" => (unless_empty(&account.tags), from.tags),
                 "note" => (account.note.as_deref().map(scalar), from.note),
                 // `hide` leaves nothing to show; the roles follow.
@@ -181,11 +186,11 @@ impl Page<'_> {
         }
         self.head(2, "roles");
         for (role, from) in account.roles.iter().zip(&from.roles) {
-            self.role(role, from);
+            self.role(role, account.guard, from);
         }
     }
 
-    fn role(&mut self, role: &Role, from: &RoleProvenance) {
+    fn role(&mut self, role: &Role, accounts_guard: Guard, from: &RoleProvenance) {
         let session = &role.session;
         for key in Section::Role.keys() {
             let own = from.rest.iter().find(|(name, _)| name == key);
@@ -199,6 +204,11 @@ impl Page<'_> {
                 "duration" => (Some(show_duration(role.duration)), from.duration),
                 "region" => (role.region.as_ref().map(|region| region.as_str().to_owned()), own),
                 "guard" => (guard(role.guard), from.guard),
+                "agents" => {
+                    let agents = role.agents.under(accounts_guard.max(role.guard));
+                    let shown = agents != Allowance::Full || from.agents != Provenance::BuiltIn;
+                    (shown.then(|| agents.name().to_owned()), from.agents)
+                }
                 "scope" => {
                     let scope = Some(session.scope).filter(|scope| *scope != Scope::Full);
                     (scope.map(|scope| scope.name().to_owned()), own)

@@ -12,6 +12,7 @@ use unicode_normalization::UnicodeNormalization;
 use super::cursor::Cursor;
 use super::diagnostic::quoted;
 use super::tree::Node;
+use crate::domain::agents::Allowance;
 use crate::domain::duration::{parse_duration, show_duration};
 use crate::domain::guard::Guard;
 use crate::domain::ids::{AccountId, Malformed, Region, RoleName};
@@ -87,6 +88,11 @@ impl<'c> Cursor<'c> {
     /// What an account or role asks before it is entered.
     pub(super) fn guard(self) -> Option<Guard> {
         self.one_of(&["none", "warn", "confirm"])
+    }
+
+    /// What an agent gets.
+    pub(super) fn agents(self) -> Option<Allowance> {
+        self.one_of(&Allowance::ALL.map(Allowance::name))
     }
 
     /// `true` or `false`, however YAML's users spell them.

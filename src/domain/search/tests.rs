@@ -13,6 +13,7 @@ fn account(name: &str, id: &str, aliases: &[&str], roles: &[&str], tags: &[&str]
             duration: std::time::Duration::from_hours(1),
             region: None,
             guard: Guard::None,
+            agents: crate::domain::agents::AgentRule::default(),
             change: None,
             session: SessionOptions::default(),
         })

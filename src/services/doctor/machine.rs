@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::domain::agents::{self, Driver};
 use crate::domain::config::{Config, KeySource, StoreChoice, Symbols};
 use crate::domain::ids::Endpoints;
 use crate::domain::text::{count, sanitize};
@@ -24,6 +25,7 @@ pub(super) fn rows(input: &DoctorInput<'_>) -> Vec<Row> {
         keyring_file(input),
         key(input),
         stray_variables(input),
+        agent(input),
         endpoint(input),
         proxy(input),
         ca_bundle(input),
@@ -273,6 +275,30 @@ fn stray_variables(input: &DoctorInput<'_>) -> Row {
         format!("set here, and removed in every sekisho shell: {}", stray.join(", ")),
     )
     .remedy("find where they are exported: a .profile, a direnv file, another tool's shell")
+}
+
+/// Who drives, and by which variable sekisho knows.
+fn agent(input: &DoctorInput<'_>) -> Row {
+    const ID: &str = "agent";
+    let driver = |with_override: bool| {
+        let names = input.env.iter().filter(|(name, _)| with_override || *name != agents::OVERRIDE);
+        Driver::of(names.map(|(name, value)| (name.as_bytes(), value.as_bytes())))
+    };
+    match (driver(true), driver(false)) {
+        (Driver::Agent(agent), _) => {
+            let what = format!("{agent}: it gets what the config's `agents` allows");
+            Row::ok(ID, what).remedy(format!("`export {}=0` if that is you", agents::OVERRIDE))
+        }
+        (Driver::Person, Driver::Agent(agent)) => Row::ok(
+            ID,
+            format!(
+                "{} is set, but {}=0 says that a person drives",
+                agent.variable,
+                agents::OVERRIDE
+            ),
+        ),
+        (Driver::Person, Driver::Person) => Row::ok(ID, "no AI agent drives this process"),
+    }
 }
 
 fn endpoint(input: &DoctorInput<'_>) -> Row {

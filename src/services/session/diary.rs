@@ -36,6 +36,8 @@ struct Line<'a> {
     flow: Flow,
     scope: &'static str,
     verb: &'a str,
+    /// The AI agent that drove it, as its variable names it.
+    agent: Option<&'a str>,
     /// The name of the program that started sekisho, where it can be found out.
     parent: Option<String>,
 }
@@ -48,13 +50,20 @@ impl Diary {
     }
 
     /// Records a role session that was issued just now.
-    pub fn note(&self, target: &Target, flow: Flow, now: Timestamp) -> Result<(), FileError> {
+    pub fn note(
+        &self,
+        target: &Target,
+        flow: Flow,
+        agent: Option<&str>,
+        now: Timestamp,
+    ) -> Result<(), FileError> {
         let line = Line {
             time: now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
             target: target.name(),
             flow,
             scope: target.session.scope.name(),
             verb: &self.verb,
+            agent,
             parent: process::parent_name(),
         };
         let mut bytes = serde_json::to_vec(&line).unwrap_or_default();

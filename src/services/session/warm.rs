@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::domain::account::{Overrides, Target};
+use crate::domain::agents::Driver;
 use crate::domain::config::PromptCompat;
 use crate::domain::ids::Region;
 
@@ -38,6 +39,8 @@ pub struct WarmRequest<'a> {
     own_region: Option<&'a str>,
     seconds: Option<u64>,
     scope: Option<&'static str>,
+    /// Whether an agent asks: what a person was given is not handed out to it, nor the other way round.
+    agent: bool,
     variables: [Option<String>; VARIABLES.len()],
 }
 
@@ -57,11 +60,19 @@ pub struct WarmAnswer {
     /// Whether nothing is said on entry.
     #[serde(default)]
     pub quiet: bool,
+    /// Whether an agent was given less than it asked for.
+    #[serde(default)]
+    pub narrowed: bool,
 }
 
 impl<'a> WarmRequest<'a> {
     /// A request for a target by its name, as it was typed.
-    pub fn new(config: &'a Path, target: &'a str, overrides: &'a Overrides) -> Self {
+    pub fn new(
+        config: &'a Path,
+        target: &'a str,
+        overrides: &'a Overrides,
+        driver: &Driver,
+    ) -> Self {
         Self {
             version: env!("CARGO_PKG_VERSION"),
             config,
@@ -70,6 +81,7 @@ impl<'a> WarmRequest<'a> {
             own_region: overrides.ambient_region.as_ref().map(Region::as_str),
             seconds: overrides.duration.map(|duration| duration.as_secs()),
             scope: overrides.scope.map(crate::domain::scope::Scope::name),
+            agent: *driver != Driver::Person,
             variables: VARIABLES
                 .map(|name| variable(name).map(|value| hashed(value.as_encoded_bytes()))),
         }
@@ -110,9 +122,10 @@ impl WarmAnswer {
         compat: PromptCompat,
         endpoint_url: Option<&str>,
         quiet: bool,
+        narrowed: bool,
     ) -> Self {
         let endpoint_url = endpoint_url.map(str::to_owned);
-        Self { stamps, target, sessions, compat, endpoint_url, quiet }
+        Self { stamps, target, sessions, compat, endpoint_url, quiet, narrowed }
     }
 
     /// Its session; of several, the one that expires last.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use sekisho::domain::account::{SessionOptions, Target};
+use sekisho::domain::agents::{Allowance, Driver};
 use sekisho::domain::config::{Auth, KeySource, MfaDevice, StoreChoice};
 use sekisho::domain::confirmation::Confirmation;
 use sekisho::domain::fault::Fault;
@@ -225,6 +226,8 @@ fn broker(auth: &Auth, shared: &std::path::Path, ears: &Ears) -> Broker {
             store: StoreChoice::None,
             shared: shared.to_owned(),
             verb: "exec dev".into(),
+            driver: Driver::Person,
+            agents: Allowance::Full,
             interaction: Box::new(ears.clone()),
             diary: None,
             issued: None,
@@ -265,6 +268,7 @@ pub fn target(account: &str, duration: Duration) -> Target {
         region: None,
         duration,
         guard: Guard::None,
+        agents: sekisho::domain::agents::Allowance::Full,
         change: None,
         color: None,
         session: SessionOptions::default(),
@@ -272,7 +276,8 @@ pub fn target(account: &str, duration: Duration) -> Target {
 }
 
 pub fn request(target: &Target, code: Option<(MfaSerial, MfaCode)>, terms: Terms) -> Request {
-    Request::new(target.clone().clear(Confirmation::Absent).unwrap(), terms).with_code(code)
+    Request::new(target.clone().clear(Confirmation::Absent, &Driver::Person).unwrap(), terms)
+        .with_code(code)
 }
 
 /// The pass that must have been given.

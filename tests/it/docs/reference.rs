@@ -180,6 +180,19 @@ fn json_fields_are_those_of_the_program() {
 }
 
 #[test]
+fn the_variables_of_agents_are_those_of_the_program() {
+    let known = sekisho::domain::agents::MARKERS.map(|marker| marker.variable.to_owned());
+    for (path, heading) in [
+        ("docs/agents.md", "How an agent is known"),
+        ("docs/ja/agents.md", "エージェントの見分け方"),
+    ] {
+        let listed: Vec<String> =
+            page(path).table(heading).iter().flat_map(|row| spans(&row[0])).collect();
+        assert_eq!(listed, known, "{path}");
+    }
+}
+
+#[test]
 fn every_check_of_doctor_is_explained() {
     let report = demo_json(&["doctor", "--offline", "--json"]);
     let ids = report["checks"].as_array().unwrap().iter().map(|row| row["id"].as_str().unwrap());

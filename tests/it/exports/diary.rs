@@ -27,8 +27,8 @@ fn every_issued_session_is_a_line_and_a_cached_one_is_not() {
     }
     let shown: Vec<String> = lines.iter().map(ToString::to_string).collect();
     insta::assert_snapshot!(shown.join("\n"), @r#"
-    {"time":null,"target":"dev/Developer","flow":"shared","scope":"full","verb":"credential-process","parent":null}
-    {"time":null,"target":"dev/Developer","flow":"shared","scope":"read-only","verb":"exec","parent":null}
+    {"time":null,"target":"dev/Developer","flow":"shared","scope":"full","verb":"credential-process","agent":null,"parent":null}
+    {"time":null,"target":"dev/Developer","flow":"shared","scope":"read-only","verb":"exec","agent":null,"parent":null}
     "#);
     assert!(!text.contains("argument"), "{text}");
     let mode = std::fs::metadata(stage.path(DIARY)).unwrap().permissions().mode();

@@ -43,6 +43,7 @@ fn status_is_a_stable_object() {
             "user",
             "key",
             "sessions",
+            "agent",
             "detours",
             "changed_targets",
             "auth_session",

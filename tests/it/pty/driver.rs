@@ -37,6 +37,7 @@ pub fn pass(account: &str, expires: &str) -> Pass {
             region: Some("ap-northeast-1".parse().unwrap()),
             duration: std::time::Duration::from_hours(1),
             guard: Guard::None,
+            agents: sekisho::domain::agents::Allowance::Full,
             change: None,
             color: None,
             session: SessionOptions::default(),

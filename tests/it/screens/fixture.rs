@@ -75,6 +75,7 @@ pub fn role(name: &str, hours: u64) -> Role {
         duration: Duration::from_hours(hours),
         region: None,
         guard: Guard::None,
+        agents: sekisho::domain::agents::AgentRule::default(),
         change: None,
         session: SessionOptions::default(),
     }
@@ -92,6 +93,7 @@ pub fn setup(glyphs: &'static Glyphs, paint: Paint) -> SwitcherSetup {
         here: None,
         enters: Enters::Subshell,
         exec: "sekisho exec".into(),
+        driver: sekisho::domain::agents::Driver::Person,
         overrides: Overrides::default(),
         keymap: Keymap::new(&BTreeMap::new()).unwrap(),
         order: Order::Frecency,

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use jiff::{SignedDuration, Timestamp};
 use rustix::process::{Pid, Resource, Signal, getrlimit, kill_process, setrlimit};
 use sekisho::domain::account::Overrides;
+use sekisho::domain::agents::{Allowance, Driver};
 use sekisho::domain::confirmation::Confirmation;
 use sekisho::domain::pass::{Asking, Renew, Request, Terms};
 use sekisho::domain::secret::{MfaCode, Secret};
@@ -87,6 +88,8 @@ fn work_with_a_bug() {
         backoff: Backoff::new(&sessions, &who_id(&config.auth)),
         store: config.store,
         verb: "exec dev-1".into(),
+        driver: Driver::Person,
+        agents: Allowance::Full,
         diary: Some(Diary::new(&paths.state, "exec dev-1")),
         issued: Some(Issued::new(&paths.state)),
         interaction: Box::new(Owner),
@@ -97,7 +100,7 @@ fn work_with_a_bug() {
     let code = MfaCode::parse(&variable("SEKISHO_TEST_CODE").unwrap()).unwrap();
     let terms =
         Terms { renew: Renew::ByFlow, asking: Asking::Allowed, spare: Terms::SHORTEST_STAY };
-    let request = Request::new(target.clear(Confirmation::Absent).unwrap(), terms)
+    let request = Request::new(target.clear(Confirmation::Absent, &Driver::Person).unwrap(), terms)
         .with_code(Some((SERIAL.parse().unwrap(), code)));
     let key = run(broker.access_key())
         .map_or_else(|refusal| panic!("{:?}", refusal.into_fault()), |key| Rc::downgrade(&key));

@@ -116,6 +116,7 @@ pub fn target(account: &str, id: &str, guard: Guard) -> Target {
         region: None,
         duration: std::time::Duration::from_hours(1),
         guard,
+        agents: sekisho::domain::agents::Allowance::Full,
         change: None,
         color: None,
         session: SessionOptions::default(),

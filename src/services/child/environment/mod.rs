@@ -13,6 +13,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use crate::domain::account::Target;
+use crate::domain::agents::{self, Driver};
 use crate::domain::config::PromptCompat;
 use crate::domain::ids::Region;
 use crate::domain::pass::Pass;
@@ -131,6 +132,11 @@ impl Inherited {
     /// What the user has in one of the [`REGIONS`], or had there before sekisho set it.
     fn own(&self, (name, before): (&str, &str)) -> Option<&OsStr> {
         self.get(if self.is_ours(name, OUR_REGION) { before } else { name })
+    }
+
+    /// Who drives this process.
+    pub fn driver(&self) -> Driver {
+        Driver::of(self.0.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())))
     }
 
     /// How many sekisho shells surround this process.
@@ -396,6 +402,9 @@ fn is_identity(name: &str) -> bool {
     let begins_alike = |pattern: &str| {
         name.bytes().next().map(|byte| byte.to_ascii_uppercase()) == pattern.bytes().next()
     };
+    if name == agents::OVERRIDE {
+        return false; // it says who drives, not who that is at AWS
+    }
     IDENTITY.iter().filter(|pattern| begins_alike(pattern)).any(|pattern| {
         match pattern.strip_suffix('*') {
             Some(start) => {
@@ -541,6 +550,7 @@ mod tests {
             region: None,
             duration: std::time::Duration::from_hours(1),
             guard: crate::domain::guard::Guard::None,
+            agents: crate::domain::agents::Allowance::Full,
             change: None,
             color: None,
             session: crate::domain::account::SessionOptions::default(),

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use crate::domain::agents::{Allowance, Driver};
+use crate::domain::config::Argv;
 use crate::domain::flow::Flow;
 use crate::domain::ids::MfaSerial;
 use crate::domain::pass::{Asking, CodeDevice, CodeRejection, CodeWanted, NotIssued};
@@ -148,11 +150,14 @@ impl Broker {
         given: Option<&(MfaSerial, MfaCode)>,
         asking: Asking,
     ) -> Result<(Rc<AccessKey>, (MfaSerial, MfaCode)), NotIssued> {
-        let command = match asking {
-            Asking::Allowed => self.auth.mfa_command.as_ref(),
-            Asking::Never => None,
-        };
-        let can_prompt = asking == Asking::Allowed && self.interaction.is_available();
+        let command = self.command(asking);
+        let can_prompt = asking != Asking::Never && self.interaction.is_available();
+        if given.is_none()
+            && let (Asking::Person, Some(_), Driver::Agent(agent)) =
+                (asking, &self.auth.mfa_command, &self.driver)
+        {
+            self.interaction.notify(&format!("mfa_command is not run: {agent}"));
+        }
         if given.is_none() && command.is_none() && !can_prompt {
             return Err(want.not_issued(None));
         }
@@ -179,7 +184,7 @@ impl Broker {
             }
             return Ok((serial.clone(), code.copy()));
         }
-        let (Asking::Allowed, Some(argv)) = (asking, &self.auth.mfa_command) else {
+        let Some(argv) = self.command(asking) else {
             return Err(wanted(None));
         };
         let serial = &want.who.devices.first().ok_or_else(|| wanted(None))?.0;
@@ -201,6 +206,22 @@ impl Broker {
             why: vec!["the device's clock is off".into()],
             next_code_at: Some(self.next_step()),
         })))
+    }
+
+    /// How a code may be asked for: for an agent that has less than everything, no program makes one.
+    pub(super) fn asking(&self, asking: Asking, agents: Allowance) -> Asking {
+        match asking {
+            Asking::Allowed if self.driver.has(agents) != Allowance::Full => Asking::Person,
+            asking => asking,
+        }
+    }
+
+    /// The program that makes codes, where it may be run.
+    fn command(&self, asking: Asking) -> Option<&Argv> {
+        match asking {
+            Asking::Allowed => self.auth.mfa_command.as_ref(),
+            Asking::Person | Asking::Never => None,
+        }
     }
 
     /// Marks a code as spent, before it is sent. If it was spent before, returns until when it stays so.

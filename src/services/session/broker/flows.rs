@@ -39,7 +39,8 @@ impl Broker {
         name: &SessionName,
         request: &Request,
     ) -> Result<(CachedSession<RoleOrigin>, MfaSerial), NotIssued> {
-        let (code, asking) = (request.code.as_ref(), request.terms.asking);
+        let (code, asking) =
+            (request.code.as_ref(), self.asking(request.terms.asking, target.agents));
         let mut tried_again = false;
         loop {
             let auth = self.auth_session(who, code, asking, Timestamp::MIN).await?;
@@ -82,8 +83,8 @@ impl Broker {
             flow: Flow::Direct,
             until: now + SignedDuration::try_from(target.duration).unwrap_or_default(),
         };
-        let (key, code) =
-            self.key_and_code(&want, request.code.as_ref(), request.terms.asking).await?;
+        let asking = self.asking(request.terms.asking, target.agents);
+        let (key, code) = self.key_and_code(&want, request.code.as_ref(), asking).await?;
         let answer = self
             .aws()?
             .assume_role(Signer::Key(&key), target, target.duration, name, Some((&code.0, &code.1)))
@@ -124,7 +125,7 @@ impl Broker {
         if let Some(session) = self.live_auth_session(who, since) {
             return Ok(session);
         }
-        if asking == Asking::Allowed
+        if asking != Asking::Never
             && let Some(session) = self.await_prompt(who, since).await
         {
             return Ok(session);

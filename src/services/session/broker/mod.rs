@@ -19,6 +19,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::account::Target;
+use crate::domain::agents::{Allowance, Driver};
 use crate::domain::config::{Auth, StoreChoice};
 use crate::domain::fault::{Exit, Fault};
 use crate::domain::flow::Flow;
@@ -49,6 +50,8 @@ pub struct Broker {
     store: StoreChoice,
     shared: PathBuf,
     verb: String,
+    driver: Driver,
+    agents: Allowance,
     diary: Option<Diary>,
     issued: Option<Issued>,
     interaction: Box<dyn Interaction>,
@@ -75,6 +78,10 @@ pub struct BrokerDeps {
     pub shared: PathBuf,
     /// The command this process runs, as other processes show it: `exec dev-tanaka`.
     pub verb: String,
+    /// Who drives this process.
+    pub driver: Driver,
+    /// What an agent gets where no target is meant.
+    pub agents: Allowance,
     /// Where newly issued role sessions are recorded, if anywhere.
     pub diary: Option<Diary>,
     /// Where is remembered which role a session is for; `None` where nothing is to be written (`store: none`).
@@ -97,6 +104,8 @@ impl Broker {
             store: deps.store,
             shared: deps.shared,
             verb: deps.verb,
+            driver: deps.driver,
+            agents: deps.agents,
             diary: deps.diary,
             issued: deps.issued,
             interaction: deps.interaction,
@@ -206,6 +215,7 @@ impl Broker {
         asking: Asking,
     ) -> Result<Timestamp, NotIssued> {
         let who = self.who().await?;
+        let asking = self.asking(asking, self.agents);
         let session = self.auth_session(&who, code, asking, Timestamp::MIN).await?;
         self.held_prompt.take();
         Ok(session.credentials.expires)
@@ -228,7 +238,7 @@ impl Broker {
             flow: Flow::Shared,
             until: (self.clock)() + SignedDuration::try_from(life).unwrap_or_default(),
         };
-        self.code(&want, given, Asking::Allowed).await
+        self.code(&want, given, self.asking(Asking::Allowed, self.agents)).await
     }
 
     /// An auth session whose MFA is at most `age` old: AWS policies may require that for changing one's own key.
@@ -240,6 +250,7 @@ impl Broker {
     ) -> Result<Credentials, NotIssued> {
         let who = self.who().await?;
         let since = (self.clock)().checked_sub(age).unwrap_or(Timestamp::MIN);
+        let asking = self.asking(asking, self.agents);
         let session = self.auth_session(&who, code, asking, since).await?;
         self.held_prompt.take();
         Ok(session.credentials)
@@ -257,6 +268,7 @@ impl Broker {
         asking: Asking,
     ) -> Result<Vec<Member>, NotIssued> {
         let who = self.who().await?;
+        let asking = self.asking(asking, self.agents);
         let session = self.auth_session(&who, code, asking, Timestamp::MIN).await?;
         self.held_prompt.take();
         let signer = Signer::Session(&session.credentials);
@@ -291,7 +303,9 @@ impl Broker {
 
     /// Records a new role session in the diary; returns a notice for the user where that fails.
     fn note(&self, origin: &RoleOrigin) -> Option<String> {
-        let noted = self.diary.as_ref()?.note(&origin.target, origin.flow, (self.clock)());
+        let agent = self.driver.agent().map(|agent| &*agent.name);
+        let diary = self.diary.as_ref()?;
+        let noted = diary.note(&origin.target, origin.flow, agent, (self.clock)());
         let error = noted.err()?;
         Some(format!("this session is not in the diary: {error}"))
     }
