@@ -579,6 +579,7 @@ const LIST_HELP: &str = "\
 With --json, an array of objects. Fields may be added; none is renamed or removed:
   target account account_id aliases role role_arn region duration_seconds
   flow (shared, direct) scope (full, read-only) guard (none, warn, confirm)
+  agents (what an AI agent gets: full, read-only, refuse)
   changes (of an included target, until `config accept`; [] if there are none)
   tags note expires (of the cached session: RFC 3339, UTC; null if there is none)
 

@@ -13,17 +13,19 @@ use jiff::Timestamp;
 use proptest::prelude::*;
 use ratatui::style::{Color, Modifier};
 use sekisho::domain::account::Catalog;
+use sekisho::domain::agents::{Agent, Driver};
 use sekisho::domain::fault::{Exit, Fault};
 use sekisho::domain::flow::Flow;
 use sekisho::domain::guard::Guard;
 use sekisho::domain::history::{History, HistoryEvent};
 use sekisho::domain::keymap::TABLE;
 use sekisho::domain::pass::CodeRejection;
+use sekisho::domain::scope::Scope;
 use sekisho::domain::secret::Secret;
 use sekisho::domain::verdict::Verdict;
 use sekisho::domain::verdict::report::VerifiedMark;
 use sekisho::ui::Host;
-use sekisho::ui::model::{Enters, Model, OpenIn, Outcome};
+use sekisho::ui::model::{Enters, Model, OpenIn, Outcome, SwitcherSetup};
 use sekisho::ui::theme::{ASCII, Paint, UNICODE};
 use stage::{Answer, START, Stage};
 
@@ -321,6 +323,26 @@ fn a_guarded_target_wants_its_name() {
 }
 
 #[test]
+fn an_agent_gets_in_the_list_what_it_gets_elsewhere() {
+    let stage = || {
+        let name = "Claude Code".to_owned();
+        let driver = Driver::Agent(Agent { name, variable: "CLAUDECODE" });
+        let setup = SwitcherSetup { driver, ..setup(&UNICODE, Paint::Plain) };
+        Stage::with(80, 18, setup, History::default(), catalog()).answers([Answer::Pass])
+    };
+    let scope = |keys: &str| match stage().keys(keys) {
+        Outcome::Enter(_, pass) => pass.target.session.scope,
+        _ => panic!("{keys} enters nothing"),
+    };
+    assert_eq!(scope("stag<enter>"), Scope::Full);
+    assert_eq!(scope("prod-web<enter>"), Scope::ReadOnly);
+    assert_eq!(scope("prod-web<ctrl-t><ctrl-t><enter>"), Scope::ReadOnly, "^T cannot widen it");
+    let mut stage = stage();
+    assert_snapshot!("agent_refused", stage.shows("prod-pay<enter>"));
+    assert!(stage.seen().is_empty(), "{:?}", stage.seen());
+}
+
+#[test]
 fn only_a_typed_filter_puts_the_cursor_on_a_guarded_row() {
     let now = Timestamp::from_second(START).unwrap();
     let mut history = History::default();
@@ -405,7 +427,6 @@ fn the_sizes_people_have() {
         let plain = Arc::new(role("ReadOnly", 1));
         let admin = Arc::new(sekisho::domain::account::Role {
             guard: Guard::Confirm,
-            agents: sekisho::domain::agents::AgentRule::default(),
             ..(*developer).clone()
         });
         accounts[3].roles = vec![plain, admin];

@@ -37,6 +37,8 @@ struct Entry<'a> {
     scope: &'static str,
     /// `none`, `warn` or `confirm`.
     guard: Guard,
+    /// What an AI agent gets: `full`, `read-only` or `refuse`.
+    agents: &'static str,
     /// What has changed about it and is not accepted yet, for people.
     changes: Vec<String>,
     tags: &'a [Arc<str>],
@@ -103,6 +105,7 @@ fn entries<'a>(context: &'a Context, rows: &[TargetRef]) -> Vec<Entry<'a>> {
                 duration_seconds: target.duration.as_secs(),
                 scope: target.session.scope.name(),
                 guard: target.guard,
+                agents: target.agents.name(),
                 tags: &account.tags,
                 note: account.note.as_deref(),
                 expires: live.map(|live| live.expires.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()),

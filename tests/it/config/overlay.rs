@@ -69,6 +69,46 @@ accounts:
 }
 
 #[test]
+fn what_agents_get_is_the_strictest_of_the_included_files_and_the_own_word() {
+    let teams = [
+        "
+defaults: {roles: [Developer], agents: read-only}
+accounts:
+  - {name: a, id: '222222222222', roles: [{name: Admin, agents: refuse}, Developer]}
+  - {name: b, id: '222222222223', agents: full, guard: warn}
+  - {name: c, id: '222222222224', agents: full}
+  - {name: d, id: '222222222225', guard: confirm}
+",
+        "
+defaults: {roles: [Developer], agents: refuse}
+accounts:
+  - {name: c, id: '222222222224'}
+",
+    ];
+    let gets = |main: &str| {
+        let loaded = loaded(&format!("{HEAD}{main}"), &teams);
+        let catalog = &loaded.config.catalog;
+        let names = ["a/Admin", "a/Developer", "b", "c", "d"];
+        names.map(|name| {
+            let row = catalog.find(name).unwrap();
+            catalog.resolve(row, &Overrides::default()).agents.name()
+        })
+    };
+    let alone = ["refuse", "read-only", "read-only", "refuse", "refuse"];
+    assert_eq!(gets(""), alone, "`full` in an included file lets nobody in");
+    // The person's own word goes before what follows from the guard, and not below what included files say.
+    let own = "accounts:
+  - {id: '222222222222', roles: [Admin, {name: Developer, agents: refuse}]}
+  - {id: '222222222223', agents: full}
+  - {id: '222222222224', agents: full}
+";
+    assert_eq!(gets(own), ["refuse", "refuse", "full", "refuse", "refuse"]);
+    let full = "defaults: {agents: full}";
+    assert_eq!(gets(full), ["refuse", "read-only", "full", "refuse", "read-only"]);
+    assert_eq!(gets("defaults: {agents: refuse}"), ["refuse"; 5]);
+}
+
+#[test]
 fn an_included_file_takes_nothing_from_the_main_one() {
     let main = format!(
         "{HEAD}defaults: {{roles: [R]}}

@@ -139,6 +139,23 @@ fn a_key_in_the_environment() {
 }
 
 #[test]
+fn an_agent_is_named_with_its_variable() {
+    let mut machine = Machine::sound();
+    let what = |machine: &Machine| {
+        let rows = machine.examine();
+        assert!(rows.iter().all(|row| row.verdict <= Health::Skipped), "it is no fault");
+        rows.into_iter().find(|row| row.id == "agent").unwrap().what
+    };
+    assert_eq!(what(&machine), "no AI agent drives this process");
+    machine.set("GEMINI_CLI", "1");
+    assert!(what(&machine).starts_with("Gemini CLI drives this process (GEMINI_CLI is set)"));
+    machine.set("SEKISHO_AGENT", "0");
+    assert_eq!(what(&machine), "GEMINI_CLI is set, but SEKISHO_AGENT=0 says that a person drives");
+    machine.set("SEKISHO_AGENT", "my bot");
+    assert!(what(&machine).starts_with("my bot drives this process (SEKISHO_AGENT is set)"));
+}
+
+#[test]
 fn stray_variables_of_another_tool() {
     let mut machine = Machine::sound();
     machine.set("AWS_PROFILE", "old");

@@ -5,6 +5,7 @@ use std::process::{Command, Stdio};
 use sekisho::domain::agents::MARKERS;
 
 use super::stage::{Ran, Stage, until};
+use crate::pty::terminal::{self, Pty};
 use crate::support::program;
 
 /// Prints the scope that a command gets, and its key.
@@ -492,4 +493,28 @@ fn a_stage_lets_no_variable_in() {
     let said = Ran::of(&command.stdin(Stdio::null()).output().unwrap()).said();
     let status: serde_json::Value = serde_json::from_str(&said).unwrap();
     assert_eq!(status["agent"], serde_json::Value::Null);
+}
+
+/// The list is no way around it, and says as much once it is left.
+#[test]
+fn the_list_narrows_and_says_so() {
+    let stage = stage();
+    let sekisho = stage.sekisho(&["exec", "--", "sh", "-c", "echo SCOPE $SEKISHO_SCOPE; read x"]);
+    let mut builder = terminal::command(sekisho.get_program(), stage.home());
+    builder.args(sekisho.get_args());
+    sekisho.get_envs().filter_map(|(name, value)| Some((name, value?))).for_each(
+        |(name, value)| {
+            builder.env(name, value);
+        },
+    );
+    builder.env(CLAUDE.0, CLAUDE.1);
+    let mut pty = Pty::spawn(builder);
+    pty.wait_for("3 / 3");
+    pty.send("prod\r");
+    pty.wait_for("an AI agent may not enter prod/Developer");
+    pty.send("\x1b");
+    pty.wait_until("the list", |screen| !screen.contains("may not enter"));
+    pty.send("\x15dev developer\r");
+    let screen = pty.wait_for("SCOPE read-only");
+    assert!(screen.contains("dev/Developer is read-only here: Claude Code"), "{screen}");
 }

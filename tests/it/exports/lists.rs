@@ -62,6 +62,7 @@ fn json_has_the_fields_that_help_names() {
     flow: "shared"
     scope: "full"
     guard: "none"
+    agents: "full"
     changes: []
     tags: ["sandbox"]
     note: "for experiments"
