@@ -108,7 +108,8 @@ impl Context {
             shared: paths.state.clone(),
             verb: verb.to_owned(),
             driver: driver.clone(),
-            agents: config.agents.unwrap_or_default(),
+            // `login` alone opens every target, guarded ones too.
+            agents: config.agents.unwrap_or(Allowance::ReadOnly),
             diary: config.audit.then(|| Diary::new(&paths.state, verb)),
             issued: (config.store != StoreChoice::None).then(|| Issued::new(&paths.state)),
             interaction: Box::new(Rc::clone(&user)),

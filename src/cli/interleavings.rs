@@ -297,7 +297,7 @@ impl Stage {
         if entered.as_ref().is_err_and(|fault| fault.exit == Exit::NeedsPerson) {
             begun.context.preload_demo_key().unwrap();
             let code = self.code();
-            let signed_in = begun.context.broker().sign_in(Some(&code), Asking::Never);
+            let signed_in = begun.context.broker().sign_in(None, Some(&code), Asking::Never);
             block_on(async { signed_in.await.map_err(NotIssued::into_fault) }).unwrap();
             entered = self.try_to_enter(begun, None);
         }

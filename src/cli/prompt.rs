@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::account::Target;
-use crate::domain::agents::{Agent, Driver};
+use crate::domain::agents::{Agent, Allowance, Driver};
 use crate::domain::confirmation::{Cleared, Confirmation, Unconfirmed};
 use crate::domain::fault::{Exit, Fault};
 use crate::domain::flow::Flow;
@@ -346,11 +346,16 @@ pub async fn pass(
     }
 }
 
-/// Signs in, with as many codes as it takes. Returns when the session expires, UTC.
-pub async fn sign_in(broker: &Broker, codes: &mut Codes) -> Result<Timestamp, Fault> {
+/// Signs in, with as many codes as it takes. Returns when the session expires, UTC. `agents` is what an agent has of the
+/// targets that it is for.
+pub async fn sign_in(
+    broker: &Broker,
+    agents: Option<Allowance>,
+    codes: &mut Codes,
+) -> Result<Timestamp, Fault> {
     let asking = codes.asking();
     with_codes(broker, "to sign in", codes, async |code| {
-        broker.sign_in(code.as_ref(), asking).await
+        broker.sign_in(agents, code.as_ref(), asking).await
     })
     .await
 }

@@ -29,7 +29,7 @@ pub fn run(context: &Context, target: Option<&str>) -> Result<Exit, Fault> {
     }
     let broker = context.broker();
     let before = broker.status().auth;
-    let until = block_on(prompt::sign_in(broker, &mut context.codes()))?;
+    let until = block_on(prompt::sign_in(broker, None, &mut context.codes()))?;
     let already = before.is_some_and(|auth| auth.expires == until);
     if already && access_key::is_stored(&context.config().auth) {
         // A live session needs no key, so no passphrase was asked for: better asked now than in a later command.

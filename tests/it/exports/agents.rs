@@ -423,11 +423,13 @@ fn a_program_makes_a_code_only_for_who_has_everything() {
     assert_eq!((ran.code, stage.path("asked").exists()), (4, false), "{}", ran.stderr);
     assert!(ran.stderr.contains("mfa_command is not run: Claude Code drives"), "{}", ran.stderr);
     assert!(stage.emulator.calls().iter().all(|call| !call.with_code));
-    // Nor by the verbs without a target, where the defaults say so.
-    edit(&stage, "defaults: {", "defaults: {agents: read-only, ");
-    let ran = run(&stage, CLAUDE, &["login"]);
-    assert_eq!((ran.code, stage.path("asked").exists()), (4, false), "{}", ran.stderr);
-    edit(&stage, "agents: read-only, ", "agents: full, ");
+    // Nor for what opens every target, unless the defaults say so.
+    for arguments in [&["login"][..], &["each", "dev", "--role", "Developer", "--", "true"]] {
+        let ran = run(&stage, CLAUDE, arguments);
+        assert!(!stage.path("asked").exists(), "{arguments:?} {}", ran.stderr);
+        assert_eq!(ran.code, 4, "{arguments:?} {}", ran.stderr);
+    }
+    edit(&stage, "defaults: {", "defaults: {agents: full, ");
     stage.write("code", stage.emulator.code(crate::emulator::stage::PHONE).unwrap());
     assert_eq!(entered(run(&stage, CLAUDE, &exec("dev"))).0, "full");
     assert!(stage.path("asked").exists());

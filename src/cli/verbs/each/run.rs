@@ -15,6 +15,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tokio::time::Instant;
 
 use crate::domain::account::Target;
+use crate::domain::agents::Allowance;
 use crate::domain::batch::{Done, LeftOut, Outcome, Report, SCHEMA};
 use crate::domain::confirmation::Cleared;
 use crate::domain::fault::{Exit, Fault};
@@ -62,6 +63,8 @@ pub(super) struct Run<'a> {
     /// Written to by whoever asks for a code, alone; read by requests for sessions.
     turns: tokio::sync::RwLock<()>,
     began: Instant,
+    /// The least that an agent has of one of the targets: the code is for all of them.
+    agents: Option<Allowance>,
 }
 
 impl<'a> Run<'a> {
@@ -83,6 +86,7 @@ impl<'a> Run<'a> {
             context,
             arguments,
             output,
+            agents: targets.iter().map(|cleared| cleared.target().agents).max(),
             waiting: RefCell::new(targets.into()),
             running: RefCell::default(),
             done: RefCell::default(),
@@ -276,7 +280,9 @@ impl<'a> Run<'a> {
             }
         };
         tokio::select! {
-            signed_in = prompt::sign_in(self.context.broker(), &mut codes) => signed_in.map(drop),
+            signed_in = prompt::sign_in(self.context.broker(), self.agents, &mut codes) => {
+                signed_in.map(drop)
+            }
             () = stopped => Err(Fault::new(Exit::Cancelled, "cancelled")),
         }
     }

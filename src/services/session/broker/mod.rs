@@ -208,14 +208,16 @@ impl Broker {
         }
     }
 
-    /// Gets the auth session now, so that later requests need no code. Returns when it expires, UTC.
+    /// Gets the auth session now, so that later requests need no code. Returns when it expires, UTC. An agent gets it for
+    /// targets of which it has that much, or for none.
     pub async fn sign_in(
         &self,
+        agents: Option<Allowance>,
         code: Option<&(MfaSerial, MfaCode)>,
         asking: Asking,
     ) -> Result<Timestamp, NotIssued> {
         let who = self.who().await?;
-        let asking = self.asking(asking, self.agents);
+        let asking = self.asking(asking, agents.unwrap_or(self.agents));
         let session = self.auth_session(&who, code, asking, Timestamp::MIN).await?;
         self.held_prompt.take();
         Ok(session.credentials.expires)
