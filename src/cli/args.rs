@@ -13,8 +13,11 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, Args, Command, CommandFactory, Parser, Subcommand, ValueEnum};
 
 use crate::domain::account::Overrides;
+use crate::domain::config::check_endpoint;
 use crate::domain::duration::parse_duration;
-use crate::domain::ids::{AccountId, Malformed, Partition, Region, RoleName};
+use crate::domain::ids::{
+    AccountId, Malformed, MfaSerial, Name, Partition, Region, RoleName, UserName,
+};
 use crate::domain::policy;
 use crate::domain::profiles::{NameTemplate, Setting};
 use crate::domain::scope::Scope;
@@ -245,6 +248,7 @@ pub fn used_options(path: &str) -> &'static [&'static str] {
         "pick" | "profiles" => &["region", "duration", "scope"],
         "verify" | "import organizations" => &["mfa_code", "confirm"],
         "login" | "key rotate" | "key leaked" => &["mfa_code"],
+        "init" => &["mfa_code", "region"],
         _ => &[],
     }
 }
@@ -413,18 +417,9 @@ pub enum Verb {
         #[command(subcommand)]
         what: KeyVerb,
     },
-    /// Create a config
-    #[command(
-        after_help = "Example: sekisho init\nFrom existing AWS profiles: sekisho import aws-config --write"
-    )]
-    Init {
-        /// Overwrite an existing config
-        #[arg(long)]
-        force: bool,
-        /// Other tools print a shell hook here: an error names `sekisho hook`
-        #[arg(hide = true)]
-        shell: Option<String>,
-    },
+    /// Create a config: asks for the access key, then learns the rest from AWS
+    #[command(after_help = INIT_HELP)]
+    Init(InitArgs),
     /// Import accounts from AWS profiles or from AWS Organizations
     #[command(after_help = "Example: sekisho import aws-config --write")]
     Import {
@@ -887,6 +882,97 @@ impl From<PolicyFormat> for policy::Format {
             PolicyFormat::Terraform => Self::Terraform,
         }
     }
+}
+
+const INIT_HELP: &str = "Examples:\n  sekisho init\n  sekisho init --key profile:default --from aws-config --region eu-west-1 --yes";
+
+/// What `init` asks, as options: what is given is not asked.
+#[derive(Debug, Default, Args)]
+pub struct InitArgs {
+    /// The access key: - (stdin), env, profile:NAME, or store (sekisho's own)
+    #[arg(long, value_name = "WHERE")]
+    pub key: Option<InitKey>,
+    /// Copy a key of --key env or --key profile:NAME into the store; without it, it is read there each time
+    #[arg(long)]
+    pub store_key: bool,
+    /// Take a passphrase for the key's file that is easily guessed
+    #[arg(long)]
+    pub weak_passphrase: bool,
+    /// The account of the IAM user [default: learned from AWS]
+    #[arg(long, value_name = "ID")]
+    pub account: Option<AccountId>,
+    /// The IAM user [default: learned from AWS]
+    #[arg(long, value_name = "NAME")]
+    pub user: Option<UserName>,
+    /// An MFA device; may be repeated [default: listed by AWS]
+    #[arg(long, value_name = "SERIAL")]
+    pub mfa_serial: Vec<MfaSerial>,
+    /// Where the accounts come from; several with commas
+    #[arg(long, value_name = "SOURCE", value_delimiter = ',')]
+    pub from: Vec<InitFrom>,
+    /// An account to switch to; may be repeated
+    #[arg(long, value_name = "NAME=ID", value_parser = named_account)]
+    pub dev_account: Vec<(Name, AccountId)>,
+    /// The role in accounts that name none
+    #[arg(long, value_name = "NAME")]
+    pub role: Option<RoleName>,
+    /// An emulator to call in AWS's place
+    #[arg(long, value_name = "URL", value_parser = endpoint_url)]
+    pub endpoint_url: Option<String>,
+    /// Write without asking, and do not open the list
+    #[arg(long)]
+    pub yes: bool,
+    /// Other tools print a shell hook here: an error names `sekisho hook`
+    #[arg(hide = true)]
+    pub shell: Option<String>,
+}
+
+/// Where `init` takes the access key from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum InitKey {
+    /// Stdin, in any form that `key add` takes.
+    Stdin,
+    /// `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`.
+    Env,
+    /// A profile of the AWS files.
+    Profile(String),
+    /// sekisho's store.
+    Store,
+}
+
+impl FromStr for InitKey {
+    type Err = Malformed;
+    fn from_str(text: &str) -> Result<Self, Malformed> {
+        match (text, text.strip_prefix("profile:")) {
+            ("-", _) => Ok(Self::Stdin),
+            ("env", _) => Ok(Self::Env),
+            ("store", _) => Ok(Self::Store),
+            (_, Some(name)) if !name.is_empty() => Ok(Self::Profile(name.to_owned())),
+            _ => Err(Malformed("the key is at -, env, profile:NAME or store".into())),
+        }
+    }
+}
+
+/// Where `init` takes accounts from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum InitFrom {
+    /// The roles in ~/.aws/config.
+    AwsConfig,
+    /// The organization's accounts.
+    Organization,
+    /// Nowhere.
+    None,
+}
+
+/// `NAME=ID`.
+fn named_account(text: &str) -> Result<(Name, AccountId), Malformed> {
+    let (name, id) =
+        text.rsplit_once('=').ok_or_else(|| Malformed("an account is named NAME=ID".into()))?;
+    Ok((name.parse()?, id.parse()?))
+}
+
+fn endpoint_url(text: &str) -> Result<String, Malformed> {
+    check_endpoint(text).map(|()| text.to_owned())
 }
 
 /// Where accounts are imported from.

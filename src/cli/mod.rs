@@ -119,7 +119,7 @@ fn run_in(world: &World, line: CommandLine, out: Out) -> Result<Exit, Fault> {
         Verb::Status { format: Some(format), .. } => status::line(world, line.common, &format, out),
         Verb::Status { json, .. } => Ok(status::run(&context(line.common, "status".into())?, json)),
         Verb::Key { what } => key::run(&context(line.common, "key".into())?, &what),
-        Verb::Init { force, shell } => init::run(world, &line.common, force, shell.as_deref(), out),
+        Verb::Init(arguments) => init::run(world, &line.common, &arguments, out),
         Verb::Import { what } => match what {
             ImportVerb::AwsConfig(arguments) => {
                 import::profiles(world, &line.common, &arguments, out)

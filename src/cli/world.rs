@@ -99,9 +99,7 @@ impl World {
             Self::Real => {
                 let auth = &mut loaded.config.auth;
                 if auth.endpoint_url.is_none() {
-                    let set = |name: &str| std::env::var(name).ok();
-                    let (fips, dual) = (set(USE_FIPS), set(USE_DUAL_STACK));
-                    auth.endpoints = Endpoints::of(fips.as_deref(), dual.as_deref());
+                    auth.endpoints = endpoints();
                 }
             }
         }
@@ -150,6 +148,12 @@ impl World {
         };
         Vault::new(&paths.state.join("sessions"), places, paths.runtime.usable())
     }
+}
+
+/// Which of AWS's own endpoints the environment asks for.
+pub fn endpoints() -> Endpoints {
+    let set = |name: &str| std::env::var(name).ok();
+    Endpoints::of(set(USE_FIPS).as_deref(), set(USE_DUAL_STACK).as_deref())
 }
 
 fn locate(common: &Common) -> Result<PathBuf, Fault> {

@@ -82,7 +82,7 @@ pub fn profiles(
 }
 
 /// The profiles of both shared files. A key in them is not looked at.
-fn read_profiles(config: &Path, credentials: &Path, out: Out) -> Result<Profiles, Fault> {
+pub fn read_profiles(config: &Path, credentials: &Path, out: Out) -> Result<Profiles, Fault> {
     let is_there = |path: &Path| path.symlink_metadata().is_ok();
     let read = |path: &Path| files::read_foreign(path).map(Zeroizing::new);
     let roles = match read(config) {

@@ -5,7 +5,7 @@ use std::fmt::{self, Write as _};
 use std::time::Duration;
 
 use super::scalar::{list, scalar};
-use super::{Argv, MfaDevice};
+use super::{Argv, KeySource, MfaDevice};
 use crate::domain::account::Color;
 use crate::domain::duration::show_duration;
 use crate::domain::guard::Guard;
@@ -38,10 +38,14 @@ pub struct DraftAuth {
     pub account: AccountId,
     /// The IAM user, if known.
     pub user: Option<UserName>,
+    /// Where the key is read from, if not from the store.
+    pub key: Option<KeySource>,
     /// The devices that make codes, if known.
     pub mfa: Vec<MfaDevice>,
     /// A program that prints a code.
     pub mfa_command: Option<Argv>,
+    /// An emulator in AWS's place.
+    pub endpoint_url: Option<String>,
 }
 
 /// An account of a draft.
@@ -102,6 +106,27 @@ pub struct DraftRole {
     pub source_identity: Option<SourceIdentity>,
 }
 
+impl Draft {
+    /// How to sign in, and nothing else.
+    pub fn signing_in(account: AccountId, region: Region, endpoint_url: Option<String>) -> Self {
+        let auth = DraftAuth {
+            account,
+            user: None,
+            key: None,
+            mfa: Vec::new(),
+            mfa_command: None,
+            endpoint_url,
+        };
+        Self {
+            heading: Vec::new(),
+            auth: Some(auth),
+            roles: Vec::new(),
+            region: Some(region),
+            accounts: Vec::new(),
+        }
+    }
+}
+
 impl DraftRole {
     /// A role of which only the name is known.
     pub fn named(name: RoleName) -> Self {
@@ -158,6 +183,14 @@ impl fmt::Display for DraftAuth {
         if let Some(user) = &self.user {
             writeln!(f, "  user: {}", scalar(user.as_str()))?;
         }
+        match &self.key {
+            Some(KeySource::Env) => f.write_str("  key: env\n")?,
+            Some(KeySource::Profile(name)) => {
+                writeln!(f, "  key: {}", scalar(&format!("profile:{name}")))?;
+            }
+            // The store, which needs no line.
+            _ => {}
+        }
         if !self.mfa.is_empty() {
             f.write_str("  mfa:\n")?;
         }
@@ -169,6 +202,9 @@ impl fmt::Display for DraftAuth {
         }
         if let Some(argv) = &self.mfa_command {
             writeln!(f, "  mfa_command: {}", list(argv))?;
+        }
+        if let Some(url) = &self.endpoint_url {
+            writeln!(f, "  endpoint_url: {}", scalar(url))?;
         }
         Ok(())
     }
@@ -331,6 +367,8 @@ mod tests {
                     label: Some("\"my\" phone: #1".into()),
                 }],
                 mfa_command: Some(vec!["ykman".into(), "--x={a}".into()]),
+                key: Some(KeySource::Profile("my: #team".into())),
+                endpoint_url: Some("http://127.0.0.1:5000".into()),
             }),
             roles: vec!["1e5".parse().unwrap(), "No".parse().unwrap()],
             region: Some("ap-northeast-1".parse().unwrap()),
@@ -344,6 +382,8 @@ mod tests {
         assert_eq!(config.auth.user.unwrap().as_str(), "=on");
         assert_eq!(config.auth.mfa[0].label.as_deref(), Some("\"my\" phone: #1"));
         assert_eq!(config.auth.region.as_str(), "ap-northeast-1");
+        assert_eq!(config.auth.key, KeySource::Profile("my: #team".into()));
+        assert_eq!(config.auth.endpoint_url.as_deref(), Some("http://127.0.0.1:5000"));
     }
 
     fn role() -> impl Strategy<Value = DraftRole> {

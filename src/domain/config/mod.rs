@@ -24,7 +24,7 @@ pub use assemble::{ReadPolicy, assemble};
 pub use diagnostic::{Diagnostic, Location, Pos, Strictness};
 pub use entry::{IncludedFile, MAX_ACCOUNTS};
 pub use role::{session_tag_key_fault, session_tag_value_fault};
-pub use settings::MainFile;
+pub use settings::{MainFile, check_endpoint};
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

@@ -15,7 +15,7 @@ use super::{
     StoreChoice,
 };
 use crate::domain::guard::Guard;
-use crate::domain::ids::{AccountId, Endpoints, MfaSerial};
+use crate::domain::ids::{AccountId, Endpoints, Malformed, MfaSerial};
 use crate::domain::keymap::{Action, Key, Keymap};
 
 /// The main file, taken apart.
@@ -209,10 +209,20 @@ fn device(element: Cursor<'_>, account: Option<AccountId>) -> Option<MfaDevice> 
     Some(MfaDevice { serial, label })
 }
 
-/// An endpoint that may see signed requests: https anywhere, http on this machine only.
 fn endpoint(value: Cursor<'_>) -> Option<String> {
     let text = value.line()?;
-    let wrong = |why: &str| format!("{}: {why}", quoted(&text));
+    match check_endpoint(&text) {
+        Ok(()) => Some(text),
+        Err(Malformed(fault)) => {
+            value.fault(fault, None);
+            None
+        }
+    }
+}
+
+/// Whether an endpoint may see signed requests: https anywhere, http on this machine only.
+pub fn check_endpoint(text: &str) -> Result<(), Malformed> {
+    let wrong = |why: &str| format!("{}: {why}", quoted(text));
     let fault = match text.parse::<http::Uri>() {
         Err(why) => wrong(&why.to_string()),
         Ok(url) => {
@@ -223,8 +233,8 @@ fn endpoint(value: Cursor<'_>) -> Option<String> {
                     "an endpoint holds no user name or password".to_owned()
                 }
                 _ if url.query().is_some() => wrong("an endpoint has no query"),
-                Some("https") if !host.is_empty() => return Some(text),
-                Some("http") if is_loopback(host) => return Some(text),
+                Some("https") if !host.is_empty() => return Ok(()),
+                Some("http") if is_loopback(host) => return Ok(()),
                 Some("http") => {
                     wrong("http is for loopback only; elsewhere it would show every request")
                 }
@@ -232,8 +242,7 @@ fn endpoint(value: Cursor<'_>) -> Option<String> {
             }
         }
     };
-    value.fault(fault, None);
-    None
+    Err(Malformed(fault))
 }
 
 /// Whether a URL's host is this machine.

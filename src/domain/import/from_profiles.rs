@@ -82,7 +82,14 @@ pub fn convert(profiles: &Profiles, options: &ImportOptions) -> Result<Imported,
     Ok(Imported {
         draft: Draft {
             heading: Vec::new(),
-            auth: Some(DraftAuth { account, user: None, mfa, mfa_command }),
+            auth: Some(DraftAuth {
+                account,
+                user: None,
+                key: None,
+                mfa,
+                mfa_command,
+                endpoint_url: None,
+            }),
             roles: Vec::new(),
             region: Some(region),
             accounts,

@@ -59,6 +59,27 @@ pub fn convert(
     (draft, remarks)
 }
 
+/// Adds accounts that are not there yet, under names that are free.
+pub fn join(accounts: &mut Vec<DraftAccount>, more: Vec<DraftAccount>) {
+    let mut names = Names::default();
+    for account in &*accounts {
+        // It fits already, so it comes back as it is.
+        names.name(account.name.as_str(), account.id);
+    }
+    for mut account in more {
+        if accounts.iter().any(|known| known.id == account.id) {
+            continue;
+        }
+        let name = names.name(account.name.as_str(), account.id);
+        if name != account.name {
+            let foreign = account.name.to_string();
+            account.comment = account.comment.or(Some(foreign));
+            account.name = name;
+        }
+        accounts.push(account);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -98,5 +119,21 @@ mod tests {
         left out, the auth account: 111111111111
         left out, the management account: 999999999999
         ");
+    }
+
+    #[test]
+    fn known_accounts_keep_their_name_and_newcomers_get_a_free_one() {
+        let account =
+            |name: &str, id: &str| DraftAccount::new(name.parse().unwrap(), id.parse().unwrap());
+        let mut accounts = vec![account("dev", "222222222222"), account("data", "333333333333")];
+        let more = vec![account("Dev", "444444444444"), account("other", "333333333333")];
+        join(&mut accounts, more);
+        let shown: Vec<String> =
+            accounts.iter().map(|one| format!("{} {}", one.name, one.id)).collect();
+        assert_eq!(
+            shown,
+            ["dev 222222222222", "data 333333333333", "Dev-444444444444 444444444444"]
+        );
+        assert_eq!(accounts[2].comment.as_deref(), Some("Dev"));
     }
 }

@@ -125,17 +125,19 @@ impl Aws {
     ///
     /// Fails where the file in `AWS_CA_BUNDLE` contains no usable certificate.
     pub fn new(auth: &Auth) -> Result<Self, Fault> {
-        let plain = auth.endpoint_url.as_deref().is_some_and(|url| url.starts_with("http://"));
+        Self::at(auth.region.clone(), auth.endpoint_url.clone(), auth.endpoints)
+    }
+
+    /// The same before there is a config. The endpoint must be one that a config takes.
+    pub fn at(
+        region: Region,
+        endpoint: Option<String>,
+        endpoints: Endpoints,
+    ) -> Result<Self, Fault> {
+        let plain = endpoint.as_deref().is_some_and(|url| url.starts_with("http://"));
         let early = Early::default();
         let (http, connector) = if plain { http::plain() } else { http::lazy_https()? };
-        Ok(Self {
-            region: auth.region.clone(),
-            endpoint: auth.endpoint_url.clone(),
-            endpoints: auth.endpoints,
-            http: early.before(http),
-            early,
-            connector,
-        })
+        Ok(Self { region, endpoint, endpoints, http: early.before(http), early, connector })
     }
 
     /// Starts to open a connection to STS for the calls to come: no request is made. That it fails, or is not needed, is no

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
 use crate::domain::fault::Fault;
+use crate::domain::ids::AccessKeyId;
 use crate::domain::ini::{self, Content};
 use crate::domain::text::sanitize;
 use crate::services::config::paths::{Ids, Paths, with_home};
@@ -107,6 +108,30 @@ impl SharedFiles {
         }
         let files = self.both().map(shown).join(" nor ");
         found.ok_or_else(|| format!("neither {files} has it"))
+    }
+}
+
+impl SharedFiles {
+    /// The profiles with an access key, and its id; not those with a session. A file that cannot be read has none.
+    pub fn profiles_with_keys(&self) -> Vec<(String, AccessKeyId)> {
+        let mut names: Vec<String> = Vec::new();
+        for file in self.both() {
+            let Ok(bytes) = std::fs::read(file).map(Zeroizing::new) else { continue };
+            for (name, _) in settings(std::str::from_utf8(&bytes).unwrap_or_default()) {
+                if !names.iter().any(|known| known == name) {
+                    names.push(name.to_owned());
+                }
+            }
+        }
+        let id = |name: &String| {
+            let profile = self.profile(name).ok()?;
+            // What follows a blank is a comment.
+            let id = profile.get(KEY_ID)?.split_whitespace().next()?.parse::<AccessKeyId>().ok()?;
+            let is_session = TOKENS.iter().any(|token| profile.contains_key(*token));
+            let is_key = profile.contains_key(KEY_SECRET) && !is_session && !id.is_temporary();
+            is_key.then_some(id)
+        };
+        names.iter().filter_map(|name| Some((name.clone(), id(name)?))).collect()
     }
 }
 

@@ -144,14 +144,19 @@ pub fn read_foreign(path: &Path) -> Result<String, String> {
     read(path, MAX_CONFIG).map(|content| content.text).map_err(|unread| unread.why)
 }
 
+/// What a whole config that has been made here will mean, once it is at `path`.
+pub fn read_new(path: &Path, text: &str) -> Result<Loaded, Fault> {
+    let main = MainFile::parse(path, text);
+    let read_policy = &mut |_, _: &str| Err("it is not written yet".to_owned());
+    assemble(main, Vec::new(), Strictness::Strict, &Known::default(), read_policy)
+        .map_err(|diagnostics| Diagnostic::fault(&diagnostics))
+}
+
 /// Writes a whole config that has been made here, 0600 in a folder 0700 where they are new.
 ///
 /// What `config check` would refuse is not written.
 pub fn write(path: &Path, text: &str) -> Result<(), Fault> {
-    let main = MainFile::parse(path, text);
-    let read_policy = &mut |_, _: &str| Err("it is not written yet".to_owned());
-    assemble(main, Vec::new(), Strictness::Strict, &Known::default(), read_policy)
-        .map_err(|diagnostics| Diagnostic::fault(&diagnostics))?;
+    read_new(path, text)?;
     put(path, text)
 }
 

@@ -78,7 +78,7 @@ pub fn nothing_stored(auth: &Auth) -> Fault {
 }
 
 /// Checks a key's caller identity against the config: an IAM user of the auth account, and the one the config names.
-pub fn owner(auth: &Auth, key: &AccessKeyId, caller: CallerIdentity) -> Result<UserName, Fault> {
+pub fn owner(auth: &Auth, key: &AccessKeyId, caller: &CallerIdentity) -> Result<UserName, Fault> {
     if caller.account != auth.account {
         return Err(Fault::new(
             Exit::Usage,
@@ -87,11 +87,7 @@ pub fn owner(auth: &Auth, key: &AccessKeyId, caller: CallerIdentity) -> Result<U
         .because(format!("the config's auth account is {}", auth.account))
         .fix("use the key of the auth account's IAM user, or correct `auth.account`"));
     }
-    let user = caller.user.ok_or_else(|| {
-        Fault::new(Exit::Usage, "the access key does not belong to an IAM user")
-            .because(format!("AWS reports its owner as {}", sanitize(&caller.arn)))
-            .fix("use the long-term key of an IAM user in the auth account")
-    })?;
+    let user = iam_user(caller)?.clone();
     match &auth.user {
         Some(named) if *named != user => Err(Fault::new(
             Exit::Usage,
@@ -101,6 +97,15 @@ pub fn owner(auth: &Auth, key: &AccessKeyId, caller: CallerIdentity) -> Result<U
         .fix("use that user's key, or correct `auth.user`")),
         _ => Ok(user),
     }
+}
+
+/// The IAM user whose key it is.
+pub fn iam_user(caller: &CallerIdentity) -> Result<&UserName, Fault> {
+    caller.user.as_ref().ok_or_else(|| {
+        Fault::new(Exit::Usage, "the access key does not belong to an IAM user")
+            .because(format!("AWS reports its owner as {}", sanitize(&caller.arn)))
+            .fix("use the long-term key of an IAM user in the auth account")
+    })
 }
 
 /// Where sekisho stores a config's access key: the keychain, a sealed file, or whichever of the two works.

@@ -76,6 +76,7 @@ fn every_help_has_an_example_and_the_options_that_its_verb_uses() {
     login: mfa_code
     key rotate: mfa_code
     key leaked: mfa_code
+    init: mfa_code region
     import organizations: mfa_code confirm
     verify: mfa_code confirm
     ");

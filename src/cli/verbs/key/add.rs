@@ -11,13 +11,13 @@ use crate::cli::runtime::block_on;
 use crate::cli::terminal::Terminal;
 use crate::cli::wording;
 use crate::domain::fault::{Exit, Fault};
-use crate::domain::ids::UserName;
+use crate::domain::ids::{AccessKeyId, UserName};
 use crate::domain::pasted::{self, NotKey};
 use crate::domain::rotation::{KeyEntry, StoredKey};
 use crate::domain::secret::AccessKey;
 use crate::services::aws::{Aws, Doing, FailureKind, Signer};
 use crate::services::session::access_key::{KeyStore, is_stored, owner};
-use crate::services::store::access_keys::KeyError;
+use crate::services::store::access_keys::{KeyError, KeyHome};
 
 /// No key file is near this size.
 const MAX_INPUT_BYTES: usize = 64 * 1024;
@@ -50,24 +50,59 @@ pub async fn keep(
     yes: bool,
     unproved: Unproved,
 ) -> Result<(), Fault> {
-    let (out, person) = (context.out, context.interaction());
-    let found = match key_store.find(person).await {
-        Ok(found) => found,
+    let room = room(context, key_store, &key.id, yes).await?;
+    let user = prove(context, &key, unproved).await?;
+    put(context, key_store, key, user.as_ref(), &room).await
+}
+
+/// Where a key goes: the home of the one that it replaces, if there is one.
+pub struct Room<'a> {
+    home: Option<&'a KeyHome>,
+    old: Option<AccessKeyId>,
+}
+
+impl Room<'_> {
+    /// Whether no key is there.
+    pub fn is_empty(&self) -> bool {
+        self.old.is_none()
+    }
+}
+
+/// Looks where a key can go, and asks whether another one may be replaced. Changes nothing.
+pub async fn room<'a>(
+    context: &Context,
+    key_store: &'a KeyStore,
+    new: &AccessKeyId,
+    yes: bool,
+) -> Result<Room<'a>, Fault> {
+    let (home, entry) = match key_store.find(context.interaction()).await {
+        Ok(Some((home, entry))) => (Some(home), entry),
         // A keychain that cannot be read may still not be needed: `choose` finds out.
-        Err(KeyError::Keychain(_)) => None,
+        Ok(None) | Err(KeyError::Keychain(_)) => (None, KeyEntry::default()),
         Err(error) => return Err(error.fault()),
     };
-    let old = found.as_ref().and_then(|(_, entry)| entry.current.as_ref());
-    if found.as_ref().is_some_and(|(_, entry)| entry.spare.is_some()) {
+    if entry.spare.is_some() {
         return Err(Fault::new(Exit::Usage, "the stored key is being rotated")
             .because("the other key of the rotation would be lost")
             .fix("sekisho key rotate --finish"));
     }
-    if let Some(old) = old.filter(|old| old.key.id != key.id && !yes) {
-        prompt::confirm(&format!("replace the stored key {} by {}?", old.key.id, key.id))?;
+    let old = entry.current.map(|stored| stored.key.id);
+    if let Some(old) = old.as_ref().filter(|old| *old != new && !yes) {
+        prompt::confirm(&format!("replace the stored key {old} by {new}?"))?;
     }
-    let user = prove(context, &key, unproved).await?;
-    let home = if let Some((home, _)) = &found {
+    Ok(Room { home, old })
+}
+
+/// Stores a key; `user` is its owner, where AWS said so.
+pub async fn put(
+    context: &Context,
+    key_store: &KeyStore,
+    key: AccessKey,
+    user: Option<&UserName>,
+    room: &Room<'_>,
+) -> Result<(), Fault> {
+    let (out, person) = (context.out, context.interaction());
+    let home = if let Some(home) = room.home {
         home
     } else {
         let (home, passed_over) = key_store.choose(person).await?;
@@ -82,7 +117,7 @@ pub async fn keep(
         ..KeyEntry::default()
     };
     key_store.save(home, &entry, person)?;
-    let gone = [old.map(|old| old.key.id.clone()), context.broker().known_key()];
+    let gone = [room.old.clone(), context.broker().known_key()];
     for gone in gone.into_iter().flatten() {
         context.broker().forget_key(&gone);
     }
@@ -106,7 +141,7 @@ async fn prove(
     let auth = &context.config().auth;
     let answer = Aws::new(auth)?.caller_identity(Signer::Key(key)).await;
     match answer {
-        Ok(caller) => owner(auth, &key.id, caller).map(Some),
+        Ok(caller) => owner(auth, &key.id, &caller).map(Some),
         Err(failure)
             if failure.kind == FailureKind::Unreachable && unproved == Unproved::Stored =>
         {

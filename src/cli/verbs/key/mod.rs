@@ -1,6 +1,6 @@
 //! `key`: the access key in the store.
 
-mod add;
+pub mod add;
 mod import;
 mod leaked;
 mod rotate;
@@ -41,7 +41,7 @@ pub fn run(context: &Context, what: &KeyVerb) -> Result<Exit, Fault> {
 }
 
 /// Where a key is put; `weak` takes a passphrase that is easily guessed.
-fn key_store(context: &Context, weak: bool) -> KeyStore {
+pub fn key_store(context: &Context, weak: bool) -> KeyStore {
     let store = context.key_store();
     if weak { store.taking_weak_passphrases() } else { store }
 }

@@ -248,7 +248,7 @@ impl<'a> Rotation<'a> {
         let mut pause = Duration::from_millis(250);
         loop {
             match self.aws.caller_identity(Signer::Key(key)).await {
-                Ok(caller) => return owner(auth, &key.id, caller).map(drop),
+                Ok(caller) => return owner(auth, &key.id, &caller).map(drop),
                 Err(failure)
                     if failure.kind == FailureKind::Unknown && since.elapsed() < PATIENCE =>
                 {

@@ -57,7 +57,7 @@ impl Broker {
             .caller_identity(Signer::Key(&key))
             .await
             .map_err(|failure| failure.fault(Doing::Asking))?;
-        Ok(owner(&self.auth, &key.id, caller)?)
+        Ok(owner(&self.auth, &key.id, &caller)?)
     }
 
     async fn ask_devices(&self, user: &UserName) -> Result<Vec<(MfaSerial, String)>, NotIssued> {
