@@ -125,9 +125,11 @@ impl Page {
         let mut links = Vec::new();
         for (line, text) in &self.prose {
             let text = without_code(text);
-            for part in text.split("](").skip(1) {
-                let target = part.split(')').next().unwrap_or_default();
-                links.push((*line, target.to_owned()));
+            for (before, end) in [("](", ')'), ("src=\"", '"'), ("srcset=\"", '"')] {
+                for part in text.split(before).skip(1) {
+                    let target = part.split(end).next().unwrap_or_default();
+                    links.push((*line, target.to_owned()));
+                }
             }
         }
         links
