@@ -890,7 +890,12 @@ const INIT_HELP: &str = "Examples:\n  sekisho init\n  sekisho init --key profile
 #[derive(Debug, Default, Args)]
 pub struct InitArgs {
     /// The access key: - (stdin), env, profile:NAME, or store (sekisho's own)
-    #[arg(long, value_name = "WHERE")]
+    #[arg(
+        long,
+        value_name = "WHERE",
+        value_parser = Suggested::<InitKey>::of(&["-", "env", "store"]),
+        hide_possible_values = true
+    )]
     pub key: Option<InitKey>,
     /// Copy a key of --key env or --key profile:NAME into the store; without it, it is read there each time
     #[arg(long)]
@@ -919,7 +924,7 @@ pub struct InitArgs {
     /// An emulator to call in AWS's place
     #[arg(long, value_name = "URL", value_parser = endpoint_url)]
     pub endpoint_url: Option<String>,
-    /// Write without asking, and do not open the list
+    /// Write without asking, in place of another stored key too, and do not open the list
     #[arg(long)]
     pub yes: bool,
     /// Other tools print a shell hook here: an error names `sekisho hook`

@@ -28,6 +28,8 @@ const WRITE: &str = "config.yaml? [Y/n]";
 enum May {
     /// List the devices, and the organization's accounts.
     List,
+    /// List the devices only.
+    ListDevices,
     /// Nothing without a code.
     Nothing,
 }
@@ -47,7 +49,11 @@ impl Stage {
         let allow = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":["sts:AssumeRole","iam:ListMFADevices","organizations:ListAccounts"],"Resource":"*"}}"#;
         let deny = r#"{"Version":"2012-10-17","Statement":{"Effect":"Deny","NotAction":"sts:GetSessionToken","Resource":"*",
             "Condition":{"BoolIfExists":{"aws:MultiFactorAuthPresent":"false"}}}}"#;
-        user.policies.push(Policy::inline(allow).unwrap());
+        let allow = match may {
+            May::ListDevices => allow.replace("organizations:ListAccounts", "sts:TagSession"),
+            _ => allow.to_owned(),
+        };
+        user.policies.push(Policy::inline(&allow).unwrap());
         if may == May::Nothing {
             user.policies.push(Policy::inline(deny).unwrap());
         }
@@ -272,6 +278,70 @@ fn the_organizations_accounts_join_with_one_code_for_the_day() {
     let codes = stage.calls().iter().filter(|call| *call == "GetSessionToken").count();
     assert_eq!(codes, 1);
     insta::assert_snapshot!("organization", stage.written());
+}
+
+#[test]
+fn where_the_organization_refuses_it_goes_on() {
+    let stage = Stage::new(May::ListDevices);
+    stage.credentials();
+    let mut pty = stage.init(&["--key", "profile:default", "--region", "eu-west-1"]);
+    answer(&mut pty, "organization's accounts?", "y");
+    answer(&mut pty, "code from phone: ", &stage.next_code());
+    pty.wait_for("organizations:ListAccounts");
+    answer(&mut pty, "an account to switch to", "222222222222");
+    answer(&mut pty, "a name for it", "dev");
+    answer(&mut pty, "the role in accounts", "");
+    answer(&mut pty, WRITE, "");
+    pty.wait_until("the list", |screen| screen.contains("ACCOUNT") && screen.contains("dev"));
+    // The code was not for nothing.
+    pty.send("\r");
+    pty.wait_until("the subshell", |screen| !screen.contains("MFA"));
+    pty.line("echo in $AWS_ACCOUNT_ID");
+    pty.wait_for("in 222222222222");
+}
+
+#[test]
+fn a_key_of_another_partition_brings_its_region() {
+    let stage = Stage::new(May::List);
+    stage.emulator.with(|organisation| organisation.partition = "aws-cn".to_owned());
+    let mut pty =
+        stage.init(&["--dev-account", "dev=222222222222", "--role", "Developer", "--yes"]);
+    answer(&mut pty, "access key, in any form", &format!("{KEY}\r{SECRET}"));
+    answer(&mut pty, "region [cn-north-1]: ", "eu-west-1");
+    answer(&mut pty, "eu-west-1 is in partition aws, the key in aws-cn", "cn-northwest-1");
+    new_passphrase(&mut pty);
+    pty.wait_for("next: sekisho");
+    assert!(stage.written().contains("region: cn-northwest-1"), "{}", stage.written());
+}
+
+#[test]
+fn another_stored_key_is_replaced_only_where_that_is_meant() {
+    let stage = Stage::new(May::List);
+    let other = "AKIATANAKA0000000002";
+    stage.emulator.with(|organisation| {
+        organisation.user("tanaka").unwrap().keys.push(AccessKey::new(other, SECRET));
+    });
+    let options =
+        ["--dev-account", "dev=222222222222", "--role", "Developer", "--region", "eu-west-1"];
+    let begin = |yes: &[&str], id: &str| {
+        let mut pty = stage.init(&[&options[..], yes].concat());
+        answer(&mut pty, "access key, in any form", &format!("{id}\r{SECRET}"));
+        pty
+    };
+    let mut pty = begin(&["--yes"], KEY);
+    new_passphrase(&mut pty);
+    assert_eq!(pty.wait(), 0, "{}", pty.screen());
+    fs::remove_file(stage.config()).unwrap();
+
+    let mut pty = begin(&[], other);
+    answer(&mut pty, WRITE, "y");
+    answer(&mut pty, &format!("replace the stored key {KEY} by {other}? [y/N]"), "n");
+    assert_eq!(pty.wait(), 130);
+    assert!(!stage.config().exists());
+    let mut pty = begin(&["--yes"], other);
+    pty.wait_for(&format!("stored {other} of tanaka"));
+    assert_eq!(pty.wait(), 0);
+    assert!(stage.config().exists());
 }
 
 #[test]

@@ -72,20 +72,18 @@ impl Setup<'_> {
             self.take_profiles(imported, draft);
         }
         let has_device = draft.auth.as_ref().is_some_and(|auth| !auth.mfa.is_empty());
+        let is_wanted = wants(InitFrom::Organization);
         let mut session = None;
-        if wants(InitFrom::Organization) {
-            session = Some(self.take_members(identity, key, draft)?);
-        } else if is_asked && has_device && identity.is_proved {
-            let question = "add the organization's accounts? (takes an MFA code, and organizations:ListAccounts)";
-            if person.yes(question, false, OPTION)? {
-                match self.take_members(identity, key, draft) {
-                    Ok(own) => session = Some(own),
-                    Err(fault) if fault.exit == Exit::Cancelled => return Err(fault),
-                    Err(fault) => {
-                        self.out.fault(&fault);
-                    }
+        if is_wanted || is_asked && has_device && identity.is_proved && offer_members(person)? {
+            let own = OwnSession(self.context_in_memory(draft)?);
+            match self.take_members(&own, identity, key, draft) {
+                // The code that was spent serves all the same.
+                Err(fault) if !is_wanted && fault.exit != Exit::Cancelled => {
+                    self.out.fault(&fault);
                 }
+                done => done?,
             }
+            session = Some(own);
         }
         let named = given.dev_account.iter();
         draft.accounts.extend(named.map(|(name, id)| DraftAccount::new(name.clone(), *id)));
@@ -120,11 +118,11 @@ impl Setup<'_> {
     /// Adds the organization's accounts, with a code.
     fn take_members(
         &self,
+        OwnSession(context): &OwnSession,
         identity: &Identity,
         key: &AccessKey,
         draft: &mut Draft,
-    ) -> Result<OwnSession, Fault> {
-        let context = self.context_in_memory(draft)?;
+    ) -> Result<(), Fault> {
         let key = AccessKey { id: key.id.clone(), secret: key.secret.copy() };
         context.broker().preload_key(key);
         let members = block_on(prompt::members(context.broker(), &mut context.codes()))?;
@@ -136,8 +134,15 @@ impl Setup<'_> {
         organization::join(&mut draft.accounts, more.accounts);
         let added = draft.accounts.len() - before;
         self.out.info(&format!("{} of the organization", count(added, "account")));
-        Ok(OwnSession(context))
+        Ok(())
     }
+}
+
+/// Asks whether to list the organization's accounts.
+fn offer_members(person: &mut Person) -> Result<bool, Fault> {
+    let question =
+        "add the organization's accounts? (takes an MFA code, and organizations:ListAccounts)";
+    person.yes(question, false, OPTION)
 }
 
 /// Asks whether to take what the file has.

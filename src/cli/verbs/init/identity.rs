@@ -49,9 +49,14 @@ impl Setup<'_> {
                 Ok(caller) => return self.owner(key, &caller),
                 Err(failure) => failure,
             };
-            let is_unreachable = failure.kind == FailureKind::Unreachable;
+            let kind = failure.kind;
             let fault = failure.fault(Doing::Asking);
-            if !is_unreachable {
+            if kind == FailureKind::Unknown && self.common.region.is_none() {
+                return Err(fault.fix(
+                    "in China or GovCloud, name a region of it: sekisho init --region cn-north-1",
+                ));
+            }
+            if kind != FailureKind::Unreachable {
                 return Err(fault);
             }
             if self.arguments.account.is_some() {

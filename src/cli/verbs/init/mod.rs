@@ -40,6 +40,9 @@ use identity::Identity;
 use person::Person;
 use source::{Chosen, Place};
 
+/// How much of a new config is shown: a screen.
+const SHOWN_LINES: usize = 40;
+
 /// What everything here works with.
 struct Setup<'a> {
     world: &'a World,
@@ -212,8 +215,13 @@ impl Setup<'_> {
         let shown = sanitize(&self.path.to_string_lossy());
         if !self.arguments.yes {
             person.show(&format!("\n{shown} will hold:\n"));
-            for line in text.lines().skip(HEADING.len()) {
+            let mut lines = text.lines().skip(HEADING.len());
+            for line in lines.by_ref().take(SHOWN_LINES) {
                 person.show(&format!("  {}", sanitize(line)));
+            }
+            let more = lines.count();
+            if more > 0 {
+                person.show(&format!("  … and {}", count(more, "more line")));
             }
             let is_meant = person.yes(&format!("write {shown}?"), true, "--yes")?;
             if !is_meant {
@@ -247,7 +255,7 @@ impl Setup<'_> {
         identity: &Identity,
         text: &str,
     ) -> Result<(), Fault> {
-        let room = add::room(context, store, &key.id, false).await?;
+        let room = add::room(context, store, &key.id, self.arguments.yes).await?;
         let mut ending = Ending::listen().map_err(|error| {
             Fault::new(Exit::Fault, "signals cannot be waited for").because(error.to_string())
         })?;
