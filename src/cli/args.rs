@@ -380,9 +380,14 @@ pub enum Verb {
         /// The command
         verb: Option<String>,
     },
-    /// Sign in with one MFA code for all accounts
-    #[command(after_help = "Example: sekisho login\nFor the web console: sekisho console TARGET")]
+    /// Sign in for all accounts: with one MFA code, or in the browser
+    #[command(
+        after_help = "Examples:\n  sekisho login\n  sekisho login --remote\nFor the web console: sekisho console TARGET"
+    )]
     Login {
+        /// Sign in with a browser on another machine: shows a URL, and takes the code that the page there shows (auth.key: login)
+        #[arg(long)]
+        remote: bool,
         /// Other tools take one here: an error names the command to use instead
         #[arg(hide = true)]
         target: Option<String>,

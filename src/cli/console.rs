@@ -8,8 +8,8 @@ use crate::domain::ids::Partition;
 use crate::domain::pass::Pass;
 use crate::domain::secret::Secret;
 use crate::services::aws::Aws;
-use crate::services::console::browser::Browser;
-use crate::services::console::{Fetched, FormerSession, Link, Page};
+use crate::services::console::browser::{self, Browser};
+use crate::services::console::{Fetched, FormerSession, LINK_TIMEOUT, Link, Page};
 
 use super::context::Context;
 
@@ -33,19 +33,18 @@ pub async fn open(
         Fault::new(Exit::Fault, "cannot open a local port to hand over the URL")
             .because(error.to_string())
     })?;
+    let account = target.id.to_string();
     let environment = context.world().cleared_environment(context.inherited());
-    let mut child =
-        browser.open(&link.address(), &pass.target, &environment, context.inherited())?;
-    let failed = async {
-        match child.wait().await {
-            Ok(status) if !status.success() => status,
-            // Most launchers pass the link to a running browser and exit.
-            _ => std::future::pending().await,
-        }
-    };
+    let mut child = browser.open(
+        &link.address(),
+        &account,
+        &pass.target.name(),
+        &environment,
+        context.inherited(),
+    )?;
     let fetched = tokio::select! {
-        fetched = link.wait() => fetched,
-        status = failed => return Err(
+        fetched = link.wait(LINK_TIMEOUT) => fetched,
+        status = browser::failure(&mut child) => return Err(
             Fault::new(Exit::Fault, "the browser did not open")
                 .because(format!("it ended with {status}"))
                 .fix("set `browser` in the config, or `sekisho console TARGET --print`")
@@ -74,10 +73,10 @@ pub async fn url(
     let partition = pass.target.role.partition().parse().unwrap_or(Partition::Aws);
     let site = aws.console(partition, former)?;
     context.record_entry(&pass.target.role, context.inherited().depth() + 1);
-    // AWS refuses a duration for what came through an auth session (role chaining).
+    // AWS refuses a duration for what came through a session (role chaining).
     let life = match pass.flow {
-        Flow::Direct => Some(pass.target.duration),
-        Flow::Shared => None,
+        Flow::Direct if !context.broker().has_login()? => Some(pass.target.duration),
+        _ => None,
     };
     let token = aws.sign_in_token(&site, &pass.credentials, life).await?;
     let ends = life.map_or(pass.credentials.expires, |life| {

@@ -23,6 +23,8 @@ use crate::services::config::cache::LoadedConfig;
 use crate::services::config::files::ReadFrom;
 use crate::services::config::paths::Paths;
 use crate::services::config::stamps::Stamp;
+use crate::services::console::browser::Launcher;
+use crate::services::login::record::Remembered;
 use crate::services::session::access_key::{KeyStore, is_stored};
 use crate::services::session::backoff::Backoff;
 use crate::services::session::broker::{Broker, BrokerDeps};
@@ -36,6 +38,7 @@ use crate::services::session::warm::{WarmAnswer, WarmRequest};
 use crate::services::store::vault::Epoch;
 
 use super::args::Common;
+use super::emulated::Demo;
 use super::interaction::UserInteraction;
 use super::local_clock::local_clock;
 use super::out::Out;
@@ -111,6 +114,11 @@ impl Context {
             // `login` alone opens every target, guarded ones too.
             agents: config.agents.unwrap_or(Allowance::ReadOnly),
             diary: config.audit.then(|| Diary::new(&paths.state, verb)),
+            browser: Some(Launcher {
+                configured: config.browser.clone(),
+                kept: world.demo().map(Demo::environment).unwrap_or_default(),
+            }),
+            remembered: (config.store != StoreChoice::None).then(|| Remembered::new(&paths.state)),
             issued: (config.store != StoreChoice::None).then(|| Issued::new(&paths.state)),
             interaction: Box::new(Rc::clone(&user)),
             clock: Timestamp::now,

@@ -105,8 +105,9 @@ fn run_in(world: &World, line: CommandLine, out: Out) -> Result<Exit, Fault> {
         Verb::Complete { words } => Ok(completions::words(world, &line.common, &words, out)),
         Verb::Help { verb } => Ok(help(&verb)),
         Verb::Man { verb } => completions::man(verb.as_deref(), out),
-        Verb::Login { target } => {
-            login::run(&context(line.common, "login".into())?, target.as_deref())
+        Verb::Login { remote, target } => {
+            let place = if remote { login::Browser::Elsewhere } else { login::Browser::Here };
+            login::run(&context(line.common, "login".into())?, target.as_deref(), place)
         }
         Verb::Logout { target, all } => {
             let selection = match &target {

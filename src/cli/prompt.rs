@@ -67,6 +67,9 @@ impl Codes {
     ) -> Result<Option<(MfaSerial, MfaCode)>, Fault> {
         let nobody = |what: String| {
             let fault = Fault::new(Exit::NeedsPerson, what);
+            if let Some(note) = wanted.note {
+                return fault.because(note).fix("pipe the code: `--mfa-code -`");
+            }
             match wanted.flow {
                 Flow::Shared => fault.because("there is no MFA session, or it has expired").fix(
                     "run `sekisho login` in a terminal first, or pipe the code: `--mfa-code -`",
@@ -160,6 +163,9 @@ async fn ask_code(
         wanted.user,
         wanted.flow.name()
     ));
+    if let Some(note) = wanted.note {
+        terminal.show(&format!("         {note}"));
+    }
     let moves = !matches!(std::env::var("TERM").as_deref(), Err(_) | Ok("" | "dumb"));
     let mut device = first;
     if wanted.devices.len() > 1 {
@@ -346,7 +352,7 @@ pub async fn pass(
     }
 }
 
-/// Signs in, with as many codes as it takes. Returns when the session expires, UTC. `agents` is what an agent has of the
+/// Signs in, with as many codes as it takes. Returns when the session, or the console sign-in, ends, UTC. `agents` is what an agent has of the
 /// targets that it is for.
 pub async fn sign_in(
     broker: &Broker,

@@ -42,6 +42,7 @@ pub fn key_source(source: &KeySource) -> String {
         KeySource::Auto => "the store".into(),
         KeySource::Keyring => keychain::LABEL.into(),
         KeySource::File => "sealed file".into(),
+        KeySource::Login => "none: a console sign-in".into(),
         KeySource::Env => "the environment".into(),
         KeySource::Profile(name) => format!("profile {}", sanitize(name)),
         KeySource::Command(argv) => {

@@ -124,6 +124,8 @@ pub enum NotIssued {
     Code(CodeWanted),
     /// The passphrase of the sealed key file has to be typed; the fault says what was wrong with the last one.
     Passphrase(Option<Fault>),
+    /// Somebody has to sign in at the console; the fault says what became of the last sign-in.
+    SignIn(Option<Fault>),
     /// The config no longer says what was asked for: the fault tells what it says now.
     Outdated(Fault),
     /// It failed.
@@ -139,9 +141,25 @@ impl NotIssued {
                 Fault::new(Exit::NeedsPerson, "the passphrase of the access key's file is needed")
                     .fix("run `sekisho login` in a terminal first")
             }
+            Self::SignIn(why) => {
+                let needed = || {
+                    Fault::new(Exit::NeedsPerson, "a console sign-in is needed")
+                        .because("nobody has signed in here, or the sign-in is over")
+                };
+                let fix = vec!["run `sekisho login` in a terminal first".to_owned()];
+                Fault { exit: Exit::NeedsPerson, fix, ..why.unwrap_or_else(needed) }
+            }
             Self::Code(wanted) => {
-                Fault::new(Exit::NeedsPerson, format!("an MFA code of {} is needed", wanted.user))
-                    .fix("run `sekisho login` in a terminal first")
+                let fault = Fault::new(
+                    Exit::NeedsPerson,
+                    format!("an MFA code of {} is needed", wanted.user),
+                );
+                match wanted.note {
+                    Some(note) => fault
+                        .because(note)
+                        .fix("enter it in a terminal: `sekisho shell TARGET`, or pipe the code: `--mfa-code -`"),
+                    None => fault.fix("run `sekisho login` in a terminal first"),
+                }
             }
         }
     }
@@ -164,6 +182,8 @@ pub struct CodeWanted {
     pub flow: Flow,
     /// When the session that it opens would expire, counted from now, UTC.
     pub until: Timestamp,
+    /// What else there is to say about it.
+    pub note: Option<&'static str>,
     /// Why the last code was rejected.
     pub rejection: Option<CodeRejection>,
 }
@@ -195,10 +215,21 @@ pub struct SessionStatus {
 /// A live auth session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuthStatus {
-    /// AWS's `Expiration`, UTC.
+    /// AWS's `Expiration`, UTC; of a console sign-in the latest that it may be.
     pub expires: Timestamp,
-    /// The device that made the code.
+    /// The device that made the code, or what there was in its place.
     pub device: String,
+    /// How the person signed in.
+    pub by: SignedInBy,
+}
+
+/// How a person signed in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SignedInBy {
+    /// With a code.
+    Code,
+    /// At the console. Nobody says exactly when that ends.
+    Console,
 }
 
 /// A live role session.

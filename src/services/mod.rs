@@ -5,6 +5,7 @@ pub mod child;
 pub mod config;
 pub mod console;
 pub mod doctor;
+pub mod login;
 pub mod session;
 pub mod store;
 pub mod verify;

@@ -198,6 +198,9 @@ fn code(model: &Model, code_box: &CodeBox, room: u16) -> Popup {
         left(wanted.until, model.now),
     );
     text(&mut lines, &flow, room, Style::new());
+    if let Some(note) = wanted.note {
+        text(&mut lines, note, room, Style::new());
+    }
     for detour in &model.setup.detours {
         text(&mut lines, &format!("{GUARD} {detour}"), room, theme.warning());
     }

@@ -165,7 +165,8 @@ impl Model {
         };
         match answer {
             Ok(pass) => return self.passed(switch.intent, pass),
-            Err(NotIssued::Fault(fault)) => {
+            Err(refusal @ (NotIssued::Fault(_) | NotIssued::SignIn(_))) => {
+                let fault = refusal.into_fault();
                 let retry = Some(Retry::Switch(Box::new(switch)));
                 self.mode = Mode::Fault { fault, retry };
             }

@@ -16,6 +16,7 @@ use crate::domain::duration::show_duration;
 use crate::domain::guard::Guard;
 use crate::domain::ids::Name;
 use crate::domain::keymap::{Action, KeyCode, TABLE};
+use crate::domain::pass::SignedInBy;
 use crate::domain::text::sanitize;
 
 /// Draws the whole screen.
@@ -53,8 +54,16 @@ fn header_line(model: &Model, window: u16) -> Line<'static> {
                 Life::Live => (glyphs.live, theme.live()),
                 Life::Ending | Life::Expired => (glyphs.ending, theme.warning()),
             };
-            let text = format!("MFA {glyph} {}", left(auth.expires, model.now));
-            (text, style, format!(" ({})", sanitize(&auth.device)))
+            let left = left(auth.expires, model.now);
+            match auth.by {
+                SignedInBy::Code => {
+                    let device = format!(" ({})", sanitize(&auth.device));
+                    (format!("MFA {glyph} {left}"), style, device)
+                }
+                SignedInBy::Console => {
+                    (format!("console {glyph} {left}"), style, " (at most)".to_owned())
+                }
+            }
         }
         None => (format!("MFA {}", glyphs.none), Style::new(), String::new()),
     };

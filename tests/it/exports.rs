@@ -19,6 +19,6 @@ mod rust_client;
 mod sdks;
 mod serve;
 mod serve_profiles;
-mod stage;
+pub mod stage;
 mod stuck;
 mod traps;

@@ -96,13 +96,16 @@ const PURE: [&str; 3] = ["std::process::ExitCode", "std::net::Ip_", "std::net::A
 
 /// Where a secret's text may be looked at: on its way to AWS, into a child's environment, into the sealed store, to the
 /// browser, to stdout.
-const SECRET_READERS: [&str; 13] = [
+const SECRET_READERS: [&str; 16] = [
     "services/aws/mod.rs",
     "services/aws/federation.rs",
+    "services/aws/token.rs",
     "services/child/environment/mod.rs",
     "services/child/environment/render.rs",
     "services/child/export.rs",
     "services/child/serve.rs",
+    "services/login/protocol.rs",
+    "services/login/record.rs",
     "services/session/issued.rs",
     "services/session/sessions.rs",
     "services/store/keyfile.rs",

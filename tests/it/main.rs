@@ -11,6 +11,7 @@ mod exports;
 mod import;
 mod keys;
 mod layers;
+mod login;
 mod policy;
 mod pty;
 mod relay;

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use crate::domain::config::Strictness;
 use crate::domain::fault::Exit;
 use crate::services::aws::Aws;
-use crate::services::doctor::{self, DoctorInput, Health, Online};
+use crate::services::doctor::{self, DoctorInput, Health, LoginState, Online};
 use crate::services::store::files::Dir;
 use crate::services::store::keychain;
 use crate::services::verify;
@@ -30,8 +30,13 @@ pub fn run(world: &World, common: &Common, arguments: DoctorArgs, out: Out) -> E
     // A probe writes; a demo changes nothing outside of itself.
     let keychain = if world.demo().is_some() { Ok(()) } else { keychain::probe() };
     let context = Context::open(world.clone(), common.clone(), "doctor", out).ok();
-    let key = context.as_ref().and_then(Context::key_without_asking);
-    let session = context.as_ref().and_then(|context| context.broker().known_auth_session());
+    let login = context.as_ref().map(login).unwrap_or_default();
+    let key = context.as_ref().filter(|_| login == LoginState::Unused);
+    let key = key.and_then(Context::key_without_asking);
+    let session = context.as_ref().and_then(|context| match (login, arguments.offline) {
+        (LoginState::Unused, _) | (_, true) => context.broker().known_auth_session(),
+        (_, false) => block_on(context.broker().session_without_asking()).ok(),
+    });
     let online = match (&context, arguments.offline) {
         (Some(context), false) => block_on(async {
             let aws = Aws::new(&context.config().auth)?;
@@ -60,6 +65,7 @@ pub fn run(world: &World, common: &Common, arguments: DoctorArgs, out: Out) -> E
             .as_ref()
             .map(|sessions| sessions.as_ref().copied().map_err(String::as_str)),
         key: key_id,
+        login,
         online: online.as_ref(),
         marks: &marks.map(|dir| verify::marks(&dir)).unwrap_or_default(),
         now: Timestamp::now(),
@@ -67,4 +73,14 @@ pub fn run(world: &World, common: &Common, arguments: DoctorArgs, out: Out) -> E
     out.print(&if arguments.json { doctor::json(&rows) } else { doctor::text(&rows) });
     let worst = rows.iter().map(|row| row.verdict).max();
     if worst == Some(Health::Fail) { Exit::Fault } else { Exit::Done }
+}
+
+/// Whether somebody is signed in at the console, where the config has no key.
+fn login(context: &Context) -> LoginState {
+    let broker = context.broker();
+    if !broker.has_login().unwrap_or(false) {
+        return LoginState::Unused;
+    }
+    let of_keys = || block_on(broker.session_without_asking()).ok().map(|keys| keys.expires);
+    broker.login_ends().or_else(of_keys).map_or(LoginState::SignedOut, LoginState::Until)
 }

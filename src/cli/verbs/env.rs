@@ -136,7 +136,9 @@ pub fn refresh(context: &Context, hook: Option<Records>, quiet: bool) -> Result<
             // The shell has this one already, and says itself when it ends.
             Ok(pass) if pass.unrenewed.is_some() => return Ok(Exit::NeedsPerson),
             Ok(pass) => pass,
-            Err(NotIssued::Code(_) | NotIssued::Passphrase(_)) => return Ok(Exit::NeedsPerson),
+            Err(NotIssued::Code(_) | NotIssued::Passphrase(_) | NotIssued::SignIn(_)) => {
+                return Ok(Exit::NeedsPerson);
+            }
             Err(NotIssued::Outdated(fault) | NotIssued::Fault(fault)) => return Ok(fault.exit),
         }
     } else {

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use crate::domain::fault::{Exit, Fault};
+use crate::domain::pass::SignedInBy;
 use crate::domain::text::{count, sanitize};
 use crate::services::child::running::{self, Holder};
 use crate::services::store::keyfile::KeyFile;
@@ -46,9 +47,13 @@ pub fn run(context: &Context, selection: &Selection<'_>) -> Result<Exit, Fault> 
     let mut rows = Vec::new();
     if let (Some(auth), None) = (&status.auth, &after.auth) {
         let user = status.user.map(|user| format!(" of {user}"));
+        let (what, until) = match auth.by {
+            SignedInBy::Code => ("auth session", "until"),
+            SignedInBy::Console => ("console sign-in", "at most until"),
+        };
         rows.push([
-            format!("  auth session{}", user.unwrap_or_default()),
-            format!("until {}", context.moment(auth.expires)),
+            format!("  {what}{}", user.unwrap_or_default()),
+            format!("{until} {}", context.moment(auth.expires)),
             format!("{} left", time_left::left(auth.expires, now)),
             String::new(),
         ]);
@@ -74,6 +79,11 @@ pub fn run(context: &Context, selection: &Selection<'_>) -> Result<Exit, Fault> 
             "to end a role's sessions at AWS now, use Revoke sessions on the role in the IAM console",
         );
     }
+    if status.auth.is_some_and(|auth| auth.by == SignedInBy::Console) && after.auth.is_none() {
+        context.out.info(
+            "the browser is still signed in to the console: sign out there; a new password ends every sign-in at AWS",
+        );
+    }
     let left = left(context, &key_files, now);
     if !left.is_empty() {
         context.out.info(&format!(
@@ -86,7 +96,7 @@ pub fn run(context: &Context, selection: &Selection<'_>) -> Result<Exit, Fault> 
 
 /// What opens something and was not forgotten, other configs' too.
 fn left(context: &Context, key_files: &KeyFile, now: Timestamp) -> Vec<String> {
-    let sessions: usize = [RecordKind::AuthSession, RecordKind::RoleSession]
+    let sessions: usize = [RecordKind::AuthSession, RecordKind::RoleSession, RecordKind::Login]
         .map(|kind| context.broker().vault().list(kind, now).len())
         .iter()
         .sum();

@@ -8,12 +8,12 @@
 //! | `version` | 1: the same number, by the name it had first |
 //! | `auth_account` | the 12 digits |
 //! | `user` | the IAM user, or null before the first call |
-//! | `key` | where the access key comes from: `auto`, `keyring`, `file`, `env`, `profile:NAME`, `command` |
+//! | `key` | where the access key comes from: `auto`, `keyring`, `file`, `env`, `profile:NAME`, `command`, `login` |
 //! | `sessions` | where sessions are stored, e.g. `kernel keyring`; null before the first one |
 //! | `agent` | the AI agent that asks, as it is called, or null for a person |
 //! | `detours` | proxies, endpoints and certificates between here and AWS's own hosts, one text each |
 //! | `changed_targets` | how many included targets have changed and wait for `config accept` |
-//! | `auth_session` | null, or `expires` (RFC 3339, UTC), `seconds_left`, `device` |
+//! | `auth_session` | null, or `expires` (RFC 3339, UTC), `seconds_left`, `device`; of a console sign-in the latest end that is possible |
 //! | `role_sessions` | each with `target`, `role_arn`, `scope`, `flow`, `expires`, `seconds_left`, `here` (this shell's) |
 
 use jiff::Timestamp;
@@ -24,7 +24,7 @@ use crate::domain::config::KeySource;
 use crate::domain::fault::{Exit, Fault};
 use crate::domain::ids::{AccountId, Region, UserName};
 use crate::domain::local_clock::LocalClock;
-use crate::domain::pass::Live;
+use crate::domain::pass::{Live, SignedInBy};
 use crate::domain::text::{filled, sanitize};
 use crate::services::aws;
 use crate::services::child::environment::Inherited;
@@ -58,6 +58,9 @@ struct AuthSession {
     expires: Timestamp,
     seconds_left: i64,
     device: String,
+    /// Whether it may end before.
+    #[serde(skip)]
+    is_limit: bool,
 }
 
 #[derive(Serialize)]
@@ -211,6 +214,7 @@ fn status(context: &Context, now: Timestamp) -> Status {
             KeySource::Keyring => "keyring".into(),
             KeySource::File => "file".into(),
             KeySource::Env => "env".into(),
+            KeySource::Login => "login".into(),
             KeySource::Profile(name) => format!("profile:{name}"),
             KeySource::Command(_) => "command".into(),
         },
@@ -222,6 +226,7 @@ fn status(context: &Context, now: Timestamp) -> Status {
             expires: auth.expires,
             seconds_left: time_left::seconds_left(auth.expires, now),
             device: auth.device,
+            is_limit: auth.by == SignedInBy::Console,
         }),
         role_sessions,
     }
@@ -236,8 +241,9 @@ impl Status {
         };
         let signed_in = match &self.auth_session {
             Some(auth) => format!(
-                "until {}, {} left ({})",
+                "until {}{}, {} left ({})",
                 context.moment(auth.expires),
+                if auth.is_limit { " at the latest" } else { "" },
                 time_left::left(auth.expires, now),
                 sanitize(&auth.device)
             ),

@@ -130,6 +130,8 @@ pub enum KeySource {
     Profile(String),
     /// A program that prints AWS's credential-process JSON.
     Command(Argv),
+    /// There is none: a console sign-in is in its place.
+    Login,
 }
 
 /// Where secrets are stored.

@@ -164,11 +164,12 @@ fn key_source(value: Cursor<'_>) -> Option<KeySource> {
             Some(KeySource::Profile(profile.to_owned()))
         }
         None => {
-            let word = value.word(&["auto", "keyring", "file", "env", "profile:NAME"])?;
+            let word = value.word(&["auto", "keyring", "file", "env", "login", "profile:NAME"])?;
             Some(match word {
                 "keyring" => KeySource::Keyring,
                 "file" => KeySource::File,
                 "env" => KeySource::Env,
+                "login" => KeySource::Login,
                 _ => KeySource::Auto,
             })
         }

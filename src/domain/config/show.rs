@@ -90,6 +90,7 @@ impl Page<'_> {
                 ("key", KeySource::Keyring) => Some("keyring".to_owned()),
                 ("key", KeySource::File) => Some("file".to_owned()),
                 ("key", KeySource::Env) => Some("env".to_owned()),
+                ("key", KeySource::Login) => Some("login".to_owned()),
                 ("key", KeySource::Profile(name)) => Some(scalar(&format!("profile:{name}"))),
                 ("key_command", KeySource::Command(argv)) => Some(list(argv)),
                 ("mfa", _) if auth.mfa.is_empty() => Some("(asked of AWS)".to_owned()),

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::{AccountId, Malformed, Partition, RoleName, RolePath, malformed, within};
+use super::{AccountId, Malformed, Partition, RoleName, RolePath, UserName, malformed, within};
 
 /// The full name of a role: `arn:aws:iam::222222222222:role/path/Name`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -159,6 +159,56 @@ impl FromStr for MfaSerial {
 }
 as_text!(MfaSerial);
 
+/// The ARN of an IAM user: `arn:aws:iam::111111111111:user/path/NAME`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct UserArn {
+    text: std::sync::Arc<str>,
+    account: AccountId,
+    user: UserName,
+}
+
+impl UserArn {
+    /// The ARN as it was read.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// The account that the user is in.
+    pub fn account(&self) -> AccountId {
+        self.account
+    }
+
+    /// The user's name, without its path.
+    pub fn user(&self) -> &UserName {
+        &self.user
+    }
+}
+
+impl fmt::Display for UserArn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.text)
+    }
+}
+
+impl FromStr for UserArn {
+    type Err = Malformed;
+    fn from_str(text: &str) -> Result<Self, Malformed> {
+        let wrong =
+            || Malformed("a user's ARN looks like arn:aws:iam::111111111111:user/NAME".into());
+        let parts: Vec<&str> = text.splitn(6, ':').collect();
+        let ["arn", partition, "iam", "", account, resource] = parts[..] else {
+            return Err(wrong());
+        };
+        partition.parse::<Partition>()?;
+        let (path, name) =
+            resource.strip_prefix("user").and_then(|r| r.rsplit_once('/')).ok_or_else(wrong)?;
+        format!("{path}/").parse::<RolePath>()?;
+        Ok(Self { text: text.into(), account: account.parse()?, user: name.parse()? })
+    }
+}
+as_text!(UserArn);
+
 text_id!(
     /// A managed policy's ARN.
     PolicyArn,
@@ -187,6 +237,26 @@ mod tests {
         assert!(!arn.is_assumed_by("arn:aws-cn:sts::222222222223:assumed-role/Admin/tanaka"));
         assert!(!arn.is_assumed_by("arn:aws-cn:sts::222222222222:assumed-role/Admin2/tanaka"));
         assert!("arn:aws:iam::222222222222:roleX".parse::<RoleArn>().is_err());
+    }
+
+    #[test]
+    fn users_are_told_from_roles_and_root() {
+        let arn: UserArn = "arn:aws:iam::111111111111:user/staff/tanaka".parse().unwrap();
+        assert_eq!(
+            (arn.user().as_str(), arn.account().to_string().as_str()),
+            ("tanaka", "111111111111")
+        );
+        for wrong in [
+            "arn:aws:iam::111111111111:root",
+            "arn:aws:sts::111111111111:assumed-role/Admin/tanaka",
+            "arn:aws:iam::111111111111:users/tanaka",
+            "arn:aws:iam::1111:user/tanaka",
+            "arn:aws:iam::111111111111:user/",
+            "arn:aws:iam::111111111111:user/\u{1b}[31m/x",
+            "arn:moon:iam::111111111111:user/x",
+        ] {
+            assert!(wrong.parse::<UserArn>().is_err(), "{wrong}");
+        }
     }
 
     #[test]

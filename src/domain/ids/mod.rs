@@ -72,7 +72,7 @@ mod arn;
 mod endpoints;
 mod partition;
 
-pub use arn::{MfaSerial, PolicyArn, RoleArn};
+pub use arn::{MfaSerial, PolicyArn, RoleArn, UserArn};
 pub use endpoints::Endpoints;
 pub use partition::{Partition, Region};
 

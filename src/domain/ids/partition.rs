@@ -113,6 +113,21 @@ impl Partition {
         }
     }
 
+    /// What follows the region in the host where a program is let in by a console sign-in, as AWS's own clients have it. AWS
+    /// says that it is there in the commercial regions; whether the others' hosts answer, nobody has said.
+    pub const fn sign_in_suffix(self) -> &'static str {
+        match self {
+            Self::Aws => "signin.aws.amazon.com",
+            Self::China => "signin.amazonaws.cn",
+            Self::GovCloud => "signin.amazonaws-us-gov.com",
+            Self::EuSovereign => "signin.amazonaws-eusc.eu",
+            Self::Iso => "signin.c2shome.ic.gov",
+            Self::IsoB => "signin.sc2shome.sgov.gov",
+            Self::IsoE => "signin.csphome.adc-e.uk",
+            Self::IsoF => "signin.csphome.hci.ic.gov",
+        }
+    }
+
     /// The sign-in host where a browser can be signed out on its way to another sign-in; none where no tool is known to do
     /// that. AWS documents no such host: aws-vault and Leapp use this one.
     pub const fn sign_out_host(self) -> Option<&'static str> {

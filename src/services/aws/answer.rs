@@ -47,7 +47,17 @@ impl Received {
             token: Secret::new(answer.session_token().to_owned()),
             expires,
         };
-        Ok(Self { credentials, asked, sender, call })
+        Ok(Self::of(credentials, asked, sender, call))
+    }
+
+    /// Credentials as another endpoint sent them.
+    pub(super) fn of(
+        credentials: Credentials,
+        asked: Duration,
+        sender: Sender,
+        call: &'static str,
+    ) -> Self {
+        Self { credentials, asked, sender, call }
     }
 
     /// The credentials, if they can be what was asked for.

@@ -39,6 +39,10 @@ pub enum FailureKind {
     Signature,
     /// A session was used where a long-term key is needed.
     NotAKey,
+    /// The console sign-in has ended: in time, by a new password, or its code came too late.
+    SignInOver,
+    /// The console's sign-in does not accept what it was sent.
+    SignInRefused,
     /// STS is off in the region.
     RegionOff,
     /// A session policy is malformed or too large.
@@ -112,7 +116,7 @@ impl Failure {
             (message, Some(code)) if is_answered => {
                 let message = message.unwrap_or_default();
                 let kind = match classify(code, &message) {
-                    FailureKind::Other if failing => FailureKind::Busy,
+                    FailureKind::Other | FailureKind::SignInRefused if failing => FailureKind::Busy,
                     kind => kind,
                 };
                 (kind, None, message)
@@ -211,6 +215,11 @@ pub(super) fn classify(code: &str, message: &str) -> FailureKind {
         "SignatureDoesNotMatch" | "InvalidSignatureException" | "IncompleteSignature" => {
             FailureKind::Signature
         }
+        "TOKEN_EXPIRED" | "AUTHCODE_EXPIRED" | "USER_CREDENTIALS_CHANGED" => {
+            FailureKind::SignInOver
+        }
+        "INSUFFICIENT_PERMISSIONS" => FailureKind::Denied,
+        "INVALID_REQUEST" | "invalid_grant" | "invalid_request" => FailureKind::SignInRefused,
         "RegionDisabledException" => FailureKind::RegionOff,
         "PackedPolicyTooLarge" | "MalformedPolicyDocument" => FailureKind::Policy,
         "Throttling"

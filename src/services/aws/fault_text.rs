@@ -18,6 +18,8 @@ pub enum Doing<'a> {
     Asking,
     /// Getting the auth session.
     SigningIn,
+    /// Exchanging what a browser brought, or renewing the keys of a console sign-in.
+    ConsoleSignIn,
     /// Assuming a target's role.
     Entering(&'a Target, Flow),
 }
@@ -54,6 +56,11 @@ impl Failure {
             FailureKind::NotAKey => Fault::new(Exit::Usage, "a session was given where an access key is needed")
                 .because("the key came with AWS_SESSION_TOKEN, or from a profile that holds a session")
                 .fix("point `auth.key` at the IAM user's long-term key (AKIA…)"),
+            FailureKind::SignInOver => self.sign_in_over(),
+            FailureKind::SignInRefused => Fault::new(Exit::Refused, "AWS did not accept the console sign-in")
+                .because(self.said())
+                .because("it was used already, or belongs to another region")
+                .fix("sign in again: `sekisho login`"),
             FailureKind::RegionOff => Fault::new(Exit::Refused, "STS is switched off in this region")
                 .because("the account's administrator deactivated it, or the region is opt-in")
                 .fix("set `auth.region` to a region that is on, or activate STS in the IAM console's account settings"),
@@ -88,6 +95,13 @@ impl Failure {
                 .because("AWS found it in public and treats it as leaked")
                 .fix("deactivate it in the IAM console now, and check in CloudTrail what it was used for")
                 .fix("answer the case that AWS opened, create a new key, then `sekisho key add`");
+        }
+        if let Doing::ConsoleSignIn = doing {
+            return Fault::new(Exit::Refused, "AWS does not let your user sign in a program")
+                .because(self.said())
+                .because("your IAM user lacks signin:AuthorizeOAuth2Access or signin:CreateOAuth2Token (the managed policy SignInLocalDevelopmentAccess allows both)")
+                .because("a policy that denies everything without MFA, or one of the organisation, denies them")
+                .fix("have them allowed, then `sekisho login`; or use an access key: `auth.key: auto`");
         }
         let Doing::Entering(target, flow) = doing else {
             return Fault::new(Exit::Refused, "AWS refused")
@@ -138,6 +152,26 @@ impl Failure {
         }
     }
 
+    fn sign_in_over(&self) -> Fault {
+        if self.skew.is_some() {
+            let what = self.clock();
+            return Fault::new(Exit::Refused, what)
+                .because("AWS takes a proof of possession only at the time it was made")
+                .fix(format!("set the clock: {SET_CLOCK}; then `sekisho login`"));
+        }
+        let fault = Fault::new(Exit::Refused, "the console sign-in is over");
+        match self.code.as_deref() {
+            Some("USER_CREDENTIALS_CHANGED") => {
+                fault.because("the user's password has changed since")
+            }
+            Some("AUTHCODE_EXPIRED") => {
+                fault.because("what the browser brought came too late, or was used already")
+            }
+            _ => fault.because("it lasts 12 hours at most"),
+        }
+        .fix("sign in again: `sekisho login`")
+    }
+
     /// AWS packs policies and tags into a binary form of its own, whose size cannot be computed beforehand.
     /// <https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html>
     fn policy(&self) -> Fault {
@@ -164,19 +198,24 @@ impl Failure {
                 .because("a proxy changes the request")
                 .fix("enter the key again: `sekisho key add`");
         }
-        let what = match self.skew {
-            Some(off) if off.is_negative() => {
-                format!("this machine's clock is {} behind", minutes(off))
-            }
-            Some(off) => format!("this machine's clock is {} ahead", minutes(off)),
-            None => "this machine's clock is off".into(),
-        };
+        let what = self.clock();
         Fault::new(Exit::Refused, what)
             .because(
                 "AWS rejects requests whose time differs from its own by more than a few minutes",
             )
             .because("a virtual machine or WSL was suspended, and its clock did not catch up")
             .fix(format!("set the clock: {SET_CLOCK}"))
+    }
+
+    /// How far this machine's clock is off.
+    fn clock(&self) -> String {
+        match self.skew {
+            Some(off) if off.is_negative() => {
+                format!("this machine's clock is {} behind", minutes(off))
+            }
+            Some(off) => format!("this machine's clock is {} ahead", minutes(off)),
+            None => "this machine's clock is off".into(),
+        }
     }
 
     fn unreachable(&self) -> Fault {

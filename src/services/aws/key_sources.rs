@@ -55,6 +55,18 @@ pub async fn from_profile(name: &str, files: &SharedFiles) -> Result<AccessKey, 
     }
 }
 
+/// The `login_session` of a profile, which AWS's own client signed in for (`aws login`); `None` where it has a key, which
+/// counts first, or where it cannot be read.
+pub fn login_session(name: &str, files: &SharedFiles) -> Option<String> {
+    let profile = files.profile(name).ok()?;
+    let set =
+        |name: &str| profile.get(name).map(|value| value.trim()).filter(|value| !value.is_empty());
+    if [KEY_ID, KEY_SECRET, "credential_process"].iter().any(|name| set(name).is_some()) {
+        return None;
+    }
+    set("login_session").map(str::to_owned)
+}
+
 /// What a profile without a key has instead.
 fn why_no_key(profile: &Settings) -> String {
     let has = |names: &[&str]| names.iter().any(|name| profile.contains_key(*name));

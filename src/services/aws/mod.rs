@@ -18,6 +18,7 @@ mod receipt;
 mod request;
 mod roles;
 pub mod shared_files;
+mod token;
 
 use std::future::Future;
 use std::time::Duration;
@@ -50,12 +51,13 @@ pub use failure::{Failure, FailureKind};
 pub use fault_text::Doing;
 pub use http::{detours, read_ca_bundle};
 pub use iam::{AccountPolicies, LastUse};
-pub use key_sources::{from_command, from_environment, from_profile};
+pub use key_sources::{from_command, from_environment, from_profile, login_session};
 pub use organizations::{ControlPolicy, ControlType};
 pub use probe::Call;
 pub use receipt::with_request_id;
 pub use request::RawClient;
 pub use shared_files::SharedFiles;
+pub use token::{Granted, Tries};
 
 /// How long connecting may take.
 const CONNECT: Duration = Duration::from_secs(3);

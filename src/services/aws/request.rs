@@ -29,7 +29,7 @@ pub struct RawClient<'a> {
 }
 
 /// The user agent of every request, without what evidence adds.
-const AGENT: &str = concat!("sekisho/", env!("CARGO_PKG_VERSION"), " app/sekisho");
+pub(super) const AGENT: &str = concat!("sekisho/", env!("CARGO_PKG_VERSION"), " app/sekisho");
 
 /// The content type of the Query protocol.
 const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded");
@@ -110,7 +110,14 @@ impl RawClient<'_> {
         signer: Signer<'_>,
         request: &Request<'_>,
     ) -> Result<HttpResponse, Failure> {
-        let request = self.signed(signer, request).ok_or_else(unbuildable)?;
+        self.send_accepted(self.signed(signer, request).ok_or_else(unbuildable)?).await
+    }
+
+    /// Sends a request as it is; an error that is answered is a failure.
+    pub(super) async fn send_accepted(
+        &self,
+        request: HttpRequest,
+    ) -> Result<HttpResponse, Failure> {
         let response = self.send(request).await?;
         if response.status().is_success() {
             return Ok(response);
@@ -199,12 +206,13 @@ fn unbuildable() -> Failure {
     Failure::garbled("nothing").because("the endpoint is not a URL")
 }
 
-/// AWS's error code and message, in XML (Query, EC2, S3) or JSON.
+/// AWS's error code and message, in XML (Query, EC2, S3) or one of its kinds of JSON.
 fn error_in(body: &str) -> ErrorMetadata {
     let mut error = ErrorMetadata::builder();
     if let Ok(json) = serde_json::from_str::<serde_json::Value>(body) {
         let text = |name: &str| json.get(name).and_then(serde_json::Value::as_str);
-        if let Some(code) = text("__type") {
+        // The console's sign-in calls it `error`.
+        if let Some(code) = text("__type").or(text("error")) {
             error = error.code(code.rsplit('#').next().unwrap_or(code));
         }
         if let Some(message) = text("message").or(text("Message")) {
@@ -234,6 +242,7 @@ mod tests {
             "<ErrorResponse><Error><Type>Sender</Type><Code>Denied</Code><Message>a &lt;b&gt; &amp;amp;</Message></Error></ErrorResponse>",
             r#"{"__type":"com.amazon#Denied","Message":"a <b> &amp;"}"#,
             r#"{"__type":"Denied","message":"a <b> &amp;"}"#,
+            r#"{"error":"Denied","message":"a <b> &amp;"}"#,
         ] {
             let error = error_in(body);
             assert_eq!(

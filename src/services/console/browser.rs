@@ -1,10 +1,9 @@
 //! Which browser opens a link. It is started with an argument list, never through a shell.
 
-use std::process::Stdio;
+use std::process::{ExitStatus, Stdio};
 
 use tokio::process::{Child, Command};
 
-use crate::domain::account::Target;
 use crate::domain::fault::{Exit, Fault};
 use crate::domain::text::{percent_encoded, sanitize};
 use crate::services::child::environment::{Environment, Inherited};
@@ -48,26 +47,27 @@ impl Browser {
         })
     }
 
-    /// Starts it, without credentials in its environment.
+    /// Starts it, without credentials in its environment. `account` and `name` say what the link is for.
     pub fn open(
         &self,
         url: &str,
-        target: &Target,
+        account: &str,
+        name: &str,
         environment: &Environment,
         inherited: &Inherited,
     ) -> Result<Child, Fault> {
-        let argv = self.arguments(url, target);
-        let Some((name, arguments)) = argv.split_first() else {
+        let argv = self.arguments(url, account, name);
+        let Some((program, arguments)) = argv.split_first() else {
             return Err(no_browser("the config's `browser` is empty"));
         };
         let cannot = |error: std::io::Error| {
-            let name = sanitize(name);
-            no_browser(&format!("{name} cannot be started: {error}"))
+            let program = sanitize(program);
+            no_browser(&format!("{program} cannot be started: {error}"))
         };
         let block = environment.block(inherited).map_err(cannot)?;
         let home = home(|name| inherited.get(name).map(Into::into), Ids::current().effective.0);
-        let name = with_home(name, home.as_deref()).map_err(|why| no_browser(&why))?;
-        let program = process::find(name.as_os_str(), block.get("PATH"))?;
+        let named = with_home(program, home.as_deref()).map_err(|why| no_browser(&why))?;
+        let program = process::find(named.as_os_str(), block.get("PATH"))?;
         Command::new(program)
             .args(arguments)
             .env_clear()
@@ -80,7 +80,7 @@ impl Browser {
             .map_err(cannot)
     }
 
-    fn arguments(&self, url: &str, target: &Target) -> Vec<String> {
+    fn arguments(&self, url: &str, account: &str, name: &str) -> Vec<String> {
         let fill = |word: &String| {
             let is_url = is_url(word);
             let value = |text: &str| {
@@ -88,10 +88,36 @@ impl Browser {
             };
             // The name last: it is free text and may contain a placeholder.
             word.replace("{url}", &value(url))
-                .replace("{account}", &value(&target.id.to_string()))
-                .replace("{name}", &value(&target.name()))
+                .replace("{account}", &value(account))
+                .replace("{name}", &value(name))
         };
         self.0.iter().map(fill).collect()
+    }
+}
+
+/// Starts the browser with a link, as the config and this process's environment say.
+pub struct Launcher {
+    /// The config's `browser`.
+    pub configured: Option<Vec<String>>,
+    /// Variables to leave alone in its environment (the demo's).
+    pub kept: Vec<(String, String)>,
+}
+
+impl Launcher {
+    /// Starts it; see [`Browser::open`].
+    pub fn open(&self, url: &str, account: &str, name: &str) -> Result<Child, Fault> {
+        let inherited = Inherited::current();
+        let environment = Environment::cleared(&self.kept, &inherited);
+        let browser = Browser::choose(self.configured.as_deref(), &inherited)?;
+        browser.open(url, account, name, &environment, &inherited)
+    }
+}
+
+/// How the program ended, if it failed. Most launchers pass the link to a running browser and exit: that is never told.
+pub async fn failure(child: &mut Child) -> ExitStatus {
+    match child.wait().await {
+        Ok(status) if !status.success() => status,
+        _ => std::future::pending().await,
     }
 }
 

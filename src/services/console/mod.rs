@@ -19,8 +19,8 @@ use crate::domain::ids::{Malformed, Partition, Region};
 use crate::domain::secret::Secret;
 use crate::domain::text::percent_encoded;
 
-/// How long a link waits for the browser.
-const LINK_TIMEOUT: Duration = Duration::from_mins(1);
+/// How long a link to a console waits for the browser.
+pub const LINK_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Where to sign in: hosts of one partition, or of an emulator.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -172,7 +172,7 @@ struct Shared {
 pub enum Fetched {
     /// It did, and was redirected.
     Yes,
-    /// Not within a minute; the link no longer works.
+    /// Not in time; the link no longer works.
     TooLate,
 }
 
@@ -189,12 +189,12 @@ impl Link {
         format!("http://{}/{}", self.port.address(), self.shared.path.expose())
     }
 
-    /// Waits for the browser, up to a minute.
-    pub async fn wait(self) -> Fetched {
+    /// Waits for the browser, for so long.
+    pub async fn wait(self, limit: Duration) -> Fetched {
         tokio::select! {
             never = self.port.run(&self.shared) => match never {},
             () = self.shared.fetched.notified() => Fetched::Yes,
-            () = tokio::time::sleep(LINK_TIMEOUT) => Fetched::TooLate,
+            () = tokio::time::sleep(limit) => Fetched::TooLate,
         }
     }
 }

@@ -13,7 +13,7 @@ use crate::services::store::datakey::KeyPlace;
 use crate::services::store::files::Dir;
 use crate::services::store::keychain::{self, KeychainError};
 
-use super::{DoctorInput, Health, Row};
+use super::{DoctorInput, Health, LoginState, Row};
 
 pub(super) fn rows(input: &DoctorInput<'_>) -> Vec<Row> {
     vec![
@@ -180,9 +180,16 @@ fn key(input: &DoctorInput<'_>) -> Row {
     let plain = match &config.auth.key {
         KeySource::Env => Some("the environment, which every program here can read"),
         KeySource::Profile(_) => Some("a plain text file"),
-        KeySource::Auto | KeySource::Keyring | KeySource::File | KeySource::Command(_) => None,
+        KeySource::Auto
+        | KeySource::Keyring
+        | KeySource::File
+        | KeySource::Command(_)
+        | KeySource::Login => None,
     };
     match (input.key, plain) {
+        (None, _) if input.login != LoginState::Unused => {
+            Row::ok(ID, "none: a console sign-in is in its place")
+        }
         (None, _) => Row::new(ID, Health::Skipped, "the key was not read"),
         (Some(Err(fault)), _) => Row::fault(ID, Health::Fail, fault),
         (Some(Ok(id)), None) => Row::ok(ID, format!("found key {}", id.short())),

@@ -69,12 +69,26 @@ pub struct DoctorInput<'a> {
     pub sessions: Option<Result<Option<KeyPlace>, &'a str>>,
     /// The access key; `None` where it was not read (its passphrase could not be prompted for).
     pub key: Option<Result<&'a AccessKeyId, &'a Fault>>,
+    /// Whether somebody is signed in at the console, where that is in the key's place.
+    pub login: LoginState,
     /// AWS's answers; `None` offline.
     pub online: Option<&'a Online>,
     /// The last verification of each account.
     pub marks: &'a BTreeMap<AccountId, VerifiedMark>,
     /// The time to compare ages with, UTC.
     pub now: Timestamp,
+}
+
+/// A console sign-in in the key's place.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum LoginState {
+    /// The config names a key.
+    #[default]
+    Unused,
+    /// It does not, and nobody is signed in.
+    SignedOut,
+    /// Somebody is, until then at the latest, UTC.
+    Until(Timestamp),
 }
 
 /// Runs every check, always in the same order.

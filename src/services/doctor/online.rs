@@ -10,7 +10,7 @@ use crate::domain::text::count;
 use crate::domain::verdict::Verdict;
 use crate::services::aws::{Aws, CallerIdentity, Doing, Failure, FailureKind, SET_CLOCK, Signer};
 
-use super::{DoctorInput, Health, Row};
+use super::{DoctorInput, Health, LoginState, Row};
 
 /// How far the clock may be off before AWS refuses some requests: it allows 5 or 15 min.
 const SKEW: SignedDuration = SignedDuration::from_mins(4);
@@ -71,7 +71,14 @@ impl Online {
 }
 
 pub(super) fn rows(input: &DoctorInput<'_>) -> Vec<Row> {
-    vec![clock(input), caller(input), key_age(input), mfa_device(input), verified(input)]
+    vec![
+        clock(input),
+        caller(input),
+        key_age(input),
+        mfa_device(input),
+        console_sign_in(input),
+        verified(input),
+    ]
 }
 
 fn answerer<'a>(input: &'a DoctorInput<'_>) -> &'a str {
@@ -93,6 +100,11 @@ fn unanswered<T>(
             let fault = failure.fault(Doing::Asking);
             let with_mfa = input.online.is_some_and(|online| online.with_mfa);
             Some(match (denied, with_mfa) {
+                (true, _) if input.login != LoginState::Unused => {
+                    Row::new(id, Health::Unknown, "denied to the console sign-in").remedy(
+                        "have iam:ListAccessKeys and iam:ListMFADevices allowed for your own user",
+                    )
+                }
                 (true, false) => {
                     Row::new(id, Health::Unknown, "denied without MFA, as it should be")
                         .remedy("`sekisho login`, then `sekisho doctor`")
@@ -160,6 +172,7 @@ fn caller(input: &DoctorInput<'_>) -> Row {
                 .remedy("correct `auth.account`, or add the right key: sekisho key add")
             } else {
                 let what = match input.online {
+                    _ if input.login != LoginState::Unused => "the keys of the console sign-in",
                     Some(online) if !online.with_key => "a session of the key",
                     _ => "the key",
                 };
@@ -188,6 +201,17 @@ fn key_age(input: &DoctorInput<'_>) -> Row {
     let oldest =
         active.iter().map(|key| input.now.duration_since(key.created)).max().unwrap_or_default();
     let days = oldest.as_hours() / 24;
+    if input.login != LoginState::Unused {
+        return match active.len() {
+            0 => Row::ok(ID, "the user has no active access key"),
+            some => Row::new(
+                ID,
+                Health::Warn,
+                format!("the user still has {}", count(some, "active access key")),
+            )
+            .remedy("a console sign-in needs none: deactivate it in the IAM console, and delete it when nothing misses it"),
+        };
+    }
     if oldest > limit {
         Row::new(
             ID,
@@ -218,7 +242,14 @@ fn mfa_device(input: &DoctorInput<'_>) -> Row {
     let codes: Vec<MfaSerial> = serials.iter().filter_map(|serial| serial.parse().ok()).collect();
     let configured = input.settings().map(|config| &config.auth.mfa[..]).unwrap_or_default();
     let missing = configured.iter().find(|device| !codes.contains(&device.serial));
-    if serials.is_empty() {
+    if codes.is_empty() && input.login != LoginState::Unused {
+        Row::new(
+            ID,
+            Health::Warn,
+            "no device that generates codes: roles whose trust policy wants MFA may not open",
+        )
+        .remedy("register an authenticator app beside the passkey")
+    } else if serials.is_empty() {
         Row::new(
             ID,
             Health::Fail,
@@ -241,6 +272,26 @@ fn mfa_device(input: &DoctorInput<'_>) -> Row {
         .remedy(format!("use this one in `auth.mfa`, or remove `mfa`: {}", codes[0]))
     } else {
         Row::ok(ID, format!("{} that generate codes", codes.len()))
+    }
+}
+
+/// Whether somebody is signed in, and what nobody has proved about such sign-ins.
+fn console_sign_in(input: &DoctorInput<'_>) -> Row {
+    const ID: &str = "console-sign-in";
+    match input.login {
+        LoginState::Unused => Row::ok(ID, "not used: the config names an access key"),
+        LoginState::SignedOut => {
+            Row::new(ID, Health::Warn, "nobody is signed in, or the sign-in is over")
+                .remedy("sekisho login")
+        }
+        LoginState::Until(_) => Row::new(
+            ID,
+            Health::Unknown,
+            "signed in; whether that proves MFA to a role's trust policy, AWS does not say",
+        )
+        .remedy(
+            "to see: `sekisho exec TARGET -- aws sts get-caller-identity` with a role that wants MFA; where no code is asked for, it does",
+        ),
     }
 }
 

@@ -35,6 +35,7 @@ pub async fn load(
         KeySource::Env => Ok(aws::from_environment()?),
         KeySource::Profile(name) => Ok(aws::from_profile(name, &SharedFiles::current()?).await?),
         KeySource::Command(argv) => Ok(aws::from_command(argv).await?),
+        KeySource::Login => Err(no_key().into()),
         KeySource::Auto | KeySource::Keyring | KeySource::File => {
             let key_store = KeyStore::new(auth, store, state);
             key_store.passphrase.replace(passphrase.map(Secret::copy));
@@ -43,6 +44,15 @@ pub async fn load(
             Ok(current.ok_or_else(|| nothing_stored(auth))?.key)
         }
     }
+}
+
+/// The fault of asking for an access key where a console sign-in is in its place.
+pub fn no_key() -> Fault {
+    Fault::new(Exit::Usage, "there is no access key here")
+        .because("the config says `auth.key: login`: sessions come from a console sign-in")
+        .fix(
+            "for what needs a key, use a config with one: `auth.key: auto`, then `sekisho key add`",
+        )
 }
 
 /// What to answer when the key cannot be read: ask for the passphrase where that may help, otherwise a fault.

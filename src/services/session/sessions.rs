@@ -13,7 +13,7 @@ use zeroize::{Zeroize, Zeroizing};
 use crate::domain::account::{SessionOptions, Target};
 use crate::domain::config::Auth;
 use crate::domain::flow::Flow;
-use crate::domain::ids::{AccessKeyId, MfaSerial, SessionName, UserName};
+use crate::domain::ids::{AccessKeyId, MfaSerial, SessionName, UserArn, UserName};
 use crate::domain::pass::{Pass, Renew};
 use crate::domain::secret::{Credentials, Secret};
 
@@ -29,16 +29,37 @@ pub trait Origin: Serialize + for<'de> Deserialize<'de> {
     const KIND: RecordKind;
 }
 
+/// What sessions are obtained with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Source {
+    /// The access key of this id.
+    Key(AccessKeyId),
+    /// This user's console sign-in. The ids of its keys change all the time.
+    Login(UserArn),
+}
+
+impl Source {
+    /// The access key's id, where it is one.
+    pub fn key(&self) -> Option<&AccessKeyId> {
+        match self {
+            Self::Key(id) => Some(id),
+            Self::Login(_) => None,
+        }
+    }
+}
+
 /// An auth session's origin.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct AuthOrigin {
-    /// The key it was obtained with.
-    pub key: AccessKeyId,
+    /// What it was obtained with.
+    #[serde(rename = "key")]
+    pub source: Source,
     /// The IAM user it belongs to.
     pub user: UserName,
-    /// The device that generated the code.
-    pub serial: MfaSerial,
-    /// The device's label in the config, or its short name.
+    /// The device that generated the code; none where nobody typed one.
+    pub serial: Option<MfaSerial>,
+    /// The device's label in the config, or its short name; else how it was obtained.
     pub device: String,
     /// When it was obtained, UTC.
     pub obtained: Timestamp,
@@ -47,8 +68,9 @@ pub struct AuthOrigin {
 /// A role session's origin.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct RoleOrigin {
-    /// The access key it was obtained with.
-    pub key: AccessKeyId,
+    /// What it was obtained with.
+    #[serde(rename = "key")]
+    pub source: Source,
     /// The IAM user it belongs to.
     pub user: UserName,
     /// The flow it was obtained by.
@@ -105,14 +127,16 @@ impl CachedSession<RoleOrigin> {
     }
 }
 
-/// The owner of a key, remembered to spare a call to AWS the next time.
+/// Who gets sessions, remembered to spare a call to AWS the next time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Who {
-    /// The id of the key that this is about: another key in its place makes it useless.
-    pub key: AccessKeyId,
+    /// What this is about: another key in its place makes it useless.
+    #[serde(rename = "key")]
+    pub source: Source,
     /// The IAM user's name, which role sessions are named after.
     pub user: UserName,
-    /// The devices that can generate codes: serial and label, the last used first.
+    /// The devices that can generate codes: serial and label, the last used first. With a console sign-in there may be none,
+    /// or they are not known yet.
     pub devices: Vec<(MfaSerial, String)>,
 }
 
@@ -125,19 +149,19 @@ fn id_of(what: &impl Serialize) -> Name {
 }
 
 /// The name of an auth session.
-pub fn auth_id(auth: &Auth, key: &AccessKeyId, serial: &MfaSerial) -> Name {
+pub fn auth_id(auth: &Auth, source: &Source, serial: Option<&MfaSerial>) -> Name {
     #[derive(Serialize)]
     struct Inputs<'a> {
         what: &'static str,
-        key: &'a AccessKeyId,
-        serial: &'a MfaSerial,
+        key: &'a Source,
+        serial: Option<&'a MfaSerial>,
         partition: &'static str,
         endpoint: Option<&'a str>,
         seconds: u64,
     }
     id_of(&Inputs {
         what: "auth session",
-        key,
+        key: source,
         serial,
         partition: auth.region.partition().name(),
         endpoint: auth.endpoint(),
@@ -148,16 +172,16 @@ pub fn auth_id(auth: &Auth, key: &AccessKeyId, serial: &MfaSerial) -> Name {
 /// The name of a role session.
 pub fn role_id(
     auth: &Auth,
-    key: &AccessKeyId,
-    serial: &MfaSerial,
+    source: &Source,
+    serial: Option<&MfaSerial>,
     target: &Target,
     name: &SessionName,
 ) -> Name {
     #[derive(Serialize)]
     struct Inputs<'a> {
         what: &'static str,
-        key: &'a AccessKeyId,
-        serial: &'a MfaSerial,
+        key: &'a Source,
+        serial: Option<&'a MfaSerial>,
         endpoint: Option<&'a str>,
         role: &'a str,
         flow: Flow,
@@ -167,7 +191,7 @@ pub fn role_id(
     }
     id_of(&Inputs {
         what: "role session",
-        key,
+        key: source,
         serial,
         endpoint: auth.endpoint(),
         role: target.role.as_str(),
@@ -255,15 +279,15 @@ pub fn all<A: Origin>(vault: &Vault, now: Timestamp) -> Vec<(Name, CachedSession
         .collect()
 }
 
-/// Forgets every session made with a key.
-pub fn forget_made_with(vault: &Vault, key: &AccessKeyId, now: Timestamp) {
+/// Forgets every session made with a source.
+pub fn forget_made_with(vault: &Vault, source: &Source, now: Timestamp) {
     for (id, session) in all::<AuthOrigin>(vault, now) {
-        if session.origin.key == *key {
+        if session.origin.source == *source {
             let _ = vault.remove(RecordKind::AuthSession, &id);
         }
     }
     for (id, session) in all::<RoleOrigin>(vault, now) {
-        if session.origin.key == *key {
+        if session.origin.source == *source {
             let _ = vault.remove(RecordKind::RoleSession, &id);
         }
     }

@@ -92,11 +92,11 @@ pub enum WaiterChoice {
 }
 
 /// How a wait ends.
-pub enum WaitOutcome<T> {
+pub enum WaitOutcome<T, G = PromptGuard> {
     /// The holder obtained what was needed.
     Found(T),
     /// Nothing was obtained, and this process may prompt.
-    Acquired(PromptGuard),
+    Acquired(G),
 }
 
 impl PromptLock {

@@ -14,10 +14,13 @@ pub enum RecordKind {
     Warm,
     /// The key of a sealed log.
     LogKey,
+    /// A console sign-in: what its next keys are asked for with.
+    Login,
 }
 
 impl RecordKind {
-    const ALL: [Self; 4] = [Self::AuthSession, Self::RoleSession, Self::Warm, Self::LogKey];
+    const ALL: [Self; 5] =
+        [Self::AuthSession, Self::RoleSession, Self::Warm, Self::LogKey, Self::Login];
 
     /// Its number in a sealed record.
     pub(super) const fn byte(self) -> u8 {
@@ -26,6 +29,7 @@ impl RecordKind {
             Self::RoleSession => 2,
             Self::Warm => 3,
             Self::LogKey => 4,
+            Self::Login => 5,
         }
     }
 
@@ -40,6 +44,7 @@ impl RecordKind {
             Self::RoleSession => "role",
             Self::Warm => "warm",
             Self::LogKey => "log",
+            Self::Login => "login",
         }
     }
 

@@ -3,9 +3,9 @@
 use proptest::prelude::*;
 use sekisho::domain::account::Target;
 use sekisho::domain::config::Auth;
-use sekisho::domain::ids::{AccessKeyId, Endpoints, MfaSerial, SessionName, UserName};
+use sekisho::domain::ids::{Endpoints, MfaSerial, SessionName, UserName};
 use sekisho::domain::scope::Scope;
-use sekisho::services::session::sessions::{auth_id, role_id};
+use sekisho::services::session::sessions::{Source, auth_id, role_id};
 
 use super::stage::{DEV, HOUR, KEY, PHONE, Stage, TABLET, target};
 
@@ -13,7 +13,7 @@ use super::stage::{DEV, HOUR, KEY, PHONE, Stage, TABLET, target};
 #[derive(Clone)]
 struct Inputs {
     auth: Auth,
-    key: AccessKeyId,
+    key: Source,
     serial: MfaSerial,
     target: Target,
     name: SessionName,
@@ -21,11 +21,11 @@ struct Inputs {
 
 impl Inputs {
     fn role(&self) -> [u8; 32] {
-        role_id(&self.auth, &self.key, &self.serial, &self.target, &self.name)
+        role_id(&self.auth, &self.key, Some(&self.serial), &self.target, &self.name)
     }
 
     fn auth(&self) -> [u8; 32] {
-        auth_id(&self.auth, &self.key, &self.serial)
+        auth_id(&self.auth, &self.key, Some(&self.serial))
     }
 }
 
@@ -38,7 +38,7 @@ fn name(text: &str) -> SessionName {
 /// Every input, each with a way to change it into one that holds `word`.
 const CHANGES: [Change; 15] = [
     ("the key", |i, _| {
-        i.key = "AKIAALICE00000000002".parse().unwrap();
+        i.key = Source::Key("AKIAALICE00000000002".parse().unwrap());
     }),
     ("the device", |i, _| i.serial = TABLET.parse().unwrap()),
     ("the endpoint", |i, word| {
@@ -90,7 +90,7 @@ const CHANGES: [Change; 15] = [
 fn inputs() -> Inputs {
     Inputs {
         auth: Stage::new().auth,
-        key: KEY.parse().unwrap(),
+        key: Source::Key(KEY.parse().unwrap()),
         serial: PHONE.parse().unwrap(),
         target: target(DEV, HOUR),
         name: name("alice"),

@@ -231,6 +231,8 @@ fn broker(auth: &Auth, shared: &std::path::Path, ears: &Ears) -> Broker {
             interaction: Box::new(ears.clone()),
             diary: None,
             issued: None,
+            browser: None,
+            remembered: None,
             clock: now,
         },
     );

@@ -98,6 +98,7 @@ impl Machine {
             files::load(&config, Some(self.home.path()), Strictness::Tolerant, &Known::default())
                 .map(|(loaded, _)| loaded);
         doctor::examine(&DoctorInput {
+            login: sekisho::services::doctor::LoginState::Unused,
             env: &self.env,
             paths: paths.as_ref(),
             config: loaded.as_ref(),

@@ -26,7 +26,7 @@ use sekisho::domain::ids::{MfaSerial, RoleArn};
 use sekisho::domain::keymap::{self, Key};
 use sekisho::domain::pass::{
     AuthStatus, CodeDevice, CodeRejection, CodeWanted, Live, NotIssued, Pass, Request,
-    SessionStatus,
+    SessionStatus, SignedInBy,
 };
 use sekisho::domain::secret::{Credentials, Secret};
 use sekisho::ui::model::{DeviceCode, Model, Outcome, SwitcherSetup};
@@ -165,6 +165,7 @@ impl Host for World {
                     .into(),
                 flow,
                 until: self.now().checked_add(Duration::from_hours(12)).unwrap(),
+                note: None,
                 rejection,
             })),
             Answer::Hang | Answer::After(..) => pending().await,
@@ -276,7 +277,8 @@ impl Stage {
         {
             let mut status = self.world.status.borrow_mut();
             status.user = Some("tanaka".parse().unwrap());
-            status.auth = Some(AuthStatus { expires: at(702), device: "phone".into() });
+            status.auth =
+                Some(AuthStatus { expires: at(702), device: "phone".into(), by: SignedInBy::Code });
             let live = Live { expires: at(minutes), flow: Flow::Shared };
             status.roles.insert(role.parse().unwrap(), live);
         }

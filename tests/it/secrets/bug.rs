@@ -83,6 +83,8 @@ fn work_with_a_bug() {
     let target = config.catalog.resolve(row, &Overrides::default());
     let sessions = paths.state.join("sessions");
     let deps = BrokerDeps {
+        browser: None,
+        remembered: None,
         vault: Vault::new(&sessions, KeyPlace::FILE, paths.runtime.usable()),
         facts: Facts::new(&paths.state),
         backoff: Backoff::new(&sessions, &who_id(&config.auth)),

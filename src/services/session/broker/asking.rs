@@ -33,6 +33,27 @@ pub(super) struct CodeRequest<'a> {
     pub flow: Flow,
     /// When the session obtained with it will expire, UTC.
     pub until: Timestamp,
+    /// What else there is to say about it.
+    pub note: Option<&'static str>,
+}
+
+/// What one process asks for while others wait.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Prompt {
+    /// A code.
+    Code,
+    /// A sign-in in the browser.
+    SignIn,
+}
+
+impl Prompt {
+    /// What the process does, and what is offered in its place.
+    const fn words(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Code => ("asks for the code", "Enter asks here instead"),
+            Self::SignIn => ("signs in in the browser", "Enter signs in here instead"),
+        }
+    }
 }
 
 impl CodeRequest<'_> {
@@ -48,6 +69,7 @@ impl CodeRequest<'_> {
             devices: devices.collect(),
             flow: self.flow,
             until: self.until,
+            note: self.note,
             rejection,
         })
     }
@@ -97,7 +119,8 @@ impl Broker {
             return None;
         }
         let mut reported = None;
-        let on_holder = |holder: &LockHolder| self.report_holder(holder, &mut reported);
+        let on_holder =
+            |holder: &LockHolder| self.report_holder(holder, Prompt::Code, &mut reported);
         let look = || self.live_auth_session(who, since);
         match lock.wait(&self.verb, self.clock, look, on_holder).await {
             Ok(WaitOutcome::Found(session)) => Some(session),
@@ -113,10 +136,11 @@ impl Broker {
         }
     }
 
-    /// Reports which process prompts for the code, once, and again when the prompt may be taken over.
-    fn report_holder(
+    /// Reports which process prompts, once, and again when the prompt may be taken over.
+    pub(super) fn report_holder(
         &self,
         holder: &LockHolder,
+        prompt: Prompt,
         reported: &mut Option<(u32, bool)>,
     ) -> WaiterChoice {
         let abandoned = holder.may_be_taken_over((self.clock)());
@@ -127,10 +151,11 @@ impl Broker {
                 self.interaction.takeover_requested();
             }
             let name = format!("`sekisho {}` (pid {})", holder.verb, holder.pid);
+            let (does, offer) = prompt.words();
             self.interaction.notify(&if abandoned {
-                format!("{name} still asks for the code; Enter asks here instead")
+                format!("{name} still {does}; {offer}")
             } else {
-                format!("{name} asks for the code: waiting for it")
+                format!("{name} {does}: waiting for it")
             });
         }
         if abandoned && self.interaction.takeover_requested() {

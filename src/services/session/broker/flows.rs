@@ -1,24 +1,35 @@
-//! The two ways to a role session: through the auth session (shared), or with a code in the same call (direct).
+//! The two ways from a key to a role session: through the auth session (shared), or with a code in the same call (direct).
 
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::account::Target;
+use crate::domain::config::KeySource;
 use crate::domain::flow::Flow;
 use crate::domain::ids::{MfaSerial, SessionName};
 use crate::domain::pass::{Asking, CodeRejection, CodeWanted, NotIssued, Request};
 use crate::domain::secret::MfaCode;
 use crate::services::aws::{Doing, FailureKind, Signer};
-use crate::services::session::sessions::{self, AuthOrigin, CachedSession, RoleOrigin, Who};
+use crate::services::session::sessions::{
+    self, AuthOrigin, CachedSession, RoleOrigin, Source, Who,
+};
 use crate::services::store::record::RecordKind;
 
 use super::Broker;
 use super::asking::CodeRequest;
 
 impl Broker {
-    /// The target with its duration lowered to the role's maximum, where that is known; and a notice if so.
+    /// The target with its duration lowered to the role's maximum, where that is known, or to what a console sign-in gives;
+    /// and a notice if so.
     pub(super) fn within_maximum(&self, target: &Target) -> (Target, Vec<String>) {
+        let is_signed_in = self.auth.key == KeySource::Login
+            || self.known().is_some_and(|who| matches!(who.source, Source::Login(_)));
+        if is_signed_in && target.duration > Flow::SHARED_MAX {
+            let note =
+                format!("a console sign-in gives sessions up to 1h: {target} is entered for 1h");
+            return (Target { duration: Flow::SHARED_MAX, ..target.clone() }, vec![note]);
+        }
         let id = sessions::maximum_id(&self.auth, target);
         let known = self.facts.recall::<u64>(&id, (self.clock)());
         match known {
@@ -38,7 +49,7 @@ impl Broker {
         target: &Target,
         name: &SessionName,
         request: &Request,
-    ) -> Result<(CachedSession<RoleOrigin>, MfaSerial), NotIssued> {
+    ) -> Result<(CachedSession<RoleOrigin>, Option<MfaSerial>), NotIssued> {
         let (code, asking) =
             (request.code.as_ref(), self.asking(request.terms.asking, target.agents));
         let mut tried_again = false;
@@ -57,7 +68,8 @@ impl Broker {
                     if matches!(failure.kind, FailureKind::Expired | FailureKind::Unknown)
                         && !tried_again =>
                 {
-                    let id = sessions::auth_id(&self.auth, &who.key, &auth.origin.serial);
+                    let id =
+                        sessions::auth_id(&self.auth, &who.source, auth.origin.serial.as_ref());
                     let _ = self.vault.remove(RecordKind::AuthSession, &id);
                     tried_again = true;
                 }
@@ -76,12 +88,13 @@ impl Broker {
         name: &SessionName,
         request: &Request,
         notes: &mut Vec<String>,
-    ) -> Result<(CachedSession<RoleOrigin>, MfaSerial), NotIssued> {
+    ) -> Result<(CachedSession<RoleOrigin>, Option<MfaSerial>), NotIssued> {
         let now = (self.clock)();
         let want = CodeRequest {
             who,
             flow: Flow::Direct,
             until: now + SignedDuration::try_from(target.duration).unwrap_or_default(),
+            note: None,
         };
         let asking = self.asking(request.terms.asking, target.agents);
         let (key, code) = self.key_and_code(&want, request.code.as_ref(), asking).await?;
@@ -93,7 +106,7 @@ impl Broker {
             Ok(credentials) => {
                 let origin = self.origin(who, target, Flow::Direct);
                 let session = CachedSession { credentials, origin };
-                Ok((session, code.0))
+                Ok((session, Some(code.0)))
             }
             Err(failure) if failure.kind == FailureKind::OverMaximum => {
                 let most = Flow::SHARED_MAX.as_secs();
@@ -121,6 +134,9 @@ impl Broker {
         asking: Asking,
         since: Timestamp,
     ) -> Result<CachedSession<AuthOrigin>, NotIssued> {
+        if let Source::Login(_) = who.source {
+            return self.login_keys(who, asking).await;
+        }
         let begun = self.vault.epoch();
         if let Some(session) = self.live_auth_session(who, since) {
             return Ok(session);
@@ -135,6 +151,7 @@ impl Broker {
             who,
             flow: Flow::Shared,
             until: now + SignedDuration::try_from(self.auth.session).unwrap_or_default(),
+            note: None,
         };
         let (key, code) = self.key_and_code(&want, code, asking).await?;
         let answer = self.aws()?.session_token(&key, &code.0, &code.1, self.auth.session).await;
@@ -144,24 +161,24 @@ impl Broker {
         let (serial, _) = code;
         let label = who.devices.iter().find(|(known, _)| *known == serial);
         let origin = AuthOrigin {
-            key: who.key.clone(),
+            source: who.source.clone(),
             user: who.user.clone(),
             device: label.map_or_else(|| serial.short().to_owned(), |(_, label)| label.clone()),
-            serial,
+            serial: Some(serial.clone()),
             obtained: now,
         };
-        self.prefer(who, &origin.serial);
+        self.prefer(who, &serial);
         let session = CachedSession { credentials, origin };
-        let id = sessions::auth_id(&self.auth, &who.key, &session.origin.serial);
+        let id = sessions::auth_id(&self.auth, &who.source, Some(&serial));
         sessions::put(&self.vault, begun, &id, &session, now);
         // A good time: it comes once a day or so, and the user has just waited for a code anyway.
         self.vault.purge(now);
         Ok(session)
     }
 
-    fn origin(&self, who: &Who, target: &Target, flow: Flow) -> RoleOrigin {
+    pub(super) fn origin(&self, who: &Who, target: &Target, flow: Flow) -> RoleOrigin {
         RoleOrigin {
-            key: who.key.clone(),
+            source: who.source.clone(),
             user: who.user.clone(),
             flow,
             target: target.clone(),

@@ -1,24 +1,28 @@
-//! Whose key it is, which devices generate codes, and the key itself: each read or asked for once.
+//! Whose key or sign-in it is, which devices generate codes, and the key itself: each read or asked for once.
 
 use std::rc::Rc;
 
 use crate::domain::config::{KeySource, MfaDevice};
 use crate::domain::fault::{Exit, Fault};
 use crate::domain::ids::{AccessKeyId, MfaSerial, UserName};
-use crate::domain::pass::NotIssued;
+use crate::domain::pass::{Asking, NotIssued};
 use crate::domain::secret::{AccessKey, Secret};
 use crate::services::aws::{self, Doing, FailureKind, Signer};
 use crate::services::session::access_key::{self, owner};
-use crate::services::session::sessions::{self, Who};
+use crate::services::session::sessions::{self, Source, Who};
 
 use super::Broker;
 
 impl Broker {
-    /// The key's owner: from the config or from what was learned before, otherwise from AWS.
-    pub(super) async fn who(&self) -> Result<Who, NotIssued> {
+    /// Who gets the sessions: from the config or from what was learned before, otherwise from AWS. With a console sign-in
+    /// somebody may have to sign in for that.
+    pub(super) async fn who(&self, asking: Asking) -> Result<Who, NotIssued> {
+        if let Some(who) = self.who_signed_in(asking).await? {
+            return Ok(who);
+        }
         let known = self.known();
         let key_id = self.key_id(known.as_ref()).await?;
-        if let Some(known) = known.filter(|known| known.key == key_id) {
+        if let Some(known) = known.filter(|known| known.source.key() == Some(&key_id)) {
             return Ok(known);
         }
         let user = match &self.auth.user {
@@ -28,14 +32,18 @@ impl Broker {
         let devices = if self.auth.mfa.is_empty() {
             self.ask_devices(&user).await?
         } else {
-            let label =
-                |d: &MfaDevice| d.label.clone().unwrap_or_else(|| d.serial.short().to_owned());
-            self.auth.mfa.iter().map(|device| (device.serial.clone(), label(device))).collect()
+            self.configured_devices()
         };
-        let who = Who { key: key_id, user, devices };
+        let who = Who { source: Source::Key(key_id), user, devices };
         let id = sessions::who_id(&self.auth);
         self.facts.remember(&id, &who, (self.clock)());
         Ok(who)
+    }
+
+    /// The devices that the config names: serial and label.
+    pub(super) fn configured_devices(&self) -> Vec<(MfaSerial, String)> {
+        let label = |d: &MfaDevice| d.label.clone().unwrap_or_else(|| d.serial.short().to_owned());
+        self.auth.mfa.iter().map(|device| (device.serial.clone(), label(device))).collect()
     }
 
     pub(super) fn known(&self) -> Option<Who> {
@@ -102,15 +110,16 @@ impl Broker {
         if let Some(key) = self.key.borrow().as_ref() {
             return Ok(key.id.clone());
         }
+        let known = known.and_then(|who| who.source.key());
         match (&self.auth.key, known) {
             // Such a key changes through sekisho only, which then forgets its owner.
             (
                 KeySource::Auto | KeySource::Keyring | KeySource::File | KeySource::Command(_),
-                Some(who),
-            ) => Ok(who.key.clone()),
+                Some(key),
+            ) => Ok(key.clone()),
             // In a sekisho shell the environment holds a role session instead of the key; the auth session still works.
-            (KeySource::Env, Some(who)) => {
-                Ok(aws::from_environment().map_or_else(|_| who.key.clone(), |key| key.id.clone()))
+            (KeySource::Env, Some(known)) => {
+                Ok(aws::from_environment().map_or_else(|_| known.clone(), |key| key.id.clone()))
             }
             _ => Ok(self.key().await?.id.clone()),
         }

@@ -3,12 +3,14 @@
 //! ```text
 //! issue ─┬─ identity   whose key it is, which devices generate codes, the key itself
 //!        ├─ status     what is cached and live
-//!        └─ flows      the calls to STS ── asking   which process may prompt, and which code may be sent
+//!        ├─ flows      the calls to STS ── asking   which process may prompt, and which code may be sent
+//!        └─ login      the same with a console sign-in in the key's place
 //! ```
 
 mod asking;
 mod flows;
 mod identity;
+mod login;
 mod status;
 
 use std::cell::RefCell;
@@ -33,8 +35,10 @@ use super::diary::Diary;
 use super::facts::Facts;
 use super::interaction::Interaction;
 use super::issued::Issued;
-use super::sessions::{self, CachedSession, RoleOrigin};
+use super::sessions::{self, CachedSession, RoleOrigin, Source};
 use crate::services::aws::{Aws, Signer};
+use crate::services::console::browser::Launcher;
+use crate::services::login::record::Remembered;
 use crate::services::store::spent::SpentCodes;
 use crate::services::store::vault::Vault;
 
@@ -54,6 +58,8 @@ pub struct Broker {
     agents: Allowance,
     diary: Option<Diary>,
     issued: Option<Issued>,
+    browser: Option<Launcher>,
+    remembered: Option<Remembered>,
     interaction: Box<dyn Interaction>,
     clock: fn() -> Timestamp,
     aws: RefCell<Option<Rc<Aws>>>,
@@ -86,6 +92,10 @@ pub struct BrokerDeps {
     pub diary: Option<Diary>,
     /// Where is remembered which role a session is for; `None` where nothing is to be written (`store: none`).
     pub issued: Option<Issued>,
+    /// The browser for console sign-ins; `None` where none may be opened.
+    pub browser: Option<Launcher>,
+    /// Who signed in at the console before; `None` where nothing is to be written (`store: none`).
+    pub remembered: Option<Remembered>,
     /// How to reach the user.
     pub interaction: Box<dyn Interaction>,
     /// The clock, a parameter so that tests can set the time.
@@ -108,6 +118,8 @@ impl Broker {
             agents: deps.agents,
             diary: deps.diary,
             issued: deps.issued,
+            browser: deps.browser,
+            remembered: deps.remembered,
             interaction: deps.interaction,
             clock: deps.clock,
             aws: RefCell::new(None),
@@ -138,7 +150,7 @@ impl Broker {
         if let Some(passphrase) = &request.passphrase {
             self.key_opened_with(Some(passphrase)).await?;
         }
-        let who = self.who().await?;
+        let who = self.who(self.asking(request.terms.asking, target.agents)).await?;
         let name = SessionName::of(&who.user);
         let (target, mut notes) = self.within_maximum(target);
         let live = match self.cached(&who, &target) {
@@ -154,16 +166,18 @@ impl Broker {
             }
             (live, _) => live,
         };
-        let entered = match target.flow() {
-            Flow::Shared => self.enter_shared(&who, &target, &name, request).await,
-            Flow::Direct => self.enter_direct(&who, &target, &name, request, &mut notes).await,
+        let entered = match (&who.source, target.flow()) {
+            (Source::Login(_), _) => self.enter_signed_in(&who, &target, &name, request).await,
+            (_, Flow::Shared) => self.enter_shared(&who, &target, &name, request).await,
+            (_, Flow::Direct) => self.enter_direct(&who, &target, &name, request, &mut notes).await,
         };
         match entered {
             Ok((session, serial)) => {
                 self.backoff.end();
                 // Not always what was asked for: the role's maximum may be lower.
                 let target = session.origin.target.clone();
-                let id = sessions::role_id(&self.auth, &who.key, &serial, &target, &name);
+                let id =
+                    sessions::role_id(&self.auth, &who.source, serial.as_ref(), &target, &name);
                 sessions::put(&self.vault, begun, &id, &session, (self.clock)());
                 if let Some(issued) = &self.issued {
                     // Where it fails, a guarded target asks at its next renewal.
@@ -202,13 +216,15 @@ impl Broker {
             NotIssued::Fault(_) | NotIssued::Outdated(_) => None,
             NotIssued::Code(wanted) => (terms.asking == Asking::Never)
                 .then(|| format!("an MFA code of {} is needed: `sekisho login`", wanted.user)),
+            NotIssued::SignIn(_) => (terms.asking == Asking::Never)
+                .then(|| "a console sign-in is needed: `sekisho login`".into()),
             NotIssued::Passphrase(_) => (terms.asking == Asking::Never).then(|| {
                 "the passphrase of the access key's file is needed: `sekisho login`".into()
             }),
         }
     }
 
-    /// Gets the auth session now, so that later requests need no code. Returns when it expires, UTC. An agent gets it for
+    /// Gets the auth session now, so that later requests need no code. Returns when it, or the console sign-in, ends, UTC. An agent gets it for
     /// targets of which it has that much, or for none.
     pub async fn sign_in(
         &self,
@@ -216,11 +232,11 @@ impl Broker {
         code: Option<&(MfaSerial, MfaCode)>,
         asking: Asking,
     ) -> Result<Timestamp, NotIssued> {
-        let who = self.who().await?;
         let asking = self.asking(asking, agents.unwrap_or(self.agents));
+        let who = self.who(asking).await?;
         let session = self.auth_session(&who, code, asking, Timestamp::MIN).await?;
         self.held_prompt.take();
-        Ok(session.credentials.expires)
+        Ok(self.login_ends().unwrap_or(session.credentials.expires))
     }
 
     /// The access key, for verbs that are about the key itself.
@@ -234,13 +250,15 @@ impl Broker {
         given: Option<&(MfaSerial, MfaCode)>,
         life: Duration,
     ) -> Result<(MfaSerial, MfaCode), NotIssued> {
-        let who = self.who().await?;
+        let asking = self.asking(Asking::Allowed, self.agents);
+        let who = self.who(asking).await?;
         let want = CodeRequest {
             who: &who,
             flow: Flow::Shared,
             until: (self.clock)() + SignedDuration::try_from(life).unwrap_or_default(),
+            note: None,
         };
-        self.code(&want, given, self.asking(Asking::Allowed, self.agents)).await
+        self.code(&want, given, asking).await
     }
 
     /// An auth session whose MFA is at most `age` old: AWS policies may require that for changing one's own key.
@@ -250,9 +268,9 @@ impl Broker {
         code: Option<&(MfaSerial, MfaCode)>,
         asking: Asking,
     ) -> Result<Credentials, NotIssued> {
-        let who = self.who().await?;
-        let since = (self.clock)().checked_sub(age).unwrap_or(Timestamp::MIN);
         let asking = self.asking(asking, self.agents);
+        let who = self.who(asking).await?;
+        let since = (self.clock)().checked_sub(age).unwrap_or(Timestamp::MIN);
         let session = self.auth_session(&who, code, asking, since).await?;
         self.held_prompt.take();
         Ok(session.credentials)
@@ -269,8 +287,8 @@ impl Broker {
         code: Option<&(MfaSerial, MfaCode)>,
         asking: Asking,
     ) -> Result<Vec<Member>, NotIssued> {
-        let who = self.who().await?;
         let asking = self.asking(asking, self.agents);
+        let who = self.who(asking).await?;
         let session = self.auth_session(&who, code, asking, Timestamp::MIN).await?;
         self.held_prompt.take();
         let signer = Signer::Session(&session.credentials);

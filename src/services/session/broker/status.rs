@@ -6,14 +6,21 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::account::Target;
+use crate::domain::config::KeySource;
 use crate::domain::confirmation::Cleared;
 use crate::domain::ids::{AccessKeyId, RoleArn, SessionName};
-use crate::domain::pass::{AuthStatus, Live, Pass, SessionStatus};
+use crate::domain::pass::{AuthStatus, Live, Pass, SessionStatus, SignedInBy};
 use crate::domain::secret::Credentials;
-use crate::services::session::sessions::{self, AuthOrigin, CachedSession, RoleOrigin, Who};
+use crate::services::login::record::Login;
+use crate::services::session::sessions::{
+    self, AuthOrigin, CachedSession, RoleOrigin, Source, Who,
+};
 use crate::services::store::record::{Name, RecordKind};
 
 use super::Broker;
+
+/// How a console sign-in is called beside the devices.
+const CONSOLE: &str = "console sign-in";
 
 /// An auth session that expires sooner than this is not used any more.
 const AUTH_MARGIN: SignedDuration = SignedDuration::from_mins(1);
@@ -30,10 +37,17 @@ impl Broker {
                 ..SessionStatus::default()
             };
         };
-        let auth = self.live_auth_session(&who, Timestamp::MIN).map(|session| AuthStatus {
-            expires: session.credentials.expires,
-            device: session.origin.device,
-        });
+        let auth = match self.login_ends() {
+            Some(expires) => {
+                let device = CONSOLE.to_owned();
+                Some(AuthStatus { expires, device, by: SignedInBy::Console })
+            }
+            None => self.live_auth_session(&who, Timestamp::MIN).map(|session| AuthStatus {
+                expires: session.credentials.expires,
+                device: session.origin.device,
+                by: SignedInBy::Code,
+            }),
+        };
         let mut roles: HashMap<RoleArn, Live> = HashMap::new();
         for (name, session) in sessions::all::<RoleOrigin>(&self.vault, now) {
             let (origin, expires) = (session.origin, session.credentials.expires);
@@ -61,7 +75,7 @@ impl Broker {
 
     /// The key's id, where it is known without reading the key.
     pub fn known_key(&self) -> Option<AccessKeyId> {
-        self.known().map(|who| who.key)
+        self.known()?.source.key().cloned()
     }
 
     /// The live auth session, if there is one. Reads the cache only.
@@ -80,11 +94,14 @@ impl Broker {
         live.collect()
     }
 
-    /// Forgets the sessions made with this config's key here. They stay valid at AWS until they expire.
+    /// Forgets the sessions made with this config's key or console sign-in here. They stay valid at AWS until they expire.
     pub fn sign_out(&self) {
         self.end_epoch();
-        if let Some(key) = self.known_key() {
-            sessions::forget_made_with(&self.vault, &key, (self.clock)());
+        if self.auth.key == KeySource::Login {
+            Login::forget(&self.vault, &self.auth);
+        }
+        if let Some(who) = self.known() {
+            sessions::forget_made_with(&self.vault, &who.source, (self.clock)());
         }
     }
 
@@ -92,14 +109,17 @@ impl Broker {
     pub fn forget_key(&self, key: &AccessKeyId) {
         self.end_epoch();
         let now = (self.clock)();
-        sessions::forget_made_with(&self.vault, key, now);
-        self.facts.forget(|who: &Who| who.key == *key);
+        sessions::forget_made_with(&self.vault, &Source::Key(key.clone()), now);
+        self.facts.forget(|who: &Who| who.source.key() == Some(key));
         self.release_secrets();
     }
 
     /// Forgets everything of every config, by destroying the key that sessions are sealed with.
     pub fn forget_everything(&self) -> Result<(), String> {
         self.facts.clear();
+        if let Some(remembered) = &self.remembered {
+            remembered.clear();
+        }
         self.vault.forget_all()
     }
 
@@ -109,15 +129,18 @@ impl Broker {
         let _ = self.vault.end_epoch();
     }
 
-    /// The names of a target's sessions in the vault, one for each device. Reads the cache only.
+    /// The names of a target's sessions in the vault: one for each device, and one without a code where none is needed. Reads the cache only.
     pub fn names(&self, target: &Target) -> Vec<Name> {
         self.known().map(|who| self.names_for(&who, target).collect()).unwrap_or_default()
     }
 
     fn names_for(&self, who: &Who, target: &Target) -> impl Iterator<Item = Name> {
         let session = SessionName::of(&who.user);
-        let serials = who.devices.iter().map(|(serial, _)| serial);
-        serials.map(move |serial| sessions::role_id(&self.auth, &who.key, serial, target, &session))
+        let codeless = matches!(who.source, Source::Login(_)).then_some(None);
+        let serials =
+            codeless.into_iter().chain(who.devices.iter().map(|(serial, _)| Some(serial)));
+        serials
+            .map(move |serial| sessions::role_id(&self.auth, &who.source, serial, target, &session))
     }
 
     /// A target's session as it is, if more than `spare` of it is left. Never calls AWS.
@@ -143,9 +166,13 @@ impl Broker {
         since: Timestamp,
     ) -> Option<CachedSession<AuthOrigin>> {
         let now = (self.clock)();
-        who.devices
-            .iter()
-            .map(|(serial, _)| sessions::auth_id(&self.auth, &who.key, serial))
+        let serials = match who.source {
+            Source::Key(_) => who.devices.iter().map(|(serial, _)| Some(serial)).collect(),
+            Source::Login(_) => vec![None],
+        };
+        serials
+            .into_iter()
+            .map(|serial| sessions::auth_id(&self.auth, &who.source, serial))
             .filter_map(|id| sessions::get::<AuthOrigin>(&self.vault, &id, now + AUTH_MARGIN))
             .filter(|session| session.origin.obtained >= since)
             .max_by_key(|session| session.credentials.expires)

@@ -1,0 +1,5 @@
+//! `auth.key: login`, by the real program against the emulated organisation; a plain HTTP client is the browser.
+
+mod roles;
+mod sign_in;
+mod stage;
