@@ -196,7 +196,7 @@ fn the_variables_of_agents_are_those_of_the_program() {
 fn every_check_of_doctor_is_explained() {
     let report = demo_json(&["doctor", "--offline", "--json"]);
     let ids = report["checks"].as_array().unwrap().iter().map(|row| row["id"].as_str().unwrap());
-    let table = page("docs/troubleshooting.md").table("What doctor checks");
+    let table = page("docs/doctor.md").table("What doctor checks");
     let listed: Vec<String> = table.iter().flat_map(|row| spans(&row[0])).collect();
     assert_eq!(listed, ids.map(str::to_owned).collect::<Vec<_>>());
 }
