@@ -482,6 +482,7 @@ impl Verb {
         match self {
             Self::Profiles(ProfilesArgs { yes, .. })
             | Self::Each(EachArgs { yes, .. })
+            | Self::Init(InitArgs { yes, .. })
             | Self::Import { what: ImportVerb::AwsConfig(AwsConfigArgs { yes, .. }) }
             | Self::Config { what: ConfigVerb::Accept { yes, .. } }
             | Self::Verify(VerifyArgs { yes, .. })
@@ -1145,9 +1146,10 @@ mod tests {
     use super::*;
 
     /// Every verb that has `--yes`, as a line.
-    const LINES: [&str; 11] = [
+    const LINES: [&str; 12] = [
         "profiles --yes",
         "each dev --yes -- true",
+        "init --yes",
         "import aws-config --write --yes",
         "config accept --yes",
         "verify --yes",

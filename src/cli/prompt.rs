@@ -233,7 +233,7 @@ pub fn confirm(question: &str) -> Result<(), Fault> {
 }
 
 /// Why `--yes` and `--confirm` are no way out for an agent.
-fn only_a_person_confirms(fault: Fault, agent: &Agent) -> Fault {
+pub fn only_a_person_confirms(fault: Fault, agent: &Agent) -> Fault {
     fault
         .because(format!("{agent}: only a person confirms, so --yes and --confirm do not count"))
         .fix("run the command yourself, in a terminal of your own")

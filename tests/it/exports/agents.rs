@@ -5,6 +5,7 @@ use std::process::{Command, Stdio};
 use sekisho::domain::agents::MARKERS;
 
 use super::stage::{Ran, Stage, until};
+use crate::emulator::stage::PHONE;
 use crate::pty::terminal::{self, Pty};
 use crate::support::program;
 
@@ -378,6 +379,24 @@ fn only_a_person_confirms() {
         &["key", "remove", "--yes"],
         &["policy", "--write", "out", "--yes"],
         &["verify", "dev", "--yes"],
+        &[
+            "init",
+            "--config",
+            "new.yaml",
+            "--key",
+            "env",
+            "--role",
+            "R",
+            "--dev-account",
+            "a=222222222222",
+            "--region",
+            "eu-west-1",
+            "--mfa-serial",
+            PHONE,
+            "--endpoint-url",
+            &stage.emulator.url(),
+            "--yes",
+        ],
     ] {
         let ran = run(&stage, CLAUDE, arguments);
         assert_eq!(ran.code, 4, "{arguments:?} {}", ran.stderr);
@@ -388,7 +407,11 @@ fn only_a_person_confirms() {
         );
         assert!(!ran.stderr.contains("add `--yes`"), "{}", ran.stderr);
     }
-    assert!(!stage.path(".aws/config").exists() && !stage.path("out").exists());
+    assert!(
+        !stage.path("new.yaml").exists()
+            && !stage.path(".aws/config").exists()
+            && !stage.path("out").exists()
+    );
 }
 
 #[test]
@@ -418,7 +441,7 @@ fn a_program_makes_a_code_only_for_who_has_everything() {
     let stage = Stage::with("min_guard: {sandbox: warn}", "");
     let with_command = "  mfa_command: [sh, -c, 'touch asked; cat code']\n  region: eu-west-1\n";
     edit(&stage, "  region: eu-west-1\n", with_command);
-    stage.write("code", stage.emulator.code(crate::emulator::stage::PHONE).unwrap());
+    stage.write("code", stage.emulator.code(PHONE).unwrap());
     let ran = run(&stage, CLAUDE, &exec("dev"));
     assert_eq!((ran.code, stage.path("asked").exists()), (4, false), "{}", ran.stderr);
     assert!(ran.stderr.contains("mfa_command is not run: Claude Code drives"), "{}", ran.stderr);
@@ -430,7 +453,7 @@ fn a_program_makes_a_code_only_for_who_has_everything() {
         assert_eq!(ran.code, 4, "{arguments:?} {}", ran.stderr);
     }
     edit(&stage, "defaults: {", "defaults: {agents: full, ");
-    stage.write("code", stage.emulator.code(crate::emulator::stage::PHONE).unwrap());
+    stage.write("code", stage.emulator.code(PHONE).unwrap());
     assert_eq!(entered(run(&stage, CLAUDE, &exec("dev"))).0, "full");
     assert!(stage.path("asked").exists());
 }

@@ -1,8 +1,10 @@
 //! Whoever answers what is not given as an option: a person at a terminal, or nobody.
 
+use crate::cli::prompt;
 use crate::cli::terminal::Terminal;
 use crate::domain::fault::{Exit, Fault};
 use crate::domain::ids::Malformed;
+use crate::services::child::environment::Inherited;
 
 /// The person, if there is one.
 pub struct Person(Option<Terminal>);
@@ -67,7 +69,12 @@ impl Person {
 
 /// The fault of a question that nobody answers.
 fn nobody(what: &str, option: &str) -> Fault {
-    Fault::new(Exit::NeedsPerson, "there is no terminal to ask on, so no config was written")
+    let fault =
+        Fault::new(Exit::NeedsPerson, "there is no terminal to ask on, so no config was written");
+    if let ("--yes", Some(agent)) = (option, Inherited::current().driver().agent()) {
+        return prompt::only_a_person_confirms(fault, agent);
+    }
+    fault
         .because(format!("not given as an option: {what}"))
         .fix(format!("add {option}"))
         .fix("or run `sekisho init` in a terminal; `sekisho help init` lists every option")
