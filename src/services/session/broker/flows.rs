@@ -135,7 +135,7 @@ impl Broker {
         since: Timestamp,
     ) -> Result<CachedSession<AuthOrigin>, NotIssued> {
         if let Source::Login(_) = who.source {
-            return self.login_keys(who, asking).await;
+            return Box::pin(self.login_keys(who, asking)).await; // else the futures nest too deep
         }
         let begun = self.vault.epoch();
         if let Some(session) = self.live_auth_session(who, since) {

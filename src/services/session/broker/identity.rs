@@ -17,7 +17,7 @@ impl Broker {
     /// Who gets the sessions: from the config or from what was learned before, otherwise from AWS. With a console sign-in
     /// somebody may have to sign in for that.
     pub(super) async fn who(&self, asking: Asking) -> Result<Who, NotIssued> {
-        if let Some(who) = self.who_signed_in(asking).await? {
+        if let Some(who) = Box::pin(self.who_signed_in(asking)).await? {
             return Ok(who);
         }
         let known = self.known();

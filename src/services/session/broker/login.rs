@@ -275,7 +275,7 @@ impl Broker {
         let aws = self.aws()?;
         let notify = |line: &str| self.interaction.notify(line);
         let unchecked = tokio::select! {
-            unchecked = login::through_browser(&aws, &self.auth, launcher, &notify) => unchecked?,
+            unchecked = Box::pin(login::through_browser(&aws, &self.auth, launcher, &notify)) => unchecked?,
             keys = self.signed_in_elsewhere(&lock, &held) => return keys,
         };
         Ok(self.keep(unchecked, begun).await?)

@@ -167,7 +167,9 @@ impl Broker {
             (live, _) => live,
         };
         let entered = match (&who.source, target.flow()) {
-            (Source::Login(_), _) => self.enter_signed_in(&who, &target, &name, request).await,
+            (Source::Login(_), _) => {
+                Box::pin(self.enter_signed_in(&who, &target, &name, request)).await
+            }
             (_, Flow::Shared) => self.enter_shared(&who, &target, &name, request).await,
             (_, Flow::Direct) => self.enter_direct(&who, &target, &name, request, &mut notes).await,
         };
