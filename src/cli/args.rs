@@ -588,8 +588,11 @@ Examples:
   sekisho list --filter 'tag:sandbox tokyo'
   sekisho list --json | jq -r '.[] | select(.expires) | .target'";
 
+/// How many commands of `each` run at once.
+pub const JOBS: u16 = 8;
+
 /// Where `each` runs what, and how it reports.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub struct EachArgs {
     /// Names, patterns and labels of targets
@@ -602,7 +605,7 @@ pub struct EachArgs {
     #[arg(long, value_name = "NAME")]
     pub role: Option<RoleName>,
     /// How many run at once
-    #[arg(short, long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=500))]
+    #[arg(short, long, value_name = "N", default_value_t = JOBS, value_parser = clap::value_parser!(u16).range(1..=500))]
     pub jobs: u16,
     /// Show which targets are meant, and run nothing
     #[arg(long, conflicts_with_all = ["command", "retry_failed"])]

@@ -35,6 +35,11 @@ impl UserInteraction {
         *self.0.borrow_mut() = UserChannel::Tui { last_line: None, takeover: false };
     }
 
+    /// Moves from the list to the terminal, with lines on stderr.
+    pub fn attach_terminal(&self, out: Out) {
+        *self.0.borrow_mut() = UserChannel::Terminal(out);
+    }
+
     /// Leaves no channel until the guard is dropped: no prompts and no lines in between.
     pub fn detach(&self) -> Detached<'_> {
         Detached { user: self, channel: self.0.replace(UserChannel::None) }

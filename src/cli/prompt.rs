@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use rustix::process::Signal;
 
 use crate::domain::account::Target;
 use crate::domain::agents::{Agent, Allowance, Driver};
@@ -18,6 +19,7 @@ use crate::domain::pass::{
 use crate::domain::secret::{Credentials, MfaCode, Secret};
 use crate::domain::text::{sanitize, shell_quoted};
 use crate::services::child::environment::Inherited;
+use crate::services::child::signals::Ending;
 use crate::services::session::broker::Broker;
 use crate::services::store::keyfile::Passphrase;
 use crate::ui::time_left;
@@ -318,6 +320,26 @@ pub fn clear_on(
     let cleared = target.clear(Confirmation::Typed(&typed), driver).map_err(|_| mismatch())?;
     warn_if_narrowed(&cleared, driver, out);
     Ok(cleared)
+}
+
+/// Shows a line until Enter is pressed, or a signal comes: that signal then.
+pub async fn wait_for_enter(line: &str, ending: &mut Ending) -> Option<Signal> {
+    let mut terminal = Terminal::open()?;
+    // What was typed while something ran was not meant for this.
+    terminal.discard_input();
+    terminal.put(line);
+    loop {
+        tokio::select! {
+            signal = ending.recv() => {
+                terminal.show("");
+                return Some(signal);
+            }
+            has_line = terminal.has_line() => if has_line.unwrap_or(true) {
+                let _ = terminal.line(); // whatever it is
+                return None;
+            },
+        }
+    }
 }
 
 /// Whether an offer on the terminal is accepted; without a terminal it is not.

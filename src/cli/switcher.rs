@@ -11,9 +11,11 @@ use std::time::Duration;
 use clap::CommandFactory;
 use clap::error::ErrorKind;
 use jiff::Timestamp;
+use rustix::process::Signal;
 
 use crate::domain::account::{Catalog, Overrides, Target};
 use crate::domain::agents::{Allowance, Driver};
+use crate::domain::batch::{self, Report};
 use crate::domain::config::{Config, Order, Symbols};
 use crate::domain::fault::{Exit, Fault};
 use crate::domain::history::HistoryEvent;
@@ -22,11 +24,13 @@ use crate::domain::keymap::Keymap;
 use crate::domain::local_clock::LocalClock;
 use crate::domain::pass::{NotIssued, Pass, Request, SessionStatus};
 use crate::domain::secret::Secret;
+use crate::domain::text::count;
+use crate::services::child::signals::Ending;
 use crate::services::console::FormerSession;
 use crate::services::session::history::HistoryFile;
 use crate::services::store::files::Dir;
 use crate::services::verify;
-use crate::ui::model::{DeviceCode, Enters, Model, OpenIn, Outcome, SwitcherSetup};
+use crate::ui::model::{DeviceCode, Enters, MarkedRun, Model, OpenIn, Outcome, SwitcherSetup};
 use crate::ui::theme::{Paint, Theme};
 use crate::ui::{self, Host, screen};
 
@@ -35,8 +39,10 @@ use super::console;
 use super::context::Context;
 use super::local_clock::local_clock;
 use super::out::Out;
+use super::prompt;
 use super::runtime::block_on;
 use super::terminal::Terminal;
+use super::verbs::each;
 use super::wording::{self, glyphs};
 use super::world::{ConfigReader, World};
 
@@ -60,14 +66,23 @@ pub enum Chosen {
     Nothing(Exit),
 }
 
+/// How the list was left.
+pub enum Left {
+    /// With a pass for a shell.
+    With(Box<Pass>),
+    /// By its own key.
+    Quit,
+    /// By an interrupt or a signal.
+    Ended(Exit),
+}
+
 /// Lets a target be chosen from the list, once.
 pub fn choose_once(context: &Rc<Context>, enters: Enters, start: &Start) -> Result<Chosen, Fault> {
-    match block_on(Switcher::over(Rc::clone(context), enters, start)?.choose())? {
-        Outcome::Enter(_, pass) => Ok(Chosen::Pass(pass)),
-        Outcome::Quit | Outcome::Cancelled => Ok(Chosen::Nothing(Exit::Cancelled)),
-        Outcome::Signalled(signal) => Ok(Chosen::Nothing(Exit::Child(128 + signal))),
-        Outcome::Failed(fault) => Err(fault),
-    }
+    Ok(match block_on(Switcher::over(Rc::clone(context), enters, start)?.choose())? {
+        Left::With(pass) => Chosen::Pass(pass),
+        Left::Quit => Chosen::Nothing(Exit::Cancelled),
+        Left::Ended(exit) => Chosen::Nothing(exit),
+    })
 }
 
 /// A pass into the named target, else into one from the list. Without a terminal a missing target is a wrong usage of `verb`.
@@ -133,16 +148,52 @@ impl Switcher {
         Ok(Self { model, host: SwitcherHost { enters, config } })
     }
 
-    /// Shows the list until a pass for a shell is issued, or it is left. No secret is kept afterwards.
-    pub async fn choose(&mut self) -> Result<Outcome, Fault> {
+    /// Shows the list until a pass for a shell is issued, or it is left; what else is chosen is done in between. No secret is kept afterwards.
+    pub async fn choose(&mut self) -> Result<Left, Fault> {
         loop {
             match self.show().await? {
                 Outcome::Enter(OpenIn::Console, pass) if self.host.enters != Enters::Console => {
                     self.open_console(&pass).await?;
                 }
-                outcome => return Ok(outcome),
+                Outcome::Run(marked) => {
+                    if let Some(signal) = self.run_in_marked(marked).await? {
+                        return Ok(Left::Ended(ended_by(signal.as_raw())));
+                    }
+                }
+                Outcome::Enter(_, pass) => return Ok(Left::With(pass)),
+                Outcome::Quit => return Ok(Left::Quit),
+                Outcome::Cancelled => return Ok(Left::Ended(Exit::Cancelled)),
+                Outcome::Signalled(signal) => return Ok(Left::Ended(ended_by(signal.into()))),
+                Outcome::Failed(fault) => return Err(fault),
             }
         }
+    }
+
+    /// Runs a command line in the marked targets, on the terminal's own screen, and makes the list ready again. The signal
+    /// that ends sekisho meanwhile, if one does; Ctrl-C only ends the run, or the pause after it.
+    async fn run_in_marked(&mut self, marked: MarkedRun) -> Result<Option<Signal>, Fault> {
+        let context = self.context()?;
+        let mut ending = Ending::listen().map_err(|error| {
+            Fault::new(Exit::Fault, "cannot listen to signals").because(error.to_string())
+        })?;
+        context.user().attach_terminal(context.out);
+        let report = match each::in_marked(&context, marked).await {
+            Ok(report) => report,
+            Err(fault) => {
+                self.model.say(fault.in_a_line());
+                return Ok(None);
+            }
+        };
+        self.model.unmark();
+        self.model.say(outcome_line(&report));
+        // One that the run took for its own end.
+        while let Some(signal) = arrived(&mut ending).await {
+            if signal != Signal::INT {
+                return Ok(Some(signal));
+            }
+        }
+        let signal = prompt::wait_for_enter("sekisho: Enter returns to the list ", &mut ending);
+        Ok(signal.await.filter(|signal| *signal != Signal::INT))
     }
 
     /// Opens a target's console, and makes the list ready for the next choice. Where no browser comes for the sign-in URL,
@@ -212,6 +263,33 @@ impl Switcher {
             self.model.say(line);
         }
     }
+}
+
+fn ended_by(signal: i32) -> Exit {
+    Exit::Child(u8::try_from(128 + signal).unwrap_or(u8::MAX))
+}
+
+/// A signal that has come already.
+async fn arrived(ending: &mut Ending) -> Option<Signal> {
+    tokio::select! {
+        biased;
+        signal = ending.recv() => Some(signal),
+        () = std::future::ready(()) => None,
+    }
+}
+
+/// `ran in 3 targets, 1 failed`
+fn outcome_line(report: &Report) -> String {
+    let not_started =
+        report.targets.iter().filter(|done| done.outcome == batch::Outcome::NotStarted).count();
+    let failed = report.failed().count() - not_started;
+    let mut line = format!("ran in {}", count(report.targets.len() - not_started, "target"));
+    for (many, what) in [(failed, "failed"), (not_started, "not started")] {
+        if many > 0 {
+            line.push_str(&format!(", {many} {what}"));
+        }
+    }
+    line
 }
 
 /// A list of everything the config names; the config's own query where none is given.

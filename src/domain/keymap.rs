@@ -20,6 +20,8 @@ pub enum Action {
     Help,
     Back,
     Forget,
+    Mark,
+    MarkUp,
     Up,
     Down,
     PageUp,
@@ -28,7 +30,6 @@ pub enum Action {
     Last,
     ClearFilter,
     DeleteWord,
-    Complete,
     Suspend,
     Quit,
 }
@@ -66,8 +67,10 @@ pub const TABLE: &[Binding] = &[
     row(Action::Star, "star", &["ctrl-s"], Some("star"), "keep the account near the top"),
     row(Action::Renew, "renew", &["ctrl-r"], Some("renew"), "renew the session now"),
     row(Action::Help, "help", &["?", "f1"], Some("help"), "show this help"),
-    row(Action::Back, "back", &["esc"], Some("quit"), "clear the filter, then quit"),
+    row(Action::Back, "back", &["esc"], Some("quit"), "clear the filter, the marks, then quit"),
     row(Action::Forget, "forget", &["ctrl-x"], None, "forget this row's session on this machine"),
+    row(Action::Mark, "mark", &["tab"], None, "mark the row; Enter asks for a command"),
+    row(Action::MarkUp, "mark-up", &["shift-tab"], None, "mark the row and go up"),
     row(Action::Up, "up", &["up", "ctrl-p", "ctrl-k"], None, "the row above"),
     row(Action::Down, "down", &["down", "ctrl-n", "ctrl-j"], None, "the row below"),
     row(Action::PageUp, "page-up", &["pageup"], None, "a page up"),
@@ -76,7 +79,6 @@ pub const TABLE: &[Binding] = &[
     row(Action::Last, "last", &["end"], None, "the last row"),
     row(Action::ClearFilter, "clear-filter", &["ctrl-u"], None, "clear the filter"),
     row(Action::DeleteWord, "delete-word", &["ctrl-w"], None, "delete the filter's last word"),
-    row(Action::Complete, "complete", &["tab"], None, "take the name that is offered"),
     row(Action::Suspend, "suspend", &["ctrl-z"], None, "suspend; `fg` resumes"),
     row(Action::Quit, "quit", &["ctrl-c"], None, "quit (also ^D on an empty filter)"),
 ];
@@ -144,6 +146,13 @@ pub enum KeyCode {
     End,
     PageUp,
     PageDown,
+}
+
+impl Key {
+    /// Whether it is typed into a text.
+    pub const fn is_text(self) -> bool {
+        matches!(self.code, KeyCode::Char(_)) && !self.ctrl && !self.alt
+    }
 }
 
 impl FromStr for Key {
@@ -264,8 +273,8 @@ impl Keymap {
     /// Whether a key may stand for an action at all.
     pub fn check(key: Key, action: Action) -> Result<(), Malformed> {
         match key.code {
-            KeyCode::Char('?') if !key.ctrl && !key.alt && action == Action::Help => Ok(()),
-            KeyCode::Char(_) if !key.ctrl && !key.alt => Err(Malformed(
+            KeyCode::Char('?') if key.is_text() && action == Action::Help => Ok(()),
+            _ if key.is_text() => Err(Malformed(
                 "a plain character belongs to the filter; use ctrl-, alt- or a function key".into(),
             )),
             _ => Ok(()),

@@ -8,7 +8,7 @@ use ratatui::widgets::Clear;
 use super::field::{Field, Hidden};
 use super::fit::{truncate, width, wrap};
 use super::layout::SMALLEST;
-use super::model::{CodeBox, Mode, Model};
+use super::model::{CodeBox, Mode, Model, RunBox};
 use super::theme::GUARD;
 use super::time_left::elapsed;
 use crate::domain::account::Target;
@@ -61,6 +61,15 @@ impl OneLineField {
         Self { typed: typed.to_owned(), cursor, before, after: String::new() }
     }
 
+    /// For a command line.
+    pub(super) fn of_run(run: &RunBox, window: u16) -> Self {
+        let verb = if window < 30 { "" } else { "run in " };
+        let before = format!("{verb}{}: ", run.targets.len());
+        let (typed, cursor) = run.line.shown(usize::from(window).saturating_sub(width(&before)));
+        let after = run.hint.map_or(String::new(), |hint| format!(" {hint}"));
+        Self { typed: typed.to_owned(), cursor, before, after }
+    }
+
     /// Draws it over the first line.
     pub(super) fn draw(self, frame: &mut Frame<'_>, model: &Model) {
         let area = frame.area();
@@ -92,6 +101,7 @@ pub(super) fn draw_tiny(frame: &mut Frame<'_>, model: &Model) {
         Mode::Confirm { target, field, .. } => {
             return OneLineField::of_confirm(target, field, area.width).draw(frame, model);
         }
+        Mode::Run(run) => return OneLineField::of_run(run, area.width).draw(frame, model),
         Mode::Waiting { since, .. } => format!("waiting {}", elapsed(*since, model.now)),
         Mode::Fault { fault, .. } | Mode::SignIn { fault, .. } => sanitize(&fault.what),
         Mode::Loading { .. } | Mode::Browse | Mode::Help { .. } => {

@@ -160,8 +160,9 @@ where
     update(model, host.now(), Msg::StatusChanged(host.status()));
     let mut effect = update(model, host.now(), opened);
     let mut work: Option<Work<'_>> = None;
-    // Until the input pauses for the first time, its keys were typed before the terminal was raw.
-    let mut typed_ahead = true;
+    let mut pauses = Pauses::default();
+    // When the last event came. Those without a pause between them came together, however long drawing took.
+    let mut came: Option<Timestamp> = None;
     let mut has_mouse = false;
     let mut line_opened: Option<Timestamp> = None;
     loop {
@@ -213,24 +214,28 @@ where
             host.open_line();
         }
         let nap = time_left::next_change(model);
-        let msg = tokio::select! {
+        let (at, msg) = tokio::select! {
             biased;
             answer = ready(&mut work) => {
                 work = None;
                 update(model, host.now(), Msg::StatusChanged(host.status()));
-                Some(answer)
+                (host.now(), Some(answer))
             }
-            event = next(&mut input, &mut typed_ahead) => match event {
-                Some(event) => message(event?, typed_ahead),
+            event = next(&mut input, &mut pauses) => match event {
+                Some(event) => {
+                    let at = came.filter(|_| !pauses.since_last).unwrap_or_else(|| host.now());
+                    (came, pauses.since_last) = (Some(at), false);
+                    (at, message(event?, pauses.typed_ahead()))
+                }
                 // The terminal is gone.
                 None => return Ok(Outcome::Cancelled),
             },
-            () = passed(host, nap) => Some(match model.mode {
+            () = passed(host, nap) => (host.now(), Some(match model.mode {
                 Mode::Code(_) | Mode::Passphrase { .. } if host.is_overtaken() => Msg::Overtaken,
                 _ => Msg::Tick,
-            }),
+            })),
         };
-        effect = msg.map_or(Effect::None, |msg| update(model, host.now(), msg));
+        effect = msg.map_or(Effect::None, |msg| update(model, at, msg));
     }
 }
 
@@ -244,14 +249,30 @@ async fn ready(work: &mut Option<Work<'_>>) -> Msg {
     }
 }
 
+/// Whether the input has paused: been empty when it was looked at.
+#[derive(Default)]
+pub(super) struct Pauses {
+    ever: bool,
+    since_last: bool,
+}
+
+impl Pauses {
+    /// Until the input pauses for the first time, its keys were typed before the terminal was raw.
+    pub(super) fn typed_ahead(&self) -> bool {
+        !self.ever
+    }
+}
+
 /// The next event; notes when the input has paused.
-pub(super) async fn next<S>(input: &mut S, typed_ahead: &mut bool) -> Option<io::Result<Event>>
+pub(super) async fn next<S>(input: &mut S, pauses: &mut Pauses) -> Option<io::Result<Event>>
 where
     S: Stream<Item = io::Result<Event>> + Unpin,
 {
     poll_fn(|cx| {
         let event = Pin::new(&mut *input).poll_next(cx);
-        *typed_ahead &= event.is_ready();
+        if event.is_pending() {
+            *pauses = Pauses { ever: true, since_last: true };
+        }
         event
     })
     .await

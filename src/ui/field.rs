@@ -130,6 +130,25 @@ impl Field {
         self.at = edge.unwrap_or(self.text.len());
     }
 
+    /// The whole text in lines of at most `room` columns, and the cursor's line and column in them.
+    pub fn wrapped(&self, room: usize) -> (Vec<&str>, (usize, usize)) {
+        let (mut lines, mut from) = (Vec::new(), 0);
+        let mut cursor = None;
+        for (at, grapheme) in self.text.grapheme_indices(true) {
+            if at > from && width(&self.text[from..at + grapheme.len()]) > room {
+                lines.push(&self.text[from..at]);
+                from = at;
+            }
+            if at == self.at {
+                cursor = Some((lines.len(), width(&self.text[from..at])));
+            }
+        }
+        let last = &self.text[from..];
+        let cursor = cursor.unwrap_or((lines.len(), width(last)));
+        lines.push(last);
+        (lines, cursor)
+    }
+
     /// The part around the cursor that fits into `room` columns, and the cursor's column in it.
     pub fn shown(&self, room: usize) -> (&str, usize) {
         // One column is the cursor's, behind the last letter.
@@ -267,6 +286,11 @@ mod tests {
         assert_eq!(field.shown(6), ("abc開", 3));
         assert_eq!(field.shown(0).1, 0);
         assert_eq!(field.shown(1), ("", 0));
+        assert_eq!(field.wrapped(6), (vec!["abc開", "発def"], (0, 3)));
+        press(&mut field, "end");
+        assert_eq!(field.wrapped(5), (vec!["abc開", "発def"], (1, 5)));
+        assert_eq!(field.wrapped(1), (vec!["a", "b", "c", "開", "発", "d", "e", "f"], (7, 1)));
+        assert_eq!(Field::default().wrapped(5), (vec![""], (0, 0)));
     }
 
     #[test]

@@ -11,7 +11,7 @@ use futures_core::Stream;
 use ratatui::Terminal;
 use ratatui::backend::Backend;
 
-use super::event_loop::{Signals, message, next};
+use super::event_loop::{Pauses, Signals, message, next};
 use super::field::Field;
 use super::fit::width;
 use super::input::Input;
@@ -345,7 +345,7 @@ where
 {
     let size = terminal.size().map_err(io::Error::other)?;
     let mut effect = findings.update(Msg::Resized(size.width, size.height));
-    let mut typed_ahead = true;
+    let mut pauses = Pauses::default();
     loop {
         match effect {
             Effect::None => {}
@@ -358,9 +358,10 @@ where
             Effect::Close => return Ok(Left::Closed),
         }
         terminal.draw(|frame| draw(frame, findings)).map_err(io::Error::other)?;
-        let Some(event) = next(&mut input, &mut typed_ahead).await else {
+        let Some(event) = next(&mut input, &mut pauses).await else {
             return Ok(Left::Closed);
         };
-        effect = message(event?, typed_ahead).map_or(Effect::None, |msg| findings.update(msg));
+        effect =
+            message(event?, pauses.typed_ahead()).map_or(Effect::None, |msg| findings.update(msg));
     }
 }

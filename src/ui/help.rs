@@ -20,6 +20,7 @@ pub(super) fn title(back: &Mode) -> &'static str {
     match back {
         Mode::Code(_) => "keys of the code box",
         Mode::Confirm { .. } => "keys of the question",
+        Mode::Run(_) => "keys of the command line",
         Mode::Fault { .. } | Mode::SignIn { .. } => "keys of this box",
         _ => "keys",
     }
@@ -50,6 +51,15 @@ pub(super) fn lines(model: &Model, back: &Mode) -> Vec<HelpLine> {
             lines.extend(fixed(&[("^U ^W", "delete everything, the last word")]));
             lines
         }
+        Mode::Run(_) => {
+            let mut lines = fixed(&[
+                ("Enter", "run the command; a paste never does"),
+                ("Up Down", "scroll the targets"),
+            ]);
+            lines.extend(fixed(EDITING));
+            lines.extend(fixed(&[("^U ^W", "delete everything, the last word")]));
+            lines
+        }
         Mode::Fault { retry, .. } => {
             let mut lines = fixed(&[("Enter", "back to the list")]);
             if retry.is_some() {
@@ -60,12 +70,14 @@ pub(super) fn lines(model: &Model, back: &Mode) -> Vec<HelpLine> {
         }
         Mode::SignIn { .. } => vec![keys(Action::Copy, "copy the sign-in URL")],
         _ => {
-            let of_list = TABLE.iter().map(|binding| {
+            let of_list = TABLE.iter().filter_map(|binding| {
                 let does = match binding.action {
                     Action::Shell => model.setup.enters.texts().1,
+                    Action::Mark if !model.can_mark() => "take the name that is offered",
+                    Action::MarkUp if !model.can_mark() => return None,
                     _ => binding.help,
                 };
-                keys(binding.action, does)
+                Some(keys(binding.action, does))
             });
             return of_list.chain(fixed(EDITING)).chain(fixed(FILTERS)).collect();
         }
@@ -73,7 +85,11 @@ pub(super) fn lines(model: &Model, back: &Mode) -> Vec<HelpLine> {
     lines.push(keys(Action::Back, "back to the list"));
     for action in [Action::Help, Action::Suspend, Action::Quit] {
         let binding = TABLE.iter().find(|binding| binding.action == action);
-        lines.extend(binding.map(|binding| keys(action, binding.help)));
+        // Where a line is typed `?` is one of its letters.
+        let is_letter = |key: &Key| matches!(back, Mode::Run(_)) && key.is_text();
+        let shown = model.setup.keymap.keys(action).filter(|key| !is_letter(key));
+        let shown: Vec<String> = shown.map(|key| key.to_string()).collect();
+        lines.extend(binding.map(|binding| (shown.join(" "), binding.help)));
     }
     lines
 }

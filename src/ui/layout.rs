@@ -10,7 +10,7 @@ use crate::domain::scope::Scope;
 pub const SMALLEST: (u16, u16) = (20, 4);
 /// The most warnings under the header; the last line may say how many more there are.
 const WARNINGS: u16 = 3;
-/// The columns before an account's name: star, cursor, guard, and one that keeps them off the name.
+/// The columns before an account's name: mark or star, cursor, guard, and one that keeps them off the name.
 pub const MARGIN: u16 = 4;
 /// The columns between two columns.
 pub const GAP: u16 = 3;

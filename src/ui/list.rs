@@ -84,7 +84,7 @@ pub(super) fn draw_list(frame: &mut Frame<'_>, model: &Model, columns: Columns, 
             (_, 0) => "no accounts in the config yet".to_owned(),
             _ => match &model.offer {
                 Offer::Made(Some(meant)) => {
-                    let key = model.setup.keymap.keys(Action::Complete).next();
+                    let key = model.setup.keymap.keys(Action::Mark).next();
                     let takes = key.map_or(String::new(), |key| format!(" {key} takes it"));
                     format!("no matches; did you mean {}?{takes}", sanitize(meant))
                 }
@@ -167,11 +167,15 @@ fn row_line(
         text(&sanitize(&more), &[], columns.more, if selected { base } else { theme.faint() }),
     ];
     let starred = model.history.is_starred(&catalog.role_arn(row));
-    // Where one is matters more than what one likes.
-    let (mark, mark_style) = match (model.setup.here == Some(row), starred) {
-        (true, _) => (glyphs.here, theme.live()),
-        (false, true) => (glyphs.star, theme.warning()),
-        (false, false) => (" ", Style::new()),
+    // What a command will run in matters more than where one is, and that more than what one likes.
+    let (mark, mark_style) = if model.marked.contains(&row) {
+        (glyphs.marked, theme.accent())
+    } else if model.setup.here == Some(row) {
+        (glyphs.here, theme.live())
+    } else if starred {
+        (glyphs.star, theme.warning())
+    } else {
+        (" ", Style::new())
     };
     let (guard, guard_style) = match model.guard(row) {
         Guard::None => (" ", base),

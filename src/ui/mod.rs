@@ -10,8 +10,8 @@
 //!   ⏎ shell   ^O console   ^Y copy command   ? help   Esc quit                          domain::keymap
 //! ```
 //!
-//! `model` is the state; `update` changes it, with `switch_request` for the steps from a row to a pass; `view`
-//! draws it, with `list` for the rows, `popup` for what covers them, `compact` for tiny windows and `theme` for
+//! `model` is the state; `update` changes it, with `switch_request` for the steps from a row to a pass and `marks` for those
+//! from marked rows to a command line; `view` draws it, with `list` for the rows, `popup` for what covers them, `compact` for tiny windows and `theme` for
 //! colours and glyphs; `screen` owns the terminal, `input` reads it. `findings` is a screen of its own, for what `verify`
 //! found. Only `event_loop` and its loop are asynchronous.
 
@@ -25,6 +25,7 @@ mod input;
 pub mod key_events;
 pub mod layout;
 mod list;
+mod marks;
 pub mod model;
 mod popup;
 pub mod screen;

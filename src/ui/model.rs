@@ -1,6 +1,6 @@
 //! The switcher's state and what follows from it, the messages it gets, the effects it asks for.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -103,6 +103,8 @@ pub struct Model {
     pub(super) cursor: Option<usize>,
     /// The position of the first row on the screen.
     pub(super) top: usize,
+    /// The rows that are marked for a command, those that the filter hides too.
+    pub(super) marked: BTreeSet<TargetRef>,
     /// What `^T` chose, by row.
     pub(super) scopes: HashMap<TargetRef, Scope>,
     pub(super) status: SessionStatus,
@@ -151,6 +153,8 @@ pub enum Mode {
     },
     /// A code is needed.
     Code(CodeBox),
+    /// A command line for the marked targets is wanted.
+    Run(RunBox),
     /// A request is pending. The loop holds a future if and only if this or `Loading` is the mode.
     Waiting {
         /// The switch that waits for it.
@@ -255,6 +259,32 @@ impl CodeBox {
     }
 }
 
+/// The state of the box for a command line.
+pub struct RunBox {
+    /// Where it would run.
+    pub targets: Vec<Cleared>,
+    /// Marked, but not entered without more than an Enter, and why.
+    pub left_out: Vec<(Target, Unconfirmed)>,
+    /// What is typed.
+    pub line: Field,
+    /// The first of the targets shown.
+    pub top: usize,
+    /// When the last key or text came that was no Enter, or an Enter that did not count.
+    pub typed: Option<Timestamp>,
+    /// Why nothing was run.
+    pub hint: Option<&'static str>,
+}
+
+/// A command line for the marked targets.
+pub struct MarkedRun {
+    /// Where it runs, their guards passed.
+    pub targets: Vec<Cleared>,
+    /// Marked, but not entered, and why.
+    pub left_out: Vec<(Target, Unconfirmed)>,
+    /// What the person's shell runs.
+    pub line: String,
+}
+
 /// The code that a device shows right now. Only the demo knows it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct DeviceCode(pub String);
@@ -336,6 +366,8 @@ pub enum Outcome {
     Failed(Fault),
     /// An account was chosen and its pass issued.
     Enter(OpenIn, Box<Pass>),
+    /// A command line was given for the marked targets.
+    Run(MarkedRun),
     /// A signal (TERM, HUP, INT) ended it: exit 128 + its number.
     Signalled(u8),
 }
@@ -353,6 +385,7 @@ impl Model {
             offer: Offer::default(),
             cursor: None,
             top: 0,
+            marked: BTreeSet::new(),
             scopes: HashMap::new(),
             status: SessionStatus::default(),
             now: Timestamp::UNIX_EPOCH,

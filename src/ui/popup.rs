@@ -1,4 +1,4 @@
-//! The popups over the list: code, confirmation, passphrase, waiting, fault, help.
+//! The popups over the list: code, confirmation, passphrase, command line, waiting, fault, help.
 
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Position, Rect};
@@ -10,7 +10,8 @@ use super::compact::{OneLineField, dots};
 use super::field::{Field, Hidden};
 use super::fit::{truncate, width, wrap};
 use super::help::{self, HelpLine, RETRY};
-use super::model::{CodeBox, Intent, Mode, Model};
+use super::layout::role_text;
+use super::model::{CodeBox, Intent, Mode, Model, RunBox};
 use super::theme::{GUARD, Theme};
 use super::time_left::{elapsed, left, seconds_left, step_left};
 use crate::domain::account::Target;
@@ -19,7 +20,7 @@ use crate::domain::fault::Fault;
 use crate::domain::flow::Flow;
 use crate::domain::guard::Guard;
 use crate::domain::keymap::Action;
-use crate::domain::text::sanitize;
+use crate::domain::text::{count, sanitize};
 
 /// The widest a popup gets, borders included.
 const WIDEST: u16 = 66;
@@ -66,6 +67,13 @@ pub fn draw(frame: &mut Frame<'_>, model: &Model) {
                 return OneLineField::of_confirm(target, field, area.width).draw(frame, model);
             }
             popup
+        }
+        Mode::Run(run) => {
+            let shape = shape_of_run(run, (area.width, area.height));
+            if shape.page == 0 {
+                return OneLineField::of_run(run, area.width).draw(frame, model);
+            }
+            command_line(model, run, &shape, room)
         }
         Mode::Waiting { switch, since, news, .. } => {
             let mut popup = waiting(model, switch.target.target(), switch.intent, *since, room);
@@ -147,6 +155,13 @@ impl Popup {
 pub(super) fn text(lines: &mut Vec<Line<'static>>, text: &str, room: u16, style: Style) {
     let wrapped = wrap(&sanitize(text), room.into());
     lines.extend(wrapped.into_iter().map(|line| Line::styled(line, style)));
+}
+
+/// A text and what stands at the right end of its line; the text gives way.
+fn two_ends(left: &str, right: &str, room: u16, ellipsis: &str) -> String {
+    let left = truncate(left, usize::from(room).saturating_sub(width(right) + 1), ellipsis);
+    let pad = usize::from(room).saturating_sub(width(&left) + width(right));
+    format!("{left}{}{right}", " ".repeat(pad))
 }
 
 /// The first lines of every popup about a target: its name and id, and its banner.
@@ -288,6 +303,83 @@ fn confirm(
     Popup {
         cursor: Some((at, 2 + u16::try_from(column).unwrap_or(0))),
         ..Popup::new("guarded", theme.danger(), lines)
+    }
+}
+
+/// How the box for a command line divides a window.
+pub(super) struct RunShape {
+    /// How many of the targets it shows; none where it has no room for itself.
+    pub page: usize,
+    /// How many lines what is typed takes.
+    typed: usize,
+}
+
+/// The columns of a box's text that its field takes in a row: two are the prompt's, one is the cursor's.
+fn field_room(room: u16) -> usize {
+    usize::from(room).saturating_sub(3)
+}
+
+/// What is typed is seen as a whole, as long as one target is.
+pub(super) fn shape_of_run(run: &RunBox, (width, height): (u16, u16)) -> RunShape {
+    // Borders, heading, a blank line, the question, the hint.
+    const AROUND: u16 = 6;
+    let free = usize::from(height.saturating_sub(AROUND));
+    let lines = run.line.wrapped(field_room(room(Rect { width, ..Rect::ZERO }))).0.len();
+    let typed = lines.min(free.saturating_sub(1)).max(1);
+    RunShape { page: free.saturating_sub(typed), typed }
+}
+
+/// The box for a command line: a page of the targets, those at the end that it would not run in, and what is typed.
+fn command_line(model: &Model, run: &RunBox, shape: &RunShape, room: u16) -> Popup {
+    let (theme, ellipsis) = (model.setup.theme, model.setup.theme.glyphs.ellipsis);
+    let cut = |text: &str| truncate(text, room.into(), ellipsis);
+    let row = |target: &Target, right: &str, style: Style| {
+        let guard = if target.guard > Guard::None { GUARD } else { " " };
+        let role = role_text(target.role.name(), target.session.scope);
+        let name = format!("{guard} {}/{role}", target.account);
+        Line::styled(two_ends(&name, right, room, ellipsis), style)
+    };
+    let entered = run.targets.iter().map(|cleared| {
+        let target = cleared.target();
+        row(target, &target.id.dashed(), theme.account(target.color))
+    });
+    let left_out = run.left_out.iter().map(|(target, unconfirmed)| {
+        let why = match unconfirmed {
+            Unconfirmed::Refused => "no agents",
+            _ if target.change.is_some() => "changed",
+            _ => "guarded",
+        };
+        row(target, &format!("left out: {why}"), theme.danger())
+    });
+    let (all, page) = (run.targets.len() + run.left_out.len(), shape.page);
+    let top = run.top.min(all.saturating_sub(page));
+    let mut head = format!("runs in {}", count(run.targets.len(), "target"));
+    match run.left_out.len() {
+        0 => {}
+        1 => head.push_str("; 1 is left out"),
+        many => head.push_str(&format!("; {many} are left out")),
+    }
+    let mut lines = vec![Line::styled(cut(&head), theme.selected())];
+    lines.extend(entered.chain(left_out).skip(top).take(page));
+    lines.push(Line::default());
+    lines.push(cut("command line for your shell, then Enter; Esc goes back").into());
+    let (typed, (line, column)) = run.line.wrapped(field_room(room));
+    let first = (line + 1).saturating_sub(shape.typed);
+    let at = lines.len() + line - first;
+    for (i, typed) in typed.iter().enumerate().skip(first).take(shape.typed) {
+        let prompt = if i == 0 { theme.glyphs.prompt } else { " " };
+        lines.push(Line::from(vec![
+            Span::styled(format!("{prompt} "), theme.accent()),
+            Span::raw((*typed).to_owned()),
+        ]));
+    }
+    lines.push(Line::styled(cut(run.hint.unwrap_or_default()), theme.warning()));
+    let last = (top + page).min(all);
+    let cursor = |at: usize| u16::try_from(at).unwrap_or(u16::MAX);
+    Popup {
+        foot: (all > page).then(|| format!("{} to {last} of {all}; Up, Down scroll", top + 1)),
+        cursor: Some((cursor(at), cursor(2 + column))),
+        ..Popup::new("run a command", theme.accent(), lines)
     }
 }
 

@@ -33,6 +33,8 @@ pub struct Glyphs {
     pub ending: &'static str,
     pub none: &'static str,
     pub star: &'static str,
+    /// A row that is marked for a command.
+    pub marked: &'static str,
     /// The row that the surrounding shell is in.
     pub here: &'static str,
     pub dot: &'static str,
@@ -56,6 +58,7 @@ pub const UNICODE: Glyphs = Glyphs {
     ending: "◐",
     none: "○",
     star: "★",
+    marked: "✓",
     here: "→",
     dot: "·",
     rule: "─",
@@ -74,6 +77,7 @@ pub const ASCII: Glyphs = Glyphs {
     ending: "~",
     none: "-",
     star: "+",
+    marked: "x",
     here: "@",
     dot: "-",
     rule: "-",

@@ -76,6 +76,7 @@ pub fn next_change(model: &Model) -> Option<Duration> {
         }
         Mode::Browse
         | Mode::Confirm { .. }
+        | Mode::Run(_)
         | Mode::Fault { .. }
         | Mode::SignIn { .. }
         | Mode::Help { .. } => {}

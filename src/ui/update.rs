@@ -99,6 +99,7 @@ impl Model {
 
     pub(super) fn load(&mut self, catalog: Arc<Catalog>) {
         let before = self.selected().map(|row| self.search.catalog().role_arn(row));
+        self.keep_marks(&catalog);
         // A row may be another target now.
         self.scopes.clear();
         self.widest = Widest::of(&catalog);
@@ -200,6 +201,7 @@ impl Model {
             }
             // Before the help: `?` may be a letter of a passphrase.
             (Mode::Passphrase { .. }, _) => self.key_in_passphrase(key, action),
+            (Mode::Run(_), Some(Action::Help)) if key.is_text() => self.key_in_run(key, None),
             (Mode::Help { .. }, _) => self.key_in_help(key, action),
             (_, Some(Action::Help)) => {
                 let back = Box::new(mem::replace(&mut self.mode, Mode::Browse));
@@ -218,6 +220,7 @@ impl Model {
             (Mode::Fault { .. }, _) => self.key_in_fault(key, action),
             (Mode::SignIn { .. }, _) => self.key_in_sign_in(key, action),
             (Mode::Confirm { .. }, _) => self.key_in_confirm(key),
+            (Mode::Run(_), _) => self.key_in_run(key, action),
             (Mode::Code(_), _) => self.key_in_code(key),
         }
     }
@@ -283,6 +286,8 @@ impl Model {
                     row.filter(|row| *row < usize::from(heights.list)).map(|row| self.top + row);
                 self.cursor = at.filter(|at| *at < self.search.len()).or(self.cursor);
             }
+            (Mode::Run(_), Mouse::Up) => self.scroll_run(|top, _| top.saturating_sub(1)),
+            (Mode::Run(_), Mouse::Down) => self.scroll_run(|top, _| top + 1),
             (Mode::Help { top, .. }, Mouse::Up) => *top = top.saturating_sub(1),
             (Mode::Help { .. }, Mouse::Down) => self.scroll_help(|top, _| top.saturating_add(1)),
             _ => {}
@@ -323,6 +328,7 @@ impl Model {
     fn key_in_list(&mut self, key: Key, action: Option<Action>) -> Effect {
         let page = usize::from(self.heights().list).max(1);
         match action {
+            Some(Action::Shell) if !self.marked.is_empty() => self.ask_for_line(),
             Some(Action::Shell) => return self.want(Intent::Enter(OpenIn::Shell)),
             Some(Action::Console) => return self.want(Intent::Enter(OpenIn::Console)),
             Some(Action::Renew) => return self.want(Intent::Renew),
@@ -331,7 +337,10 @@ impl Model {
             Some(Action::Forget) => return self.forget(),
             Some(Action::Scope) => self.cycle_scope(),
             Some(Action::Back) if self.filter.text().is_empty() => {
-                return Effect::Leave(Outcome::Quit);
+                if self.marked.is_empty() {
+                    return Effect::Leave(Outcome::Quit);
+                }
+                self.unmark();
             }
             Some(Action::Back | Action::ClearFilter) => {
                 self.filter.clear();
@@ -341,7 +350,9 @@ impl Model {
                 self.filter.delete_word();
                 self.refilter();
             }
-            Some(Action::Complete) => self.take_offer(),
+            Some(Action::Mark) if self.search.is_empty() || !self.can_mark() => self.take_offer(),
+            Some(Action::Mark) => self.mark(|at| at + 1),
+            Some(Action::MarkUp) => self.mark(|at| at.saturating_sub(1)),
             Some(Action::Up) => self.move_to(|at| at.saturating_sub(1)),
             Some(Action::Down) => self.move_to(|at| at + 1),
             Some(Action::PageUp) => self.move_to(|at| at.saturating_sub(page)),
@@ -362,7 +373,7 @@ impl Model {
     }
 
     /// Moves the cursor; the first move of all only shows it.
-    fn move_to(&mut self, to: impl Fn(usize) -> usize) {
+    pub(super) fn move_to(&mut self, to: impl Fn(usize) -> usize) {
         let at = self.cursor.map_or_else(|| to(0).saturating_sub(1), &to);
         self.cursor = Some(at.min(self.search.len().saturating_sub(1)));
     }
@@ -412,6 +423,7 @@ impl Model {
                 self.refilter();
             }
             Mode::Confirm { field, .. } => field.insert(text),
+            Mode::Run(run) => run.paste(text, self.now),
             Mode::Passphrase { typed, .. } => typed.insert(text),
             Mode::Code(code_box) => match MfaCode::parse(text) {
                 Some(code) => return self.submit(code),

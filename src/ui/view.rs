@@ -19,6 +19,9 @@ use crate::domain::keymap::{Action, KeyCode, TABLE};
 use crate::domain::pass::SignedInBy;
 use crate::domain::text::sanitize;
 
+/// In a narrower window the number of marked rows stands behind their glyph.
+const NARROW: u16 = 40;
+
 /// Draws the whole screen.
 pub fn draw(frame: &mut Frame<'_>, model: &Model) {
     let area = frame.area();
@@ -124,9 +127,15 @@ fn draw_warnings(frame: &mut Frame<'_>, model: &Model, area: Rect) {
 
 fn draw_filter(frame: &mut Frame<'_>, model: &Model, area: Rect) {
     let theme = model.setup.theme;
+    let marked = match model.marked.len() {
+        0 => String::new(),
+        many if area.width < NARROW => format!("{}{many}  ", theme.glyphs.marked),
+        many => format!("{many} marked   "),
+    };
     let count = format!("{} / {} ", model.search.len(), model.search.total());
     let prompt = format!(" {} ", theme.glyphs.prompt);
-    let room = usize::from(area.width).saturating_sub(width(&prompt) + width(&count) + 1);
+    let room =
+        usize::from(area.width).saturating_sub(width(&prompt) + width(&marked) + width(&count) + 1);
     let (text, cursor) = model.filter.shown(room);
     let column = width(&prompt) + cursor;
     let pad = room.saturating_sub(width(text)) + 1;
@@ -135,6 +144,7 @@ fn draw_filter(frame: &mut Frame<'_>, model: &Model, area: Rect) {
             Span::styled(prompt, theme.accent()),
             Span::raw(text.to_owned()),
             Span::raw(" ".repeat(pad)),
+            Span::styled(marked, theme.accent()),
             Span::styled(count, theme.faint()),
         ]),
         area,
@@ -223,20 +233,25 @@ fn footer_line(model: &Model, window: u16) -> Line<'static> {
         return Line::styled(text, theme.accent());
     }
     let in_list = matches!(model.mode, Mode::Browse);
+    let is_typing = matches!(model.mode, Mode::Run(_));
+    let run_in = format!("run in {}", model.marked.len());
     let hints = TABLE.iter().filter_map(|binding| {
         let label = match binding.action {
             Action::Back if matches!(model.mode, Mode::Waiting { .. }) => "cancel",
             Action::Back if !in_list && !matches!(model.mode, Mode::Loading { .. }) => "back",
             Action::Back if !model.filter.text().is_empty() => "clear",
+            Action::Back if !model.marked.is_empty() => "unmark",
             // There `?` is a letter.
             Action::Help if matches!(model.mode, Mode::Passphrase { .. }) => return None,
             Action::Back | Action::Help => binding.footer?,
+            Action::Shell if in_list && !model.marked.is_empty() => &run_in,
             Action::Shell if in_list => model.setup.enters.texts().0,
             Action::Renew if matches!(model.mode, Mode::Fault { retry: Some(_), .. }) => "retry",
             Action::Copy if matches!(model.mode, Mode::SignIn { .. }) => "copy the URL",
             _ => binding.footer.filter(|_| in_list)?,
         };
-        let key = model.setup.keymap.keys(binding.action).next()?;
+        let mut keys = model.setup.keymap.keys(binding.action);
+        let key = keys.find(|key| !(is_typing && key.is_text()))?;
         let key = match key.code {
             KeyCode::Enter if !key.ctrl && !key.alt => theme.glyphs.enter.to_owned(),
             _ => key.to_string(),

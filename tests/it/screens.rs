@@ -2,6 +2,7 @@
 
 mod findings;
 mod fixture;
+mod marks;
 pub mod stage;
 
 use std::sync::Arc;
@@ -337,6 +338,10 @@ fn an_agent_gets_in_the_list_what_it_gets_elsewhere() {
     assert_eq!(scope("stag<enter>"), Scope::Full);
     assert_eq!(scope("prod-web<enter>"), Scope::ReadOnly);
     assert_eq!(scope("prod-web<ctrl-t><ctrl-t><enter>"), Scope::ReadOnly, "^T cannot widen it");
+    let shown = stage().shows("prod-<tab><tab><ctrl-u>stag<tab><enter>");
+    for line in ["prod-web/Developer (read-only)", "staging/Developer  ", "left out: no agents"] {
+        assert!(shown.contains(line), "{line}\n{shown}");
+    }
     let mut stage = stage();
     assert_snapshot!("agent_refused", stage.shows("prod-pay<enter>"));
     assert!(stage.seen().is_empty(), "{:?}", stage.seen());
@@ -804,6 +809,8 @@ fn ascii_draws_no_ambiguous_glyph() {
         ("sta<enter>", vec![Answer::Fault(no_network())]),
         ("sta<enter><wait:2>", vec![Answer::Hang]),
         ("sta<enter>12", vec![Answer::Passphrase(Some(wrong_passphrase()))]),
+        ("<tab>", Vec::new()),
+        ("<tab>prod-<tab><tab><enter>aws<enter>", Vec::new()),
     ];
     for (keys, answers) in screens {
         for (width, height) in [(30, 8), (92, 24)] {
@@ -833,7 +840,7 @@ fn ascii_draws_no_ambiguous_glyph() {
 #[test]
 fn every_size_draws_every_screen() {
     type Answers = fn() -> Vec<Answer>;
-    let screens: [(&str, Answers); 8] = [
+    let screens: [(&str, Answers); 10] = [
         ("tan", Vec::new),
         ("?", Vec::new),
         ("prod-pay<enter>pr<enter>", Vec::new),
@@ -842,6 +849,8 @@ fn every_size_draws_every_screen() {
         ("<enter><wait:1>", || vec![Answer::Hang]),
         ("<enter>a long passphrase", || vec![Answer::Passphrase(Some(wrong_passphrase()))]),
         ("xyz", Vec::new),
+        ("<tab><tab>", Vec::new),
+        ("<tab>prod-<tab><tab><enter><paste:a rather long command line>", Vec::new),
     ];
     for (keys, answers) in screens {
         for width in [1, 2, 3, 5, 8, 13, 19, 20, 21, 34, 55, 79, 80, 120, 200] {
@@ -896,8 +905,15 @@ fn any_key() -> impl Strategy<Value = String> {
         "<delete>",
     ];
     let sizes = ["<size:1x1>", "<size:19x3>", "<size:20x4>", "<size:80x24>", "<size:300x2>"];
-    let texts =
-        ["<paste:123 456>", "<paste:prod-pay\\n>", "<wait:0.4>", "<wait:70>", "123456", "prod"];
+    let texts = [
+        "<tab><enter>true<wait:1><enter>",
+        "<paste:123 456>",
+        "<paste:prod-pay\\n>",
+        "<wait:0.4>",
+        "<wait:70>",
+        "123456",
+        "prod",
+    ];
     let all: Vec<String> =
         named.chain(others.iter().chain(&sizes).chain(&texts).map(ToString::to_string)).collect();
     prop_oneof![2 => proptest::sample::select(all), 1 => "[a-z0-9:/田 -]"]

@@ -3,6 +3,7 @@
 mod day;
 mod ends;
 mod line;
+mod marks;
 mod panic;
 mod switcher_pty;
 mod waits;

@@ -14,12 +14,14 @@ use crate::domain::duration::show_duration;
 use crate::domain::fault::{Exit, Fault};
 use crate::domain::guard::Guard;
 use crate::domain::selection::{Selection, State, Unselectable};
-use crate::domain::text::{sanitize, shell_quoted};
+use crate::domain::text::{count, sanitize, shell_quoted};
 use crate::services::child::process;
+use crate::services::child::shell::Shell;
 use crate::services::session::history::HistoryFile;
 use crate::ui::fit;
+use crate::ui::model::MarkedRun;
 
-use crate::cli::args::EachArgs;
+use crate::cli::args::{EachArgs, JOBS};
 use crate::cli::columns::align;
 use crate::cli::context::Context;
 use crate::cli::prompt;
@@ -41,14 +43,9 @@ pub fn run(context: &Context, arguments: &EachArgs) -> Result<Exit, Fault> {
         Some(report) => failed_before(context, report)?,
         None => selected(context, arguments)?,
     };
-    let tell = |left_out: &[LeftOut]| {
-        for left in left_out {
-            context.out.info(&format!("{} is left out: {}", left.target, left.reason));
-        }
-    };
-    tell(&left_out);
+    tell(context, &left_out);
     let (cleared, guarded) = past_guards(context, targets)?;
-    tell(&guarded);
+    tell(context, &guarded);
     left_out.extend(guarded);
     if arguments.list {
         let names = cleared.iter().map(|cleared| format!("{}\n", cleared.target()));
@@ -83,6 +80,51 @@ pub fn run(context: &Context, arguments: &EachArgs) -> Result<Exit, Fault> {
         context.out.json(&report);
     }
     Ok(report.exit())
+}
+
+/// Runs a line of the person's shell in targets that were marked in the list. It has shown them, so nothing is asked.
+pub async fn in_marked(context: &Context, marked: MarkedRun) -> Result<Report, Fault> {
+    let shell = Shell::choose(context.config().shell.program.as_deref(), context.inherited())?;
+    let command = shell.command(&marked.line);
+    let arguments = EachArgs { command, jobs: JOBS, ..EachArgs::default() };
+    let many = count(marked.targets.len(), "target");
+    context.out.info(&format!("`{}` in {many}", sanitize(&marked.line)));
+    let left_out = marked.left_out.iter().map(|(target, unconfirmed)| LeftOut {
+        target: target.name(),
+        reason: why_left_out(context, target, *unconfirmed),
+    });
+    let left_out: Vec<LeftOut> = left_out.collect();
+    tell(context, &left_out);
+    tell_narrowed(context, &marked.targets);
+    let report = Run::new(context, &arguments, marked.targets)?.all(left_out).await?;
+    table(context, &report);
+    Ok(report)
+}
+
+fn tell(context: &Context, left_out: &[LeftOut]) {
+    for left in left_out {
+        context.out.info(&format!("{} is left out: {}", left.target, left.reason));
+    }
+}
+
+fn tell_narrowed(context: &Context, cleared: &[Cleared]) {
+    let narrowed: Vec<&Cleared> = cleared.iter().filter(|it| it.is_narrowed()).collect();
+    match (&narrowed[..], context.driver().agent()) {
+        ([one], Some(agent)) => context.out.warn(&wording::narrowed(one.target(), agent)),
+        ([_, _, ..], Some(agent)) => {
+            context.out.warn(&format!("{} targets are read-only here: {agent}", narrowed.len()));
+        }
+        _ => {}
+    }
+}
+
+fn why_left_out(context: &Context, target: &Target, unconfirmed: Unconfirmed) -> String {
+    match (unconfirmed, context.driver().agent(), &target.changes()[..]) {
+        (Unconfirmed::Refused, Some(agent), _) => format!("an AI agent may not enter it ({agent})"),
+        (_, Some(agent), _) => format!("it is guarded, and only a person confirms ({agent})"),
+        (_, None, []) => "it is guarded".to_owned(),
+        (_, None, changes) => format!("it has changed ({})", changes.join("; ")),
+    }
 }
 
 /// The targets that the words select, in the config's order.
@@ -185,39 +227,19 @@ fn past_guards(
             Some(passed) => Ok(passed),
             None => target.clone().clear(Confirmation::Absent, driver),
         };
-        match (passed, driver.agent()) {
-            (Ok(passed), _) => {
-                cleared.push(passed);
-                continue;
-            }
-            (Err(Unconfirmed::Refused), Some(agent)) => {
-                let reason = format!("an AI agent may not enter it ({agent})");
+        match passed {
+            Ok(passed) => cleared.push(passed),
+            Err(unconfirmed) => {
+                let mut reason = why_left_out(context, &target, unconfirmed);
+                if driver.agent().is_none() {
+                    let account = shell_quoted(target.account.as_str());
+                    reason.push_str(&format!(": add --confirm {account} to include it"));
+                }
                 left_out.push(LeftOut { target: target.name(), reason });
-                continue;
             }
-            (Err(_), Some(agent)) => {
-                let reason = format!("it is guarded, and only a person confirms ({agent})");
-                left_out.push(LeftOut { target: target.name(), reason });
-                continue;
-            }
-            (Err(_), None) => {}
         }
-        let why = match &target.changes()[..] {
-            [] => "is guarded".to_owned(),
-            changes => format!("has changed ({})", changes.join("; ")),
-        };
-        let account = shell_quoted(target.account.as_str());
-        let reason = format!("it {why}: add --confirm {account} to include it");
-        left_out.push(LeftOut { target: target.name(), reason });
     }
-    let narrowed: Vec<&Cleared> = cleared.iter().filter(|it| it.is_narrowed()).collect();
-    match (&narrowed[..], driver.agent()) {
-        ([one], Some(agent)) => context.out.warn(&wording::narrowed(one.target(), agent)),
-        ([_, _, ..], Some(agent)) => {
-            context.out.warn(&format!("{} targets are read-only here: {agent}", narrowed.len()));
-        }
-        _ => {}
-    }
+    tell_narrowed(context, &cleared);
     match unused.first() {
         None => Ok((cleared, left_out)),
         Some(name) => Err(Fault::new(

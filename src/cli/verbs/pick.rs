@@ -6,13 +6,13 @@ use jiff::Timestamp;
 
 use crate::domain::config::AfterShell;
 use crate::domain::fault::{Exit, Fault};
-use crate::ui::model::{Enters, Outcome};
+use crate::ui::model::Enters;
 
 use crate::cli::args::Common;
 use crate::cli::context::Context;
 use crate::cli::out::Out;
 use crate::cli::runtime::block_on;
-use crate::cli::switcher::{Start, Switcher};
+use crate::cli::switcher::{Left, Start, Switcher};
 use crate::cli::world::World;
 
 /// Opens the list, and comes back to it after every subshell.
@@ -28,11 +28,9 @@ pub fn over(context: Rc<Context>, start: &Start) -> Result<Exit, Fault> {
 async fn stay(mut switcher: Switcher) -> Result<Exit, Fault> {
     loop {
         let pass = match switcher.choose().await? {
-            Outcome::Enter(_, pass) => *pass,
-            Outcome::Quit => return Ok(Exit::Done),
-            Outcome::Cancelled => return Ok(Exit::Cancelled),
-            Outcome::Signalled(signal) => return Ok(Exit::Child(128 + signal)),
-            Outcome::Failed(fault) => return Err(fault),
+            Left::With(pass) => *pass,
+            Left::Quit => return Ok(Exit::Done),
+            Left::Ended(exit) => return Ok(exit),
         };
         let context = switcher.context()?;
         let entered = (pass.target.name(), pass.target.role.clone());

@@ -252,6 +252,34 @@ fn the_list_asks_for_the_passphrase_before_the_code() {
     pty.wait_for("in 222222222222");
 }
 
+/// The list has asked in a box before; the terminal is asked on by a question.
+#[test]
+fn a_run_in_marked_rows_asks_for_the_passphrase_on_the_terminal() {
+    let stage = Stage::new(Key::File, Codes::Person);
+    stage.store_key();
+    stage.forget_passphrase();
+    let mut pty = Pty::spawn(stage.in_terminal(BINARY, &[]));
+    pty.wait_for("dev-1");
+    pty.send("dev-1\r");
+    pty.wait_for("passphrase of the access key's file");
+    pty.send("\u{1b}");
+    pty.wait_until("the list", |screen| !screen.contains("passphrase"));
+    pty.send("\t\r");
+    pty.wait_for("runs in 1 target");
+    pty.send("echo in $AWS_ACCOUNT_ID");
+    pty.wait_for("› echo in $AWS_ACCOUNT_ID");
+    pty.send_until("\r", "the question", |screen| {
+        screen.contains("passphrase of the access key's file: ")
+    });
+    assert!(!pty.has_screen());
+    pty.line(PASSPHRASE);
+    pty.wait_for("code from phone");
+    pty.line(&stage.next_code());
+    pty.wait_for("in 222222222221");
+    let screen = pty.wait_for("Enter returns to the list");
+    assert!(screen.contains("1 of 1 succeeded"), "{screen}");
+}
+
 #[test]
 fn where_there_is_no_keychain_a_wrong_passphrase_is_what_is_told() {
     let stage = Stage::new(Key::Auto, Codes::Program);

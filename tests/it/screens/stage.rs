@@ -73,6 +73,8 @@ pub struct World {
     pub seen: RefCell<Vec<String>>,
     pub demo_code: Option<&'static str>,
     pub news: Option<&'static str>,
+    /// How much time passes whenever it is asked for: a slow terminal.
+    pub slowness: Duration,
     /// Whether another process has the prompt by now.
     pub overtaken: bool,
 }
@@ -105,7 +107,8 @@ impl World {
 
 impl Host for World {
     fn now(&self) -> Timestamp {
-        let elapsed = self.clock.now.get();
+        let elapsed = self.clock.now.get() + self.slowness;
+        self.clock.now.set(elapsed);
         Timestamp::from_second(START).unwrap().checked_add(elapsed).unwrap()
     }
 
@@ -254,6 +257,7 @@ impl Stage {
                 seen: RefCell::default(),
                 demo_code: None,
                 news: None,
+                slowness: Duration::ZERO,
                 overtaken: false,
             },
         }

@@ -1,6 +1,6 @@
 //! Which shell to start.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::iter;
 use std::path::{Path, PathBuf};
 
@@ -60,6 +60,11 @@ impl Shell {
     /// The hook for it, if there is one: switching, renewal and the prompt's mark need it.
     pub fn hookable(&self) -> Option<Hookable> {
         self.hookable
+    }
+
+    /// The words that run a command line in it. Every shell takes one this way.
+    pub fn command(&self, line: &str) -> Vec<OsString> {
+        vec![self.program.clone().into(), "-c".into(), line.into()]
     }
 
     /// The program's file name, sanitized.
