@@ -18,6 +18,7 @@ use crate::domain::duration::parse_duration;
 use crate::domain::ids::{
     AccountId, Malformed, MfaSerial, Name, Partition, Region, RoleName, UserName,
 };
+use crate::domain::import::organization::{AccountTemplate, TagFilter};
 use crate::domain::policy;
 use crate::domain::profiles::{NameTemplate, Setting};
 use crate::domain::scope::Scope;
@@ -483,8 +484,14 @@ impl Verb {
             Self::Profiles(ProfilesArgs { yes, .. })
             | Self::Each(EachArgs { yes, .. })
             | Self::Init(InitArgs { yes, .. })
-            | Self::Import { what: ImportVerb::AwsConfig(AwsConfigArgs { yes, .. }) }
-            | Self::Config { what: ConfigVerb::Accept { yes, .. } }
+            | Self::Import {
+                what:
+                    ImportVerb::AwsConfig(AwsConfigArgs { yes, .. })
+                    | ImportVerb::Organizations(OrganizationsArgs { yes, .. }),
+            }
+            | Self::Config {
+                what: ConfigVerb::Accept { yes, .. } | ConfigVerb::Update { yes, .. },
+            }
             | Self::Verify(VerifyArgs { yes, .. })
             | Self::Policy(PolicyArgs { yes, .. })
             | Self::Key {
@@ -997,9 +1004,12 @@ pub enum ImportVerb {
         after_help = "Examples:\n  sekisho import aws-config | less\n  sekisho import aws-config --write"
     )]
     AwsConfig(AwsConfigArgs),
-    /// List the organisation's active accounts, as a file for `include`
+    /// List the organisation's active accounts, or keep them in a file that the config includes
+    ///
+    /// An account that is known keeps its name; a new one of the same name gets its id as a suffix. A name that would lead
+    /// to another account stops the write, unless `--confirm NAME`: accounts can be renamed by their own administrators.
     #[command(
-        after_help = "Example: sekisho import organizations --role Developer > ~/.config/sekisho/accounts.yaml"
+        after_help = "Examples:\n  sekisho import organizations --role Developer\n  sekisho import organizations --role Developer --ou Workloads/Dev --write accounts.yaml\n  sekisho import organizations --role Developer --write accounts.yaml --check"
     )]
     Organizations(OrganizationsArgs),
 }
@@ -1036,6 +1046,24 @@ pub struct OrganizationsArgs {
     /// Use this target for the calls, e.g. a role in the management account
     #[arg(long, value_name = "TARGET")]
     pub via: Option<String>,
+    /// Only accounts in this organizational unit and below: its id, or the names from the root, Workloads/Dev; repeatable
+    #[arg(long, value_name = "OU")]
+    pub ou: Vec<String>,
+    /// Only accounts with this tag in AWS Organizations; repeatable, all must hold
+    #[arg(long, value_name = "KEY[=VALUE]")]
+    pub tag: Vec<TagFilter>,
+    /// How new accounts are named, with {name}, {id} and {ou} [default: {name}]
+    #[arg(long, value_name = "TEMPLATE")]
+    pub name: Option<AccountTemplate>,
+    /// Keep them in this file, after showing a diff, and have the config include it
+    #[arg(long, value_name = "FILE")]
+    pub write: Option<PathBuf>,
+    /// Write nothing: exit 1 where the file is out of date
+    #[arg(long, requires = "write")]
+    pub check: bool,
+    /// Write without asking
+    #[arg(long, requires = "write", conflicts_with = "check")]
+    pub yes: bool,
 }
 
 /// What to do with the config.
@@ -1050,6 +1078,18 @@ pub enum ConfigVerb {
     /// Print an example that explains every key
     #[command(after_help = "Example: sekisho config example > ~/.config/sekisho/config.yaml")]
     Example,
+    /// Run the programs of `include` that have an `update`, show what they change, and ask
+    #[command(
+        after_help = "Examples:\n  sekisho config update\n  sekisho config update accounts.yaml --yes"
+    )]
+    Update {
+        /// Only this file
+        #[arg(value_name = "FILE")]
+        file: Option<PathBuf>,
+        /// Take what they made without asking
+        #[arg(long)]
+        yes: bool,
+    },
     /// Show what has changed about included targets, and accept it
     ///
     /// Where an included file lets a name lead to another role, or takes a guard away, the target asks for its name until

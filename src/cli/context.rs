@@ -10,13 +10,13 @@ use jiff::Timestamp;
 
 use crate::domain::account::{Overrides, Target, TargetRef, UnknownTarget};
 use crate::domain::agents::{Allowance, Driver};
-use crate::domain::config::{Config, KeySource, StoreChoice};
+use crate::domain::config::{Config, KeySource, StoreChoice, WatchedFile};
 use crate::domain::confirmation::Cleared;
 use crate::domain::fault::{Exit, Fault};
 use crate::domain::ids::{AccountId, RoleArn};
 use crate::domain::pass::{NotIssued, Pass, Renew, Request, Terms};
 use crate::domain::secret::AccessKey;
-use crate::domain::text::{sanitize, shell_quoted};
+use crate::domain::text::{count, sanitize, shell_quoted};
 use crate::services::aws::{self, SharedFiles};
 use crate::services::child::environment::Inherited;
 use crate::services::config::cache::LoadedConfig;
@@ -181,6 +181,31 @@ impl Context {
     /// The main file of the config; `None` for a demo's built-in one.
     pub fn config_file(&self) -> Option<&Path> {
         self.read_from.paths().next()
+    }
+
+    /// The names that `--confirm` gives.
+    pub fn confirmed(&self) -> &[String] {
+        &self.common.confirm
+    }
+
+    /// Included files that are old, one line each.
+    pub fn stale_files(&self) -> Vec<String> {
+        let age = |watched: &WatchedFile| {
+            let modified = std::fs::metadata(&watched.path).ok()?.modified().ok()?;
+            let age = modified.elapsed().ok()?;
+            (age >= watched.stale_after).then_some(age)
+        };
+        let line = |watched: &WatchedFile| {
+            let shown = sanitize(&watched.path.to_string_lossy());
+            let age = show_age(age(watched)?);
+            let fix = if watched.has_update {
+                "to renew it: sekisho config update"
+            } else {
+                "its first lines or its owner say how to renew it"
+            };
+            Some(format!("{shown} is {age} old; {fix}"))
+        };
+        self.config.watched.iter().filter_map(line).collect()
     }
 
     /// Prints what the config's included files complained about.
@@ -494,5 +519,15 @@ pub fn unknown_target(unknown: &UnknownTarget) -> Fault {
     match &unknown.nearest[..] {
         [] => fault.fix("`sekisho list` shows every target"),
         near => fault.fix(format!("did you mean {}?", near.join(", "))),
+    }
+}
+
+/// An age in days, or in hours below two days.
+fn show_age(age: Duration) -> String {
+    let hours = age.as_secs() / 3600;
+    if hours < 48 {
+        count(usize::try_from(hours).unwrap_or(0), "hour")
+    } else {
+        count(usize::try_from(hours / 24).unwrap_or(usize::MAX), "day")
     }
 }

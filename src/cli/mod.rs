@@ -125,9 +125,9 @@ fn run_in(world: &World, line: CommandLine, out: Out) -> Result<Exit, Fault> {
             ImportVerb::AwsConfig(arguments) => {
                 import::profiles(world, &line.common, &arguments, out)
             }
-            ImportVerb::Organizations(arguments) => import::organizations(
+            ImportVerb::Organizations(arguments) => import::organizations::run(
                 &context(line.common, "import organizations".into())?,
-                arguments,
+                &arguments,
             ),
         },
         Verb::Config { what } => verbs::config::run(&line.common, world, &what, out),

@@ -11,7 +11,7 @@ use crate::domain::confirmation::{Cleared, Confirmation, Unconfirmed};
 use crate::domain::fault::{Exit, Fault};
 use crate::domain::flow::Flow;
 use crate::domain::ids::MfaSerial;
-use crate::domain::import::organization::Member;
+use crate::domain::import::organization::{Member, Selection};
 use crate::domain::local_clock::LocalClock;
 use crate::domain::pass::{
     Asking, CodeDevice, CodeRejection, CodeWanted, NotIssued, Pass, Request, Terms,
@@ -403,10 +403,14 @@ pub async fn fresh_session(
 }
 
 /// Lists the organisation's accounts.
-pub async fn members(broker: &Broker, codes: &mut Codes) -> Result<Vec<Member>, Fault> {
+pub async fn members(
+    broker: &Broker,
+    selection: &Selection,
+    codes: &mut Codes,
+) -> Result<Vec<Member>, Fault> {
     let asking = codes.asking();
     with_codes(broker, "to list the organisation's accounts", codes, async |code| {
-        broker.members(code.as_ref(), asking).await
+        broker.members(selection, code.as_ref(), asking).await
     })
     .await
 }

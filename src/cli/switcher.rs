@@ -304,7 +304,7 @@ fn setup(context: &Context, enters: Enters) -> Result<(SwitcherSetup, Arc<Catalo
     let setup = SwitcherSetup {
         auth_account: Some(config.auth.account),
         detours: context.detours(),
-        warnings: context.warnings().to_vec(),
+        warnings: [context.warnings().to_vec(), context.stale_files()].concat(),
         depth: context.inherited().depth(),
         query: config.list.query.clone(),
         mouse: config.list.mouse,

@@ -43,12 +43,21 @@ impl State {
             }
             answer
         };
+        // Of thousands, only those of the page are made.
+        let accounts = |all: Vec<&Account>| {
+            let (from, size) = (inbound.fields.get("NextToken"), inbound.fields.get("MaxResults"));
+            let (page, next) = page(&all, from, size, 20);
+            let shown: Vec<Value> = page.iter().map(|account| organisation.show(account)).collect();
+            let mut answer = json!({ "Accounts": shown });
+            if let Some(next) = next {
+                answer["NextToken"] = json!(next.to_string());
+            }
+            answer
+        };
         let answer = match inbound.action.as_str() {
             "DescribeOrganization" => json!({ "Organization": organisation.describe() }),
-            "ListAccounts" => paged(
-                "Accounts",
-                organisation.accounts.iter().map(|account| organisation.show(account)).collect(),
-            ),
+            "ListAccounts" => accounts(organisation.accounts.iter().collect()),
+            "ListAccountsForParent" => accounts(organisation.accounts_in(field("ParentId"))?),
             "ListRoots" => {
                 let root = organisation.root();
                 let arn = organisation.arn(&format!("root/{}/{root}", organisation.id));
@@ -252,6 +261,17 @@ impl Organisation {
         let path =
             units.iter().find(|path| self.unit(path) == child).ok_or_else(|| missing("Child"))?;
         Ok(self.container(&path[..path.len() - 1]))
+    }
+
+    /// The accounts directly in a unit, or in the root.
+    fn accounts_in(&self, parent: &str) -> Result<Vec<&Account>, AwsError> {
+        let units = self.units();
+        let path = match units.iter().find(|path| self.unit(path) == parent) {
+            Some(path) => path.as_slice(),
+            None if parent == self.root() => &[],
+            None => return Err(missing("Parent")),
+        };
+        Ok(self.accounts.iter().filter(|account| account.units == path).collect())
     }
 
     fn units_under(&self, parent: &str) -> Result<Vec<Value>, AwsError> {

@@ -102,6 +102,7 @@ fn with_bad(section: Section, key: &str) -> (String, usize) {
         Section::Top => ("#".to_owned(), bad("")),
         Section::Auth => ("auth:".to_owned(), bad("  ")),
         Section::Device => ("auth:\n  mfa:\n  -".to_owned(), bad("    ")),
+        Section::Include => ("include:\n  -".to_owned(), bad("    ")),
         Section::Defaults => ("defaults:".to_owned(), bad("  ")),
         Section::Guardrails => ("guardrails:".to_owned(), bad("  ")),
         Section::Account => ("accounts:\n  -".to_owned(), bad("    ")),

@@ -1,10 +1,11 @@
-//! The verbs that make a config: `init`, `import aws-config`, `import organizations`. The real program.
+//! The verbs that make a config, or parts of it: `init`, `import`, `config update`. The real program.
 
 mod aws_config;
 mod first;
 mod merge;
 mod organizations;
 mod round_trip;
+mod update;
 
 use std::io::Write;
 use std::path::Path;

@@ -94,6 +94,7 @@ fn config() -> Config {
         browser: None,
         quiet: false,
         audit: true,
+        watched: Vec::new(),
         guardrails: Some(Guardrails {
             organization: Some("o-a1b2c3d4e5".into()),
             management_account: Some("999999999999".parse().unwrap()),

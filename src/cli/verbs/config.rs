@@ -1,4 +1,6 @@
-//! `config check`, `config show`, `config example` and `config accept`.
+//! `config check`, `config show`, `config example`, `config accept` and `config update`.
+
+mod update;
 
 use crate::domain::account::{Overrides, TargetRef};
 use crate::domain::config::{Loaded, Strictness, show};
@@ -28,6 +30,7 @@ pub fn run(common: &Common, world: &World, what: &ConfigVerb, out: Out) -> Resul
             out.info(&format!("the config is valid: {accounts}"));
         }
         ConfigVerb::Accept { name, yes } => accept(common, world, name.as_deref(), *yes, out)?,
+        ConfigVerb::Update { file, yes } => update::run(common, world, file.as_deref(), *yes, out)?,
         ConfigVerb::Example => out.print(EXAMPLE),
     }
     Ok(Exit::Done)

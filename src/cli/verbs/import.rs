@@ -1,5 +1,7 @@
 //! `import`: accounts from AWS profiles or from AWS Organizations.
 
+pub mod organizations;
+
 use std::path::Path;
 
 use zeroize::Zeroizing;
@@ -7,19 +9,16 @@ use zeroize::Zeroizing;
 use crate::domain::config::KeySource;
 use crate::domain::config::edit::Layout;
 use crate::domain::fault::{Exit, Fault};
+use crate::domain::import::OtherIdentity;
 use crate::domain::import::from_profiles::{ImportOptions, convert, merge};
 use crate::domain::import::merge::{Existing, is_only_added};
 use crate::domain::import::profiles::Profiles;
-use crate::domain::import::{OtherIdentity, organization};
-use crate::domain::pass::Terms;
 use crate::domain::text::{count, sanitize, shell_quoted};
 use crate::services::{aws::SharedFiles, config::files};
 
-use crate::cli::args::{AwsConfigArgs, Common, OrganizationsArgs};
-use crate::cli::context::Context;
+use crate::cli::args::{AwsConfigArgs, Common};
 use crate::cli::new_config::HEADING;
 use crate::cli::out::Out;
-use crate::cli::runtime::block_on;
 use crate::cli::world::World;
 use crate::cli::{diff, prompt};
 
@@ -210,36 +209,5 @@ fn merge_into(
     }
     files::replace(path, &before, &after)?;
     out.info(&format!("added {summary} to {shown}"));
-    Ok(Exit::Done)
-}
-
-/// Prints the organisation's accounts as a file for `include`.
-pub fn organizations(context: &Context, arguments: OrganizationsArgs) -> Result<Exit, Fault> {
-    let members = match &arguments.via {
-        Some(target) => {
-            let pass = context.pass(target, Terms::LAST_SECONDS)?;
-            block_on(context.broker().members_through(&pass))?
-        }
-        None => block_on(prompt::members(context.broker(), &mut context.codes()))?,
-    };
-    let auth = context.config().auth.account;
-    let has_role = arguments.role.is_some();
-    let (mut draft, remarks) = organization::convert(members, auth, arguments.role);
-    draft.heading = vec![
-        "The organisation's active accounts, by `sekisho import organizations`. For `include:` in sekisho's config.".into(),
-    ];
-    context.out.print(&draft.to_string());
-    for remark in &remarks {
-        context.out.warn(remark);
-    }
-    let accounts = count(draft.accounts.len(), "account");
-    context.out.info(&if has_role {
-        accounts
-    } else {
-        format!("{accounts}; their roles are those of the config's `defaults`")
-    });
-    context
-        .out
-        .info("next: save this to a file and add it to the config: include: [accounts.yaml]");
     Ok(Exit::Done)
 }

@@ -15,7 +15,7 @@ use super::settings::MainFile;
 use super::settings::Settings;
 use super::{
     AccountProvenance, At, Config, Diagnostic, Loaded, Pos, Provenance, Provenances,
-    RoleProvenance, SourceRef,
+    RoleProvenance, SourceRef, WatchedFile,
 };
 use crate::domain::account::{Account, Catalog, Role, SessionOptions};
 use crate::domain::agents::{AgentRule, Allowance};
@@ -38,13 +38,20 @@ pub fn assemble(
     known: &Known,
     read_policy: &mut ReadPolicy<'_>,
 ) -> Result<Loaded, Vec<Diagnostic>> {
-    let has_includes = main.include().next().is_some();
+    let has_includes = !main.include().is_empty();
     let mut diagnostics = Diagnostics::new(strictness, main.listed.path, main.listed.diagnostics);
     diagnostics.warn_all(main.warnings);
     let main_agents = main.listed.defaults.agents.map(|at| at.value);
     let mut defaults = vec![main.listed.defaults];
     let mut included = Vec::new();
-    for IncludedFile(file) in includes {
+    let mut watched = Vec::new();
+    for IncludedFile { listed: file, stale_after, has_update, .. } in includes {
+        let path = file.path.clone();
+        watched.extend(stale_after.map(|stale_after| WatchedFile {
+            path,
+            stale_after,
+            has_update,
+        }));
         diagnostics.files.push(file.path);
         diagnostics.warn_all(file.diagnostics);
         let mut entries = file.entries;
@@ -96,6 +103,7 @@ pub fn assemble(
             quiet: settings.quiet,
             agents: main_agents,
             guardrails: settings.guardrails,
+            watched,
         },
         warnings,
         provenances: Provenances {

@@ -9,7 +9,7 @@ use granit_parser::{Event, Parser, ScalarStyle, Span, StrInput, StructureStyle};
 
 use super::draft::{DraftAccount, DraftRole};
 use super::scalar::scalar;
-use crate::domain::ids::AccountId;
+use crate::domain::ids::{AccountId, Name};
 use crate::domain::text::sanitize;
 
 /// As deep as a config may be nested.
@@ -113,6 +113,78 @@ impl<'t> Layout<'t> {
             Some(_) => false,
             None => account.get("<<").is_none() && self.default_roles().is_some(),
         }
+    }
+
+    /// The accounts of the file that have a name, in its order.
+    pub fn named(&self) -> Vec<(AccountId, Name)> {
+        let mut named: Vec<(usize, AccountId, Name)> = self
+            .by_id
+            .iter()
+            .filter_map(|(id, at)| {
+                let name = self.accounts()[*at].get("name")?.scalar()?.parse().ok()?;
+                Some((*at, *id, name))
+            })
+            .collect();
+        named.sort_by_key(|(at, ..)| *at);
+        named.into_iter().map(|(_, id, name)| (id, name)).collect()
+    }
+
+    /// The text with one more file to include; `None` where there is no place for it.
+    pub fn including(&self, file: &str) -> Option<String> {
+        let Node::Map { style, pairs } = &self.top.node else { return None };
+        let file = scalar(file);
+        let insertion = match pairs.iter().find(|(key, _)| key.is("include")) {
+            Some((key, value)) => match &value.node {
+                Node::Scalar { .. } if value.start == value.end => {
+                    let colon = self.text[key.end..].find(':')? + 1;
+                    let (at, text) = (key.end + colon, format!(" [{file}]"));
+                    Insertion { at, text, kind: Kind::Inline }
+                }
+                Node::List { style: StructureStyle::Flow, items } => {
+                    let (at, text) = match items.last() {
+                        Some(last) => (last.last_byte(self.text), format!(", {file}")),
+                        None => (value.start + 1, file),
+                    };
+                    Insertion { at, text, kind: Kind::Inline }
+                }
+                Node::List { style: StructureStyle::Block, items } => {
+                    let indent = self.indent(self.dash(value.start, items.first()?));
+                    let at = self.after_lines(items.last()?.last_byte(self.text), indent.len());
+                    let text = format!("{indent}- {file}\n");
+                    Insertion { at, text, kind: Kind::Lines }
+                }
+                _ => return None,
+            },
+            None if *style == StructureStyle::Flow => {
+                let at = pairs.last()?.1.last_byte(self.text);
+                let text = format!(", \"include\": [{file}]");
+                Insertion { at, text, kind: Kind::Inline }
+            }
+            // Before the accounts, and before the comments on them.
+            None => {
+                let accounts = pairs.iter().find(|(key, _)| key.is("accounts"));
+                let at = if let Some((key, _)) = accounts {
+                    let mut at = self.line_start(key.start);
+                    while let Some(before) = self.comment_above(at) {
+                        at = before;
+                    }
+                    at
+                } else {
+                    self.after_lines(self.top.last_byte(self.text), usize::MAX)
+                };
+                let indent = self.indent(pairs.first()?.0.start);
+                let text = format!("{indent}include: [{file}]\n");
+                Insertion { at, text, kind: Kind::Lines }
+            }
+        };
+        Some(self.inserted(vec![insertion]))
+    }
+
+    /// The beginning of the line above one, where a comment fills that.
+    fn comment_above(&self, at: usize) -> Option<usize> {
+        let above = self.text[..at].strip_suffix('\n')?;
+        let start = self.line_start(above.len());
+        above[start..].trim_start().starts_with('#').then_some(start)
     }
 
     /// The text with accounts, and roles of accounts that are there; `None` where there is no place for them.
@@ -546,5 +618,30 @@ accounts:
           id: "266666666666"
           roles: [R]
         "#);
+    }
+
+    #[test]
+    fn a_file_is_included_wherever_includes_stand() {
+        for (before, after) in [
+            ("include: []\n", "include: [\"~/t.yaml\"]\n"),
+            ("include: [a]  # x\n", "include: [a, \"~/t.yaml\"]  # x\n"),
+            ("include: [a, ]\n", "include: [a, \"~/t.yaml\", ]\n"),
+            ("include:  # none\nstore: file\n", "include: [\"~/t.yaml\"]  # none\nstore: file\n"),
+            ("include:\n- a\nquiet: on\n", "include:\n- a\n- \"~/t.yaml\"\nquiet: on\n"),
+            (
+                "include:\n  - file: a\n    update: [b]\n",
+                "include:\n  - file: a\n    update: [b]\n  - \"~/t.yaml\"\n",
+            ),
+            (
+                "store: file\n\n# mine\naccounts: []",
+                "store: file\n\ninclude: [\"~/t.yaml\"]\n# mine\naccounts: []",
+            ),
+            ("store: file", "store: file\ninclude: [\"~/t.yaml\"]\n"),
+            ("{store: file}\n", "{store: file, \"include\": [\"~/t.yaml\"]}\n"),
+            ("x: &a [b]\ninclude: *a\n", ""),
+        ] {
+            let made = Layout::parse(before).unwrap().including("~/t.yaml").unwrap_or_default();
+            assert_eq!(made, after, "{before}");
+        }
     }
 }

@@ -10,7 +10,7 @@ use super::role::{RoleEntry, roles};
 use super::schema::Section;
 use super::tree::{self, Item, Node};
 use super::values::{HOUR, MINUTE};
-use super::{At, Diagnostic, Pos};
+use super::{Argv, At, Diagnostic, Pos};
 use crate::domain::account::Color;
 use crate::domain::agents::Allowance;
 use crate::domain::guard::Guard;
@@ -82,9 +82,52 @@ pub(super) struct Listed {
 /// The most accounts of one file.
 pub const MAX_ACCOUNTS: usize = 50_000;
 
+/// From which age on a watched file is pointed out, unless the config says otherwise.
+pub(super) const STALE_AFTER: Duration = Duration::from_hours(30 * 24);
+
+/// The beginning of the first line of a file that `import organizations --write` keeps: only such a file is written
+/// again.
+pub const OWN_FILE: &str = "Written by `sekisho import organizations`.";
+
+/// Whether `import organizations --write` keeps a file with this text.
+pub fn is_own_file(text: &str) -> bool {
+    text.strip_prefix("# ").is_some_and(|text| text.starts_with(OWN_FILE))
+}
+
+/// What is included, as the main file says it.
+#[derive(Debug, Clone)]
+pub struct Include {
+    /// A file, or files by a glob.
+    pub file: String,
+    /// Where that stands.
+    pub pos: Pos,
+    /// A program that makes the file anew, or prints it.
+    pub update: Option<Argv>,
+    /// From which age on it is pointed out.
+    pub stale_after: StaleAfter,
+}
+
+/// From which age on an included file is pointed out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StaleAfter {
+    /// Nothing is said: only a file of sekisho's own is, after 30 days.
+    Unsaid,
+    /// Never.
+    Never,
+    /// From this one on.
+    Age(Duration),
+}
+
 /// An included file, taken apart.
 #[derive(Debug)]
-pub struct IncludedFile(pub(super) Listed);
+pub struct IncludedFile {
+    pub(super) listed: Listed,
+    /// From which age on it is pointed out.
+    pub(super) stale_after: Option<Duration>,
+    /// Whether `config update` makes it anew.
+    pub(super) has_update: bool,
+    is_accounts_file: bool,
+}
 
 impl IncludedFile {
     /// Takes an included file apart. `number` is its position among a config's files, the main one being 0.
@@ -99,28 +142,50 @@ impl IncludedFile {
             let what = "this is not an accounts file: it has none of a config's keys";
             diagnostics = vec![Diagnostic::new(path, Pos::default(), what, None)];
         }
-        Self(Listed { path: path.to_owned(), defaults, entries, diagnostics })
+        let stale_after = is_own_file(text).then_some(STALE_AFTER);
+        let listed = Listed { path: path.to_owned(), defaults, entries, diagnostics };
+        Self { listed, stale_after, has_update: false, is_accounts_file }
+    }
+
+    /// Takes over what its include says about its age.
+    pub fn included_by(&mut self, include: &Include) {
+        self.has_update = include.update.is_some();
+        match include.stale_after {
+            StaleAfter::Unsaid => {}
+            StaleAfter::Never => self.stale_after = None,
+            StaleAfter::Age(age) => self.stale_after = Some(age),
+        }
     }
 
     /// The file.
     pub fn path(&self) -> &Path {
-        &self.0.path
+        &self.listed.path
     }
 
     /// How many accounts are in it.
     pub fn len(&self) -> usize {
-        self.0.entries.len()
+        self.listed.entries.len()
+    }
+
+    /// Whether it has one of a config's keys, or is empty.
+    pub fn is_accounts_file(&self) -> bool {
+        self.is_accounts_file
+    }
+
+    /// What is wrong with it.
+    pub fn diagnostics(&self) -> &[Diagnostic] {
+        &self.listed.diagnostics
     }
 
     /// Whether no account is in it.
     pub fn is_empty(&self) -> bool {
-        self.0.entries.is_empty()
+        self.listed.entries.is_empty()
     }
 
     /// Adds a diagnostic about the file as a whole.
     pub fn complain(&mut self, what: &str, fix: Option<&str>) {
-        let diagnostic = Diagnostic::new(&self.0.path, Pos::default(), what, fix);
-        self.0.diagnostics.push(diagnostic);
+        let diagnostic = Diagnostic::new(&self.listed.path, Pos::default(), what, fix);
+        self.listed.diagnostics.push(diagnostic);
     }
 }
 

@@ -1,15 +1,13 @@
 //! The `guardrails` section, checked against the grammars of AWS Organizations and IAM.
 
 use std::ops::RangeInclusive;
-use std::time::Duration;
 
 use super::Guardrails;
 use super::cursor::Cursor;
 use super::diagnostic::quoted;
 use super::schema::Section;
+use super::values::DAY;
 use crate::domain::ids::{AccountId, Partition};
-
-const DAY: Duration = Duration::from_hours(24);
 
 pub(super) fn guardrails(section: Cursor<'_>) -> Option<Guardrails> {
     let rails = section.enter(Section::Guardrails)?;

@@ -22,7 +22,7 @@ mod values;
 
 pub use assemble::{ReadPolicy, assemble};
 pub use diagnostic::{Diagnostic, Location, Pos, Strictness};
-pub use entry::{IncludedFile, MAX_ACCOUNTS};
+pub use entry::{Include, IncludedFile, MAX_ACCOUNTS, OWN_FILE, StaleAfter, is_own_file};
 pub use role::{session_tag_key_fault, session_tag_value_fault};
 pub use settings::{MainFile, check_endpoint};
 
@@ -60,6 +60,20 @@ pub struct Config {
     pub agents: Option<Allowance>,
     /// What `policy` renders and `doctor` holds the key's age against.
     pub guardrails: Option<Guardrails>,
+    /// The included files that are pointed out once they are old.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub watched: Vec<WatchedFile>,
+}
+
+/// An included file that is pointed out once it is old.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WatchedFile {
+    /// The file.
+    pub path: PathBuf,
+    /// From which age on.
+    pub stale_after: Duration,
+    /// Whether `config update` makes it anew.
+    pub has_update: bool,
 }
 
 /// The auth account and how to sign in to it.

@@ -12,6 +12,8 @@ pub enum Section {
     Auth,
     /// An element of `auth.mfa` in its long form.
     Device,
+    /// An element of `include` in its long form.
+    Include,
     /// `defaults`
     Defaults,
     /// `guardrails`
@@ -24,10 +26,11 @@ pub enum Section {
 
 impl Section {
     /// All of them, outermost first.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Top,
         Self::Auth,
         Self::Device,
+        Self::Include,
         Self::Defaults,
         Self::Guardrails,
         Self::Account,
@@ -46,6 +49,7 @@ impl Section {
                 "account", "user", "key", "key_command", "mfa", "mfa_command", "region", "session", "endpoint_url",
             ],
             Self::Device => &["serial", "label"],
+            Self::Include => &["file", "update", "stale_after"],
             Self::Defaults => &["roles", "region", "duration", "agents"],
             Self::Guardrails => &[
                 "organization", "management_account", "sandbox_ou", "regions", "instance_types", "monthly_budget_usd",
@@ -68,7 +72,7 @@ impl Section {
         match self {
             // `version` is harmless, and often copied.
             Self::Top => !["version", "defaults", "accounts"].contains(&key),
-            Self::Auth | Self::Device | Self::Guardrails => true,
+            Self::Auth | Self::Device | Self::Include | Self::Guardrails => true,
             // Included files decide where people go, not who they are there.
             Self::Role => ["tags", "transitive_tags", "source_identity"].contains(&key),
             Self::Defaults | Self::Account => false,
@@ -86,6 +90,7 @@ impl Section {
             Self::Top => "a config",
             Self::Auth => "`auth`",
             Self::Device => "a device",
+            Self::Include => "an include",
             Self::Defaults => "`defaults`",
             Self::Guardrails => "`guardrails`",
             Self::Account => "an account",
@@ -99,7 +104,7 @@ impl Section {
             Self::Top => Some(key.to_owned()),
             Self::Auth => Some(format!("auth.{key}")),
             Self::Guardrails => Some(format!("guardrails.{key}")),
-            Self::Device | Self::Defaults | Self::Account | Self::Role => None,
+            Self::Device | Self::Include | Self::Defaults | Self::Account | Self::Role => None,
         }
     }
 }

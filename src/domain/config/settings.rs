@@ -6,10 +6,10 @@ use std::str::FromStr;
 
 use super::cursor::{Cursor, Document};
 use super::diagnostic::quoted;
-use super::entry::{self, Defaults, Listed};
+use super::entry::{self, Defaults, Include, Listed, STALE_AFTER, StaleAfter};
 use super::guardrails::guardrails;
 use super::schema::Section;
-use super::values::{HOUR, MINUTE};
+use super::values::{DAY, HOUR, MINUTE};
 use super::{
     At, Auth, Diagnostic, Guardrails, KeySource, ListPrefs, MfaDevice, Pos, ShellPrefs, SourceRef,
     StoreChoice,
@@ -26,7 +26,7 @@ pub struct MainFile {
     pub(super) settings: Option<Settings>,
     pub(super) provenances: Vec<(String, SourceRef)>,
     pub(super) warnings: Vec<Diagnostic>,
-    include: Vec<At<String>>,
+    include: Vec<Include>,
 }
 
 /// What only the main file sets.
@@ -50,7 +50,7 @@ impl MainFile {
         let (top, entries) = entry::read_entries(&document, text);
         let top = document.top(&top);
         let mut defaults = entry::defaults(top);
-        let include = top.key("include").list(|it| it.at(Cursor::line));
+        let include = top.key("include").list(include);
         let settings = settings(top, &defaults);
         let (diagnostics, provenances) = document.close();
         // Children are never without a region: where none is named for them, it is the one of the auth account.
@@ -76,8 +76,8 @@ impl MainFile {
     }
 
     /// The files and globs to include, each with its place.
-    pub fn include(&self) -> impl Iterator<Item = (&str, Pos)> {
-        self.include.iter().map(|at| (at.value.as_str(), at.source.pos))
+    pub fn include(&self) -> &[Include] {
+        &self.include
     }
 
     /// Adds a diagnostic about a place in the file.
@@ -90,6 +90,33 @@ impl MainFile {
     pub fn warn(&mut self, pos: Pos, what: &str, fix: Option<&str>) {
         self.warnings.push(Diagnostic::new(&self.listed.path, pos, what, fix));
     }
+}
+
+/// A file or glob; the word alone is one that is not watched.
+fn include(element: Cursor<'_>) -> Option<Include> {
+    let pos = element.source().pos;
+    if !element.is_mapping() {
+        let stale_after = StaleAfter::Unsaid;
+        return Some(Include { file: element.line()?, pos, update: None, stale_after });
+    }
+    element.sound(|| {
+        let include = element.enter(Section::Include)?;
+        let file = include.required("file", "~/team/accounts.yaml");
+        let pos = file.source().pos;
+        let update = include.key("update").argv();
+        let stale_after = include.key("stale_after");
+        let limits = (HOUR..=3650 * DAY, "");
+        let stale_after = if stale_after.is_text("off") {
+            StaleAfter::Never
+        } else {
+            StaleAfter::Age(stale_after.duration(limits.0, limits.1).unwrap_or(STALE_AFTER))
+        };
+        let file = file.line()?;
+        if update.is_some() && file.contains(['*', '?']) {
+            include.key("update").fault("`update` makes one file, not those of a glob", None);
+        }
+        Some(Include { file, pos, update, stale_after })
+    })
 }
 
 fn settings(top: Cursor<'_>, defaults: &Defaults) -> Option<Settings> {

@@ -23,6 +23,7 @@ const MAX_LINE: usize = 1_000;
 
 pub(super) const MINUTE: Duration = Duration::from_mins(1);
 pub(super) const HOUR: Duration = Duration::from_hours(1);
+pub(super) const DAY: Duration = Duration::from_hours(24);
 
 impl<'c> Cursor<'c> {
     /// A text that is shown to users: one line, nothing invisible, nothing that moves the terminal's cursor.

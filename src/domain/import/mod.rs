@@ -6,6 +6,7 @@ pub mod merge;
 pub mod organization;
 pub mod profiles;
 mod remarks;
+pub mod update;
 
 use std::collections::{HashMap, HashSet};
 use std::hash::Hash;

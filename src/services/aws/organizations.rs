@@ -2,6 +2,11 @@
 //!
 //! <https://docs.aws.amazon.com/organizations/latest/APIReference/API_Operations.html>
 
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::task::Poll;
+use std::time::Duration;
+
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -9,7 +14,7 @@ use serde_json::{Value, json};
 use crate::domain::config::MAX_ACCOUNTS;
 use crate::domain::fault::{Exit, Fault};
 use crate::domain::ids::AccountId;
-use crate::domain::import::organization::Member;
+use crate::domain::import::organization::{Member, Selection, TagFilter};
 
 use super::request::{RawClient, Request};
 use super::{Aws, Doing, Failure, FailureKind, Signer};
@@ -75,10 +80,18 @@ struct Content {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Page {
-    accounts: Vec<Listed>,
+struct Unit {
+    id: String,
     #[serde(default)]
-    next_token: Option<String>,
+    name: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Tag {
+    key: String,
+    #[serde(default)]
+    value: String,
 }
 
 #[derive(Deserialize)]
@@ -97,25 +110,186 @@ struct Listed {
 }
 
 impl Aws {
-    /// Every account of the signer's organisation, in AWS's order.
-    pub async fn members(&self, signer: Signer<'_>) -> Result<Vec<Member>, Fault> {
+    /// The chosen accounts of the signer's organisation, in AWS's order.
+    pub async fn members(
+        &self,
+        signer: Signer<'_>,
+        selection: &Selection,
+    ) -> Result<Vec<Member>, Fault> {
         let client = self.raw();
-        let mut members = Vec::new();
-        let mut next: Option<String> = None;
-        loop {
-            let body = next.map_or_else(|| json!({}), |token| json!({ "NextToken": token }));
-            let page: Page = call(&client, signer, "ListAccounts", &body)
-                .await
-                .map_err(|failure| refused(&failure))?;
-            let is_last = page.accounts.is_empty() || page.next_token.is_none();
-            members.extend(page.accounts.into_iter().filter_map(member));
-            // The limit stops a server that always returns another page.
-            if is_last || members.len() > MAX_ACCOUNTS {
-                return Ok(members);
+        let survey = Survey { client: &client, signer };
+        let members = if selection.units.is_empty() && !selection.names_units {
+            let listed: Vec<Listed> = survey.list("ListAccounts", "Accounts", json!({})).await?;
+            listed.into_iter().filter_map(|listed| member(listed, None)).collect()
+        } else {
+            survey.in_units(&selection.units).await?
+        };
+        survey.tagged(members, &selection.tags).await
+    }
+}
+
+/// How deep units are nested at most; AWS takes five levels under the root.
+const DEEPEST: usize = 10;
+/// How many accounts' tags are asked for at a time.
+const AT_A_TIME: usize = 8;
+
+/// Reads an organisation of thousands of accounts, where AWS throttles sooner or later.
+struct Survey<'a> {
+    client: &'a RawClient<'a>,
+    signer: Signer<'a>,
+}
+
+impl Survey<'_> {
+    /// Every page of a list.
+    async fn list<T: DeserializeOwned>(
+        &self,
+        action: &str,
+        name: &str,
+        mut body: Value,
+    ) -> Result<Vec<T>, Fault> {
+        let garbled = || Failure::garbled(&format!("organizations:{action}"));
+        let mut items = Vec::new();
+        // A page may be empty and not the last. The limit stops a server that always returns another one.
+        for _ in 0..MAX_ACCOUNTS / 10 {
+            let mut page: Value = self.patiently(action, &body).await?;
+            let listed: Vec<T> = serde_json::from_value(page[name].take())
+                .map_err(|_| garbled().fault(Doing::Asking))?;
+            items.extend(listed);
+            match page["NextToken"].take() {
+                Value::String(token) => body["NextToken"] = token.into(),
+                _ => return Ok(items),
             }
-            next = page.next_token;
+        }
+        Err(garbled().fault(Doing::Asking))
+    }
+
+    /// One call, repeated for a minute while AWS throttles: a list that breaks off is worth nothing.
+    async fn patiently(&self, action: &str, body: &Value) -> Result<Value, Fault> {
+        const LONGEST: Duration = Duration::from_secs(8);
+        const PATIENCE: Duration = Duration::from_mins(1);
+        let mut pause = Duration::from_millis(250);
+        let mut waited = Duration::ZERO;
+        loop {
+            match call(self.client, self.signer, action, body).await {
+                Err(failure) if failure.kind == FailureKind::Busy && waited < PATIENCE => {
+                    tokio::time::sleep(pause).await;
+                    waited += pause;
+                    pause = LONGEST.min(pause * 2);
+                }
+                answer => return answer.map_err(|failure| refused(&failure, action)),
+            }
         }
     }
+
+    /// The accounts in units and below them; in all where none is named.
+    async fn in_units(&self, wanted: &[String]) -> Result<Vec<Member>, Fault> {
+        let roots: Vec<Unit> = self.list("ListRoots", "Roots", json!({})).await?;
+        let mut starts: Vec<Unit> = Vec::new();
+        if wanted.is_empty() {
+            starts = roots;
+        } else {
+            for unit in wanted {
+                let start = if unit.starts_with("ou-") {
+                    let body = json!({ "OrganizationalUnitId": unit });
+                    let mut found = self.patiently("DescribeOrganizationalUnit", &body).await?;
+                    serde_json::from_value(found["OrganizationalUnit"].take()).ok()
+                } else if unit.starts_with("r-") {
+                    Some(Unit { id: unit.clone(), name: String::new() })
+                } else {
+                    self.by_path(&roots, unit).await?
+                };
+                starts.push(start.ok_or_else(|| {
+                    let unit = crate::domain::text::sanitize(unit);
+                    Fault::new(Exit::Usage, format!("there is no organizational unit {unit}"))
+                        .fix("name it by its id, ou-…, or by the names on the way from the root: Workloads/Dev")
+                })?);
+            }
+        }
+        let mut members: Vec<Member> = Vec::new();
+        let mut open: Vec<(Unit, usize)> = starts.into_iter().map(|unit| (unit, 0)).collect();
+        while let Some((unit, depth)) = open.pop() {
+            let body = json!({ "ParentId": unit.id });
+            let accounts: Vec<Listed> =
+                self.list("ListAccountsForParent", "Accounts", body).await?;
+            members.extend(accounts.into_iter().filter_map(|it| member(it, Some(&unit.name))));
+            if depth < DEEPEST {
+                let below = self.units_in(&unit.id).await?;
+                open.extend(below.into_iter().map(|unit| (unit, depth + 1)));
+            }
+        }
+        // One unit may be within another.
+        members.sort_by_key(|member| member.id);
+        members.dedup_by_key(|member| member.id);
+        Ok(members)
+    }
+
+    async fn units_in(&self, parent: &str) -> Result<Vec<Unit>, Fault> {
+        let body = json!({ "ParentId": parent });
+        self.list("ListOrganizationalUnitsForParent", "OrganizationalUnits", body).await
+    }
+
+    /// A unit by the names on the way from the root.
+    async fn by_path(&self, roots: &[Unit], path: &str) -> Result<Option<Unit>, Fault> {
+        let mut at: Option<Unit> = None;
+        for name in path.split('/').filter(|name| !name.is_empty()) {
+            let above = at.as_ref().or(roots.first());
+            let Some(above) = above else { return Ok(None) };
+            let below = self.units_in(&above.id).await?;
+            at = below.into_iter().find(|unit| unit.name == name);
+            if at.is_none() {
+                return Ok(None);
+            }
+        }
+        Ok(at)
+    }
+
+    /// The members with all of some tags.
+    async fn tagged(
+        &self,
+        members: Vec<Member>,
+        filters: &[TagFilter],
+    ) -> Result<Vec<Member>, Fault> {
+        if filters.is_empty() {
+            return Ok(members);
+        }
+        let mut tagged = Vec::new();
+        // What is left out anyway needs no call.
+        let asked: Vec<Member> = members.into_iter().filter(|member| member.is_active).collect();
+        for members in asked.chunks(AT_A_TIME) {
+            let calls = members.iter().map(async |member: &Member| {
+                let body = json!({ "ResourceId": member.id.to_string() });
+                let tags: Vec<Tag> = self.list("ListTagsForResource", "Tags", body).await?;
+                let has = |filter: &TagFilter| {
+                    tags.iter().any(|tag| filter.matches(&tag.key, &tag.value))
+                };
+                Ok(filters.iter().all(has))
+            });
+            let answers = together(calls.collect()).await;
+            for (member, answer) in members.iter().zip(answers) {
+                if answer? {
+                    tagged.push(member.clone());
+                }
+            }
+        }
+        Ok(tagged)
+    }
+}
+
+/// The outcomes of several futures, in their order.
+async fn together<F: Future>(futures: Vec<F>) -> Vec<F::Output> {
+    let mut futures: Vec<Pin<Box<F>>> = futures.into_iter().map(Box::pin).collect();
+    let mut outcomes: Vec<Option<F::Output>> = futures.iter().map(|_| None).collect();
+    poll_fn(|context| {
+        let open = futures.iter_mut().zip(&mut outcomes).filter(|(_, outcome)| outcome.is_none());
+        for (future, outcome) in open {
+            if let Poll::Ready(ready) = future.as_mut().poll(context) {
+                *outcome = Some(ready);
+            }
+        }
+        if outcomes.iter().all(Option::is_some) { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+    outcomes.into_iter().flatten().collect()
 }
 
 /// One call of the JSON 1.1 protocol.
@@ -191,8 +365,6 @@ impl RawClient<'_> {
         signer: Signer<'_>,
         child: &str,
     ) -> Result<Vec<String>, Failure> {
-        /// AWS takes five levels of units under the root.
-        const DEEPEST: usize = 10;
         let mut above: Vec<String> = Vec::new();
         while above.len() < DEEPEST {
             let below = above.last().map_or(child, String::as_str);
@@ -208,19 +380,22 @@ impl RawClient<'_> {
     }
 }
 
-fn member(listed: Listed) -> Option<Member> {
+fn member(listed: Listed, unit: Option<&str>) -> Option<Member> {
     let management = listed.arn.split(':').nth(4)?.parse().ok()?;
     let state = listed.state.or(listed.status);
     Some(Member {
         id: listed.id,
         name: listed.name,
         management,
+        unit: unit.map(ToOwned::to_owned),
         is_active: state.as_deref() == Some("ACTIVE"),
     })
 }
 
-fn refused(failure: &Failure) -> Fault {
-    let grant = "have the management account make the auth account a delegated administrator, and allow your user organizations:ListAccounts";
+fn refused(failure: &Failure, action: &str) -> Fault {
+    let grant = format!(
+        "have the management account make the auth account a delegated administrator, and allow your user organizations:{action}"
+    );
     let through =
         "or list with a role of the management account that is in your config: --via TARGET";
     match (failure.kind, failure.code.as_deref()) {
@@ -229,7 +404,7 @@ fn refused(failure: &Failure) -> Fault {
             "AWS does not let you list the organisation's accounts",
         )
         .because("only the organisation's management account and its delegated administrators may")
-        .because("no policy of your IAM user allows organizations:ListAccounts")
+        .because(format!("no policy of your IAM user allows organizations:{action}"))
         .fix(grant)
         .fix(through),
         (_, Some("AWSOrganizationsNotInUseException")) => Fault::new(
@@ -238,6 +413,11 @@ fn refused(failure: &Failure) -> Fault {
         )
         .because(failure.message.clone())
         .fix("write the accounts into the config by hand, or run `sekisho import aws-config --write`"),
+        (_, Some("OrganizationalUnitNotFoundException" | "ParentNotFoundException")) => {
+            Fault::new(Exit::Usage, "there is no such organizational unit")
+                .because(failure.message.clone())
+                .fix("name it by its id, ou-…, or by the names on the way from the root: Workloads/Dev")
+        }
         _ => failure.fault(Doing::Asking),
     }
 }

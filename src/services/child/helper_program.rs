@@ -28,6 +28,15 @@ pub enum Stderr<'a> {
     Lines(&'a dyn Fn(&str)),
 }
 
+/// How long a program may run, and how much it may print.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// It is killed after this.
+    pub time: Duration,
+    /// More is no answer.
+    pub bytes: usize,
+}
+
 /// Runs a program to its end and returns its stdout, or says why there is none. `setting` is the config's key.
 ///
 /// It gets no `AWS_*` variable and no stdin, and is killed after `limit`.
@@ -37,20 +46,47 @@ pub async fn run(
     limit: Duration,
     stderr: Stderr<'_>,
 ) -> Result<Zeroizing<Vec<u8>>, String> {
+    let limits = Limits { time: limit, bytes: MAX_OUTPUT_BYTES };
+    finish(command(setting, argv)?, limits, stderr).await
+}
+
+/// The same in a config's folder, for that config: a sekisho that the program runs finds it, too.
+pub async fn run_for(
+    config: &Path,
+    setting: &str,
+    argv: &[String],
+    limits: Limits,
+    stderr: Stderr<'_>,
+) -> Result<Zeroizing<Vec<u8>>, String> {
+    let mut command = command(setting, argv)?;
+    command.env("SEKISHO_CONFIG", config);
+    command.current_dir(config.parent().unwrap_or(Path::new("/")));
+    finish(command, limits, stderr).await
+}
+
+fn command(setting: &str, argv: &[String]) -> Result<Command, String> {
     let (name, arguments) = argv.split_first().map_or(("", &[][..]), |(p, a)| (p.as_str(), a));
     let path = std::env::var_os("PATH").unwrap_or_default();
     let program = trusted_program(setting, name, &path)?;
     let mut command = Command::new(program);
     command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true);
-    command.stderr(match stderr {
-        Stderr::Inherited => Stdio::inherit(),
-        Stderr::Lines(_) => Stdio::piped(),
-    });
     for (variable, _) in std::env::vars_os() {
         if variable.to_string_lossy().starts_with("AWS_") {
             command.env_remove(variable);
         }
     }
+    Ok(command)
+}
+
+async fn finish(
+    mut command: Command,
+    limits: Limits,
+    stderr: Stderr<'_>,
+) -> Result<Zeroizing<Vec<u8>>, String> {
+    command.stderr(match stderr {
+        Stderr::Inherited => Stdio::inherit(),
+        Stderr::Lines(_) => Stdio::piped(),
+    });
     let mut child = command.spawn().map_err(|error| error.to_string())?;
     let (out, err) = (child.stdout.take(), child.stderr.take());
     let on_line = |line: &str| {
@@ -60,12 +96,12 @@ pub async fn run(
     };
     let run = async {
         let (printed, last) =
-            tokio::try_join!(read(out), async { Ok(forward(err, on_line).await) })?;
+            tokio::try_join!(read(out, limits.bytes), async { Ok(forward(err, on_line).await) })?;
         let status = child.wait().await.map_err(|error| error.to_string())?;
         failure(status, last).map_or(Ok(printed), Err)
     };
-    let late = |_| Err(format!("it took longer than {} s", limit.as_secs()));
-    tokio::time::timeout(limit, run).await.unwrap_or_else(late)
+    let late = |_| Err(format!("it took longer than {} s", limits.time.as_secs()));
+    tokio::time::timeout(limits.time, run).await.unwrap_or_else(late)
 }
 
 /// Why a program that has ended is not to be believed; `last` is the last line of its stderr.
@@ -78,14 +114,17 @@ fn failure(status: ExitStatus, last: Option<String>) -> Option<String> {
     Some(last.map_or_else(|| how.clone(), |line| format!("{how}: {line}")))
 }
 
-async fn read(stream: Option<impl AsyncRead + Unpin>) -> Result<Zeroizing<Vec<u8>>, String> {
-    // Never grows, so leaves no copy of what may be a secret.
+async fn read(
+    stream: Option<impl AsyncRead + Unpin>,
+    limit: usize,
+) -> Result<Zeroizing<Vec<u8>>, String> {
+    // What may be a secret never grows, so leaves no copy.
     let mut bytes = Zeroizing::new(Vec::with_capacity(2 * MAX_OUTPUT_BYTES));
     if let Some(stream) = stream {
-        let _ = stream.take(MAX_OUTPUT_BYTES as u64 + 1).read_to_end(&mut bytes).await;
+        let _ = stream.take(limit as u64 + 1).read_to_end(&mut bytes).await;
     }
-    if bytes.len() > MAX_OUTPUT_BYTES {
-        return Err(format!("it printed more than {} KiB", MAX_OUTPUT_BYTES / 1024));
+    if bytes.len() > limit {
+        return Err(format!("it printed more than {} KiB", limit / 1024));
     }
     Ok(bytes)
 }

@@ -16,7 +16,8 @@ use super::glob::{self, Expanded};
 use super::paths::{home, with_home};
 use super::stamps::Stamp;
 use crate::domain::config::{
-    Diagnostic, IncludedFile, Loaded, MAX_ACCOUNTS, MainFile, Pos, Strictness, assemble,
+    Argv, Diagnostic, Include, IncludedFile, Loaded, MAX_ACCOUNTS, MainFile, Pos, Strictness,
+    assemble,
 };
 use crate::domain::fault::{Exit, Fault};
 use crate::domain::known::Known;
@@ -157,7 +158,47 @@ pub fn read_new(path: &Path, text: &str) -> Result<Loaded, Fault> {
 /// What `config check` would refuse is not written.
 pub fn write(path: &Path, text: &str) -> Result<(), Fault> {
     read_new(path, text)?;
-    put(path, text)
+    put(path, text, "the config cannot be written")
+}
+
+/// The files that the config at a path has a program for, each with that program.
+pub fn updates(path: &Path, home: Option<&Path>) -> Result<Vec<(PathBuf, Argv)>, Fault> {
+    let read = read(path, MAX_CONFIG).map_err(|unread| unread.fault(path))?;
+    let base = path.parent().unwrap_or(Path::new("/"));
+    let main = MainFile::parse(path, &read.text);
+    let of = |include: &Include| {
+        let argv = include.update.clone()?;
+        Some((base.join(with_home(&include.file, home).ok()?), argv))
+    };
+    Ok(main.include().iter().filter_map(of).collect())
+}
+
+/// Writes a whole file for `include`, unless `config check` would find an error in it; 0600 where it is new.
+pub fn write_included(path: &Path, text: &str) -> Result<(), Fault> {
+    let included = IncludedFile::parse(path, 1, text);
+    if let Some(diagnostic) = included.diagnostics().first() {
+        let shown = crate::domain::text::sanitize(&path.to_string_lossy());
+        return Err(Fault::new(Exit::Fault, format!("{shown} was not written"))
+            .because(crate::domain::text::sanitize(&diagnostic.to_string())));
+    }
+    put(path, text, "the file cannot be written")
+}
+
+/// Whether a text could be an accounts file, right or wrong.
+pub fn is_accounts(path: &Path, text: &str) -> bool {
+    IncludedFile::parse(path, 1, text).is_accounts_file()
+}
+
+/// Puts an included file back as it was, right or wrong.
+pub fn put_back(path: &Path, text: &str) -> Result<(), Fault> {
+    put(path, text, "the file cannot be put back")
+}
+
+/// Notes that a file is as it should be: from now on its age counts.
+pub fn touch(path: &Path) {
+    // Without it the file is called old although it is not: no harm done.
+    let now = std::time::SystemTime::now();
+    let _ = File::options().append(true).open(path).and_then(|file| file.set_modified(now));
 }
 
 /// Replaces a config by one that was made of it, and that [`preview`] has read.
@@ -168,16 +209,15 @@ pub fn replace(path: &Path, before: &str, text: &str) -> Result<(), Fault> {
             .because("it was changed by somebody else meanwhile")
             .fix("run the command again"));
     }
-    put(path, text)
+    put(path, text, "the config cannot be written")
 }
 
-fn put(path: &Path, text: &str) -> Result<(), Fault> {
+fn put(path: &Path, text: &str, failed: &str) -> Result<(), Fault> {
     if text.len() as u64 > MAX_CONFIG {
         let what = format!("this would be a config of more than {} MiB", MAX_CONFIG >> 20);
         return Err(Fault::new(Exit::Usage, what));
     }
-    files::write_through(path, text.as_bytes())
-        .map_err(|error| error.fault("the config cannot be written"))?;
+    files::write_through(path, text.as_bytes()).map_err(|error| error.fault(failed))?;
     // A file that others could write keeps its mode on the way; as a config it would be refused.
     let tighten = std::fs::metadata(path).and_then(|metadata| {
         let tight = Permissions::from_mode(metadata.mode() & 0o777 & !0o022);
@@ -303,8 +343,7 @@ fn include(
     from: &mut ReadFrom,
 ) -> Vec<IncludedFile> {
     let base = main.path().parent().unwrap_or(Path::new("/")).to_owned();
-    let patterns: Vec<(String, Pos)> =
-        main.include().map(|(pattern, pos)| (pattern.to_owned(), pos)).collect();
+    let wanted: Vec<Include> = main.include().to_vec();
     let mut includes = Includes {
         main,
         itself,
@@ -314,12 +353,12 @@ fn include(
         bytes: MAX_CONFIG,
         accounts: MAX_ACCOUNTS,
     };
-    for (pattern, pos) in patterns {
-        match glob::expand(&pattern, &base, home, Timestamp::now()) {
-            Ok(expanded) => includes.pattern(&pattern, pos, expanded),
+    for include in &wanted {
+        match glob::expand(&include.file, &base, home, Timestamp::now()) {
+            Ok(expanded) => includes.pattern(include, expanded),
             Err(why) => {
-                let what = format!("`{pattern}` cannot be included: {why}");
-                includes.main.complain(pos, &what, None);
+                let what = format!("`{}` cannot be included: {why}", include.file);
+                includes.main.complain(include.pos, &what, None);
             }
         }
     }
@@ -327,7 +366,8 @@ fn include(
 }
 
 impl Includes<'_> {
-    fn pattern(&mut self, pattern: &str, pos: Pos, expanded: Expanded) {
+    fn pattern(&mut self, include: &Include, expanded: Expanded) {
+        let (pattern, pos) = (&include.file, include.pos);
         self.from.0.extend(expanded.stamps);
         let inside = expanded.folder.map(|folder| folder.canonicalize().unwrap_or(folder));
         if expanded.files.is_empty() {
@@ -352,7 +392,7 @@ impl Includes<'_> {
             self.from.stamp(&path);
             let (what, mistake) = match read(&path, self.bytes) {
                 Ok(content) if self.seen.insert(content.identity) => {
-                    self.parse(&path, &content);
+                    self.parse(&path, &content, include);
                     continue;
                 }
                 // A glob may well find the main file; a path that names it is a loop.
@@ -374,9 +414,10 @@ impl Includes<'_> {
         }
     }
 
-    fn parse(&mut self, path: &Path, content: &Content) {
+    fn parse(&mut self, path: &Path, content: &Content, include: &Include) {
         let number = u32::try_from(self.files.len() + 1).unwrap_or(u32::MAX);
         let mut file = IncludedFile::parse(path, number, &content.text);
+        file.included_by(include);
         if let Access::Shared(who) = content.access {
             file.complain(&shared(who), Some(&chmod(path)));
         }

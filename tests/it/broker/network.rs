@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use sekisho::domain::fault::{Exit, Fault};
+use sekisho::domain::import::organization::Selection;
 use sekisho::domain::pass::NotIssued;
 use sekisho::domain::secret::{AccessKey, Credentials, Secret};
 use sekisho::emulator::{FaultInjection, Times};
@@ -199,7 +200,7 @@ fn an_answer_without_end_is_given_up_after_a_mebibyte() {
         took("an SDK's call", call.err().map(|failure| failure.message));
         let clock = aws.raw().clock().await;
         took("an unsigned probe", clock.err().map(|failure| failure.message));
-        let listed = aws.members(Signer::Session(&session)).await;
+        let listed = aws.members(Signer::Session(&session), &Selection::default()).await;
         took("a list of accounts", listed.err().map(|fault| fault.why.join(" ")));
         let token = aws.sign_in_token(&site, &session, None).await;
         took("a console's sign-in", token.err().map(|fault| fault.why.join(" ")));

@@ -39,6 +39,7 @@ fn section(parents: &[(usize, String)]) -> Option<Section> {
         [] => Section::Top,
         ["auth"] => Section::Auth,
         ["auth", "mfa"] => Section::Device,
+        ["include"] => Section::Include,
         ["defaults"] => Section::Defaults,
         ["guardrails"] => Section::Guardrails,
         ["accounts"] => Section::Account,
@@ -56,6 +57,8 @@ fn examples() -> BTreeMap<(String, String), Example> {
     for line in text.lines() {
         // A key that is commented out documents itself all the same.
         let line = line.replacen("# - ", "- ", 1).replacen("# hide:", "hide:", 1);
+        let line = line.replacen("#   update:", "  update:", 1);
+        let line = line.replacen("#   stale_after:", "  stale_after:", 1);
         let dashed = line.trim_start();
         let dashed = dashed.strip_prefix("- ").unwrap_or(dashed);
         let indent = line.len() - dashed.len();

@@ -109,6 +109,26 @@ fn a_new_included_target_opens_in_the_list_under_the_cursor() {
 }
 
 #[test]
+fn an_old_included_file_is_named_in_the_header() {
+    let include = "include: [{file: team.yaml, stale_after: 2d}, other.yaml]";
+    let Some(mut switcher_pty) = SwitcherPty::with(include, &[]) else { return };
+    let folder = switcher_pty.home.path().join(".config/sekisho");
+    for (name, id) in [("team", "444444444444"), ("other", "555555555555")] {
+        let path = folder.join(format!("{name}.yaml"));
+        std::fs::write(&path, format!("accounts: [{{name: of-{name}, id: '{id}', roles: [R]}}]\n"))
+            .unwrap();
+        let file = std::fs::File::options().append(true).open(path).unwrap();
+        let age = std::time::Duration::from_hours(50 * 24);
+        file.set_modified(std::time::SystemTime::now() - age).unwrap();
+    }
+    switcher_pty.pty.line("$SEKISHO; echo EN''DED $?");
+    let screen = switcher_pty.pty.wait_for("team.yaml is 50 days old");
+    assert!(!screen.contains("other.yaml is"), "nobody watches it: {screen}");
+    switcher_pty.pty.send("\u{3}");
+    switcher_pty.pty.wait_for("ENDED 130");
+}
+
+#[test]
 fn verbs_without_a_target_open_the_list() {
     let Some(mut switcher_pty) = SwitcherPty::new() else { return };
     for (verb, footer) in [

@@ -5,7 +5,7 @@ use crate::domain::config::draft::{Draft, DraftAccount};
 use crate::domain::fault::{Exit, Fault};
 use crate::domain::ids::{AccessKeyId, Name, Region, RoleName};
 use crate::domain::import::from_profiles::{ImportOptions, Imported, convert};
-use crate::domain::import::organization;
+use crate::domain::import::organization::{self, Naming, Selection};
 use crate::domain::secret::AccessKey;
 use crate::domain::text::count;
 use crate::services::aws::SharedFiles;
@@ -125,8 +125,9 @@ impl Setup<'_> {
     ) -> Result<(), Fault> {
         let key = AccessKey { id: key.id.clone(), secret: key.secret.copy() };
         context.broker().preload_key(key);
-        let members = block_on(prompt::members(context.broker(), &mut context.codes()))?;
-        let (more, remarks) = organization::convert(members, identity.account, None);
+        let all = Selection::default();
+        let members = block_on(prompt::members(context.broker(), &all, &mut context.codes()))?;
+        let (more, remarks) = organization::convert(members, identity.account, Naming::default())?;
         for remark in &remarks {
             self.out.info(remark);
         }

@@ -26,7 +26,7 @@ use crate::domain::config::{Auth, StoreChoice};
 use crate::domain::fault::{Exit, Fault};
 use crate::domain::flow::Flow;
 use crate::domain::ids::{MfaSerial, SessionName};
-use crate::domain::import::organization::Member;
+use crate::domain::import::organization::{Member, Selection};
 use crate::domain::pass::{Asking, NotIssued, Pass, Renew, Request, Terms};
 use crate::domain::secret::{AccessKey, Credentials, MfaCode};
 
@@ -286,6 +286,7 @@ impl Broker {
     /// The accounts of the auth account's organisation, listed with the auth session.
     pub async fn members(
         &self,
+        selection: &Selection,
         code: Option<&(MfaSerial, MfaCode)>,
         asking: Asking,
     ) -> Result<Vec<Member>, NotIssued> {
@@ -294,13 +295,17 @@ impl Broker {
         let session = self.auth_session(&who, code, asking, Timestamp::MIN).await?;
         self.held_prompt.take();
         let signer = Signer::Session(&session.credentials);
-        Ok(self.aws()?.members(signer).await?)
+        Ok(self.aws()?.members(signer, selection).await?)
     }
 
     /// The accounts of the organisation that a pass leads into.
-    pub async fn members_through(&self, pass: &Pass) -> Result<Vec<Member>, Fault> {
+    pub async fn members_through(
+        &self,
+        pass: &Pass,
+        selection: &Selection,
+    ) -> Result<Vec<Member>, Fault> {
         let signer = Signer::Session(&pass.credentials);
-        self.aws()?.members(signer).await
+        self.aws()?.members(signer, selection).await
     }
 
     /// Starts to open the connection that the next request will need, while a person types. Nothing is sent.
