@@ -138,7 +138,10 @@ impl Demo {
     pub fn adopt(&self, config: &mut Config) {
         config.auth.endpoint_url = Some(self.descriptor.url.clone());
         // Neither a real key nor a real code is for the emulator, and a keychain lies outside the demo's folder.
-        config.auth.key = KeySource::Auto;
+        // A browser that comes here is signed in as the demo's user.
+        if config.auth.key != KeySource::Login {
+            config.auth.key = KeySource::Auto;
+        }
         config.auth.mfa_command = None;
         config.store = StoreChoice::File;
     }
@@ -223,6 +226,7 @@ fn organisation(
         .iter()
         .filter_map(|text| emulator::Policy::inline(text).ok())
         .collect();
+    organisation.console = Some(format!("arn:aws:iam::{}:user/{name}", auth.account));
     organisation.users = vec![user];
     organisation.users.extend(colleagues());
     for account in catalog.accounts() {
@@ -259,7 +263,7 @@ fn colleagues() -> [emulator::User; 2] {
 const ALLOW_SWITCH: &str = r#"{"Version":"2012-10-17","Statement":{"Sid":"Switch","Effect":"Allow",
     "Action":["sts:AssumeRole","sts:TagSession","sts:SetSourceIdentity","iam:ListMFADevices","iam:ListAccessKeys","iam:GetAccessKeyLastUsed",
     "iam:GenerateCredentialReport","iam:GetCredentialReport","iam:GetAccountAuthorizationDetails",
-    "organizations:ListAccounts"],"Resource":"*"}}"#;
+    "organizations:ListAccounts","signin:AuthorizeOAuth2Access","signin:CreateOAuth2Token"],"Resource":"*"}}"#;
 
 const DENY_WITHOUT_MFA: &str = r#"{"Version":"2012-10-17","Statement":{"Sid":"DenyWithoutMfa","Effect":"Deny",
     "NotAction":["iam:ListMFADevices","sts:GetSessionToken"],"Resource":"*",

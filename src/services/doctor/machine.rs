@@ -108,7 +108,8 @@ fn store(input: &DoctorInput<'_>) -> Row {
         return Row::new(ID, Health::Skipped, "no config, so the key's store is not known");
     };
     let wanted = config.store == StoreChoice::Keyring || config.auth.key == KeySource::Keyring;
-    let unused = matches!(config.store, StoreChoice::File | StoreChoice::None);
+    let unused = matches!(config.store, StoreChoice::File | StoreChoice::None)
+        || config.auth.key == KeySource::Login;
     match input.keychain {
         _ if unused && !wanted => Row::ok(ID, "not used: the config chooses another store"),
         Ok(()) => Row::ok(ID, format!("the {} works", keychain::LABEL)),

@@ -257,3 +257,28 @@ fn a_profile_of_awss_own_client_is_used_and_never_renewed() {
     let sso = stage.run(&["exec", "dev/Open", "--", "true"]);
     assert!(sso.code == 2 && sso.stderr.contains("never meet an MFA condition"), "{}", sso.stderr);
 }
+
+#[test]
+fn what_is_about_an_access_key_says_that_there_is_none() {
+    let Some(_) = program("curl") else { return };
+    let stage = Stage::new();
+    stage.sign_in();
+    let before = stage.calls();
+    for arguments in [
+        &["verify", "dev", "--yes"][..],
+        &["key", "status"],
+        &["key", "rotate"],
+        &["key", "leaked", "--yes"],
+    ] {
+        let ran = stage.run(arguments);
+        assert!(ran.code == 2 && ran.stdout.is_empty(), "{arguments:?}: {}", ran.stderr);
+        assert!(
+            ran.stderr.contains("there is no access key here"),
+            "{arguments:?}: {}",
+            ran.stderr
+        );
+    }
+    assert_eq!(stage.calls(), before);
+    let ran = stage.run(&["each", "dev", "--role", "Open", "--", "true"]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+}

@@ -9,7 +9,7 @@ use super::stage::{Stage, user};
 use crate::emulator::stage::{AUTH, visit};
 use crate::exports::stage::Ran;
 use crate::pty::terminal::{Pty, command};
-use crate::support::program;
+use crate::support::{as_nobody, optional, program};
 
 #[test]
 fn from_nothing_to_a_role_without_any_key() {
@@ -294,4 +294,66 @@ fn the_doctor_knows_the_sign_in_and_what_nobody_has_proved() {
     ] {
         assert!(after.contains(text), "{text}: {after}");
     }
+}
+
+#[test]
+fn another_user_can_neither_follow_the_link_nor_answer_the_redirect() {
+    let stage = Stage::new();
+    let (child, link) = stage.begin();
+    let stranger = |url: &str| {
+        let output = as_nobody("curl")?.args(["-s", "-i", url]).output().unwrap();
+        assert!(!output.status.success() && output.stdout.is_empty(), "{output:?}");
+        Some(())
+    };
+    if stranger(&link).is_none() {
+        let _ = rustix::process::kill_process(
+            rustix::process::Pid::from_child(&child),
+            rustix::process::Signal::TERM,
+        );
+        return;
+    }
+    let authorize = visit("GET", &link, &[], "").header("location").unwrap().to_owned();
+    let back = visit("GET", &authorize, &[], "").header("location").unwrap().to_owned();
+    stranger(&back);
+    assert_eq!(visit("GET", &back, &[], "").status, 200);
+    let ran = Ran::of(&child.wait_with_output().unwrap());
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+}
+
+#[test]
+fn a_demo_of_a_config_without_a_key_signs_in_by_the_browser_too() {
+    let Some(_) = program("curl") else { return };
+    let stage = Stage::new();
+    let config = stage.path(".config/sekisho/config.yaml");
+    let ran = stage.run(&["--config", config.to_str().unwrap(), "demo", "login"]);
+    assert!(
+        ran.code == 0 && ran.stderr.contains("signed in as alice (console sign-in)"),
+        "{}",
+        ran.stderr
+    );
+    assert_eq!(stage.calls(), 0, "in an organisation of its own");
+    assert_eq!(stage.records(), [""; 0]);
+}
+
+/// No plain client: what Chromium sends (and what it asks for on its own, a favicon) is admitted, and the page is shown.
+#[test]
+fn a_real_browser_signs_in() {
+    let Some(chromium) = optional("chromium") else { return };
+    let stage = Stage::new();
+    let profile = stage.path("chromium");
+    let mut command = stage.sekisho(&["login"]);
+    command.env(
+        "BROWSER",
+        format!(
+            "{} --headless --no-sandbox --disable-gpu --disable-dev-shm-usage --no-first-run --user-data-dir={} \
+             --screenshot={} %s",
+            chromium.display(),
+            profile.display(),
+            stage.path("page.png").display(),
+        ),
+    );
+    let ran = Ran::of(&command.output().unwrap());
+    assert!(ran.code == 0 && ran.stderr.contains("signed in as alice"), "{}", ran.stderr);
+    assert_eq!(stage.wire(0), ["AuthorizeOAuth2Access", "CreateOAuth2Token", "GetCallerIdentity"]);
+    stage.run(&["credential-process", "dev/Open"]).said();
 }

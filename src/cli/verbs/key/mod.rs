@@ -6,12 +6,13 @@ mod leaked;
 mod rotate;
 mod status;
 
+use crate::domain::config::KeySource;
 use crate::domain::fault::{Exit, Fault};
 
 use crate::cli::args::KeyVerb;
 use crate::cli::context::Context;
 use crate::cli::prompt;
-use crate::services::session::access_key::KeyStore;
+use crate::services::session::access_key::{self, KeyStore};
 
 /// Does one thing with the key.
 pub fn run(context: &Context, what: &KeyVerb) -> Result<Exit, Fault> {
@@ -32,6 +33,11 @@ pub fn run(context: &Context, what: &KeyVerb) -> Result<Exit, Fault> {
         KeyVerb::Import { profile, backup, yes, weak_passphrase } => {
             let store = key_store(context, *weak_passphrase);
             import::run(context, &store, profile.as_deref(), *backup, *yes)
+        }
+        KeyVerb::Rotate { .. } | KeyVerb::Leaked { .. } | KeyVerb::Status { .. }
+            if context.config().auth.key == KeySource::Login =>
+        {
+            Err(access_key::no_key())
         }
         KeyVerb::Rotate { finish, yes } => rotate::run(context, *finish, *yes),
         KeyVerb::Leaked { yes, lang } => leaked::run(context, *yes, *lang),
