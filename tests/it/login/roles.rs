@@ -199,6 +199,31 @@ fn the_list_opens_the_browser_by_itself() {
 }
 
 #[test]
+fn in_the_list_the_code_box_says_what_the_code_is_for() {
+    let Some(_) = program("curl") else { return };
+    let stage =
+        Stage::with(|config| config.replace("accounts:\n", "shell: /bin/sh\naccounts:\n"), |_| {});
+    stage.sign_in();
+    let mut builder = command(env!("CARGO_BIN_EXE_sekisho"), stage.home());
+    for (name, value) in stage.sekisho(&[]).get_envs() {
+        builder.env(name, value.unwrap_or_default());
+    }
+    let mut pty = Pty::spawn(builder);
+    pty.wait_for("Open");
+    pty.send("developer dev");
+    pty.wait_until("the filter", |screen| !screen.contains("Reader"));
+    pty.send("\r");
+    let screen = pty.wait_for("a code for each role");
+    assert!(screen.contains("opens only this role"), "{screen}");
+    pty.send(&stage.emulator.code(PHONE).unwrap());
+    pty.wait_for("dev/Developer until");
+    pty.line("exit");
+    pty.wait_for("console ● 11h");
+    pty.send("\u{3}");
+    assert_eq!(pty.wait(), 130);
+}
+
+#[test]
 fn a_profile_of_awss_own_client_is_used_and_never_renewed() {
     let Some(_) = program("curl") else { return };
     let stage = Stage::new();

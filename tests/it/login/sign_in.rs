@@ -1,6 +1,8 @@
 //! Signing in: who is taken, what the redirect answers, what lies on disk.
 
+use std::io::{BufRead, BufReader};
 use std::path::Path;
+use std::process::Stdio;
 
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD, Engine};
 use sekisho::emulator::{FaultInjection, RefreshReuse, Times};
@@ -294,6 +296,52 @@ fn the_doctor_knows_the_sign_in_and_what_nobody_has_proved() {
     ] {
         assert!(after.contains(text), "{text}: {after}");
     }
+}
+
+#[test]
+fn of_two_processes_one_opens_the_browser_and_both_are_signed_in() {
+    let stage = Stage::new();
+    let (first, link) = stage.begin();
+    let mut second = stage.sekisho(&["login"]);
+    second.env("BROWSER", "false"); // it would fail
+    let mut second = second.stderr(Stdio::piped()).spawn().unwrap();
+    let mut said = BufReader::new(second.stderr.take().unwrap()).lines().map_while(Result::ok);
+    let waits = said.next().unwrap();
+    assert!(
+        waits.contains("`sekisho login` (pid ") && waits.contains("signs in in the browser"),
+        "{waits}"
+    );
+    let authorize = visit("GET", &link, &[], "").header("location").unwrap().to_owned();
+    let back = visit("GET", &authorize, &[], "").header("location").unwrap().to_owned();
+    visit("GET", &back, &[], "");
+    assert_eq!(Ran::of(&first.wait_with_output().unwrap()).code, 0);
+    assert!(second.wait().unwrap().success());
+    assert!(said.last().unwrap().contains("signed in as alice"));
+    let keys = stage.wire(0).iter().filter(|call| call.starts_with("CreateOAuth2Token")).count();
+    assert_eq!(keys, 1);
+}
+
+#[test]
+fn for_an_agent_that_has_less_than_everything_no_browser_is_opened() {
+    let Some(_) = program("curl") else { return };
+    let stage = Stage::with(
+        |config| config.replace("defaults: {", "defaults: {agents: read-only, "),
+        |_| {},
+    );
+    let driven = |arguments: &[&str]| {
+        Ran::of(&stage.sekisho(arguments).env("CLAUDECODE", "1").output().unwrap())
+    };
+    let ran = driven(&["login"]);
+    assert!(
+        ran.code == 4 && ran.stderr.contains("no browser is opened for an AI agent"),
+        "{}",
+        ran.stderr
+    );
+    assert_eq!((stage.calls(), stage.path("page").exists()), (0, false));
+    // A person's sign-in serves it as the config says.
+    stage.sign_in();
+    let ran = driven(&["exec", "dev/Open", "--", "sh", "-c", "echo $SEKISHO_SCOPE"]);
+    assert!(ran.code == 0 && ran.stdout.contains("read-only"), "{}{}", ran.stdout, ran.stderr);
 }
 
 #[test]
