@@ -113,7 +113,7 @@ fn thousands_of_profiles_become_a_config() {
 }
 
 /// Lines that are nearly an AWS config, in any order.
-fn near_config() -> impl Strategy<Value = String> {
+pub fn near_config() -> impl Strategy<Value = String> {
     let line = prop_oneof![
         "(\\[profile |\\[|\\[ profile \")[a-c/ -]{0,3}(\"\\]|\\]|)",
         "(role_arn|mfa_serial)( = |=|: )arn:aws(-cn|):iam::(1{12}|2{12}|0{12}|x):(role|mfa|u2f)/(a/)?[A-C]{0,2}",

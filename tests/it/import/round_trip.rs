@@ -4,12 +4,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::Command;
 
+use proptest::prelude::*;
 use serde_json::Value;
 
 use sekisho::domain::account::Catalog;
+use sekisho::domain::config::edit::Layout;
+use sekisho::domain::config::{Loaded, MainFile, Strictness, assemble};
 use sekisho::domain::ids::{ExternalId, RoleArn};
+use sekisho::domain::import::from_profiles::{ImportOptions, merge};
+use sekisho::domain::import::merge::{Existing, is_only_added};
+use sekisho::domain::import::profiles::Profiles;
+use sekisho::domain::known::Known;
 
-use super::aws_config::read;
+use super::aws_config::{near_config, read};
 use super::{run, sekisho};
 use crate::support::program;
 
@@ -276,4 +283,38 @@ fn check(home: &Path, shape: &Shape, calls: &BTreeMap<String, Value>, folder: &P
     let again = import();
     assert!(again.stderr.contains("is up to date"), "{}\n{}", again.whole(), context());
     assert_eq!(std::fs::read_to_string(&path).unwrap(), after);
+}
+
+fn load(text: &str) -> Loaded {
+    let main = MainFile::parse(Path::new("config.yaml"), text);
+    let read = &mut |_, _: &str| Err("no file".to_owned());
+    assemble(main, Vec::new(), Strictness::Strict, &Known::default(), read)
+        .unwrap_or_else(|complaints| panic!("{}\n{text}", complaints[0]))
+}
+
+proptest! {
+    /// Whatever the profiles say, however the config is written: there is a place for what is new.
+    #[test]
+    fn whatever_is_new_finds_its_place(
+        profiles in near_config(), many in 1..4usize, n in any::<prop::sample::Index>(),
+    ) {
+        let old = &olds()[n.index(olds().len())];
+        let key = "[profile k]\naws_access_key_id = A\n";
+        let role = |n| {
+            let arn = format!("arn:aws:iam::22222222222{}:role/p/R{n}", n + 1);
+            format!("[profile r{n}]\nrole_arn = {arn}\nsource_profile = k\n")
+        };
+        let roles = (0..many).map(role).collect::<Vec<_>>().concat();
+        let profiles = Profiles::parse(&format!("{key}{roles}{profiles}"));
+        let before = load(old);
+        let layout = Layout::parse(old).unwrap();
+        let auth_account = Some(before.config.auth.account);
+        let options = ImportOptions { auth_account, partition: Some(before.config.auth.region.partition()), ..ImportOptions::default() };
+        if let Ok(merge) = merge(&profiles, &options, &Existing::new(&before, &layout)) {
+            let after = layout.with(&merge.additions.accounts, &merge.additions.roles);
+            let after = after.expect("there is a place");
+            prop_assert!(has_only_insertions(old, &after));
+            prop_assert!(is_only_added(&before.config, &load(&after).config, &merge.additions), "{}", after);
+        }
+    }
 }
