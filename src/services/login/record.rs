@@ -92,6 +92,13 @@ impl Login {
         }
     }
 
+    /// Forgets those of all configs.
+    pub fn forget_all(vault: &Vault, now: Timestamp) {
+        for (name, _) in vault.list(RecordKind::Login, now) {
+            let _ = vault.remove(RecordKind::Login, &name);
+        }
+    }
+
     /// Forgets the one that is kept for a config. At AWS it goes on.
     pub fn forget(vault: &Vault, auth: &Auth) {
         let _ = vault.remove(RecordKind::Login, &name(auth));

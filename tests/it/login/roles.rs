@@ -176,6 +176,30 @@ fn processes_that_renew_at_once_renew_once() {
 }
 
 #[test]
+fn a_logout_during_a_renewal_forgets_what_it_names_and_no_more() {
+    let Some(_) = program("curl") else { return };
+    let stage = Stage::with(
+        |config| config,
+        |organisation| organisation.quirks.refresh_reuse = RefreshReuse::Refused,
+    );
+    for (logout, kept) in [(&["logout", "dev/Reader"][..], true), (&["logout"], false)] {
+        stage.sign_in();
+        stage.forget();
+        stage.refuse_tokens(Times::Next(1), FaultInjection::Latency(Duration::from_secs(2)));
+        let before = stage.calls();
+        let mut command = stage.sekisho(&["credential-process", "dev/Open"]);
+        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        crate::support::until("the renewal", || (stage.calls() > before).then_some(()));
+        stage.run(logout).said();
+        child.wait_with_output().unwrap();
+        assert_eq!(stage.kept().is_some(), kept, "{logout:?}");
+        stage.forget();
+        let again = stage.run(&["credential-process", "dev/Open"]);
+        assert_eq!(again.code, if kept { 0 } else { 4 }, "{logout:?}: {}", again.stderr);
+    }
+}
+
+#[test]
 fn the_list_opens_the_browser_by_itself() {
     let Some(_) = program("curl") else { return };
     let stage =

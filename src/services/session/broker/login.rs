@@ -184,7 +184,10 @@ impl Broker {
         match login::renew(&aws, &site, &login).await {
             Ok((refresh, keys)) => {
                 let login = Login { refresh, ..login };
-                Ok(self.keep_keys(&login, keys, who, begun))
+                // Forgetting a role ends the epoch, too, and must not lose the next refresh token.
+                let epoch = self.vault.epoch();
+                let is_kept = Login::get(&self.vault, &self.auth, (self.clock)()).is_some();
+                Ok(self.keep_keys(&login, keys, who, if is_kept { epoch } else { begun }))
             }
             Err(failure) => {
                 let fault = failure.fault(Doing::ConsoleSignIn);

@@ -96,10 +96,10 @@ impl Broker {
 
     /// Forgets the sessions made with this config's key or console sign-in here. They stay valid at AWS until they expire.
     pub fn sign_out(&self) {
+        // Before and after: a renewal in flight keeps its sign-in only where it finds one, and not past an epoch.
+        Login::forget(&self.vault, &self.auth);
         self.end_epoch();
-        if self.auth.key == KeySource::Login {
-            Login::forget(&self.vault, &self.auth);
-        }
+        Login::forget(&self.vault, &self.auth);
         if let Some(who) = self.known() {
             sessions::forget_made_with(&self.vault, &who.source, (self.clock)());
         }
@@ -116,6 +116,7 @@ impl Broker {
 
     /// Forgets everything of every config, by destroying the key that sessions are sealed with.
     pub fn forget_everything(&self) -> Result<(), String> {
+        Login::forget_all(&self.vault, (self.clock)());
         self.facts.clear();
         if let Some(remembered) = &self.remembered {
             remembered.clear();
