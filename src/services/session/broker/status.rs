@@ -6,7 +6,6 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::account::Target;
-use crate::domain::config::KeySource;
 use crate::domain::confirmation::Cleared;
 use crate::domain::ids::{AccessKeyId, RoleArn, SessionName};
 use crate::domain::pass::{AuthStatus, Live, Pass, SessionStatus, SignedInBy};
