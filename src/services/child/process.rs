@@ -23,12 +23,19 @@ use crate::domain::text::sanitize;
 /// The program that runs, by the path under which it is found after an upgrade too: on the PATH, else as it was called.
 /// Package managers put a link there, whose target has a version in its path.
 pub fn own_program() -> Result<PathBuf, Fault> {
-    let running = std::env::current_exe().map_err(|error| {
-        Fault::new(Exit::Fault, "cannot find sekisho's own executable").because(error.to_string())
-    })?;
     let called = PathBuf::from(std::env::args_os().next().unwrap_or_default());
     let path = std::env::var_os("PATH").unwrap_or_default();
-    Ok(stable_path(&running, &called, &path).unwrap_or(running))
+    match std::env::current_exe() {
+        Ok(running) => Ok(stable_path(&running, &called, &path).unwrap_or(running)),
+        // Without /proc: found again as the shell found it.
+        Err(error) => find(called.as_os_str(), Some(&path))
+            .ok()
+            .and_then(|found| std::path::absolute(found).ok())
+            .ok_or_else(|| {
+                Fault::new(Exit::Fault, "cannot find sekisho's own executable")
+                    .because(error.to_string())
+            }),
+    }
 }
 
 /// A path to the file `running` that an upgrade keeps, if there is one.

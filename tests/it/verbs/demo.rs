@@ -1,7 +1,7 @@
 //! `demo` without the list: any verb in it, and nothing left behind.
 
 use std::collections::BTreeSet;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -402,4 +402,32 @@ fn a_descriptor_that_another_user_could_have_written_is_not_used() {
         std::os::unix::fs::chown(&folder, Some(65_534), None).unwrap();
         refused(&file, "another user's folder");
     }
+}
+
+#[test]
+fn a_demo_needs_no_procfs() {
+    let Some(unshare) = program("unshare") else { return };
+    let home = tempfile::tempdir().unwrap();
+    let bare = |command: &str| {
+        let mut child = Command::new(&unshare);
+        child.args(["--mount", "sh", "-c", &format!("mount -t tmpfs none /proc && {command}")]);
+        child.env_clear().env("HOME", home.path()).env("TMPDIR", home.path());
+        child.env("PATH", std::env::var_os("PATH").unwrap()).current_dir(home.path());
+        child.output().unwrap()
+    };
+    if !bare("true").status.success() {
+        // Not `eprintln!`: the test harness would swallow it.
+        let _ = writeln!(
+            std::io::stderr(),
+            "SKIPPED, only root can hide /proc: a_demo_needs_no_procfs"
+        );
+        return;
+    }
+    let sekisho = env!("CARGO_BIN_EXE_sekisho");
+    let output = bare(&format!("{sekisho} demo list"));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    assert!(output.stdout.starts_with(b"dev-tanaka/Developer\n"), "{said}");
+    let output = bare(&format!("ln -s {sekisho} here && PATH=$PWD:$PATH here demo list"));
+    assert!(output.stdout.starts_with(b"dev-tanaka/Developer\n"), "on the PATH");
 }
