@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::agents::{AgentRule, Allowance};
+use super::fault::{Exit, Fault};
 use super::flow::Flow;
 use super::guard::Guard;
 use super::ids::{
@@ -98,6 +99,16 @@ pub struct SessionOptions {
     pub transitive_tags: BTreeSet<String>,
     /// The `SourceIdentity` that CloudTrail records for the session.
     pub source_identity: Option<SourceIdentity>,
+}
+
+impl SessionOptions {
+    /// Whether the role's own session policies would let a read-only session write: AWS allows what any of a session's
+    /// policies allows (<https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies.html#policies_session>).
+    pub fn widen_read_only(&self) -> bool {
+        let is_read_only =
+            |arn: &PolicyArn| arn.as_str().ends_with(":iam::aws:policy/ReadOnlyAccess");
+        self.policy.is_some() || !self.policy_arns.iter().all(is_read_only)
+    }
 }
 
 /// One of the 16 ANSI colours.
@@ -254,6 +265,16 @@ impl Target {
     /// What about it has changed and is not accepted yet, one line each.
     pub fn changes(&self) -> Vec<String> {
         self.change.iter().flat_map(|change| change.lines(&self.role)).collect()
+    }
+
+    /// The fault of a scope that would limit nothing.
+    pub fn vain_scope(&self) -> Option<Fault> {
+        let is_vain = self.session.scope == Scope::ReadOnly && self.session.widen_read_only();
+        is_vain.then(|| {
+            Fault::new(Exit::Usage, format!("{self} cannot be entered read-only"))
+                .because("the role has `policy` or `policy_arns`, and AWS allows a session what any of its policies allows")
+                .fix("enter it in full (^T, or no --scope), or take these keys from the role in the config")
+        })
     }
 
     /// The flow that its duration needs.

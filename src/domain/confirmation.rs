@@ -44,7 +44,8 @@ impl Target {
         driver: &Driver,
     ) -> Result<Cleared, Unconfirmed> {
         let has = driver.has(self.agents);
-        if has == Allowance::Refuse || has == Allowance::ReadOnly && self.adds_session_policies() {
+        if has == Allowance::Refuse || has == Allowance::ReadOnly && self.session.widen_read_only()
+        {
             return Err(Unconfirmed::Refused);
         }
         match (self.guard, confirmation) {
@@ -59,12 +60,6 @@ impl Target {
             self.session.scope = Scope::ReadOnly;
         }
         Ok(Cleared { target: self, narrowed })
-    }
-
-    /// Whether its sessions have policies of their own. AWS lets a session do what any of them allows, so with one of these
-    /// `ReadOnlyAccess` makes nothing read-only.
-    fn adds_session_policies(&self) -> bool {
-        self.session.policy.is_some() || !self.session.policy_arns.is_empty()
     }
 
     /// Why an agent may not enter it.

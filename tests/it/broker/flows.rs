@@ -4,6 +4,7 @@ use sekisho::domain::account::Target;
 use sekisho::domain::fault::Exit;
 use sekisho::domain::flow::Flow;
 use sekisho::domain::guard::Guard;
+use sekisho::domain::scope::Scope;
 use sekisho::emulator::{DirectMfa, Document, FaultInjection, Times};
 
 use super::stage::*;
@@ -221,4 +222,23 @@ fn transitive_tags_are_sent_as_such() {
         "another session than {:?}: {fault:?}",
         pass.credentials.id
     );
+}
+
+#[test]
+fn a_scope_that_the_roles_own_policies_would_widen_is_refused() {
+    let stage = Stage::new();
+    let mut target = target(DEV, HOUR);
+    target.session.scope = Scope::ReadOnly;
+    target.session.policy_arns = vec!["arn:aws:iam::aws:policy/PowerUserAccess".parse().unwrap()];
+    let fault = faulted(stage.issue(&target, None, PERSON));
+    assert_eq!(fault.exit, Exit::Usage);
+    assert!(fault.what.ends_with("cannot be entered read-only"), "{fault:?}");
+    target.session.policy_arns.clear();
+    target.session.policy = Some(r#"{"Version":"2012-10-17","Statement":[]}"#.into());
+    assert_eq!(faulted(stage.issue(&target, None, PERSON)).exit, Exit::Usage);
+    assert_eq!(stage.wire(), [""; 0]);
+    // The scope's own policy, named in the role too, widens nothing.
+    target.session.policy = None;
+    target.session.policy_arns = vec!["arn:aws:iam::aws:policy/ReadOnlyAccess".parse().unwrap()];
+    stage.enter_with_code(&target);
 }

@@ -147,6 +147,9 @@ impl Broker {
     async fn enter(&self, request: &Request) -> Result<Pass, NotIssued> {
         let begun = self.vault.epoch();
         let target = request.target.target();
+        if let Some(fault) = target.vain_scope() {
+            return Err(NotIssued::Fault(fault));
+        }
         if let Some(passphrase) = &request.passphrase {
             self.key_opened_with(Some(passphrase)).await?;
         }
