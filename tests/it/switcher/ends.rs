@@ -188,7 +188,12 @@ fn closed_after(keys: &str, has_taken: impl Fn(i32) -> bool) {
     until("the list has taken the keys", || has_taken(list).then_some(()));
     signal(pty.pid(), Signal::KILL);
     pty.wait();
-    let gone = || kill_process(Pid::from_raw(list).unwrap(), Signal::CONT).is_err();
+    // It may stay as a zombie: not every process 1 of a container waits for orphans.
+    let is_zombie = || {
+        let stat = std::fs::read_to_string(format!("/proc/{list}/stat")).unwrap_or_default();
+        stat.rsplit_once(')').is_some_and(|(_, rest)| rest.starts_with(" Z"))
+    };
+    let gone = || kill_process(Pid::from_raw(list).unwrap(), Signal::CONT).is_err() || is_zombie();
     let end = Instant::now() + Duration::from_secs(10);
     while !gone() {
         if Instant::now() > end {
