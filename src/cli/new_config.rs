@@ -6,3 +6,6 @@ pub const HEADING: [&str; 3] = [
     "`sekisho config check` reports errors in it, `sekisho config show` prints every value and its source.",
     "`sekisho config example` explains every key.",
 ];
+
+/// The first line where the browser signs in.
+pub const FIRST_WITHOUT_KEY: &str = "The config of sekisho. It holds no secrets, and needs no access key: `sekisho login` signs in.";

@@ -328,11 +328,11 @@ impl From<PolicyFormat> for policy::Format {
 /// What `init` asks, as options: what is given is not asked.
 #[derive(Debug, Default, Args)]
 pub struct InitArgs {
-    /// The access key: - (stdin), env, profile:NAME, or store (sekisho's own)
+    /// The access key: - (stdin), env, profile:NAME, store (sekisho's own), or login (none: the browser signs in)
     #[arg(
         long,
         value_name = "WHERE",
-        value_parser = Suggested::<InitKey>::of(&["-", "env", "store"]),
+        value_parser = Suggested::<InitKey>::of(&["-", "env", "store", "login"]),
         hide_possible_values = true
     )]
     pub key: Option<InitKey>,
@@ -342,7 +342,7 @@ pub struct InitArgs {
     /// Take a passphrase for the key's file that is easily guessed
     #[arg(long)]
     pub weak_passphrase: bool,
-    /// The account of the IAM user [default: learned from AWS]
+    /// The account of the IAM user [default: learned from AWS; --key login needs it]
     #[arg(long, value_name = "ID")]
     pub account: Option<AccountId>,
     /// The IAM user [default: learned from AWS]
@@ -382,6 +382,8 @@ pub enum InitKey {
     Profile(String),
     /// sekisho's store.
     Store,
+    /// Nowhere: a browser signs in at the console.
+    Login,
 }
 
 impl FromStr for InitKey {
@@ -391,8 +393,11 @@ impl FromStr for InitKey {
             ("-", _) => Ok(Self::Stdin),
             ("env", _) => Ok(Self::Env),
             ("store", _) => Ok(Self::Store),
+            ("login", _) => Ok(Self::Login),
             (_, Some(name)) if !name.is_empty() => Ok(Self::Profile(name.to_owned())),
-            _ => Err(Malformed("the key is at -, env, profile:NAME or store".into())),
+            _ => {
+                Err(Malformed("the key is at -, env, profile:NAME or store; login is none".into()))
+            }
         }
     }
 }

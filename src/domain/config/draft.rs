@@ -185,6 +185,7 @@ impl fmt::Display for DraftAuth {
         }
         match &self.key {
             Some(KeySource::Env) => f.write_str("  key: env\n")?,
+            Some(KeySource::Login) => f.write_str("  key: login\n")?,
             Some(KeySource::Profile(name)) => {
                 writeln!(f, "  key: {}", scalar(&format!("profile:{name}")))?;
             }

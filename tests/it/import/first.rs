@@ -14,6 +14,7 @@ use sekisho::emulator::{
 
 use super::{Said, mode, run, sekisho};
 use crate::pty::terminal::{Pty, command};
+use crate::support::program;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_sekisho");
 const KEY: &str = "AKIATANAKA0000000001";
@@ -145,6 +146,35 @@ impl Stage {
         Some(run(command, &words, "", self.home.path()))
     }
 
+    /// Lets somebody be signed in to the console, and tanaka enter the role `Open` of dev without MFA. Returns the browser.
+    fn console(&self, signed_in: &str) -> PathBuf {
+        let trust = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::111111111111:root"},
+            "Action":"sts:AssumeRole"}}"#;
+        let sign_in = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"signin:*","Resource":"*"}}"#;
+        self.emulator.with(|organisation| {
+            organisation.console = Some(signed_in.to_owned());
+            organisation.roles.push(Role::new(
+                "222222222222",
+                "Open",
+                Document::parse(trust).unwrap(),
+            ));
+            let user = organisation.user("tanaka").unwrap();
+            user.policies.push(Policy::inline(sign_in).unwrap());
+        });
+        let browser = self.path("browser");
+        fs::write(&browser, "#!/bin/sh\ncurl -sL -o page \"$1\"\n").unwrap();
+        fs::set_permissions(&browser, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        browser
+    }
+
+    /// `init` in a terminal, with a browser.
+    fn init_with(&self, browser: &Path, arguments: &[&str]) -> Pty {
+        let url = self.emulator.url();
+        let mut program = self.terminal(&[&["init", "--endpoint-url", &url], arguments].concat());
+        program.env("BROWSER", browser);
+        Pty::spawn(program)
+    }
+
     fn next_code(&self) -> String {
         self.emulator.advance(Duration::from_secs(30));
         self.emulator.code(PHONE).unwrap()
@@ -224,6 +254,98 @@ fn from_a_pasted_key_to_a_subshell() {
 }
 
 #[test]
+fn without_a_key_the_browser_signs_in_and_then_the_list_opens() {
+    let Some(_) = program("curl") else { return };
+    let stage = Stage::new(May::List);
+    let browser = stage.console("arn:aws:iam::111111111111:user/tanaka");
+    let mut pty = stage.init_with(&browser, &[]);
+    pty.wait_for("Without one: Enter alone");
+    answer(&mut pty, "access key, in any form (not shown): ", "");
+    pty.wait_for("with passkeys only it stays closed");
+    pty.wait_for("sekisho exec TARGET -- aws sts get-caller-identity");
+    answer(&mut pty, "account of your IAM user, 12 digits: ", "1111-1111-1111");
+    answer(&mut pty, "your IAM user's name", "");
+    answer(&mut pty, "region [ap-northeast-1]: ", "eu-west-1");
+    answer(&mut pty, "an account to switch to", "2222-2222-2222");
+    answer(&mut pty, "a name for it [dev]: ", "");
+    answer(&mut pty, "the role in accounts that name none [Developer]: ", "Open");
+    pty.wait_for(WRITE);
+    assert!(!stage.config().exists(), "nothing before the last answer");
+    assert_eq!(stage.calls(), [""; 0]);
+    pty.line("y");
+    pty.wait_until("the list", |screen| screen.contains("ACCOUNT") && screen.contains("dev"));
+    let transcript = pty.transcript();
+    assert!(transcript.contains("signed in as tanaka (console sign-in)"), "{transcript}");
+    let wire = ["AuthorizeOAuth2Access", "CreateOAuth2Token", "GetCallerIdentity"];
+    assert_eq!(stage.calls(), wire);
+    pty.send("\r");
+    pty.wait_for("exit returns to the list");
+    pty.line("echo in $AWS_ACCOUNT_ID");
+    pty.wait_for("in 222222222222");
+    insta::assert_snapshot!("keyless", stage.written());
+    let check = run(stage.verb().unwrap(), &["config", "check"], "", stage.home.path());
+    assert_eq!(check.code, 0, "{}", check.whole());
+
+    // The wrong session in the browser: nobody is signed in, and the config is there for the next attempt.
+    let other = Stage::new(May::List);
+    let browser = other.console("arn:aws:iam::222222222222:user/tanaka");
+    let options = ["--key", "login", "--account", "111111111111", "--region", "eu-west-1"];
+    let accounts = ["--dev-account", "dev=222222222222", "--role", "Open"];
+    let mut pty = other.init_with(&browser, &[&options[..], &accounts].concat());
+    answer(&mut pty, WRITE, "y");
+    let (code, screen) = pty.last_words();
+    assert_eq!(code, 2, "{screen}");
+    assert!(screen.contains("tanaka of account 222222222222"), "{screen}");
+    assert!(other.written().contains("key: login"));
+}
+
+#[test]
+fn without_a_key_and_without_a_terminal_options_suffice() {
+    let Some(_) = program("curl") else { return };
+    let stage = Stage::new(May::List);
+    let browser = stage.console("arn:aws:iam::111111111111:user/tanaka");
+    let mut options = vec!["--key", "login", "--region", "eu-west-1"];
+    let Some(said) = stage.run(&options, "") else { return };
+    assert_eq!(said.code, 4, "{}", said.whole());
+    assert!(said.stderr.contains("fix  add --account ID"), "{}", said.whole());
+    options.extend(["--account", "111111111111", "--role", "Open", "--yes"]);
+    let refused = stage.run(&[&options[..], &["--from", "organization"]].concat(), "").unwrap();
+    assert_eq!(refused.code, 2, "{}", refused.whole());
+    assert!(refused.stderr.contains("sekisho import organizations"), "{}", refused.whole());
+    let foreign = ["--from", "none", "--mfa-serial", "arn:aws:iam::222222222222:mfa/x"];
+    let refused = stage.run(&[&options[..], &foreign].concat(), "").unwrap();
+    assert!(refused.code == 2 && refused.stderr.contains("belongs to account 222222222222"));
+    assert!(!stage.config().exists());
+
+    options.extend([
+        "--user",
+        "tanaka",
+        "--mfa-serial",
+        PHONE,
+        "--dev-account",
+        "dev=222222222222",
+    ]);
+    let said = stage.run(&options, "").unwrap();
+    insta::assert_snapshot!("keyless_said", said.whole());
+    insta::assert_snapshot!("keyless_options", stage.written());
+    assert_eq!(stage.calls(), [""; 0]);
+    let verb = |words: &[&str]| {
+        let mut command = stage.verb().unwrap();
+        command.env("BROWSER", &browser);
+        run(command, words, "", stage.home.path())
+    };
+    let said = verb(&["config", "check"]);
+    assert_eq!(said.code, 0, "{}", said.whole());
+    let said = verb(&["login"]);
+    assert!(said.stderr.contains("signed in as tanaka (console sign-in)"), "{}", said.whole());
+    let said = verb(&["exec", "dev", "--", "/bin/sh", "-c", "echo in $AWS_ACCOUNT_ID"]);
+    assert_eq!(said.stdout, "in 222222222222\n", "{}", said.whole());
+    // As the refusal above says.
+    let said = verb(&["import", "organizations"]);
+    assert!(said.code == 0 && said.stdout.contains("Team-Data"), "{}", said.whole());
+}
+
+#[test]
 fn a_profiles_key_and_roles_are_found_and_offered() {
     let stage = Stage::new(May::Nothing);
     stage.profiles();
@@ -238,8 +360,9 @@ fn a_profiles_key_and_roles_are_found_and_offered() {
         screen.contains("1  environment, …0001") && screen.contains("2  another one"),
         "{screen}"
     );
-    pty.line("3");
-    answer(&mut pty, "→ a number from 1 to 2", "1");
+    assert!(screen.contains("3  none: sign in in the browser"), "{screen}");
+    pty.line("4");
+    answer(&mut pty, "→ a number from 1 to 3", "1");
     answer(&mut pty, "store it in the keychain", "n");
     pty.wait_for("AWS does not let you list your MFA devices");
     answer(&mut pty, "serial of your MFA device", "arn:aws:iam::222222222222:mfa/phone");
@@ -308,7 +431,7 @@ fn a_key_of_another_partition_brings_its_region() {
         stage.init(&["--dev-account", "dev=222222222222", "--role", "Developer", "--yes"]);
     answer(&mut pty, "access key, in any form", &format!("{KEY}\r{SECRET}"));
     answer(&mut pty, "region [cn-north-1]: ", "eu-west-1");
-    answer(&mut pty, "eu-west-1 is in partition aws, the key in aws-cn", "cn-northwest-1");
+    answer(&mut pty, "eu-west-1 is in partition aws, the auth account in aws-cn", "cn-northwest-1");
     new_passphrase(&mut pty);
     pty.wait_for("next: sekisho");
     assert!(stage.written().contains("region: cn-northwest-1"), "{}", stage.written());
@@ -540,7 +663,7 @@ fn without_a_terminal_and_without_options_nothing_is_written() {
     --- stderr
     sekisho: there is no terminal to ask on, so no config was written
        why  not given as an option: the access key
-       fix  add --key -, --key env, --key profile:NAME or --key store
+       fix  add --key -, --key env, --key profile:NAME, --key store or --key login
        fix  or run `sekisho init` in a terminal; `sekisho help init` lists every option
     ");
     // Each question in turn, with what answers it.

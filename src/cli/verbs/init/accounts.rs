@@ -3,7 +3,7 @@
 use crate::domain::config::MfaDevice;
 use crate::domain::config::draft::{Draft, DraftAccount};
 use crate::domain::fault::{Exit, Fault};
-use crate::domain::ids::{AccessKeyId, Name, Region, RoleName};
+use crate::domain::ids::{Name, Region, RoleName};
 use crate::domain::import::from_profiles::{ImportOptions, Imported, convert};
 use crate::domain::import::organization::{self, Naming, Selection};
 use crate::domain::secret::AccessKey;
@@ -26,11 +26,11 @@ const OPTION: &str = "--from aws-config, --from organization, --from none or --d
 const NAMED: usize = 6;
 
 impl Setup<'_> {
-    /// The roles in `~/.aws` that the key enters.
+    /// The roles in `~/.aws` that the key's owner enters.
     pub(super) fn of_profiles(
         &self,
         identity: &Identity,
-        key: &AccessKeyId,
+        key: Option<&AccessKey>,
         region: Option<Region>,
         mfa: &[MfaDevice],
     ) -> Result<Imported, Fault> {
@@ -41,7 +41,9 @@ impl Setup<'_> {
             partition: Some(identity.partition),
             region,
             devices: mfa.iter().map(|device| device.serial.clone()).collect(),
-            key_profile: profiles.find(|(_, id)| id == key).map(|(name, _)| name),
+            key_profile: key
+                .and_then(|key| profiles.find(|(_, id)| *id == key.id))
+                .map(|(name, _)| name),
             ..ImportOptions::default()
         };
         convert(&import::read_profiles(&files.config, &files.credentials, self.out)?, &options)
@@ -52,7 +54,7 @@ impl Setup<'_> {
         &self,
         person: &mut Person,
         identity: &Identity,
-        key: &AccessKey,
+        key: Option<&AccessKey>,
         draft: &mut Draft,
     ) -> Result<Option<OwnSession>, Fault> {
         let given = self.arguments;
@@ -62,7 +64,7 @@ impl Setup<'_> {
         }
         let wants = |source: InitFrom| given.from.contains(&source);
         let mfa = draft.auth.as_ref().map(|auth| &auth.mfa[..]).unwrap_or_default();
-        let imported = self.of_profiles(identity, &key.id, draft.region.clone(), mfa);
+        let imported = self.of_profiles(identity, key, draft.region.clone(), mfa);
         if wants(InitFrom::AwsConfig) {
             self.take_profiles(imported?, draft);
         } else if is_asked
@@ -74,7 +76,9 @@ impl Setup<'_> {
         let has_device = draft.auth.as_ref().is_some_and(|auth| !auth.mfa.is_empty());
         let is_wanted = wants(InitFrom::Organization);
         let mut session = None;
-        if is_wanted || is_asked && has_device && identity.is_proved && offer_members(person)? {
+        if let Some(key) = key
+            && (is_wanted || is_asked && has_device && identity.is_proved && offer_members(person)?)
+        {
             let own = OwnSession(self.context_in_memory(draft)?);
             match self.take_members(&own, identity, key, draft) {
                 // The code that was spent serves all the same.

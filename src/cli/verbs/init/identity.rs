@@ -8,6 +8,7 @@ use crate::domain::text::count;
 use crate::services::aws::{CallerIdentity, Doing, Failure, FailureKind, Signer};
 use crate::services::session::access_key::iam_user;
 
+use crate::cli::args::InitFrom;
 use crate::cli::runtime::block_on;
 
 use super::Setup;
@@ -17,7 +18,13 @@ use super::source::Place;
 /// How to get a device.
 const REGISTER: &str = "register an authenticator app: IAM console, your user, Security credentials, Assign MFA device";
 
-/// The owner of the key.
+/// What nobody has proved about a console sign-in.
+const UNPROVED: [&str; 2] = [
+    "whether a sign-in in the browser proves MFA to a role's trust policy, AWS does not say. Where it does not, such a role takes a code from a device; with passkeys only it stays closed",
+    "to see, with a role that wants MFA: sekisho exec TARGET -- aws sts get-caller-identity",
+];
+
+/// The owner of the key, or whoever is to sign in.
 pub struct Identity {
     pub account: AccountId,
     pub user: Option<UserName>,
@@ -103,6 +110,22 @@ impl Setup<'_> {
         })
     }
 
+    /// Whoever is to sign in in the browser, as far as a person knows. AWS says the rest when somebody has signed in.
+    pub(super) fn of_browser(&self, person: &mut Person, place: &Place) -> Result<Identity, Fault> {
+        if self.arguments.from.contains(&InitFrom::Organization) {
+            return Err(Fault::new(
+                Exit::Usage,
+                "the organization's accounts cannot be listed before anybody has signed in",
+            )
+            .because("with `--key login` the browser signs in after the config is written")
+            .fix("leave it out: `--from none`; then `sekisho login` and `sekisho import organizations --write FILE`"));
+        }
+        for line in UNPROVED {
+            self.out.info(line);
+        }
+        self.by_hand(person, place)
+    }
+
     /// What a person knows, where AWS cannot be asked.
     fn by_hand(&self, person: &mut Person, place: &Place) -> Result<Identity, Fault> {
         let account = match self.arguments.account {
@@ -131,16 +154,9 @@ impl Setup<'_> {
         identity: &Identity,
         known: &[MfaDevice],
     ) -> Result<Vec<MfaDevice>, Fault> {
-        let device = |serial| MfaDevice { serial, label: None };
-        let given = &self.arguments.mfa_serial;
-        for serial in given {
-            owned(serial, identity.account).map_err(|why| {
-                Fault::new(Exit::Usage, format!("{serial}: {why}"))
-                    .fix("name your own device: --mfa-serial SERIAL")
-            })?;
-        }
+        let given = self.given_devices(identity)?;
         if !given.is_empty() {
-            return Ok(given.iter().cloned().map(device).collect());
+            return Ok(given);
         }
         let serials = match &identity.user {
             Some(user) if identity.is_proved => {
@@ -151,6 +167,18 @@ impl Setup<'_> {
             _ => ask_serial(person, identity, known)?.into_iter().collect(),
         };
         Ok(serials.into_iter().map(device).collect())
+    }
+
+    /// The devices that options name.
+    pub(super) fn given_devices(&self, identity: &Identity) -> Result<Vec<MfaDevice>, Fault> {
+        let given = &self.arguments.mfa_serial;
+        for serial in given {
+            owned(serial, identity.account).map_err(|why| {
+                Fault::new(Exit::Usage, format!("{serial}: {why}"))
+                    .fix("name your own device: --mfa-serial SERIAL")
+            })?;
+        }
+        Ok(given.iter().cloned().map(device).collect())
     }
 
     /// What AWS lists, else what a person knows.
@@ -236,6 +264,11 @@ fn ask_serial(
         text => serial(text, identity.account).map(Some),
     };
     person.ask(question, default.as_deref(), "--mfa-serial SERIAL", read)
+}
+
+/// A device without a label.
+fn device(serial: MfaSerial) -> MfaDevice {
+    MfaDevice { serial, label: None }
 }
 
 /// A serial of one's own.

@@ -1,4 +1,4 @@
-//! `init`: a first config, which begins at the access key.
+//! `init`: a first config, which begins at the access key, or at the browser that signs in without one.
 //!
 //! Nothing is written before the last answer: whoever leaves on the way leaves nothing behind.
 
@@ -27,7 +27,7 @@ use crate::services::session::sessions::{self, AuthOrigin};
 use crate::cli::args::{Common, InitArgs, InitKey};
 use crate::cli::context::Context;
 use crate::cli::interaction::UserInteraction;
-use crate::cli::new_config::HEADING;
+use crate::cli::new_config::{FIRST_WITHOUT_KEY, HEADING};
 use crate::cli::out::Out;
 use crate::cli::runtime::block_on;
 use crate::cli::switcher::Start;
@@ -35,10 +35,11 @@ use crate::cli::terminal::cancelled;
 use crate::cli::world::World;
 
 use super::key::{self, add};
+use super::login::{self, Browser};
 use super::pick;
 use identity::Identity;
 use person::Person;
-use source::{Chosen, Place};
+use source::{Chosen, Place, Source};
 
 /// How much of a new config is shown: a screen.
 const SHOWN_LINES: usize = 40;
@@ -69,8 +70,9 @@ pub fn run(world: &World, common: &Common, arguments: &InitArgs, out: Out) -> Re
     }
     let setup = Setup { world, common, arguments, out, path: &path };
     let mut person = Person::new();
-    let Answers { draft, chosen, identity, session } = setup.questions(&mut person)?;
-    let context = setup.finish(&mut person, &draft, chosen, &identity)?;
+    let Answers { draft, source, identity, session } = setup.questions(&mut person)?;
+    let has_key = source.key().is_some();
+    let context = setup.finish(&mut person, &draft, source, &identity)?;
     if let Some(session) = session {
         session.hand_over(&context);
     }
@@ -79,8 +81,12 @@ pub fn run(world: &World, common: &Common, arguments: &InitArgs, out: Out) -> Re
         return Ok(Exit::Done);
     }
     if !person.is_there() || arguments.yes {
-        out.info("next: sekisho");
+        out.info(if has_key { "next: sekisho" } else { "next: sekisho login" });
         return Ok(Exit::Done);
+    }
+    if !has_key {
+        // Not left to the list: in an ssh session a code is pasted, which needs the terminal.
+        login::run(&context, None, Browser::Here)?;
     }
     let notice = format!("wrote {}", sanitize(&path.to_string_lossy()));
     pick::over(Rc::new(context), &Start { query: String::new(), notice: Some(notice) })
@@ -89,7 +95,7 @@ pub fn run(world: &World, common: &Common, arguments: &InitArgs, out: Out) -> Re
 /// Everything that was asked or learned.
 struct Answers {
     draft: Draft,
-    chosen: Chosen,
+    source: Source,
     identity: Identity,
     session: Option<OwnSession>,
 }
@@ -122,22 +128,28 @@ impl OwnSession {
 }
 
 impl Setup<'_> {
-    /// Everything that is asked, from the key to the accounts.
+    /// Everything that is asked, from what signs in to the accounts.
     fn questions(&self, person: &mut Person) -> Result<Answers, Fault> {
         let place = Place::of(self);
-        let (chosen, identity) = self.key_and_owner(person, &place)?;
-        let imported = self.of_profiles(&identity, &chosen.key.id, None, &[]);
+        let (source, identity) = self.source_and_owner(person, &place)?;
+        let imported = self.of_profiles(&identity, source.key(), None, &[]);
         let suggested = imported.as_ref().ok().and_then(|it| it.draft.auth.as_ref());
         let known = suggested.map(|auth| &auth.mfa[..]).unwrap_or_default();
-        let mfa = self.devices(person, &place, &chosen.key, &identity, known)?;
+        let mfa = match source.key() {
+            Some(key) => self.devices(person, &place, key, &identity, known)?,
+            // AWS lists them to whoever has signed in.
+            None => self.given_devices(&identity)?,
+        };
         let guess = imported.ok().and_then(|imported| imported.draft.region);
         let region = self.region(person, identity.partition, guess)?;
+        let [first, second, third] = HEADING;
+        let first = source.key().map_or(FIRST_WITHOUT_KEY, |_| first);
         let mut draft = Draft {
-            heading: HEADING.map(str::to_owned).to_vec(),
+            heading: [first, second, third].map(str::to_owned).to_vec(),
             auth: Some(DraftAuth {
                 account: identity.account,
                 user: identity.user.clone(),
-                key: chosen.stays_at.clone(),
+                key: source.in_config(),
                 mfa,
                 mfa_command: None,
                 endpoint_url: self.arguments.endpoint_url.clone(),
@@ -146,20 +158,23 @@ impl Setup<'_> {
             region: Some(region),
             accounts: Vec::new(),
         };
-        let session = self.accounts(person, &identity, &chosen.key, &mut draft)?;
-        Ok(Answers { draft, chosen, identity, session })
+        let session = self.accounts(person, &identity, source.key(), &mut draft)?;
+        Ok(Answers { draft, source, identity, session })
     }
 
-    /// Asks for a key until AWS knows it, or cannot be asked.
-    fn key_and_owner(
+    /// Asks for a key until AWS knows it, or cannot be asked; or for whoever signs in without one.
+    fn source_and_owner(
         &self,
         person: &mut Person,
         place: &Place,
-    ) -> Result<(Chosen, Identity), Fault> {
+    ) -> Result<(Source, Identity), Fault> {
         loop {
-            let chosen = source::choose(self, person)?;
-            match self.identify(person, place, &chosen.key) {
-                Ok(identity) => return Ok((chosen, identity)),
+            let source = source::choose(self, person)?;
+            let Some(key) = source.key() else {
+                return Ok((source, self.of_browser(person, place)?));
+            };
+            match self.identify(person, place, key) {
+                Ok(identity) => return Ok((source, identity)),
                 // What was given as an option is not asked again.
                 Err(fault) if self.arguments.key.is_some() || fault.exit == Exit::Cancelled => {
                     return Err(fault);
@@ -184,7 +199,7 @@ impl Setup<'_> {
                 return Ok(region);
             }
             let (given, owned) = (region.partition().name(), partition.name());
-            Err(Malformed(format!("{region} is in partition {given}, the key in {owned}")))
+            Err(Malformed(format!("{region} is in partition {given}, the auth account in {owned}")))
         };
         if let Some(region) = &self.common.region {
             return read(region.as_str()).map_err(|why| {
@@ -208,7 +223,7 @@ impl Setup<'_> {
         &self,
         person: &mut Person,
         draft: &Draft,
-        chosen: Chosen,
+        source: Source,
         identity: &Identity,
     ) -> Result<Context, Fault> {
         let text = draft.to_string();
@@ -228,15 +243,22 @@ impl Setup<'_> {
                 return Err(cancelled());
             }
         }
-        let Chosen { key, stays_at, is_new, copied_from } = chosen;
-        if is_new && stays_at.is_none() {
+        let copied_from = if let Source::Key(Chosen {
+            key,
+            stays_at: None,
+            is_new: true,
+            copied_from,
+        }) = source
+        {
             let context = self.context(self.config_of(draft)?)?;
             let store = key::key_store(&context, self.arguments.weak_passphrase);
             let _claim = store.lock_for_change()?;
             block_on(self.store_and_write(&context, &store, key, identity, &text))?;
+            copied_from
         } else {
             self.write(&text)?;
-        }
+            None
+        };
         if let Some(profile) = &copied_from {
             let shown = sanitize(profile);
             let quoted = shell_quoted(profile);

@@ -1,4 +1,4 @@
-//! Where the access key is: found in the environment, a profile or the store, else pasted.
+//! Where the access key is: found in the environment, a profile or the store, else pasted; or none, and the browser signs in.
 
 use crate::domain::config::draft::Draft;
 use crate::domain::config::{Auth, KeySource, StoreChoice};
@@ -18,7 +18,37 @@ use super::Setup;
 use super::person::Person;
 
 /// What gives a key without a question.
-const OPTION: &str = "--key -, --key env, --key profile:NAME or --key store";
+const OPTION: &str = "--key -, --key env, --key profile:NAME, --key store or --key login";
+
+/// What signs in.
+pub enum Source {
+    Key(Chosen),
+    /// A person in the browser, at the console.
+    Browser,
+}
+
+impl Source {
+    /// Where the config is to say that it is; `None` is the store.
+    pub fn in_config(&self) -> Option<KeySource> {
+        match self {
+            Self::Key(chosen) => chosen.stays_at.clone(),
+            Self::Browser => Some(KeySource::Login),
+        }
+    }
+
+    pub fn key(&self) -> Option<&AccessKey> {
+        match self {
+            Self::Key(chosen) => Some(&chosen.key),
+            Self::Browser => None,
+        }
+    }
+}
+
+impl From<Chosen> for Source {
+    fn from(chosen: Chosen) -> Self {
+        Self::Key(chosen)
+    }
+}
 
 /// The key to sign in with.
 pub struct Chosen {
@@ -127,41 +157,50 @@ pub fn usual_region(partition: Partition) -> Region {
     tokyo.filter(|region| region.partition() == partition).unwrap_or_else(|| partition.home())
 }
 
-/// The key that `--key` names, else the one that a person chooses or pastes.
-pub fn choose(setup: &Setup<'_>, person: &mut Person) -> Result<Chosen, Fault> {
+/// What `--key` names, else what a person chooses or pastes.
+pub fn choose(setup: &Setup<'_>, person: &mut Person) -> Result<Source, Fault> {
     match &setup.arguments.key {
-        Some(InitKey::Stdin) => return Ok(Chosen::to_store(add::from_stdin()?)),
+        Some(InitKey::Stdin) => return Ok(Chosen::to_store(add::from_stdin()?).into()),
         Some(InitKey::Env) => {
-            return Ok(named(setup, aws::from_environment()?, KeySource::Env));
+            return Ok(named(setup, aws::from_environment()?, KeySource::Env).into());
         }
         Some(InitKey::Profile(name)) => {
             let key = block_on(aws::from_profile(name, &SharedFiles::current()?))?;
-            return Ok(named(setup, key, KeySource::Profile(name.clone())));
+            return Ok(named(setup, key, KeySource::Profile(name.clone())).into());
         }
-        Some(InitKey::Store) => return stored(setup),
-        // `login` (design §14) is another answer here: it has no key, but an owner all the same.
+        Some(InitKey::Store) => return stored(setup).map(Source::Key),
+        Some(InitKey::Login) => return Ok(Source::Browser),
         None => {}
     }
     // Before anything is looked for: without a terminal it is of no use.
     person.terminal("the access key", OPTION)?;
     let found = find(setup)?;
-    let answer = if found.is_empty() { None } else { pick(person, found)? };
-    match answer {
-        None => loop {
-            let terminal = person.terminal("the access key", OPTION)?;
-            match add::ask(terminal) {
-                Ok(key) => return Ok(Chosen::to_store(key)),
-                Err(fault) if fault.exit == Exit::Usage => {
-                    setup.out.fault(&fault);
-                }
-                Err(fault) => return Err(fault),
-            }
-        },
-        Some(Found::Stored(key)) => Ok(Chosen::stored(key)),
-        Some(Found::Environment(key)) => ask_to_keep(setup, person, key, KeySource::Env),
-        Some(Found::Profile(name, _)) => {
+    let answer = if found.is_empty() { Answer::Paste } else { pick(person, found)? };
+    let chosen = match answer {
+        Answer::Browser => return Ok(Source::Browser),
+        Answer::Paste => return paste(setup, person),
+        Answer::Found(Found::Stored(key)) => Chosen::stored(key),
+        Answer::Found(Found::Environment(key)) => ask_to_keep(setup, person, key, KeySource::Env)?,
+        Answer::Found(Found::Profile(name, _)) => {
             let key = block_on(aws::from_profile(&name, &SharedFiles::current()?))?;
-            ask_to_keep(setup, person, key, KeySource::Profile(name))
+            ask_to_keep(setup, person, key, KeySource::Profile(name))?
+        }
+    };
+    Ok(chosen.into())
+}
+
+/// Takes a key that is pasted; nothing means the browser.
+fn paste(setup: &Setup<'_>, person: &mut Person) -> Result<Source, Fault> {
+    person.show("Paste your access key. Without one: Enter alone, and you sign in in the browser.");
+    loop {
+        let terminal = person.terminal("the access key", OPTION)?;
+        match add::ask_for_any(terminal) {
+            Ok(Some(key)) => return Ok(Chosen::to_store(key).into()),
+            Ok(None) => return Ok(Source::Browser),
+            Err(fault) if fault.exit == Exit::Usage => {
+                setup.out.fault(&fault);
+            }
+            Err(fault) => return Err(fault),
         }
     }
 }
@@ -184,20 +223,36 @@ fn find(setup: &Setup<'_>) -> Result<Vec<Found>, Fault> {
     Ok(found)
 }
 
-/// Lets a person choose; `None` is a key that is pasted.
-fn pick(person: &mut Person, mut found: Vec<Found>) -> Result<Option<Found>, Fault> {
+/// What a person chose.
+enum Answer {
+    Found(Found),
+    /// Another key.
+    Paste,
+    /// No key.
+    Browser,
+}
+
+/// Lets a person choose.
+fn pick(person: &mut Person, mut found: Vec<Found>) -> Result<Answer, Fault> {
     person.show("Which access key do you sign in with?");
     for (number, one) in (1..).zip(&found) {
         person.show(&format!("  {number}  {}", one.line()));
     }
-    let last = found.len() + 1;
-    person.show(&format!("  {last}  another one, which you paste"));
+    let (another, last) = (found.len() + 1, found.len() + 2);
+    person.show(&format!("  {another}  another one, which you paste"));
+    person.show(&format!("  {last}  none: sign in in the browser, without a key"));
     let read = |text: &str| match text.parse::<usize>() {
         Ok(number) if (1..=last).contains(&number) => Ok(number - 1),
         _ => Err(Malformed(format!("a number from 1 to {last}"))),
     };
     let at = person.ask("number", Some("1"), OPTION, read)?;
-    Ok((at < found.len()).then(|| found.swap_remove(at)))
+    Ok(if at < found.len() {
+        Answer::Found(found.swap_remove(at))
+    } else if at + 1 == another {
+        Answer::Paste
+    } else {
+        Answer::Browser
+    })
 }
 
 /// A key that was found elsewhere: into the store, or read where it is.

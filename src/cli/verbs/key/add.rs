@@ -21,6 +21,8 @@ use crate::services::store::access_keys::{KeyError, KeyHome};
 
 /// No key file is near this size.
 const MAX_INPUT_BYTES: usize = 64 * 1024;
+/// What a person typed or pasted, in a fault.
+const ENTERED: &str = "what was entered";
 
 /// Reads a key and stores it.
 pub fn run(context: &Context, key_store: &KeyStore, yes: bool) -> Result<Exit, Fault> {
@@ -155,15 +157,21 @@ async fn prove(
 
 /// Asks for a key on the terminal: pasted in any form, or its id and then its secret.
 pub fn ask(terminal: &mut Terminal) -> Result<AccessKey, Fault> {
+    ask_for_any(terminal)?.ok_or_else(|| NotKey::Nothing.fault(ENTERED))
+}
+
+/// The same where nothing is an answer, too.
+pub fn ask_for_any(terminal: &mut Terminal) -> Result<Option<AccessKey>, Fault> {
     let answer = terminal.ask_pasted("access key, in any form (not shown): ")?;
-    let why = match pasted::read(&answer) {
-        Ok(key) => return Ok(key),
-        Err(why) => why,
+    let id = match pasted::read(&answer) {
+        Ok(key) => return Ok(Some(key)),
+        Err(NotKey::Nothing) => return Ok(None),
+        Err(NotKey::IdAlone(id)) => id,
+        Err(why) => return Err(why.fault(ENTERED)),
     };
-    let NotKey::IdAlone(id) = why else { return Err(why.fault("what was entered")) };
     let question = format!("secret access key of {} (not shown): ", id.short());
     let answer = terminal.ask_pasted(&question)?;
-    pasted::read_secret(&id, &answer).map_err(|why| why.fault("what was entered"))
+    pasted::read_secret(&id, &answer).map(Some).map_err(|why| why.fault(ENTERED))
 }
 
 /// Reads a key on stdin, in any form.
