@@ -11,6 +11,7 @@ use crate::domain::account::Color;
 use crate::domain::fault::{Exit, Fault};
 use crate::domain::secret::Secret;
 use crate::domain::text::sanitize;
+use crate::services::child::pasteboard;
 use crate::services::child::piped::Stream;
 use crate::ui::screen::{self, clipboard_sequence};
 
@@ -49,7 +50,11 @@ impl Clipboard {
 
     /// Puts a secret into it.
     pub fn take(mut self, secret: &Secret) -> std::io::Result<()> {
-        let sequence = clipboard_sequence(secret.expose());
+        let text = secret.expose();
+        if pasteboard::put(text)? {
+            return Ok(());
+        }
+        let sequence = clipboard_sequence(text);
         self.0.write_all(sequence.as_bytes())
     }
 }
@@ -125,7 +130,12 @@ impl Out {
 
     /// Puts a secret into the terminal's clipboard, which the person asked for.
     pub fn copy_secret(text: &Secret) -> std::io::Result<()> {
-        screen::copy(text.expose())
+        Self::copy(text.expose())
+    }
+
+    /// Puts text into the clipboard of the machine one sits at.
+    pub fn copy(text: &str) -> std::io::Result<()> {
+        if pasteboard::put(text)? { Ok(()) } else { screen::copy(text) }
     }
 
     /// Writes one line to stderr.

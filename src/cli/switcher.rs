@@ -520,6 +520,10 @@ impl Host for SwitcherHost {
         }
     }
 
+    fn copy(&self, text: &str) -> std::io::Result<()> {
+        Out::copy(text)
+    }
+
     fn copy_url(&self, url: &Secret) -> std::io::Result<()> {
         Out::copy_secret(url)
     }

@@ -1,7 +1,10 @@
 //! The user's terminal as a value: questions, lines, and input without echo.
 
+use std::ffi::OsStr;
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use zeroize::Zeroizing;
@@ -24,7 +27,7 @@ const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 impl Terminal {
     /// Opens the controlling terminal; `None` where there is none.
     pub fn open() -> Option<Self> {
-        let screen = OpenOptions::new().read(true).write(true).open("/dev/tty").ok()?;
+        let screen = open_tty().ok()?;
         Some(Self { lines: BufReader::new(screen.try_clone().ok()?), screen, until: None })
     }
 
@@ -41,9 +44,7 @@ impl Terminal {
         self.line()
     }
 
-    /// Waits for a line until the time limit.
-    ///
-    /// macOS cannot poll this device and reports it ready at once: there the read itself waits.
+    /// Waits for a line until the time limit. Where the terminal cannot be polled, the read itself waits.
     fn await_line(&self) -> Result<(), Fault> {
         use rustix::event::{PollFd, PollFlags, Timespec, poll};
         let mut ready = [PollFd::new(&self.screen, PollFlags::IN)];
@@ -68,7 +69,7 @@ impl Terminal {
             // epoll tells only what is new, so what is there already is looked for first.
             let mut ready = [PollFd::new(&self.screen, PollFlags::IN)];
             let now = Timespec { tv_sec: 0, tv_nsec: 0 };
-            if poll(&mut ready, Some(&now)).is_ok_and(|count| count > 0) {
+            if poll(&mut ready, Some(&now)).is_ok() && has_input(&ready) {
                 return Ok(true);
             }
             let readable = tokio::time::timeout(CHECK_INTERVAL, tty.readable()).await;
@@ -206,7 +207,7 @@ impl Terminal {
         let mut ready = [PollFd::new(&self.screen, PollFlags::IN)];
         let moment = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
         !self.lines.buffer().is_empty()
-            || poll(&mut ready, Some(&moment)).is_ok_and(|count| count > 0)
+            || poll(&mut ready, Some(&moment)).is_ok() && has_input(&ready)
     }
 
     /// Shows a line on the terminal itself: stderr may be redirected.
@@ -275,6 +276,30 @@ impl Drop for Title {
     }
 }
 
+/// The controlling terminal; on macOS by its own name, since `/dev/tty` cannot be polled there (`POLLNVAL`).
+fn open_tty() -> std::io::Result<File> {
+    use rustix::termios::ttyname;
+    let open = |path: &Path| OpenOptions::new().read(true).write(true).open(path);
+    let tty = open(Path::new("/dev/tty"))?;
+    if !cfg!(target_os = "macos") {
+        return Ok(tty);
+    }
+    let names = [
+        ttyname(std::io::stdin(), Vec::new()),
+        ttyname(std::io::stderr(), Vec::new()),
+        ttyname(std::io::stdout(), Vec::new()),
+    ];
+    let named = names.into_iter().flatten().next();
+    Ok(named
+        .and_then(|name| open(Path::new(OsStr::from_bytes(name.to_bytes()))).ok())
+        .unwrap_or(tty))
+}
+
+/// Whether there is something to read: a terminal that cannot be polled, or is gone, is reported, too.
+fn has_input(polled: &[rustix::event::PollFd<'_>]) -> bool {
+    polled.iter().any(|fd| fd.revents().contains(rustix::event::PollFlags::IN))
+}
+
 fn no_answer() -> Fault {
     Fault::new(Exit::NeedsPerson, "there was no answer in time")
         .fix("run `sekisho login` in a terminal first")
@@ -313,6 +338,6 @@ pub fn enter_was_pressed() -> bool {
     };
     let mut ready = [PollFd::new(&terminal.screen, PollFlags::IN)];
     let now = Timespec { tv_sec: 0, tv_nsec: 0 };
-    let pressed = poll(&mut ready, Some(&now)).is_ok_and(|count| count > 0);
+    let pressed = poll(&mut ready, Some(&now)).is_ok() && has_input(&ready);
     pressed && terminal.lines.read_line(&mut String::new()).is_ok()
 }

@@ -1,7 +1,7 @@
 //! An access key in the forms in which people paste it: the console's CSV, lines of a credentials file, AWS's JSON,
 //! assignments of every shell, or the id and the secret alone.
 //!
-//! Everything is read as one or more [`Found`]: what stands together and could be a key. A label says what a value is;
+//! Everything is read as one or more `Found`: what stands together and could be a key. A label says what a value is;
 //! only where there is none, its look does. No secret is copied but into the [`AccessKey`].
 
 mod forms;

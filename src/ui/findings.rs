@@ -318,12 +318,15 @@ fn moved(action: Action, at: usize, page: usize) -> Option<usize> {
     }
 }
 
-/// Opens the screen and shows the findings until a key closes it. An error of `screen::is_missing` says that there is no
-/// terminal.
-pub async fn show(findings: &mut Findings<'_>) -> io::Result<Left> {
+/// Opens the screen and shows the findings until a key closes it; `copy` puts text into the clipboard. An error of
+/// `screen::is_missing` says that there is no terminal.
+pub async fn show(
+    findings: &mut Findings<'_>,
+    copy: impl Fn(&str) -> io::Result<()>,
+) -> io::Result<Left> {
     let mut signals = Signals::listen()?;
     let mut screen = Screen::enter()?;
-    let desk = Desk { copy: &screen::copy, suspend: &screen::suspend };
+    let desk = Desk { copy: &copy, suspend: &screen::suspend };
     tokio::select! {
         biased;
         signal = signals.next() => Ok(Left::Signalled(signal)),

@@ -151,7 +151,7 @@ async fn show(context: &Context, report: &Report) -> Result<Option<Exit>, Fault>
     let list = &context.config().list;
     let theme = theme(list.symbols, context.out);
     let mut findings = Findings::new(report, theme, keymap(context.config())?);
-    match findings::show(&mut findings).await {
+    match findings::show(&mut findings, Out::copy).await {
         Ok(Left::Signalled(signal)) => Ok(Some(Exit::Child(128 + signal))),
         // The result matters more than the screen that could not be opened.
         Ok(Left::Closed) | Err(_) => Ok(None),
