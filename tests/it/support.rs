@@ -24,7 +24,7 @@ pub fn program(name: &str) -> Option<PathBuf> {
     found
 }
 
-/// Finds a program that no package gives, so that even CI may lack it, or says aloud that its test is skipped.
+/// Finds a program that not every system has a package of, so that even CI may lack it, or says aloud that its test is skipped.
 pub fn optional(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let found = std::env::split_paths(&path).map(|dir| dir.join(name)).find(|file| file.is_file());
