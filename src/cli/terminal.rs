@@ -285,9 +285,9 @@ fn open_tty() -> std::io::Result<File> {
         return Ok(tty);
     }
     let names = [
-        ttyname(std::io::stdin(), Vec::new()),
-        ttyname(std::io::stderr(), Vec::new()),
-        ttyname(std::io::stdout(), Vec::new()),
+        ttyname(rustix::stdio::stdin(), Vec::new()),
+        ttyname(rustix::stdio::stderr(), Vec::new()),
+        ttyname(rustix::stdio::stdout(), Vec::new()),
     ];
     let named = names.into_iter().flatten().next();
     Ok(named
