@@ -88,6 +88,15 @@ impl FileError {
     }
 }
 
+/// What a directory looked like at some time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fingerprint {
+    /// When its names last changed: seconds and nanoseconds.
+    changed: (i128, i128),
+    /// How many there were: the clock of a file system may stand still between two changes.
+    names: usize,
+}
+
 /// A directory of sekisho's, held open: it cannot be replaced while in use.
 pub struct Dir {
     fd: File,
@@ -223,6 +232,13 @@ impl Dir {
             }
         }
         Ok(())
+    }
+
+    /// What changes when a file is created, renamed or removed here.
+    pub fn fingerprint(&self) -> Result<Fingerprint, FileError> {
+        let stat = rustix::fs::fstat(&self.fd).map_err(self.error(""))?;
+        let changed = (i128::from(stat.st_mtime), i128::from(stat.st_mtime_nsec));
+        Ok(Fingerprint { changed, names: self.names()?.len() })
     }
 
     /// Takes a lock if no other process of this machine holds it.

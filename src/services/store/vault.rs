@@ -6,12 +6,13 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
+use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use zeroize::Zeroizing;
 
 use super::datakey::{DataKeys, KeyPlace, WorkingPlace};
-use super::files::{Dir, FileError};
+use super::files::{Dir, FileError, Fingerprint};
 use super::guard;
 use super::record::{Name, RecordKind};
 use super::sealed::{self, Header, Unsealable};
@@ -27,6 +28,8 @@ const LIMIT: u64 = 256 * 1024;
 const LOCK: &str = "lock";
 const EPOCH: &str = "epoch";
 const MEMORY_ONLY: &str = "memory only";
+/// How often a process looks for records to remove.
+const PURGE_INTERVAL: Duration = Duration::from_mins(1);
 const IN_MEMORY: &str = "sessions stay in memory";
 const LOCAL_LOCKS: &str = "the sessions lie on a file system without locks: each machine that shares it asks for its own code";
 
@@ -41,11 +44,21 @@ pub struct Vault {
     /// The epoch where there is no folder to keep it in.
     own_epoch: Mutex<u64>,
     warning: Mutex<Option<String>>,
+    /// When `purge` last did anything.
+    purged: Mutex<Option<Timestamp>>,
 }
 
 struct Sealed {
     dir: PathBuf,
     keys: DataKeys,
+    /// What this process found when it last wrote: with thousands of records, reading all of them for each is too slow.
+    latest: Mutex<Option<Latest>>,
+}
+
+/// When the last of all records expires, as long as the directory is what it was then.
+struct Latest {
+    directory: Fingerprint,
+    expires: Timestamp,
 }
 
 struct InMemory {
@@ -61,11 +74,15 @@ impl Vault {
     /// Reads and writes nothing yet. No places (`store: none`) means memory only.
     pub fn new(dir: &Path, places: &'static [KeyPlace], runtime: Option<&Path>) -> Self {
         Self {
-            sealed: (!places.is_empty())
-                .then(|| Sealed { dir: dir.to_owned(), keys: DataKeys::new(dir, places, runtime) }),
+            sealed: (!places.is_empty()).then(|| Sealed {
+                dir: dir.to_owned(),
+                keys: DataKeys::new(dir, places, runtime),
+                latest: Mutex::default(),
+            }),
             memory: Mutex::default(),
             own_epoch: Mutex::default(),
             warning: Mutex::default(),
+            purged: Mutex::default(),
         }
     }
 
@@ -221,8 +238,18 @@ impl Vault {
         sealed.forget_all()
     }
 
-    /// Removes expired records, records whose data key is gone, and leftover temporary files. Not for warm paths.
+    /// Removes expired records, records whose data key is gone, and leftover temporary files; at most once a minute, since it
+    /// reads every record. Not for warm paths.
     pub fn purge(&self, now: Timestamp) {
+        {
+            let mut purged = guard(&self.purged);
+            let is_recent =
+                |then: Timestamp| now.duration_since(then).unsigned_abs() < PURGE_INTERVAL;
+            if purged.is_some_and(is_recent) {
+                return;
+            }
+            *purged = Some(now);
+        }
         let epoch = self.epoch();
         guard(&self.memory).retain(|_, kept| is_live(kept.expires, now) && kept.begun == epoch);
         if let Some(sealed) = &self.sealed {
@@ -289,10 +316,13 @@ impl Sealed {
         if read_epoch(&dir) != begun.0 {
             return Ok(held.is_local());
         }
-        let (place, key) = self.key(&dir, expires, now)?;
+        let until = self.latest(&dir, now).map_or(expires, |latest| latest.max(expires));
+        let (place, key) = self.keys.take(until, now)?;
         let record = sealed::seal(&key, place, kind, name, expires, plain)
             .map_err(|error| error.to_string())?;
         dir.write(&kind.file_name(name), &record).map_err(text)?;
+        let written = dir.fingerprint().ok();
+        *guard(&self.latest) = written.map(|directory| Latest { directory, expires: until });
         Ok(held.is_local())
     }
 
@@ -336,21 +366,19 @@ impl Sealed {
         let dir = Dir::create_inside(&self.dir).map_err(text)?;
         let _held = dir.lock(LOCK).map_err(text)?;
         let soon = now + SignedDuration::from_mins(1);
-        self.key(&dir, soon, now).map(|(place, _)| place)
+        let until = self.latest(&dir, now).map_or(soon, |latest| latest.max(soon));
+        self.keys.take(until, now).map(|(place, _)| place)
     }
 
-    /// The data key, kept until the last session sealed with it expires, and no longer.
-    fn key(
-        &self,
-        dir: &Dir,
-        expires: Timestamp,
-        now: Timestamp,
-    ) -> Result<(KeyPlace, super::kernel::Key), String> {
-        let until = headers(dir)
-            .map(|(.., header)| header.expires)
-            .filter(|expires| is_live(*expires, now))
-            .fold(expires, Timestamp::max);
-        self.keys.take(until, now)
+    /// When the last live record expires: the data key is kept until then, and no longer. The directory is locked.
+    fn latest(&self, dir: &Dir, now: Timestamp) -> Option<Timestamp> {
+        if let Some(latest) = &*guard(&self.latest)
+            && dir.fingerprint().is_ok_and(|directory| directory == latest.directory)
+        {
+            return Some(latest.expires).filter(|expires| is_live(*expires, now));
+        }
+        let all = headers(dir).map(|(.., header)| header.expires);
+        all.filter(|expires| is_live(*expires, now)).max()
     }
 
     fn purge(&self, now: Timestamp) -> Result<(), FileError> {
@@ -379,6 +407,7 @@ impl Sealed {
         };
         // Otherwise a record could be removed whose writer has just made the data key.
         let _held = dir.lock(LOCK)?;
+        *guard(&self.latest) = None;
         let doomed: Vec<String> =
             headers(&dir).filter(|(.., header)| which(header)).map(|(file, ..)| file).collect();
         for file in doomed {

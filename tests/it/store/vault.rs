@@ -370,6 +370,30 @@ fn the_data_key_lives_no_longer_than_the_longest_session() {
     assert!(vault.take_warning().unwrap().contains("a new code is needed"));
 }
 
+#[test]
+fn a_process_that_wrote_before_keeps_the_key_for_what_another_has_written_since() {
+    const RUNTIME: &[KeyPlace] = &[KeyPlace::Runtime];
+    let (_temp, dir) = place();
+    let Ok(shm) = tempfile::Builder::new().prefix("sekisho-").tempdir_in("/dev/shm") else {
+        return skip("there is no /dev/shm");
+    };
+    fs::set_permissions(shm.path(), fs::Permissions::from_mode(0o700)).unwrap();
+    let runtime = shm.path().join("sekisho");
+    let (mine, other) =
+        (Vault::new(&dir, RUNTIME, Some(&runtime)), Vault::new(&dir, RUNTIME, Some(&runtime)));
+    mine.put(RecordKind::AuthSession, &NAME, CANARY, at(10), at(0));
+    mine.put(RecordKind::Warm, &NAME, CANARY, at(10), at(0));
+    other.put(ROLE, &NAME, CANARY, at(3600), at(0));
+    mine.put(RecordKind::Warm, &NAME, CANARY, at(10), at(0));
+    assert!(other.get(ROLE, &NAME, at(1000)).is_some(), "{:?}", other.take_warning());
+    // What was removed holds it no longer.
+    other.remove(ROLE, &NAME).unwrap();
+    mine.put(RecordKind::Warm, &NAME, CANARY, at(20), at(0));
+    let late = Vault::new(&dir, RUNTIME, Some(&runtime));
+    assert!(late.get(RecordKind::Warm, &NAME, at(19)).is_some());
+    late.forget_all().unwrap();
+}
+
 /// The second process: only reads.
 #[test]
 fn reads() {
