@@ -1,4 +1,5 @@
-//! The command line as types: the verbs and what is common to them; the arguments of single verbs are in `of_verbs`. What a verb does is in `verbs/`, one file each.
+//! The command line as types: the verbs and what is common to them; the arguments of single verbs are in `args/verbs.rs`.
+//! What a verb does is in `verbs/`, one file each.
 //!
 //! Doc comments here are what `--help` prints.
 
@@ -19,9 +20,9 @@ use crate::services::child::shell::{CommandName, Hookable};
 
 use super::suggestions::{self, Suggested};
 
-mod of_verbs;
+mod verbs;
 
-pub use of_verbs::*;
+pub use verbs::*;
 
 /// Switch between AWS accounts in the terminal, with one MFA code a day
 #[derive(Debug, Parser)]

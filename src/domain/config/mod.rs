@@ -100,6 +100,24 @@ pub struct Auth {
     pub endpoints: Endpoints,
 }
 
+#[cfg(test)]
+impl Auth {
+    /// One for tests, whose sessions come from here.
+    pub(crate) fn sample(key: KeySource) -> Self {
+        Self {
+            account: "111111111111".parse().unwrap(),
+            user: None,
+            key,
+            mfa: Vec::new(),
+            mfa_command: None,
+            region: "eu-west-1".parse().unwrap(),
+            session: Duration::from_hours(12),
+            endpoint_url: None,
+            endpoints: Endpoints::Standard,
+        }
+    }
+}
+
 impl Auth {
     /// What tells the sessions of its endpoint from those of others; `None` for AWS's usual ones.
     pub fn endpoint(&self) -> Option<&str> {

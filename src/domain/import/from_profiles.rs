@@ -159,7 +159,7 @@ impl<'a> Import<'a> {
         if candidates.is_empty() {
             let fault = Fault::new(Exit::Fault, "no profile has a role that sekisho can assume");
             let fault = self.remarks.lines().into_iter().fold(fault, Fault::because);
-            return Err(fault.fix("start from a few questions instead: sekisho init"));
+            return Err(fault.fix("answer a few questions instead: sekisho init"));
         }
         let (chosen, others) = choose(identities(candidates), options);
         let Some(identity) = chosen else {

@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 
 use crate::domain::account::{Account, Catalog, Role};
-use crate::domain::config::draft::{DraftAccount, DraftRole};
+use crate::domain::config::draft::{DraftAccount, DraftGuard, DraftRole};
 use crate::domain::config::edit::Layout;
 use crate::domain::config::{Config, Loaded, Provenance};
+use crate::domain::guard::Guard;
 use crate::domain::ids::{AccountId, Name, Region};
 
 /// What an import adds to a config.
@@ -66,7 +67,7 @@ impl<'a> Existing<'a> {
     /// Every name and alias that is taken.
     pub(super) fn names(&self) -> impl Iterator<Item = &'a Name> {
         let accounts = self.loaded.config.catalog.accounts().iter();
-        accounts.flat_map(|account| std::iter::once(&account.name).chain(&account.aliases))
+        accounts.flat_map(Account::names)
     }
 
     /// Where a new account of the main file starts its shells.
@@ -110,7 +111,13 @@ pub fn is_only_added(before: &Config, after: &Config, additions: &Additions) -> 
         config.catalog.accounts().iter().map(|account| (account.id, account.clone())).collect()
     };
     let (mut expected, mut found) = (by_id(before), by_id(after));
-    let is_role = |role: &Role, meant: &DraftRole| role.name == meant.name && !differs(meant, role);
+    let is_guarded =
+        |guard: Guard, meant: Option<&DraftGuard>| meant.is_none_or(|meant| guard >= meant.guard);
+    let is_role = |role: &Role, meant: &DraftRole| {
+        role.name == meant.name
+            && !differs(meant, role)
+            && is_guarded(role.guard, meant.guard.as_ref())
+    };
     for (id, roles) in &additions.roles {
         let (Some(known), Some(account)) = (expected.get(id), found.get_mut(id)) else {
             return false;
@@ -124,6 +131,7 @@ pub fn is_only_added(before: &Config, after: &Config, additions: &Additions) -> 
         let Some(added) = found.remove(&account.id) else { return false };
         let mut roles = added.roles.iter().zip(&account.roles);
         let is_meant = added.name == account.name
+            && is_guarded(added.guard, account.guard.as_ref())
             && added.roles.len() == account.roles.len()
             && roles.all(|(role, meant)| is_role(role, meant));
         if !is_meant {

@@ -231,11 +231,7 @@ fn names(members: &[Member], naming: &Naming) -> Result<Vec<Name>, Fault> {
 
 /// Adds accounts that are not there yet, under names that are free.
 pub fn join(accounts: &mut Vec<DraftAccount>, more: Vec<DraftAccount>) {
-    let mut names = Names::default();
-    for account in &*accounts {
-        // It fits already, so it comes back as it is.
-        names.name(account.name.as_str(), account.id);
-    }
+    let mut names = Names::taken(accounts.iter().map(|account| &account.name));
     for mut account in more {
         if accounts.iter().any(|known| known.id == account.id) {
             continue;

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::account::{Catalog, Overrides};
 use crate::domain::guard::Guard;
+use crate::domain::ids::{AccountId, RoleArn};
 use crate::domain::text::{count, fold, sanitize};
 
 /// How many lines of one kind are shown.
@@ -27,7 +28,7 @@ pub struct Update {
 /// A target of a catalog.
 struct Seen {
     shown: String,
-    arn: String,
+    arn: RoleArn,
     guard: Guard,
 }
 
@@ -37,10 +38,10 @@ fn seen(catalog: &Catalog) -> BTreeMap<(String, String), Seen> {
     for row in catalog.rows() {
         let (account, role) = catalog.row(row);
         let target = catalog.resolve(row, &Overrides::default());
-        for name in std::iter::once(&account.name).chain(&account.aliases) {
+        for name in account.names() {
             let one = Seen {
                 shown: format!("{}/{}", sanitize(name.as_str()), sanitize(role.name.as_str())),
-                arn: target.role.to_string(),
+                arn: target.role.clone(),
                 guard: target.guard,
             };
             seen.insert((fold(name.as_str()), role.name.as_str().to_owned()), one);
@@ -56,11 +57,10 @@ impl Update {
         let mut update = Self::default();
         // A name whose roles are called otherwise now may lead to another account all the same.
         let accounts =
-            |seen: &BTreeMap<(String, String), Seen>| -> BTreeMap<String, BTreeSet<String>> {
-                let mut accounts: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+            |seen: &BTreeMap<(String, String), Seen>| -> BTreeMap<String, BTreeSet<AccountId>> {
+                let mut accounts: BTreeMap<String, BTreeSet<AccountId>> = BTreeMap::new();
                 for ((name, _), it) in seen {
-                    let id = it.arn.split(':').nth(4).unwrap_or_default();
-                    accounts.entry(name.clone()).or_default().insert(id.to_owned());
+                    accounts.entry(name.clone()).or_default().insert(it.arn.account());
                 }
                 accounts
             };
@@ -70,17 +70,15 @@ impl Update {
                 let moved =
                     ids_before.get(&key.0).filter(|ids| Some(*ids) != ids_after.get(&key.0));
                 match moved.and_then(BTreeSet::first) {
-                    Some(id) => update.repointed.push(format!(
-                        "{}: account {id} → {}",
-                        now.shown,
-                        sanitize(&now.arn)
-                    )),
-                    None => update.new.push(format!("{}: {}", now.shown, sanitize(&now.arn))),
+                    Some(id) => {
+                        update.repointed.push(format!("{}: account {id} → {}", now.shown, now.arn));
+                    }
+                    None => update.new.push(format!("{}: {}", now.shown, now.arn)),
                 }
                 continue;
             };
             if was.arn != now.arn {
-                let (was, arn) = (sanitize(&was.arn), sanitize(&now.arn));
+                let (was, arn) = (&was.arn, &now.arn);
                 update.repointed.push(format!("{}: {was} → {arn}", now.shown));
             }
             let guards = || format!("{}: {} → {}", now.shown, was.guard.name(), now.guard.name());
@@ -91,8 +89,7 @@ impl Update {
             }
         }
         let gone = before.iter().filter(|(key, _)| !after.contains_key(*key));
-        update.gone =
-            gone.map(|(_, was)| format!("{}: {}", was.shown, sanitize(&was.arn))).collect();
+        update.gone = gone.map(|(_, was)| format!("{}: {}", was.shown, was.arn)).collect();
         update
     }
 

@@ -339,15 +339,9 @@ mod tests {
 
     fn aws(region: &str, endpoint: Option<&str>) -> Aws {
         let auth = Auth {
-            account: "111111111111".parse().unwrap(),
-            user: None,
-            key: KeySource::Env,
-            mfa: Vec::new(),
-            mfa_command: None,
             region: region.parse().unwrap(),
-            session: Duration::from_hours(12),
             endpoint_url: endpoint.map(str::to_owned),
-            endpoints: Endpoints::Standard,
+            ..Auth::sample(KeySource::Env)
         };
         Aws::new(&auth).unwrap()
     }

@@ -2,11 +2,9 @@
 //!
 //! <https://docs.aws.amazon.com/organizations/latest/APIReference/API_Operations.html>
 
-use std::future::poll_fn;
-use std::pin::Pin;
-use std::task::Poll;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -145,26 +143,15 @@ impl Survey<'_> {
         &self,
         action: &str,
         name: &str,
-        mut body: Value,
+        body: Value,
     ) -> Result<Vec<T>, Fault> {
-        let garbled = || Failure::garbled(&format!("organizations:{action}"));
-        let mut items = Vec::new();
-        // A page may be empty and not the last. The limit stops a server that always returns another one.
-        for _ in 0..MAX_ACCOUNTS / 10 {
-            let mut page: Value = self.patiently(action, &body).await?;
-            let listed: Vec<T> = serde_json::from_value(page[name].take())
-                .map_err(|_| garbled().fault(Doing::Asking))?;
-            items.extend(listed);
-            match page["NextToken"].take() {
-                Value::String(token) => body["NextToken"] = token.into(),
-                _ => return Ok(items),
-            }
-        }
-        Err(garbled().fault(Doing::Asking))
+        let ask = async |body: &Value| self.patiently(action, body).await;
+        let listed = pages(action, name, body, MAX_ACCOUNTS / 10, ask).await;
+        listed.map_err(|failure| refused(&failure, action))
     }
 
     /// One call, repeated for a minute while AWS throttles: a list that breaks off is worth nothing.
-    async fn patiently(&self, action: &str, body: &Value) -> Result<Value, Fault> {
+    async fn patiently(&self, action: &str, body: &Value) -> Result<Value, Failure> {
         const LONGEST: Duration = Duration::from_secs(8);
         const PATIENCE: Duration = Duration::from_mins(1);
         let mut pause = Duration::from_millis(250);
@@ -176,7 +163,7 @@ impl Survey<'_> {
                     waited += pause;
                     pause = LONGEST.min(pause * 2);
                 }
-                answer => return answer.map_err(|failure| refused(&failure, action)),
+                answer => return answer,
             }
         }
     }
@@ -190,8 +177,10 @@ impl Survey<'_> {
         } else {
             for unit in wanted {
                 let start = if unit.starts_with("ou-") {
-                    let body = json!({ "OrganizationalUnitId": unit });
-                    let mut found = self.patiently("DescribeOrganizationalUnit", &body).await?;
+                    let (action, body) =
+                        ("DescribeOrganizationalUnit", json!({ "OrganizationalUnitId": unit }));
+                    let found = self.patiently(action, &body).await;
+                    let mut found = found.map_err(|failure| refused(&failure, action))?;
                     serde_json::from_value(found["OrganizationalUnit"].take()).ok()
                 } else if unit.starts_with("r-") {
                     Some(Unit { id: unit.clone(), name: String::new() })
@@ -264,7 +253,7 @@ impl Survey<'_> {
                 };
                 Ok(filters.iter().all(has))
             });
-            let answers = together(calls.collect()).await;
+            let answers = join_all(calls).await;
             for (member, answer) in members.iter().zip(answers) {
                 if answer? {
                     tagged.push(member.clone());
@@ -273,23 +262,6 @@ impl Survey<'_> {
         }
         Ok(tagged)
     }
-}
-
-/// The outcomes of several futures, in their order.
-async fn together<F: Future>(futures: Vec<F>) -> Vec<F::Output> {
-    let mut futures: Vec<Pin<Box<F>>> = futures.into_iter().map(Box::pin).collect();
-    let mut outcomes: Vec<Option<F::Output>> = futures.iter().map(|_| None).collect();
-    poll_fn(|context| {
-        let open = futures.iter_mut().zip(&mut outcomes).filter(|(_, outcome)| outcome.is_none());
-        for (future, outcome) in open {
-            if let Poll::Ready(ready) = future.as_mut().poll(context) {
-                *outcome = Some(ready);
-            }
-        }
-        if outcomes.iter().all(Option::is_some) { Poll::Ready(()) } else { Poll::Pending }
-    })
-    .await;
-    outcomes.into_iter().flatten().collect()
 }
 
 /// One call of the JSON 1.1 protocol.
@@ -313,12 +285,25 @@ async fn all<T: DeserializeOwned>(
     signer: Signer<'_>,
     action: &str,
     name: &str,
+    body: Value,
+) -> Result<Vec<T>, Failure> {
+    let ask = async |body: &Value| call(client, signer, action, body).await;
+    pages(action, name, body, MAX_PAGES, ask).await
+}
+
+/// Asks for page after page, at most so many. A page may be empty and not the last; the limit stops a server that always
+/// returns another one.
+async fn pages<T: DeserializeOwned>(
+    action: &str,
+    name: &str,
     mut body: Value,
+    limit: usize,
+    ask: impl AsyncFn(&Value) -> Result<Value, Failure>,
 ) -> Result<Vec<T>, Failure> {
     let garbled = || Failure::garbled(&format!("organizations:{action}"));
     let mut items = Vec::new();
-    for _ in 0..MAX_PAGES {
-        let mut page: Value = call(client, signer, action, &body).await?;
+    for _ in 0..limit {
+        let mut page = ask(&body).await?;
         let listed: Vec<T> = serde_json::from_value(page[name].take()).map_err(|_| garbled())?;
         items.extend(listed);
         match page["NextToken"].take() {

@@ -356,25 +356,12 @@ fn no_random(error: &io::Error) -> Fault {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::domain::config::KeySource;
-    use crate::domain::ids::Endpoints;
 
     #[test]
     fn only_the_right_user_of_the_auth_account_is_taken_and_both_names_are_said() {
-        let mut auth = Auth {
-            account: "111111111111".parse().unwrap(),
-            user: None,
-            key: KeySource::Login,
-            mfa: Vec::new(),
-            mfa_command: None,
-            region: "eu-west-1".parse().unwrap(),
-            session: Duration::from_hours(12),
-            endpoint_url: None,
-            endpoints: Endpoints::Standard,
-        };
+        let mut auth = Auth::sample(KeySource::Login);
         let alice: UserName = "alice".parse().unwrap();
         let arn = |user: &str| format!("arn:aws:iam::111111111111:user/staff/{user}");
         assert!(owner(&auth, None, &arn("bob")).is_ok(), "the first one");

@@ -165,25 +165,12 @@ fn name(auth: &Auth) -> Name {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::domain::config::KeySource;
-    use crate::domain::ids::Endpoints;
 
     #[test]
     fn what_is_kept_is_the_same_sign_in_until_it_ends() {
-        let auth = Auth {
-            account: "111111111111".parse().unwrap(),
-            user: None,
-            key: KeySource::Login,
-            mfa: Vec::new(),
-            mfa_command: None,
-            region: "eu-west-1".parse().unwrap(),
-            session: Duration::from_hours(12),
-            endpoint_url: None,
-            endpoints: Endpoints::Standard,
-        };
+        let auth = Auth::sample(KeySource::Login);
         let now = Timestamp::from_second(1_800_000_000).unwrap();
         let login = Login {
             refresh: Secret::new("refresh".into()),

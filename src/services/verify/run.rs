@@ -291,7 +291,7 @@ impl Run<'_> {
         let roles = self.observe(log, Signed::Reader, "iam:ListRoles", sent).await?;
         if !roles.iter().any(|(arn, _)| arn == own.as_str()) {
             return Err(Outcome::undecided(&format!(
-                "AWS's list of {} roles lacks {own}, which asked for it",
+                "AWS's list of {} roles does not contain {own}, the role that asked for it",
                 roles.len()
             )));
         }

@@ -231,7 +231,7 @@ fn from_a_pasted_key_to_a_subshell() {
     answer(&mut pty, "an account to switch to", "2222");
     answer(&mut pty, "exactly 12 digits", "2222-2222-2222");
     answer(&mut pty, "a name for it [dev-tanaka]: ", "");
-    answer(&mut pty, "the role in accounts that name none [Developer]: ", "");
+    answer(&mut pty, "the role of accounts without one of their own [Developer]: ", "");
     assert!(!stage.config().exists(), "nothing before the last answer");
     answer(&mut pty, WRITE, "");
     new_passphrase(&mut pty);
@@ -259,7 +259,7 @@ fn without_a_key_the_browser_signs_in_and_then_the_list_opens() {
     let stage = Stage::new(May::List);
     let browser = stage.console("arn:aws:iam::111111111111:user/tanaka");
     let mut pty = stage.init_with(&browser, &[]);
-    pty.wait_for("Without one: Enter alone");
+    pty.wait_for("press Enter alone");
     answer(&mut pty, "access key, in any form (not shown): ", "");
     pty.wait_for("with passkeys only it stays closed");
     pty.wait_for("sekisho exec TARGET -- aws sts get-caller-identity");
@@ -268,7 +268,7 @@ fn without_a_key_the_browser_signs_in_and_then_the_list_opens() {
     answer(&mut pty, "region [ap-northeast-1]: ", "eu-west-1");
     answer(&mut pty, "an account to switch to", "2222-2222-2222");
     answer(&mut pty, "a name for it [dev]: ", "");
-    answer(&mut pty, "the role in accounts that name none [Developer]: ", "Open");
+    answer(&mut pty, "the role of accounts without one of their own [Developer]: ", "Open");
     pty.wait_for(WRITE);
     assert!(!stage.config().exists(), "nothing before the last answer");
     assert_eq!(stage.calls(), [""; 0]);
@@ -389,7 +389,7 @@ fn the_organizations_accounts_join_with_one_code_for_the_day() {
     answer(&mut pty, "take them over? [Y/n]", "y");
     answer(&mut pty, "organization's accounts?", "y");
     answer(&mut pty, "code from phone: ", &stage.next_code());
-    answer(&mut pty, "the role in accounts that name none", "");
+    answer(&mut pty, "the role of accounts without one of their own", "");
     answer(&mut pty, WRITE, "");
     pty.wait_until("the list", |screen| {
         screen.contains("ACCOUNT") && screen.contains("dev-a") && screen.contains("Team-Data")

@@ -3,13 +3,11 @@
 use std::cell::{Cell, RefCell};
 use std::collections::{HashSet, VecDeque};
 use std::fs::File;
-use std::future::{Future, poll_fn};
 use std::io::Write;
 use std::path::Path;
-use std::pin::Pin;
-use std::task::Poll;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use jiff::Timestamp;
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::time::Instant;
@@ -106,12 +104,11 @@ impl<'a> Run<'a> {
         let mut ending = Ending::listen().map_err(unheard)?;
         let mut forwarded = Forwarded::listen().map_err(unheard)?;
         let connections = self.context.broker().connections()?;
-        let workers = (0..self.arguments.jobs).map(|_| Box::pin(self.work()) as Worker<'_>);
-        let mut workers = std::pin::pin!(all_of(workers.collect()));
+        let mut workers = std::pin::pin!(join_all((0..self.arguments.jobs).map(|_| self.work())));
         let mut tick = tokio::time::interval(Duration::from_secs(1));
         loop {
             tokio::select! {
-                () = &mut workers => break,
+                _ = &mut workers => break,
                 _ = ending.recv() => self.interrupt(),
                 signal = forwarded.recv() => self.pass_on(signal),
                 _ = tick.tick() => self.show_progress(),
@@ -388,15 +385,4 @@ impl Pace {
             tokio::time::sleep_until(until).await;
         }
     }
-}
-
-type Worker<'a> = Pin<Box<dyn Future<Output = ()> + 'a>>;
-
-/// Waits for all.
-async fn all_of(mut workers: Vec<Worker<'_>>) {
-    poll_fn(|cx| {
-        workers.retain_mut(|worker| worker.as_mut().poll(cx).is_pending());
-        if workers.is_empty() { Poll::Ready(()) } else { Poll::Pending }
-    })
-    .await;
 }

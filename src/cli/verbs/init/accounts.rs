@@ -98,7 +98,7 @@ impl Setup<'_> {
             let role: RoleName = if let Some(role) = &given.role {
                 role.clone()
             } else {
-                let question = "the role in accounts that name none";
+                let question = "the role of accounts without one of their own";
                 person.ask(question, Some("Developer"), "--role NAME", str::parse)?
             };
             draft.roles = vec![role];

@@ -191,7 +191,8 @@ pub fn choose(setup: &Setup<'_>, person: &mut Person) -> Result<Source, Fault> {
 
 /// Takes a key that is pasted; nothing means the browser.
 fn paste(setup: &Setup<'_>, person: &mut Person) -> Result<Source, Fault> {
-    person.show("Paste your access key. Without one: Enter alone, and you sign in in the browser.");
+    person
+        .show("Paste your access key, or press Enter alone to sign in in the browser without one.");
     loop {
         let terminal = person.terminal("the access key", OPTION)?;
         match add::ask_for_any(terminal) {

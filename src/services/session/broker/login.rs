@@ -437,8 +437,7 @@ fn login_origin(who: &Who, how: &str, obtained: Timestamp) -> AuthOrigin {
 }
 
 /// The fault of a role that nobody without a code device can enter.
-fn without_a_device(fault: Fault) -> Fault {
-    let mut fault = fault;
+fn without_a_device(mut fault: Fault) -> Fault {
     fault.why.insert(
         0,
         "the role wants MFA, which a console sign-in may not prove to it, and you have no device that makes six-digit codes: AWS takes no passkey here".into(),

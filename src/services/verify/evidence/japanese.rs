@@ -272,7 +272,7 @@ const SENTENCES: &[(&str, &str)] = &[
     ("no role was entered with a code", "MFA コードで引き受けられたロールがない"),
     ("the role was not entered with a code", "MFA コードでロールを引き受けていない"),
     (
-        "AWS's list of {} roles lacks {}, which asked for it",
+        "AWS's list of {} roles does not contain {}, the role that asked for it",
         "AWS のロール一覧 ({0} 個) に、要求した {1} 自身が含まれていない",
     ),
     ("the user is not known", "ユーザーがわからない"),
