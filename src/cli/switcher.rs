@@ -269,12 +269,12 @@ fn ended_by(signal: i32) -> Exit {
     Exit::Child(u8::try_from(128 + signal).unwrap_or(u8::MAX))
 }
 
-/// A signal that has come already.
+/// A signal that has come already: the runtime gets one turn to notice it.
 async fn arrived(ending: &mut Ending) -> Option<Signal> {
     tokio::select! {
         biased;
         signal = ending.recv() => Some(signal),
-        () = std::future::ready(()) => None,
+        () = tokio::task::yield_now() => None,
     }
 }
 

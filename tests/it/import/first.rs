@@ -413,7 +413,7 @@ fn where_the_organization_refuses_it_goes_on() {
     pty.wait_for("organizations:ListAccounts");
     answer(&mut pty, "an account to switch to", "222222222222");
     answer(&mut pty, "a name for it", "dev");
-    answer(&mut pty, "the role in accounts", "");
+    answer(&mut pty, "the role of accounts without one of their own", "");
     answer(&mut pty, WRITE, "");
     pty.wait_until("the list", |screen| screen.contains("ACCOUNT") && screen.contains("dev"));
     // The code was not for nothing.
@@ -601,7 +601,7 @@ fn whoever_leaves_on_the_way_leaves_nothing() {
         ("take them over?", "n"),
         ("organization's accounts?", "y"),
         ("code from phone: ", "CODE"),
-        ("the role in accounts", "Developer"),
+        ("the role of accounts without one of their own", "Developer"),
         (WRITE, "y"),
         ("new passphrase", PASSPHRASE),
         ("repeat the passphrase: ", PASSPHRASE),
