@@ -2,7 +2,8 @@
 //!
 //! From text to types: `tree` parses YAML and keeps every value's place; a `cursor` reads values out of the tree,
 //! by the keys of `schema`; `settings`, `guardrails`, `entry` and `role` make types of them; `join` and `assemble` make
-//! one config of all files. `show` prints the result, `draft` writes a new file.
+//! one config of all files. `show` prints the result, `draft` writes a new file; `edit`
+//! adds to one that is there, at the `places` of its values.
 
 mod assemble;
 mod cursor;
@@ -12,6 +13,7 @@ pub mod edit;
 mod entry;
 mod guardrails;
 mod join;
+mod places;
 mod role;
 mod scalar;
 pub mod schema;

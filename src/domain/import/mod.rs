@@ -1,5 +1,7 @@
 //! A config made from what another tool already knows: AWS profiles, an organisation.
 
+mod accounts;
+mod candidates;
 pub mod from_profiles;
 mod identities;
 pub mod merge;
