@@ -8,7 +8,7 @@ use crate::domain::ids::Partition;
 use crate::domain::pass::Pass;
 use crate::domain::secret::Secret;
 use crate::services::aws::Aws;
-use crate::services::console::browser::{self, Browser};
+use crate::services::console::browser::Browser;
 use crate::services::console::{Fetched, FormerSession, LINK_TIMEOUT, Link, Page};
 
 use super::context::Context;
@@ -35,7 +35,7 @@ pub async fn open(
     })?;
     let account = target.id.to_string();
     let environment = context.world().cleared_environment(context.inherited());
-    let mut child = browser.open(
+    let mut opened = browser.open(
         &link.address(),
         &account,
         &pass.target.name(),
@@ -44,7 +44,7 @@ pub async fn open(
     )?;
     let fetched = tokio::select! {
         fetched = link.wait(LINK_TIMEOUT) => fetched,
-        status = browser::failure(&mut child) => return Err(
+        status = opened.failure() => return Err(
             Fault::new(Exit::Fault, "the browser did not open")
                 .because(format!("it ended with {status}"))
                 .fix("set `browser` in the config, or `sekisho console TARGET --print`")

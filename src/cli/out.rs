@@ -48,14 +48,15 @@ impl Clipboard {
         tty.map(Self).map_err(|error| none(format!("/dev/tty: {error}")))
     }
 
-    /// Puts a secret into it.
-    pub fn take(mut self, secret: &Secret) -> std::io::Result<()> {
+    /// Puts a secret into it, and returns which one that was, in words.
+    pub fn take(mut self, secret: &Secret) -> std::io::Result<String> {
         let text = secret.expose();
-        if pasteboard::put(text)? {
-            return Ok(());
+        if let Some(program) = pasteboard::put(text)? {
+            return Ok(format!("the clipboard ({program})"));
         }
         let sequence = clipboard_sequence(text);
-        self.0.write_all(sequence.as_bytes())
+        self.0.write_all(sequence.as_bytes())?;
+        Ok("the terminal's clipboard (OSC 52)".into())
     }
 }
 
@@ -135,7 +136,7 @@ impl Out {
 
     /// Puts text into the clipboard of the machine one sits at.
     pub fn copy(text: &str) -> std::io::Result<()> {
-        if pasteboard::put(text)? { Ok(()) } else { screen::copy(text) }
+        if pasteboard::put(text)?.is_some() { Ok(()) } else { screen::copy(text) }
     }
 
     /// Writes one line to stderr.

@@ -22,3 +22,4 @@ mod support;
 mod switcher;
 mod verbs;
 mod verify;
+mod wsl;

@@ -59,13 +59,12 @@ pub fn run(context: &Rc<Context>, arguments: &ConsoleArgs) -> Result<Exit, Fault
             Chosen::Nothing(exit) => return Ok(exit),
         };
         let (url, ends) = url(&pass)?;
-        clipboard.take(&url).map_err(|error| {
+        let clipboard = clipboard.take(&url).map_err(|error| {
             Fault::new(Exit::Fault, "the URL could not be sent to the terminal")
                 .because(error.to_string())
         })?;
         context.out.info(&format!(
-            "sent the sign-in URL of {} to the terminal's clipboard (OSC 52); anyone who has it is signed in: it is \
-             valid for 15 minutes, and {}",
+            "sent the sign-in URL of {} to {clipboard}; anyone who has it is signed in: it is valid for 15 minutes, and {}",
             pass.target,
             console::until(context, ends)
         ));

@@ -23,6 +23,7 @@ pub fn peer(caller: SocketAddrV4, here: SocketAddrV4) -> Peer {
         here,
         me: rustix::process::getuid().as_raw(),
         sees_all_users: &|| linux::is_whole(&read("/proc/self/uid_map")),
+        is_shared: &|| std::path::Path::new(linux::SHARED).exists(),
     }
     .answer(&read("/proc/net/tcp"), || read("/proc/net/tcp6"))
 }
@@ -42,12 +43,16 @@ mod linux {
     /// The user that the kernel names instead of one that this user namespace does not know.
     const OVERFLOW: u32 = 65_534;
 
+    /// There where WSL shares 127.0.0.1 with Windows (`networkingMode=mirrored`): a browser there has no socket here.
+    pub(super) const SHARED: &str = "/sys/class/net/loopback0";
+
     /// Who made a connection.
     pub(super) struct Question<'a> {
         pub(super) caller: SocketAddrV4,
         pub(super) here: SocketAddrV4,
         pub(super) me: u32,
         pub(super) sees_all_users: &'a dyn Fn() -> bool,
+        pub(super) is_shared: &'a dyn Fn() -> bool,
     }
 
     impl Question<'_> {
@@ -61,6 +66,7 @@ mod linux {
             let caller = socket(v4, &v4_hex(self.caller), &v4_hex(self.here))
                 .or_else(|| socket(&v6(), &v6_hex(self.caller), &v6_hex(self.here)));
             match caller {
+                None if (self.is_shared)() => Peer::Unknown,
                 None | Some((_, 0)) => Peer::Stranger,
                 Some((uid, _)) if uid == self.me || uid == 0 => Peer::Own,
                 Some((OVERFLOW, _)) if !(self.sees_all_users)() => Peer::Unknown,
@@ -114,11 +120,16 @@ mod linux {
         }
 
         fn answer(v4: &str, v6: &str, is_whole: bool) -> Peer {
+            asked(v4, v6, is_whole, false)
+        }
+
+        fn asked(v4: &str, v6: &str, is_whole: bool, is_shared: bool) -> Peer {
             let question = Question {
                 caller: "127.0.0.1:40000".parse().unwrap(),
                 here: "127.0.0.1:8080".parse().unwrap(),
                 me: 1000,
                 sees_all_users: &|| is_whole,
+                is_shared: &|| is_shared,
             };
             question.answer(v4, || v6.to_owned())
         }
@@ -146,6 +157,9 @@ mod linux {
                 assert_eq!(answer(&v4, &v6, is_whole), expected, "IPv6: {uid} {inode}");
             }
             assert_eq!(answer(&listener, HEAD, true), Peer::Stranger, "it is gone already");
+            assert_eq!(asked(&listener, HEAD, true, true), Peer::Unknown, "or it is of Windows");
+            let stranger = format!("{listener}{}", line(caller, here, 1001, 9));
+            assert_eq!(asked(&stranger, HEAD, true, true), Peer::Stranger);
             let caller = line(caller, here, 1001, 9);
             assert_eq!(answer(&format!("{HEAD}{caller}"), "", true), Peer::Unknown);
             let hidden = HEAD.to_owned() + &line(here, "00000000:0000", 1000, 0);

@@ -10,6 +10,10 @@ use crate::services::child::environment::{Environment, Inherited};
 use crate::services::child::process;
 use crate::services::config::paths::{Ids, home, with_home};
 
+/// Opens links in the browser of Windows, from WSL too; but none with a `=` in it, which the link to this process has not.
+/// <https://github.com/microsoft/WSL/issues/3832>
+const EXPLORER: &str = "explorer.exe";
+
 /// An argument list with `{url}`, `{account}` and `{name}` in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Browser(Vec<String>);
@@ -37,7 +41,7 @@ impl Browser {
         let programs: &[&str] = if cfg!(target_os = "macos") {
             &["open"]
         } else if set("WSL_DISTRO_NAME").is_some() {
-            &["wslview", "xdg-open"]
+            &["wslview", EXPLORER, "xdg-open"]
         } else {
             &["xdg-open"]
         };
@@ -55,7 +59,7 @@ impl Browser {
         name: &str,
         environment: &Environment,
         inherited: &Inherited,
-    ) -> Result<Child, Fault> {
+    ) -> Result<Opened, Fault> {
         let argv = self.arguments(url, account, name);
         let Some((program, arguments)) = argv.split_first() else {
             return Err(no_browser("the config's `browser` is empty"));
@@ -68,7 +72,8 @@ impl Browser {
         let home = home(|name| inherited.get(name).map(Into::into), Ids::current().effective.0);
         let named = with_home(program, home.as_deref()).map_err(|why| no_browser(&why))?;
         let program = process::find(named.as_os_str(), block.get("PATH"))?;
-        Command::new(program)
+        let tells_failure = program.file_name() != Some(EXPLORER.as_ref());
+        let child = Command::new(program)
             .args(arguments)
             .env_clear()
             .envs(block.variables())
@@ -77,7 +82,8 @@ impl Browser {
             .stderr(Stdio::null())
             .process_group(0) // Ctrl-C here must not reach it
             .spawn()
-            .map_err(cannot)
+            .map_err(cannot)?;
+        Ok(Opened { child, tells_failure })
     }
 
     fn arguments(&self, url: &str, account: &str, name: &str) -> Vec<String> {
@@ -105,7 +111,7 @@ pub struct Launcher {
 
 impl Launcher {
     /// Starts it; see [`Browser::open`].
-    pub fn open(&self, url: &str, account: &str, name: &str) -> Result<Child, Fault> {
+    pub fn open(&self, url: &str, account: &str, name: &str) -> Result<Opened, Fault> {
         let inherited = Inherited::current();
         let environment = Environment::cleared(&self.kept, &inherited);
         let browser = Browser::choose(self.configured.as_deref(), &inherited)?;
@@ -113,11 +119,20 @@ impl Launcher {
     }
 }
 
-/// How the program ended, if it failed. Most launchers pass the link to a running browser and exit: that is never told.
-pub async fn failure(child: &mut Child) -> ExitStatus {
-    match child.wait().await {
-        Ok(status) if !status.success() => status,
-        _ => std::future::pending().await,
+/// A browser that was started, or what passes the link to one.
+pub struct Opened {
+    child: Child,
+    /// `explorer.exe` ends with 1 whatever it did. <https://github.com/microsoft/WSL/issues/6565>
+    tells_failure: bool,
+}
+
+impl Opened {
+    /// How the program ended, if it failed. Most launchers pass the link to a running browser and exit: that is never told.
+    pub async fn failure(&mut self) -> ExitStatus {
+        match self.child.wait().await {
+            Ok(status) if !status.success() && self.tells_failure => status,
+            _ => std::future::pending().await,
+        }
     }
 }
 

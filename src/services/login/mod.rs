@@ -30,7 +30,7 @@ use crate::domain::secret::{Credentials, Secret};
 use crate::domain::text::sanitize;
 use crate::services::aws::{Aws, Doing, Failure, Granted, Signer, Tries};
 use crate::services::child::loopback::{self, HttpResponse, Port};
-use crate::services::console::browser::{self, Launcher};
+use crate::services::console::browser::Launcher;
 use crate::services::console::{Fetched, Link};
 
 use protocol::{Attempt, CALLBACK, NoCode, ProofKey};
@@ -71,7 +71,7 @@ pub async fn through_browser(
         .map_err(|error| no_port(&error))?;
     let address = link.address();
     let user = auth.user.as_ref().map_or_else(|| "your IAM user".to_owned(), ToString::to_string);
-    let mut child = launcher
+    let mut opened = launcher
         .open(&address, &auth.account.to_string(), "console sign-in")
         .map_err(|fault| Fault { fix: without_a_browser(), ..fault })?;
     notify(&format!("where no browser opens, open this on this machine: {address}"));
@@ -84,7 +84,7 @@ pub async fn through_browser(
     };
     let code = tokio::select! {
         code = callback.wait() => code,
-        status = browser::failure(&mut child) => {
+        status = opened.failure() => {
             let fault = Fault::new(Exit::Fault, "the browser did not open")
                 .because(format!("it ended with {status}"));
             return Err(Fault { fix: without_a_browser(), ..fault });

@@ -62,7 +62,7 @@ impl KeychainError {
         let fault = Fault::new(Exit::Fault, self.to_string());
         match self {
             Self::NoBus => fault
-                .because("ssh logins, containers and cron jobs have none of their own")
+                .because("ssh logins, containers, WSL and cron jobs have none of their own")
                 .fix("dbus-run-session -- $SHELL")
                 .fix(FILE),
             Self::NoProvider => fault
