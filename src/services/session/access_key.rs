@@ -39,7 +39,12 @@ pub async fn load(
         KeySource::Auto | KeySource::Keyring | KeySource::File => {
             let key_store = KeyStore::new(auth, store, state);
             key_store.passphrase.replace(passphrase.map(Secret::copy));
-            let found = key_store.find(interaction).await.map_err(not_issued)?;
+            let found = match key_store.find(interaction).await {
+                Err(error @ KeyError::Keychain(_)) => {
+                    return Err(key_store.unfound(auth, &error).into());
+                }
+                found => found.map_err(not_issued)?,
+            };
             let current = found.and_then(|(_, entry)| entry.current);
             Ok(current.ok_or_else(|| nothing_stored(auth))?.key)
         }
@@ -186,6 +191,18 @@ impl KeyStore {
             }
         }
         failed.map_or(Ok(None), Err)
+    }
+
+    /// The fault of not having found the key. Where the config leaves the place open, a machine without a keychain has
+    /// simply no key yet.
+    pub fn unfound(&self, auth: &Auth, error: &KeyError) -> Fault {
+        match error {
+            KeyError::Keychain(keychain) if keychain.is_absent() && self.homes.len() > 1 => {
+                let why = format!("it is in a keychain that this login does not reach: {keychain}");
+                nothing_stored(auth).because(why)
+            }
+            error => error.fault(),
+        }
     }
 
     /// The stored key where nobody has to be asked for it. `None` where somebody would have to be, or where a keychain

@@ -56,6 +56,11 @@ pub enum KeychainError {
 }
 
 impl KeychainError {
+    /// Whether this machine, or this login, has no keychain at all.
+    pub const fn is_absent(&self) -> bool {
+        matches!(self, Self::NoBus | Self::NoProvider | Self::NoCollection | Self::NotBuilt)
+    }
+
     /// The three lines for a person.
     pub fn fault(&self) -> Fault {
         const FILE: &str = "or keep the key in a sealed file: set `store: file` in the config, then `sekisho key add`";

@@ -294,6 +294,18 @@ fn where_there_is_no_keychain_a_wrong_passphrase_is_what_is_told() {
     assert_eq!(stage.asked(), 0, "no code is spent on a key that does not open");
 }
 
+/// ... and where there is neither, that is told before anything about keychains.
+#[test]
+fn where_there_is_no_key_anywhere_that_is_what_is_told_first() {
+    let stage = Stage::new(Key::Auto, Codes::Program);
+    for arguments in [&["verify", "--yes"][..], &["login"], &["key", "status"]] {
+        let ran = String::from_utf8(stage.run(arguments).stderr).unwrap();
+        let first = "sekisho: there is no access key in the store\n   why  none was added for the auth account 111111111111";
+        let then = "or  it is in a keychain that this login does not reach: no D-Bus session bus\n   fix  sekisho key add";
+        assert!(ran.contains(first) && ran.contains(then), "{arguments:?}: {ran}");
+    }
+}
+
 /// ... whatever else is remembered of the day.
 #[cfg(target_os = "linux")]
 #[test]

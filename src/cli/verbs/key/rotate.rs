@@ -52,7 +52,8 @@ impl<'a> Rotation<'a> {
                 .fix("put it there first: `sekisho key add` or `sekisho key import`, and `auth.key: auto`")
                 .fix("or rotate it where it lives"));
         }
-        let found = key_store.find(context.interaction()).await.map_err(|error| error.fault())?;
+        let found = key_store.find(context.interaction()).await;
+        let found = found.map_err(|error| key_store.unfound(auth, &error))?;
         let (home, entry) = found.ok_or_else(|| nothing_stored(auth))?;
         let aws = Aws::new(auth)?;
         Ok(Self { context, aws, key_store, home, entry, session: None, codes: context.codes() })

@@ -73,7 +73,8 @@ async fn status(context: &Context) -> Result<Status, Fault> {
     let (auth, person) = (&context.config().auth, context.interaction());
     let (id, home, kept, rotation) = if is_stored(auth) {
         let key_store = context.key_store();
-        let found = key_store.find(person).await.map_err(|error| error.fault())?;
+        let found =
+            key_store.find(person).await.map_err(|error| key_store.unfound(auth, &error))?;
         let (home, entry) = found.ok_or_else(|| nothing_stored(auth))?;
         let current = entry.current.ok_or_else(|| nothing_stored(auth))?;
         let label = home.label().to_owned();
