@@ -210,6 +210,16 @@ pub struct SessionStatus {
     pub roles: HashMap<RoleArn, Live>,
     /// Where sessions are stored, as the header and `status` name it; `None` before the first one.
     pub store: Option<&'static str>,
+    /// The longest role session that the config's source gives, where it is less than a role may have.
+    pub longest: Option<Duration>,
+}
+
+impl SessionStatus {
+    /// A target as it would be entered: for no longer than the source gives.
+    pub fn as_entered(&self, target: Target) -> Target {
+        let duration = self.longest.map_or(target.duration, |most| target.duration.min(most));
+        Target { duration, ..target }
+    }
 }
 
 /// A live auth session.

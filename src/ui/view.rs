@@ -191,7 +191,7 @@ fn draw_details(frame: &mut Frame<'_>, model: &Model, area: Rect) {
     };
     let glyphs = model.setup.theme.glyphs;
     let (account, _) = model.search.catalog().row(row);
-    let target = model.target(row);
+    let target = model.status.as_entered(model.target(row));
     let dot = format!(" {} ", glyphs.dot);
     let mut facts = vec![
         target.role.to_string(),

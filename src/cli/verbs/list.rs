@@ -90,7 +90,7 @@ fn entries<'a>(context: &'a Context, rows: &[TargetRef]) -> Vec<Entry<'a>> {
     rows.iter()
         .map(|row| {
             let (account, role) = catalog.row(*row);
-            let target = catalog.resolve(*row, &overrides);
+            let target = status.as_entered(catalog.resolve(*row, &overrides));
             let live = status.roles.get(&target.role);
             Entry {
                 target: target.name(),

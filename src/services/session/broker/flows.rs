@@ -5,7 +5,6 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::account::Target;
-use crate::domain::config::KeySource;
 use crate::domain::flow::Flow;
 use crate::domain::ids::{MfaSerial, SessionName};
 use crate::domain::pass::{Asking, CodeRejection, CodeWanted, NotIssued, Request};
@@ -23,11 +22,7 @@ impl Broker {
     /// The target with its duration lowered to the role's maximum, where that is known, or to what a console sign-in gives;
     /// and a notice if so.
     pub(super) fn within_maximum(&self, target: &Target) -> (Target, Vec<String>) {
-        let is_signed_in = || {
-            self.auth.key == KeySource::Login
-                || self.known().is_some_and(|who| matches!(who.source, Source::Login(_)))
-        };
-        if target.duration > Flow::SHARED_MAX && is_signed_in() {
+        if target.duration > Flow::SHARED_MAX && self.is_signed_in() {
             let note =
                 format!("a console sign-in gives sessions up to 1h: {target} is entered for 1h");
             return (Target { duration: Flow::SHARED_MAX, ..target.clone() }, vec![note]);

@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::account::Target;
 use crate::domain::confirmation::Cleared;
+use crate::domain::flow::Flow;
 use crate::domain::ids::{AccessKeyId, RoleArn, SessionName};
 use crate::domain::pass::{AuthStatus, Live, Pass, SessionStatus, SignedInBy};
 use crate::domain::secret::Credentials;
@@ -29,10 +30,12 @@ impl Broker {
     pub fn status(&self) -> SessionStatus {
         let now = (self.clock)();
         let store = self.vault.label();
+        let longest = self.is_signed_in().then_some(Flow::SHARED_MAX);
         let Some(who) = self.known() else {
             return SessionStatus {
                 user: self.auth.user.clone(),
                 store,
+                longest,
                 ..SessionStatus::default()
             };
         };
@@ -59,7 +62,7 @@ impl Broker {
                 *longest = live;
             }
         }
-        SessionStatus { user: Some(who.user), auth, roles, store }
+        SessionStatus { user: Some(who.user), auth, roles, store, longest }
     }
 
     /// Forgets a role's sessions here. They stay valid at AWS until they expire.
