@@ -9,3 +9,7 @@ pub const HEADING: [&str; 3] = [
 
 /// The first line where the browser signs in.
 pub const FIRST_WITHOUT_KEY: &str = "The config of sekisho. It holds no secrets, and needs no access key: `sekisho login` signs in.";
+
+/// The same where AWS's own client does.
+pub const FIRST_WITH_AWS_LOGIN: &str =
+    "The config of sekisho. It holds no secrets, and needs no access key: `aws login` signs in.";

@@ -174,6 +174,12 @@ impl UserArn {
         &self.text
     }
 
+    /// The partition that the account is in.
+    pub fn partition(&self) -> Partition {
+        let named = self.text.split(':').nth(1).and_then(|name| name.parse().ok());
+        named.unwrap_or(Partition::Aws)
+    }
+
     /// The account that the user is in.
     pub fn account(&self) -> AccountId {
         self.account

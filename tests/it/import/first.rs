@@ -262,7 +262,7 @@ fn without_a_key_the_browser_signs_in_and_then_the_list_opens() {
     pty.wait_for("press Enter alone");
     answer(&mut pty, "access key, in any form (not shown): ", "");
     pty.wait_for("with passkeys only it stays closed");
-    pty.wait_for("sekisho exec TARGET -- aws sts get-caller-identity");
+    pty.wait_for("sekisho verify TARGET");
     answer(&mut pty, "account of your IAM user, 12 digits: ", "1111-1111-1111");
     answer(&mut pty, "your IAM user's name", "");
     answer(&mut pty, "region [ap-northeast-1]: ", "eu-west-1");
@@ -343,6 +343,67 @@ fn without_a_key_and_without_a_terminal_options_suffice() {
     // As the refusal above says.
     let said = verb(&["import", "organizations"]);
     assert!(said.code == 0 && said.stdout.contains("Team-Data"), "{}", said.whole());
+}
+
+#[test]
+fn a_profile_of_awss_own_sign_in_says_who_that_is() {
+    let stage = Stage::new(May::List);
+    let user = "arn:aws:iam::111111111111:user/staff/tanaka";
+    fs::write(
+        stage.path(".aws/config"),
+        format!(
+            "[profile work]\nlogin_session = {user}\n\
+             [profile root]\nlogin_session = arn:aws:iam::111111111111:root\n[profile sso]\nsso_session = x\n"
+        ),
+    )
+    .unwrap();
+    let init = |key: &str, more: &[&str]| {
+        let options = ["--region", "eu-west-1", "--from", "none", "--role", "Developer", "--yes"];
+        let key = ["--key", key, "--dev-account", "dev=222222222222"];
+        stage.run(&[&key[..], &options, more].concat(), "")
+    };
+    let Some(root) = init("profile:root", &[]) else { return };
+    assert!(root.code == 2 && root.stderr.contains("as an IAM user"), "{}", root.whole());
+    let sso = init("profile:sso", &[]).unwrap();
+    assert!(sso.code == 2 && sso.stderr.contains("never meet an MFA condition"), "{}", sso.whole());
+    for (option, value) in [("--account", "222222222222"), ("--user", "suzuki")] {
+        let other = init("profile:work", &[option, value]).unwrap();
+        assert_eq!(other.code, 2, "{}", other.whole());
+        let why = format!("{option} names {value}");
+        assert!(other.stderr.contains(user) && other.stderr.contains(&why), "{}", other.whole());
+    }
+    assert!(!stage.config().exists());
+
+    let said = init("profile:work", &[]).unwrap();
+    assert_eq!(said.code, 0, "{}", said.whole());
+    for line in ["to see, with a role that wants MFA: sekisho verify TARGET", "next: sekisho\n"] {
+        assert!(said.stderr.contains(line), "{line}: {}", said.whole());
+    }
+    assert_eq!(stage.calls(), [""; 0]);
+    insta::assert_snapshot!(stage.written(), @r#"
+    # The config of sekisho. It holds no secrets, and needs no access key: `aws login` signs in.
+    # `sekisho config check` reports errors in it, `sekisho config show` prints every value and its source.
+    # `sekisho config example` explains every key.
+    version: 1
+
+    auth:
+      account: "111111111111"
+      user: tanaka
+      key: profile:work
+      endpoint_url: http://127.0.0.1:PORT
+
+    defaults:
+      roles: [Developer]
+      region: eu-west-1
+
+    accounts:
+      - name: dev
+        id: "222222222222"
+    "#);
+    let exec = ["exec", "dev", "--", "true"];
+    let exec = run(stage.verb().unwrap(), &exec, "", stage.home.path());
+    assert_eq!(exec.code, 4, "{}", exec.whole());
+    assert!(exec.stderr.contains("aws login --profile work"), "{}", exec.whole());
 }
 
 #[test]

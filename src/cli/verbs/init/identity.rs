@@ -2,7 +2,7 @@
 
 use crate::domain::config::MfaDevice;
 use crate::domain::fault::{Exit, Fault};
-use crate::domain::ids::{AccountId, Malformed, MfaSerial, Partition, UserName};
+use crate::domain::ids::{AccountId, Malformed, MfaSerial, Partition, UserArn, UserName};
 use crate::domain::secret::AccessKey;
 use crate::domain::text::count;
 use crate::services::aws::{CallerIdentity, Doing, Failure, FailureKind, Signer};
@@ -21,7 +21,7 @@ const REGISTER: &str = "register an authenticator app: IAM console, your user, S
 /// What nobody has proved about a console sign-in.
 const UNPROVED: [&str; 2] = [
     "whether a sign-in in the browser proves MFA to a role's trust policy, AWS does not say. Where it does not, such a role takes a code from a device; with passkeys only it stays closed",
-    "to see, with a role that wants MFA: sekisho exec TARGET -- aws sts get-caller-identity",
+    "to see, with a role that wants MFA: sekisho verify TARGET",
 ];
 
 /// The owner of the key, or whoever is to sign in.
@@ -112,18 +112,46 @@ impl Setup<'_> {
 
     /// Whoever is to sign in in the browser, as far as a person knows. AWS says the rest when somebody has signed in.
     pub(super) fn of_browser(&self, person: &mut Person, place: &Place) -> Result<Identity, Fault> {
+        self.without_key()?;
+        self.by_hand(person, place)
+    }
+
+    /// Whoever signed in with AWS's own client, as the profile says.
+    pub(super) fn of_aws_login(&self, user: &UserArn) -> Result<Identity, Fault> {
+        self.without_key()?;
+        let differs = |option: &str, of: String| {
+            Fault::new(Exit::Usage, format!("the profile is signed in as {user}"))
+                .because(format!("{option} names {of}"))
+                .fix(format!("leave {option} out, or name another profile"))
+        };
+        match (self.arguments.account, &self.arguments.user) {
+            (Some(account), _) if account != user.account() => {
+                Err(differs("--account", account.to_string()))
+            }
+            (_, Some(named)) if named != user.user() => Err(differs("--user", named.to_string())),
+            _ => Ok(Identity {
+                account: user.account(),
+                user: Some(user.user().clone()),
+                partition: user.partition(),
+                is_proved: false,
+            }),
+        }
+    }
+
+    /// What nobody has proved of a sign-in in a key's place, and what waits for it.
+    fn without_key(&self) -> Result<(), Fault> {
         if self.arguments.from.contains(&InitFrom::Organization) {
             return Err(Fault::new(
                 Exit::Usage,
-                "the organization's accounts cannot be listed before anybody has signed in",
+                "the organization's accounts cannot be listed without an access key",
             )
-            .because("with `--key login` the browser signs in after the config is written")
+            .because("a console sign-in is used only after the config is written")
             .fix("leave it out: `--from none`; then `sekisho login` and `sekisho import organizations --write FILE`"));
         }
         for line in UNPROVED {
             self.out.info(line);
         }
-        self.by_hand(person, place)
+        Ok(())
     }
 
     /// What a person knows, where AWS cannot be asked.

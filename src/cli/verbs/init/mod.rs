@@ -27,7 +27,7 @@ use crate::services::session::sessions::{self, AuthOrigin};
 use crate::cli::args::{Common, InitArgs, InitKey};
 use crate::cli::context::Context;
 use crate::cli::interaction::UserInteraction;
-use crate::cli::new_config::{FIRST_WITHOUT_KEY, HEADING};
+use crate::cli::new_config::{FIRST_WITH_AWS_LOGIN, FIRST_WITHOUT_KEY, HEADING};
 use crate::cli::out::Out;
 use crate::cli::runtime::block_on;
 use crate::cli::switcher::Start;
@@ -71,7 +71,7 @@ pub fn run(world: &World, common: &Common, arguments: &InitArgs, out: Out) -> Re
     let setup = Setup { world, common, arguments, out, path: &path };
     let mut person = Person::new();
     let Answers { draft, source, identity, session } = setup.questions(&mut person)?;
-    let has_key = source.key().is_some();
+    let is_browser = matches!(source, Source::Browser);
     let context = setup.finish(&mut person, &draft, source, &identity)?;
     if let Some(session) = session {
         session.hand_over(&context);
@@ -81,10 +81,10 @@ pub fn run(world: &World, common: &Common, arguments: &InitArgs, out: Out) -> Re
         return Ok(Exit::Done);
     }
     if !person.is_there() || arguments.yes {
-        out.info(if has_key { "next: sekisho" } else { "next: sekisho login" });
+        out.info(if is_browser { "next: sekisho login" } else { "next: sekisho" });
         return Ok(Exit::Done);
     }
-    if !has_key {
+    if is_browser {
         // Not left to the list: in an ssh session a code is pasted, which needs the terminal.
         login::run(&context, None, Browser::Here)?;
     }
@@ -143,7 +143,11 @@ impl Setup<'_> {
         let guess = imported.ok().and_then(|imported| imported.draft.region);
         let region = self.region(person, identity.partition, guess)?;
         let [first, second, third] = HEADING;
-        let first = source.key().map_or(FIRST_WITHOUT_KEY, |_| first);
+        let first = match source {
+            Source::Key(_) => first,
+            Source::Browser => FIRST_WITHOUT_KEY,
+            Source::AwsLogin { .. } => FIRST_WITH_AWS_LOGIN,
+        };
         let mut draft = Draft {
             heading: [first, second, third].map(str::to_owned).to_vec(),
             auth: Some(DraftAuth {
@@ -170,8 +174,13 @@ impl Setup<'_> {
     ) -> Result<(Source, Identity), Fault> {
         loop {
             let source = source::choose(self, person)?;
-            let Some(key) = source.key() else {
-                return Ok((source, self.of_browser(person, place)?));
+            let key = match &source {
+                Source::Key(chosen) => &chosen.key,
+                Source::Browser => return Ok((source, self.of_browser(person, place)?)),
+                Source::AwsLogin { user, .. } => {
+                    let identity = self.of_aws_login(user)?;
+                    return Ok((source, identity));
+                }
             };
             match self.identify(person, place, key) {
                 Ok(identity) => return Ok((source, identity)),

@@ -3,9 +3,9 @@
 use crate::domain::config::draft::Draft;
 use crate::domain::config::{Auth, KeySource, StoreChoice};
 use crate::domain::fault::{Exit, Fault};
-use crate::domain::ids::{AccessKeyId, Endpoints, Malformed, Partition, Region};
+use crate::domain::ids::{AccessKeyId, Endpoints, Malformed, Partition, Region, UserArn};
 use crate::domain::secret::AccessKey;
-use crate::domain::text::sanitize;
+use crate::domain::text::{sanitize, shell_quoted};
 use crate::services::aws::{self, Aws, SharedFiles};
 use crate::services::session::access_key::KeyStore;
 
@@ -25,6 +25,11 @@ pub enum Source {
     Key(Chosen),
     /// A person in the browser, at the console.
     Browser,
+    /// The sign-in of AWS's own client (`aws login`), by a profile.
+    AwsLogin {
+        profile: String,
+        user: UserArn,
+    },
 }
 
 impl Source {
@@ -33,13 +38,14 @@ impl Source {
         match self {
             Self::Key(chosen) => chosen.stays_at.clone(),
             Self::Browser => Some(KeySource::Login),
+            Self::AwsLogin { profile, .. } => Some(KeySource::Profile(profile.clone())),
         }
     }
 
     pub fn key(&self) -> Option<&AccessKey> {
         match self {
             Self::Key(chosen) => Some(&chosen.key),
-            Self::Browser => None,
+            Self::Browser | Self::AwsLogin { .. } => None,
         }
     }
 }
@@ -165,7 +171,11 @@ pub fn choose(setup: &Setup<'_>, person: &mut Person) -> Result<Source, Fault> {
             return Ok(named(setup, aws::from_environment()?, KeySource::Env).into());
         }
         Some(InitKey::Profile(name)) => {
-            let key = block_on(aws::from_profile(name, &SharedFiles::current()?))?;
+            let files = SharedFiles::current()?;
+            if let Some(session) = aws::login_session(name, &files) {
+                return signed_in(name, session.trim());
+            }
+            let key = block_on(aws::from_profile(name, &files))?;
             return Ok(named(setup, key, KeySource::Profile(name.clone())).into());
         }
         Some(InitKey::Store) => return stored(setup).map(Source::Key),
@@ -187,6 +197,19 @@ pub fn choose(setup: &Setup<'_>, person: &mut Person) -> Result<Source, Fault> {
         }
     };
     Ok(chosen.into())
+}
+
+/// A profile that somebody signed in for with AWS's own client. It says who that was.
+fn signed_in(profile: &str, session: &str) -> Result<Source, Fault> {
+    let shown = sanitize(profile);
+    let user: UserArn = session.parse().map_err(|_| {
+        Fault::new(Exit::Usage, format!("profile {shown} is not signed in as an IAM user"))
+            .because(format!("its login_session is {}", sanitize(session)))
+            .because("roles are entered from an IAM user of the auth account")
+            .fix(format!("aws login --profile {}, as that user", shell_quoted(profile)))
+            .fix("or let sekisho sign in: sekisho init --key login")
+    })?;
+    Ok(Source::AwsLogin { profile: profile.to_owned(), user })
 }
 
 /// Takes a key that is pasted; nothing means the browser.
