@@ -13,6 +13,7 @@ use crate::domain::secret::Secret;
 use crate::domain::text::sanitize;
 use crate::services::child::pasteboard;
 use crate::services::child::piped::Stream;
+use crate::ui::fit;
 use crate::ui::screen::{self, clipboard_sequence};
 
 use super::args::{ColorWhen, Common};
@@ -94,6 +95,16 @@ impl Out {
     pub fn print(self, text: &str) {
         let mut stdout = std::io::stdout().lock();
         note_loss(stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()));
+    }
+
+    /// Writes paragraphs to stdout, one a line, broken to the terminal's width: 100 columns at most, and where there is none.
+    pub fn paragraphs(self, text: &str) {
+        const WIDEST: u16 = 100;
+        let size = rustix::termios::tcgetwinsize(std::io::stdout()).ok();
+        let columns = size.map_or(0, |size| size.ws_col);
+        let columns = if columns == 0 { WIDEST } else { columns.min(WIDEST) };
+        let lines = text.lines().flat_map(|line| fit::hanging(line, columns.into()));
+        self.print(&lines.map(|line| line + "\n").collect::<String>());
     }
 
     /// Writes a child's line behind a prefix, in one piece; a progress line on the terminal is removed before.

@@ -9,6 +9,7 @@ mod doors;
 mod outcome;
 pub mod report;
 mod role;
+mod sign_in;
 #[cfg(test)]
 mod tests;
 pub mod users;
@@ -23,6 +24,9 @@ pub use calls::{DeviceEvidence, judge_calls, judge_device};
 pub use doors::{Hops, judge_doors, judge_local_users};
 pub use outcome::{Cause, Outcome, PolicyType};
 pub use role::{RoleEvidence, judge_back_doors, judge_role};
+pub use sign_in::{
+    SignInEvidence, SignInMfa, judge_sign_in, judge_sign_in_device, judge_signed_out,
+};
 
 /// Who answers the probes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,6 +71,8 @@ pub enum Guardrail {
     Device,
     /// The user's own side (policies, boundary, SCP) denies entering the role without MFA.
     User,
+    /// The console sign-in enters the role with MFA only: with MFA information of its own, or with a code.
+    SignIn,
     /// The role's trust policy asks for MFA.
     Trust,
     /// A resource control policy of the organisation denies entering the role without MFA.
@@ -92,6 +98,8 @@ pub struct RunContext {
     pub names_policies: bool,
     /// The quarantine, which refuses on its own.
     pub quarantine: Option<Quarantine>,
+    /// Who tries without a code.
+    pub by: Signed,
 }
 
 /// What is said about one guardrail.
@@ -134,6 +142,9 @@ pub enum Evidence {
         /// Whether the bare key enters the role of the auth account that is named; absent where it was not tried.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         hop: Option<Outcome>,
+        /// Who tried that in the bare key's place.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        hop_by: Option<Signed>,
     },
     /// An IAM user of the account who has access keys.
     LocalUser(report::LocalUser),
@@ -163,6 +174,10 @@ pub enum Signed {
     SessionWithMfa,
     /// A role's session that the control entered, which may only read.
     Reader,
+    /// The console sign-in, without a code.
+    SignIn,
+    /// The positive control of a sign-in: the same with a code.
+    SignInWithCode,
 }
 
 impl Against {
@@ -209,6 +224,7 @@ impl Guardrail {
             Self::Federation => "federation",
             Self::Device => "MFA device",
             Self::User => "user policy",
+            Self::SignIn => "sign-in",
             Self::Trust => "trust policy",
             Self::Organization => "organisation",
             Self::BackDoors => "back doors",
@@ -226,6 +242,8 @@ impl Signed {
             Self::SessionWithoutMfa => "session without MFA",
             Self::SessionWithMfa => "session with MFA",
             Self::Reader => "reading role session",
+            Self::SignIn => "console sign-in",
+            Self::SignInWithCode => "console sign-in with a code",
         }
     }
 }
@@ -258,13 +276,14 @@ impl fmt::Display for Evidence {
                     Reading::Unclear { why } => write!(f, "not understood: {why}"),
                 }
             }
-            Self::Door { role, door, hop } => {
+            Self::Door { role, door, hop, hop_by } => {
                 let Door { kind, statement, principal, needs } = door;
                 let name = kind.name();
                 write!(f, "{name}: {role}, statement {statement}, lets {principal} in: {needs}")?;
+                let by = hop_by.unwrap_or(Signed::Key).name();
                 match (kind, hop) {
-                    (_, Some(hop)) => write!(f, "; from the key alone: {hop}"),
-                    (DoorKind::AuthRole, None) => f.write_str("; from the key alone: not tried"),
+                    (_, Some(hop)) => write!(f, "; from the {by}: {hop}"),
+                    (DoorKind::AuthRole, None) => write!(f, "; from the {by}: not tried"),
                     _ => Ok(()),
                 }
             }

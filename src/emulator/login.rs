@@ -196,11 +196,18 @@ impl State {
 
     /// Keys of whoever signed in, as the token endpoint answers.
     fn keys(&mut self, login: &ConsoleLogin, id_token: Option<&str>) -> Result<String, AwsError> {
-        let mfa = match self.organisation.quirks.login_mfa {
-            LoginMfa::Carried => Some(login.began),
-            LoginMfa::Absent => None,
-        };
         let holder = self.holder(&login.arn);
+        // The console asks whoever has a device for it.
+        let has_device = match &holder {
+            Some(Holder::User(name)) => {
+                self.organisation.find_user(name).is_some_and(|user| !user.devices.is_empty())
+            }
+            _ => true,
+        };
+        let mfa = match self.organisation.quirks.login_mfa {
+            LoginMfa::Carried if has_device => Some(login.began),
+            LoginMfa::Carried | LoginMfa::Absent => None,
+        };
         let session = self.issue(holder.clone().unwrap_or(Holder::Root), KEYS, mfa, None)?;
         match (self.sessions.last_mut(), holder) {
             (Some(issued), Some(_)) => issued.issuer = Issuer::SignIn,

@@ -150,13 +150,14 @@ impl<'a> Findings<'a> {
         }
         warnings
             .extend(report.control_missing.iter().map(|why| format!("no positive control: {why}")));
+        warnings.extend(report.sign_in_mfa().map(|mfa| mfa.sentence().to_owned()));
         let user = report.user.as_ref().map_or("unknown user", |user| user.as_str());
         let mut findings = Self {
             theme,
             keymap,
             head: [
                 format!("{user} @ {}", report.auth_account.dashed()),
-                format!("key {}", report.access_key),
+                report.tried(),
                 report.at.strftime("%Y-%m-%d %H:%M UTC").to_string(),
             ],
             warnings,

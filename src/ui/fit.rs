@@ -55,6 +55,14 @@ pub fn wrap(text: &str, max: usize) -> Vec<String> {
     lines
 }
 
+/// Breaks a line like `wrap`; its indent stays, for all of its lines.
+pub fn hanging(line: &str, max: usize) -> Vec<String> {
+    let text = line.trim_start_matches(' ');
+    let indent = &line[..line.len() - text.len()];
+    let lines = wrap(text, max.saturating_sub(width(indent)));
+    lines.into_iter().map(|text| format!("{indent}{text}")).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -75,5 +83,7 @@ mod tests {
         assert_eq!(wrap("arn:aws:iam::1", 6), ["arn:aw", "s:iam:", ":1"]);
         assert_eq!(wrap("田中太郎", 3), ["田", "中", "太", "郎"]);
         assert_eq!(wrap("", 5), [""]);
+        assert_eq!(hanging("  the code was used", 10), ["  the code", "  was used"]);
+        assert_eq!(hanging("", 10), [""]);
     }
 }

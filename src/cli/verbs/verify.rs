@@ -6,20 +6,21 @@ pub mod users;
 use std::cell::Cell;
 use std::io::IsTerminal;
 use std::path::Path;
+use std::rc::Rc;
 
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Notify;
 
 use crate::domain::account::Target;
-use crate::domain::config::Config;
+use crate::domain::config::{Config, KeySource};
 use crate::domain::fault::{Exit, Fault};
 use crate::domain::ids::MfaSerial;
 use crate::domain::pass::{NotIssued, Terms};
-use crate::domain::secret::{Credentials, MfaCode};
+use crate::domain::secret::{AccessKey, Credentials, MfaCode};
 use crate::domain::text::sanitize;
 use crate::domain::trust::KnownAccounts;
 use crate::domain::verdict::report::Report;
-use crate::services::aws::Aws;
+use crate::services::aws::{Aws, Signer};
 use crate::services::store::files::{Dir, write_through};
 use crate::services::verify::evidence::{self, Evidence, Form, Language};
 use crate::services::verify::text::{self, Detail};
@@ -42,58 +43,30 @@ pub fn run(context: &Context, arguments: &VerifyArgs) -> Result<Exit, Fault> {
     let vault = context.world().vault(context.config().store, context.paths());
     let known = known_accounts(context.config());
     let config_sha256 = config_sha256(context);
+    let auth = &context.config().auth;
+    let aws = Aws::new(auth)?;
+    let verifier = Verifier {
+        aws: &aws,
+        auth,
+        known: &known,
+        config_sha256: config_sha256.as_deref(),
+        state: Some((&state, &vault)),
+        rate: arguments.rate,
+        now: &Timestamp::now,
+    };
     block_on(async {
-        let key = context.broker().access_key().await.map_err(NotIssued::into_fault)?;
-        let auth = &context.config().auth;
-        let aws = Aws::new(auth)?;
-        let verifier = Verifier {
-            aws: &aws,
-            auth,
-            key: &key,
-            known: &known,
-            config_sha256: config_sha256.as_deref(),
-            state: Some((&state, &vault)),
-            rate: arguments.rate,
-            now: &Timestamp::now,
+        let probed = if context.broker().has_login()? {
+            Box::pin(with_sign_in(context, arguments, &plan, &verifier)).await?
+        } else {
+            Box::pin(with_key(context, arguments, &plan, &verifier)).await?
         };
-        if !arguments.json {
-            context.out.print(&text::preface(&plan, &verifier));
-        }
-        if !arguments.yes {
-            prompt::confirm("continue?")?;
-        }
-        let mut codes = context.codes();
-        let (progress, seen, begun) = (progress(context), Cell::new(None), Notify::new());
-        let noted = |progressed: Progress| {
-            seen.set(Some(progressed));
-            begun.notify_one();
-            progress(progressed);
-        };
-        let run = verifier.run(
-            &plan,
-            async |fault| control_code(context, &mut codes, fault).await,
-            noted,
-        );
-        // Before the first account there is nothing to go on from, and the terminal asks for a code.
-        let interrupted = async {
-            begun.notified().await;
-            tokio::signal::ctrl_c().await
-        };
-        let report = tokio::select! {
-            report = Box::pin(run) => report?,
-            Ok(()) = interrupted => {
-                context.out.progress("");
-                let Progress { done, total } = seen.get().unwrap_or_default();
-                context.out.info(&format!("{done} of {total} accounts done; run again to go on"));
-                return Ok(Exit::Cancelled);
-            }
-        };
-        context.out.progress("");
+        let Some((report, signer)) = probed else { return Ok(Exit::Cancelled) };
         let detail = if arguments.all { Detail::All } else { Detail::Problems };
         // What was found is shown even where the file cannot be written.
         let written = match file {
             Some((file, form)) => {
-                write_report(context, &verifier, &report, file, form, arguments.lang).await
+                let evidence = evidence(&verifier, &report, signer.as_ref(), arguments.lang);
+                write_report(context, &evidence.await?, file, form)
             }
             None => Ok(()),
         };
@@ -109,30 +82,115 @@ pub fn run(context: &Context, arguments: &VerifyArgs) -> Result<Exit, Fault> {
     })
 }
 
-/// Anchors the evidence in CloudTrail and writes it.
-async fn write_report(
+/// What signs the last call.
+enum LastSigner {
+    Key(Rc<AccessKey>),
+    SignIn(Credentials),
+}
+
+/// Probes with the access key. `None` where the person interrupted it.
+async fn with_key(
     context: &Context,
+    arguments: &VerifyArgs,
+    plan: &Plan,
+    verifier: &Verifier<'_>,
+) -> Result<Option<(Report, Option<LastSigner>)>, Fault> {
+    let key = context.broker().access_key().await.map_err(NotIssued::into_fault)?;
+    begin(context, arguments, || text::preface(plan, verifier))?;
+    let mut codes = context.codes();
+    let purpose = "for the positive control";
+    let code =
+        async |fault: Option<&Fault>| control_code(context, &mut codes, fault, purpose).await;
+    let watch = Watch::default();
+    let run = verifier.run(&key, plan, code, |progress| watch.note(context.out, progress));
+    let report = watch.over(context.out, "; run again to go on", run).await?;
+    Ok(report.map(|report| (report, Some(LastSigner::Key(key)))))
+}
+
+/// Probes with the console sign-in. Where nobody is signed in, the report says so, and nothing is asked.
+async fn with_sign_in(
+    context: &Context,
+    arguments: &VerifyArgs,
+    plan: &Plan,
+    verifier: &Verifier<'_>,
+) -> Result<Option<(Report, Option<LastSigner>)>, Fault> {
+    let keys =
+        async || context.broker().session_without_asking().await.map_err(NotIssued::into_fault);
+    if keys().await.is_ok() {
+        begin(context, arguments, || text::preface_signed_in(plan, verifier))?;
+    }
+    let of = match &verifier.auth.key {
+        KeySource::Profile(profile) => format!("aws login, profile {}", sanitize(profile)),
+        _ => "sekisho login".into(),
+    };
+    let mut codes = context.codes();
+    let code = async |fault: Option<&Fault>, target: &Target| {
+        context.out.progress("");
+        let purpose = format!("for the positive control, {target}");
+        control_code(context, &mut codes, fault, &purpose).await
+    };
+    let watch = Watch::default();
+    let note = |progress| watch.note(context.out, progress);
+    let run = verifier.run_signed_in(&of, plan, keys, code, note);
+    let report = watch.over(context.out, "", run).await?;
+    let signer = keys().await.ok().map(LastSigner::SignIn);
+    Ok(report.map(|report| (report, signer)))
+}
+
+/// Says what will be called, and asks.
+fn begin(
+    context: &Context,
+    arguments: &VerifyArgs,
+    preface: impl FnOnce() -> String,
+) -> Result<(), Fault> {
+    if !arguments.json {
+        context.out.paragraphs(&preface());
+    }
+    if arguments.yes { Ok(()) } else { prompt::confirm("continue?") }
+}
+
+/// The report as evidence, anchored in CloudTrail by what signed the other calls.
+async fn evidence(
     verifier: &Verifier<'_>,
     report: &Report,
-    file: &Path,
-    form: Form,
+    signer: Option<&LastSigner>,
     language: ReportLanguage,
-) -> Result<(), Fault> {
+) -> Result<Evidence, Fault> {
     let language = match language {
         ReportLanguage::En => Language::En,
         ReportLanguage::Ja => Language::Ja,
     };
     let mut evidence = Evidence::new(report.clone(), language);
-    verifier.anchor(&mut evidence).await?;
+    match signer {
+        Some(LastSigner::Key(key)) => verifier.anchor(Signer::Key(key), &mut evidence).await?,
+        Some(LastSigner::SignIn(keys)) => {
+            verifier.anchor(Signer::Session(keys), &mut evidence).await?;
+        }
+        None => {}
+    }
+    Ok(evidence)
+}
+
+fn write_report(
+    context: &Context,
+    evidence: &Evidence,
+    file: &Path,
+    form: Form,
+) -> Result<(), Fault> {
     write_through(file, evidence.file(form).as_bytes())
         .map_err(|error| error.fault("the report cannot be written"))?;
-    let request = evidence.anchor.as_ref().and_then(|anchor| anchor.request_id.as_deref());
+    let file = sanitize(&file.display().to_string());
+    let Some(anchor) = &evidence.anchor else {
+        context
+            .out
+            .info(&format!("wrote {file}; no call carried its hash, since nobody is signed in"));
+        return Ok(());
+    };
     context.out.info(&format!(
-        "wrote {}; its hash {} was sent to {}, request {}",
-        sanitize(&file.display().to_string()),
+        "wrote {file}; its hash {} was sent to {}, request {}",
         evidence.head(),
-        report.endpoint,
-        request.unwrap_or("unknown")
+        evidence.report.endpoint,
+        anchor.request_id.as_deref().unwrap_or("unknown")
     ));
     Ok(())
 }
@@ -239,6 +297,7 @@ async fn control_code(
     context: &Context,
     codes: &mut Codes,
     fault: Option<&Fault>,
+    purpose: &str,
 ) -> Option<(MfaSerial, MfaCode)> {
     if let Some(fault) = fault {
         context.out.fault(fault);
@@ -251,9 +310,7 @@ async fn control_code(
         };
         let asked = match refusal {
             // It must be a fresh code: one that another process entered is spent.
-            NotIssued::Code(wanted) => {
-                codes.next(&wanted, "for the positive control", &|| false).await
-            }
+            NotIssued::Code(wanted) => codes.next(&wanted, purpose, &|| false).await,
             refusal => Err(refusal.into_fault()),
         };
         match asked {
@@ -266,14 +323,44 @@ async fn control_code(
     }
 }
 
-/// One line that counts accounts, on a terminal only.
-fn progress(context: &Context) -> impl Fn(Progress) {
-    let out = context.out;
-    let shown = Cell::new(usize::MAX);
-    let terminal = std::io::stderr().is_terminal();
-    move |progress: Progress| {
-        if terminal && shown.replace(progress.done) != progress.done {
+/// How far a run has come: a line that counts accounts, on a terminal only, and what an interrupt reports.
+#[derive(Default)]
+struct Watch {
+    seen: Cell<Option<Progress>>,
+    begun: Notify,
+}
+
+impl Watch {
+    fn note(&self, out: Out, progress: Progress) {
+        let before = self.seen.replace(Some(progress));
+        self.begun.notify_one();
+        if std::io::stderr().is_terminal() && before != Some(progress) {
             out.progress(&format!("{} of {} accounts", progress.done, progress.total));
         }
+    }
+
+    /// Waits for a run's report, or until the person interrupts it: then `None`, and a line that ends in `hint`.
+    async fn over(
+        &self,
+        out: Out,
+        hint: &str,
+        run: impl Future<Output = Result<Report, Fault>>,
+    ) -> Result<Option<Report>, Fault> {
+        // Before the first account there is nothing to go on from, and the terminal asks for a code.
+        let interrupted = async {
+            self.begun.notified().await;
+            tokio::signal::ctrl_c().await
+        };
+        let report = tokio::select! {
+            report = Box::pin(run) => Some(report?),
+            Ok(()) = interrupted => {
+                out.progress("");
+                let Progress { done, total } = self.seen.get().unwrap_or_default();
+                out.info(&format!("{done} of {total} accounts done{hint}"));
+                None
+            }
+        };
+        out.progress("");
+        Ok(report)
     }
 }

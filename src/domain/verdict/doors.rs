@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use crate::domain::trust::{Door, DoorKind, DoorStanding, Reading};
 
 use super::report::{LocalUser, RoleTrust};
-use super::{Evidence, Finding, Guardrail, Outcome, RunContext, Verdict};
+use super::{Evidence, Finding, Guardrail, Outcome, RunContext, Signed, Verdict};
 
-/// Whether the bare key enters roles of the auth account, by the role's ARN.
+/// Whether the bare key, or the console sign-in, enters roles of the auth account, by the role's ARN.
 pub type Hops = BTreeMap<String, Outcome>;
 
 /// Judges the doors of an account's roles. `listed` says why not all roles are known, if so.
@@ -22,8 +22,10 @@ pub fn judge_doors(
         .flat_map(|role| role.policy.doors.iter().map(|door| (role.role.as_str(), door)))
         .collect();
     let hop = |door: &Door| hops.get(&door.principal).filter(|_| door.kind == DoorKind::AuthRole);
-    let is_open =
-        |door: &Door| door.standing() == DoorStanding::Open || hop(door) == Some(&Outcome::Allowed);
+    // A sign-in that gets there may carry MFA information.
+    let is_entered =
+        |door: &Door| context.by == Signed::Key && hop(door) == Some(&Outcome::Allowed);
+    let is_open = |door: &Door| door.standing() == DoorStanding::Open || is_entered(door);
     let of = |wanted: &dyn Fn(&Door) -> bool| -> Vec<(&str, &Door)> {
         doors.iter().copied().filter(|(_, door)| wanted(door)).collect()
     };
@@ -59,6 +61,7 @@ pub fn judge_doors(
         role: role.to_owned(),
         door: door.clone(),
         hop: hop(door).cloned(),
+        hop_by: (context.by != Signed::Key).then_some(context.by),
     });
     Finding {
         guardrail: Guardrail::OtherDoors,

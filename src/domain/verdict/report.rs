@@ -9,7 +9,9 @@ use crate::domain::fault::Exit;
 use crate::domain::ids::{AccountId, Name, RoleArn, UserName};
 use crate::domain::trust::TrustPolicy;
 
-use super::{Against, Evidence, Finding, Guardrail, Outcome, Quarantine, Signed, Verdict};
+use super::{
+    Against, Evidence, Finding, Guardrail, Outcome, Quarantine, SignInMfa, Signed, Verdict,
+};
 
 /// The meaning of the report's fields.
 pub const SCHEMA: u32 = 1;
@@ -28,8 +30,11 @@ pub struct Report {
     pub auth_account: AccountId,
     /// Whose key was tried; absent where `GetCallerIdentity` was refused.
     pub user: Option<UserName>,
-    /// The key's last four characters.
-    pub access_key: String,
+    /// The key's last four characters; absent where a console sign-in was tried.
+    pub access_key: Option<String>,
+    /// The console sign-in that was tried in a key's place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sign_in: Option<SignIn>,
     /// Proxies and certificates between here and AWS.
     pub detours: Vec<String>,
     /// Why there was no positive control; absent where there was one.
@@ -52,6 +57,15 @@ pub struct Report {
     pub left_out: Vec<String>,
     /// What no run of `verify` tries.
     pub not_tried: Vec<String>,
+}
+
+/// A console sign-in that was tried in a key's place.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SignIn {
+    /// Whose it is: `sekisho login`, or `aws login, profile work`.
+    pub of: String,
+    /// Why nothing was tried with it; absent where it was.
+    pub missing: Option<String>,
 }
 
 /// What was found about one account.
@@ -109,10 +123,14 @@ impl ProbeRecord {
             (Signed::SessionWithoutMfa, Outcome::Denied { .. }) => {
                 "a session made without a code may not do this"
             }
-            (Signed::SessionWithMfa, Outcome::Allowed) => {
+            (Signed::SignIn, Outcome::Allowed) => "the console sign-in may do this without a code",
+            (Signed::SignIn, Outcome::Denied { .. }) => {
+                "the console sign-in may not do this without a code"
+            }
+            (Signed::SessionWithMfa | Signed::SignInWithCode, Outcome::Allowed) => {
                 "positive control: with a code it is allowed, so a refusal without one means something"
             }
-            (Signed::SessionWithMfa, Outcome::Denied { .. }) => {
+            (Signed::SessionWithMfa | Signed::SignInWithCode, Outcome::Denied { .. }) => {
                 "no positive control: a code does not help either"
             }
             (Signed::Reader, Outcome::Allowed) => "what was read is what AWS has on record",
@@ -203,6 +221,16 @@ pub const NOT_TRIED: [&str; 5] = [
     "enrolling a device or making a key: such calls would change something",
 ];
 
+/// What no run of `verify` with a console sign-in tries.
+pub const NOT_TRIED_SIGNED_IN: [&str; 6] = [
+    "a sign-in by somebody without MFA: that it carries no MFA information, this one does not show",
+    "access keys: the config names none, but the user may have some",
+    "what the user may do in the auth account itself",
+    "users other than the one who signed in, except by trust policies",
+    "roles that were left out, and accounts that are not in the config",
+    "the organisation's policies, except where AWS names them in a refusal",
+];
+
 impl RoleReport {
     /// Whether the role's trust policy was read and asks for MFA on every way in.
     fn trust_is_read(&self) -> bool {
@@ -254,6 +282,25 @@ impl Report {
             .unwrap_or(Verdict::NotProved)
     }
 
+    /// Whether the console sign-in carries MFA information; absent where none was tried.
+    pub fn sign_in_mfa(&self) -> Option<SignInMfa> {
+        let sign_in = self.sign_in.as_ref()?;
+        let roles = self.accounts.iter().flat_map(|account| &account.roles);
+        let seen: Vec<SignInMfa> = roles.map(|role| SignInMfa::of(&role.findings)).collect();
+        let told = [SignInMfa::Carried, SignInMfa::Absent].into_iter();
+        let told = told.into_iter().find(|mfa| seen.contains(mfa));
+        told.or_else(|| sign_in.missing.is_none().then_some(SignInMfa::Unknown))
+    }
+
+    /// Whose key, or which sign-in, was tried.
+    pub fn tried(&self) -> String {
+        match (&self.access_key, &self.sign_in) {
+            (Some(key), _) => format!("key {key}"),
+            (None, Some(sign_in)) => format!("console sign-in ({})", sign_in.of),
+            (None, None) => "no key".into(),
+        }
+    }
+
     /// How the program ends: proved, an open guardrail, or undecided. An emulator never proves anything.
     pub fn exit(&self) -> Exit {
         match self.verdict() {
@@ -267,6 +314,9 @@ impl Report {
     pub fn json(&self) -> String {
         let mut value = serde_json::to_value(self).unwrap_or_default();
         value["verdict"] = serde_json::json!(self.verdict());
+        if let Some(mfa) = self.sign_in_mfa() {
+            value["sign_in"]["mfa"] = mfa.word().into();
+        }
         for (n, account) in self.accounts.iter().enumerate() {
             value["accounts"][n]["verdict"] = serde_json::json!(account.verdict(self.against));
         }
@@ -308,7 +358,8 @@ mod tests {
             at: Timestamp::UNIX_EPOCH,
             auth_account: "111111111111".parse().unwrap(),
             user: None,
-            access_key: "…0001".into(),
+            access_key: Some("…0001".into()),
+            sign_in: None,
             detours: Vec::new(),
             control_missing: None,
             quarantine: None,

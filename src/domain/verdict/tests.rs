@@ -18,7 +18,13 @@ fn rcp() -> Outcome {
 }
 
 fn run() -> RunContext {
-    RunContext { against: Against::Aws, control: Ok(()), names_policies: true, quarantine: None }
+    RunContext {
+        against: Against::Aws,
+        control: Ok(()),
+        names_policies: true,
+        quarantine: None,
+        by: Signed::Key,
+    }
 }
 
 fn hole() -> Reading {

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use crate::domain::account::{SessionOptions, Target};
-use crate::domain::ids::SessionName;
+use crate::domain::ids::{MfaSerial, SessionName};
 use crate::domain::scope::Scope;
-use crate::domain::secret::{AccessKey, Credentials};
+use crate::domain::secret::{AccessKey, Credentials, MfaCode};
 
 use super::probe::DENY_ALL;
 use super::{Aws, Failure, Received, Signer, retry_busy, seconds};
@@ -42,9 +42,10 @@ impl Aws {
         session: &Credentials,
         target: &Target,
         name: &SessionName,
+        code: Option<(&MfaSerial, &MfaCode)>,
     ) -> Result<Received, Failure> {
         let reader = narrowed(target, READ_ROLES);
-        self.assume_role(Signer::Session(session), &reader, SHORTEST, name, None).await
+        self.assume_role(Signer::Session(session), &reader, SHORTEST, name, code).await
     }
 }
 

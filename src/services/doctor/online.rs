@@ -289,9 +289,7 @@ fn console_sign_in(input: &DoctorInput<'_>) -> Row {
             Health::Unknown,
             "signed in; whether that proves MFA to a role's trust policy, AWS does not say",
         )
-        .remedy(
-            "to see: `sekisho exec TARGET -- aws sts get-caller-identity` with a role that wants MFA; where no code is asked for, it does",
-        ),
+        .remedy("to see: `sekisho verify TARGET`, with a role that wants MFA"),
     }
 }
 
@@ -301,10 +299,6 @@ fn verified(input: &DoctorInput<'_>) -> Row {
     let Some(config) = input.settings() else {
         return Row::new(ID, Health::Skipped, "no config");
     };
-    if input.login != LoginState::Unused {
-        let why = "`verify` tries what an access key opens alone, and there is none";
-        return Row::new(ID, Health::Skipped, why);
-    }
     let accounts = config.catalog.accounts();
     let marks: Vec<_> =
         accounts.iter().filter_map(|account| input.marks.get(&account.id)).collect();

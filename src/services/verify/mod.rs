@@ -9,6 +9,7 @@ pub mod evidence;
 mod journal;
 mod plan;
 mod run;
+mod sign_in;
 pub mod text;
 pub mod users;
 
@@ -79,8 +80,6 @@ pub struct Verifier<'a> {
     pub aws: &'a Aws,
     /// The auth account.
     pub auth: &'a Auth,
-    /// The key that must open nothing.
-    pub key: &'a AccessKey,
     /// The accounts that trust policies may name.
     pub known: &'a KnownAccounts,
     /// SHA-256 of the config file, hexadecimal.
@@ -102,26 +101,67 @@ struct Work<'p> {
 }
 
 impl Verifier<'_> {
-    /// Probes everything in the plan, and judges.
+    /// Probes everything in the plan with a key that must open nothing, and judges.
     ///
     /// `code` asks for a code: first with no fault, then with the fault that the last one met. `None` goes on
     /// without a positive control, which proves nothing.
     pub async fn run(
         &self,
+        key: &AccessKey,
         plan: &Plan,
         mut code: impl AsyncFnMut(Option<&Fault>) -> Option<(MfaSerial, MfaCode)>,
         progress: impl Fn(Progress),
     ) -> Result<Report, Fault> {
         let at = (self.now)();
-        let detours = aws::detours(self.auth);
-        let against = match self.auth.endpoint_url {
-            Some(_) => Against::Emulated,
-            None if detours.is_empty() => Against::Aws,
-            None => Against::Intercepted,
+        let user = self.caller(Signer::Key(key), "the access key", "sekisho key status").await?;
+        let run = self.begin(user.as_ref())?;
+        let log = Log::default();
+        let sessions = Sessions {
+            key,
+            plain: run.plain_session(key, &log).await,
+            control: match &user {
+                Some(_) => self.control(key, &mut code, &log).await,
+                None => Err("GetCallerIdentity was refused, which AWS never does".into()),
+            },
         };
-        let user = self.caller().await?;
-        let name = user.as_ref().or(self.auth.user.as_ref()).map(SessionName::of);
-        let run = Run {
+        let (probes, device) = Box::pin(run.user_probes(&sessions, user.as_ref(), &log)).await;
+        let context = RunContext {
+            against: self.against(),
+            control: sessions.missing_control(),
+            names_policies: names_policies(&probes),
+            quarantine: quarantine(&probes, &sessions.plain),
+            by: Signed::Key,
+        };
+        let findings = judge_user(&probes, &device, &context);
+        let mut work = self.resume(key, plan, context.against)?;
+        Box::pin(self.accounts(&run, &mut work, sessions, &context, &mut code, &progress)).await;
+        let accounts = self.conclude(plan, work, context.against)?;
+        Ok(Report {
+            user,
+            access_key: Some(key.id.short()),
+            probes: log.into_records(),
+            control_missing: context.control.err(),
+            quarantine: context.quarantine,
+            key: findings,
+            accounts,
+            not_tried: NOT_TRIED.map(Into::into).into(),
+            ..self.report(at, plan)
+        })
+    }
+
+    /// Who answers.
+    fn against(&self) -> Against {
+        match self.auth.endpoint_url {
+            Some(_) => Against::Emulated,
+            None if aws::detours(self.auth).is_empty() => Against::Aws,
+            None => Against::Intercepted,
+        }
+    }
+
+    /// A run in the name of a user.
+    fn begin(&self, user: Option<&UserName>) -> Result<Run<'_>, Fault> {
+        let name = user.or(self.auth.user.as_ref()).map(SessionName::of);
+        Ok(Run {
             verifier: self,
             client: self.aws.raw(),
             pace: Pace::new(self.rate),
@@ -130,57 +170,46 @@ impl Verifier<'_> {
                 None => "sekisho-verify".parse().map_err(|_| unnamed())?,
             },
             hops: tokio::sync::Mutex::default(),
-        };
-        let log = Log::default();
-        let sessions = Sessions {
-            plain: run.plain_session(&log).await,
-            control: match &user {
-                Some(_) => self.control(&mut code, &log).await,
-                None => Err("GetCallerIdentity was refused, which AWS never does".into()),
-            },
-        };
-        let (probes, device) = Box::pin(run.user_probes(&sessions, user.as_ref(), &log)).await;
-        let context = RunContext {
-            against,
-            control: sessions.missing_control(),
-            names_policies: names_policies(&probes),
-            quarantine: quarantine(&probes, &sessions.plain),
-        };
-        let key = judge_user(&probes, &device, &context);
-        let mut work = self.resume(plan, against)?;
-        Box::pin(self.accounts(&run, &mut work, sessions, &context, &mut code, &progress)).await;
-        let accounts = self.conclude(plan, work, against)?;
-        Ok(Report {
-            schema: SCHEMA,
-            against,
-            at,
-            auth_account: self.auth.account,
-            user,
-            access_key: self.key.id.short(),
-            detours,
-            version: env!("CARGO_PKG_VERSION").into(),
-            endpoint: self.aws.sts_host(),
-            config_sha256: self.config_sha256.map(Into::into),
-            probes: log.into_records(),
-            control_missing: context.control.err(),
-            quarantine: context.quarantine,
-            key,
-            accounts,
-            left_out: plan.left_out.clone(),
-            not_tried: NOT_TRIED.map(Into::into).into(),
         })
     }
 
+    /// A report in which nothing was tried.
+    fn report(&self, at: Timestamp, plan: &Plan) -> Report {
+        Report {
+            schema: SCHEMA,
+            against: self.against(),
+            at,
+            auth_account: self.auth.account,
+            user: None,
+            access_key: None,
+            sign_in: None,
+            detours: aws::detours(self.auth),
+            version: env!("CARGO_PKG_VERSION").into(),
+            endpoint: self.aws.sts_host(),
+            config_sha256: self.config_sha256.map(Into::into),
+            probes: Vec::new(),
+            control_missing: None,
+            quarantine: None,
+            key: Vec::new(),
+            accounts: Vec::new(),
+            left_out: plan.left_out.clone(),
+            not_tried: Vec::new(),
+        }
+    }
+
     /// Makes the last call, which carries the head of the evidence's chain into CloudTrail.
-    pub async fn anchor(&self, evidence: &mut Evidence) -> Result<(), Fault> {
+    pub async fn anchor(&self, signer: Signer<'_>, evidence: &mut Evidence) -> Result<(), Fault> {
         let mark = format!("evidence/{}", evidence.head());
         let client = self.aws.raw();
-        let sent = client.leave_mark(Signer::Key(self.key), &mark);
+        let sent = client.leave_mark(signer, &mark);
         let (answer, request_id) = aws::with_request_id(sent).await;
         let outcome = answer.map_or_else(|failure| outcome(&failure), |()| Outcome::Allowed);
         evidence.anchor = Some(ProbeRecord {
             at: (self.now)(),
-            by: Signed::Key,
+            by: match signer {
+                Signer::Key(_) => Signed::Key,
+                Signer::Session(_) => Signed::SignIn,
+            },
             call: format!("sts:GetCallerIdentity User-Agent={mark}"),
             shows: "the hash of everything above was known to AWS at this time".into(),
             outcome,
@@ -194,7 +223,7 @@ impl Verifier<'_> {
         &self,
         run: &Run<'_>,
         work: &mut Work<'_>,
-        mut sessions: Sessions,
+        mut sessions: Sessions<'_>,
         context: &RunContext,
         code: &mut impl AsyncFnMut(Option<&Fault>) -> Option<(MfaSerial, MfaCode)>,
         progress: &impl Fn(Progress),
@@ -202,10 +231,10 @@ impl Verifier<'_> {
         progress(work.progress());
         while !work.queue.is_empty() {
             if self.is_old(sessions.plain.expires()) {
-                sessions.plain = run.plain_session(&Log::default()).await;
+                sessions.plain = run.plain_session(sessions.key, &Log::default()).await;
             }
             if self.is_old(sessions.control_expires()) {
-                sessions.control = self.control(code, &Log::default()).await;
+                sessions.control = self.control(sessions.key, code, &Log::default()).await;
             }
             let context = RunContext { control: sessions.missing_control(), ..context.clone() };
             let shared = RefCell::new(&mut *work);
@@ -238,14 +267,18 @@ impl Verifier<'_> {
         let mut accounts = work.done;
         let place = |id| plan.accounts.iter().position(|planned| planned.id == id);
         accounts.sort_by_cached_key(|account| place(account.id));
-        if let Some((state, _)) = self.state {
-            mark(state, &accounts, against)
-                .map_err(|error| error.fault("the verdicts could not be recorded"))?;
-        }
+        self.mark(&accounts, against)?;
         if let Some(journal) = work.journal {
             journal.finish();
         }
         Ok(accounts)
+    }
+
+    /// Remembers the accounts' verdicts.
+    fn mark(&self, accounts: &[AccountReport], against: Against) -> Result<(), Fault> {
+        let Some((state, _)) = self.state.filter(|_| !accounts.is_empty()) else { return Ok(()) };
+        mark(state, accounts, against)
+            .map_err(|error| error.fault("the verdicts could not be recorded"))
     }
 
     /// Whether a session has so little life left that it must be renewed.
@@ -253,11 +286,16 @@ impl Verifier<'_> {
         expires.is_some_and(|expires| expires.duration_since((self.now)()) < MARGIN)
     }
 
-    /// Whose key it is. `None` where even that was refused, which AWS does to nobody.
+    /// Whose key or sign-in it is. `None` where even that was refused, which AWS does to nobody.
     ///
-    /// Fails where the key is not accepted at all, or AWS cannot be asked: that looks closed and proves nothing.
-    async fn caller(&self) -> Result<Option<UserName>, Fault> {
-        let caller = match self.aws.caller_identity(Signer::Key(self.key)).await {
+    /// Fails where it is not accepted at all, or AWS cannot be asked: that looks closed and proves nothing.
+    async fn caller(
+        &self,
+        signer: Signer<'_>,
+        what: &str,
+        fix: &str,
+    ) -> Result<Option<UserName>, Fault> {
+        let caller = match self.aws.caller_identity(signer).await {
             Ok(caller) => caller,
             Err(failure)
                 if matches!(failure.kind, FailureKind::Denied | FailureKind::IdentityDeny) =>
@@ -267,12 +305,12 @@ impl Verifier<'_> {
             Err(failure) => return Err(failure.fault(Doing::Asking)),
         };
         if caller.account != self.auth.account {
-            return Err(Fault::new(Exit::Usage, "the access key belongs to another account")
+            return Err(Fault::new(Exit::Usage, format!("{what} belongs to another account"))
                 .because(format!(
                     "it is of {}, and the config's auth account is {}",
                     caller.account, self.auth.account
                 ))
-                .fix("sekisho key status"));
+                .fix(fix));
         }
         caller.user.map(Some).ok_or_else(unnamed)
     }
@@ -280,13 +318,14 @@ impl Verifier<'_> {
     /// The positive control's session; asks until a code is taken or nobody gives one.
     async fn control(
         &self,
+        key: &AccessKey,
         code: &mut impl AsyncFnMut(Option<&Fault>) -> Option<(MfaSerial, MfaCode)>,
         log: &Log,
     ) -> Result<Credentials, String> {
         let mut fault = None;
         while let Some((serial, digits)) = code(fault.as_ref()).await {
             let sent = async {
-                let sent = self.aws.session_token(self.key, &serial, &digits, CONTROL);
+                let sent = self.aws.session_token(key, &serial, &digits, CONTROL);
                 sent.await?.checked((self.now)())
             };
             let (answer, request_id) = aws::with_request_id(Box::pin(sent)).await;
@@ -308,11 +347,16 @@ impl Verifier<'_> {
 
     /// What is to be done: everything but what a run that was cut off had finished. Accounts with findings are
     /// taken over for an hour only, since somebody may have acted on them.
-    fn resume<'p>(&self, plan: &'p Plan, against: Against) -> Result<Work<'p>, Fault> {
+    fn resume<'p>(
+        &self,
+        key: &AccessKey,
+        plan: &'p Plan,
+        against: Against,
+    ) -> Result<Work<'p>, Fault> {
         let (journal, finished) = match self.state {
             None => (None, Vec::new()),
             Some((state, vault)) => {
-                let opened = Journal::open(state, vault, self.auth, self.key, (self.now)())
+                let opened = Journal::open(state, vault, self.auth, key, (self.now)())
                     .map_err(|error| error.fault("the journal of verify cannot be used"))?;
                 let (journal, finished) = opened.ok_or_else(|| {
                     Fault::new(Exit::Fault, "another sekisho verify is running")

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use crate::domain::account::Target;
 use crate::domain::ids::{AccountId, MfaSerial, RoleArn, SessionName, UserName};
-use crate::domain::secret::Credentials;
+use crate::domain::secret::{AccessKey, Credentials};
 use crate::domain::text::sanitize;
 use crate::domain::trust::{self, DoorKind};
 use crate::domain::verdict::report::{
@@ -29,7 +29,7 @@ pub(super) struct Run<'a> {
     pub client: RawClient<'a>,
     pub pace: Pace,
     pub session_name: SessionName,
-    /// Roles of the auth account that the bare key has tried: many accounts trust the same one.
+    /// Roles of the auth account that were tried without a code: many accounts trust the same one.
     pub hops: Mutex<Hops>,
 }
 
@@ -61,11 +61,20 @@ impl Log {
     }
 }
 
-/// The sessions that probes are signed with, beside the key itself.
-pub(super) struct Sessions {
+/// What probes are signed with.
+pub(super) struct Sessions<'a> {
+    pub key: &'a AccessKey,
     pub plain: PlainSession,
     /// The positive control's, or why there is none.
     pub control: Result<Credentials, String>,
+}
+
+/// What was read in an account.
+pub(super) struct ReadAccount {
+    pub trust_policies: Vec<RoleTrust>,
+    /// Why these are not those of all its roles, if so.
+    pub listed: Result<(), Outcome>,
+    pub users: Result<Vec<LocalUser>, Outcome>,
 }
 
 /// The session that a bare key makes without a code.
@@ -78,7 +87,7 @@ pub(super) enum PlainSession {
 
 impl Run<'_> {
     /// Makes a call when its turn comes, and notes what came back.
-    async fn observe<T>(
+    pub(super) async fn observe<T>(
         &self,
         log: &Log,
         by: Signed,
@@ -94,9 +103,9 @@ impl Run<'_> {
     }
 
     /// What a thief makes of the key without a code.
-    pub(super) async fn plain_session(&self, log: &Log) -> PlainSession {
+    pub(super) async fn plain_session(&self, key: &AccessKey, log: &Log) -> PlainSession {
         let sent = async {
-            let sent = self.verifier.aws.session_without_mfa(self.verifier.key);
+            let sent = self.verifier.aws.session_without_mfa(key);
             sent.await?.checked((self.verifier.now)())
         };
         let call = "sts:GetSessionToken DurationSeconds=900";
@@ -110,14 +119,14 @@ impl Run<'_> {
     /// The calls of the user itself, by the bare key and by a session without MFA.
     pub(super) async fn user_probes(
         &self,
-        sessions: &Sessions,
+        sessions: &Sessions<'_>,
         user: Option<&UserName>,
         log: &Log,
     ) -> (Vec<(Guardrail, Probe)>, DeviceEvidence) {
         let mut probes = Vec::new();
         for (guardrail, calls) in CALLS {
             for call in calls {
-                let key = Signer::Key(self.verifier.key);
+                let key = Signer::Key(sessions.key);
                 let outcome = self.call(key, Signed::Key, *call, log).await;
                 probes.push((guardrail, probe(Signed::Key, call.action(), outcome)));
             }
@@ -139,7 +148,9 @@ impl Run<'_> {
         let device = match (&sessions.control, user) {
             (Ok(_), _) => DeviceEvidence::TookCode,
             (Err(_), None) => DeviceEvidence::Unknown(Outcome::undecided("the user is not known")),
-            (Err(_), Some(user)) => self.devices(user, log).await,
+            (Err(_), Some(user)) => {
+                self.devices(Signer::Key(sessions.key), Signed::Key, user, log).await
+            }
         };
         (probes, device)
     }
@@ -150,10 +161,16 @@ impl Run<'_> {
         answer.map_or_else(|outcome| outcome, |()| Outcome::Allowed)
     }
 
-    async fn devices(&self, user: &UserName, log: &Log) -> DeviceEvidence {
-        let sent = self.verifier.aws.mfa_devices(Signer::Key(self.verifier.key), user);
+    pub(super) async fn devices(
+        &self,
+        signer: Signer<'_>,
+        by: Signed,
+        user: &UserName,
+        log: &Log,
+    ) -> DeviceEvidence {
+        let sent = self.verifier.aws.mfa_devices(signer, user);
         let call = format!("iam:ListMFADevices UserName={user}");
-        match self.observe(log, Signed::Key, &call, sent).await {
+        match self.observe(log, by, &call, sent).await {
             Ok(serials) => DeviceEvidence::Listed {
                 all: serials.len(),
                 codes: serials.iter().filter(|serial| serial.parse::<MfaSerial>().is_ok()).count(),
@@ -166,7 +183,7 @@ impl Run<'_> {
     pub(super) async fn account(
         &self,
         account: &PlannedAccount,
-        sessions: &Sessions,
+        sessions: &Sessions<'_>,
         context: &RunContext,
     ) -> AccountReport {
         let log = Log::default();
@@ -182,26 +199,53 @@ impl Run<'_> {
                 findings: judge_role(&seen, context).into(),
             });
         }
-        let (listed, users) = if let Some((session, role)) = &entered {
-            (
-                Box::pin(self.all_roles(account.id, session, role, &log)).await,
-                Box::pin(self.local_users(session, &log)).await,
-            )
-        } else {
-            let why = Outcome::undecided("no role was entered with a code");
-            (Err(why.clone()), Err(why))
+        let entered = entered.as_ref().map(|(session, role)| (session, *role));
+        let why = "no role was entered with a code";
+        let read = Box::pin(self.read_account(account.id, entered, read, why, &log)).await;
+        let by = (Signer::Key(sessions.key), Signed::Key);
+        Box::pin(self.conclude(account, roles, read, by, log, context)).await
+    }
+
+    /// Reads what an account's roles trust and which keys its users have, with the session of one of its roles. `own` are
+    /// trust policies that were read already, `why` says why there is no session.
+    pub(super) async fn read_account(
+        &self,
+        id: AccountId,
+        entered: Option<(&Credentials, &RoleArn)>,
+        own: Vec<RoleTrust>,
+        why: &str,
+        log: &Log,
+    ) -> ReadAccount {
+        let Some((session, role)) = entered else {
+            let why = || Outcome::undecided(why);
+            return ReadAccount { trust_policies: own, listed: Err(why()), users: Err(why()) };
         };
+        let (trust_policies, listed) = match self.all_roles(id, session, role, log).await {
+            Ok(all) => (all, Ok(())),
+            Err(why) => (own, Err(why)),
+        };
+        let users = self.local_users(session, log).await;
+        ReadAccount { trust_policies, listed, users }
+    }
+
+    /// Tries the roles of the auth account that these trust, by whoever has no code, and judges what the account lets in.
+    pub(super) async fn conclude(
+        &self,
+        account: &PlannedAccount,
+        roles: Vec<RoleReport>,
+        read: ReadAccount,
+        by: (Signer<'_>, Signed),
+        log: Log,
+        context: &RunContext,
+    ) -> AccountReport {
+        let ReadAccount { trust_policies, listed, users } = read;
         let planned = |arn: &str| account.targets.iter().any(|target| target.role.as_str() == arn);
-        let others = listed.as_ref().map_err(Clone::clone).map(|all| {
-            let others = all.iter().filter(|role| !planned(&role.role));
+        let others = listed.as_ref().map_err(Clone::clone).map(|()| {
+            let others = trust_policies.iter().filter(|role| !planned(&role.role));
             others.map(|role| (role.role.clone(), role.policy.users.clone())).collect()
         });
-        let (trust_policies, listed) = match listed {
-            Ok(all) => (all, Ok(())),
-            Err(why) => (read, Err(why)),
-        };
         let hops = match account.targets.first() {
-            Some(target) => Box::pin(self.try_hops(&trust_policies, target, &log)).await,
+            Some(target) => Box::pin(self.try_hops(&trust_policies, target, by, &log)).await,
             None => Hops::new(),
         };
         AccountReport {
@@ -221,10 +265,10 @@ impl Run<'_> {
     async fn role(
         &self,
         target: &Target,
-        sessions: &Sessions,
+        sessions: &Sessions<'_>,
         log: &Log,
     ) -> (RoleEvidence, Option<Credentials>, Option<RoleTrust>) {
-        let key = self.enter(Signer::Key(self.verifier.key), Signed::Key, target, log).await;
+        let key = self.enter(Signer::Key(sessions.key), Signed::Key, target, log).await;
         let session = match &sessions.plain {
             PlainSession::Made(session) => {
                 let by = Signed::SessionWithoutMfa;
@@ -236,7 +280,7 @@ impl Run<'_> {
         let entered = match &sessions.control {
             Ok(session) => {
                 let sent = async {
-                    let sent = self.verifier.aws.reader(session, target, &self.session_name);
+                    let sent = self.verifier.aws.reader(session, target, &self.session_name, None);
                     sent.await?.checked((self.verifier.now)())
                 };
                 let call = assume_role(&target.role, "read-only");
@@ -262,14 +306,20 @@ impl Run<'_> {
         (seen, reader, document.ok())
     }
 
-    async fn enter(&self, signer: Signer<'_>, by: Signed, target: &Target, log: &Log) -> Outcome {
+    pub(super) async fn enter(
+        &self,
+        signer: Signer<'_>,
+        by: Signed,
+        target: &Target,
+        log: &Log,
+    ) -> Outcome {
         let sent = self.verifier.aws.try_role(signer, target, &self.session_name);
         let call = assume_role(&target.role, "deny-all");
         let entered = self.observe(log, by, &call, sent).await;
         entered.map_or_else(|outcome| outcome, |()| Outcome::Allowed)
     }
 
-    fn read(&self, role: &str, document: &str, account: AccountId) -> RoleTrust {
+    pub(super) fn read(&self, role: &str, document: &str, account: AccountId) -> RoleTrust {
         RoleTrust {
             role: sanitize(role),
             sha256: sha256_hex(document.as_bytes()),
@@ -329,8 +379,14 @@ impl Run<'_> {
         Ok(users)
     }
 
-    /// Tries, with the bare key, the roles of the auth account that these roles trust by name.
-    async fn try_hops(&self, roles: &[RoleTrust], like: &Target, log: &Log) -> Hops {
+    /// Tries, without a code, the roles of the auth account that these roles trust by name.
+    async fn try_hops(
+        &self,
+        roles: &[RoleTrust],
+        like: &Target,
+        (signer, by): (Signer<'_>, Signed),
+        log: &Log,
+    ) -> Hops {
         let doors = roles.iter().flat_map(|role| &role.policy.doors);
         let mut tried = Hops::new();
         for door in doors.filter(|door| door.kind == DoorKind::AuthRole) {
@@ -342,8 +398,7 @@ impl Run<'_> {
                 outcome.clone()
             } else {
                 let target = Target { role, ..like.clone() };
-                let outcome = self.enter(Signer::Key(self.verifier.key), Signed::Key, &target, log);
-                let outcome = outcome.await;
+                let outcome = self.enter(signer, by, &target, log).await;
                 hops.insert(door.principal.clone(), outcome.clone());
                 outcome
             };
@@ -354,11 +409,11 @@ impl Run<'_> {
 }
 
 /// The call by which roles are entered, as evidence has it.
-fn assume_role(role: &RoleArn, policy: &str) -> String {
+pub(super) fn assume_role(role: &RoleArn, policy: &str) -> String {
     format!("sts:AssumeRole RoleArn={role} DurationSeconds=900 Policy={policy}")
 }
 
-impl Sessions {
+impl Sessions<'_> {
     /// Why there is no positive control, if there is none.
     pub(super) fn missing_control(&self) -> Result<(), String> {
         self.control.as_ref().map(drop).map_err(Clone::clone)

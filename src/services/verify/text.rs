@@ -27,7 +27,7 @@ pub enum Detail {
     All,
 }
 
-/// What will be called, and what CloudTrail will show of it. Printed before the person is asked.
+/// What will be called with a key, and what CloudTrail will show of it: a paragraph a line. Printed before the person is asked.
 pub fn preface(plan: &Plan, verifier: &Verifier<'_>) -> String {
     let Verifier { auth, rate, .. } = verifier;
     let (accounts, roles) = (plan.accounts.len(), plan.roles());
@@ -40,37 +40,60 @@ pub fn preface(plan: &Plan, verifier: &Verifier<'_>) -> String {
         0 => String::new(),
         minutes => format!(": {minutes} min; interrupted, it goes on from there the next time"),
     };
-    let text = emulated(auth);
-    let mut text = text
+    let text = emulated(auth)
         + &format!(
             "sekisho verify tries what a thief would, with your own key, and changes nothing:\n\
-         \x20 as the key alone, and as a session made without a code:\n\
-         \x20   {}\n\
-         \x20   (all must be refused; those that write are dry runs)\n\
-         \x20 as both, and as a session made with your code (the positive control):\n\
-         \x20   sts:AssumeRole into {} of {}, 15 min, denied everything;\n\
-         \x20   the control may read trust policies (iam:GetRole, iam:ListRoles), and list the account's\n\
-             \x20   own users and the age of their keys (iam:ListUsers, iam:ListAccessKeys,\n\
-             \x20   iam:GetAccessKeyLastUsed)\n\
+             \x20 as the key alone, and as a session made without a code:\n\
+             \x20   {} (all must be refused; those that write are dry runs)\n\
+             \x20 as both, and as a session made with your code (the positive control):\n\
+             \x20   sts:AssumeRole into {} of {}, 15 min, denied everything; {READS}\n\
              \x20 as the key alone: sts:AssumeRole into roles of the auth account that these trust by name\n\
-         About {many} calls, at most {rate} a second{long}. No session is kept.\n\n\
-         Who will see it: CloudTrail of the auth account {} shows every call, the refused ones with\n\
-         errorCode AccessDenied, from your address, user agent \"sekisho\". A dev account shows only\n\
-         entries that succeed. GuardDuty or a SIEM may take the refusals for reconnaissance: tell\n\
-         whoever watches them.\n",
-            wrapped(&calls),
+             About {many} calls, at most {rate} a second{long}. No session is kept.\n\n",
+            calls.join(", "),
             count(roles, "role"),
             count(accounts, "account"),
-            auth.account.dashed(),
         );
-    if !plan.left_out.is_empty() {
-        let _ = writeln!(
-            text,
-            "\nLeft out because guarded, name them to include: {}",
-            plan.left_out.join(", ")
+    text + &seen_by(auth) + &left_out(plan)
+}
+
+/// The same with a console sign-in in a key's place.
+pub fn preface_signed_in(plan: &Plan, verifier: &Verifier<'_>) -> String {
+    let Verifier { auth, rate, .. } = verifier;
+    let (accounts, roles) = (plan.accounts.len(), plan.roles());
+    let text = emulated(auth)
+        + &format!(
+            "sekisho verify tries what your console sign-in opens without a code, and changes nothing:\n\
+             \x20 as the sign-in alone: sts:AssumeRole into {} of {}, 15 min, denied everything, and into roles of \
+             the auth account that these trust by name\n\
+             \x20 through a role that it entered, or else with a code, one an account (the positive control): {READS}\n\
+             \x20 as the sign-in alone: iam:ListMFADevices\n\
+             At most {rate} calls a second. No session is kept.\n\n",
+            count(roles, "role"),
+            count(accounts, "account"),
         );
+    text + &seen_by(auth) + &left_out(plan)
+}
+
+/// What the positive control may do.
+const READS: &str = "the control may read trust policies (iam:GetRole, iam:ListRoles), and list the account's own users and the age of \
+    their keys (iam:ListUsers, iam:ListAccessKeys, iam:GetAccessKeyLastUsed)";
+
+fn seen_by(auth: &Auth) -> String {
+    format!(
+        "Who will see it: CloudTrail of the auth account {} shows every call, the refused ones with errorCode \
+         AccessDenied, from your address, user agent \"sekisho\". A dev account shows only entries that succeed. \
+         GuardDuty or a SIEM may take the refusals for reconnaissance: tell whoever watches them.\n",
+        auth.account.dashed()
+    )
+}
+
+fn left_out(plan: &Plan) -> String {
+    match &plan.left_out[..] {
+        [] => String::new(),
+        names => {
+            format!("\nLeft out because guarded, name them to include: {}\n", names.join(", "))
+        }
     }
-    text
 }
 
 /// The report for a person.
@@ -102,10 +125,12 @@ pub fn report(report: &Report, auth: &Auth, detail: Detail) -> String {
     }
     heading(&mut text, report);
     let user = report.user.as_ref().map_or("unknown user", |user| user.as_str());
-    let _ =
-        writeln!(text, "{user}, key {}, of {}", report.access_key, report.auth_account.dashed());
+    let _ = writeln!(text, "{user}, {}, of {}", report.tried(), report.auth_account.dashed());
     for finding in &report.key {
         self::finding(&mut text, "  ", finding, detail);
+    }
+    if let Some(mfa) = report.sign_in_mfa() {
+        let _ = writeln!(text, "{}", mfa.sentence());
     }
     if report.accounts.len() > FEW && detail == Detail::Problems {
         groups(&mut text, report);
@@ -289,10 +314,4 @@ fn finding(text: &mut String, indent: &str, finding: &Finding, detail: Detail) {
     if let Some(remedy) = &finding.remedy {
         let _ = writeln!(text, "{indent}    → {remedy}");
     }
-}
-
-/// Words joined by commas, four a line.
-fn wrapped(words: &[&str]) -> String {
-    let lines: Vec<String> = words.chunks(4).map(|words| words.join(", ")).collect();
-    lines.join(",\n    ")
 }

@@ -4,13 +4,8 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use sekisho::emulator::{EmulatedDevice, FaultInjection, LoginMfa, RefreshReuse, Times};
-use sekisho::services::session::sessions::{self, AuthOrigin};
-use sekisho::services::store::datakey::KeyPlace;
-use sekisho::services::store::vault::Vault;
 
-use sha2::{Digest, Sha256};
-
-use super::stage::{Stage, user};
+use super::stage::{Stage, aws_keys_end, aws_login, aws_profile, user};
 use crate::emulator::stage::{PHONE, allow, permit};
 use crate::exports::stage::Ran;
 use crate::pty::terminal::{Pty, command};
@@ -89,6 +84,18 @@ fn longer_than_an_hour_is_an_hour_and_said() {
     assert!(ran.stderr.contains("up to 1h"), "{}", ran.stderr);
     let seconds = stage.emulator.calls().last().unwrap().seconds;
     assert_eq!(seconds, Some(3600));
+    // `Reader` has `duration: 2h`.
+    let listed: serde_json::Value =
+        serde_json::from_str(&stage.run(&["list", "--json"]).said()).unwrap();
+    let reader = listed.as_array().unwrap().iter().find(|row| row["role"] == "Reader").unwrap();
+    assert_eq!((&reader["flow"], &reader["duration_seconds"]), (&"shared".into(), &3600.into()));
+    aws_profile(&stage, "work", &user("alice"));
+    let listed: serde_json::Value =
+        serde_json::from_str(&stage.run(&["list", "--json"]).said()).unwrap();
+    assert!(
+        listed.as_array().unwrap().iter().all(|row| row["duration_seconds"] == 3600),
+        "a profile's sign-in too: {listed:#}"
+    );
 }
 
 #[test]
@@ -210,7 +217,10 @@ fn the_list_opens_the_browser_by_itself() {
     }
     let mut pty = Pty::spawn(builder);
     pty.wait_for("Open");
-    pty.send("open");
+    pty.send("reader");
+    let screen = pty.wait_for("shared, 1h");
+    assert!(!screen.contains("2h"), "{screen}");
+    pty.send("\u{15}open");
     pty.wait_until("the filter", |screen| !screen.contains("Reader"));
     pty.send("\r");
     pty.wait_for("dev/Open until");
@@ -252,45 +262,22 @@ fn a_profile_of_awss_own_client_is_used_and_never_renewed() {
     let Some(_) = program("curl") else { return };
     let stage = Stage::new();
     stage.sign_in();
-    let vault = Vault::new(&stage.path(".local/state/sekisho/sessions"), KeyPlace::FILE, None);
-    let now = jiff::Timestamp::now();
-    let (_, keys) = sessions::all::<AuthOrigin>(&vault, now).pop().unwrap();
-    let config = String::from_utf8(stage.read(".config/sekisho/config.yaml")).unwrap();
-    let profile = config.replace("key: login", "key: profile:work");
-    stage.write(".config/sekisho/config.yaml", &profile);
     let arn = user("alice");
-    stage.write(
-        ".aws/config",
-        format!("[profile work]\nlogin_session = {arn}\nregion = eu-west-1\n"),
-    );
+    aws_profile(&stage, "work", &arn);
     let absent = stage.run(&["credential-process", "dev/Open"]);
     assert!(
         absent.code == 4 && absent.stderr.contains("aws login --profile work"),
         "{}",
         absent.stderr
     );
-    let cache = |expires: jiff::Timestamp| {
-        let document = serde_json::json!({
-            "accessToken": {
-                "accessKeyId": keys.credentials.id.as_str(),
-                "secretAccessKey": keys.credentials.secret.expose(),
-                "sessionToken": keys.credentials.token.expose(),
-                "accountId": "111111111111",
-                "expiresAt": expires.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
-            },
-            "tokenType": "aws_sigv4", "clientId": "c", "refreshToken": "r", "idToken": "i", "dpopKey": "k",
-        });
-        let name = hex::encode(Sha256::digest(&arn));
-        stage.write(&format!(".aws/login/cache/{name}.json"), document.to_string());
-    };
-    cache(keys.credentials.expires);
+    aws_login(&stage, "work", &arn);
     let before = stage.calls();
     stage.run(&["credential-process", "dev/Open"]).said();
     assert_eq!(stage.wire(before), ["AssumeRole Open"]);
     stage.forget();
     let login = stage.run(&["login"]);
     assert!(login.code == 0 && login.stderr.contains("alice (aws login)"), "{}", login.stderr);
-    cache(now);
+    aws_keys_end(&stage, &arn);
     stage.forget();
     let expired = stage.run(&["exec", "dev/Open", "--", "true"]);
     assert_eq!(expired.code, 4, "{}", expired.stderr);
@@ -313,12 +300,7 @@ fn what_is_about_an_access_key_says_that_there_is_none() {
     let stage = Stage::new();
     stage.sign_in();
     let before = stage.calls();
-    for arguments in [
-        &["verify", "dev", "--yes"][..],
-        &["key", "status"],
-        &["key", "rotate"],
-        &["key", "leaked", "--yes"],
-    ] {
+    for arguments in [&["key", "status"][..], &["key", "rotate"], &["key", "leaked", "--yes"]] {
         let ran = stage.run(arguments);
         assert!(ran.code == 2 && ran.stdout.is_empty(), "{arguments:?}: {}", ran.stderr);
         assert!(

@@ -292,7 +292,7 @@ fn the_doctor_knows_the_sign_in_and_what_nobody_has_proved() {
         "none: a console sign-in is in its place",
         "accepts the keys of the console sign-in",
         "whether that proves MFA to a role's trust policy, AWS does not say",
-        "sekisho exec TARGET -- aws sts get-caller-identity",
+        "sekisho verify TARGET",
     ] {
         assert!(after.contains(text), "{text}: {after}");
     }

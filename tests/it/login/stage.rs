@@ -8,8 +8,11 @@ use sekisho::domain::config::{Auth, KeySource};
 use sekisho::domain::ids::Endpoints;
 use sekisho::emulator::{Call, FaultInjection, Injection, Organisation, Role, Times};
 use sekisho::services::login::record::Login;
+use sekisho::services::session::sessions::{self, AuthOrigin};
 use sekisho::services::store::datakey::KeyPlace;
 use sekisho::services::store::vault::Vault;
+
+use sha2::{Digest, Sha256};
 
 use crate::emulator::stage::{AUTH, DEV, allow, permit, trust};
 use crate::exports::stage::{Ran, Stage as Home};
@@ -174,3 +177,48 @@ fn told(call: &Call) -> String {
     ];
     words.into_iter().flatten().collect::<Vec<_>>().join(" ")
 }
+
+/// Makes the config name a profile that somebody signed in for with AWS's own client.
+pub fn aws_profile(stage: &Stage, profile: &str, arn: &str) {
+    let config = String::from_utf8(stage.read(".config/sekisho/config.yaml")).unwrap();
+    let config = config.replace("key: login", &format!("key: profile:{profile}"));
+    stage.write(".config/sekisho/config.yaml", config);
+    let profile = format!("[profile {profile}]\nlogin_session = {arn}\nregion = eu-west-1\n");
+    stage.write(".aws/config", profile);
+}
+
+/// The same, with the keys of the sign-in here in its cache.
+pub fn aws_login(stage: &Stage, profile: &str, arn: &str) {
+    aws_profile(stage, profile, arn);
+    let vault = Vault::new(&stage.path(".local/state/sekisho/sessions"), KeyPlace::FILE, None);
+    let now = jiff::Timestamp::now();
+    let (_, keys) = sessions::all::<AuthOrigin>(&vault, now).pop().unwrap();
+    let document = serde_json::json!({
+        "accessToken": {
+            "accessKeyId": keys.credentials.id.as_str(),
+            "secretAccessKey": keys.credentials.secret.expose(),
+            "sessionToken": keys.credentials.token.expose(),
+            "accountId": AUTH,
+            "expiresAt": keys.credentials.expires.strftime(MOMENT).to_string(),
+        },
+        "tokenType": "aws_sigv4", "clientId": "c", "refreshToken": "r", "idToken": "i", "dpopKey": "k",
+    });
+    stage.write(&aws_cache(arn), document.to_string());
+}
+
+/// Lets the keys in that cache end now.
+pub fn aws_keys_end(stage: &Stage, arn: &str) {
+    let mut document: serde_json::Value =
+        serde_json::from_slice(&stage.read(&aws_cache(arn))).unwrap();
+    let now = jiff::Timestamp::now().strftime(MOMENT).to_string();
+    document["accessToken"]["expiresAt"] = now.into();
+    stage.write(&aws_cache(arn), document.to_string());
+}
+
+/// The file of an identity in the cache of AWS's clients.
+pub fn aws_cache(arn: &str) -> String {
+    format!(".aws/login/cache/{}.json", hex::encode(Sha256::digest(arn)))
+}
+
+/// How AWS's clients write a time.
+const MOMENT: &str = "%Y-%m-%dT%H:%M:%SZ";

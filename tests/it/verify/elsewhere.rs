@@ -25,7 +25,6 @@ fn verify_at(url: &str, account: &str) -> (Report, String) {
     let verifier = Verifier {
         aws: &aws,
         auth: &auth,
-        key: &key,
         known: &known(),
         config_sha256: None,
         state: None,
@@ -35,7 +34,7 @@ fn verify_at(url: &str, account: &str) -> (Report, String) {
     let ask =
         async |_: Option<&_>| Some((PHONE.parse().unwrap(), MfaCode::parse("123456").unwrap()));
     let report =
-        run(verifier.run(&plan(), ask, |_| {})).unwrap_or_else(|fault| panic!("{fault:?}"));
+        run(verifier.run(&key, &plan(), ask, |_| {})).unwrap_or_else(|fault| panic!("{fault:?}"));
     let text = text::report(&report, &auth, Detail::All);
     (report, text)
 }

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use sekisho::emulator::Document;
-use sekisho::services::aws::Aws;
+use sekisho::services::aws::{Aws, Signer};
 use sekisho::services::verify::Verifier;
 use sekisho::services::verify::evidence::{Evidence, Form, Language, check};
 
@@ -26,7 +26,6 @@ fn evidence(language: Language) -> Evidence {
     let verifier = Verifier {
         aws: &aws,
         auth: &auth,
-        key: &key,
         known: &known(),
         config_sha256: None,
         state: None,
@@ -34,7 +33,7 @@ fn evidence(language: Language) -> Evidence {
         now: &Timestamp::now,
     };
     let mut evidence = Evidence::new(report, language);
-    run(verifier.anchor(&mut evidence)).unwrap();
+    run(verifier.anchor(Signer::Key(&key), &mut evidence)).unwrap();
     evidence
 }
 

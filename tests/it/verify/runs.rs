@@ -78,7 +78,6 @@ fn a_code_that_is_not_taken_is_asked_for_again() {
     let verifier = Verifier {
         aws: &aws,
         auth: &auth,
-        key: &key,
         known: &known(),
         config_sha256: None,
         state: None,
@@ -92,7 +91,7 @@ fn a_code_that_is_not_taken_is_asked_for_again() {
         let wrong = if right.1.expose() == "000000" { "000001" } else { "000000" };
         Some(if fault.is_none() { (right.0, MfaCode::parse(wrong).unwrap()) } else { right })
     };
-    let report = run(verifier.run(&plan(), ask, |_| {})).unwrap();
+    let report = run(verifier.run(&key, &plan(), ask, |_| {})).unwrap();
     assert_eq!(report.control_missing, None);
     assert_eq!(faults.into_inner(), [None, Some("AWS did not take the code".into())]);
 }
@@ -255,11 +254,10 @@ fn what_a_person_reads() {
         organisation.role(DEV, "Developer").unwrap().trust = trust("{}");
     });
     let auth = auth(&emulator.url(), AUTH);
-    let (aws, key) = (Aws::new(&auth).unwrap(), key(KEY, SECRET));
+    let aws = Aws::new(&auth).unwrap();
     let verifier = Verifier {
         aws: &aws,
         auth: &auth,
-        key: &key,
         known: &known(),
         config_sha256: None,
         state: None,

@@ -29,3 +29,21 @@ fn whoever_asks_for_no_question_gets_text() {
     assert_eq!(code, 6, "{words}");
     assert!(words.contains("8 accounts: 8 ") && !words.contains("copy remedy"), "{words}");
 }
+
+#[test]
+fn no_line_before_the_question_is_wider_than_the_terminal_or_a_hundred_columns() {
+    let stage = Stage::new(Key::Env, Codes::Program);
+    let piped = stage.run(&["verify", "--yes", "--rate", "1"]);
+    let text = String::from_utf8(piped.stdout).unwrap();
+    // The report begins as the preface does.
+    let (preface, _) = text.rsplit_once("EMULATED").unwrap();
+    let widths: Vec<usize> = preface.lines().map(|line| line.chars().count()).collect();
+    assert!(widths.iter().all(|width| *width <= 100), "{preface}");
+    assert!(widths.iter().any(|width| *width > 80), "{preface}");
+    let mut pty = Pty::spawn(stage.in_terminal(BINARY, &["verify"]));
+    let screen = pty.wait_until("the question", |screen| screen.contains("continue? [y/N]"));
+    // Words are whole on an 80-column terminal.
+    assert!(screen.lines().any(|line| line.trim_end().ends_with("the refused ones")), "{screen}");
+    pty.send("n\r");
+    pty.last_words();
+}

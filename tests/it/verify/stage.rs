@@ -150,7 +150,6 @@ pub async fn verify_in(
     let verifier = Verifier {
         aws: &Aws::new(&auth).unwrap(),
         auth: &auth,
-        key: &key(KEY, SECRET),
         known: &known(),
         config_sha256: None,
         state,
@@ -160,7 +159,7 @@ pub async fn verify_in(
     let ask = async |fault: Option<&Fault>| {
         if fault.is_some() { None } else { code(emulator) }
     };
-    verifier.run(plan, ask, progress).await
+    verifier.run(&key(KEY, SECRET), plan, ask, progress).await
 }
 
 pub fn verify(emulator: &Emulator) -> Report {

@@ -43,6 +43,10 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// What a code is for where a trust policy wants one.
 const PER_ROLE: &str = "this role wants MFA, which a console sign-in does not prove to it: a code for each role, and each hour";
 
+/// The same where a role has just refused the sign-in alone.
+pub(super) const TRIED: &str =
+    "the role refused the console sign-in alone; whether it takes it with a code is tried now";
+
 /// Why there are no keys.
 enum NoKeys {
     /// Somebody has to sign in.
@@ -61,6 +65,11 @@ impl Broker {
     /// Whether sessions come from a console sign-in, sekisho's own or that of AWS's client.
     pub fn has_login(&self) -> Result<bool, Fault> {
         Ok(self.auth.key == KeySource::Login || self.cli_login()?.is_some())
+    }
+
+    /// The same for whoever asks often: the profile is looked at once.
+    pub(super) fn is_signed_in(&self) -> bool {
+        *self.signed_in.get_or_init(|| self.has_login().unwrap_or(false))
     }
 
     /// When sekisho's own console sign-in ends at the latest, UTC.
@@ -416,6 +425,21 @@ impl Broker {
         let who = Who { devices, ..who.clone() };
         self.facts.remember(&sessions::who_id(&self.auth), &who, (self.clock)());
         who
+    }
+
+    /// The same, where a code is to be had: fails where no device makes any.
+    pub(super) async fn with_code_devices(&self, who: &Who) -> Result<Who, NotIssued> {
+        let keys = self.login_keys(who, Asking::Never).await?.credentials;
+        let who = self.with_devices(who, &keys).await;
+        if who.devices.is_empty() {
+            let fault =
+                Fault::new(Exit::NeedsPerson, "no device is known that makes six-digit codes");
+            return Err(fault
+                .because("AWS lists none to you, and takes no passkey here")
+                .fix("register an authenticator app beside the passkey, or name the device in `auth.mfa`")
+                .into());
+        }
+        Ok(who)
     }
 
     /// Forgets keys that AWS no longer takes. The sign-in stays.

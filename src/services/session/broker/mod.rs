@@ -13,7 +13,7 @@ mod identity;
 mod login;
 mod status;
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::path::PathBuf;
 use std::rc::{Rc, Weak};
 use std::time::Duration;
@@ -62,6 +62,7 @@ pub struct Broker {
     remembered: Option<Remembered>,
     interaction: Box<dyn Interaction>,
     clock: fn() -> Timestamp,
+    signed_in: OnceCell<bool>,
     aws: RefCell<Option<Rc<Aws>>>,
     /// The same client as long as somebody else holds it.
     lent: RefCell<Weak<Aws>>,
@@ -122,6 +123,7 @@ impl Broker {
             remembered: deps.remembered,
             interaction: deps.interaction,
             clock: deps.clock,
+            signed_in: OnceCell::new(),
             aws: RefCell::new(None),
             lent: RefCell::new(Weak::new()),
             key: RefCell::new(None),
@@ -257,11 +259,15 @@ impl Broker {
     ) -> Result<(MfaSerial, MfaCode), NotIssued> {
         let asking = self.asking(Asking::Allowed, self.agents);
         let who = self.who(asking).await?;
+        let (who, note) = match who.source {
+            Source::Key(_) => (who, None),
+            Source::Login(_) => (self.with_code_devices(&who).await?, Some(login::TRIED)),
+        };
         let want = CodeRequest {
             who: &who,
             flow: Flow::Shared,
             until: (self.clock)() + SignedDuration::try_from(life).unwrap_or_default(),
-            note: None,
+            note,
         };
         self.code(&want, given, asking).await
     }

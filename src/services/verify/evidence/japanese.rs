@@ -106,6 +106,70 @@ const SENTENCES: &[(&str, &str)] = &[
     ),
     ("the user's side refused first", "ユーザー側のポリシーが先に拒否した"),
     ("nothing was tried", "何も試していない"),
+    // Findings about a console sign-in.
+    (
+        "entered without a code, and the trust policy asks for MFA: the sign-in carries MFA information",
+        "MFA コードなしで引き受けられ、信頼ポリシーは MFA を要求している。このサインインは MFA 情報を持っている",
+    ),
+    (
+        "entered without a code: statement {} of the trust policy asks for no MFA, so whether the sign-in carries MFA information cannot be told",
+        "MFA コードなしで引き受けられた。信頼ポリシーのステートメント {0} が MFA を要求していないため、このサインインが MFA 情報を持つかどうかはわからない",
+    ),
+    (
+        "entered without a code: by MFA information in the sign-in, or because the trust policy asks for none, which cannot be told: {}",
+        "MFA コードなしで引き受けられた。サインインが MFA 情報を持つためか、信頼ポリシーが MFA を要求していないためかは、わからない ({0})",
+    ),
+    (
+        "as it was read, it lets none of the users in",
+        "信頼ポリシーを読み取ったが、どのユーザーの引き受けも許可していない",
+    ),
+    (
+        "refused without a code, entered with one: the sign-in carries no MFA information that counts here",
+        "MFA コードなしでは拒否され、ありでは引き受けられた。このサインインには、ここで有効な MFA 情報がない",
+    ),
+    (
+        "refused without a code, and the trust policy asks for MFA",
+        "MFA コードなしでは拒否され、信頼ポリシーは MFA を要求している",
+    ),
+    (
+        "refused without a code, and it was not tried with one, so that proves nothing: the role may not exist",
+        "MFA コードなしでは拒否され、MFA コードありでは試していないため、何も証明しない。ロールが存在しない可能性がある",
+    ),
+    (
+        "read: it lets none of the users in, and yet the sign-in entered the role",
+        "読み取り済み: どのユーザーの引き受けも許可していないが、サインインで引き受けられた",
+    ),
+    ("read: it lets none of the users in", "読み取り済み: どのユーザーの引き受けも許可していない"),
+    ("it was not read: {}", "読み取れていない: {0}"),
+    ("not tried: {}", "試していない: {0}"),
+    ("a console sign-in is needed", "コンソールサインインが必要"),
+    ("the console sign-in is over", "コンソールサインインの有効期限が切れた"),
+    ("profile {} is not signed in", "プロファイル {0} はサインインしていない"),
+    ("the keys of profile {} have expired", "プロファイル {0} のキーは有効期限が切れている"),
+    ("nobody is signed in", "誰もサインインしていない"),
+    ("no role was entered", "引き受けられたロールがない"),
+    ("AWS does not list the role", "AWS のロール一覧にこのロールがない"),
+    (
+        "the user has no MFA device: the password alone signs in",
+        "ユーザーに MFA デバイスがなく、パスワードだけでサインインできる",
+    ),
+    (
+        "AWS lists MFA devices of the user, {} in all: a sign-in asks for one",
+        "AWS の一覧にユーザーの MFA デバイスが {0} 台あり、サインインのときに要求される",
+    ),
+    (
+        "The sign-in carries MFA information: a role whose trust policy asks for it let it in without a code.",
+        "MFA 情報を持つ。信頼ポリシーで MFA を要求するロールを、MFA コードなしで引き受けられた。",
+    ),
+    (
+        "The sign-in carries no MFA information that counts: a role took it with a code only.",
+        "有効な MFA 情報はない。MFA コードがある場合だけ引き受けられたロールがある。",
+    ),
+    (
+        "Whether the sign-in carries MFA information, nothing here tells.",
+        "MFA 情報を持つかどうかは、この結果からはわからない。",
+    ),
+    ("aws login, profile {}", "aws login、プロファイル {0}"),
     // Findings about an account.
     ("the account's roles could not be listed: {}", "アカウントのロールを一覧できない: {0}"),
     (
@@ -233,6 +297,15 @@ const SENTENCES: &[(&str, &str)] = &[
         "have each of them reviewed: who may use it, and whether it asks for MFA on its side",
         "それぞれについて、誰が使えるか、その側で MFA を要求するかを確認してもらう",
     ),
+    (
+        "register a device in the console now, a passkey or an authenticator app",
+        "今すぐコンソールで、パスキーか認証アプリを MFA デバイスとして登録する",
+    ),
+    (
+        "let the user call iam:ListMFADevices on itself",
+        "ユーザーに、自身に対する iam:ListMFADevices を許可する",
+    ),
+    ("run `sekisho login` in a terminal first", "先にターミナルで `sekisho login` を実行する"),
     // What is not understood in a trust policy.
     ("it is not JSON", "JSON ではない"),
     ("it has no Statement", "Statement がない"),
@@ -307,6 +380,22 @@ const SENTENCES: &[(&str, &str)] = &[
     (
         "enrolling a device or making a key: such calls would change something",
         "デバイスの登録やキーの作成: 変更を伴うため",
+    ),
+    (
+        "a sign-in by somebody without MFA: that it carries no MFA information, this one does not show",
+        "MFA なしのサインイン: それが MFA 情報を持たないことは、このサインインからはわからない",
+    ),
+    (
+        "access keys: the config names none, but the user may have some",
+        "アクセスキー: 設定にはないが、ユーザーが持っている可能性がある",
+    ),
+    (
+        "what the user may do in the auth account itself",
+        "ユーザーが認証アカウントの中で実行できること",
+    ),
+    (
+        "users other than the one who signed in, except by trust policies",
+        "サインインしたユーザー以外のユーザー (信頼ポリシーからわかることを除く)",
     ),
     // Parts of sentences.
     ("key alone: {}", "キーのみ: {0}"),

@@ -23,13 +23,21 @@ pub(super) fn blocks(evidence: &Evidence) -> Vec<Block> {
     let (l, report) = (evidence.language, &evidence.report);
     let t = |english, japanese| l.of(english, japanese).to_owned();
     let mut page = vec![
-        Block::Title(t("What a leaked access key opens", "漏えいしたアクセスキーで何が開くか")),
-        Block::Paragraph(t(
-            "sekisho verify made each call below with the access key alone, with a session made without a code, and \
+        title(evidence),
+        Block::Paragraph(match &report.sign_in {
+            Some(_) => t(
+                "sekisho verify made each call below with the console sign-in, without a code, and read the trust policies \
+                 through a role that it entered, where need be with a code (the positive control). Nothing was changed.",
+                "sekisho verify は、以下の各呼び出しをコンソールサインインだけで (MFA コードなしで) 実行し、引き受けられたロールで信頼\
+                 ポリシーを読み取った。必要な場合は MFA コードを使った(陽性対照)。変更は一切行っていない。",
+            ),
+            None => t(
+                "sekisho verify made each call below with the access key alone, with a session made without a code, and \
              with one made with a code (the positive control), and read the trust policies. Nothing was changed.",
-            "sekisho verify は、以下の各呼び出しを「アクセスキーのみ」「MFA コードなしのセッション」「MFA コードありの\
+                "sekisho verify は、以下の各呼び出しを「アクセスキーのみ」「MFA コードなしのセッション」「MFA コードありの\
              セッション(陽性対照)」で実行し、信頼ポリシーを読み取った。変更は一切行っていない。",
-        )),
+            ),
+        }),
         facts(evidence),
         Block::Heading(t("Summary", "要約")),
         summary(evidence),
@@ -92,7 +100,17 @@ fn facts(evidence: &Evidence) -> Block {
             },
         ),
         row("Auth account", "認証アカウント", report.auth_account.dashed()),
-        row("User and key", "ユーザーとキー", format!("{user}, {}", report.access_key)),
+        match (&report.access_key, &report.sign_in) {
+            (None, Some(sign_in)) => row(
+                "User and sign-in",
+                "ユーザーとサインイン",
+                format!("{user}, {}", l.sentence(&sign_in.of)),
+            ),
+            (key, _) => {
+                let key = key.as_deref().unwrap_or("?");
+                row("User and key", "ユーザーとキー", format!("{user}, {key}"))
+            }
+        },
         row("Program", "プログラム", format!("sekisho {}", report.version)),
         row(
             "SHA-256 of the config",
@@ -113,7 +131,22 @@ fn facts(evidence: &Evidence) -> Block {
     if let Some(why) = &report.control_missing {
         rows.push(row("No positive control", "陽性対照なし", l.sentence(why)));
     }
+    if let Some(why) = report.sign_in.as_ref().and_then(|sign_in| sign_in.missing.as_ref()) {
+        rows.push(row("Nobody is signed in", "サインインなし", l.sentence(why)));
+    }
+    if let Some(mfa) = report.sign_in_mfa() {
+        let value = l.sentence(mfa.sentence());
+        rows.push(row("MFA information in the sign-in", "サインインの MFA 情報", value));
+    }
     Block::Table { head: Vec::new(), rows }
+}
+
+fn title(evidence: &Evidence) -> Block {
+    let (english, japanese) = match evidence.report.sign_in {
+        Some(_) => ("What a console sign-in opens", "コンソールサインインで何が開くか"),
+        None => ("What a leaked access key opens", "漏えいしたアクセスキーで何が開くか"),
+    };
+    Block::Title(evidence.language.of(english, japanese).to_owned())
 }
 
 fn summary(evidence: &Evidence) -> Block {

@@ -64,6 +64,7 @@ impl Language {
             (Self::Ja, Guardrail::Federation) => "フェデレーション",
             (Self::Ja, Guardrail::Device) => "MFA デバイス",
             (Self::Ja, Guardrail::User) => "ユーザーのポリシー",
+            (Self::Ja, Guardrail::SignIn) => "コンソールサインイン",
             (Self::Ja, Guardrail::Trust) => "信頼ポリシー",
             (Self::Ja, Guardrail::Organization) => "組織のポリシー",
             (Self::Ja, Guardrail::BackDoors) => "他のロール",
@@ -105,6 +106,8 @@ impl Language {
             (Self::Ja, Signed::SessionWithoutMfa) => "MFA なしのセッション",
             (Self::Ja, Signed::SessionWithMfa) => "MFA ありのセッション",
             (Self::Ja, Signed::Reader) => "読み取り用セッション",
+            (Self::Ja, Signed::SignIn) => "コンソールサインインのみ",
+            (Self::Ja, Signed::SignInWithCode) => "コンソールサインインと MFA コード",
         }
     }
 
@@ -142,6 +145,12 @@ impl Language {
             "a session made without a code may do this" => "MFA なしのセッションで実行できる",
             "a session made without a code may not do this" => {
                 "MFA なしのセッションでは実行できない"
+            }
+            "the console sign-in may do this without a code" => {
+                "コンソールサインインだけで (MFA コードなしで) 実行できる"
+            }
+            "the console sign-in may not do this without a code" => {
+                "コンソールサインインだけでは (MFA コードなしでは) 実行できない"
             }
             "positive control: with a code it is allowed, so a refusal without one means something" => {
                 "陽性対照: MFA があれば許可されるので、MFA なしの拒否に意味がある"
