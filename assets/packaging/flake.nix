@@ -1,4 +1,4 @@
-# Not run anywhere so far: see README.md. Reads its version from Cargo.toml.
+# Not run anywhere so far, only parsed: see README.md. Reads its version from Cargo.toml.
 {
   description = "sekisho, a terminal switcher for AWS accounts";
   inputs.nixpkgs.url = "github:NixOS/nixpkgs/nixos-unstable";
