@@ -142,7 +142,7 @@ impl SignInEvidence {
     /// How it stands that the sign-in enters with MFA only.
     fn entry(&self, context: &RunContext) -> (Verdict, String) {
         let stands = |why: &str| (context.against.stands(), why.to_owned());
-        let open = |why: String| (Verdict::NotProved, why);
+        let undecided = |why: String| (Verdict::NotProved, why);
         match (&self.entered, &self.control, &self.trust) {
             (Outcome::Allowed, _, Ok(Reading::AsksMfa)) => stands(
                 "entered without a code, and the trust policy asks for MFA: the sign-in carries MFA information",
@@ -154,7 +154,7 @@ impl SignInEvidence {
                     hole.statement
                 ),
             ),
-            (Outcome::Allowed, _, trust) => open(format!(
+            (Outcome::Allowed, _, trust) => undecided(format!(
                 "entered without a code: by MFA information in the sign-in, or because the trust policy asks for none, which cannot be told: {}",
                 match trust {
                     Ok(Reading::Unclear { why }) =>
@@ -169,13 +169,13 @@ impl SignInEvidence {
             (Outcome::Denied { .. }, _, Ok(Reading::AsksMfa)) => {
                 stands("refused without a code, and the trust policy asks for MFA")
             }
-            (Outcome::Denied { .. }, Some(_), _) => open(
+            (Outcome::Denied { .. }, Some(_), _) => undecided(
                 "a code does not open the role either, so a refusal without one proves nothing: it may not exist".into(),
             ),
-            (Outcome::Denied { .. }, None, _) => open(
+            (Outcome::Denied { .. }, None, _) => undecided(
                 "refused without a code, and it was not tried with one, so that proves nothing: the role may not exist".into(),
             ),
-            (outcome, ..) => open(outcome.to_string()),
+            (outcome, ..) => undecided(outcome.to_string()),
         }
     }
 
