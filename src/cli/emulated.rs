@@ -17,6 +17,7 @@ use crate::domain::known::Known;
 use crate::domain::secret::{AccessKey, Secret};
 use crate::domain::text::shell_quoted;
 use crate::emulator::{self, Document, EmulatedDevice, Emulator, Organisation};
+use crate::services::child::environment::around_proxy;
 use crate::services::store::files::Dir;
 
 /// Names the demo that a process belongs to: the path of its descriptor.
@@ -167,10 +168,8 @@ impl Demo {
 
     /// What every child gets beside its credentials, so that its tools meet the emulator.
     pub fn environment(&self) -> Vec<(String, String)> {
-        let no_proxy = match std::env::var("NO_PROXY").or_else(|_| std::env::var("no_proxy")) {
-            Ok(list) if !list.is_empty() => format!("{list},127.0.0.1,localhost"),
-            _ => "127.0.0.1,localhost".to_owned(),
-        };
+        let given = std::env::var("NO_PROXY").or_else(|_| std::env::var("no_proxy"));
+        let no_proxy = around_proxy(&given.unwrap_or_default());
         vec![
             (VARIABLE.into(), self.folder.join(DESCRIPTOR).to_string_lossy().into_owned()),
             ("AWS_ENDPOINT_URL".into(), self.descriptor.url.clone()),

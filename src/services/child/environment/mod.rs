@@ -99,6 +99,13 @@ const OUR_ENDPOINT_URL: &str = "SEKISHO_ENDPOINT_URL";
 /// This machine, as `NO_PROXY` spells it.
 const LOOPBACK: [&str; 3] = ["127.0.0.1", "localhost", "[::1]"];
 
+/// A value of `NO_PROXY` with this machine in it.
+pub fn around_proxy(given: &str) -> String {
+    let hosts = given.split(',').map(str::trim).filter(|host| !host.is_empty());
+    let missing = LOOPBACK.iter().filter(|host| hosts.clone().all(|given| given != **host));
+    hosts.clone().chain(missing.copied()).collect::<Vec<_>>().join(",")
+}
+
 /// The environment sekisho was started with.
 #[derive(Default)]
 pub struct Inherited(Vec<(OsString, OsString)>);
@@ -250,10 +257,7 @@ impl Environment {
         // A proxy must not see the token.
         for name in ["NO_PROXY", "no_proxy"] {
             let given = inherited.get(name).map(OsStr::to_string_lossy).unwrap_or_default();
-            let hosts = given.split(',').map(str::trim).filter(|host| !host.is_empty());
-            let missing = LOOPBACK.iter().filter(|host| hosts.clone().all(|given| given != **host));
-            let all: Vec<&str> = hosts.clone().chain(missing.copied()).collect();
-            set.push(open(name, all.join(",")));
+            set.push(open(name, around_proxy(&given)));
         }
         set.extend(describe(target, context, inherited));
         Self::plan(set, context, inherited)
