@@ -152,11 +152,26 @@ __sekisho_epoch() {
   __sekisho_ends=$((86400 * days + 3600 * 10#${1:11:2} + 60 * 10#${1:14:2} + 10#${1:17:2}))
 }
 
-# Compares the expiry with the clock; forks only when a renewal is due (bash 4.2 and later).
+# Sets __sekisho_now to the seconds since 1970. A bash before 4.2 (macOS's is 3.2) cannot say them; it counts its own seconds, so
+# `date` is asked once, and again where SECONDS was set back or a renewal seems due.
+__sekisho_clock() {
+  __sekisho_now=${EPOCHSECONDS-}
+  [[ -z $__sekisho_now ]] || return 0
+  printf -v __sekisho_now '%(%s)T' -1 2>/dev/null && return
+  __sekisho_now=$((__sekisho_began + ${SECONDS:-0}))
+  if ((__sekisho_began == 0 || SECONDS < __sekisho_counted || __sekisho_now >= __sekisho_due)); then
+    __sekisho_now=$(\command date +%s)
+    __sekisho_began=$((__sekisho_now - ${SECONDS:-0}))
+  fi
+  __sekisho_counted=${SECONDS:-0}
+}
+
+# Compares the expiry with the clock; forks only when a renewal is due.
 __sekisho_renew() {
   [[ -n ${SEKISHO_TARGET-} && -n ${AWS_CREDENTIAL_EXPIRATION-} ]] || return 0
-  local now=${EPOCHSECONDS-} margin
-  [[ -n $now ]] || printf -v now '%(%s)T' -1 2>/dev/null || now=$(\command date +%s)
+  local __sekisho_now margin now
+  __sekisho_clock
+  now=$__sekisho_now
   if [[ $AWS_CREDENTIAL_EXPIRATION != "$__sekisho_seen" ]]; then
     __sekisho_seen=$AWS_CREDENTIAL_EXPIRATION __sekisho_told=
     __sekisho_epoch "$AWS_CREDENTIAL_EXPIRATION" || { __sekisho_seen=; return 0; }
@@ -237,6 +252,7 @@ __sekisho_complete() { eval "$(\command "$__sekisho_bin" completions bash)" && r
 
 __sekisho_bin=${__sekisho_bin:-sekisho} __sekisho_seen= __sekisho_told= __sekisho_changed= __sekisho_titled=
 __sekisho_due=0 __sekisho_ends=0
+__sekisho_began=0 __sekisho_counted=0
 [[ -z ${__sekisho_subshell-} ]] || __sekisho_begin
 unset __sekisho_subshell
 __sekisho_compat

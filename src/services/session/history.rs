@@ -65,11 +65,22 @@ fn started(_: i32) -> Option<u64> {
     None
 }
 
-/// When this machine was started, where the kernel says: the clock ticks begin again there.
+/// When this machine was started, where the kernel says: the clock ticks, and the process ids, begin again there.
 fn booted(now: Timestamp) -> Option<Timestamp> {
+    if cfg!(target_os = "macos") {
+        let told =
+            std::process::Command::new("/usr/sbin/sysctl").args(["-n", "kern.boottime"]).output();
+        return boot_time(&String::from_utf8_lossy(&told.ok()?.stdout));
+    }
     let uptime = std::fs::read_to_string("/proc/uptime").ok()?;
     let seconds: i64 = uptime.split('.').next()?.parse().ok()?;
     now.checked_sub(SignedDuration::from_secs(seconds)).ok()
+}
+
+/// The time in macOS's `kern.boottime`: `{ sec = 1764230000, usec = 123 } Thu Nov 27 07:53:20 2025`.
+fn boot_time(told: &str) -> Option<Timestamp> {
+    let (_, rest) = told.split_once("sec = ")?;
+    Timestamp::from_second(rest.split_once(',')?.0.parse().ok()?).ok()
 }
 
 impl ShellId {
@@ -282,6 +293,13 @@ mod tests {
         // There and back.
         file.enter(&role(1), SHELL, at(6));
         assert_eq!(previous(SHELL, 1), Some(role(2)));
+    }
+
+    #[test]
+    fn macos_tells_its_boot_in_seconds() {
+        let told = "{ sec = 1764230000, usec = 123456 } Thu Nov 27 07:53:20 2025\n";
+        assert_eq!(boot_time(told), Timestamp::from_second(1_764_230_000).ok());
+        assert_eq!(boot_time(""), None);
     }
 
     #[cfg(target_os = "linux")]

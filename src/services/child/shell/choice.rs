@@ -178,22 +178,25 @@ fn program(file: &Path, called: Option<&str>) -> PathBuf {
 
 #[cfg(not(target_os = "linux"))]
 fn look_up(pid: Pid) -> Option<Process> {
-    let column = |name: &str| {
-        let output = std::process::Command::new("/bin/ps")
-            .args(["-o", name, "-p", &pid.as_raw_nonzero().to_string()])
-            .output()
-            .ok()?;
-        let text = String::from_utf8_lossy(&output.stdout).trim().to_owned();
-        (!text.is_empty()).then_some(text)
-    };
-    let program = PathBuf::from(column("comm=")?);
-    // A login shell's name is `-zsh`, without a directory.
-    let named = family(&program).map(|name| Path::new("/bin").join(name));
-    Some(Process {
-        program: if program.is_absolute() { program } else { named? },
-        arguments: column("command=")?.split(' ').map(str::to_owned).collect(),
-        parent: Pid::from_raw(column("ppid=")?.parse().ok()?),
-    })
+    listed(pid, "/bin/ps")
+}
+
+/// A process as `ps` lists it: its parent, and the words that it was started with.
+#[cfg(any(test, not(target_os = "linux")))]
+fn listed(pid: Pid, ps: &str) -> Option<Process> {
+    let output = std::process::Command::new(ps)
+        .args(["-ww", "-o", "ppid=,command=", "-p", &pid.as_raw_nonzero().to_string()])
+        .output()
+        .ok()?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let mut words = text.split_ascii_whitespace();
+    let parent = Pid::from_raw(words.next()?.parse().ok()?);
+    let arguments: Vec<String> = words.map(str::to_owned).collect();
+    let called = PathBuf::from(arguments.first()?);
+    // A login shell is called `-zsh`, without a directory.
+    let named = family(&called).map(|name| Path::new("/bin").join(name));
+    let program = if called.is_absolute() { called } else { named.unwrap_or(called) };
+    Some(Process { program, arguments, parent })
 }
 
 /// Whether a shell with these arguments is interactive: no script, no `-c`.
@@ -251,6 +254,25 @@ mod tests {
             ("/usr/bin/python3.11", "zsh", "/usr/bin/python3.11"),
         ] {
             assert_eq!(program(Path::new(file), Some(called)), Path::new(expected));
+        }
+    }
+
+    #[test]
+    fn one_call_of_ps_tells_a_process() {
+        use std::io::Write;
+        use std::os::unix::process::CommandExt;
+        use std::process::{Command, Stdio};
+        for (called, program) in [("-bash", "/bin/bash"), ("/opt/bin/zsh", "/opt/bin/zsh")] {
+            let mut shell = Command::new("sh");
+            shell.arg0(called).stdin(Stdio::piped());
+            let mut child = shell.spawn().unwrap();
+            let pid = Pid::from_child(&child);
+            let process = listed(pid, "ps").unwrap();
+            child.stdin.take().unwrap().write_all(b"exit\n").unwrap();
+            child.wait().unwrap();
+            assert_eq!(process.program, Path::new(program));
+            assert_eq!(process.arguments, [called]);
+            assert_eq!(process.parent, Pid::from_raw(std::process::id().try_into().unwrap()));
         }
     }
 
