@@ -11,7 +11,7 @@ use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-use crate::support::program;
+use crate::support::{at_home, without_terminal};
 
 /// What a run said, with its exit code; the home's path is `~`.
 pub struct Said {
@@ -41,13 +41,9 @@ impl Said {
 
 /// The program with an empty environment, a home and no terminal to ask on. `None` where that cannot be had.
 pub fn sekisho(home: &Path) -> Option<Command> {
-    let mut command = Command::new(program("setsid")?);
-    command
-        .args(["--wait", env!("CARGO_BIN_EXE_sekisho")])
-        .env_clear()
-        .env("HOME", home)
-        .current_dir(home);
-    Some(command)
+    let mut command = at_home(env!("CARGO_BIN_EXE_sekisho"), home);
+    command.env_remove("PATH");
+    without_terminal(&command)
 }
 
 /// Runs it with words, and something to read.

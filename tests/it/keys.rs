@@ -2,7 +2,6 @@
 
 mod hostile;
 mod import;
-#[cfg(target_os = "linux")]
 mod keychain;
 mod leaked;
 mod prompt;

@@ -9,6 +9,7 @@ mod doctor;
 mod emulator;
 mod exports;
 mod import;
+mod isolation;
 mod keys;
 mod layers;
 mod login;

@@ -1,11 +1,11 @@
 //! What several tests need: programs that may be missing, and places that are nobody's home.
 
 use std::collections::BTreeSet;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io::Write;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant, SystemTime};
 
 use rustix::process::Signal;
@@ -68,6 +68,77 @@ pub fn as_nobody(name: &str) -> Option<Command> {
     let mut command = Command::new(program("setpriv")?);
     command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(found).current_dir("/");
     Some(command)
+}
+
+/// The environment of a program at home in `home`: nothing of the person's who runs the tests.
+///
+/// The folders are named because macOS has others, and the bus because without its address the one of the login is found,
+/// with the person's keychain. macOS finds that by `HOME`, and sekisho uses none but the own home's.
+pub fn environment(home: &Path) -> [(&'static str, OsString); 6] {
+    let bus = format!("unix:path={}/no-bus", home.display());
+    [
+        ("HOME", home.into()),
+        ("PATH", std::env::var_os("PATH").unwrap_or_default()),
+        ("XDG_CONFIG_HOME", home.join(".config").into()),
+        ("XDG_STATE_HOME", home.join(".local/state").into()),
+        ("XDG_CACHE_HOME", home.join(".cache").into()),
+        ("DBUS_SESSION_BUS_ADDRESS", bus.into()),
+    ]
+}
+
+/// A program at home in `home`, with nothing else in its environment and nothing on stdin.
+pub fn at_home(program: impl AsRef<OsStr>, home: &Path) -> Command {
+    let mut command = Command::new(program);
+    command.env_clear().envs(environment(home)).current_dir(home).stdin(Stdio::null());
+    command
+}
+
+/// A command of [`at_home`] in a session of its own, which has no controlling terminal, whoever runs the test. `None` where
+/// that cannot be had.
+pub fn without_terminal(command: &Command) -> Option<Command> {
+    let mut alone = own_session()?;
+    alone.arg(command.get_program()).args(command.get_args());
+    alone.env_clear().envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    alone.current_dir(command.get_current_dir()?).stdin(Stdio::null());
+    Some(alone)
+}
+
+/// What runs its arguments in a session of their own, in its own place: `setsid(1)`, or perl, where macOS has none.
+pub fn own_session() -> Option<Command> {
+    if cfg!(target_os = "macos") {
+        return perl_session();
+    }
+    let mut command = Command::new(program("setsid")?);
+    command.arg("--wait");
+    Some(command)
+}
+
+fn perl_session() -> Option<Command> {
+    let mut command = Command::new(program("perl")?);
+    command.args([
+        "-MPOSIX=setsid",
+        "-e",
+        "setsid() > 0 or die $!; exec {$ARGV[0]} @ARGV or exit 127",
+    ]);
+    Some(command)
+}
+
+#[test]
+fn perl_gives_a_session_as_setsid_does() {
+    let home = tempfile::tempdir().unwrap();
+    let script = at_home("sh", home.path());
+    for starter in [own_session(), perl_session()] {
+        let Some(mut command) = starter else { continue };
+        command
+            .arg(script.get_program())
+            .args(["-c", "ps -o sid= -p $$; echo $$; (: </dev/tty); exit 7"]);
+        let output = command.output().unwrap();
+        let said = String::from_utf8(output.stdout).unwrap();
+        let words: Vec<&str> = said.split_whitespace().collect();
+        assert!(words.len() == 2 && words[0] == words[1], "it leads its session: {said}");
+        assert_eq!(output.status.code(), Some(7));
+        assert!(!output.stderr.is_empty(), "there is no /dev/tty");
+    }
 }
 
 /// Makes a FIFO: by `mkfifo(1)`, because macOS has no `mknodat`.

@@ -3,6 +3,8 @@
 //! Every call runs on a thread of its own, because the D-Bus library has no timeout and a daemon may
 //! hang. A call takes 10 to 20 ms, so warm paths make none.
 
+use std::ffi::OsStr;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
@@ -47,6 +49,9 @@ pub enum KeychainError {
     /// No connection to it within the time limit.
     #[error("the keychain does not answer")]
     Hung,
+    /// `HOME` is another directory than the user's own, and macOS finds a keychain by `HOME`.
+    #[error("HOME is not your home directory, so the Keychain is not used")]
+    OtherHome,
     /// This sekisho was built without it.
     #[error("this sekisho was built without the keychain")]
     NotBuilt,
@@ -89,6 +94,10 @@ impl KeychainError {
             Self::Hung => fault
                 .because("its daemon hangs or was stopped")
                 .fix("gnome-keyring-daemon --replace --components=secrets")
+                .fix(FILE),
+            Self::OtherHome => fault
+                .because("sudo kept your HOME, or a build or a test set its own")
+                .fix("run it with your own HOME")
                 .fix(FILE),
             Self::NotBuilt => fault
                 .because("it was built with --no-default-features")
@@ -160,6 +169,24 @@ fn within<T: Send + 'static>(
     })
 }
 
+/// Whether the keychain may be opened: on macOS only with the user's own `HOME`.
+///
+/// With another one macOS offers to make, or to reset, a keychain there; and a test must not reach the developer's.
+fn permitted() -> Result<(), KeychainError> {
+    if !cfg!(target_os = "macos") {
+        return Ok(());
+    }
+    let user = nix::unistd::User::from_uid(nix::unistd::geteuid()).ok().flatten();
+    let own = user.is_some_and(|user| is_home(std::env::var_os("HOME").as_deref(), &user.dir));
+    if own { Ok(()) } else { Err(KeychainError::OtherHome) }
+}
+
+/// Whether `HOME` leads to the home of the user database; unset, that one counts.
+fn is_home(named: Option<&OsStr>, home: &Path) -> bool {
+    let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    named.is_none_or(|named| real(Path::new(named)) == real(home))
+}
+
 fn spawn(call: impl FnOnce() + Send + 'static) -> Result<(), KeychainError> {
     std::thread::Builder::new()
         .name("keychain".into())
@@ -208,6 +235,7 @@ mod backend {
     }
 
     fn entry(name: &str, connected: &AtomicBool) -> Result<Entry, KeychainError> {
+        super::permitted()?;
         // Connecting does not unlock the keychain, and opens no prompt.
         let store = Store::new().map_err(|error| named(&error))?;
         connected.store(true, Ordering::Relaxed);
@@ -257,5 +285,26 @@ mod backend {
 
     pub fn remove(_: &str, _: &AtomicBool) -> Result<bool, KeychainError> {
         Err(KeychainError::NotBuilt)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_users_own_home_has_the_keychain() {
+        let place = tempfile::tempdir().unwrap();
+        let (home, other) = (place.path().join("tanaka"), place.path().join("other"));
+        for dir in [&home, &other] {
+            std::fs::create_dir(dir).unwrap();
+        }
+        let link = place.path().join("link");
+        std::os::unix::fs::symlink(&home, &link).unwrap();
+        let is_own = |named: &Path| is_home(Some(named.as_os_str()), &home);
+        assert!(is_home(None, &home) && is_own(&home) && is_own(&link));
+        for named in [&other, Path::new(""), &home.join("missing")] {
+            assert!(!is_own(named), "{}", named.display());
+        }
     }
 }

@@ -20,7 +20,7 @@ use sekisho::cli::args::{CommandLine, Verb};
 use super::markdown::{Block, Page, manual};
 use super::script::commands;
 use crate::pty::terminal::{self, Pty};
-use crate::support::program;
+use crate::support::{at_home, program};
 use crate::verbs::home::SEKISHO;
 
 const MARKS: [&str; 4] = ["aws", "machine", "programs", "terminal"];
@@ -156,12 +156,9 @@ struct Demo {
 
 impl Demo {
     fn start(home: &Path) -> Self {
-        let mut child = Command::new(SEKISHO)
+        let mut child = at_home(SEKISHO, home)
             .args(["demo", "--serve"])
-            .env_clear()
-            .env("HOME", home)
             .env("TMPDIR", home)
-            .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();

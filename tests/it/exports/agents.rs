@@ -7,7 +7,7 @@ use sekisho::domain::agents::MARKERS;
 use super::stage::{Ran, Stage, until};
 use crate::emulator::stage::PHONE;
 use crate::pty::terminal::{self, Pty};
-use crate::support::program;
+use crate::support::{own_session, program, without_terminal};
 
 /// Prints the scope that a command gets, and its key.
 const SHOW: &str = "echo $SEKISHO_SCOPE $AWS_ACCESS_KEY_ID";
@@ -37,16 +37,12 @@ fn edit(stage: &Stage, from: &str, to: &str) {
 
 /// The program without a controlling terminal, with one more variable.
 fn command(stage: &Stage, variable: (&str, &str), arguments: &[&str]) -> Option<Command> {
-    let sekisho = stage.sekisho(arguments);
-    let mut alone = stage.program(program("setsid")?);
-    alone.arg("--wait").arg(sekisho.get_program()).args(sekisho.get_args());
-    alone.envs(sekisho.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    alone.env(variable.0, variable.1);
-    Some(alone)
+    let mut sekisho = stage.sekisho(arguments);
+    without_terminal(sekisho.env(variable.0, variable.1))
 }
 
 fn run(stage: &Stage, variable: (&str, &str), arguments: &[&str]) -> Ran {
-    // Without setsid its tests are skipped before.
+    // Where that cannot be had, its tests are skipped before.
     Ran::of(&command(stage, variable, arguments).unwrap().output().unwrap())
 }
 
@@ -64,7 +60,7 @@ fn exec(target: &str) -> [&str; 6] {
 /// Each by itself, and each with what it does.
 #[test]
 fn every_agent_is_known_by_its_variable() {
-    let Some(_) = program("setsid") else { return };
+    let Some(_) = own_session() else { return };
     let stage = stage();
     let agents = [
         ("CLAUDECODE", "1", "Claude Code"),
@@ -105,7 +101,7 @@ fn every_agent_is_known_by_its_variable() {
 
 #[test]
 fn without_a_variable_nothing_is_narrowed() {
-    let Some(_) = program("setsid") else { return };
+    let Some(_) = own_session() else { return };
     let stage = stage();
     for nobody in [
         ("UNRELATED", "1"),
@@ -127,7 +123,7 @@ fn without_a_variable_nothing_is_narrowed() {
 
 #[test]
 fn the_override_stays_with_what_is_started() {
-    let Some(_) = program("setsid") else { return };
+    let Some(_) = own_session() else { return };
     let stage = stage();
     let inner = format!("{} exec dev -- sh -c '{SHOW}'", env!("CARGO_BIN_EXE_sekisho"));
     let nested = ["exec", "dev", "--", "sh", "-c", &inner];
@@ -147,7 +143,7 @@ fn the_override_stays_with_what_is_started() {
 /// What a person was given is kept for the same words; an agent has answers of its own.
 #[test]
 fn a_warm_answer_is_for_whom_it_was_made() {
-    let Some(_) = program("setsid") else { return };
+    let Some(_) = own_session() else { return };
     let stage = stage();
     stage.date_config(std::time::SystemTime::UNIX_EPOCH);
     let person = || entered(run(&stage, ("UNRELATED", "1"), &exec("dev")));
@@ -183,7 +179,7 @@ fn a_warm_answer_is_for_whom_it_was_made() {
 
 #[test]
 fn an_answer_does_not_outlive_a_stricter_config() {
-    let Some(_) = program("setsid") else { return };
+    let Some(_) = own_session() else { return };
     let stage = stage();
     stage.date_config(std::time::SystemTime::UNIX_EPOCH);
     until("the warm path", || stage.warm(&mut command(&stage, CLAUDE, &exec("dev")).unwrap()));
@@ -200,7 +196,7 @@ fn an_answer_does_not_outlive_a_stricter_config() {
 
 #[test]
 fn the_config_says_what_an_agent_gets() {
-    let Some(_) = program("setsid") else { return };
+    let Some(_) = own_session() else { return };
     let gets = |stage: &Stage, target: &str| {
         let ran = run(stage, CLAUDE, &exec(target));
         if ran.code == 0 { entered(ran).0 } else { format!("exit {}", ran.code) }
@@ -231,7 +227,7 @@ fn the_config_says_what_an_agent_gets() {
 
 #[test]
 fn a_scope_cannot_be_widened_and_session_policies_cannot_be_narrowed() {
-    let Some(_) = program("setsid") else { return };
+    let Some(_) = own_session() else { return };
     let stage = plain("    agents: read-only\n");
     let ran = run(&stage, CLAUDE, &["--scope", "full", "exec", "dev", "--", "sh", "-c", SHOW]);
     assert_eq!(entered(ran).0, "read-only");
@@ -255,7 +251,7 @@ fn a_scope_cannot_be_widened_and_session_policies_cannot_be_narrowed() {
 
 #[test]
 fn what_is_printed_is_for_persons() {
-    let Some(_) = program("setsid") else { return };
+    let Some(_) = own_session() else { return };
     let stage = stage();
     let ran = run(&stage, CLAUDE, &["env", "dev"]);
     assert_eq!((ran.code, ran.stdout.as_str()), (4, ""));
@@ -305,7 +301,7 @@ fn what_is_printed_is_for_persons() {
 
 #[test]
 fn a_renewal_is_bound_as_an_entry_is() {
-    let Some(_) = program("setsid") else { return };
+    let Some(_) = own_session() else { return };
     let stage = stage();
     // A shell that a person opened, and an agent in it.
     let json = run(&stage, ("UNRELATED", "1"), &["env", "dev", "--format", "json"]).said();
@@ -334,7 +330,7 @@ fn a_renewal_is_bound_as_an_entry_is() {
 
 #[test]
 fn what_is_served_to_an_agent_is_narrow_however_often_it_is_renewed() {
-    let (Some(_), Some(_)) = (program("setsid"), program("curl")) else { return };
+    let (Some(_), Some(_)) = (own_session(), program("curl")) else { return };
     let stage = stage();
     let full = entered(run(&stage, ("UNRELATED", "1"), &exec("dev"))).1;
     let script = "for i in 1 2; do curl -s -H \"Authorization: $AWS_CONTAINER_AUTHORIZATION_TOKEN\" \
@@ -353,7 +349,7 @@ fn what_is_served_to_an_agent_is_narrow_however_often_it_is_renewed() {
 /// No `--yes` and no `--confirm` of an agent's is a person's answer.
 #[test]
 fn only_a_person_confirms() {
-    let Some(_) = program("setsid") else { return };
+    let Some(_) = own_session() else { return };
     let stage = plain("");
     // Where the agent may enter a guarded target, a person still has to type its name.
     edit(&stage, "    guard: confirm\n", "    guard: confirm\n    agents: full\n");
@@ -416,7 +412,7 @@ fn only_a_person_confirms() {
 
 #[test]
 fn each_tells_what_is_narrowed_and_what_is_left_out() {
-    let Some(_) = program("setsid") else { return };
+    let Some(_) = own_session() else { return };
     let stage = stage();
     let ran = run(
         &stage,
@@ -437,7 +433,7 @@ fn each_tells_what_is_narrowed_and_what_is_left_out() {
 
 #[test]
 fn a_program_makes_a_code_only_for_who_has_everything() {
-    let Some(_) = program("setsid") else { return };
+    let Some(_) = own_session() else { return };
     let stage = Stage::with("min_guard: {sandbox: warn}", "");
     let with_command = "  mfa_command: [sh, -c, 'touch asked; cat code']\n  region: eu-west-1\n";
     edit(&stage, "  region: eu-west-1\n", with_command);
@@ -460,7 +456,7 @@ fn a_program_makes_a_code_only_for_who_has_everything() {
 
 #[test]
 fn the_diary_and_the_status_say_which_agent() {
-    let Some(_) = program("setsid") else { return };
+    let Some(_) = own_session() else { return };
     let stage = stage();
     assert_eq!(run(&stage, CLAUDE, &exec("dev")).code, 0);
     let diary = String::from_utf8(stage.read(".local/state/sekisho/diary.jsonl")).unwrap();
@@ -482,7 +478,7 @@ fn the_diary_and_the_status_say_which_agent() {
 /// An included file may only take away.
 #[test]
 fn an_included_file_cannot_let_agents_in() {
-    let Some(_) = program("setsid") else { return };
+    let Some(_) = own_session() else { return };
     let stage = Stage::with("include: [team.yaml]", "");
     edit(
         &stage,

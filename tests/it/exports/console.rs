@@ -9,7 +9,7 @@ use sekisho::emulator::{FaultInjection, Injection, Times};
 use super::stage::{Ran, Stage, until};
 use crate::emulator::stage::PHONE;
 use crate::pty::terminal::{Pty, command};
-use crate::support::{as_nobody, program};
+use crate::support::{as_nobody, program, without_terminal};
 
 /// Notes its arguments and waits until it is told to fetch.
 const BROWSER: &str = "#!/bin/sh\n\
@@ -204,13 +204,9 @@ fn the_url_goes_into_the_clipboard_of_the_terminal_and_is_not_shown() {
 
     let signins = || stage.emulator.calls().iter().filter(|call| call.service == "signin").count();
     let known = signins();
-    let Some(setsid) = program("setsid") else { return };
     for (term, why) in [("dumb", "TERM is \"dumb\""), ("xterm", "/dev/tty: ")] {
-        let mut nowhere = stage.program(&setsid);
-        nowhere.args(["--wait", env!("CARGO_BIN_EXE_sekisho"), "console", "dev", "--copy"]);
-        for (name, value) in stage.sekisho(&[]).get_envs() {
-            nowhere.env(name, value.unwrap_or_default());
-        }
+        let copying = stage.sekisho(&["console", "dev", "--copy"]);
+        let Some(mut nowhere) = without_terminal(&copying) else { return };
         let ran = Ran::of(&nowhere.env("TERM", term).output().unwrap());
         assert!(ran.code == 1 && ran.stderr.contains(why), "{}", ran.stderr);
         assert!(ran.stdout.is_empty() && ran.stderr.contains("--print"), "{}", ran.stderr);

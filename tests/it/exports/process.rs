@@ -15,15 +15,9 @@ fn without_a_session_it_says_one_line_and_asks_nobody() {
 
 #[test]
 fn prompting_without_a_terminal_says_one_line_too() {
-    let Some(setsid) = crate::support::program("setsid") else {
-        return;
-    };
     let stage = Stage::new();
-    // A session of its own has no controlling terminal, whoever runs the test.
     let prompting = stage.sekisho(&["credential-process", "--prompt", "dev"]);
-    let mut alone = stage.program(setsid);
-    alone.arg("--wait").arg(prompting.get_program()).args(prompting.get_args());
-    alone.envs(prompting.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let Some(mut alone) = crate::support::without_terminal(&prompting) else { return };
     let ran = Ran::of(&alone.output().unwrap());
     assert_eq!((ran.code, ran.stdout.as_str()), (4, ""));
     assert_eq!(ran.stderr.lines().count(), 1, "{}", ran.stderr);

@@ -14,7 +14,7 @@ use sekisho::services::store::datakey::KeyPlace;
 use sekisho::services::store::vault::Vault;
 
 use crate::emulator::stage::{KEY, PHONE, SECRET, allow, start, trust};
-use crate::support::{forget_data_key, kept_answers};
+use crate::support::{at_home, forget_data_key, kept_answers};
 
 /// How long a condition may take on a loaded machine.
 pub const DEADLINE: Duration = Duration::from_mins(1);
@@ -107,17 +107,12 @@ accounts:
 
     /// Any program in this home, with nothing else in its environment.
     pub fn program(&self, program: impl AsRef<OsStr>) -> Command {
-        let mut command = Command::new(program);
+        let mut command = at_home(program, self.home());
         command
-            .env_clear()
-            .current_dir(self.home())
-            .env("HOME", self.home())
-            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .env("LANG", "C.UTF-8")
             .env("NO_PROXY", "127.0.0.1")
             .env("AWS_ENDPOINT_URL", self.emulator.url())
-            .env("AWS_EC2_METADATA_DISABLED", "true")
-            .stdin(Stdio::null());
+            .env("AWS_EC2_METADATA_DISABLED", "true");
         command
     }
 

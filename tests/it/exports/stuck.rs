@@ -9,6 +9,7 @@ use sekisho::emulator::{FaultInjection, Injection, Times};
 
 use super::serve::{Served, document};
 use super::stage::{Ran, Stage, until};
+use crate::support::without_terminal;
 
 const SHOW: [&str; 6] = ["exec", "dev", "--", "sh", "-c", "echo $AWS_CREDENTIAL_EXPIRATION"];
 
@@ -35,11 +36,8 @@ fn text(expires: Timestamp) -> String {
 }
 
 /// Runs without a terminal, whoever runs the test.
-fn alone(stage: &Stage, run: &Command) -> Option<Ran> {
-    let mut alone = stage.program(crate::support::program("setsid")?);
-    alone.arg("--wait").arg(run.get_program()).args(run.get_args());
-    alone.envs(run.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    Some(Ran::of(&alone.output().unwrap()))
+fn alone(run: &Command) -> Option<Ran> {
+    Some(Ran::of(&without_terminal(run)?.output().unwrap()))
 }
 
 #[test]
@@ -202,12 +200,12 @@ fn where_nobody_can_be_asked_for_a_code_what_is_live_serves() {
     stage.sign_in();
     stage.forget_auth();
     let expires = text(stage.age(Duration::from_mins(20)));
-    let Some(ran) = alone(&stage, &stage.sekisho(&SHOW)) else { return };
+    let Some(ran) = alone(&stage.sekisho(&SHOW)) else { return };
     assert_eq!((ran.code, ran.stdout.trim()), (0, expires.as_str()), "{}", ran.stderr);
     assert_eq!(ran.stderr.lines().count(), 1, "{}", ran.stderr);
     assert!(ran.stderr.contains("there is no terminal to ask on"), "{}", ran.stderr);
     stage.age(Duration::from_secs(40));
-    assert_eq!(alone(&stage, &stage.sekisho(&SHOW)).unwrap().code, 4);
+    assert_eq!(alone(&stage.sekisho(&SHOW)).unwrap().code, 4);
 }
 
 #[test]

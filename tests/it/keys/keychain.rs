@@ -1,5 +1,7 @@
 //! The access key in a real Secret Service, from its arrival to its removal.
 
+#![cfg(target_os = "linux")]
+
 use super::stage::{BINARY, Codes, KEY, Key, SECRET, Stage};
 use crate::support::program;
 

@@ -17,6 +17,7 @@ use sekisho::services::store::access_keys::KeyHome;
 use sekisho::services::store::slot::Slot;
 
 use crate::pty::terminal;
+use crate::support::{at_home, without_terminal};
 
 pub const BINARY: &str = env!("CARGO_BIN_EXE_sekisho");
 pub const AUTH: &str = "111111111111";
@@ -136,20 +137,15 @@ impl Stage {
 
     /// The program without a terminal, stdin null.
     pub fn command(&self, arguments: &[&str]) -> Command {
-        // Without a session of its own it would find the terminal that runs the tests.
-        let mut command = self.program("setsid");
-        command.arg(BINARY).args(arguments);
-        command
+        let mut command = self.program(BINARY);
+        command.args(arguments);
+        without_terminal(&command).unwrap()
     }
 
     /// Any program in this home, stdin null.
     pub fn program(&self, name: impl AsRef<std::ffi::OsStr>) -> Command {
-        let mut command = Command::new(name);
-        command.env_clear().stdin(Stdio::null());
-        command.env("HOME", self.home.path());
-        command.env("PATH", std::env::var_os("PATH").unwrap());
+        let mut command = at_home(name, self.home.path());
         command.envs(self.variables());
-        command.current_dir(self.home.path());
         command
     }
 

@@ -2,7 +2,6 @@
 //! script stands in sekisho's place.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use jiff::{SignedDuration, Timestamp};
 use sekisho::cli::args::verbs;
@@ -16,7 +15,7 @@ use sekisho::services::child::shell::{CommandName, Hookable, hook};
 use super::driver::{FAR, Task, pass};
 use super::subshell::{SHELLS, home, start};
 use super::terminal::Pty;
-use crate::support::{program, until};
+use crate::support::{at_home, program, until};
 
 /// Stands for sekisho: notes how it was called, says `answer`, ends with `code`.
 struct Stand {
@@ -489,14 +488,9 @@ fn write_hook(stand: &Stand, shell: &str) {
 
 /// Runs a script in a home with the stand on its PATH.
 fn script(stand: &Stand, shell: &Path, arguments: &[&str]) -> (i32, String) {
-    let mut command = Command::new(shell);
+    let mut command = at_home(shell, stand.path());
     let path = std::env::var("PATH").unwrap();
-    command
-        .args(arguments)
-        .current_dir(stand.path())
-        .env_clear()
-        .env("HOME", stand.path())
-        .env("PATH", format!("{}/bin:{path}", stand.path().display()));
+    command.args(arguments).env("PATH", format!("{}/bin:{path}", stand.path().display()));
     let output = command.output().unwrap();
     let text = [output.stdout, output.stderr].concat();
     (output.status.code().unwrap_or(-1), String::from_utf8(text).unwrap())
@@ -537,6 +531,32 @@ fn a_strict_script_that_loads_the_hook_goes_on() {
         let expected = if before.contains("-e") || before.contains("err_exit") { 3 } else { 0 };
         assert_eq!(code, expected, "{shell}: {before}: {text}");
     }
+}
+
+/// As macOS's bash 3.2: no EPOCHSECONDS, and no time in printf.
+#[test]
+fn a_bash_that_cannot_tell_the_time_asks_for_it_once() {
+    use std::os::unix::fs::PermissionsExt;
+    let Some(bash) = program("bash") else { return };
+    let stand = Stand::new("bash", "unused", "");
+    write_hook(&stand, "bash");
+    let date = stand.path().join("bin/date");
+    std::fs::write(&date, "#!/bin/sh\necho asked >> ~/asked\ncat ~/clock\n").unwrap();
+    std::fs::set_permissions(&date, std::fs::Permissions::from_mode(0o755)).unwrap();
+    std::fs::write(stand.path().join("clock"), "1700000000\n").unwrap();
+    stand.grant("dev", "2023-11-14T23:13:20Z"); // an hour later
+    let body = "unset EPOCHSECONDS\n\
+        printf() { case $3 in *'%('*) echo 'invalid format' >&2; return 1 ;; *) builtin printf \"$@\" ;; esac; }\n\
+        eval \"$(cat hook)\"\nsekisho switch dev\n\
+        asked() { wc -l < asked; wc -l < calls; }\n\
+        for i in 1 2 3 4 5 6; do __sekisho_prompt; done; asked\n\
+        SECONDS=99; __sekisho_prompt; SECONDS=0; __sekisho_prompt; __sekisho_prompt; asked\n\
+        SECONDS=2690; __sekisho_prompt; asked\n\
+        echo 1700002700 > clock; SECONDS=2701; __sekisho_prompt; asked\n";
+    // The clock is asked once; again when SECONDS went back; not before the renewal is due; then again, and it renews.
+    let (code, text) = script(&stand, &bash, &["-c", body]);
+    let numbers: Vec<&str> = text.split_whitespace().collect();
+    assert_eq!((code, numbers.join(" ").as_str()), (0, "1 1 2 1 2 1 3 2"), "{text}");
 }
 
 #[test]

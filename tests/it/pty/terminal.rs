@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
 
-use crate::support::until;
+use crate::support::{environment, until};
 
 const ROWS: NonZero<u16> = NonZero::new(30).unwrap();
 const COLUMNS: NonZero<u16> = NonZero::new(100).unwrap();
@@ -39,20 +39,17 @@ pub fn command(program: impl AsRef<std::ffi::OsStr>, home: &Path) -> CommandBuil
     let mut command = CommandBuilder::new(program);
     command.env_clear();
     command.cwd(home);
-    for (name, folder) in [
-        ("HOME", "."),
-        ("XDG_CONFIG_HOME", ".config"),
-        ("XDG_CACHE_HOME", ".cache"),
-        ("XDG_DATA_HOME", ".local/share"),
-        ("XDG_STATE_HOME", ".local/state"),
-    ] {
-        let folder = home.join(folder);
-        std::fs::create_dir_all(&folder).unwrap();
-        command.env(name, folder.canonicalize().unwrap());
+    // Shells know where they are by the real path.
+    let home = home.canonicalize().unwrap();
+    for (name, value) in environment(&home) {
+        command.env(name, value);
+    }
+    for folder in [".config", ".cache", ".local/state"] {
+        std::fs::create_dir_all(home.join(folder)).unwrap();
     }
     // Without it each first fish of a home reads every man page of the machine, for a minute.
     std::fs::create_dir_all(home.join(".local/share/fish/generated_completions")).unwrap();
-    command.env("PATH", std::env::var_os("PATH").unwrap());
+    command.env("XDG_DATA_HOME", home.join(".local/share"));
     command.env("TERM", "xterm-256color");
     command.env("LANG", "C.UTF-8");
     command

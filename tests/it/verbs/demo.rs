@@ -11,20 +11,13 @@ use sha2::{Digest, Sha256};
 
 use super::home::SEKISHO;
 use crate::pty::terminal::Pty;
-use crate::support::{hear_signals, kept_answers, program};
+use crate::support::{at_home, hear_signals, kept_answers, program, without_terminal};
 
 /// The program in an empty home, without a terminal.
 fn command(home: &Path, arguments: &[&str]) -> Option<Command> {
-    let mut command = Command::new(program("setsid")?);
-    command
-        .arg(SEKISHO)
-        .args(arguments)
-        .env_clear()
-        .env("HOME", home)
-        .env("TMPDIR", tmp(home))
-        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
-        .stdin(Stdio::null());
-    Some(command)
+    let mut command = at_home(SEKISHO, home);
+    command.args(arguments).env("TMPDIR", tmp(home));
+    without_terminal(&command)
 }
 
 fn tmp(home: &Path) -> PathBuf {
@@ -405,15 +398,25 @@ fn a_descriptor_that_another_user_could_have_written_is_not_used() {
 }
 
 #[test]
+fn no_proxy_comes_between_a_demos_child_and_this_machine() {
+    let home = tempfile::tempdir().unwrap();
+    let Some(served) = Served::start(home.path()) else { return };
+    for verb in ["exec", "serve"] {
+        let show = [verb, "dev-tanaka", "--", "sh", "-c", "echo $NO_PROXY $no_proxy"];
+        let (_, stdout, stderr) = served.run(home.path(), &show);
+        let all = "127.0.0.1,localhost,[::1]";
+        assert_eq!(stdout.trim(), format!("{all} {all}"), "{verb}: {stderr}");
+    }
+}
+
+#[test]
 fn a_demo_needs_no_procfs() {
     let Some(unshare) = program("unshare") else { return };
     let home = tempfile::tempdir().unwrap();
     let bare = |command: &str| {
-        let mut child = Command::new(&unshare);
+        let mut child = at_home(&unshare, home.path());
         child.args(["--mount", "sh", "-c", &format!("mount -t tmpfs none /proc && {command}")]);
-        child.env_clear().env("HOME", home.path()).env("TMPDIR", home.path());
-        child.env("PATH", std::env::var_os("PATH").unwrap()).current_dir(home.path());
-        child.output().unwrap()
+        child.env("TMPDIR", home.path()).output().unwrap()
     };
     if !bare("true").status.success() {
         // Not `eprintln!`: the test harness would swallow it.

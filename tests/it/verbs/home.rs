@@ -7,7 +7,7 @@ use std::process::{Command, Output, Stdio};
 use sekisho::emulator::{Account, Emulator, Organisation, Role};
 
 use crate::emulator::stage::{self, DEV, KEY, PHONE, SECRET};
-use crate::support::program;
+use crate::support::{at_home, without_terminal};
 
 /// The guarded account.
 pub const PROD: &str = "333333333333";
@@ -88,17 +88,9 @@ accounts:
 
     /// The program in this home, without a terminal of any kind; `None` where that cannot be had.
     pub fn command(&self, arguments: &[&str]) -> Option<Command> {
-        let mut command = Command::new(program("setsid")?);
-        command
-            .arg(SEKISHO)
-            .args(arguments)
-            .env_clear()
-            .env("HOME", self.path())
-            .env("TMPDIR", self.path())
-            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
-            .envs(Self::key())
-            .current_dir(self.path());
-        Some(command)
+        let mut command = at_home(SEKISHO, self.path());
+        command.args(arguments).env("TMPDIR", self.path()).envs(Self::key());
+        without_terminal(&command)
     }
 
     /// Runs it with nothing on stdin.
