@@ -246,9 +246,9 @@ impl Default for Keymap {
 impl Keymap {
     /// The table, with the config's `keys` in place of an action's own.
     ///
-    /// A plain character never becomes a key, `?` excepted: it belongs to the filter.
+    /// A plain character never becomes a key, `?` excepted: it belongs to the filter. A key has one meaning.
     pub fn new(chosen: &BTreeMap<String, Vec<String>>) -> Result<Self, Malformed> {
-        let mut keys: Vec<(Key, Action)> = Vec::new();
+        let mut keys: Vec<(Key, &Binding)> = Vec::new();
         for binding in TABLE {
             let own = chosen
                 .get(binding.name)
@@ -256,18 +256,19 @@ impl Keymap {
             for text in own.as_deref().unwrap_or(binding.keys) {
                 let key: Key = text.parse()?;
                 Self::check(key, binding.action)?;
-                if let Some((_, other)) = keys.iter().find(|(k, _)| *k == key) {
-                    if chosen.contains_key(binding.name) {
-                        let other =
-                            TABLE.iter().find(|b| b.action == *other).map_or("", |b| b.name);
-                        return Err(Malformed(format!("{key} already means {other}")));
+                match keys.iter().find(|(known, _)| *known == key) {
+                    None => keys.push((key, binding)),
+                    Some((_, other)) if other.action == binding.action => {}
+                    Some((_, other)) => {
+                        return Err(Malformed(format!(
+                            "{text} is a key of {} and of {}; choose another one for either",
+                            other.name, binding.name
+                        )));
                     }
-                    continue;
                 }
-                keys.push((key, binding.action));
             }
         }
-        Ok(Self(keys))
+        Ok(Self(keys.into_iter().map(|(key, binding)| (key, binding.action)).collect()))
     }
 
     /// Whether a key may stand for an action at all.
@@ -314,7 +315,22 @@ mod tests {
         let keymap = Keymap::new(&chosen("renew", "f5")).unwrap();
         assert_eq!(keymap.keys(Action::Renew).map(|k| k.to_string()).collect::<Vec<_>>(), ["F5"]);
         assert_eq!(keymap.action("ctrl-r".parse().unwrap()), None);
-        assert!(Keymap::new(&chosen("renew", "ctrl-o")).is_err());
+        for (key, other) in
+            [("ctrl-o", "console and of renew"), ("ctrl-u", "renew and of clear-filter")]
+        {
+            let refused = Keymap::new(&chosen("renew", key)).unwrap_err().0;
+            assert_eq!(
+                refused,
+                format!("{key} is a key of {other}; choose another one for either")
+            );
+        }
+        let swapped = BTreeMap::from([
+            ("renew".to_owned(), vec!["ctrl-u".to_owned(), "ctrl-u".to_owned()]),
+            ("clear-filter".to_owned(), vec!["ctrl-r".to_owned()]),
+        ]);
+        let keymap = Keymap::new(&swapped).unwrap();
+        assert_eq!(keymap.action("ctrl-u".parse().unwrap()), Some(Action::Renew));
+        assert_eq!(keymap.action("ctrl-r".parse().unwrap()), Some(Action::ClearFilter));
         assert!(Keymap::new(&chosen("renew", "r")).is_err());
         assert!("ctrl-".parse::<Key>().is_err());
     }
