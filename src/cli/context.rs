@@ -6,17 +6,18 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::account::{Overrides, Target, TargetRef, UnknownTarget};
 use crate::domain::agents::{Allowance, Driver};
 use crate::domain::config::{Config, KeySource, StoreChoice, WatchedFile};
 use crate::domain::confirmation::Cleared;
+use crate::domain::duration;
 use crate::domain::fault::{Exit, Fault};
 use crate::domain::ids::{AccountId, RoleArn};
 use crate::domain::pass::{NotIssued, Pass, Renew, Request, Terms};
 use crate::domain::secret::AccessKey;
-use crate::domain::text::{count, sanitize, shell_quoted};
+use crate::domain::text::{sanitize, shell_quoted};
 use crate::services::aws::{self, SharedFiles};
 use crate::services::child::environment::Inherited;
 use crate::services::config::cache::LoadedConfig;
@@ -197,7 +198,7 @@ impl Context {
         };
         let line = |watched: &WatchedFile| {
             let shown = sanitize(&watched.path.to_string_lossy());
-            let age = show_age(age(watched)?);
+            let age = duration::age(SignedDuration::try_from(age(watched)?).ok()?);
             let fix = if watched.has_update {
                 "to renew it: sekisho config update"
             } else {
@@ -519,15 +520,5 @@ pub fn unknown_target(unknown: &UnknownTarget) -> Fault {
     match &unknown.nearest[..] {
         [] => fault.fix("`sekisho list` shows every target"),
         near => fault.fix(format!("did you mean {}?", near.join(", "))),
-    }
-}
-
-/// An age in days, or in hours below two days.
-fn show_age(age: Duration) -> String {
-    let hours = age.as_secs() / 3600;
-    if hours < 48 {
-        count(usize::try_from(hours).unwrap_or(0), "hour")
-    } else {
-        count(usize::try_from(hours / 24).unwrap_or(usize::MAX), "day")
     }
 }

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::ids::Malformed;
+use super::text::count;
 
 /// A length of time as people write it: `90d`, `12h`, `15m`, `3600s`, or several units from large to small: `1h30m`.
 /// Whole seconds.
@@ -41,6 +42,27 @@ pub fn left(then: Timestamp, now: Timestamp) -> String {
     }
 }
 
+/// How long ago something was, in the largest whole unit: `just now`, `5m ago`, `3d ago`.
+pub fn ago(then: Timestamp, now: Timestamp) -> String {
+    match now.duration_since(then).as_secs() {
+        86_400.. => format!("{}d ago", now.duration_since(then).as_hours() / 24),
+        3600.. => format!("{}h ago", now.duration_since(then).as_hours()),
+        60.. => format!("{}m ago", now.duration_since(then).as_mins()),
+        _ => "just now".to_owned(),
+    }
+}
+
+/// How old something is, in words: `less than a minute`, `12 minutes`, `47 hours`, `90 days`.
+pub fn age(age: SignedDuration) -> String {
+    let (number, unit) = match age.as_secs() {
+        172_800.. => (age.as_hours() / 24, "day"),
+        3600.. => (age.as_hours(), "hour"),
+        60.. => (age.as_mins(), "minute"),
+        _ => return "less than a minute".to_owned(),
+    };
+    count(usize::try_from(number).unwrap_or(0), unit)
+}
+
 /// The shortest text that `parse_duration` reads back as this duration.
 pub fn show_duration(duration: Duration) -> String {
     let seconds = duration.as_secs();
@@ -55,6 +77,29 @@ pub fn show_duration(duration: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_past_is_told_in_its_largest_unit() {
+        let at = |seconds| Timestamp::from_second(seconds).unwrap();
+        for (seconds, since, old) in [
+            (-5, "just now", "less than a minute"),
+            (59, "just now", "less than a minute"),
+            (60, "1m ago", "1 minute"),
+            (3599, "59m ago", "59 minutes"),
+            (3600, "1h ago", "1 hour"),
+            (86_399, "23h ago", "23 hours"),
+            (86_400, "1d ago", "24 hours"),
+            (172_800, "2d ago", "2 days"),
+        ] {
+            assert_eq!(
+                (
+                    ago(at(0), at(seconds)).as_str(),
+                    age(SignedDuration::from_secs(seconds)).as_str()
+                ),
+                (since, old)
+            );
+        }
+    }
 
     #[test]
     fn durations_are_read_and_shown() {

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::model::{Mode, Model};
 
-pub use crate::domain::duration::left;
+pub use crate::domain::duration::{ago, left};
 
 /// Seconds left when a session counts as about to expire. The subshell's warning uses the same limit.
 const ENDING: i64 = 10 * 60;
@@ -39,16 +39,6 @@ impl Life {
 /// Whole seconds from now until then; negative when it has passed.
 pub fn seconds_left(then: Timestamp, now: Timestamp) -> i64 {
     then.duration_since(now).as_secs()
-}
-
-/// How long ago something was, in the largest whole unit: `3d ago`.
-pub fn ago(then: Timestamp, now: Timestamp) -> String {
-    let seconds = -seconds_left(then, now).min(0);
-    match seconds {
-        86_400.. => format!("{}d ago", seconds / 86_400),
-        3600.. => format!("{}h ago", seconds / 3600),
-        _ => format!("{}m ago", seconds / 60),
-    }
 }
 
 /// How long something has been going on: `3 s`.

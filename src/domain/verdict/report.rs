@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::fault::Exit;
 use crate::domain::ids::{AccountId, Name, RoleArn, UserName};
+use crate::domain::text::count;
 use crate::domain::trust::TrustPolicy;
 
 use super::{
@@ -181,7 +182,8 @@ impl fmt::Display for LocalUser {
         for (n, key) in self.keys.iter().enumerate() {
             let state = if key.active { "active" } else { "inactive" };
             let comma = if n == 0 { "" } else { ";" };
-            write!(f, "{comma} key {}, {state}, {} days old, ", key.access_key, key.age_days)?;
+            let age = count(usize::try_from(key.age_days).unwrap_or(0), "day");
+            write!(f, "{comma} key {}, {state}, {age} old, ", key.access_key)?;
             match (key.last_used, &key.last_service) {
                 (Some(at), Some(service)) => {
                     write!(f, "last used {} for {service}", at.strftime("%Y-%m-%d"))?;

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::domain::fault::Exit;
 use crate::domain::ids::AccountId;
-use crate::domain::text::sanitize;
+use crate::domain::text::{count, sanitize};
 
 /// The meaning of the report's fields.
 pub const SCHEMA: u32 = 1;
@@ -276,7 +276,7 @@ impl fmt::Display for ReportedKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(if self.active { "active" } else { "inactive" })?;
         if let Some(days) = self.age_days {
-            write!(f, ", {days} days")?;
+            write!(f, ", {}", count(usize::try_from(days).unwrap_or(0), "day"))?;
         }
         match (self.last_used, &self.last_service) {
             (Some(at), Some(service)) => write!(f, ", used {} ({service})", day(at)),

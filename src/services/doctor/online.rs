@@ -2,6 +2,7 @@
 
 use jiff::SignedDuration;
 
+use crate::domain::duration::age;
 use crate::domain::fault::Fault;
 use crate::domain::ids::MfaSerial;
 use crate::domain::rotation::KeyAtAws;
@@ -200,7 +201,6 @@ fn key_age(input: &DoctorInput<'_>) -> Row {
     let active: Vec<&KeyAtAws> = keys.iter().filter(|key| key.active).collect();
     let oldest =
         active.iter().map(|key| input.now.duration_since(key.created)).max().unwrap_or_default();
-    let days = oldest.as_hours() / 24;
     if input.login != LoginState::Unused {
         return match active.len() {
             0 => Row::ok(ID, "the user has no active access key"),
@@ -216,10 +216,7 @@ fn key_age(input: &DoctorInput<'_>) -> Row {
         Row::new(
             ID,
             Health::Fail,
-            format!(
-                "an active access key is {days} days old; the limit is {}",
-                limit.as_hours() / 24
-            ),
+            format!("an active access key is {} old; the limit is {}", age(oldest), age(limit)),
         )
         .remedy("sekisho key rotate")
     } else if active.len() > 1 {
@@ -228,7 +225,7 @@ fn key_age(input: &DoctorInput<'_>) -> Row {
             "if a rotation was interrupted: `sekisho key rotate`; else deactivate the other key in the IAM console",
         )
     } else {
-        Row::ok(ID, format!("{days} days old"))
+        Row::ok(ID, format!("{} old", age(oldest)))
     }
 }
 

@@ -12,6 +12,7 @@ use crate::cli::columns::align;
 use crate::cli::context::Context;
 use crate::cli::runtime::block_on;
 use crate::cli::wording::key_source;
+use crate::domain::duration;
 use crate::domain::fault::{Exit, Fault};
 use crate::domain::ids::AccessKeyId;
 use crate::domain::pass::{Asking, NotIssued};
@@ -128,10 +129,13 @@ async fn ask_aws(context: &Context, id: &AccessKeyId) -> Option<AtAws> {
 
 impl Status {
     fn for_people(&self, context: &Context) -> String {
-        let age = match (self.created, self.age_days) {
-            (Some(at), Some(days)) => format!("{days} days (since {})", context.moment(at)),
-            _ => "not known".into(),
-        };
+        let age = self.created.map_or_else(
+            || "not known".into(),
+            |at| {
+                let age = duration::age(Timestamp::now().duration_since(at));
+                format!("{age} (since {})", context.moment(at))
+            },
+        );
         let mut rows = vec![
             ["access key".to_owned(), self.id.to_string()],
             ["kept in".into(), self.home.clone()],
