@@ -88,10 +88,20 @@ pub(super) fn dots(model: &Model, typed: &Hidden, room: usize) -> String {
     model.setup.theme.glyphs.hidden.repeat(typed.len().min(room))
 }
 
+/// What a window that is too small says, in as many words as it has room for.
+pub(super) fn too_small(area: Rect) -> String {
+    let (width, height) = SMALLEST;
+    let message = format!("window too small, {width}x{height} at least");
+    if wrap(&message, area.width.into()).len() <= area.height.into() {
+        message
+    } else {
+        format!("needs {width}x{height}")
+    }
+}
+
 /// Draws a window that is too small for the list; the keys still work.
 pub(super) fn draw_tiny(frame: &mut Frame<'_>, model: &Model) {
     let area = frame.area();
-    let (width, height) = SMALLEST;
     let message = match &model.mode {
         Mode::Code(code_box) => return OneLineField::of_code(model, code_box).draw(frame, model),
         Mode::Passphrase { typed, refused, .. } => {
@@ -104,9 +114,7 @@ pub(super) fn draw_tiny(frame: &mut Frame<'_>, model: &Model) {
         Mode::Run(run) => return OneLineField::of_run(run, area.width).draw(frame, model),
         Mode::Waiting { since, .. } => format!("waiting {}", elapsed(*since, model.now)),
         Mode::Fault { fault, .. } | Mode::SignIn { fault, .. } => sanitize(&fault.what),
-        Mode::Loading { .. } | Mode::Browse | Mode::Help { .. } => {
-            format!("window too small, {width}x{height} at least")
-        }
+        Mode::Loading { .. } | Mode::Browse | Mode::Help { .. } => too_small(area),
     };
     let lines = wrap(&message, area.width.into());
     for (text, row) in lines.into_iter().zip(area.rows()) {

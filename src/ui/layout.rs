@@ -12,8 +12,8 @@ pub const SMALLEST: (u16, u16) = (20, 4);
 const WARNINGS: u16 = 3;
 /// The columns before an account's name: mark or star, cursor, guard, and one that keeps them off the name.
 pub const MARGIN: u16 = 4;
-/// The columns between two columns.
-pub const GAP: u16 = 3;
+/// The columns between two columns, where there is room.
+const GAP: u16 = 3;
 
 /// The height of each part of the screen, from the top; together they fill it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -129,6 +129,8 @@ pub struct Columns {
     pub region: u16,
     pub session: u16,
     pub more: u16,
+    /// The columns between two of them.
+    pub gap: u16,
 }
 
 impl Columns {
@@ -137,7 +139,7 @@ impl Columns {
     /// The least room for tags and note.
     const MORE: u16 = 12;
 
-    /// Divides a window's width: first tags and note go, then the region, then the id, then the time left.
+    /// Divides a window's width: first tags and note go, then the region, then the id, then the time left, then the gaps.
     pub fn of(window: u16, widest: Widest) -> Self {
         let room = window.saturating_sub(MARGIN);
         let mut columns = Self {
@@ -147,6 +149,7 @@ impl Columns {
             region: widest.region.clamp(6, 24),
             session: Self::SESSION,
             more: 0,
+            gap: GAP,
         };
         // The last column of the window stays empty.
         let free = room.saturating_sub(columns.total() + GAP + 1);
@@ -163,7 +166,10 @@ impl Columns {
             columns.session = 1;
         }
         if columns.total() > room {
-            let texts = room.saturating_sub(columns.session + 2 * GAP);
+            columns.gap = 1;
+        }
+        if columns.total() > room {
+            let texts = room.saturating_sub(columns.session + 2 * columns.gap);
             columns.role = columns.role.min(texts * 2 / 5);
             columns.name = columns.name.min(texts - columns.role);
         }
@@ -173,7 +179,7 @@ impl Columns {
     fn total(self) -> u16 {
         let columns = [self.name, self.id, self.role, self.region, self.session, self.more];
         let shown = columns.iter().filter(|width| **width > 0).count();
-        columns.iter().sum::<u16>() + GAP * u16::try_from(shown).unwrap_or(0).saturating_sub(1)
+        columns.iter().sum::<u16>() + self.gap * u16::try_from(shown).unwrap_or(0).saturating_sub(1)
     }
 }
 
@@ -208,10 +214,11 @@ mod tests {
         assert_eq!((of(80).region, of(80).id), (14, 14));
         assert_eq!((of(70).region, of(70).id), (0, 14));
         assert_eq!((of(45).id, of(45).session), (0, 9));
-        assert_eq!((of(35).session, of(35).role), (1, 9));
+        assert_eq!((of(35).session, of(35).role, of(35).gap), (1, 9, 3));
+        assert_eq!((of(28).name, of(28).role, of(28).gap), (12, 9, 1));
         for window in SMALLEST.0..200 {
             assert!(of(window).total() <= window - MARGIN, "{window} {:?}", of(window));
-            assert!(of(window).name >= 5, "{window} {:?}", of(window));
+            assert!(of(window).name >= 8, "{window} {:?}", of(window));
         }
     }
 }

@@ -6,8 +6,8 @@ use ratatui::style::{Modifier, Style};
 use ratatui::text::{Line, Span};
 use unicode_segmentation::UnicodeSegmentation;
 
-use super::fit::{truncate, width};
-use super::layout::{Columns, GAP, more_text, role_text};
+use super::fit::{truncate, width, wrap};
+use super::layout::{Columns, MARGIN, more_text, role_text};
 use super::model::{Mode, Model, Offer};
 use super::theme::GUARD;
 use super::time_left::{Life, elapsed, left};
@@ -29,15 +29,15 @@ pub(super) fn title_line(model: &Model, columns: Columns) -> Line<'static> {
         cell(session, columns.session),
         cell(if noted { "TAGS; NOTE" } else { "TAGS" }, columns.more),
     ];
-    joined("    ".into(), cells).style(model.setup.theme.faint())
+    joined("    ".into(), cells, columns.gap).style(model.setup.theme.faint())
 }
 
 /// The cells that have any width, with gaps between them.
-fn joined(margin: Span<'static>, cells: [Vec<Span<'static>>; 6]) -> Line<'static> {
+fn joined(margin: Span<'static>, cells: [Vec<Span<'static>>; 6], gap: u16) -> Line<'static> {
     let mut spans = vec![margin];
     for cell in cells.into_iter().filter(|cell| !cell.is_empty()) {
         if spans.len() > 1 {
-            spans.push(" ".repeat(GAP.into()).into());
+            spans.push(" ".repeat(gap.into()).into());
         }
         spans.extend(cell);
     }
@@ -81,7 +81,7 @@ pub(super) fn draw_list(frame: &mut Frame<'_>, model: &Model, columns: Columns, 
             (Mode::Loading { since, .. }, _) => {
                 format!("reading the accounts, {}", elapsed(*since, model.now))
             }
-            (_, 0) => "no accounts in the config yet".to_owned(),
+            (_, 0) => "no accounts yet; to add some: sekisho import".to_owned(),
             _ => match &model.offer {
                 Offer::Made(Some(meant)) => {
                     let key = model.setup.keymap.keys(Action::Mark).next();
@@ -93,9 +93,11 @@ pub(super) fn draw_list(frame: &mut Frame<'_>, model: &Model, columns: Columns, 
                 }
             },
         };
-        let text =
-            truncate(&format!("    {text}"), area.width.into(), model.setup.theme.glyphs.ellipsis);
-        frame.render_widget(Line::raw(text), area);
+        let room = area.width.saturating_sub(MARGIN);
+        for (text, line) in wrap(&text, room.into()).into_iter().zip(area.rows()) {
+            let line = Rect { x: line.x + MARGIN, width: room, ..line };
+            frame.render_widget(Line::raw(text), line);
+        }
         return;
     }
     let mut above = None;
@@ -181,7 +183,7 @@ fn row_line(
         Guard::None => (" ", base),
         Guard::Warn | Guard::Confirm => (GUARD, base.patch(theme.danger())),
     };
-    let mut line = joined(Span::styled(format!("{guard} "), guard_style), cells);
+    let mut line = joined(Span::styled(format!("{guard} "), guard_style), cells, columns.gap);
     if selected {
         // The gaps between the cells, too.
         for span in &mut line.spans {

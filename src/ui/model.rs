@@ -172,6 +172,8 @@ pub enum Mode {
         fault: Fault,
         /// What can be tried again.
         retry: Option<Retry>,
+        /// The first line shown.
+        top: u16,
     },
     /// No browser fetched the console's sign-in URL: it may be copied instead. It is never drawn.
     SignIn {
@@ -181,6 +183,8 @@ pub enum Mode {
         fault: Fault,
         /// Signs in whoever has it.
         url: Secret,
+        /// The first line shown.
+        top: u16,
     },
     /// The key help.
     Help {
@@ -422,7 +426,7 @@ impl Model {
 
     /// Offers a console's sign-in URL when the switcher opens next; the fault says why no browser has it.
     pub fn offer_url(&mut self, target: Target, fault: Fault, url: Secret) {
-        self.mode = Mode::SignIn { target, fault, url };
+        self.mode = Mode::SignIn { target, fault, url, top: 0 };
     }
 
     /// Whether a request or the catalog is pending: the loop holds a future then, and only then.

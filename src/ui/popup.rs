@@ -82,26 +82,35 @@ pub fn draw(frame: &mut Frame<'_>, model: &Model) {
             }
             popup
         }
-        Mode::Fault { fault, retry } => {
-            let mut popup = failed(model, fault, retry.is_some(), room);
-            if !fits(&popup) {
-                popup.lines.retain(|line| line.width() > 0);
-            }
-            popup
-        }
-        Mode::SignIn { target, fault, .. } => {
-            let mut popup = sign_in(model, target, fault, room);
-            if !fits(&popup) {
-                popup.lines.retain(|line| line.width() > 0);
-            }
-            popup
-        }
-        Mode::Help { back, top } => {
-            let lines = help::lines(model, back);
-            help(model.setup.theme, help::title(back), lines, *top, area)
+        Mode::Fault { top, .. } | Mode::SignIn { top, .. } | Mode::Help { top, .. } => {
+            let Some(popup) = scrolling(model, area) else { return };
+            popup.page((*top).into(), area.height)
         }
     };
     popup.draw(frame, model.setup.theme);
+}
+
+/// The whole of a box that scrolls where the window is too low for it; without its blank lines there.
+fn scrolling(model: &Model, area: Rect) -> Option<Popup> {
+    let room = room(area);
+    let mut popup = match &model.mode {
+        Mode::Fault { fault, retry, .. } => failed(model, fault, retry.is_some(), room),
+        Mode::SignIn { target, fault, .. } => sign_in(model, target, fault, room),
+        Mode::Help { back, .. } => {
+            help(model.setup.theme, help::title(back), help::lines(model, back), area)
+        }
+        _ => return None,
+    };
+    if popup.lines.len() + 2 > usize::from(area.height) {
+        popup.lines.retain(|line| line.width() > 0);
+    }
+    Some(popup)
+}
+
+/// How many lines the mode's box has that scrolls; none where it has no such box.
+pub(super) fn lines_to_scroll(model: &Model) -> usize {
+    let (width, height) = model.size;
+    scrolling(model, Rect { width, height, ..Rect::ZERO }).map_or(0, |popup| popup.lines.len())
 }
 
 /// The columns for a popup's text.
@@ -112,6 +121,17 @@ pub(super) fn room(area: Rect) -> u16 {
 impl Popup {
     pub(super) fn new(title: &'static str, style: Style, lines: Vec<Line<'static>>) -> Self {
         Self { title, style, lines, foot: None, cursor: None }
+    }
+
+    /// A page of it, where the window is too low for all; the lower border says where in it that is.
+    pub(super) fn page(mut self, top: usize, window: u16) -> Self {
+        let (many, page) = (self.lines.len(), usize::from(window.saturating_sub(2)));
+        if many > page {
+            let (first, last) = (top + 1, (top + page).min(many));
+            self.foot = Some(format!("{first} to {last} of {many}; Up, Down scroll"));
+            self.lines.drain(..top.min(many));
+        }
+        self
     }
 
     pub(super) fn draw(self, frame: &mut Frame<'_>, theme: Theme) {
@@ -155,6 +175,16 @@ impl Popup {
 pub(super) fn text(lines: &mut Vec<Line<'static>>, text: &str, room: u16, style: Style) {
     let wrapped = wrap(&sanitize(text), room.into());
     lines.extend(wrapped.into_iter().map(|line| Line::styled(line, style)));
+}
+
+/// A point of a list: its further lines begin where its text does.
+pub(super) fn point(lines: &mut Vec<Line<'static>>, one: &str, room: u16, theme: Theme) {
+    let dot = format!("{} ", theme.glyphs.dot);
+    let wrapped = wrap(&sanitize(one), usize::from(room).saturating_sub(width(&dot)));
+    lines.extend(wrapped.into_iter().enumerate().map(|(at, line)| {
+        let before = if at == 0 { dot.clone() } else { " ".repeat(width(&dot)) };
+        Line::from(before + &line)
+    }));
 }
 
 /// A text and what stands at the right end of its line; the text gives way.
@@ -231,7 +261,7 @@ fn code(model: &Model, code_box: &CodeBox, room: u16) -> Popup {
     } else if let Some(rejection) = &wanted.rejection {
         text(&mut lines, &rejection.what, room, theme.danger());
         for why in &rejection.why {
-            text(&mut lines, &format!("{} {why}", theme.glyphs.dot), room, Style::new());
+            point(&mut lines, why, room, theme);
         }
     }
     let rejection = wanted.rejection.as_ref();
@@ -404,8 +434,7 @@ fn passphrase(
     if let Some(fault) = refused {
         text(&mut lines, &fault.what, room, theme.danger());
         for why in &fault.why {
-            let why = format!("{} {why}", theme.glyphs.dot);
-            text(&mut lines, &why, room, Style::new());
+            point(&mut lines, why, room, theme);
         }
     }
     Popup { cursor: Some((at, column)), ..Popup::new("passphrase", theme.accent(), lines) }
@@ -438,7 +467,7 @@ fn failed(model: &Model, fault: &Fault, can_retry: bool, room: u16) -> Popup {
             lines.push(Line::styled(title.to_owned(), theme.key()));
         }
         for one in texts {
-            text(lines, &format!("{} {one}", theme.glyphs.dot), room, Style::new());
+            point(lines, one, room, theme);
         }
     };
     part(&mut lines, "why", &fault.why);
@@ -456,7 +485,7 @@ fn sign_in(model: &Model, target: &Target, fault: &Fault, room: u16) -> Popup {
     let mut lines = heading(model, target, room);
     text(&mut lines, &fault.what, room, theme.danger());
     for why in &fault.why {
-        text(&mut lines, &format!("{} {why}", theme.glyphs.dot), room, Style::new());
+        point(&mut lines, why, room, theme);
     }
     lines.push(Line::default());
     let key = |action| {
@@ -474,22 +503,11 @@ fn sign_in(model: &Model, target: &Target, fault: &Fault, room: u16) -> Popup {
     Popup::new("console", theme.accent(), lines)
 }
 
-/// The help, as much of it as there is room for; its lower border says where in it that is.
-pub(super) fn help(
-    theme: Theme,
-    title: &'static str,
-    all: Vec<HelpLine>,
-    top: u16,
-    area: Rect,
-) -> Popup {
+/// The whole help.
+pub(super) fn help(theme: Theme, title: &'static str, all: Vec<HelpLine>, area: Rect) -> Popup {
     let room = room(area);
-    let many = all.len();
-    let page = usize::from(area.height.saturating_sub(2));
-    let (first, last) = (usize::from(top) + 1, (usize::from(top) + page).min(many));
-    let foot = (many > page).then(|| format!("{first} to {last} of {many}; Up, Down scroll"));
     let lines = all
         .into_iter()
-        .skip(top.into())
         .map(|(keys, does)| {
             let keys = format!("{keys:<14} ");
             let left = usize::from(room).saturating_sub(width(&keys));
@@ -497,5 +515,5 @@ pub(super) fn help(
             Line::from(vec![Span::styled(keys, theme.key()), does.into()])
         })
         .collect();
-    Popup { foot, ..Popup::new(title, theme.accent(), lines) }
+    Popup::new(title, theme.accent(), lines)
 }

@@ -123,7 +123,7 @@ impl Model {
         match (target.clone().clear(confirmation, &self.setup.driver), self.setup.driver.agent()) {
             (Ok(target), _) => return self.ask(SwitchRequest { target, intent }, None, None),
             (Err(Unconfirmed::Refused), Some(agent)) => {
-                self.mode = Mode::Fault { fault: target.refusal(agent), retry: None };
+                self.mode = Mode::Fault { fault: target.refusal(agent), retry: None, top: 0 };
             }
             (Err(_), _) => {
                 let field = Field::default();
@@ -168,7 +168,7 @@ impl Model {
             Err(refusal @ (NotIssued::Fault(_) | NotIssued::SignIn(_))) => {
                 let fault = refusal.into_fault();
                 let retry = Some(Retry::Switch(Box::new(switch)));
-                self.mode = Mode::Fault { fault, retry };
+                self.mode = Mode::Fault { fault, retry, top: 0 };
             }
             Err(NotIssued::Outdated(fault)) => {
                 self.mode = Mode::Loading { since: self.now, then: Some(fault) };
@@ -206,7 +206,7 @@ fn code_box(switch: SwitchRequest, wanted: CodeWanted, device: Option<&MfaSerial
         )
         .because("no authenticator app or hardware token is registered")
         .fix("register one in the IAM console: Security credentials, Multi-factor authentication");
-        return Mode::Fault { fault, retry: Some(Retry::Switch(Box::new(switch))) };
+        return Mode::Fault { fault, retry: Some(Retry::Switch(Box::new(switch))), top: 0 };
     }
     let before = wanted.devices.iter().position(|d| Some(&d.serial) == device);
     Mode::Code(CodeBox {

@@ -7,10 +7,11 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::field::Field;
-use super::help::{self, RETRY};
+use super::help::RETRY;
 use super::key_events::{ENTER, typed_ahead};
 use super::layout::Widest;
 use super::model::{Effect, Intent, Mode, Model, Mouse, Msg, Offer, OpenIn, Outcome, Retry};
+use super::popup::lines_to_scroll;
 use super::time_left;
 use crate::domain::account::{Catalog, TargetRef};
 use crate::domain::config::Order;
@@ -70,7 +71,7 @@ pub fn update(model: &mut Model, now: Timestamp, msg: Msg) -> Effect {
         }
         // What was loaded before stays.
         Msg::Loaded(Err(fault)) => {
-            model.mode = Mode::Fault { fault, retry: Some(Retry::Load) };
+            model.mode = Mode::Fault { fault, retry: Some(Retry::Load), top: 0 };
             Effect::None
         }
         Msg::Issued(answer) => model.answer(*answer),
@@ -106,7 +107,7 @@ impl Model {
         self.search = Search::new(catalog, &self.favourites());
         self.search_again();
         self.mode = match mem::replace(&mut self.mode, Mode::Browse) {
-            Mode::Loading { then: Some(fault), .. } => Mode::Fault { fault, retry: None },
+            Mode::Loading { then: Some(fault), .. } => Mode::Fault { fault, retry: None, top: 0 },
             _ => Mode::Browse,
         };
         self.preselect();
@@ -244,6 +245,9 @@ impl Model {
     }
 
     fn key_in_fault(&mut self, key: Key, action: Option<Action>) -> Effect {
+        if self.scroll_by(action) {
+            return Effect::None;
+        }
         let Mode::Fault { retry, .. } = &mut self.mode else {
             return Effect::None;
         };
@@ -264,6 +268,9 @@ impl Model {
     }
 
     fn key_in_sign_in(&mut self, key: Key, action: Option<Action>) -> Effect {
+        if self.scroll_by(action) {
+            return Effect::None;
+        }
         if action == Some(Action::Copy) {
             if let Mode::SignIn { url, .. } = mem::replace(&mut self.mode, Mode::Browse) {
                 self.say("sent to the clipboard: the sign-in URL, valid for 15 minutes");
@@ -288,39 +295,48 @@ impl Model {
             }
             (Mode::Run(_), Mouse::Up) => self.scroll_run(|top, _| top.saturating_sub(1)),
             (Mode::Run(_), Mouse::Down) => self.scroll_run(|top, _| top + 1),
-            (Mode::Help { top, .. }, Mouse::Up) => *top = top.saturating_sub(1),
-            (Mode::Help { .. }, Mouse::Down) => self.scroll_help(|top, _| top.saturating_add(1)),
+            (Mode::Help { .. } | Mode::Fault { .. } | Mode::SignIn { .. }, Mouse::Up) => {
+                self.scroll_box(|top, _| top.saturating_sub(1));
+            }
+            (Mode::Help { .. } | Mode::Fault { .. } | Mode::SignIn { .. }, Mouse::Down) => {
+                self.scroll_box(|top, _| top.saturating_add(1));
+            }
             _ => {}
         }
     }
 
-    /// Scrolls the help by what `to` makes of its first line and a page; it ends at its last line.
-    fn scroll_help(&mut self, to: impl Fn(u16, u16) -> u16) {
+    /// Scrolls the box of a text by what `to` makes of its first line and a page; it ends at its last line.
+    fn scroll_box(&mut self, to: impl Fn(u16, u16) -> u16) {
         let page = self.size.1.saturating_sub(2).max(1);
-        let Mode::Help { back, top } = &self.mode else { return };
-        let lines = u16::try_from(help::lines(self, back).len()).unwrap_or(u16::MAX);
-        let to = to(*top, page).min(lines.saturating_sub(page));
-        if let Mode::Help { top, .. } = &mut self.mode {
-            *top = to;
+        let lines = u16::try_from(lines_to_scroll(self)).unwrap_or(u16::MAX);
+        if let Mode::Help { top, .. } | Mode::Fault { top, .. } | Mode::SignIn { top, .. } =
+            &mut self.mode
+        {
+            *top = to(*top, page).min(lines.saturating_sub(page));
         }
+    }
+
+    /// Scrolls by a key; `false` where it is none for that.
+    fn scroll_by(&mut self, action: Option<Action>) -> bool {
+        match action {
+            Some(Action::Up) => self.scroll_box(|top, _| top.saturating_sub(1)),
+            Some(Action::Down) => self.scroll_box(|top, _| top.saturating_add(1)),
+            Some(Action::PageUp) => self.scroll_box(u16::saturating_sub),
+            Some(Action::PageDown) => self.scroll_box(u16::saturating_add),
+            Some(Action::First) => self.scroll_box(|_, _| 0),
+            Some(Action::Last) => self.scroll_box(|_, _| u16::MAX),
+            _ => return false,
+        }
+        true
     }
 
     fn key_in_help(&mut self, key: Key, action: Option<Action>) -> Effect {
-        match action {
-            Some(Action::Up) => self.scroll_help(|top, _| top.saturating_sub(1)),
-            Some(Action::Down) => self.scroll_help(|top, _| top.saturating_add(1)),
-            Some(Action::PageUp) => self.scroll_help(u16::saturating_sub),
-            Some(Action::PageDown) => self.scroll_help(u16::saturating_add),
-            Some(Action::First) => self.scroll_help(|_, _| 0),
-            Some(Action::Last) => self.scroll_help(|_, _| u16::MAX),
-            _ if matches!(action, Some(Action::Help | Action::Back))
-                || typed_ahead(key) == ENTER =>
-            {
-                if let Mode::Help { back, .. } = mem::replace(&mut self.mode, Mode::Browse) {
-                    self.mode = *back;
-                }
-            }
-            _ => {}
+        let ends = matches!(action, Some(Action::Help | Action::Back)) || typed_ahead(key) == ENTER;
+        if !self.scroll_by(action)
+            && ends
+            && let Mode::Help { back, .. } = mem::replace(&mut self.mode, Mode::Browse)
+        {
+            self.mode = *back;
         }
         Effect::None
     }

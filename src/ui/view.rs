@@ -233,6 +233,8 @@ fn footer_line(model: &Model, window: u16) -> Line<'static> {
         return Line::styled(text, theme.accent());
     }
     let in_list = matches!(model.mode, Mode::Browse);
+    // Without accounts there is nothing to do with one.
+    let has_rows = model.search.total() > 0;
     let is_typing = matches!(model.mode, Mode::Run(_));
     let run_in = format!("run in {}", model.marked.len());
     let hints = TABLE.iter().filter_map(|binding| {
@@ -245,10 +247,10 @@ fn footer_line(model: &Model, window: u16) -> Line<'static> {
             Action::Help if matches!(model.mode, Mode::Passphrase { .. }) => return None,
             Action::Back | Action::Help => binding.footer?,
             Action::Shell if in_list && !model.marked.is_empty() => &run_in,
-            Action::Shell if in_list => model.setup.enters.texts().0,
+            Action::Shell if in_list && has_rows => model.setup.enters.texts().0,
             Action::Renew if matches!(model.mode, Mode::Fault { retry: Some(_), .. }) => "retry",
             Action::Copy if matches!(model.mode, Mode::SignIn { .. }) => "copy the URL",
-            _ => binding.footer.filter(|_| in_list)?,
+            _ => binding.footer.filter(|_| in_list && has_rows)?,
         };
         let mut keys = model.setup.keymap.keys(binding.action);
         let key = keys.find(|key| !(is_typing && key.is_text()))?;

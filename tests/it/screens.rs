@@ -229,6 +229,38 @@ fn a_fault_says_what_why_and_what_to_do() {
     assert!(shown.contains("› sta"), "back in the list, the filter kept\n{shown}");
 }
 
+#[test]
+fn the_further_lines_of_a_point_stand_under_its_first() {
+    let why = [
+        "the code was typed after the device had shown the next one, and AWS takes the one before only for a while",
+        "短い理由と、とても長い理由があり、その行は折り返されて前の行の文字の下から始まります",
+    ];
+    let rejection = CodeRejection { why: why.map(String::from).into(), ..wrong_code() };
+    let fault = why.iter().fold(no_network(), |fault, why| fault.because(*why));
+    for width in [60, 80] {
+        let answer = Answer::Code(Flow::Shared, Some(rejection.clone()));
+        let shown = Stage::new(width, 22).answers([answer]).shows("<enter>");
+        assert_snapshot!(format!("points_code_{width}"), shown);
+        let shown = Stage::new(width, 22).answers([Answer::Fault(fault.clone())]).shows("<enter>");
+        assert_snapshot!(format!("points_fault_{width}"), shown);
+    }
+}
+
+#[test]
+fn a_fault_that_is_higher_than_the_window_scrolls() {
+    let stage = || {
+        let fault = no_network().because("the name could not be resolved");
+        Stage::new(40, 10).answers([Answer::Fault(fault)])
+    };
+    let first = stage().shows("<enter>");
+    assert_snapshot!("fault_40x10", first);
+    assert!(!first.contains("sekisho doctor"), "{first}");
+    let last = stage().shows("<enter><end>");
+    assert!(last.contains("sekisho doctor") && last.contains("back to the list"), "{last}");
+    assert_eq!(stage().shows("<enter><end><down><pageup><up>"), first, "it ends at both ends");
+    assert!(stage().shows("<enter><end><enter>").contains("dev-tanaka"), "Enter goes back");
+}
+
 /// A catalog in which the first two accounts have changed places, and the first has another id.
 fn changed() -> Catalog {
     let mut accounts = catalog().accounts().to_vec();
@@ -872,6 +904,7 @@ fn small_windows_fold_and_the_code_box_becomes_a_line() {
     assert_snapshot!("small_40x10", Stage::new(40, 10).signed_in(TANAKA, 47).shows("tan"));
     assert_snapshot!("small_62x12", Stage::new(62, 12).signed_in(TANAKA, 47).shows(""));
     assert_snapshot!("tiny", Stage::new(19, 3).shows(""));
+    assert_snapshot!("tiny_10x3", Stage::new(10, 3).shows(""));
     assert_snapshot!("tiny_code", Stage::new(12, 1).answers(code()).shows("<enter>123"));
     assert_snapshot!("small_code", Stage::new(40, 8).answers(code()).shows("<enter>123"));
     let mut stage = Stage::new(12, 1).answers([code().into_iter().next().unwrap(), Answer::Pass]);

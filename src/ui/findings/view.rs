@@ -5,11 +5,12 @@ use ratatui::layout::{Position, Rect};
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
+use super::super::compact::too_small;
 use super::super::fit::{truncate, width, wrap};
 use super::super::help::key_line;
 use super::super::layout::SMALLEST;
 use super::super::list::cell;
-use super::super::popup::{Popup, help, room, text};
+use super::super::popup::{Popup, help, point, room, text};
 use super::super::theme::{GUARD, Theme};
 use super::{FILTERS, Findings, KEYS, Mode, Row};
 use crate::domain::keymap::{Action, KeyCode};
@@ -23,7 +24,7 @@ const VERDICT: usize = 10;
 pub fn draw(frame: &mut Frame<'_>, findings: &Findings<'_>) {
     let area = frame.area();
     if area.width < SMALLEST.0 || area.height < SMALLEST.1 {
-        let message = format!("window too small, {}x{} at least", SMALLEST.0, SMALLEST.1);
+        let message = too_small(area);
         for (text, row) in wrap(&message, area.width.into()).into_iter().zip(area.rows()) {
             frame.render_widget(Line::raw(text), row);
         }
@@ -50,16 +51,17 @@ pub fn draw(frame: &mut Frame<'_>, findings: &Findings<'_>) {
     match findings.mode {
         Mode::List => {}
         Mode::Details { top } => {
-            if let Some(mut popup) = details(findings) {
-                popup.lines.drain(..top.min(popup.lines.len()));
-                popup.draw(frame, theme);
+            if let Some(popup) = details(findings) {
+                popup.page(top, area.height).draw(frame, theme);
             }
         }
         Mode::Help { top } => {
             let keys =
                 KEYS.iter().map(|(action, _, does)| key_line(&findings.keymap, *action, does));
             let words = FILTERS.iter().map(|(word, does)| ((*word).to_owned(), *does));
-            help(theme, "keys", keys.chain(words).collect(), top, area).draw(frame, theme);
+            help(theme, "keys", keys.chain(words).collect(), area)
+                .page(top.into(), area.height)
+                .draw(frame, theme);
         }
     }
 }
@@ -284,8 +286,7 @@ pub(super) fn details(findings: &Findings<'_>) -> Option<Popup> {
             lines.push(Line::styled(title.to_owned(), theme.key()));
         }
         for one in texts {
-            let one = shown(theme, &format!("{} {one}", theme.glyphs.dot));
-            text(lines, &one, room, Style::new());
+            point(lines, &shown(theme, &one), room, theme);
         }
     };
     part(&mut lines, "what was seen", finding.evidence.iter().map(Evidence::to_string).collect());
