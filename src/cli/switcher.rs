@@ -1,11 +1,11 @@
 //! The switcher with everything it works with: the list of `ui`, and the services behind it.
 
+mod host;
+
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::future::poll_fn;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Poll, ready};
 use std::time::Duration;
 
 use clap::CommandFactory;
@@ -13,26 +13,24 @@ use clap::error::ErrorKind;
 use jiff::Timestamp;
 use rustix::process::Signal;
 
-use crate::domain::account::{Catalog, Overrides, Target};
+use crate::domain::account::{Catalog, Overrides};
 use crate::domain::agents::{Allowance, Driver};
 use crate::domain::batch::{self, Report};
 use crate::domain::config::{Config, Order, Symbols};
 use crate::domain::fault::{Exit, Fault};
-use crate::domain::history::HistoryEvent;
-use crate::domain::ids::{MfaSerial, RoleArn};
+use crate::domain::ids::RoleArn;
 use crate::domain::keymap::Keymap;
 use crate::domain::local_clock::LocalClock;
-use crate::domain::pass::{NotIssued, Pass, Request, SessionStatus};
-use crate::domain::secret::Secret;
+use crate::domain::pass::Pass;
 use crate::domain::text::count;
 use crate::services::child::signals::Ending;
 use crate::services::console::FormerSession;
 use crate::services::session::history::HistoryFile;
 use crate::services::store::files::Dir;
 use crate::services::verify;
-use crate::ui::model::{DeviceCode, Enters, MarkedRun, Model, OpenIn, Outcome, SwitcherSetup};
+use crate::ui::model::{Enters, MarkedRun, Model, OpenIn, Outcome, SwitcherSetup};
 use crate::ui::theme::{Paint, Theme};
-use crate::ui::{self, Host, screen};
+use crate::ui::{self, screen};
 
 use super::args::{CommandLine, Common};
 use super::console;
@@ -43,8 +41,10 @@ use super::prompt;
 use super::runtime::block_on;
 use super::terminal::Terminal;
 use super::verbs::each;
-use super::wording::{self, glyphs};
+use super::wording::glyphs;
 use super::world::{ConfigReader, World};
+
+use host::{ConfigState, Loading, SwitcherHost, not_read};
 
 /// How long the first frame waits for the config: a small one is read by then.
 const PATIENCE: Duration = Duration::from_millis(10);
@@ -367,174 +367,4 @@ fn no_screen(error: &std::io::Error) -> Fault {
             .fix("name the target: `sekisho exec TARGET -- COMMAND`");
     }
     Fault::new(Exit::Fault, "the terminal failed").because(error.to_string())
-}
-
-/// What the list calls on.
-struct SwitcherHost {
-    enters: Enters,
-    config: RefCell<ConfigState>,
-}
-
-/// The config of the list.
-enum ConfigState {
-    /// A thread reads it.
-    Loading(Loading),
-    /// It is read, and the store is open.
-    Loaded(Rc<Context>),
-}
-
-/// What makes a context of the config once it is read.
-struct Loading {
-    world: World,
-    common: Common,
-    out: Out,
-    reader: ConfigReader,
-    /// What was read before it changed.
-    before: Option<Rc<Context>>,
-}
-
-impl SwitcherHost {
-    /// The context, if the config is read; the one before while it is read again.
-    fn context(&self) -> Option<Rc<Context>> {
-        match &*self.config.borrow() {
-            ConfigState::Loading(loading) => loading.before.clone(),
-            ConfigState::Loaded(context) => Some(Rc::clone(context)),
-        }
-    }
-
-    /// Starts to read the config again.
-    fn read_again(&self) -> Result<(), Fault> {
-        let context = self.context().ok_or_else(not_read)?;
-        let (world, common) = (context.world().clone(), context.common().clone());
-        let reader = ConfigReader::start(&world, &common)?;
-        let out = context.out;
-        let loading = Loading { world, common, out, reader, before: Some(context) };
-        *self.config.borrow_mut() = ConfigState::Loading(loading);
-        Ok(())
-    }
-
-    /// The context, as soon as the config is read.
-    async fn loaded(&self) -> Result<Rc<Context>, Fault> {
-        poll_fn(|cx| {
-            let mut state = self.config.borrow_mut();
-            let context = match &mut *state {
-                ConfigState::Loaded(context) => return Poll::Ready(Ok(Rc::clone(context))),
-                ConfigState::Loading(Loading { world, common, out, reader, before }) => {
-                    const VERB: &str = "pick";
-                    let read = ready!(reader.poll(cx)).map(|loaded| world.adopt(loaded));
-                    let new = read.and_then(|loaded| match before {
-                        Some(before) => before.with_new_config(loaded, VERB),
-                        None => {
-                            Context::with_config(world.clone(), common.clone(), VERB, *out, loaded)
-                        }
-                    });
-                    match (new, before.take()) {
-                        (Ok(context), _) => context,
-                        (Err(fault), None) => return Poll::Ready(Err(fault)),
-                        (Err(fault), Some(before)) => {
-                            *state = ConfigState::Loaded(before);
-                            return Poll::Ready(Err(fault));
-                        }
-                    }
-                }
-            };
-            let context = Rc::new(context);
-            *state = ConfigState::Loaded(Rc::clone(&context));
-            Poll::Ready(Ok(context))
-        })
-        .await
-    }
-}
-
-impl Host for SwitcherHost {
-    fn now(&self) -> Timestamp {
-        Timestamp::now()
-    }
-
-    async fn catalog(&self) -> Result<(SwitcherSetup, Arc<Catalog>), Fault> {
-        setup(&*self.loaded().await?, self.enters)
-    }
-
-    async fn issue(&self, request: Request) -> Result<Pass, NotIssued> {
-        let context = self.context().ok_or_else(not_read)?;
-        context.user().attach_tui();
-        context.preload_demo_key()?;
-        let target = request.target.target();
-        let name = target.name();
-        let narrowed = request.target.is_narrowed().then(|| context.driver().agent()).flatten();
-        let narrowed = narrowed.map(|agent| wording::narrowed(target, agent));
-        match context.issue(&name, &request).await {
-            Ok(mut pass) => {
-                pass.notes.extend(narrowed);
-                Ok(pass)
-            }
-            Err(NotIssued::Outdated(fault)) => {
-                self.read_again()?;
-                let fix = vec!["choose again: the list shows what the config says now".to_owned()];
-                Err(NotIssued::Outdated(Fault { fix, ..fault }))
-            }
-            answer => answer,
-        }
-    }
-
-    fn news(&self) -> Option<String> {
-        self.context()?.user().last_line()
-    }
-
-    fn ask_here(&self) {
-        if let Some(context) = self.context() {
-            context.user().request_takeover();
-        }
-    }
-
-    fn open_line(&self) {
-        if let Some(context) = self.context() {
-            context.broker().open_line();
-        }
-    }
-
-    fn give_up(&self) {
-        if let Some(context) = self.context() {
-            context.broker().release_secrets();
-        }
-    }
-
-    fn is_overtaken(&self) -> bool {
-        let context = self.context();
-        context.is_some_and(|context| context.broker().is_overtaken())
-    }
-
-    fn status(&self) -> SessionStatus {
-        self.context().map(|context| context.broker().status()).unwrap_or_default()
-    }
-
-    fn forget(&self, target: &Target) {
-        if let Some(context) = self.context() {
-            context.broker().forget(target);
-        }
-    }
-
-    fn remember(&self, role: &RoleArn, event: HistoryEvent) {
-        if let Some(context) = self.context() {
-            HistoryFile::new(context.paths()).note(role, event, Timestamp::now());
-        }
-    }
-
-    fn copy(&self, text: &str) -> std::io::Result<()> {
-        Out::copy(text)
-    }
-
-    fn copy_url(&self, url: &Secret) -> std::io::Result<()> {
-        Out::copy_secret(url)
-    }
-
-    fn device_code(&self, serial: &MfaSerial) -> Option<DeviceCode> {
-        let context = self.context()?;
-        let code = context.world().demo()?.code(serial, Timestamp::now());
-        code.map(DeviceCode)
-    }
-}
-
-fn not_read() -> Fault {
-    Fault::new(Exit::Fault, "the config has not been read")
 }

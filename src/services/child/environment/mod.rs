@@ -3,166 +3,30 @@
 //! Static variables: <https://docs.aws.amazon.com/sdkref/latest/guide/environment-variables.html>.
 
 mod block;
+mod inherited;
+mod names;
 mod render;
 
 use std::collections::HashSet;
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
-use std::str::FromStr;
 
 use crate::domain::account::Target;
-use crate::domain::agents::{self, Driver};
 use crate::domain::config::PromptCompat;
-use crate::domain::ids::Region;
 use crate::domain::pass::Pass;
 use crate::domain::secret::Secret;
 
 use super::shared_config::SharedConfig;
-use crate::services::aws::shared_files::{CONFIG_FILE, ORIGINAL_CONFIG, own_config_variable};
+use crate::services::aws::shared_files::{CONFIG_FILE, ORIGINAL_CONFIG};
 
 pub use block::Block;
+pub use inherited::Inherited;
+pub use names::{IDENTITY, around_proxy, watched};
 pub use render::{Form, Masking, Syntax};
 
-/// The variables that identify the user, to AWS or in a prompt. A child inherits none of them.
-///
-/// A trailing `*` matches any suffix. CA bundle, proxy, retry, endpoint and file settings are not identity and are
-/// inherited. The regions are not here because they may be the user's own ([`Inherited::own_region`]).
-pub const IDENTITY: [&str; 32] = [
-    "AWS_ACCESS_KEY_ID",
-    "AWS_SECRET_ACCESS_KEY",
-    "AWS_SESSION_TOKEN",
-    "AWS_CREDENTIAL_EXPIRATION",
-    "AWS_SESSION_EXPIRATION",
-    "AWS_ACCOUNT_ID",
-    "AWS_PROFILE",
-    "AWS_DEFAULT_PROFILE",
-    "AWS_SECURITY_TOKEN",
-    "AWS_ACCESS_KEY",
-    "AWS_SECRET_KEY",
-    "AWS_CREDENTIAL_FILE",
-    "AMAZON_ACCESS_KEY_ID",
-    "AMAZON_SECRET_ACCESS_KEY",
-    "AWS_ROLE_ARN",
-    "AWS_ROLE_SESSION_NAME",
-    "AWS_WEB_IDENTITY_TOKEN_FILE",
-    "AWS_CONTAINER_*",
-    "AWS_BEARER_TOKEN_BEDROCK",
-    "AWS_VAULT",
-    "AWSUME_*",
-    "AWSU_PROFILE",
-    "GRANTED_*",
-    "ASSUMED_ROLE",
-    "AWS_SSO",
-    "AWS_SSO_PROFILE",
-    "AWS_SSO_ACCOUNT_ID",
-    "AWS_SSO_ROLE_NAME",
-    "AWS_SSO_ROLE_ARN",
-    "AWS_SSO_SESSION_EXPIRATION",
-    "AWS_SSO_DEFAULT_REGION",
-    "SEKISHO_*",
-];
-
-/// What describes the target of a session.
-const DESCRIPTION: [&str; 8] = [
-    "SEKISHO_TARGET",
-    "SEKISHO_ACCOUNT",
-    "SEKISHO_ACCOUNT_ID",
-    "SEKISHO_ROLE",
-    "SEKISHO_SCOPE",
-    "SEKISHO_GUARD",
-    "SEKISHO_COLOR",
-    "SEKISHO_EXPIRATION",
-];
-
-/// What a shell's hook watches: the identity, and the description that the prompt shows. sekisho's other variables are
-/// settings, which the user may change.
-pub fn watched() -> impl Iterator<Item = &'static str> {
-    IDENTITY.into_iter().filter(|name| *name != "SEKISHO_*").chain(DESCRIPTION)
-}
-
-/// The state of direnv in the parent shell: a child that had it would put the parent's credentials back on `cd ..`.
-const DIRENV: &str = "DIRENV_";
-
-/// The regions that sekisho sets, and where it remembers what the user had there.
-const REGIONS: [(&str, &str); 2] =
-    [("AWS_REGION", "SEKISHO_AWS_REGION"), ("AWS_DEFAULT_REGION", "SEKISHO_AWS_DEFAULT_REGION")];
-
-/// The value that sekisho has set in those.
-const OUR_REGION: &str = "SEKISHO_REGION";
-
-/// What AWS's tools call instead of AWS; and the value that sekisho has set there.
-const ENDPOINT_URL: &str = "AWS_ENDPOINT_URL";
-const OUR_ENDPOINT_URL: &str = "SEKISHO_ENDPOINT_URL";
-
-/// This machine, as `NO_PROXY` spells it.
-const LOOPBACK: [&str; 3] = ["127.0.0.1", "localhost", "[::1]"];
-
-/// A value of `NO_PROXY` with this machine in it.
-pub fn around_proxy(given: &str) -> String {
-    let hosts = given.split(',').map(str::trim).filter(|host| !host.is_empty());
-    let missing = LOOPBACK.iter().filter(|host| hosts.clone().all(|given| given != **host));
-    hosts.clone().chain(missing.copied()).collect::<Vec<_>>().join(",")
-}
-
-/// The environment sekisho was started with.
-#[derive(Default)]
-pub struct Inherited(Vec<(OsString, OsString)>);
-
-impl Inherited {
-    /// This process's own, duplicates included.
-    pub fn current() -> Self {
-        std::env::vars_os().collect()
-    }
-
-    /// A variable's value; of duplicates the first, as programs see it.
-    pub fn get(&self, name: &str) -> Option<&OsStr> {
-        self.0.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_os_str())
-    }
-
-    /// A variable's value, if it can be parsed.
-    pub fn parsed<T: FromStr>(&self, name: &str) -> Option<T> {
-        self.get(name)?.to_str()?.parse().ok()
-    }
-
-    /// The user's own `AWS_CONFIG_FILE`, in a served child, too. Empty means unset.
-    pub fn aws_config_file(&self) -> Option<&OsStr> {
-        own_config_variable(|name| self.get(name))
-    }
-
-    /// The user's own region, `AWS_REGION` before `AWS_DEFAULT_REGION`: never one that sekisho has set.
-    pub fn own_region(&self) -> Option<Region> {
-        REGIONS.into_iter().find_map(|names| self.own(names)?.to_str()?.parse().ok())
-    }
-
-    /// What the user has in one of the [`REGIONS`], or had there before sekisho set it.
-    fn own(&self, (name, before): (&str, &str)) -> Option<&OsStr> {
-        self.get(if self.is_ours(name, OUR_REGION) { before } else { name })
-    }
-
-    /// Who drives this process.
-    pub fn driver(&self) -> Driver {
-        Driver::of(self.0.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())))
-    }
-
-    /// How many sekisho shells surround this process.
-    pub fn depth(&self) -> u32 {
-        self.parsed("SEKISHO_DEPTH").unwrap_or(0)
-    }
-
-    /// Whether it is sekisho that has set a variable to what it is; `ours` keeps what sekisho has set.
-    fn is_ours(&self, name: &str, ours: &str) -> bool {
-        let value = self.get(name);
-        value.is_some() && value == self.get(ours)
-    }
-}
-
-impl FromIterator<(OsString, OsString)> for Inherited {
-    fn from_iter<T: IntoIterator<Item = (OsString, OsString)>>(vars: T) -> Self {
-        Self(vars.into_iter().collect())
-    }
-}
+use names::{DIRENV, ENDPOINT_URL, OUR_ENDPOINT_URL, OUR_REGION, REGIONS, is_identity};
 
 /// What the environment contains besides the pass.
 #[derive(Debug, Clone, Default)]
@@ -398,25 +262,6 @@ fn open(name: &str, value: impl Into<String>) -> Variable {
 
 fn hidden(name: &str, secret: Secret) -> Variable {
     Variable { name: name.to_owned(), value: Value::Hidden(secret) }
-}
-
-/// Whether a name is in the table, ignoring case.
-fn is_identity(name: &str) -> bool {
-    // Most names differ in their first letter, and a warm `exec` asks twice for every variable.
-    let begins_alike = |pattern: &str| {
-        name.bytes().next().map(|byte| byte.to_ascii_uppercase()) == pattern.bytes().next()
-    };
-    if name == agents::OVERRIDE {
-        return false; // it says who drives, not who that is at AWS
-    }
-    IDENTITY.iter().filter(|pattern| begins_alike(pattern)).any(|pattern| {
-        match pattern.strip_suffix('*') {
-            Some(start) => {
-                name.get(..start.len()).is_some_and(|head| head.eq_ignore_ascii_case(start))
-            }
-            None => name.eq_ignore_ascii_case(pattern),
-        }
-    })
 }
 
 #[cfg(test)]
