@@ -61,9 +61,12 @@ pub enum KeychainError {
 }
 
 impl KeychainError {
-    /// Whether this machine, or this login, has no keychain at all.
+    /// Whether this machine, or this login, has no keychain at all, or must not use it.
     pub const fn is_absent(&self) -> bool {
-        matches!(self, Self::NoBus | Self::NoProvider | Self::NoCollection | Self::NotBuilt)
+        matches!(
+            self,
+            Self::NoBus | Self::NoProvider | Self::NoCollection | Self::OtherHome | Self::NotBuilt
+        )
     }
 
     /// The three lines for a person.
