@@ -7,7 +7,7 @@ use std::path::Path;
 use zeroize::Zeroizing;
 
 use crate::domain::config::KeySource;
-use crate::domain::config::edit::Layout;
+use crate::domain::config::edit::{Additions, Layout};
 use crate::domain::fault::{Exit, Fault};
 use crate::domain::import::OtherIdentity;
 use crate::domain::import::from_profiles::{ImportOptions, convert, merge};
@@ -192,22 +192,36 @@ fn merge_into(
         out.info(&format!("{shown} is up to date"));
         return Ok(Exit::Done);
     }
-    let after = layout.with(&additions.accounts, &additions.roles).ok_or_else(no_place)?;
+    let after = layout.with(additions).ok_or_else(no_place)?;
     let is_sound = files::preview(path, &after, Some(&home))
         .is_ok_and(|now| is_only_added(&loaded.config, &now.config, additions));
     if !is_sound {
         return Err(no_place());
     }
     out.print(&diff::unified(&before, &after, &path.to_string_lossy()));
-    let summary = format!(
-        "{} and {}",
-        count(additions.accounts.len(), "new account"),
-        count(additions.roles(), "new role")
-    );
+    let summary = summary(additions);
     if !arguments.yes {
         prompt::confirm(&format!("add {summary} to {shown}?"))?;
     }
     files::replace(path, &before, &after)?;
     out.info(&format!("added {summary} to {shown}"));
     Ok(Exit::Done)
+}
+
+/// What is new, in words.
+fn summary(additions: &Additions) -> String {
+    let Additions { accounts, devices, mfa_command, .. } = additions;
+    let counted = |many: usize, what: &str| (many > 0).then(|| count(many, what));
+    let parts = [
+        counted(accounts.len(), "new account"),
+        counted(additions.roles(), "new role"),
+        counted(devices.len(), "new MFA device"),
+        mfa_command.as_ref().map(|_| "`mfa_command`".to_owned()),
+    ];
+    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    match parts.split_last() {
+        Some((last, [])) => last.clone(),
+        Some((last, before)) => format!("{} and {last}", before.join(", ")),
+        None => String::new(),
+    }
 }

@@ -1,4 +1,4 @@
-//! Additions to a config that is there: new accounts and new roles, every other byte as it was.
+//! Additions to a config that is there: new accounts, roles and MFA devices, every other byte as it was.
 //!
 //! `places` says where each value begins and ends; text is only ever inserted. Whoever writes the result reads
 //! it first: a value that was not understood here shows as an account that is missing or changed there.
@@ -7,11 +7,39 @@ use std::collections::{HashMap, HashSet};
 
 use granit_parser::StructureStyle;
 
+use super::Argv;
 use super::draft::{DraftAccount, DraftRole};
 use super::places::{self, Node, Value};
-use super::scalar::scalar;
-use crate::domain::ids::{AccountId, Name};
+use super::scalar::{list, scalar};
+use crate::domain::ids::{AccountId, MfaSerial, Name};
 use crate::domain::text::sanitize;
+
+/// What is added to a config.
+#[derive(Debug, Default)]
+pub struct Additions {
+    /// Devices that `auth.mfa` does not have.
+    pub devices: Vec<MfaSerial>,
+    /// The program for codes, where there is none.
+    pub mfa_command: Option<Argv>,
+    /// Accounts that the config does not have.
+    pub accounts: Vec<DraftAccount>,
+    /// Roles of accounts that it has.
+    pub roles: Vec<(AccountId, Vec<DraftRole>)>,
+}
+
+impl Additions {
+    /// Whether nothing is new.
+    pub fn is_empty(&self) -> bool {
+        let Self { devices, mfa_command, accounts, roles } = self;
+        devices.is_empty() && mfa_command.is_none() && accounts.is_empty() && roles.is_empty()
+    }
+
+    /// How many roles are new.
+    pub fn roles(&self) -> usize {
+        let of_accounts = self.accounts.iter().map(|account| account.roles.len());
+        of_accounts.chain(self.roles.iter().map(|(_, roles)| roles.len())).sum()
+    }
+}
 
 /// A config's text and where the things in it are that something can be added to.
 pub struct Layout<'t> {
@@ -66,8 +94,7 @@ impl<'t> Layout<'t> {
     pub fn takes_roles(&self, id: AccountId) -> bool {
         let Some(account) = self.account(id) else { return false };
         let roles = account.get("roles");
-        let is_aliased = |value: &Value| self.aliased.contains(&value.anchor);
-        if is_aliased(account) || roles.is_some_and(is_aliased) {
+        if self.is_aliased(account) || roles.is_some_and(|roles| self.is_aliased(roles)) {
             return false;
         }
         match roles.map(|roles| &roles.node) {
@@ -75,6 +102,22 @@ impl<'t> Layout<'t> {
             Some(_) => false,
             None => account.get("<<").is_none() && self.default_roles().is_some(),
         }
+    }
+
+    /// Whether a device can be added to those of `auth.mfa`.
+    pub fn takes_devices(&self) -> bool {
+        self.devices().is_some_and(|devices| {
+            matches!(&devices.node, Node::List { items, .. } if !items.is_empty())
+                && !self.is_aliased(devices)
+        })
+    }
+
+    /// Whether `auth.mfa_command` can be added.
+    pub fn takes_mfa_command(&self) -> bool {
+        self.auth().is_some_and(|auth| {
+            matches!(&auth.node, Node::Map { pairs, .. } if !pairs.is_empty())
+                && auth.get("mfa_command").is_none()
+        })
     }
 
     /// The accounts of the file that have a name, in its order.
@@ -102,18 +145,13 @@ impl<'t> Layout<'t> {
                     let (at, text) = (key.end + colon, format!(" [{file}]"));
                     Insertion { at, text, kind: Kind::Inline }
                 }
-                Node::List { style: StructureStyle::Flow, items } => {
-                    let (at, text) = match items.last() {
-                        Some(last) => (last.last_byte(self.text), format!(", {file}")),
-                        None => (value.start + 1, file),
-                    };
-                    Insertion { at, text, kind: Kind::Inline }
+                Node::List { items, .. } if items.is_empty() => {
+                    Insertion { at: value.start + 1, text: file, kind: Kind::Inline }
                 }
-                Node::List { style: StructureStyle::Block, items } => {
-                    let indent = self.indent(self.dash(value.start, items.first()?));
-                    let at = self.after_lines(items.last()?.last_byte(self.text), indent.len());
-                    let text = format!("{indent}- {file}\n");
-                    Insertion { at, text, kind: Kind::Lines }
+                Node::List { .. } => {
+                    self.appended(value, &[file], String::clone, |file, indent| {
+                        format!("{indent}- {file}\n")
+                    })?
                 }
                 _ => return None,
             },
@@ -149,20 +187,41 @@ impl<'t> Layout<'t> {
         above[start..].trim_start().starts_with('#').then_some(start)
     }
 
-    /// The text with accounts, and roles of accounts that are there; `None` where there is no place for them.
-    pub fn with(
-        &self,
-        accounts: &[DraftAccount],
-        roles: &[(AccountId, Vec<DraftRole>)],
-    ) -> Option<String> {
+    /// The text with additions; `None` where there is no place for them.
+    pub fn with(&self, additions: &Additions) -> Option<String> {
         let mut insertions = Vec::new();
-        for (id, roles) in roles {
-            self.insert_roles(self.account(*id)?, roles, &mut insertions)?;
+        if !additions.devices.is_empty() {
+            let in_line = |device: &MfaSerial| scalar(device.as_str());
+            let line =
+                |device: &MfaSerial, indent: &str| format!("{indent}- {}\n", in_line(device));
+            let devices = self.devices()?;
+            insertions.push(self.appended(devices, &additions.devices, in_line, line)?);
         }
-        if !accounts.is_empty() {
-            insertions.push(self.accounts_insertion(accounts)?);
+        if let Some(argv) = &additions.mfa_command {
+            let pair = format!("mfa_command: {}", list(argv));
+            insertions.extend(self.with_pair(self.auth()?, &pair, None)?);
+        }
+        for (id, roles) in &additions.roles {
+            insertions.extend(self.roles_insertions(self.account(*id)?, roles)?);
+        }
+        if !additions.accounts.is_empty() {
+            insertions.push(self.accounts_insertion(&additions.accounts)?);
         }
         Some(self.inserted(insertions))
+    }
+
+    /// Whether an alias names it, so that what is added there is added elsewhere, too.
+    fn is_aliased(&self, value: &Value) -> bool {
+        self.aliased.contains(&value.anchor)
+    }
+
+    /// The section `auth`, unless it is written elsewhere or serves others, too.
+    fn auth(&self) -> Option<&Value> {
+        self.top.get("auth").filter(|auth| !self.is_aliased(auth))
+    }
+
+    fn devices(&self) -> Option<&Value> {
+        self.auth()?.get("mfa")
     }
 
     fn accounts(&self) -> &[Value] {
@@ -184,49 +243,62 @@ impl<'t> Layout<'t> {
         }
     }
 
-    fn insert_roles(
-        &self,
-        account: &Value,
-        roles: &[DraftRole],
-        insertions: &mut Vec<Insertion>,
-    ) -> Option<()> {
-        let in_line = || roles.iter().map(DraftRole::in_braces);
+    fn roles_insertions(&self, account: &Value, roles: &[DraftRole]) -> Option<Vec<Insertion>> {
         let guard = roles.iter().find_map(|role| role.guard.as_ref()).map(|guard| guard.why);
-        match account.get("roles").map(|roles| (&roles.node, roles.start)) {
-            Some((Node::List { style: StructureStyle::Flow, items }, _)) => {
-                let at = items.last()?.last_byte(self.text);
-                let text = in_line().fold(String::new(), |all, role| all + ", " + &role);
-                insertions.push(Insertion { at, text, kind: Kind::Inline });
-                insertions.extend(self.comment_behind(at, guard));
-            }
-            Some((Node::List { style: StructureStyle::Block, items }, start)) => {
-                let indent = self.indent(self.dash(start, items.first()?));
-                let text = roles.iter().map(|role| indented(&role.to_string(), 6, &indent));
-                let at = self.after_lines(items.last()?.last_byte(self.text), indent.len());
-                insertions.push(Insertion { at, text: text.collect(), kind: Kind::Lines });
-            }
-            Some(_) => return None,
+        let Some(list) = account.get("roles") else {
             // The defaults' roles no longer hold once an account has its own.
-            None => {
-                let all: Vec<String> = self.default_roles()?.into_iter().chain(in_line()).collect();
-                let text = format!("roles: [{}]", all.join(", "));
-                let Node::Map { style, pairs } = &account.node else { return None };
-                let end = account.last_byte(self.text);
-                if *style == StructureStyle::Flow {
-                    let at = pairs.last()?.1.last_byte(self.text);
-                    let text = format!(", {text}");
-                    insertions.push(Insertion { at, text, kind: Kind::Inline });
-                    insertions.extend(self.comment_behind(at, guard));
-                } else {
-                    let indent = self.indent(pairs.first()?.0.start);
-                    let comment = guard.map(|why| format!("  # {why}")).unwrap_or_default();
-                    let text = format!("{indent}{text}{comment}\n");
-                    let at = self.after_lines(end, indent.len());
-                    insertions.push(Insertion { at, text, kind: Kind::Lines });
-                }
-            }
+            let own = roles.iter().map(DraftRole::in_braces);
+            let all: Vec<String> = self.default_roles()?.into_iter().chain(own).collect();
+            return self.with_pair(account, &format!("roles: [{}]", all.join(", ")), guard);
+        };
+        let block = |role: &DraftRole, indent: &str| indented(&role.to_string(), 6, indent);
+        let insertion = self.appended(list, roles, DraftRole::in_braces, block)?;
+        // A block has its comments in it.
+        let is_inline = insertion.kind == Kind::Inline;
+        let comment = self.comment_behind(insertion.at, guard.filter(|_| is_inline));
+        Some([insertion].into_iter().chain(comment).collect())
+    }
+
+    /// Elements at the end of a list that has some, as parts of a line or as lines.
+    fn appended<T>(
+        &self,
+        list: &Value,
+        elements: &[T],
+        in_line: impl Fn(&T) -> String,
+        lines: impl Fn(&T, &str) -> String,
+    ) -> Option<Insertion> {
+        let Node::List { style, items } = &list.node else { return None };
+        let end = items.last()?.last_byte(self.text);
+        Some(if *style == StructureStyle::Flow {
+            let text = elements.iter().flat_map(|it| [", ".to_owned(), in_line(it)]).collect();
+            Insertion { at: end, text, kind: Kind::Inline }
+        } else {
+            let indent = self.indent(self.dash(list.start, items.first()?));
+            let text = elements.iter().map(|element| lines(element, &indent)).collect();
+            let at = self.after_lines(end, indent.len());
+            Insertion { at, text, kind: Kind::Lines }
+        })
+    }
+
+    /// A key and its value, in one line, at the end of a mapping that has some.
+    fn with_pair(
+        &self,
+        mapping: &Value,
+        pair: &str,
+        comment: Option<&str>,
+    ) -> Option<Vec<Insertion>> {
+        let Node::Map { style, pairs } = &mapping.node else { return None };
+        if *style == StructureStyle::Flow {
+            let at = pairs.last()?.1.last_byte(self.text);
+            let insertion = Insertion { at, text: format!(", {pair}"), kind: Kind::Inline };
+            let comment = self.comment_behind(at, comment);
+            return Some([insertion].into_iter().chain(comment).collect());
         }
-        Some(())
+        let indent = self.indent(pairs.first()?.0.start);
+        let comment = comment.map(|why| format!("  # {why}")).unwrap_or_default();
+        let at = self.after_lines(mapping.last_byte(self.text), indent.len());
+        let text = format!("{indent}{pair}{comment}\n");
+        Some(vec![Insertion { at, text, kind: Kind::Lines }])
     }
 
     /// A comment at the end of a line, where nothing but brackets stands between.
@@ -388,6 +460,12 @@ mod tests {
     use super::*;
 
     const TEXT: &str = "version: 1
+auth:
+  account: 111111111111
+  mfa:
+  - serial: GAHT12345678  # key ring
+    label: token
+  # - lost
 defaults: {roles: [Developer, {name: Ops, path: /ops/}]}
 accounts:
 - id: 222222222222
@@ -406,6 +484,7 @@ accounts:
     #[test]
     fn additions_stand_where_a_person_would_write_them() {
         let layout = Layout::parse(TEXT).unwrap();
+        assert!(layout.takes_devices() && layout.takes_mfa_command());
         let id = |text: &str| text.parse::<AccountId>().unwrap();
         let account = |name: &str, of: &str| DraftAccount {
             roles: vec![DraftRole::named("R".parse().unwrap())],
@@ -415,14 +494,25 @@ accounts:
             let name = DraftRole::named(name.parse().unwrap());
             DraftRole { path: "/p/".parse().unwrap(), ..name }
         };
-        let roles = [
+        let roles = vec![
             (id("222222222222"), vec![role("A"), DraftRole::named("B".parse().unwrap())]),
             (id("233333333333"), vec![role("A")]),
             (id("244444444444"), vec![role("A")]),
         ];
-        let accounts = [account("a", "255555555555"), account("b", "266666666666")];
-        insta::assert_snapshot!(layout.with(&accounts, &roles).unwrap(), @r#"
+        let accounts = vec![account("a", "255555555555"), account("b", "266666666666")];
+        let devices = vec!["arn:aws:iam::111111111111:mfa/t".parse().unwrap()];
+        let mfa_command = Some(vec!["sh".to_owned(), "-c".to_owned(), "pass | head -1".to_owned()]);
+        let additions = Additions { devices, mfa_command, accounts, roles };
+        insta::assert_snapshot!(layout.with(&additions).unwrap(), @r#"
         version: 1
+        auth:
+          account: 111111111111
+          mfa:
+          - serial: GAHT12345678  # key ring
+            label: token
+          - arn:aws:iam::111111111111:mfa/t
+          mfa_command: [sh, "-c", "pass | head -1"]
+          # - lost
         defaults: {roles: [Developer, {name: Ops, path: /ops/}]}
         accounts:
         - id: 222222222222

@@ -5,11 +5,12 @@ use super::accounts::Accounts;
 use super::candidates::{candidates, owner};
 pub use super::identities::ImportOptions;
 use super::identities::{Candidate, Identity, OtherIdentity, choose, identities};
-use super::merge::{Additions, Existing, Place};
+use super::merge::{Existing, Place};
 use super::profiles::{Key, Profile, Profiles};
 use super::remarks::{Remark, Remarks};
 use super::{Names, most, ranked};
 use crate::domain::config::draft::{Draft, DraftAuth};
+use crate::domain::config::edit::Additions;
 use crate::domain::config::{Argv, MfaDevice};
 use crate::domain::fault::{Exit, Fault};
 use crate::domain::ids::{AccountId, MfaSerial, Region};
@@ -104,20 +105,10 @@ pub fn merge(
     if identity.account.is_none() {
         identity.candidates.iter().for_each(|it| import.remarks.note(Remark::Unproved, it.profile));
     }
-    for candidate in &identity.candidates {
-        let is_new = |device: &&str| {
-            !options.devices.is_empty()
-                && !options.devices.iter().any(|known| known.as_str() == *device)
-        };
-        if candidate.device.as_ref().is_some_and(is_new) {
-            import.remarks.note(Remark::NewDevice, candidate.profile);
-        }
-        if !existing.has_mfa_command() && import.mfa_process(candidate).is_some() {
-            import.remarks.note(Remark::MfaProcessNamed, candidate.profile);
-        }
-    }
+    let devices = import.new_devices(options, existing, &identity);
+    let mfa_command = import.new_mfa_command(options, existing, &identity);
     let mut names = Names::taken(existing.names());
-    let mut additions = Additions::default();
+    let mut additions = Additions { devices, mfa_command, ..Additions::default() };
     let mut makes = Accounts { profiles, remarks: &mut import.remarks };
     for group in makes.groups(&identity) {
         match existing.place(group.id) {
@@ -216,6 +207,51 @@ impl<'a> Import<'a> {
         ranked(serials).into_iter().take(MAX_DEVICES).map(device).collect()
     }
 
+    /// The devices that a config with a list of them does not have. Without a list, AWS is asked for them.
+    fn new_devices(
+        &mut self,
+        options: &ImportOptions,
+        existing: &Existing<'_>,
+        identity: &Identity<'a>,
+    ) -> Vec<MfaSerial> {
+        let Some(account) = options.auth_account.filter(|_| !options.devices.is_empty()) else {
+            return Vec::new();
+        };
+        let mut new: Vec<MfaSerial> =
+            self.devices(account, identity).into_iter().map(|device| device.serial).collect();
+        new.retain(|serial| !options.devices.contains(serial));
+        let obstacle = obstacle(existing.takes_devices(), Remark::NewDevice, options, identity);
+        let Some(obstacle) = obstacle else { return new };
+        for candidate in &identity.candidates {
+            if new.iter().any(|serial| candidate.device == Some(serial.as_str())) {
+                self.remarks.note(obstacle, candidate.profile);
+            }
+        }
+        Vec::new()
+    }
+
+    /// The program for codes of a config that has none.
+    fn new_mfa_command(
+        &mut self,
+        options: &ImportOptions,
+        existing: &Existing<'_>,
+        identity: &Identity<'a>,
+    ) -> Option<Argv> {
+        let new = match existing.mfa_command() {
+            None => self.mfa_command(identity)?,
+            Some(known) => {
+                self.note_processes(identity, Remark::MfaProcess, |own| own != Some(known));
+                return None;
+            }
+        };
+        let takes = existing.takes_mfa_command();
+        let Some(obstacle) = obstacle(takes, Remark::MfaProcessNamed, options, identity) else {
+            return Some(new);
+        };
+        self.note_processes(identity, obstacle, |own| own == Some(&new));
+        None
+    }
+
     /// aws-vault's program for codes, of a role's profile or those behind it.
     fn mfa_process(&self, candidate: &Candidate<'a>) -> Option<&'a str> {
         let mut near = candidate.hops.iter().copied().chain(self.profiles.get("default"));
@@ -227,19 +263,38 @@ impl<'a> Import<'a> {
         let of = |candidate: &Candidate<'a>| self.mfa_process(candidate);
         let text = most(identity.candidates.iter().filter_map(of));
         let argv = text.and_then(argv);
-        let others: Vec<&'a Profile> = identity
-            .candidates
-            .iter()
-            .filter(|candidate| {
-                let own = self.mfa_process(candidate);
-                own.is_some() && (argv.is_none() || own != text)
-            })
-            .map(|candidate| candidate.profile)
-            .collect();
-        for profile in others {
-            self.remarks.note(Remark::MfaProcess, profile);
-        }
+        self.note_processes(identity, Remark::MfaProcess, |own| {
+            own.is_none() || own != argv.as_ref()
+        });
         argv
+    }
+
+    /// Notes the profiles with a program for codes that is like this.
+    fn note_processes(
+        &mut self,
+        identity: &Identity<'a>,
+        remark: Remark,
+        is_meant: impl Fn(Option<&Argv>) -> bool,
+    ) {
+        for candidate in &identity.candidates {
+            if self.mfa_process(candidate).is_some_and(|text| is_meant(argv(text).as_ref())) {
+                self.remarks.note(remark, candidate.profile);
+            }
+        }
+    }
+}
+
+/// Why what signs in is not added to a config: it has no place for it, or it may be another user's.
+fn obstacle(
+    has_place: bool,
+    is_unproved: Remark,
+    options: &ImportOptions,
+    identity: &Identity<'_>,
+) -> Option<Remark> {
+    if !options.devices.is_empty() && !identity.is_users(options) {
+        Some(is_unproved)
+    } else {
+        (!has_place).then_some(Remark::AuthShared)
     }
 }
 

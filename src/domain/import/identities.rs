@@ -180,7 +180,7 @@ impl Identity<'_> {
     }
 
     /// Whether the config that is there belongs to this user.
-    fn is_users(&self, options: &ImportOptions) -> bool {
+    pub(super) fn is_users(&self, options: &ImportOptions) -> bool {
         let has_device = self.candidates.iter().any(|candidate| {
             let device = candidate.device;
             device.is_some_and(|it| options.devices.iter().any(|known| known.as_str() == it))

@@ -3,33 +3,11 @@
 use std::collections::HashMap;
 
 use crate::domain::account::{Account, Catalog, Role};
-use crate::domain::config::draft::{DraftAccount, DraftGuard, DraftRole};
-use crate::domain::config::edit::Layout;
-use crate::domain::config::{Config, Loaded, Provenance};
+use crate::domain::config::draft::{DraftGuard, DraftRole};
+use crate::domain::config::edit::{Additions, Layout};
+use crate::domain::config::{Argv, Config, Loaded, MfaDevice, Provenance};
 use crate::domain::guard::Guard;
-use crate::domain::ids::{AccountId, Name, Region};
-
-/// What an import adds to a config.
-#[derive(Debug, Default)]
-pub struct Additions {
-    /// Accounts that the config does not have.
-    pub accounts: Vec<DraftAccount>,
-    /// Roles of accounts that it has.
-    pub roles: Vec<(AccountId, Vec<DraftRole>)>,
-}
-
-impl Additions {
-    /// Whether nothing is new.
-    pub fn is_empty(&self) -> bool {
-        self.accounts.is_empty() && self.roles.is_empty()
-    }
-
-    /// How many roles are new.
-    pub fn roles(&self) -> usize {
-        let of_accounts = self.accounts.iter().map(|account| account.roles.len());
-        of_accounts.chain(self.roles.iter().map(|(_, roles)| roles.len())).sum()
-    }
-}
+use crate::domain::ids::{AccountId, MfaSerial, Name, Region};
 
 /// A config that is there.
 pub struct Existing<'a> {
@@ -75,8 +53,16 @@ impl<'a> Existing<'a> {
         self.loaded.default_region.as_ref()
     }
 
-    pub(super) fn has_mfa_command(&self) -> bool {
-        self.loaded.config.auth.mfa_command.is_some()
+    pub(super) fn mfa_command(&self) -> Option<&'a Argv> {
+        self.loaded.config.auth.mfa_command.as_ref()
+    }
+
+    pub(super) fn takes_devices(&self) -> bool {
+        self.layout.takes_devices()
+    }
+
+    pub(super) fn takes_mfa_command(&self) -> bool {
+        self.layout.takes_mfa_command()
     }
 
     pub(super) fn place(&self, id: AccountId) -> Place<'a> {
@@ -139,7 +125,11 @@ pub fn is_only_added(before: &Config, after: &Config, additions: &Additions) -> 
         }
     }
     expected.retain(|id, account| found.remove(id).as_ref() != Some(account));
-    expected.is_empty() && found.is_empty() && without_accounts(before) == without_accounts(after)
+    let mut meant = without_accounts(before);
+    let device = |serial: &MfaSerial| MfaDevice { serial: serial.clone(), label: None };
+    meant.auth.mfa.extend(additions.devices.iter().map(device));
+    meant.auth.mfa_command = additions.mfa_command.clone().or(meant.auth.mfa_command);
+    expected.is_empty() && found.is_empty() && meant == without_accounts(after)
 }
 
 /// Whether a role of a profile is another than the config's of the same name.

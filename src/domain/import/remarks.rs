@@ -42,6 +42,7 @@ pub(super) enum Remark {
     SourceIdentity,
     MfaProcess,
     MfaProcessNamed,
+    AuthShared,
     SessionName,
     Endpoint,
 }
@@ -81,7 +82,7 @@ impl fmt::Display for Remark {
                 "left out, its account is in an included file; add the role there, or list the account's roles in the main file"
             }
             Self::Shared => {
-                "left out, the roles of its account are an alias or come from a merge key; add the role by hand"
+                "left out, its account shares the list of its roles with others (a YAML alias, anchor or merge key), which would get the role, too; add it by hand"
             }
             Self::Twice => "left out, another profile has the same role",
             Self::TooMany => "left out, the account has too many roles",
@@ -108,14 +109,19 @@ impl fmt::Display for Remark {
             Self::Device => {
                 "imported without mfa_serial, which makes no six-digit codes or belongs to another account"
             }
-            Self::NewDevice => "mfa_serial is not in the config's `auth.mfa`, which was not changed",
+            Self::NewDevice => {
+                "mfa_serial is not in the config's `auth.mfa`, and nothing shows that it is the same user's; if it is, add it by hand"
+            }
             Self::SessionTags => "imported without session_tags, which AWS would reject",
             Self::SourceIdentity => "imported without source_identity, which AWS would reject",
             Self::MfaProcess => {
                 "imported without mfa_process: a config has one `mfa_command`, and none with a secret in it"
             }
             Self::MfaProcessNamed => {
-                "mfa_process was not imported; set `auth.mfa_command` to use it"
+                "mfa_process was not imported, nothing shows that its codes are for the config's user; if they are, set `auth.mfa_command`"
+            }
+            Self::AuthShared => {
+                "mfa_serial or mfa_process was not imported, `auth` or `auth.mfa` is a YAML alias or anchor or comes from a merge key; add it by hand"
             }
             Self::SessionName => {
                 "imported without role_session_name; sekisho names sessions after the user"

@@ -74,6 +74,7 @@ fn what_is_new_is_added_after_it_was_shown_and_the_rest_is_named() {
             profile("hidden", "233333333333:role/Developer", ""),
             profile("client", "288888888888:role/Client", client),
             profile("code", "222222222222:role/Code", "mfa_process = ykman oath"),
+            profile("key ring", "222222222222:role/Ring", "mfa_serial = GAHT12345678"),
         ],
     );
     let Some(asked) = import(home, &[]) else { return };
@@ -82,6 +83,66 @@ fn what_is_new_is_added_after_it_was_shown_and_the_rest_is_named() {
     insta::assert_snapshot!(said.whole());
     insta::assert_snapshot!(config(home));
     assert!(import(home, &["--yes"]).unwrap().stderr.contains("is up to date"));
+}
+
+#[test]
+fn devices_and_programs_for_codes_are_added_where_nothing_else_would_change() {
+    let home = tempfile::tempdir().unwrap();
+    let home = home.path();
+    let known = profile("known", "222222222222:role/Developer", "");
+    let second = profile(
+        "second",
+        "222222222222:role/Developer",
+        "mfa_serial = arn:aws:iam::111111111111:mfa/second\nmfa_process = pass 'otp x'",
+    );
+    let other = "mfa_serial = arn:aws:iam::999999999999:mfa/t";
+    let foreign = profile("foreign", "222222222222:role/Developer", other);
+    let mfa = "mfa: [arn:aws:iam::111111111111:mfa/tanaka]";
+    let added = "arn:aws:iam::111111111111:mfa/second";
+    let command = "mfa_command: [pass, \"otp x\"]";
+    // The config's `auth.mfa`, what becomes of it, and what is said.
+    for (before, after, said) in [
+        (
+            mfa.to_owned(),
+            format!("mfa: [arn:aws:iam::111111111111:mfa/tanaka, {added}]\n  {command}"),
+            "added 1 new MFA device and `mfa_command` to",
+        ),
+        (
+            "mfa: [GAHT12345678]".to_owned(),
+            String::new(),
+            "is not in the config's `auth.mfa`, and nothing shows that it is the same user's; if it is, add it by hand: known, second",
+        ),
+        (
+            "mfa: [GAHT12345678] ".to_owned(),
+            String::new(),
+            "nothing shows that its codes are for the config's user; if they are, set `auth.mfa_command`: second",
+        ),
+        (
+            "mfa:\n    - serial: arn:aws:iam::111111111111:mfa/tanaka\n      label: phone  # a\n  # b\n  mfa_command: [other]".to_owned(),
+            format!("mfa:\n    - serial: arn:aws:iam::111111111111:mfa/tanaka\n      label: phone  # a\n    - {added}\n  # b\n  mfa_command: [other]"),
+            "imported without mfa_process: a config has one `mfa_command`, and none with a secret in it: second",
+        ),
+        (
+            mfa.replace('[', "&both [") + "\n  mfa_command: *both",
+            String::new(),
+            "`auth` or `auth.mfa` is a YAML alias or anchor or comes from a merge key; add it by hand: second",
+        ),
+        (
+            "mfa: &both [arn:aws:iam::111111111111:mfa/tanaka]\n  user: tanaka".to_owned(),
+            format!("mfa: &both [arn:aws:iam::111111111111:mfa/tanaka, {added}]\n  user: tanaka\n  {command}"),
+            "added 1 new MFA device and `mfa_command` to",
+        ),
+        // Without a list, AWS is asked for the devices.
+        ("user: tanaka".to_owned(), format!("user: tanaka\n  {command}"), "added `mfa_command` to"),
+    ] {
+        write(home, &[known.clone(), second.clone(), foreign.clone()]);
+        let before = CONFIG.replace(mfa, &before);
+        std::fs::write(home.join("config.yaml"), &before).unwrap();
+        let Some(whole) = import(home, &["--yes"]) else { return };
+        let after = if after.is_empty() { before.clone() } else { CONFIG.replace(mfa, &after) };
+        assert_eq!(config(home), after, "{}", whole.whole());
+        assert!(whole.stderr.contains(said), "{said}: {}", whole.whole());
+    }
 }
 
 #[test]

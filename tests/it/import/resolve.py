@@ -45,7 +45,7 @@ def resolve(folder, profile):
         return {"error": "no role"}
     key, call = made.calls[-1]
     return {"arn": call["RoleArn"], "key": key, "hops": len(made.calls), "external_id": call.get("ExternalId"),
-            "duration": call.get("DurationSeconds")}
+            "duration": call.get("DurationSeconds"), "device": call.get("SerialNumber")}
 
 
 answer = {}

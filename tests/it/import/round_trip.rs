@@ -9,8 +9,8 @@ use serde_json::Value;
 
 use sekisho::domain::account::Catalog;
 use sekisho::domain::config::edit::Layout;
-use sekisho::domain::config::{Loaded, MainFile, Strictness, assemble};
-use sekisho::domain::ids::{ExternalId, RoleArn};
+use sekisho::domain::config::{Auth, Loaded, MainFile, Strictness, assemble};
+use sekisho::domain::ids::{ExternalId, MfaSerial, RoleArn};
 use sekisho::domain::import::from_profiles::{ImportOptions, merge};
 use sekisho::domain::import::merge::{Existing, is_only_added};
 use sekisho::domain::import::profiles::Profiles;
@@ -260,6 +260,19 @@ fn check(home: &Path, shape: &Shape, calls: &BTreeMap<String, Value>, folder: &P
         now.roles.truncate(account.roles.len());
         assert_eq!(&now, account, "{}", context());
     }
+    // So does what signs in, with the devices and the program of its own user.
+    let (was, now) = (&old.auth, &new.auth);
+    let mut kept = now.clone();
+    kept.mfa.truncate(was.mfa.len());
+    kept.mfa_command = was.mfa_command.clone();
+    assert_eq!(&kept, was, "{}", context());
+    let has = |auth: &Auth, serial: &str| auth.mfa.iter().any(|it| it.serial.as_str() == serial);
+    let devices: Vec<&str> = taken.iter().filter_map(|call| call["device"].as_str()).collect();
+    let is_same_user = devices.iter().any(|device| has(was, device));
+    for device in devices {
+        let is_one = is_same_user && device.parse::<MfaSerial>().is_ok();
+        assert_eq!(has(now, device), is_one, "{device}: {}", context());
+    }
     for call in &taken {
         let row = new.catalog.rows().find(|row| new.catalog.role_arn(*row).as_str() == call["arn"]);
         let Some(row) =
@@ -299,7 +312,7 @@ proptest! {
         profiles in near_config(), many in 1..4usize, n in any::<prop::sample::Index>(),
     ) {
         let old = &olds()[n.index(olds().len())];
-        let key = "[profile k]\naws_access_key_id = A\n";
+        let key = "[profile k]\naws_access_key_id = A\nmfa_serial = arn:aws:iam::111111111111:mfa/tanaka\n";
         let role = |n| {
             let arn = format!("arn:aws:iam::22222222222{}:role/p/R{n}", n + 1);
             format!("[profile r{n}]\nrole_arn = {arn}\nsource_profile = k\n")
@@ -309,10 +322,15 @@ proptest! {
         let before = load(old);
         let layout = Layout::parse(old).unwrap();
         let auth_account = Some(before.config.auth.account);
-        let options = ImportOptions { auth_account, partition: Some(before.config.auth.region.partition()), ..ImportOptions::default() };
+        let auth = &before.config.auth;
+        let options = ImportOptions {
+            auth_account,
+            partition: Some(auth.region.partition()),
+            devices: auth.mfa.iter().map(|device| device.serial.clone()).collect(),
+            ..ImportOptions::default()
+        };
         if let Ok(merge) = merge(&profiles, &options, &Existing::new(&before, &layout)) {
-            let after = layout.with(&merge.additions.accounts, &merge.additions.roles);
-            let after = after.expect("there is a place");
+            let after = layout.with(&merge.additions).expect("there is a place");
             prop_assert!(has_only_insertions(old, &after));
             prop_assert!(is_only_added(&before.config, &load(&after).config, &merge.additions), "{}", after);
         }
