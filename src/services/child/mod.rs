@@ -4,6 +4,7 @@ pub mod environment;
 pub mod export;
 pub mod helper_program;
 pub mod loopback;
+pub mod output_files;
 pub mod pasteboard;
 mod peer;
 pub mod piped;

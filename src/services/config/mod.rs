@@ -6,4 +6,5 @@ pub mod files;
 mod glob;
 pub mod known;
 pub mod paths;
+pub mod renewal;
 pub mod stamps;

@@ -10,6 +10,7 @@ use crate::domain::known::Known;
 use crate::domain::text::{count, sanitize};
 use crate::services::child::helper_program::{self, Stderr};
 use crate::services::config::files;
+use crate::services::config::renewal::Restored;
 
 use crate::cli::args::Common;
 use crate::cli::out::Out;
@@ -65,33 +66,6 @@ impl Config<'_> {
         let loaded =
             files::load(self.path, Some(self.home), Strictness::Tolerant, &Known::default());
         loaded.map(|(loaded, _)| loaded)
-    }
-}
-
-/// An included file as it was, put back unless what became of it is taken.
-struct Restored<'a> {
-    file: &'a Path,
-    /// `None` where there was no file.
-    text: Option<String>,
-    is_taken: bool,
-}
-
-impl Drop for Restored<'_> {
-    fn drop(&mut self) {
-        if self.is_taken {
-            return;
-        }
-        let now = files::read_foreign(self.file).ok();
-        match &self.text {
-            Some(text) if now.as_ref() != Some(text) => {
-                // A fault is on its way to the person already.
-                let _ = files::put_back(self.file, text);
-            }
-            None => {
-                let _ = std::fs::remove_file(self.file);
-            }
-            Some(_) => {}
-        }
     }
 }
 

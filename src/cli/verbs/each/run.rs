@@ -2,8 +2,6 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::{HashSet, VecDeque};
-use std::fs::File;
-use std::io::Write;
 use std::path::Path;
 use std::time::Duration;
 
@@ -19,6 +17,7 @@ use crate::domain::confirmation::Cleared;
 use crate::domain::fault::{Exit, Fault};
 use crate::domain::pass::{Asking, NotIssued, Pass, Renew, Request, Terms};
 use crate::domain::text::sanitize;
+use crate::services::child::output_files::OutputFiles;
 use crate::services::child::piped::{Piped, Stream};
 use crate::services::child::signals::{Ending, Forwarded};
 use crate::ui::fit;
@@ -73,7 +72,7 @@ impl<'a> Run<'a> {
         targets: Vec<Cleared>,
     ) -> Result<Self, Fault> {
         let output = if let Some(dir) = &arguments.output_dir {
-            std::fs::create_dir_all(dir).map_err(|error| unwritable(dir, &error))?;
+            OutputFiles::make_room(dir)?;
             Output::Files(dir)
         } else {
             let widths = targets.iter().map(|cleared| fit::width(&cleared.target().name()));
@@ -284,13 +283,9 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn files(&self, target: &Target) -> Result<Option<Files>, Fault> {
+    fn files(&self, target: &Target) -> Result<Option<OutputFiles>, Fault> {
         let Output::Files(dir) = self.output else { return Ok(None) };
-        let open = |ending: &str| {
-            let path = dir.join(format!("{}.{ending}", target.account));
-            File::create(&path).map_err(|error| unwritable(&path, &error))
-        };
-        Ok(Some(Files { stdout: open("out")?, stderr: open("err")? }))
+        OutputFiles::create(dir, target.account.as_str()).map(Some)
     }
 
     /// Prints a line of a target's.
@@ -332,27 +327,6 @@ impl<'a> Run<'a> {
         }
         self.context.out.progress(&line);
     }
-}
-
-/// A file for each output of one target.
-struct Files {
-    stdout: File,
-    stderr: File,
-}
-
-impl Files {
-    fn write(&self, stream: Stream, line: &[u8]) {
-        let mut file = match stream {
-            Stream::Stdout => &self.stdout,
-            Stream::Stderr => &self.stderr,
-        };
-        let _ = file.write_all(&[line, b"\n"].concat());
-    }
-}
-
-fn unwritable(path: &Path, error: &std::io::Error) -> Fault {
-    let path = sanitize(&path.to_string_lossy());
-    Fault::new(Exit::Fault, format!("{path} cannot be written")).because(error.to_string())
 }
 
 /// When AWS is asked next: where it does not answer one, all wait.
