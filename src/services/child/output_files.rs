@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::piped::Stream;
 use crate::domain::fault::{Exit, Fault};
@@ -10,8 +10,8 @@ use crate::domain::text::sanitize;
 
 /// A file for each output of one command.
 pub struct OutputFiles {
-    stdout: File,
-    stderr: File,
+    stdout: Output,
+    stderr: Output,
 }
 
 impl OutputFiles {
@@ -22,20 +22,42 @@ impl OutputFiles {
 
     /// `NAME.out` and `NAME.err`, empty.
     pub fn create(dir: &Path, name: &str) -> Result<Self, Fault> {
-        let open = |ending: &str| {
-            let path = dir.join(format!("{name}.{ending}"));
-            File::create(&path).map_err(|error| unwritable(&path, &error))
-        };
-        Ok(Self { stdout: open("out")?, stderr: open("err")? })
+        let create = |ending: &str| Output::create(dir.join(format!("{name}.{ending}")));
+        Ok(Self { stdout: create("out")?, stderr: create("err")? })
     }
 
-    /// Adds a line.
-    pub fn write(&self, stream: Stream, line: &[u8]) {
-        let mut file = match stream {
-            Stream::Stdout => &self.stdout,
-            Stream::Stderr => &self.stderr,
-        };
-        let _ = file.write_all(&[line, b"\n"].concat());
+    /// Adds a line. Where that fails, the rest is dropped: a command that nobody reads would wait for ever.
+    pub fn write(&mut self, stream: Stream, line: &[u8]) {
+        match stream {
+            Stream::Stdout => self.stdout.write(line),
+            Stream::Stderr => self.stderr.write(line),
+        }
+    }
+
+    /// Whether everything is in them.
+    pub fn finish(self) -> Result<(), Fault> {
+        let Self { stdout, stderr } = self;
+        stdout.written.and(stderr.written)
+    }
+}
+
+struct Output {
+    path: PathBuf,
+    file: File,
+    written: Result<(), Fault>,
+}
+
+impl Output {
+    fn create(path: PathBuf) -> Result<Self, Fault> {
+        let file = File::create(&path).map_err(|error| unwritable(&path, &error))?;
+        Ok(Self { path, file, written: Ok(()) })
+    }
+
+    fn write(&mut self, line: &[u8]) {
+        if self.written.is_ok() {
+            let written = self.file.write_all(&[line, b"\n"].concat());
+            self.written = written.map_err(|error| unwritable(&self.path, &error));
+        }
     }
 }
 

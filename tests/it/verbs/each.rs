@@ -215,6 +215,24 @@ fn output_goes_into_files_and_input_comes_from_one() {
 }
 
 #[test]
+fn output_that_does_not_fit_its_file_is_a_failure() {
+    let home = Home::new();
+    std::fs::create_dir(home.path().join("out")).unwrap();
+    std::os::unix::fs::symlink("/dev/full", home.path().join("out/dev.err")).unwrap();
+    std::fs::create_dir(home.path().join("out/prod.out")).unwrap();
+    let script = "touch ran-$SEKISHO_ACCOUNT; echo lost >&2; cat";
+    let options = ["--output-dir", "out", "--json", "--", "sh", "-c", script];
+    let Some(said) = in_both(&home, &options) else { return };
+    let report: Report = serde_json::from_str(&said.stdout).unwrap();
+    let reasons: Vec<&str> = report.failed().map(|done| done.outcome.reason()).collect();
+    assert_eq!((said.code, reasons.len()), (1, 2), "{}", said.whole());
+    assert!(said.stdout.contains("its output is not whole: out/dev.err cannot be written"));
+    assert!(said.stdout.contains("out/prod.out cannot be written"), "{}", said.whole());
+    let has_run = |account: &str| home.path().join(format!("ran-{account}")).exists();
+    assert!(has_run("dev") && !has_run("prod"), "what has no place for its output is not started");
+}
+
+#[test]
 fn after_a_failure_or_an_interrupt_nothing_more_is_started() {
     hear_signals();
     let home = Home::new();

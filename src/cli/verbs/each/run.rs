@@ -189,9 +189,12 @@ impl<'a> Run<'a> {
         let (target, inherited) = (cleared.target(), self.context.inherited());
         let entry = self.context.entry(pass, inherited.depth() + 1);
         let stdin = self.arguments.stdin_file.as_deref().unwrap_or(Path::new("/dev/null"));
-        let started = Piped::start(entry.environment, inherited, &self.arguments.command, stdin);
-        let (running, files) = match started.and_then(|running| Ok((running, self.files(target)?)))
-        {
+        // A command whose output has no place is not started.
+        let started = self.files(target).and_then(|files| {
+            let command = &self.arguments.command;
+            Ok((Piped::start(entry.environment, inherited, command, stdin)?, files))
+        });
+        let (running, mut files) = match started {
             Ok(started) => started,
             Err(fault) => return Some(failed(&fault)),
         };
@@ -202,16 +205,21 @@ impl<'a> Run<'a> {
             if stream == Stream::Stderr && !line.trim_ascii().is_empty() {
                 last_stderr = Some(sanitize(&String::from_utf8_lossy(line)));
             }
-            match &files {
+            match &mut files {
                 Some(files) => files.write(stream, line),
                 None => self.show(target, stream, line),
             }
         });
         let ended = Box::pin(ended).await;
         self.running.borrow_mut().remove(&pid);
-        Some(match ended {
-            Ok(exit) => Outcome::Ran { exit: exit.code(), last_stderr },
-            Err(error) => Outcome::Failed { exit: 1, error: error.to_string() },
+        let kept = files.map_or(Ok(()), OutputFiles::finish);
+        Some(match (ended, kept) {
+            (Ok(exit), Ok(())) => Outcome::Ran { exit: exit.code(), last_stderr },
+            (Ok(exit), Err(lost)) => Outcome::Failed {
+                exit: exit.code().max(1),
+                error: format!("its output is not whole: {}", sanitize(&lost.in_a_line())),
+            },
+            (Err(error), _) => Outcome::Failed { exit: 1, error: error.to_string() },
         })
     }
 
