@@ -220,18 +220,48 @@ fn countdown(world: &World, wanted: &CodeWanted, device: &CodeDevice, now: Times
 
 /// Asks for a yes on the terminal; any other answer is a cancellation.
 pub fn confirm(question: &str) -> Result<(), Fault> {
-    let mut terminal = Terminal::open().ok_or_else(|| {
+    let mut terminal = to_confirm_on()?;
+    is_confirmed(&terminal.ask(&to_confirm(question))?)
+}
+
+/// The same, and a signal that ends sekisho is a no: the caller still has something to undo.
+pub async fn confirm_or_undo(question: &str, ending: &mut Ending) -> Result<(), Fault> {
+    let mut terminal = to_confirm_on()?;
+    terminal.put(&to_confirm(question));
+    loop {
+        tokio::select! {
+            biased;
+            _ = ending.recv() => {
+                terminal.show("");
+                return Err(cancelled());
+            }
+            has_line = terminal.has_line() => if has_line? {
+                return is_confirmed(&terminal.line()?);
+            },
+        }
+    }
+}
+
+fn to_confirm(question: &str) -> String {
+    format!("sekisho: {question} [y/N] ")
+}
+
+fn is_confirmed(answer: &str) -> Result<(), Fault> {
+    match answer {
+        "y" | "Y" | "yes" => Ok(()),
+        _ => Err(cancelled()),
+    }
+}
+
+fn to_confirm_on() -> Result<Terminal, Fault> {
+    Terminal::open().ok_or_else(|| {
         let what = "a confirmation is needed, and there is no terminal to ask on";
         let fault = Fault::new(Exit::NeedsPerson, what);
         match Inherited::current().driver() {
             Driver::Person => fault.fix("to confirm without a prompt, add `--yes`"),
             Driver::Agent(agent) => only_a_person_confirms(fault, &agent),
         }
-    })?;
-    match terminal.ask(&format!("sekisho: {question} [y/N] "))?.as_str() {
-        "y" | "Y" | "yes" => Ok(()),
-        _ => Err(cancelled()),
-    }
+    })
 }
 
 /// Why `--yes` and `--confirm` are no way out for an agent.

@@ -6,19 +6,24 @@ use std::ffi::OsStr;
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
+use rustix::process::{Pid, kill_process};
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, BufReader};
-use tokio::process::Command;
+use tokio::process::{Child, Command};
 use zeroize::Zeroizing;
 
+use super::signals::Ending;
 use crate::domain::text::sanitize;
 use crate::services::config::access;
 use crate::services::config::paths::{Ids, home, with_home};
 
 /// How much a program may print.
 const MAX_OUTPUT_BYTES: usize = 64 * 1024;
+/// How long a program, and what it has started, may take to end after a signal.
+const STRAGGLERS: Duration = Duration::from_secs(2);
 
 /// Where a program's stderr goes.
 pub enum Stderr<'a> {
@@ -47,21 +52,45 @@ pub async fn run(
     stderr: Stderr<'_>,
 ) -> Result<Zeroizing<Vec<u8>>, String> {
     let limits = Limits { time: limit, bytes: MAX_OUTPUT_BYTES };
-    finish(command(setting, argv)?, limits, stderr).await
+    finish(start(command(setting, argv)?, &stderr)?, limits, stderr).await
+}
+
+/// Why a program has no answer.
+pub enum Unfinished {
+    /// It failed.
+    Failed(String),
+    /// A signal came that ends sekisho.
+    Interrupted,
 }
 
 /// The same in a config's folder, for that config: a sekisho that the program runs finds it, too.
+///
+/// A signal that ends sekisho goes to the program, which gets a moment to end: nothing of it writes afterwards.
 pub async fn run_for(
     config: &Path,
     setting: &str,
     argv: &[String],
     limits: Limits,
     stderr: Stderr<'_>,
-) -> Result<Zeroizing<Vec<u8>>, String> {
-    let mut command = command(setting, argv)?;
+    ending: &mut Ending,
+) -> Result<Zeroizing<Vec<u8>>, Unfinished> {
+    let mut command = command(setting, argv).map_err(Unfinished::Failed)?;
     command.env("SEKISHO_CONFIG", config);
     command.current_dir(config.parent().unwrap_or(Path::new("/")));
-    finish(command, limits, stderr).await
+    let child = start(command, &stderr).map_err(Unfinished::Failed)?;
+    let pid = child.id().and_then(|id| Pid::from_raw(id.cast_signed()));
+    let mut finished = pin!(finish(child, limits, stderr));
+    tokio::select! {
+        biased;
+        signal = ending.recv() => {
+            if let Some(pid) = pid {
+                let _ = kill_process(pid, signal); // where it fails, the program has just ended
+            }
+            let _ = tokio::time::timeout(STRAGGLERS, &mut finished).await;
+            Err(Unfinished::Interrupted)
+        }
+        finished = &mut finished => finished.map_err(Unfinished::Failed),
+    }
 }
 
 fn command(setting: &str, argv: &[String]) -> Result<Command, String> {
@@ -78,16 +107,19 @@ fn command(setting: &str, argv: &[String]) -> Result<Command, String> {
     Ok(command)
 }
 
-async fn finish(
-    mut command: Command,
-    limits: Limits,
-    stderr: Stderr<'_>,
-) -> Result<Zeroizing<Vec<u8>>, String> {
+fn start(mut command: Command, stderr: &Stderr<'_>) -> Result<Child, String> {
     command.stderr(match stderr {
         Stderr::Inherited => Stdio::inherit(),
         Stderr::Lines(_) => Stdio::piped(),
     });
-    let mut child = command.spawn().map_err(|error| error.to_string())?;
+    command.spawn().map_err(|error| error.to_string())
+}
+
+async fn finish(
+    mut child: Child,
+    limits: Limits,
+    stderr: Stderr<'_>,
+) -> Result<Zeroizing<Vec<u8>>, String> {
     let (out, err) = (child.stdout.take(), child.stderr.take());
     let on_line = |line: &str| {
         if let Stderr::Lines(on_line) = stderr {

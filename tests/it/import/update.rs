@@ -1,10 +1,15 @@
 //! `config update`: the programs of `include`.
 
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::time::{Duration, SystemTime};
 
+use rustix::process::{Pid, Signal, kill_process};
+
 use super::{Said, run, sekisho};
+use crate::pty::terminal::{self, Pty};
+use crate::support::{hear_signals, until};
 
 const BEFORE: &str = "accounts:
   - {name: payments, id: \"222222222222\", roles: [Developer], guard: warn}
@@ -147,4 +152,77 @@ fn what_was_checked_is_not_old() {
     assert!(said.stderr.contains("is up to date"), "{}", said.whole());
     let age = home.join("team.yaml").metadata().unwrap().modified().unwrap().elapsed().unwrap();
     assert!(age < Duration::from_mins(1), "{age:?}");
+}
+
+/// What there is to say of a file: its text, mode and time, and where it is a link, where to.
+fn state(file: &Path) -> (String, u32, SystemTime, Option<PathBuf>) {
+    let metadata = file.metadata().unwrap();
+    let (mode, modified) = (metadata.permissions().mode(), metadata.modified().unwrap());
+    (std::fs::read_to_string(file).unwrap(), mode, modified, file.read_link().ok())
+}
+
+#[test]
+fn an_update_that_is_interrupted_or_refused_leaves_the_file_as_it_was() {
+    hear_signals();
+    let home = tempfile::tempdir().unwrap();
+    let home = home.path();
+    let signals = [Signal::INT, Signal::TERM, Signal::HUP];
+    let scripts = [
+        "cp after.yaml team.yaml; touch started; exec sleep 600",
+        "rm team.yaml; cp after.yaml team.yaml; chmod 644 team.yaml; touch started; exec sleep 600",
+        // One that writes again when it is told to end.
+        "trap 'kill $!; cp after.yaml team.yaml; exit 1' INT TERM HUP; echo '#' >> team.yaml; touch started; sleep 600 & wait",
+    ];
+    for (signal, (script, is_link)) in
+        signals.into_iter().zip(scripts.into_iter().zip([false, true, false]))
+    {
+        write(home, script);
+        let _ = std::fs::remove_file(home.join("started"));
+        let file = home.join("team.yaml");
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o640)).unwrap();
+        if is_link {
+            std::fs::rename(&file, home.join("real.yaml")).unwrap();
+            std::os::unix::fs::symlink("real.yaml", &file).unwrap();
+        }
+        let old = SystemTime::now() - Duration::from_hours(24);
+        std::fs::File::options().append(true).open(&file).unwrap().set_modified(old).unwrap();
+        let before = state(&file);
+        let mut command = Command::new(env!("CARGO_BIN_EXE_sekisho"));
+        command
+            .args(["config", "update", "--yes"])
+            .env_clear()
+            .env("HOME", home)
+            .env("SEKISHO_CONFIG", home.join("config.yaml"))
+            .stderr(Stdio::piped());
+        let child = command.spawn().unwrap();
+        until("the program has written", || home.join("started").exists().then_some(()));
+        let meanwhile = state(&file);
+        kill_process(Pid::from_child(&child), signal).unwrap();
+        let said = child.wait_with_output().unwrap();
+        let stderr = String::from_utf8(said.stderr).unwrap();
+        assert_eq!(said.status.code(), Some(130), "{stderr}");
+        assert!(stderr.contains("interrupted"), "{stderr}");
+        assert_ne!(meanwhile, before, "it had written");
+        assert_eq!(state(&file), before, "{signal:?} {script}");
+        let _ = std::fs::remove_file(&file);
+    }
+}
+
+#[test]
+fn ctrl_c_at_the_question_is_a_no() {
+    for keys in ["\u{3}", "n\r"] {
+        let home = tempfile::tempdir().unwrap();
+        let home = home.path();
+        write(home, "cp after.yaml team.yaml");
+        let before = state(&home.join("team.yaml"));
+        let mut command = terminal::command(env!("CARGO_BIN_EXE_sekisho"), home);
+        command.args(["config", "update"]);
+        command.env("SEKISHO_CONFIG", home.join("config.yaml"));
+        let mut sekisho = Pty::spawn(command);
+        sekisho.wait_for("[y/N]");
+        assert_eq!(team(home), AFTER);
+        sekisho.send(keys);
+        let (code, said) = sekisho.last_words();
+        assert_eq!((code, state(&home.join("team.yaml"))), (130, before), "{said}");
+    }
 }

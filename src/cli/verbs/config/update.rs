@@ -1,29 +1,21 @@
 //! `config update`: runs the programs of `include`, shows what they change about the targets, and asks.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use crate::domain::config::{Argv, Loaded, Strictness};
 use crate::domain::fault::{Exit, Fault};
 use crate::domain::import::update::Update;
 use crate::domain::known::Known;
 use crate::domain::text::{count, sanitize};
-use crate::services::child::helper_program::{self, Stderr};
+use crate::services::child::signals::Ending;
 use crate::services::config::files;
-use crate::services::config::renewal::Restored;
+use crate::services::config::renewal::{Former, renew};
 
 use crate::cli::args::Common;
 use crate::cli::out::Out;
 use crate::cli::prompt;
 use crate::cli::runtime::block_on;
 use crate::cli::world::World;
-
-/// How long a program may take: it may list thousands of accounts, or ask for a code.
-const LIMIT: Duration = Duration::from_mins(15);
-/// The file that a program makes anew may be this large.
-const MAX_FILE: usize = 16 << 20;
-/// What stands in a file that is not there yet.
-const NOTHING: &str = "accounts: []\n";
 
 /// Runs the programs, those of one file or all.
 pub fn run(
@@ -49,10 +41,22 @@ pub fn run(
     if updates.is_empty() {
         return Err(none());
     }
-    for (file, argv) in updates {
-        update(&Config { path: &path, home: &home }, &file, &argv, yes, out)?;
-    }
-    Ok(())
+    let config = Config { path: &path, home: &home };
+    block_on(async {
+        // From here on a signal is a no: nothing that a program wrote stays unless it is taken.
+        let mut ending = Ending::listen().map_err(|error| {
+            Fault::new(Exit::Fault, "cannot listen to signals").because(error.to_string())
+        })?;
+        for (file, argv) in updates {
+            let former = Former::of(&file)?;
+            let updated = update(&config, &former, &file, &argv, yes, &mut ending, out).await;
+            updated.map_err(|fault| match former.put_back() {
+                Ok(()) => fault,
+                Err(kept) => fault.because(kept.in_a_line()),
+            })?;
+        }
+        Ok(())
+    })
 }
 
 /// The config whose files are made anew.
@@ -69,48 +73,26 @@ impl Config<'_> {
     }
 }
 
-fn update(config: &Config<'_>, file: &Path, argv: &Argv, yes: bool, out: Out) -> Result<(), Fault> {
+async fn update(
+    config: &Config<'_>,
+    former: &Former<'_>,
+    file: &Path,
+    argv: &Argv,
+    yes: bool,
+    ending: &mut Ending,
+    out: Out,
+) -> Result<(), Fault> {
     let shown = sanitize(&file.to_string_lossy());
-    let is_there = file.symlink_metadata().is_ok();
-    let unreadable = |why: String| {
-        Fault::new(Exit::Usage, format!("{shown} cannot be read, so it is not renewed"))
-            .because(why)
-    };
-    let text = is_there.then(|| files::read_foreign(file)).transpose().map_err(unreadable)?;
-    let mut restored = Restored { file, text, is_taken: false };
-    if !is_there {
-        files::write_included(file, NOTHING)?;
-    }
     // A config with a fault, or one that others could write, runs nothing.
     let before = config.load()?;
-    let start = files::read_foreign(file).map_err(unreadable)?;
     out.info(&format!("{shown}: {}", sanitize(&argv.join(" "))));
-    let limits = helper_program::Limits { time: LIMIT, bytes: MAX_FILE };
-    let failed = |why: String| {
-        Fault::new(Exit::Fault, format!("{shown} was not renewed"))
-            .because(format!("its `update` program failed: {why}"))
-    };
-    let printed = block_on(async {
-        let stderr = Stderr::Inherited;
-        helper_program::run_for(config.path, "update", argv, limits, stderr).await.map_err(failed)
-    })?;
-    let now = files::read_foreign(file).map_err(unreadable)?;
-    let printed = String::from_utf8_lossy(&printed);
-    // A program writes the file itself, or prints what is to be in it.
-    if now == start && !printed.trim().is_empty() {
-        if files::is_accounts(file, &printed) {
-            files::write_included(file, &printed)?;
-        } else {
-            for line in printed.lines() {
-                out.eprint(&format!("{}\n", sanitize(line)));
-            }
-        }
+    let renewed = renew(config.path, file, argv, ending).await?;
+    for line in renewed.told.lines() {
+        out.eprint(&format!("{}\n", sanitize(line)));
     }
-    let now = files::read_foreign(file).map_err(unreadable)?;
-    if restored.text.as_ref() == Some(&now) {
+    if former.said(&renewed.text) {
         files::touch(file);
         out.info(&format!("{shown} is up to date"));
-        restored.is_taken = true;
         return Ok(());
     }
     let after = config.load()?;
@@ -129,9 +111,9 @@ fn update(config: &Config<'_>, file: &Path, argv: &Argv, yes: bool, out: Out) ->
     }
     let summary = update.summary();
     if !yes {
-        prompt::confirm(&format!("take this for {shown} ({summary})?"))?;
+        let question = format!("take this for {shown} ({summary})?");
+        prompt::confirm_or_undo(&question, ending).await?;
     }
-    restored.is_taken = true;
     files::touch(file);
     out.info(&format!("renewed {shown}: {summary}"));
     if update.needs_acceptance() {
