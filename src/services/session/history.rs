@@ -2,7 +2,9 @@
 //!
 //! Stars and counts are in one file, which is replaced. An entry only adds a line to another one, so that a warm `exec`
 //! does not pay for it; the lines are counted when the history is read, and folded into the first file when they are many.
+//! Those that tell where a terminal's shells were last stay lines: `sekisho -` goes back by them.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 
 use jiff::{SignedDuration, Timestamp};
@@ -18,6 +20,8 @@ const ENTRIES: &str = "entries.log";
 const LIMIT: u64 = 1024 * 1024;
 /// The size, in bytes, from which the lines are folded into the history.
 const FULL: u64 = 256 * 1024;
+/// The size, in bytes, of the lines that stay then, the newest ones.
+const KEPT: u64 = FULL / 4;
 
 /// The history's files in their directory.
 pub struct HistoryFile {
@@ -25,7 +29,7 @@ pub struct HistoryFile {
 }
 
 /// A shell that is, or was, in an account: `switch` changes the account, and neither of these.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ShellId {
     terminal: TerminalId,
     /// How many of sekisho's shells surround what runs in it.
@@ -33,7 +37,7 @@ pub struct ShellId {
 }
 
 /// A terminal, by the session that it controls.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct TerminalId {
     /// The process id of the session's leader (`getsid`); 0 where that is outside this process's namespace, as in some
     /// containers.
@@ -102,6 +106,10 @@ impl Entry {
         let Self { at, shell: ShellId { terminal, depth }, role } = self;
         let started = terminal.started.map(|started| format!(":{started}")).unwrap_or_default();
         format!("{} {}{started} {depth} {}\n", at.as_second(), terminal.session, role.as_str())
+    }
+
+    fn size(&self) -> u64 {
+        self.line().len() as u64
     }
 
     fn parse(line: &str) -> Option<Self> {
@@ -185,19 +193,45 @@ impl HistoryFile {
         let _lock = dir.lock("history.lock")?;
         let mut history = counted(&dir);
         let lines = entries(&dir);
-        let size = |lines: &Vec<Entry>| lines.iter().map(|entry| entry.line().len() as u64).sum();
+        let size = |lines: &Vec<Entry>| lines.iter().map(Entry::size).sum();
         // What cannot be read is of no use to anybody.
         let are_many = lines.as_ref().map_or(FULL, size) >= FULL;
-        for entry in lines.into_iter().flatten().filter(|_| are_many) {
+        let (kept, counted): (Vec<Entry>, _) = if are_many {
+            split_last_places(lines.unwrap_or_default())
+        } else {
+            Default::default()
+        };
+        for entry in counted {
             history.note(&entry.role, HistoryEvent::Used, entry.at);
         }
         change(&mut history);
         dir.write(FILE, &serde_json::to_vec(&history).unwrap_or_default())?;
         if are_many {
-            dir.remove(ENTRIES)?;
+            dir.write(ENTRIES, kept.iter().map(Entry::line).collect::<String>().as_bytes())?;
         }
         Ok(())
     }
+}
+
+/// The lines that tell of each shell the role that it was in last, and the other one before that; and the rest. Both in
+/// their order.
+fn split_last_places(lines: Vec<Entry>) -> (Vec<Entry>, Vec<Entry>) {
+    let (mut last, mut size) = (HashMap::<ShellId, Vec<RoleArn>>::new(), 0);
+    let mut is_kept = |entry: &Entry| {
+        let places = last.entry(entry.shell).or_default();
+        let is_new =
+            places.len() < 2 && !places.contains(&entry.role) && size + entry.size() <= KEPT;
+        if is_new {
+            size += entry.size();
+            places.push(entry.role.clone());
+        }
+        is_new
+    };
+    let (mut kept, mut rest): (Vec<Entry>, Vec<Entry>) =
+        lines.into_iter().rev().partition(|entry| is_kept(entry));
+    kept.reverse();
+    rest.reverse();
+    (kept, rest)
 }
 
 fn counted(dir: &Dir) -> History {
@@ -257,6 +291,38 @@ mod tests {
         let size = std::fs::metadata(file.folder.join(ENTRIES)).unwrap().len();
         assert!(size < FULL, "{size}");
         assert!((file.read().frecency(&role(3), at(0)) - 6_000.0).abs() < 0.5);
+    }
+
+    #[test]
+    fn folding_keeps_where_each_shell_was_and_counts_nothing_twice() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = HistoryFile { folder: folder.path().join("state") };
+        // Later than any boot.
+        let at = |second: i64| Timestamp::now() + SignedDuration::from_secs(second);
+        file.enter(&role(1), ShellId { depth: 0, ..SHELL }, at(0));
+        for _ in 0..3 {
+            file.enter(&role(2), SHELL, at(1));
+            file.enter(&role(3), SHELL, at(2));
+        }
+        // More shells, and more of each, than there is room for.
+        for n in 0..5_000 {
+            file.enter(&role(4), elsewhere(1_000 + n % 2_000, Some(9)), at(3));
+        }
+        let before = file.read();
+        assert!((before.frecency(&role(4), at(3)) - 5_000.0).abs() < 1.0);
+        assert!((before.frecency(&role(3), at(3)) - 3.0).abs() < 0.1);
+        // What is older than all the others' is gone; what came after that stays, fold after fold.
+        file.enter(&role(2), SHELL, at(4));
+        file.enter(&role(3), SHELL, at(5));
+        for n in 0..8_000 {
+            file.enter(&role(4), elsewhere(5, Some(9)), at(6 + n));
+        }
+        let size = std::fs::metadata(file.folder.join(ENTRIES)).unwrap().len();
+        assert!(size < FULL, "{size}");
+        let previous = |here| file.previous(SHELL, |it| *it == role(here), at(0));
+        assert_eq!((previous(3), previous(2)), (Some(role(2)), Some(role(3))));
+        assert_eq!(file.last_of(SHELL, at(0)), Some(role(3)));
+        assert!((file.read().frecency(&role(3), at(3)) - 4.0).abs() < 0.1);
     }
 
     #[test]
