@@ -1,13 +1,14 @@
 //! What included targets stood for when they were last read, as ssh's `known_hosts` remembers a host's key.
 //!
-//! Others write included files. Where they let a name lead to another role, or take a guard away, on purpose or by a slip,
-//! the target asks for its name until the change is accepted. What is new is simply new, and what the main file says is
+//! Others write included files. Where they let a name lead to another role, take a guard away, or let AI agents have more,
+//! on purpose or by a slip, the target asks for its name until the change is accepted. What is new is simply new, and what the main file says is
 //! the person's own word.
 
 use std::collections::{BTreeMap, HashMap};
 
 use serde::{Deserialize, Serialize};
 
+use super::agents::Allowance;
 use super::guard::Guard;
 use super::ids::{AccountId, Partition, RoleArn, RoleName, RolePath};
 
@@ -44,6 +45,9 @@ pub struct KnownRole {
     /// The guard that included files put before it.
     #[serde(default, skip_serializing_if = "is_default")]
     pub guard: Guard,
+    /// What included files let agents have of it.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub agents: Allowance,
 }
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
@@ -68,6 +72,8 @@ pub struct ReadAccount {
 pub struct ReadRole {
     /// The guard that all files together put before it.
     pub guard: Guard,
+    /// What all files together let agents have of it.
+    pub agents: Allowance,
     /// Whether the main file names it.
     pub is_own: bool,
 }
@@ -81,6 +87,9 @@ pub struct Change {
     /// The guard it had, and the weaker one it would have.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     loosened: Option<(Guard, Guard)>,
+    /// What agents had of it, and the more that they would have.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    opened: Option<(Allowance, Allowance)>,
 }
 
 impl Change {
@@ -91,7 +100,10 @@ impl Change {
         let loosened = self.loosened.iter().map(|(was, is)| {
             format!("its guard was `{}`, now included files say `{}`", was.name(), is.name())
         });
-        moved.chain(loosened).collect()
+        let opened = self.opened.iter().map(|(was, is)| {
+            format!("its `agents` was `{}`, now included files say `{}`", was.name(), is.name())
+        });
+        moved.chain(loosened).chain(opened).collect()
     }
 }
 
@@ -149,8 +161,11 @@ impl Known {
                 let same = known.filter(|known| known.leads_to(role));
                 let was = same.map(|known| known.guard.max(tags).max(floor(known.name.as_str())));
                 let loosened = was.filter(|was| *was > is).map(|was| (was, is));
-                if moved.is_some() || loosened.is_some() {
-                    changes.push((position, at, Change { moved, loosened }));
+                let may = now.roles[at].agents;
+                let opened = same.map(|known| known.agents).filter(|might| *might > may);
+                let opened = opened.map(|might| (might, may));
+                if moved.is_some() || loosened.is_some() || opened.is_some() {
+                    changes.push((position, at, Change { moved, loosened, opened }));
                 }
             }
         }

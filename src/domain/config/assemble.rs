@@ -352,9 +352,10 @@ fn read_account(
                 path: role.path.clone(),
                 partition: region.map(Region::partition).unwrap_or_default(),
                 guard: accounts_guard.max(guard_of_includes(role.guard, from.guard)),
+                agents: role.agents.least,
             };
-            let is_own = !from.role.is_included();
-            (remembered, ReadRole { guard: account.guard.max(role.guard), is_own })
+            let (guard, is_own) = (account.guard.max(role.guard), !from.role.is_included());
+            (remembered, ReadRole { guard, agents: role.agents.under(guard), is_own })
         })
         .unzip();
     ReadAccount {

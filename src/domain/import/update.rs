@@ -1,8 +1,10 @@
 //! What a new version of an included file changes about a config's targets.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::account::{Catalog, Overrides};
+use crate::domain::agents::Allowance;
 use crate::domain::guard::Guard;
 use crate::domain::ids::{AccountId, RoleArn};
 use crate::domain::text::{count, fold, sanitize};
@@ -19,7 +21,7 @@ pub struct Update {
     pub gone: Vec<String>,
     /// Names that lead to another role, with both.
     pub repointed: Vec<String>,
-    /// Targets with less before them, with both guards.
+    /// Targets with less before them, for people or agents, with both.
     pub less_guarded: Vec<String>,
     /// Targets with more before them.
     pub more_guarded: Vec<String>,
@@ -30,6 +32,7 @@ struct Seen {
     shown: String,
     arn: RoleArn,
     guard: Guard,
+    agents: Allowance,
 }
 
 /// Targets by what a person types: each name and alias, with each role.
@@ -43,6 +46,7 @@ fn seen(catalog: &Catalog) -> BTreeMap<(String, String), Seen> {
                 shown: format!("{}/{}", sanitize(name.as_str()), sanitize(role.name.as_str())),
                 arn: target.role.clone(),
                 guard: target.guard,
+                agents: target.agents,
             };
             seen.insert((fold(name.as_str()), role.name.as_str().to_owned()), one);
         }
@@ -82,10 +86,17 @@ impl Update {
                 update.repointed.push(format!("{}: {was} → {arn}", now.shown));
             }
             let guards = || format!("{}: {} → {}", now.shown, was.guard.name(), now.guard.name());
-            if now.guard < was.guard {
-                update.less_guarded.push(guards());
-            } else if now.guard > was.guard {
-                update.more_guarded.push(guards());
+            let agents = || {
+                let (was, now_may) = (was.agents.name(), now.agents.name());
+                format!("{}: agents {was} → {now_may}", now.shown)
+            };
+            // What agents have follows the guard where nothing is said about them.
+            match (now.guard.cmp(&was.guard), now.agents.cmp(&was.agents)) {
+                (Ordering::Less, _) => update.less_guarded.push(guards()),
+                (_, Ordering::Less) => update.less_guarded.push(agents()),
+                (Ordering::Greater, _) => update.more_guarded.push(guards()),
+                (Ordering::Equal, Ordering::Greater) => update.more_guarded.push(agents()),
+                (Ordering::Equal, Ordering::Equal) => {}
             }
         }
         let gone = before.iter().filter(|(key, _)| !after.contains_key(*key));

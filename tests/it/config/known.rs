@@ -164,18 +164,76 @@ fn what_an_included_file_takes_away_asks() {
             "pay/Admin: pay was arn:aws:iam::333333333333:role/Developer, now it is arn:aws:iam::333333333333:role/Admin",
         ),
     ] {
-        let before: Vec<&str> = before.into_iter().map(String::as_str).collect();
-        let after: Vec<&str> = after.into_iter().map(String::as_str).collect();
-        let mut readings = Readings::of(main, &before);
-        for _ in 0..2 {
-            let changed = readings.changed(main, &after);
-            assert_eq!(changed.len(), 1, "{what}: {changed:?}");
-            assert!(changed[0].contains(expected), "{what}: {changed:?}");
-        }
-        let account = changed_account(main);
-        readings.accept(main, &after, account);
-        assert_eq!(readings.changed(main, &after), [""; 0], "{what} is accepted");
-        assert_eq!(readings.changed(main, &after), [""; 0], "{what} stays accepted");
+        asks(what, main, &before, &after, expected);
+    }
+}
+
+#[test]
+fn an_included_file_that_lets_agents_have_more_asks() {
+    let pay = |more: &str, role: &str| {
+        format!("accounts: [{{name: pay, id: '333333333333', {more} roles: [{role}]}}]")
+    };
+    let plain = pay("", "Developer");
+    for (what, before, after, expected) in [
+        (
+            "an account's word about agents",
+            vec![&pay("agents: refuse,", "Developer")],
+            vec![&plain],
+            "its `agents` was `refuse`, now included files say `full`",
+        ),
+        (
+            "a role's word about agents, under one for its account",
+            vec![&pay("agents: read-only,", "{name: Developer, agents: refuse}")],
+            vec![&pay("agents: read-only,", "Developer")],
+            "its `agents` was `refuse`, now included files say `read-only`",
+        ),
+        (
+            "the word of a file's defaults about agents",
+            vec![&format!("defaults: {{agents: refuse}}\n{plain}")],
+            vec![&plain],
+            "its `agents` was `refuse`, now included files say `full`",
+        ),
+        (
+            "a word about agents in one of two files",
+            vec![&plain, &pay("agents: refuse,", "Developer")],
+            vec![&plain],
+            "its `agents` was `refuse`",
+        ),
+    ] {
+        asks(what, MAIN, &before, &after, expected);
+    }
+}
+
+/// One target asks, time after time, until that is accepted.
+fn asks(what: &str, main: &str, before: &[&String], after: &[&String], expected: &str) {
+    let before: Vec<&str> = before.iter().map(|text| text.as_str()).collect();
+    let after: Vec<&str> = after.iter().map(|text| text.as_str()).collect();
+    let mut readings = Readings::of(main, &before);
+    for _ in 0..2 {
+        let changed = readings.changed(main, &after);
+        assert_eq!(changed.len(), 1, "{what}: {changed:?}");
+        assert!(changed[0].contains(expected), "{what}: {changed:?}");
+    }
+    let account = changed_account(main);
+    readings.accept(main, &after, account);
+    assert_eq!(readings.changed(main, &after), [""; 0], "{what} is accepted");
+    assert_eq!(readings.changed(main, &after), [""; 0], "{what} stays accepted");
+}
+
+#[test]
+fn what_the_main_file_or_a_guard_still_keeps_from_agents_asks_for_nothing() {
+    let pay = |more: &str| {
+        format!("accounts: [{{name: pay, id: '333333333333', {more} roles: [Developer]}}]")
+    };
+    let refuse = format!("{MAIN}accounts: [{{id: '333333333333', agents: refuse}}]\n");
+    for (main, before, after) in [
+        (refuse.as_str(), "agents: refuse,", ""),
+        (MAIN, "agents: refuse, guard: confirm,", "guard: confirm,"),
+        (MAIN, "", "agents: refuse,"),
+        (MAIN, "agents: full,", ""),
+    ] {
+        let mut readings = Readings::of(main, &[&pay(before)]);
+        assert_eq!(readings.changed(main, &[&pay(after)]), [""; 0], "{before} {after}");
     }
 }
 

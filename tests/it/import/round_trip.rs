@@ -264,7 +264,7 @@ fn check(home: &Path, shape: &Shape, calls: &BTreeMap<String, Value>, folder: &P
     let (was, now) = (&old.auth, &new.auth);
     let mut kept = now.clone();
     kept.mfa.truncate(was.mfa.len());
-    kept.mfa_command = was.mfa_command.clone();
+    kept.mfa_command.clone_from(&was.mfa_command);
     assert_eq!(&kept, was, "{}", context());
     let has = |auth: &Auth, serial: &str| auth.mfa.iter().any(|it| it.serial.as_str() == serial);
     let devices: Vec<&str> = taken.iter().filter_map(|call| call["device"].as_str()).collect();
