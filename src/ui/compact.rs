@@ -64,8 +64,11 @@ impl OneLineField {
     /// For a command line.
     pub(super) fn of_run(run: &RunBox, window: u16) -> Self {
         let verb = if window < 30 { "" } else { "run in " };
-        let before = format!("{verb}{}: ", run.targets.len());
-        let (typed, cursor) = run.line.shown(usize::from(window).saturating_sub(width(&before)));
+        let before = match &run.name {
+            Some(_) => format!("{GUARD} name: "),
+            None => format!("{verb}{}: ", run.targets.len()),
+        };
+        let (typed, cursor) = run.field().shown(usize::from(window).saturating_sub(width(&before)));
         let after = run.hint.map_or(String::new(), |hint| format!(" {hint}"));
         Self { typed: typed.to_owned(), cursor, before, after }
     }

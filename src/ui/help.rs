@@ -51,11 +51,14 @@ pub(super) fn lines(model: &Model, back: &Mode) -> Vec<HelpLine> {
             lines.extend(fixed(&[("^U ^W", "delete everything, the last word")]));
             lines
         }
-        Mode::Run(_) => {
+        Mode::Run(run) => {
             let mut lines = fixed(&[
                 ("Enter", "run the command; a paste never does"),
                 ("Up Down", "scroll the targets"),
             ]);
+            if run.can_confirm(&model.setup.driver) {
+                lines.extend(fixed(&[("Tab", "type a guarded account's name, to run there too")]));
+            }
             lines.extend(fixed(EDITING));
             lines.extend(fixed(&[("^U ^W", "delete everything, the last word")]));
             lines

@@ -11,9 +11,11 @@ use super::key_events::{ENTER, typed_ahead};
 use super::model::{Effect, Enters, MarkedRun, Mode, Model, Outcome, RunBox};
 use super::popup::shape_of_run;
 use crate::domain::account::{Catalog, Target};
-use crate::domain::confirmation::Confirmation;
+use crate::domain::agents::Driver;
+use crate::domain::confirmation::{Cleared, Confirmation, Unconfirmed};
 use crate::domain::flow::Flow;
-use crate::domain::keymap::{Action, Key};
+use crate::domain::guard::Guard;
+use crate::domain::keymap::{Action, Key, KeyCode};
 
 /// An Enter so soon after the text came with it: from a paste that the terminal does not announce. Nobody types so fast,
 /// and the loop gives events without a pause between them one time.
@@ -52,27 +54,88 @@ impl Model {
         }
     }
 
-    /// Opens the box. What is guarded by `confirm`, or has changed, is left out: there a name must be typed.
+    /// Opens the box. What is guarded by `confirm`, or has changed, is left out at first: there a name must be typed.
     pub(super) fn ask_for_line(&mut self) {
+        let (targets, left_out) = self.past_guards(&[]);
+        let is_longer = self.setup.overrides.duration.is_some_and(|it| it > Flow::SHARED_MAX);
+        self.mode = Mode::Run(RunBox {
+            targets,
+            left_out,
+            line: Field::default(),
+            name: None,
+            confirmed: Vec::new(),
+            top: 0,
+            typed: None,
+            hint: is_longer.then_some("sessions last 1h here: a longer one takes a code for each"),
+        });
+    }
+
+    /// The marked targets that are entered, and those that are not; `confirmed` are names that were typed.
+    fn past_guards(&self, confirmed: &[String]) -> (Vec<Cleared>, Vec<(Target, Unconfirmed)>) {
+        let driver = &self.setup.driver;
         let (mut targets, mut left_out) = (Vec::new(), Vec::new());
         for row in &self.marked {
             let target = self.target(*row);
             // A longer session would take a code for each.
             let target = Target { duration: target.duration.min(Flow::SHARED_MAX), ..target };
-            match target.clone().clear(Confirmation::Absent, &self.setup.driver) {
+            let names = if takes_a_name(&target, driver) { confirmed } else { &[] };
+            let by_name = names
+                .iter()
+                .find_map(|name| target.clone().clear(Confirmation::Typed(name), driver).ok());
+            let passed = match by_name {
+                Some(cleared) => Ok(cleared),
+                None => target.clone().clear(Confirmation::Absent, driver),
+            };
+            match passed {
                 Ok(cleared) => targets.push(cleared),
                 Err(unconfirmed) => left_out.push((target, unconfirmed)),
             }
         }
-        let line = Field::default();
-        self.mode = Mode::Run(RunBox { targets, left_out, line, top: 0, typed: None, hint: None });
+        (targets, left_out)
+    }
+
+    /// Takes in what the typed name confirms.
+    fn confirm_name(&mut self) {
+        let Mode::Run(run) = &self.mode else { return };
+        let Some(name) = &run.name else { return };
+        let mut confirmed = run.confirmed.clone();
+        confirmed.push(name.text().to_owned());
+        let is_empty = name.text().trim().is_empty();
+        let (targets, left_out) = self.past_guards(&confirmed);
+        let driver = self.setup.driver.clone();
+        let Mode::Run(run) = &mut self.mode else { return };
+        // What is typed next is typed anew, and so is an Enter.
+        run.typed = Some(self.now);
+        run.name = None;
+        if is_empty {
+            return;
+        }
+        if targets.len() == run.targets.len() {
+            run.hint = Some("that is the name of no guarded account here");
+            run.name = Some(Field::default());
+            return;
+        }
+        (run.targets, run.left_out, run.confirmed) = (targets, left_out, confirmed);
+        run.name = run.can_confirm(&driver).then(Field::default);
     }
 
     pub(super) fn key_in_run(&mut self, key: Key, action: Option<Action>) -> Effect {
+        let is_naming = matches!(&self.mode, Mode::Run(run) if run.name.is_some());
         if typed_ahead(key) == ENTER {
+            if is_naming {
+                self.confirm_name();
+                return Effect::None;
+            }
             return self.run_line();
         }
         match action {
+            _ if key.code == KeyCode::Tab => {
+                if let Mode::Run(run) = &mut self.mode {
+                    run.hint = None;
+                    let can_confirm = !is_naming && run.can_confirm(&self.setup.driver);
+                    run.name = can_confirm.then(Field::default);
+                }
+            }
             Some(Action::Up) => self.scroll_run(|top, _| top.saturating_sub(1)),
             Some(Action::Down) => self.scroll_run(|top, _| top + 1),
             Some(Action::PageUp) => self.scroll_run(usize::saturating_sub),
@@ -81,7 +144,7 @@ impl Model {
                 if let Mode::Run(run) = &mut self.mode {
                     run.hint = None;
                     run.typed = Some(self.now);
-                    run.line.edit(key);
+                    run.field_mut().edit(key);
                 }
             }
         }
@@ -119,6 +182,20 @@ impl Model {
 }
 
 impl RunBox {
+    /// Whether a name can be typed that takes in a target.
+    pub(super) fn can_confirm(&self, driver: &Driver) -> bool {
+        self.left_out.iter().any(|(target, _)| takes_a_name(target, driver))
+    }
+
+    /// The field that has the keys.
+    pub(super) fn field(&self) -> &Field {
+        self.name.as_ref().unwrap_or(&self.line)
+    }
+
+    fn field_mut(&mut self) -> &mut Field {
+        self.name.as_mut().unwrap_or(&mut self.line)
+    }
+
     /// Why an Enter runs nothing now.
     fn objection(&self, now: Timestamp) -> Option<&'static str> {
         let is_pasted =
@@ -139,10 +216,16 @@ impl RunBox {
         let text = text.replace("\r\n", "\n").replace('\r', "\n");
         // A backslash at its end joins a line to the next one.
         let line = text.trim_matches('\n').replace("\\\n", " ").replace('\n', " ");
-        let before = self.line.text().len();
-        self.line.insert(&line);
-        let is_lost = self.line.text().len() == before && !line.is_empty();
+        let field = self.field_mut();
+        let before = field.text().len();
+        field.insert(&line);
+        let is_lost = field.text().len() == before && !line.is_empty();
         self.hint = is_lost.then_some("too long: a command line has 1,024 bytes at most");
         self.typed = Some(now);
     }
+}
+
+/// Whether a target's name, typed in the box, is enough: how one has changed is not shown here, and agents never confirm.
+fn takes_a_name(target: &Target, driver: &Driver) -> bool {
+    target.guard == Guard::Confirm && target.change.is_none() && *driver == Driver::Person
 }

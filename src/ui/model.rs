@@ -271,6 +271,10 @@ pub struct RunBox {
     pub left_out: Vec<(Target, Unconfirmed)>,
     /// What is typed.
     pub line: Field,
+    /// A guarded account's name, while that is typed in the line's place.
+    pub name: Option<Field>,
+    /// The names that were typed, each of an account that was left out before.
+    pub confirmed: Vec<String>,
     /// The first of the targets shown.
     pub top: usize,
     /// When the last key or text came that was no Enter, or an Enter that did not count.

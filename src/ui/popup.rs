@@ -354,7 +354,7 @@ pub(super) fn shape_of_run(run: &RunBox, (width, height): (u16, u16)) -> RunShap
     // Borders, heading, a blank line, the question, the hint.
     const AROUND: u16 = 6;
     let free = usize::from(height.saturating_sub(AROUND));
-    let lines = run.line.wrapped(field_room(room(Rect { width, ..Rect::ZERO }))).0.len();
+    let lines = run.field().wrapped(field_room(room(Rect { width, ..Rect::ZERO }))).0.len();
     let typed = lines.min(free.saturating_sub(1)).max(1);
     RunShape { page: free.saturating_sub(typed), typed }
 }
@@ -392,14 +392,23 @@ fn command_line(model: &Model, run: &RunBox, shape: &RunShape, room: u16) -> Pop
     let mut lines = vec![Line::styled(cut(&head), theme.selected())];
     lines.extend(entered.chain(left_out).skip(top).take(page));
     lines.push(Line::default());
-    lines.push(cut("command line for your shell, then Enter; Esc goes back").into());
-    let (typed, (line, column)) = run.line.wrapped(field_room(room));
+    let (ask, of_prompt) = if run.name.is_some() {
+        let ask = "type a guarded account's name, then Enter; Esc goes back";
+        (ask, theme.danger())
+    } else if run.can_confirm(&model.setup.driver) {
+        let ask = "command line, then Enter; Tab: guarded accounts; Esc goes back";
+        (ask, theme.accent())
+    } else {
+        ("command line for your shell, then Enter; Esc goes back", theme.accent())
+    };
+    lines.push(cut(ask).into());
+    let (typed, (line, column)) = run.field().wrapped(field_room(room));
     let first = (line + 1).saturating_sub(shape.typed);
     let at = lines.len() + line - first;
     for (i, typed) in typed.iter().enumerate().skip(first).take(shape.typed) {
         let prompt = if i == 0 { theme.glyphs.prompt } else { " " };
         lines.push(Line::from(vec![
-            Span::styled(format!("{prompt} "), theme.accent()),
+            Span::styled(format!("{prompt} "), of_prompt),
             Span::raw((*typed).to_owned()),
         ]));
     }

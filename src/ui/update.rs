@@ -202,6 +202,10 @@ impl Model {
             }
             // Before the help: `?` may be a letter of a passphrase.
             (Mode::Passphrase { .. }, _) => self.key_in_passphrase(key, action),
+            (Mode::Run(run), Some(Action::Back)) if run.name.is_some() => {
+                run.name = None;
+                Effect::None
+            }
             (Mode::Run(_), Some(Action::Help)) if key.is_text() => self.key_in_run(key, None),
             (Mode::Help { .. }, _) => self.key_in_help(key, action),
             (_, Some(Action::Help)) => {

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use insta::assert_snapshot;
-use sekisho::domain::account::{Account, Catalog};
+use sekisho::domain::account::{Account, Catalog, Role};
+use sekisho::domain::agents::Driver;
 use sekisho::domain::guard::Guard;
 use sekisho::domain::history::History;
+use sekisho::domain::known::Change;
 use sekisho::domain::scope::Scope;
 use sekisho::ui::model::{Enters, MarkedRun, Outcome};
 use sekisho::ui::theme::{ASCII, Paint, UNICODE};
@@ -138,6 +140,70 @@ fn a_paste_is_one_visible_line_and_never_runs() {
     let long = "x".repeat(1_025);
     let shown = Stage::new(80, 24).shows(&format!("<tab><enter><paste:{long}>"));
     assert!(shown.contains("too long"), "{shown}");
+}
+
+#[test]
+fn a_guarded_account_is_taken_in_by_its_name() {
+    let keys = "<tab>prod-pay<tab><ctrl-u><enter>aws s3 ls<tab>";
+    let mut stage = Stage::new(80, 24);
+    assert_snapshot!("marks_box_name", stage.shows(&format!("{keys}prod-<wait:0.1><enter>")));
+    let shown = stage.shows("<enter><tab>PROD-payments<wait:0.1><enter>");
+    assert!(shown.contains("runs in 2 targets") && !shown.contains("left out"), "{shown}");
+    assert!(!shown.contains("Tab: guarded"), "{shown}");
+
+    let confirmed = format!("{keys}prod-payments<wait:0.1><enter>");
+    // The Enter that confirmed runs nothing, nor does one right behind it.
+    for end in ["", "<enter>"] {
+        assert!(runs_nothing(&Stage::new(80, 24).keys(&format!("{confirmed}{end}"))), "{end}");
+    }
+    let outcome = Stage::new(80, 24).keys(&format!("{confirmed}<wait:0.1><enter>"));
+    let (targets, left_out, line) = run(outcome);
+    assert_eq!(targets, ["dev-tanaka/Developer", "prod-payments/Admin"]);
+    assert_eq!((left_out.len(), line.as_str()), (0, "aws s3 ls"));
+
+    // Back to the line, as it was: by Esc, Tab, or Enter alone. A name confirms the next box's targets no more.
+    for back in ["pr<esc>", "<tab>", "<wait:0.1><enter>"] {
+        let shown = Stage::new(80, 24).shows(&format!("{keys}{back}"));
+        assert!(
+            shown.contains("› aws s3 ls") && shown.contains("1 is left out"),
+            "{back}\n{shown}"
+        );
+    }
+    let shown = Stage::new(80, 24).shows(&format!("{confirmed}<esc><enter>"));
+    assert!(shown.contains("1 is left out"), "{shown}");
+    let shown = Stage::new(40, 7).shows(&format!("{keys}prod"));
+    assert!(shown.contains("! name: prod"), "{shown}");
+}
+
+#[test]
+fn what_has_changed_is_not_taken_in_and_agents_take_in_nothing() {
+    let keys = "<tab>prod-pay<tab><ctrl-u><enter>ls<tab>prod-payments";
+    let mut setup_of_agent = setup(&UNICODE, Paint::Color);
+    setup_of_agent.driver = Driver::of([(&b"CLAUDECODE"[..], &b"1"[..])].into_iter());
+    let stage = Stage::with(80, 24, setup_of_agent, History::default(), catalog());
+    let mut accounts = catalog().accounts().to_vec();
+    let payments = accounts.iter_mut().find(|it| it.name.as_str() == "prod-payments").unwrap();
+    let change: Change = serde_json::from_str(r#"{"loosened": ["confirm", "none"]}"#).unwrap();
+    for role in &mut payments.roles {
+        *role = Arc::new(Role { change: Some(Change::clone(&change)), ..Role::clone(role) });
+    }
+    let changed = Catalog::new(accounts, Some("ap-northeast-1".parse().unwrap()));
+    let with_change =
+        Stage::with(80, 24, setup(&UNICODE, Paint::Color), History::default(), changed);
+    for mut stage in [stage, with_change] {
+        let shown = stage.shows(keys);
+        assert!(shown.contains("1 is left out") && !shown.contains("Tab: guarded"), "{shown}");
+        assert!(shown.contains("› lsprod-payments"), "Tab did nothing\n{shown}");
+    }
+}
+
+#[test]
+fn a_longer_duration_is_capped_with_a_word() {
+    let mut longer = setup(&UNICODE, Paint::Color);
+    longer.overrides.duration = Some(std::time::Duration::from_hours(2));
+    let mut stage = Stage::with(80, 24, longer, History::default(), catalog());
+    let shown = stage.shows("<tab><enter>");
+    assert!(shown.contains("sessions last 1h here: a longer one takes a code for each"), "{shown}");
 }
 
 #[test]
