@@ -21,6 +21,9 @@ const KEY: &str = "AKIATANAKA0000000001";
 const SECRET: &str = "CANARY/tanaka+wJalrXUtnFEMIK7MDENGbPxRfi";
 const PHONE: &str = "arn:aws:iam::111111111111:mfa/phone";
 const PASSPHRASE: &str = "Correct-Horse-CANARY";
+/// A first account, its role and region.
+const DEV: [&str; 6] =
+    ["--dev-account", "dev=222222222222", "--role", "Developer", "--region", "eu-west-1"];
 /// What the asking ends with.
 const WRITE: &str = "config.yaml? [Y/n]";
 
@@ -175,6 +178,12 @@ impl Stage {
         Pty::spawn(program)
     }
 
+    /// The config is sound.
+    fn checks(&self) {
+        let check = run(self.verb().unwrap(), &["config", "check"], "", self.home.path());
+        assert_eq!(check.code, 0, "{}", check.whole());
+    }
+
     fn next_code(&self) -> String {
         self.emulator.advance(Duration::from_secs(30));
         self.emulator.code(PHONE).unwrap()
@@ -210,6 +219,10 @@ fn files(folder: &Path) -> BTreeSet<PathBuf> {
 fn answer(pty: &mut Pty, question: &str, answer: &str) {
     pty.wait_for(question);
     pty.line(answer);
+}
+
+fn paste_key(pty: &mut Pty) {
+    answer(pty, "access key, in any form", &format!("{KEY}\r{SECRET}"));
 }
 
 fn new_passphrase(pty: &mut Pty) {
@@ -249,8 +262,7 @@ fn from_a_pasted_key_to_a_subshell() {
     insta::assert_snapshot!("pasted", stage.written());
     let path = stage.config();
     assert_eq!((mode(&path), mode(path.parent().unwrap())), (0o600, 0o700));
-    let check = run(stage.verb().unwrap(), &["config", "check"], "", stage.home.path());
-    assert_eq!(check.code, 0, "{}", check.whole());
+    stage.checks();
 }
 
 #[test]
@@ -283,8 +295,7 @@ fn without_a_key_the_browser_signs_in_and_then_the_list_opens() {
     pty.line("echo in $AWS_ACCOUNT_ID");
     pty.wait_for("in 222222222222");
     insta::assert_snapshot!("keyless", stage.written());
-    let check = run(stage.verb().unwrap(), &["config", "check"], "", stage.home.path());
-    assert_eq!(check.code, 0, "{}", check.whole());
+    stage.checks();
 
     // The wrong session in the browser: nobody is signed in, and the config is there for the next attempt.
     let other = Stage::new(May::List);
@@ -490,7 +501,7 @@ fn a_key_of_another_partition_brings_its_region() {
     stage.emulator.with(|organisation| organisation.partition = "aws-cn".to_owned());
     let mut pty =
         stage.init(&["--dev-account", "dev=222222222222", "--role", "Developer", "--yes"]);
-    answer(&mut pty, "access key, in any form", &format!("{KEY}\r{SECRET}"));
+    paste_key(&mut pty);
     answer(&mut pty, "region [cn-north-1]: ", "eu-west-1");
     answer(&mut pty, "eu-west-1 is in partition aws, the auth account in aws-cn", "cn-northwest-1");
     new_passphrase(&mut pty);
@@ -531,14 +542,7 @@ fn another_stored_key_is_replaced_only_where_that_is_meant() {
 #[test]
 fn a_key_that_is_none_or_is_refused_is_asked_for_again() {
     let stage = Stage::new(May::List);
-    let mut pty = stage.init(&[
-        "--dev-account",
-        "dev=222222222222",
-        "--role",
-        "Developer",
-        "--region",
-        "eu-west-1",
-    ]);
+    let mut pty = stage.init(&DEV);
     let question = "access key, in any form (not shown): ";
     answer(&mut pty, question, &format!("ASIATANAKA0000000001\r{SECRET}"));
     pty.wait_for("contains a session, not an access key");
@@ -565,7 +569,7 @@ fn without_a_network_a_person_says_what_aws_would() {
         format!("http://{}", listener.local_addr().unwrap())
     };
     let mut pty = Pty::spawn(stage.terminal(&["init", "--endpoint-url", &closed]));
-    answer(&mut pty, "access key, in any form", &format!("{KEY}\r{SECRET}"));
+    paste_key(&mut pty);
     pty.wait_for("cannot be reached");
     answer(&mut pty, "ask AWS again?", "y");
     pty.wait_until("asked again", |screen| screen.matches("ask AWS again?").count() == 2);
@@ -593,16 +597,8 @@ fn a_device_is_waited_for() {
     };
     let serial = "arn:aws:iam::111111111111:u2f/user/tanaka/key-ABC".to_owned();
     take(vec![EmulatedDevice::Fido { serial }]);
-    let mut pty = stage.init(&[
-        "--dev-account",
-        "dev=222222222222",
-        "--role",
-        "Developer",
-        "--region",
-        "eu-west-1",
-        "--yes",
-    ]);
-    answer(&mut pty, "access key, in any form", &format!("{KEY}\r{SECRET}"));
+    let mut pty = stage.init(&[&DEV[..], &["--yes"]].concat());
+    paste_key(&mut pty);
     let screen = pty.wait_for("Enter when there is one");
     assert!(screen.contains("tanaka has no MFA device that generates six-digit codes"), "{screen}");
     assert!(screen.contains("security key") && screen.contains("Assign MFA device"), "{screen}");
@@ -620,15 +616,7 @@ fn a_device_is_waited_for() {
 fn a_key_that_is_copied_or_stored_already_needs_no_paste() {
     let stage = Stage::new(May::List);
     stage.credentials();
-    let options = [
-        "--dev-account",
-        "dev=222222222222",
-        "--role",
-        "Developer",
-        "--region",
-        "eu-west-1",
-        "--yes",
-    ];
+    let options = [&DEV[..], &["--yes"]].concat();
     let mut pty = stage.init(&options);
     answer(&mut pty, "number [1]: ", "");
     answer(&mut pty, "store it in the keychain", "");
@@ -791,17 +779,7 @@ fn what_cannot_be_is_said_and_nothing_is_written() {
     let stage = Stage::new(May::List);
     let before = files(stage.home.path());
     let key = |id: &str| format!("{id}\n{SECRET}\n");
-    let options = [
-        "--key",
-        "-",
-        "--dev-account",
-        "dev=222222222222",
-        "--role",
-        "Developer",
-        "--region",
-        "eu-west-1",
-        "--yes",
-    ];
+    let options = [&["--key", "-"], &DEV[..], &["--yes"]].concat();
     for (more, stdin, code, what) in [
         (&[][..], key("AKIANOBODY0000000001"), 3, "AWS does not know this access key"),
         (&[], key("AKIAROOT000000000001"), 2, "does not belong to an IAM user"),
@@ -824,7 +802,7 @@ fn what_cannot_be_is_said_and_nothing_is_written() {
         (&["--key", "store", "--account", "111111111111"], String::new(), 1, "D-Bus session bus"),
         (&["--region", "cn-north-1"], key(KEY), 2, "partition"),
     ] {
-        let mut words = options.to_vec();
+        let mut words = options.clone();
         for pair in more.chunks(2) {
             match words.iter().position(|word| *word == pair[0]) {
                 Some(at) => words[at + 1] = pair[1],
@@ -863,15 +841,8 @@ fn a_config_is_never_overwritten() {
 
     // One that somebody makes meanwhile stays as well.
     let stage = Stage::new(May::List);
-    let mut pty = stage.init(&[
-        "--dev-account",
-        "dev=222222222222",
-        "--role",
-        "Developer",
-        "--region",
-        "eu-west-1",
-    ]);
-    answer(&mut pty, "access key, in any form", &format!("{KEY}\r{SECRET}"));
+    let mut pty = stage.init(&DEV);
+    paste_key(&mut pty);
     pty.wait_for(WRITE);
     fs::create_dir_all(stage.config().parent().unwrap()).unwrap();
     fs::write(stage.config(), "mine").unwrap();

@@ -9,7 +9,7 @@ use sekisho::domain::batch::Report;
 use sekisho::emulator::{Account, FaultInjection, Injection, Role, Times};
 
 use super::home::{Home, Said};
-use crate::emulator::stage::{self, PHONE};
+use crate::emulator::stage;
 use crate::support::hear_signals;
 
 /// `each` in a home, with a code on stdin.
@@ -320,25 +320,9 @@ fn many(count: usize) -> Home {
         }
     });
     for n in 0..count {
-        text.push_str(&format!("  - {{name: many-{n}, id: \"{}\"}}\n", id(n)));
+        text.push_str(&format!("  - {{name: many-{n}, id: \"{}\", roles: [Developer]}}\n", id(n)));
     }
-    let home = Home { dir: tempfile::tempdir().unwrap(), emulator };
-    home.write(&format!(
-        r#"version: 1
-auth:
-  account: "111111111111"
-  user: alice
-  key: env
-  mfa: [{{serial: "{PHONE}", label: phone}}]
-  region: eu-west-1
-  endpoint_url: {}
-defaults: {{region: eu-west-1, roles: [Developer]}}
-store: none
-accounts:
-{text}"#,
-        home.emulator.url()
-    ));
-    home
+    Home::of(emulator, "", &text)
 }
 
 #[test]

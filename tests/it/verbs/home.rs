@@ -36,6 +36,23 @@ impl Home {
     /// With more keys of the config, at its top.
     pub fn with(more: &str) -> Self {
         let emulator = stage::start(organise);
+        let accounts = format!(
+            r#"  - name: dev
+    id: "{DEV}"
+    aliases: [mine]
+    roles: [{{name: Developer, path: /dev/}}]
+  - name: prod
+    id: "{PROD}"
+    aliases: [live]
+    guard: confirm
+    roles: [{{name: Developer, path: /dev/}}]
+"#
+        );
+        Self::of(emulator, more, &accounts)
+    }
+
+    /// An organisation's, with the lines of the config's `accounts`.
+    pub fn of(emulator: Emulator, more: &str, accounts: &str) -> Self {
         let home = Self { dir: tempfile::tempdir().unwrap(), emulator };
         home.write(&format!(
             r#"version: 1
@@ -50,16 +67,7 @@ auth:
 defaults: {{region: eu-west-1}}
 store: none
 accounts:
-  - name: dev
-    id: "{DEV}"
-    aliases: [mine]
-    roles: [{{name: Developer, path: /dev/}}]
-  - name: prod
-    id: "{PROD}"
-    aliases: [live]
-    guard: confirm
-    roles: [{{name: Developer, path: /dev/}}]
-"#,
+{accounts}"#,
             home.emulator.url()
         ));
         home
