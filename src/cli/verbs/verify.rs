@@ -7,6 +7,7 @@ use std::cell::Cell;
 use std::io::IsTerminal;
 use std::path::Path;
 use std::rc::Rc;
+use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Notify;
@@ -33,6 +34,9 @@ use crate::cli::out::Out;
 use crate::cli::prompt::{self, Codes};
 use crate::cli::runtime::block_on;
 use crate::cli::switcher::{keymap, theme};
+
+/// How long a role session lasts that a sign-in enters with a code.
+const SHORTEST: Duration = Duration::from_mins(15);
 
 /// Lists the calls, asks for confirmation, probes and reports.
 pub fn run(context: &Context, arguments: &VerifyArgs) -> Result<Exit, Fault> {
@@ -99,8 +103,9 @@ async fn with_key(
     begin(context, arguments, || text::preface(plan, verifier))?;
     let mut codes = context.codes();
     let purpose = "for the positive control";
-    let code =
-        async |fault: Option<&Fault>| control_code(context, &mut codes, fault, purpose).await;
+    let code = async |fault: Option<&Fault>| {
+        control_code(context, &mut codes, fault, purpose, CONTROL).await
+    };
     let watch = Watch::default();
     let run = verifier.run(&key, plan, code, |progress| watch.note(context.out, progress));
     let report = watch.over(context.out, "; run again to go on", run).await?;
@@ -127,7 +132,7 @@ async fn with_sign_in(
     let code = async |fault: Option<&Fault>, target: &Target| {
         context.out.progress("");
         let purpose = format!("for the positive control, {target}");
-        control_code(context, &mut codes, fault, &purpose).await
+        control_code(context, &mut codes, fault, &purpose, SHORTEST).await
     };
     let watch = Watch::default();
     let note = |progress| watch.note(context.out, progress);
@@ -298,13 +303,14 @@ async fn control_code(
     codes: &mut Codes,
     fault: Option<&Fault>,
     purpose: &str,
+    life: Duration,
 ) -> Option<(MfaSerial, MfaCode)> {
     if let Some(fault) = fault {
         context.out.fault(fault);
     }
     let mut given = None;
     loop {
-        let refusal = match context.broker().fresh_code(given.as_ref(), CONTROL).await {
+        let refusal = match context.broker().fresh_code(given.as_ref(), life).await {
             Ok(code) => return Some(code),
             Err(refusal) => refusal,
         };

@@ -282,3 +282,39 @@ fn back_doors_are_named() {
     assert_eq!((doubt.verdict, doubt.evidence.len()), (Verdict::NotProved, 1));
     assert_eq!(judge_back_doors(Err(denied("")), &run()).verdict, Verdict::NotProved);
 }
+
+#[test]
+fn an_entry_by_a_sign_in_is_open_only_where_the_trust_policy_is_known_to_ask_for_no_mfa() {
+    use Outcome::Allowed;
+    use Reading::{AsksMfa, Closed};
+    use SignInMfa::{Absent, Carried, Unknown};
+    use Verdict::{NotProved, Open, Proved};
+    let unclear = || Reading::Unclear { why: "unknown operator X".into() };
+    let unread = || Err(denied(""));
+    for (entered, control, trust, expected, mfa) in [
+        (Allowed, None, Ok(AsksMfa), [Proved, Proved], Carried),
+        (Allowed, None, Ok(hole()), [Open, Open], Unknown),
+        (Allowed, None, Ok(unclear()), [NotProved, NotProved], Unknown),
+        (Allowed, None, Ok(Closed), [NotProved, NotProved], Unknown),
+        (Allowed, None, unread(), [NotProved, NotProved], Unknown),
+        (denied(""), Some(Allowed), Ok(AsksMfa), [Proved, Proved], Absent),
+        (identity(), Some(Allowed), unread(), [Proved, NotProved], Absent),
+        (denied(""), None, Ok(AsksMfa), [Proved, Proved], Unknown),
+        (denied(""), None, Ok(hole()), [NotProved, Open], Unknown),
+        (denied(""), Some(denied("")), unread(), [NotProved, NotProved], Unknown),
+        (denied(""), None, unread(), [NotProved, NotProved], Unknown),
+        // Another role of the account was read, and this one lets no user in, as it should.
+        (denied(""), None, Ok(Closed), [NotProved, Proved], Unknown),
+        (Outcome::undecided("throttled"), None, unread(), [NotProved, NotProved], Unknown),
+    ] {
+        let role = "arn:aws:iam::222222222222:role/Developer".parse().unwrap();
+        let seen = SignInEvidence { role, entered, control, trust };
+        let findings = judge_sign_in(&seen, &run());
+        let verdicts = [findings[0].verdict, findings[1].verdict];
+        assert_eq!((verdicts, SignInMfa::of(&findings)), (expected, mfa), "{seen:?}");
+        for finding in findings {
+            let wants = !finding.verdict.stands();
+            assert_eq!(finding.remedy.is_some(), wants, "{finding:?}");
+        }
+    }
+}

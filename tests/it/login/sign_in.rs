@@ -293,6 +293,7 @@ fn the_doctor_knows_the_sign_in_and_what_nobody_has_proved() {
         "accepts the keys of the console sign-in",
         "whether that proves MFA to a role's trust policy, AWS does not say",
         "sekisho verify TARGET",
+        "not verified in the last 30 days",
     ] {
         assert!(after.contains(text), "{text}: {after}");
     }

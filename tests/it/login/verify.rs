@@ -8,6 +8,7 @@ use sekisho::services::verify::evidence::check;
 use super::stage::{Stage, aws_keys_end, aws_login, user};
 use crate::emulator::stage::{AUTH, DEV, PHONE, allow, guard, permit, trust};
 use crate::exports::stage::Ran;
+use crate::pty::terminal::{Pty, command};
 use crate::support::program;
 
 /// With a sign-in that carries MFA information, or none, and a user who may list her devices.
@@ -74,6 +75,29 @@ fn a_role_that_refuses_it_and_takes_it_with_a_code_shows_that_it_carries_no_mfa(
         "ListUsers",
     ];
     assert_eq!(wire, expected);
+}
+
+#[test]
+fn on_a_terminal_it_asks_for_one_code_and_shows_what_it_found() {
+    let Some(_) = program("curl") else { return };
+    let stage = stage(LoginMfa::Absent, close);
+    let mut builder = command(env!("CARGO_BIN_EXE_sekisho"), stage.home());
+    builder.args(["verify", "dev/Developer", "dev/Reader"]);
+    for (name, value) in stage.sekisho(&[]).get_envs() {
+        builder.env(name, value.unwrap_or_default());
+    }
+    let mut pty = Pty::spawn(builder);
+    let screen = pty.wait_for("continue? [y/N]");
+    assert!(screen.contains("with a code, one an account (the positive control)"), "{screen}");
+    pty.line("y");
+    pty.wait_for("for the positive control, dev/Developer (direct flow, lasts until");
+    pty.line(&stage.emulator.code(PHONE).unwrap());
+    let screen = pty.wait_for("copy remedy");
+    assert!(screen.contains("The sign-in carries no MFA information that counts"), "{screen}");
+    pty.send("\u{4}");
+    let (code, words) = pty.last_words();
+    assert_eq!(code, 6, "{words}");
+    assert!(words.contains("dev, 2222-2222-2222: held (Developer, Reader)"), "{words}");
 }
 
 #[test]

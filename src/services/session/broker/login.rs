@@ -464,9 +464,11 @@ fn login_origin(who: &Who, how: &str, obtained: Timestamp) -> AuthOrigin {
 fn without_a_device(mut fault: Fault) -> Fault {
     fault.why.insert(
         0,
-        "the role wants MFA, which a console sign-in may not prove to it, and you have no device that makes six-digit codes: AWS takes no passkey here".into(),
+        "the role wants MFA, which a console sign-in may not prove to it, and no device of yours is known that makes six-digit codes: AWS takes no passkey here".into(),
     );
-    fault.fix("register an authenticator app beside the passkey, or have the role's trust policy drop the MFA condition for you")
+    fault
+        .fix("register an authenticator app beside the passkey, or have the role's trust policy drop the MFA condition for you")
+        .fix("where you have one that AWS does not list to you, name it in `auth.mfa`")
 }
 
 fn forgotten() -> Fault {

@@ -259,13 +259,15 @@ impl Broker {
     ) -> Result<(MfaSerial, MfaCode), NotIssued> {
         let asking = self.asking(Asking::Allowed, self.agents);
         let who = self.who(asking).await?;
-        let (who, note) = match who.source {
-            Source::Key(_) => (who, None),
-            Source::Login(_) => (self.with_code_devices(&who).await?, Some(login::TRIED)),
+        let (who, flow, note) = match who.source {
+            Source::Key(_) => (who, Flow::Shared, None),
+            Source::Login(_) => {
+                (self.with_code_devices(&who).await?, Flow::Direct, Some(login::TRIED))
+            }
         };
         let want = CodeRequest {
             who: &who,
-            flow: Flow::Shared,
+            flow,
             until: (self.clock)() + SignedDuration::try_from(life).unwrap_or_default(),
             note,
         };
