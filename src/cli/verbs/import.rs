@@ -76,7 +76,12 @@ pub fn profiles(
     files::write(&path, &yaml)?;
     out.info(&format!("wrote {shown}"));
     let profile = shell_quoted(&imported.source);
-    out.info(&format!("next: `sekisho key import --profile {profile}` moves the access key from ~/.aws/credentials; `sekisho key add` asks for it"));
+    let is_read_there = imported.draft.auth.is_some_and(|auth| auth.key.is_some());
+    out.info(&if is_read_there {
+        format!("the access key is read from profile {profile} each time; to store it instead: sekisho key add, and `auth.key: auto`")
+    } else {
+        format!("next: `sekisho key import --profile {profile}` moves the access key out of ~/.aws/credentials; `sekisho key add` asks for it")
+    });
     Ok(Exit::Done)
 }
 
@@ -168,7 +173,7 @@ fn merge_into(
     if let Some(other) = options.partition.filter(|other| *other != partition) {
         let what = format!("{shown} is for partition {}, not {}", partition.name(), other.name());
         return Err(Fault::new(Exit::Usage, what)
-            .because("a key opens accounts of its own partition only")
+            .because("an access key works only in its own partition")
             .fix("write another config: --config FILE"));
     }
     let no_place = || {

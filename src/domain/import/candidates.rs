@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::identities::Candidate;
+use super::identities::{Candidate, ImportOptions};
 use super::profiles::{Key, OtherWay, Profile, Profiles};
 use super::remarks::{Remark, Remarks};
 use crate::domain::ids::{AccountId, RoleArn};
@@ -10,6 +10,7 @@ use crate::domain::ids::{AccountId, RoleArn};
 /// The profiles whose role an IAM user enters; remarks on the others.
 pub(super) fn candidates<'a>(
     profiles: &'a Profiles,
+    options: &ImportOptions,
     remarks: &mut Remarks<'a>,
 ) -> Vec<Candidate<'a>> {
     remarks.unread(profiles.unread());
@@ -22,7 +23,7 @@ pub(super) fn candidates<'a>(
         .collect();
     let mut candidates = Vec::new();
     for profile in profiles.iter() {
-        match candidate(profiles, profile) {
+        match candidate(profiles, options, profile) {
             Ok(candidate) => candidates.push(candidate),
             Err(Remark::NoRole) if served.contains(profile.name.as_str()) => {}
             Err(why) => remarks.note(why, profile),
@@ -31,9 +32,14 @@ pub(super) fn candidates<'a>(
     candidates
 }
 
-fn candidate<'a>(profiles: &'a Profiles, profile: &'a Profile) -> Result<Candidate<'a>, Remark> {
+fn candidate<'a>(
+    profiles: &'a Profiles,
+    options: &ImportOptions,
+    profile: &'a Profile,
+) -> Result<Candidate<'a>, Remark> {
     let Some(arn) = profiles.inherited(profile, Key::RoleArn) else {
-        return Err(profile.other_way.map_or(Remark::NoRole, Remark::Way));
+        let way = profile.other_way.filter(|_| !options.prints_a_key(profile));
+        return Err(way.map_or(Remark::NoRole, Remark::Way));
     };
     // These win over a source, or exclude it; the other ways do not.
     if let Some(way @ (OtherWay::WebIdentity | OtherWay::Machine)) = profile.other_way {
@@ -44,7 +50,7 @@ fn candidate<'a>(profiles: &'a Profiles, profile: &'a Profile) -> Result<Candida
     }
     let arn: RoleArn = arn.parse().map_err(|_| Remark::NoArn)?;
     let partition = arn.partition().parse().map_err(|_| Remark::NoArn)?;
-    let hops = hops(profiles, profile)?;
+    let hops = hops(profiles, options, profile)?;
     let root = *hops.last().ok_or(Remark::NoSource)?;
     // aws-vault gives the default profile's device to all that have a key in its keychain.
     let default = profiles.get("default");
@@ -68,7 +74,11 @@ fn candidate<'a>(profiles: &'a Profiles, profile: &'a Profile) -> Result<Candida
 }
 
 /// The profiles from a role's to the one with the key, as AWS's tools and aws-vault follow them.
-fn hops<'a>(profiles: &'a Profiles, profile: &'a Profile) -> Result<Vec<&'a Profile>, Remark> {
+fn hops<'a>(
+    profiles: &'a Profiles,
+    options: &ImportOptions,
+    profile: &'a Profile,
+) -> Result<Vec<&'a Profile>, Remark> {
     let mut hops = vec![profile];
     let mut source_name =
         profiles.inherited(profile, Key::SourceProfile).ok_or(Remark::NoSource)?;
@@ -89,6 +99,9 @@ fn hops<'a>(profiles: &'a Profiles, profile: &'a Profile) -> Result<Vec<&'a Prof
         }
         if profiles.inherited(source, Key::RoleArn).is_some() {
             return Err(Remark::Chain);
+        }
+        if options.prints_a_key(source) {
+            return Ok(hops);
         }
         if let Some(way) = source.other_way {
             return Err(Remark::Behind(way));

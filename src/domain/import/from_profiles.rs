@@ -11,7 +11,7 @@ use super::remarks::{Remark, Remarks};
 use super::{Names, most, ranked};
 use crate::domain::config::draft::{Draft, DraftAuth};
 use crate::domain::config::edit::Additions;
-use crate::domain::config::{Argv, MfaDevice};
+use crate::domain::config::{Argv, KeySource, MfaDevice};
 use crate::domain::fault::{Exit, Fault};
 use crate::domain::ids::{AccountId, MfaSerial, Region};
 
@@ -65,6 +65,8 @@ pub fn convert(profiles: &Profiles, options: &ImportOptions) -> Result<Imported,
     let mfa = import.devices(account, &identity);
     let mfa_command = import.mfa_command(&identity);
     let source = identity.source().to_owned();
+    let prints_a_key = profiles.get(&source).is_some_and(|it| options.prints_a_key(it));
+    let key = prints_a_key.then(|| KeySource::Profile(source.clone()));
     let mut makes = Accounts { profiles, remarks: &mut import.remarks };
     let groups = makes.groups(&identity);
     let taken = groups.iter().map(|group| group.roles.len()).sum();
@@ -77,7 +79,7 @@ pub fn convert(profiles: &Profiles, options: &ImportOptions) -> Result<Imported,
             auth: Some(DraftAuth {
                 account,
                 user: None,
-                key: None,
+                key,
                 mfa,
                 mfa_command,
                 endpoint_url: None,
@@ -138,7 +140,7 @@ impl<'a> Import<'a> {
         &mut self,
         options: &ImportOptions,
     ) -> Result<(Identity<'a>, Vec<OtherIdentity>), Fault> {
-        let candidates = candidates(self.profiles, &mut self.remarks);
+        let candidates = candidates(self.profiles, options, &mut self.remarks);
         if candidates.is_empty() {
             let fault = Fault::new(Exit::Fault, "no profile has a role that sekisho can assume");
             let fault = self.remarks.lines().into_iter().fold(fault, Fault::because);

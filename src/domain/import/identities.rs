@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::most;
-use super::profiles::{Key, Profile};
+use super::profiles::{Key, OtherWay, Profile};
 use super::remarks::named;
 use crate::domain::ids::{AccountId, MfaSerial, Partition, Region, RoleArn};
 use crate::domain::text::{sanitize, shell_quoted};
@@ -23,6 +23,16 @@ pub struct ImportOptions {
     pub devices: Vec<MfaSerial>,
     /// The profile that the config takes its key from.
     pub key_profile: Option<String>,
+}
+
+impl ImportOptions {
+    /// Whether a profile's `credential_process` prints the access key of an IAM user. The profile cannot tell, so
+    /// the command line, or the config that is there, has to have named it.
+    pub(super) fn prints_a_key(&self, profile: &Profile) -> bool {
+        let is_named = |name: &Option<String>| name.as_ref() == Some(&profile.name);
+        profile.other_way == Some(OtherWay::Process)
+            && [&self.source, &self.key_profile].into_iter().any(is_named)
+    }
 }
 
 /// A profile whose role can be entered.

@@ -21,6 +21,7 @@ use super::text::{fold, is_deceptive};
 const MAX_NAME: usize = 100;
 
 pub use identities::OtherIdentity;
+pub use remarks::named;
 
 /// The comment beside the guard of what [`is_production`].
 const LOOKS_LIKE_PRODUCTION: &str = "looks like production";

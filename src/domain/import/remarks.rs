@@ -62,7 +62,7 @@ impl fmt::Display for Remark {
                 "left out, enters its role from a profile that uses IAM Identity Center (SSO)"
             }
             Self::Behind(OtherWay::Process) => {
-                "left out, enters its role from a profile with a credential_process"
+                "left out, enters its role from a profile with a credential_process; if that prints an access key: --source PROFILE"
             }
             Self::Behind(OtherWay::WebIdentity) => {
                 "left out, enters its role from a profile with a web identity token"
@@ -188,7 +188,7 @@ impl<'a> Remarks<'a> {
 }
 
 /// The first few names, and how many more there are.
-pub(super) fn named(names: &[&str]) -> String {
+pub fn named(names: &[&str]) -> String {
     let shown: Vec<String> = names.iter().take(NAMED).map(|name| sanitize(name)).collect();
     let more = match names.len().saturating_sub(NAMED) {
         0 => String::new(),

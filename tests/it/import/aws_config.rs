@@ -42,6 +42,22 @@ fn awsumes_way_of_writing() {
     insta::assert_snapshot!(made(AWSUME, &ImportOptions::default()).0);
 }
 
+/// granted keeps an IAM user's key behind a program, as 1Password does: only the person can say what it prints.
+#[test]
+fn a_named_program_that_prints_the_key_is_a_source_of_roles() {
+    let text = "[profile base]\nregion = eu-west-1\ncredential_process = granted credential-process --profile base\n\
+        [profile dev]\nrole_arn = arn:aws:iam::222222222222:role/Developer\nsource_profile = base\n\
+        mfa_serial = arn:aws:iam::111111111111:mfa/tanaka\n";
+    let profiles = Profiles::parse(text);
+    let fault = convert(&profiles, &ImportOptions::default()).unwrap_err();
+    assert!(fault.why.iter().any(|why| why.contains("--source PROFILE: dev")), "{fault:?}");
+    let named = ImportOptions { source: Some("base".into()), ..ImportOptions::default() };
+    let (text, config) = made(text, &named);
+    assert!(text.contains("key: profile:base"), "{text}");
+    assert!(!text.contains("left out"), "{text}");
+    assert!(config.catalog.find("dev/Developer").is_ok());
+}
+
 #[test]
 fn each_partition_is_a_world_of_its_own() {
     let (text, config) = made(PARTITIONS, &ImportOptions::default());

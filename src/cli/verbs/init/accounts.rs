@@ -5,6 +5,7 @@ use crate::domain::config::draft::{Draft, DraftAccount};
 use crate::domain::fault::{Exit, Fault};
 use crate::domain::ids::{Name, Region, RoleName};
 use crate::domain::import::from_profiles::{ImportOptions, Imported, convert};
+use crate::domain::import::named;
 use crate::domain::import::organization::{self, Naming, Selection};
 use crate::domain::secret::AccessKey;
 use crate::domain::text::count;
@@ -21,9 +22,6 @@ use super::{OwnSession, Setup};
 
 /// What answers the questions for accounts.
 const OPTION: &str = "--from aws-config, --from organization, --from none or --dev-account NAME=ID";
-
-/// How many accounts a question names.
-const NAMED: usize = 6;
 
 impl Setup<'_> {
     /// The roles in `~/.aws` that the key's owner enters.
@@ -98,7 +96,7 @@ impl Setup<'_> {
             let role: RoleName = if let Some(role) = &given.role {
                 role.clone()
             } else {
-                let question = "the role of accounts without one of their own";
+                let question = "role to assume in accounts that name none";
                 person.ask(question, Some("Developer"), "--role NAME", str::parse)?
             };
             draft.roles = vec![role];
@@ -145,23 +143,18 @@ impl Setup<'_> {
 
 /// Asks whether to list the organization's accounts.
 fn offer_members(person: &mut Person) -> Result<bool, Fault> {
-    let question =
-        "add the organization's accounts? (takes an MFA code, and organizations:ListAccounts)";
+    let question = "add the organization's accounts? (needs an MFA code and the permission organizations:ListAccounts)";
     person.yes(question, false, OPTION)
 }
 
 /// Asks whether to take what the file has.
 fn offer_profiles(person: &mut Person, imported: &Imported) -> Result<bool, Fault> {
     let accounts = &imported.draft.accounts;
-    let names = accounts.iter().take(NAMED).map(|account| account.name.as_str());
-    let more = match accounts.len().saturating_sub(NAMED) {
-        0 => String::new(),
-        more => format!(" and {more} more"),
-    };
-    let names = names.collect::<Vec<_>>().join(", ");
+    let names: Vec<&str> = accounts.iter().map(|account| account.name.as_str()).collect();
+    let names = named(&names);
     let (accounts, roles) = (count(accounts.len(), "account"), count(imported.taken, "role"));
-    person.show(&format!("~/.aws/config has {accounts} with {roles}: {names}{more}"));
-    person.yes("take them over?", true, OPTION)
+    person.show(&format!("~/.aws/config has {accounts} with {roles}: {names}"));
+    person.yes("import them?", true, OPTION)
 }
 
 /// An account that a person knows.
@@ -170,11 +163,11 @@ fn ask_account(person: &mut Person, identity: &Identity) -> Result<Option<DraftA
         "" => Ok(None),
         text => id(text).map(Some),
     };
-    let question = "an account to switch to, 12 digits (Enter: none yet)";
+    let question = "account to switch to, 12 digits (Enter: none yet)";
     let Some(id) = person.ask(question, None, OPTION, read)? else { return Ok(None) };
     let user = identity.user.as_ref();
     let name = user.map_or_else(|| "dev".to_owned(), |user| format!("dev-{user}"));
     let read = |text: &str| text.parse::<Name>();
-    let name = person.ask("a name for it", Some(&name), OPTION, read)?;
+    let name = person.ask("name for it", Some(&name), OPTION, read)?;
     Ok(Some(DraftAccount::new(name, id)))
 }
