@@ -35,7 +35,7 @@ pub fn run(context: &Context, selection: &Selection<'_>) -> Result<Exit, Fault> 
             // Both, even where one fails.
             let passphrases = key_files.forget_passphrases().map_err(|error| error.to_string());
             broker.forget_everything().and(passphrases).map_err(|why| {
-                Fault::new(Exit::Fault, "not everything could be forgotten")
+                Fault::new(Exit::Fault, "not everything could be deleted")
                     .because(sanitize(&why))
                     .fix("run `sekisho logout --all` again")
             })?;
@@ -73,7 +73,7 @@ pub fn run(context: &Context, selection: &Selection<'_>) -> Result<Exit, Fault> 
     } else {
         context
             .out
-            .info("deleted here; copies of these sessions stay valid at AWS until they expire:");
+            .info("deleted here; AWS still accepts copies of these sessions until they expire:");
         context.out.eprint(&align(&rows));
         context.out.info(
             "to end a role's sessions at AWS now, use Revoke sessions on the role in the IAM console",
@@ -87,7 +87,7 @@ pub fn run(context: &Context, selection: &Selection<'_>) -> Result<Exit, Fault> 
     let left = left(context, &key_files, now);
     if !left.is_empty() {
         context.out.info(&format!(
-            "still here: {}; `sekisho logout --all` forgets all of it",
+            "still on this machine: {}; `sekisho logout --all` deletes it",
             left.join(", ")
         ));
     }
@@ -115,7 +115,11 @@ fn holders(running: &[Holder], target: &str) -> String {
     let names: Vec<String> = running
         .iter()
         .filter(|holder| holder.target == target)
-        .map(|holder| holder.program.to_string())
+        .map(|holder| {
+            // A shell that switched in place was not started with the target.
+            let is_here = holder.program.pid == std::process::id();
+            if is_here { "this shell".to_owned() } else { holder.program.to_string() }
+        })
         .collect();
     match &names[..] {
         [] => String::new(),

@@ -156,7 +156,8 @@ impl<'c> Cursor<'c> {
         let value = self.key(name);
         if value.is_absent() && !self.document.cut_short.get() {
             let fix = format!("add {name}: {example}");
-            self.fault(format_args!("`{name}` is missing"), Some(&fix));
+            let dotted = self.section.dotted(name).unwrap_or_else(|| name.to_owned());
+            self.fault(format_args!("`{dotted}` is missing"), Some(&fix));
         }
         value
     }

@@ -173,7 +173,10 @@ impl<'t> Layout<'t> {
                     self.after_lines(self.top.last_byte(self.text), usize::MAX)
                 };
                 let indent = self.indent(pairs.first()?.0.start);
-                let text = format!("{indent}include: [{file}]\n");
+                let after = self.text[at..].lines().next();
+                let has_paragraphs = self.text[..at].ends_with("\n\n") && after.is_some();
+                let gap = if has_paragraphs { "\n" } else { "" };
+                let text = format!("{indent}include: [{file}]\n{gap}");
                 Insertion { at, text, kind: Kind::Lines }
             }
         };
@@ -554,7 +557,7 @@ accounts:
             ),
             (
                 "store: file\n\n# mine\naccounts: []",
-                "store: file\n\ninclude: [\"~/t.yaml\"]\n# mine\naccounts: []",
+                "store: file\n\ninclude: [\"~/t.yaml\"]\n\n# mine\naccounts: []",
             ),
             ("store: file", "store: file\ninclude: [\"~/t.yaml\"]\n"),
             ("{store: file}\n", "{store: file, \"include\": [\"~/t.yaml\"]}\n"),

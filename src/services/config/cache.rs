@@ -102,7 +102,7 @@ fn load_and_remember(
 
 fn begun(known: &Known) -> String {
     let many = count(known.len(), "included account");
-    format!("{many} remembered from now on: one that changes will ask for its name")
+    format!("{many} remembered; when one changes, entering it asks for its name")
 }
 
 fn cached(name: &str, path: &Path, paths: &Paths) -> Option<LoadedConfig> {

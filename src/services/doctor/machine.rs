@@ -76,7 +76,7 @@ fn config(input: &DoctorInput<'_>) -> Row {
         Ok(loaded) if is_management(&loaded.config) => Row::new(
             ID,
             Health::Fail,
-            "the auth account is the organisation's management account, whose users no SCP binds",
+            "the auth account is the organization's management account, where SCPs do not apply",
         )
         .remedy(
             "move the IAM users to a member account and name that in `auth.account`, or correct \
@@ -300,12 +300,12 @@ fn agent(input: &DoctorInput<'_>) -> Row {
         (Driver::Person, Driver::Agent(agent)) => Row::ok(
             ID,
             format!(
-                "{} is set, but {}=0 says that a person drives",
+                "{} is set, but {}=0 says that a person runs sekisho",
                 agent.variable,
                 agents::OVERRIDE
             ),
         ),
-        (Driver::Person, Driver::Person) => Row::ok(ID, "no AI agent drives this process"),
+        (Driver::Person, Driver::Person) => Row::ok(ID, "no AI agent runs this command"),
     }
 }
 
@@ -375,10 +375,14 @@ fn hook(input: &DoctorInput<'_>) -> Row {
     };
     let home = &paths.home;
     let (files, line) = match shell.rsplit('/').next().unwrap_or_default() {
-        "bash" => (
-            vec![home.join(".bashrc"), home.join(".bash_profile"), home.join(".profile")],
-            "eval \"$(sekisho hook bash)\"",
-        ),
+        "bash" => {
+            let mut files = [".bashrc", ".bash_profile", ".profile"].map(|name| home.join(name));
+            if cfg!(target_os = "macos") {
+                // Terminal.app starts login shells, which do not read ~/.bashrc.
+                files.swap(0, 1);
+            }
+            (files.to_vec(), "eval \"$(sekisho hook bash)\"")
+        }
         "zsh" => {
             let folder = input.set("ZDOTDIR").map_or_else(|| home.clone(), PathBuf::from);
             (vec![folder.join(".zshrc"), folder.join(".zshenv")], "eval \"$(sekisho hook zsh)\"")

@@ -94,6 +94,7 @@ impl KeychainError {
                 .because("a window on the desktop is asking for its password")
                 .because("the keychain's daemon is busy")
                 .fix("enter the password, then try again"),
+            Self::Hung if cfg!(target_os = "macos") => fault.fix("log out and in again").fix(FILE),
             Self::Hung => fault
                 .because("its daemon hangs or was stopped")
                 .fix("gnome-keyring-daemon --replace --components=secrets")

@@ -406,7 +406,7 @@ fn changed(loaded: &LoadedConfig) -> usize {
 fn a_lost_or_damaged_memory_is_none_and_said_once() {
     let home = Home::new();
     let moved = PAY.replace("333333333333", "444444444444");
-    let begun = "1 included account remembered from now on";
+    let begun = "1 included account remembered";
     let said = home.load().warnings;
     assert!(said.len() == 1 && said[0].starts_with(begun), "{said:?}");
     assert_eq!(home.load().warnings, [""; 0]);

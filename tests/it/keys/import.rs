@@ -54,6 +54,25 @@ fn a_profiles_key_moves_into_the_store_and_the_rest_stays() {
 }
 
 #[test]
+fn profiles_that_other_tools_enter_with_the_key_are_named_before_it_moves() {
+    let stage = Stage::new(Key::File, Codes::Program);
+    credentials(&stage);
+    let config = "[profile work]\nregion = eu-west-1\n[profile dev]\nsource_profile = work\nrole_arn = a\n\
+        [profile prod]\nsource_profile = other\nrole_arn = b\n";
+    fs::write(stage.path(".aws/config"), config).unwrap();
+    let mut pty = Pty::spawn(stage.in_terminal(BINARY, &["key", "import", "--profile", "work"]));
+    let said = pty.wait_for("remove these lines? [y/N]");
+    let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(
+        said.contains("will not find the key of dev any more (source_profile = work)"),
+        "{said}"
+    );
+    assert!(!said.contains("prod"), "{said}");
+    pty.line("");
+    assert_eq!(pty.wait(), 130);
+}
+
+#[test]
 fn an_import_that_is_declined_or_fails_changes_nothing() {
     let stage = Stage::new(Key::File, Codes::Program);
     let before = credentials(&stage);
@@ -222,7 +241,7 @@ fn only_a_working_key_of_the_configs_own_user_is_stored() {
         ("AKIAROOT000000000001", SECRET, 2, "the access key does not belong to an IAM user"),
         ("AKIABOB0000000000001", SECRET, 2, "the access key …0001 belongs to bob"),
         ("AKIANOBODY0000000001", SECRET, 3, "AWS does not know this access key"),
-        (KEY, "CANARY-cut-off", 3, "AWS does not take the signature"),
+        (KEY, "CANARY-cut-off", 3, "AWS did not accept the signature"),
     ] {
         let output = stage.run_with_input(&["key", "add"], &format!("{id}\n{secret}\n"));
         let said = String::from_utf8_lossy(&output.stderr);
