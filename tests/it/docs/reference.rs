@@ -183,7 +183,7 @@ fn json_fields_are_those_of_the_program() {
 fn the_variables_of_agents_are_those_of_the_program() {
     let known = sekisho::domain::agents::MARKERS.map(|marker| marker.variable.to_owned());
     for (path, heading) in [
-        ("docs/agents.md", "How an agent is known"),
+        ("docs/agents.md", "How an agent is recognized"),
         ("docs/ja/agents.md", "エージェントの見分け方"),
     ] {
         let listed: Vec<String> =
