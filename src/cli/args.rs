@@ -150,7 +150,7 @@ pub struct Common {
     /// The config file [default: ~/.config/sekisho/config.yaml]
     #[arg(long, global = true, value_name = "FILE", help_heading = "Common options")]
     pub config: Option<PathBuf>,
-    /// When to use colours: auto, always or never; NO_COLOR is respected
+    /// When to use colors: auto, always or never; NO_COLOR is respected
     #[arg(
         long,
         global = true,
@@ -449,12 +449,12 @@ pub enum Verb {
         after_help = "Examples:\n  sekisho policy --format cloudformation --write guardrails/\n  sekisho policy | jq .\n  sekisho policy --check guardrails/\n\nExit of --check: 0 every row as wanted, 1 a row is wrong."
     )]
     Policy(PolicyArgs),
-    /// Try sekisho in an emulated organisation: no AWS account, no network
+    /// Try sekisho in an emulated organization: no AWS account, no network
     #[command(
         after_help = "Examples:\n  sekisho demo\n  sekisho demo exec dev-tanaka -- aws sts get-caller-identity\n  sekisho demo --serve"
     )]
     Demo {
-        /// Keep the organisation running, and print how to use it from another terminal
+        /// Keep the organization running, and print how to use it from another terminal
         #[arg(long)]
         serve: bool,
         /// The command to run in it, with its arguments

@@ -244,7 +244,7 @@ impl Context {
         &self.inherited
     }
 
-    /// Who drives this process.
+    /// Who runs this command.
     pub fn driver(&self) -> &Driver {
         &self.driver
     }
@@ -290,7 +290,7 @@ impl Context {
         match self.world {
             World::Real => aws::detours(&self.config.auth),
             World::Demo(_) => {
-                vec!["demo: an emulated organisation, nothing here is real".to_owned()]
+                vec!["demo: an emulated organization, nothing here is real".to_owned()]
             }
         }
     }

@@ -181,7 +181,7 @@ impl Demo {
     /// How to reach the demo from another terminal, as lines that a shell can read.
     pub fn directions(&self) -> String {
         let mut lines =
-            String::from("# The organisation runs until this command ends. In another terminal:\n");
+            String::from("# The organization runs until this command ends. In another terminal:\n");
         for (name, value) in self.environment().iter().filter(|(name, _)| name != "no_proxy") {
             lines.push_str(&format!("export {name}={}\n", shell_quoted(value)));
         }

@@ -161,9 +161,10 @@ async fn ask_code(
         }
     }
     terminal.show(&format!(
-        "sekisho: MFA code for {} {purpose} ({} flow, lasts until {until})",
+        "sekisho: MFA code for {} {purpose} ({}: {} until {until})",
         wanted.user,
-        wanted.flow.name()
+        wanted.flow.name(),
+        wanted.flow.reach()
     ));
     if let Some(note) = wanted.note {
         terminal.show(&format!("         {note}"));
@@ -439,7 +440,7 @@ pub async fn members(
     codes: &mut Codes,
 ) -> Result<Vec<Member>, Fault> {
     let asking = codes.asking();
-    with_codes(broker, "to list the organisation's accounts", codes, async |code| {
+    with_codes(broker, "to list the organization's accounts", codes, async |code| {
         broker.members(selection, code.as_ref(), asking).await
     })
     .await

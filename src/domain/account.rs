@@ -273,7 +273,7 @@ impl Target {
         is_vain.then(|| {
             Fault::new(Exit::Usage, format!("{self} cannot be entered read-only"))
                 .because("the role has `policy` or `policy_arns`, and AWS allows a session what any of its policies allows")
-                .fix("enter it in full (^T, or no --scope), or take these keys from the role in the config")
+                .fix("enter it with the full scope (^T, or no --scope), or remove these keys from the role in the config")
         })
     }
 

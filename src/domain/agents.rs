@@ -1,7 +1,7 @@
-//! Who drives this process: a person, or an AI agent that has set one of the variables below; and what the config lets
+//! Who runs this command: a person, or an AI agent that has set one of the variables below; and what the config lets
 //! agents have.
 //!
-//! A seat belt, not a wall: variables can be unset, and a program that sets none passes for a person.
+//! It prevents accidents and is no security boundary: variables can be unset, and a program that sets none passes for a person.
 
 use serde::{Deserialize, Serialize};
 
@@ -73,7 +73,7 @@ const fn by(variable: &'static str, agent: &'static str) -> Marker {
     Marker { variable, when: When::Set, agent: Some(agent) }
 }
 
-/// Who drives this process.
+/// Who runs this command.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Driver {
     /// A person, as far as the variables say.
@@ -133,7 +133,7 @@ impl Driver {
 
 impl std::fmt::Display for Agent {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} drives this process ({} is set)", self.name, self.variable)
+        write!(f, "{} runs this command ({} is set)", self.name, self.variable)
     }
 }
 

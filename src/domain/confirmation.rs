@@ -70,10 +70,10 @@ impl Target {
                 "`agents: full`",
             ),
             (_, Guard::Confirm) => (
-                "its guard is `confirm`, which keeps agents out unless the config says otherwise",
+                "the target has `guard: confirm`, which keeps agents out unless the config lets them in",
                 "`agents: read-only` or `agents: full`",
             ),
-            _ => ("the config says `agents: refuse`", "`agents: read-only` or `agents: full`"),
+            _ => ("the config has `agents: refuse`", "`agents: read-only` or `agents: full`"),
         };
         Fault::new(Exit::NeedsPerson, format!("an AI agent may not enter {self}"))
             .because(format!("{agent}, and {why}"))

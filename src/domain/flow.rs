@@ -30,4 +30,12 @@ impl Flow {
             Self::Direct => "direct",
         }
     }
+
+    /// What one code is good for.
+    pub const fn reach(self) -> &'static str {
+        match self {
+            Self::Shared => "for every account",
+            Self::Direct => "for this role only",
+        }
+    }
 }

@@ -144,7 +144,7 @@ impl NotIssued {
             Self::SignIn(why) => {
                 let needed = || {
                     Fault::new(Exit::NeedsPerson, "a console sign-in is needed")
-                        .because("nobody has signed in here, or the sign-in is over")
+                        .because("nobody has signed in here, or the sign-in has expired")
                 };
                 let fix = vec!["run `sekisho login` in a terminal first".to_owned()];
                 Fault { exit: Exit::NeedsPerson, fix, ..why.unwrap_or_else(needed) }

@@ -44,7 +44,7 @@ pub struct SwitcherSetup {
     pub enters: Enters,
     /// The command that `^Y` completes, e.g. `sekisho --config x.yaml exec`, shell-quoted.
     pub exec: String,
-    /// Who drives this process.
+    /// Who runs this command.
     pub driver: Driver,
     /// What the command line changes about every target.
     pub overrides: Overrides,

@@ -17,7 +17,6 @@ use super::time_left::{elapsed, left, seconds_left, step_left};
 use crate::domain::account::Target;
 use crate::domain::confirmation::Unconfirmed;
 use crate::domain::fault::Fault;
-use crate::domain::flow::Flow;
 use crate::domain::guard::Guard;
 use crate::domain::keymap::Action;
 use crate::domain::text::{count, sanitize};
@@ -230,15 +229,12 @@ fn code(model: &Model, code_box: &CodeBox, room: u16) -> Popup {
         0 | 1 => String::new(),
         many => format!(" ({} of {many}, Tab changes)", code_box.device + 1),
     };
-    let ask = format!("code of {} from {device}{devices}", wanted.user);
+    let ask = format!("user {}, device {device}{devices}", wanted.user);
     text(&mut lines, &ask, room, Style::new());
-    let opens = match wanted.flow {
-        Flow::Shared => "opens every account",
-        Flow::Direct => "opens only this role",
-    };
     let flow = format!(
-        "{}: {opens} until {} ({})",
+        "{}: {} until {} ({})",
         wanted.flow.name(),
+        wanted.flow.reach(),
         model.setup.clock.moment(wanted.until, model.now),
         left(wanted.until, model.now),
     );
@@ -502,7 +498,7 @@ fn sign_in(model: &Model, target: &Target, fault: &Fault, room: u16) -> Popup {
         key.map_or_else(String::new, |key| key.to_string())
     };
     let offer = format!(
-        "{} copies the sign-in URL for a browser of yours: for 15 minutes, whoever has it is signed in",
+        "{} copies the sign-in URL for your own browser; for 15 minutes, anyone who has it is signed in",
         key(Action::Copy)
     );
     text(&mut lines, &offer, room, Style::new());

@@ -491,7 +491,7 @@ impl Model {
             return Effect::None;
         };
         let left = time_left::left(live.expires, self.now);
-        self.say(format!("{target} forgotten here; still valid at AWS for {left}"));
+        self.say(format!("{target}: session deleted here, still valid at AWS for {left}"));
         Effect::Forget(target)
     }
 

@@ -35,7 +35,7 @@ const SUZUKI: &str = "arn:aws:iam::012345678901:role/Developer";
 
 fn wrong_code() -> CodeRejection {
     CodeRejection {
-        what: "AWS did not take the code".into(),
+        what: "AWS did not accept the code".into(),
         why: vec![
             "it was mistyped".into(),
             "it was used already: a code opens once".into(),
@@ -628,7 +628,7 @@ fn renewing_and_forgetting_stay_in_the_list() {
     assert!(shown.contains("● 1h 00m"), "{shown}");
     assert!(shown.contains("dev-tanaka/Developer renewed: 1h 00m; a note"), "{shown}");
     let shown = stage.shows("<ctrl-x>");
-    assert!(shown.contains("forgotten here; still valid at AWS for 1h 00m"), "{shown}");
+    assert!(shown.contains("session deleted here, still valid at AWS for 1h 00m"), "{shown}");
     assert!(!shown.contains("● 1h 00m"), "{shown}");
     let shown = stage.shows("<ctrl-x>");
     assert!(shown.contains("has no session here"), "{shown}");

@@ -308,13 +308,13 @@ fn the_list_holds_a_key_only_while_it_is_needed() {
     let holds = |what: &str| contains(&memory(pid), what.as_bytes());
     pty.wait_for("dev-1");
     pty.send("dev-1\r");
-    pty.wait_for("code of tanaka from phone");
+    pty.wait_for("user tanaka, device phone");
     assert!(holds(SECRET), "it is about to be needed");
     pty.send("\u{1b}");
     pty.wait_until("a list without the key", |_| !holds(SECRET));
 
     pty.send("\r");
-    pty.wait_for("code of tanaka from phone");
+    pty.wait_for("user tanaka, device phone");
     pty.send(&stage.next_code());
     pty.wait_until("the subshell", |screen| !screen.contains("MFA"));
     let file = stage.path("environment");

@@ -432,7 +432,7 @@ pub enum ImportVerb {
         after_help = "Examples:\n  sekisho import aws-config | less\n  sekisho import aws-config --write"
     )]
     AwsConfig(AwsConfigArgs),
-    /// List the organisation's active accounts, or keep them in a file that the config includes
+    /// List the organization's active accounts, or keep them in a file that the config includes
     ///
     /// An account that is known keeps its name; a new one of the same name gets its id as a suffix. A name that would lead
     /// to another account stops the write, unless `--confirm NAME`: accounts can be renamed by their own administrators.

@@ -55,7 +55,7 @@ fn accept(
     yes: bool,
     out: Out,
 ) -> Result<(), Fault> {
-    let nothing = || out.info("no change waits to be accepted");
+    let nothing = || out.info("there are no changes to accept");
     let Some(path) = world.config_source(common)?.into_file() else {
         nothing(); // a demo's own config includes nothing
         return Ok(());
@@ -91,7 +91,7 @@ fn accept(
         Some(_) => out.info(&format!("accepted: {targets}")),
         None => {
             return Err(Fault::new(Exit::Fault, "nothing was accepted")
-                .because("what is remembered changed meanwhile")
+                .because("the remembered targets changed in the meantime")
                 .fix("run the command again"));
         }
     }

@@ -117,7 +117,7 @@ fn console_sign_in(context: &Context, place: Browser) -> Result<Timestamp, Fault
     let begun = broker.sign_in_elsewhere()?;
     terminal.show("sekisho: open this in a browser on any machine, and sign in there:");
     terminal.show(&format!("\n{}\n", begun.url()));
-    terminal.show("sekisho: never paste a code of a page that somebody else sent you: it would sign you in as them");
+    terminal.show("sekisho: never paste a code from a page that somebody else sent you: it would sign you in as them");
     let pasted = terminal.ask_hidden("the code that the page shows (nothing is shown here): ")?;
     block_on(broker.pasted(begun, &pasted))
 }

@@ -172,7 +172,7 @@ fn word(path: &Path) -> Result<String, Fault> {
         let path = sanitize(&path.to_string_lossy());
         Fault::new(Exit::Usage, format!("{path} cannot be used in ~/.aws/config"))
             .because(why)
-            .fix("put it elsewhere, or make a link to it whose path is plain")
+            .fix("move it, or link to it from a path without such characters")
     };
     let text = path.to_str().ok_or_else(|| refused("it is not UTF-8"))?;
     if !is_one_line(text) {

@@ -33,11 +33,11 @@ pub(super) fn guardrails(section: Cursor<'_>) -> Option<Guardrails> {
 }
 
 fn organization(value: Cursor<'_>) -> Option<String> {
-    fitting(value, is_organization, "an organisation looks like o-a1b2c3d4e5")
+    fitting(value, is_organization, "an organization id looks like o-a1b2c3d4e5")
 }
 
 fn unit(value: Cursor<'_>) -> Option<String> {
-    fitting(value, is_unit, "an organisational unit looks like ou-a1b2-c3d4e5f6")
+    fitting(value, is_unit, "an organizational unit id looks like ou-a1b2-c3d4e5f6")
 }
 
 fn instance_type(value: Cursor<'_>) -> Option<String> {

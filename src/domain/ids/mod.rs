@@ -239,7 +239,7 @@ impl FromStr for Name {
             return malformed("a name cannot start with -, it would read as an option");
         }
         if name.contains('/') {
-            return malformed("a name holds no /, which stands between account and role");
+            return malformed("a name cannot contain /, which separates account and role");
         }
         let fault = |what: &str, c: char| {
             malformed(format!("a name holds no {what}, here U+{:04X}", u32::from(c)))

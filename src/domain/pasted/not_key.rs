@@ -189,7 +189,7 @@ impl NotKey {
                 .because("a sign-in page is for people; programs need an access key")
                 .fix(make),
             Self::Arn => not("an ARN")
-                .because("an ARN names something in AWS and opens nothing")
+                .because("an ARN is only a name, not a secret")
                 .fix(make),
             Self::AccountId => not("an account id")
                 .because("twelve digits name an account and open nothing")
@@ -223,7 +223,7 @@ impl Other {
                 .because("a console password signs in people; programs need an access key")
                 .fix(make),
             Self::ServicePassword => not("a password of one service")
-                .because("it is for git, SMTP or another single service; IAM does not take it")
+                .because("it is for git, SMTP or another single service; IAM does not accept it")
                 .fix(make),
             Self::Bedrock => not("an Amazon Bedrock API key")
                 .because("it calls models and nothing else: no role can be assumed with it")

@@ -120,7 +120,7 @@ fn organization<'a>(
         faults.push(
             Fault::new(Exit::Usage, format!("`auth.account` {auth} is the management account"))
                 .because("service control policies do not bind it, so only the users' own policy would hold there")
-                .fix("keep the IAM users in a member account of the organisation"),
+                .fix("keep the IAM users in a member account of the organization"),
         );
     }
     check_words("organization", id, "o-", faults);
@@ -132,7 +132,7 @@ fn required<T>(value: Option<T>, key: &str, command: &str, faults: &mut Vec<Faul
     if value.is_none() {
         faults.push(
             Fault::new(Exit::Usage, format!("`guardrails.{key}` is missing"))
-                .because("the other keys of the organisation are set, and the documents need all of them")
+                .because("the other keys of the organization are set, and the documents need all of them")
                 .fix(format!("add it to the config; `{command}` prints it")),
         );
     }

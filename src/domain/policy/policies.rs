@@ -267,7 +267,7 @@ pub(super) fn too_long(what: &str, size: usize, unit: &str, limit: usize) -> Fau
         Exit::Usage,
         format!("{what}: {size} {unit}, and AWS takes {limit}"),
     )
-    .because("a list of the config stands in it: the roles of `accounts`, or `exempt_roles`, `regions`, `instance_types` or trusted parties of `guardrails`")
+    .because("it contains a list from the config: the roles of `accounts`, or `exempt_roles`, `regions`, `instance_types` or trusted parties of `guardrails`")
     .fix("shorten the list with patterns, e.g. one path for all exempt roles")
 }
 

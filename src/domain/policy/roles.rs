@@ -87,7 +87,7 @@ pub(super) fn switch_roles(
         if new.name.contains(',') {
             faults.push(
                 Fault::new(Exit::Usage, format!("`accounts`: the role name {} holds a comma", new.name))
-                    .because("the user's tag that opens the role is named after it, and a tag's key takes no comma")
+                    .because("the user's tag that allows the role is named after it, and a tag key cannot contain a comma")
                     .fix("give the role another name"),
             );
         }

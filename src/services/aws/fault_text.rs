@@ -28,7 +28,7 @@ impl Failure {
     /// The fault for a person.
     pub fn fault(&self, doing: Doing<'_>) -> Fault {
         let fault = match self.kind {
-            FailureKind::Code => Fault::new(Exit::Refused, "AWS did not take the code")
+            FailureKind::Code => Fault::new(Exit::Refused, "AWS did not accept the code")
                 .because("a digit was mistyped")
                 .because("it was used before, or its 30 seconds have passed: each code works once")
                 .because("it came from another device than the one named")
@@ -39,9 +39,9 @@ impl Failure {
                 .because("the device was removed or replaced")
                 .fix("compare `auth.mfa` with the console's Security credentials page; `sekisho doctor` lists your devices"),
             FailureKind::OverMaximum | FailureKind::OverChained => {
-                Fault::new(Exit::Refused, "AWS does not issue a session this long")
+                Fault::new(Exit::Refused, "the role does not allow sessions this long")
                     .because("the role's maximum session duration is lower")
-                    .fix("ask for less, e.g. `--duration 1h`, or raise the role's MaxSessionDuration")
+                    .fix("use a shorter one, e.g. `--duration 1h`, or raise the role's MaxSessionDuration")
             }
             FailureKind::IdentityDeny | FailureKind::Denied => self.denied(doing),
             FailureKind::Expired => Fault::new(Exit::Refused, "the session has expired")
@@ -73,7 +73,7 @@ impl Failure {
                 .because(self.message.clone())
                 .because("something between here and AWS answered instead: a captive portal, a proxy, an emulator")
                 .fix("sign in to the network in a browser, and check HTTPS_PROXY and `auth.endpoint_url`"),
-            FailureKind::Implausible => Fault::new(Exit::Fault, "AWS's answer cannot be right")
+            FailureKind::Implausible => Fault::new(Exit::Fault, "AWS's response is not plausible")
                 .because(self.message.clone())
                 .because("this machine's clock is off")
                 .because("something between here and AWS answered instead: a proxy, an emulator")
@@ -92,15 +92,15 @@ impl Failure {
         let message = &self.message;
         if message.contains("AWSCompromisedKeyQuarantine") {
             return Fault::new(Exit::Refused, "AWS has put this access key in quarantine")
-                .because("AWS found it in public and treats it as leaked")
+                .because("AWS found it in a public place and treats it as leaked")
                 .fix("deactivate it in the IAM console now, and check in CloudTrail what it was used for")
                 .fix("answer the case that AWS opened, create a new key, then `sekisho key add`");
         }
         if let Doing::ConsoleSignIn = doing {
-            return Fault::new(Exit::Refused, "AWS does not let your user sign in a program")
+            return Fault::new(Exit::Refused, "your IAM user is not allowed to sign in a program")
                 .because(self.said())
                 .because("your IAM user lacks signin:AuthorizeOAuth2Access or signin:CreateOAuth2Token (the managed policy SignInLocalDevelopmentAccess allows both)")
-                .because("a policy that denies everything without MFA, or one of the organisation, denies them")
+                .because("a policy that denies everything without MFA, or a policy of the organization, denies them")
                 .fix("have them allowed, then `sekisho login`; or use an access key: `auth.key: auto`");
         }
         let Doing::Entering(target, flow) = doing else {
@@ -119,7 +119,7 @@ impl Failure {
             match flow {
                 Flow::Direct => fault
                     .because(
-                        "the deny may not recognise the code sent in this call (direct flow)",
+                        "the deny may not recognize the code sent in this call (direct flow)",
                     )
                     .fix(format!("use the shared flow: `sekisho shell {target} --duration 1h`")),
                 Flow::Shared => fault.fix(format!(
@@ -138,14 +138,14 @@ impl Failure {
             .into_iter()
             .find(|kind| message.contains(&format!("{kind} control policy")))
         {
-            fault.because(format!("a {kind} control policy of the organisation denies it")).fix(
+            fault.because(format!("a {kind} control policy of the organization denies it")).fix(
                 format!(
                     "ask its administrators about sts:AssumeRole on {role}; `-v` shows AWS's message"
                 ),
             )
         } else {
             fault
-                .because("the role's trust policy does not let you in: another user, an MFA too old for it, a missing external id")
+                .because("the role's trust policy does not allow you: it names another user, requires a more recent MFA code, or requires an external id")
                 .because("the role does not exist: AWS sends the same error (check account id, role name and path)")
                 .because("your IAM user may not assume it")
                 .fix(format!("check the role {role} and its trust policy"))
@@ -156,16 +156,16 @@ impl Failure {
         if self.skew.is_some() {
             let what = self.clock();
             return Fault::new(Exit::Refused, what)
-                .because("AWS takes a proof of possession only at the time it was made")
+                .because("AWS accepts a proof of possession only close to the time it was made")
                 .fix(format!("set the clock: {SET_CLOCK}; then `sekisho login`"));
         }
-        let fault = Fault::new(Exit::Refused, "the console sign-in is over");
+        let fault = Fault::new(Exit::Refused, "the console sign-in has expired");
         match self.code.as_deref() {
             Some("USER_CREDENTIALS_CHANGED") => {
                 fault.because("the user's password has changed since")
             }
             Some("AUTHCODE_EXPIRED") => {
-                fault.because("what the browser brought came too late, or was used already")
+                fault.because("the browser's code arrived too late, or was already used")
             }
             _ => fault.because("it lasts 12 hours at most"),
         }
@@ -182,7 +182,7 @@ impl Failure {
                 .fix("shorten the role's `policy`, or remove tags or policy_arns")
                 .fix("move the policy into a managed one in that account, and name it in `policy_arns`");
         }
-        Fault::new(Exit::Refused, "AWS does not take the session policy")
+        Fault::new(Exit::Refused, "AWS did not accept the session policy")
             .because(self.message.clone())
             .because("the role's `policy` in the config is JSON, but no valid policy")
             .because("a `policy_arns` entry, or the scope's ReadOnlyAccess, does not exist in that account's partition")
@@ -193,7 +193,7 @@ impl Failure {
         let text = &self.message;
         if !(text.starts_with("Signature expired") || text.starts_with("Signature not yet current"))
         {
-            return Fault::new(Exit::Refused, "AWS does not take the signature")
+            return Fault::new(Exit::Refused, "AWS did not accept the signature")
                 .because("the secret access key is wrong: cut off, or with a hidden character")
                 .because("a proxy changes the request")
                 .fix("enter the key again: `sekisho key add`");

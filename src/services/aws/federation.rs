@@ -55,10 +55,7 @@ impl Aws {
                 let host = partition.sign_out_host().ok_or_else(|| {
                     Fault::new(
                         Exit::Usage,
-                        format!(
-                            "no way is known to sign out first in the partition {}",
-                            partition.name()
-                        ),
+                        format!("`--sign-out` does not work in partition {}", partition.name()),
                     )
                     .fix("sign out in the browser, then try without --sign-out")
                 })?;

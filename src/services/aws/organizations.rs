@@ -386,15 +386,15 @@ fn refused(failure: &Failure, action: &str) -> Fault {
     match (failure.kind, failure.code.as_deref()) {
         (FailureKind::Denied | FailureKind::IdentityDeny, _) => Fault::new(
             Exit::Refused,
-            "AWS does not let you list the organisation's accounts",
+            "AWS does not let you list the organization's accounts",
         )
-        .because("only the organisation's management account and its delegated administrators may")
+        .because("only the organization's management account and delegated administrators may")
         .because(format!("no policy of your IAM user allows organizations:{action}"))
         .fix(grant)
         .fix(through),
         (_, Some("AWSOrganizationsNotInUseException")) => Fault::new(
             Exit::Refused,
-            "the auth account does not belong to an organisation",
+            "the auth account does not belong to an organization",
         )
         .because(failure.message.clone())
         .fix("write the accounts into the config by hand, or run `sekisho import aws-config --write`"),

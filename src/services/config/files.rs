@@ -206,7 +206,7 @@ pub fn replace(path: &Path, before: &str, text: &str) -> Result<(), Fault> {
     if read_foreign(path).as_deref() != Ok(before) {
         let shown = crate::domain::text::sanitize(&path.to_string_lossy());
         return Err(Fault::new(Exit::Fault, format!("{shown} was not changed"))
-            .because("it was changed by somebody else meanwhile")
+            .because("another program changed it in the meantime")
             .fix("run the command again"));
     }
     put(path, text, "the config cannot be written")

@@ -126,7 +126,7 @@ impl Paths {
             return Err(Fault::new(Exit::Usage, "sekisho will not write into another user's home")
                 .because(format!("sudo kept HOME={}", sanitize(&home.to_string_lossy())))
                 .fix("run it without sudo")
-                .fix("sudo -H sekisho …, to be that user wholly"));
+                .fix("to run entirely as that user: sudo -H sekisho …"));
         }
         let place = |name: &str, otherwise: &str| {
             absolute(name).unwrap_or_else(|| home.join(otherwise)).join("sekisho")

@@ -278,7 +278,7 @@ fn console_sign_in(input: &DoctorInput<'_>) -> Row {
     match input.login {
         LoginState::Unused => Row::ok(ID, "not used: the config names an access key"),
         LoginState::SignedOut => {
-            Row::new(ID, Health::Warn, "nobody is signed in, or the sign-in is over")
+            Row::new(ID, Health::Warn, "nobody is signed in, or the sign-in has expired")
                 .remedy("sekisho login")
         }
         LoginState::Until(_) => Row::new(

@@ -174,8 +174,8 @@ impl Unchecked {
             .map_err(|failure| failure.fault(Doing::Asking))?;
         if caller.arn != user.as_str() {
             let (keys, token) = (sanitize(&caller.arn), user.as_str());
-            return Err(Fault::new(Exit::Refused, "AWS contradicts itself about who signed in")
-                .because(format!("the keys are of {keys}, the token is of {token}"))
+            return Err(Fault::new(Exit::Refused, "AWS's responses disagree about who signed in")
+                .because(format!("the keys belong to {keys}, the token to {token}"))
                 .because("something between here and AWS answered instead: a proxy, an emulator")
                 .fix("sign in again: `sekisho login`"));
         }
@@ -351,7 +351,8 @@ fn no_port(error: &io::Error) -> Fault {
 }
 
 fn no_random(error: &io::Error) -> Fault {
-    Fault::new(Exit::Fault, "the system gives no random numbers").because(error.to_string())
+    Fault::new(Exit::Fault, "the system's random number generator does not work")
+        .because(error.to_string())
 }
 
 #[cfg(test)]

@@ -168,7 +168,7 @@ pub struct ProofKey {
 impl ProofKey {
     /// A new one.
     pub fn generate() -> io::Result<Self> {
-        let failed = |_| io::Error::other("the system gives no random numbers");
+        let failed = |_| io::Error::other("the system's random number generator does not work");
         let pkcs8 =
             EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new())
                 .map_err(failed)?;
@@ -189,7 +189,7 @@ impl ProofKey {
 
     /// Proves its possession for one `POST` to a URL, at a time by AWS's clock. No two proofs are the same.
     pub fn proof(&self, url: &str, at: Timestamp) -> io::Result<String> {
-        let no_random = |_| io::Error::other("the system gives no random numbers");
+        let no_random = |_| io::Error::other("the system's random number generator does not work");
         let mut id = [0; 16];
         SystemRandom::new().fill(&mut id).map_err(no_random)?;
         // Uncompressed: a four, then both coordinates.

@@ -304,7 +304,7 @@ fn unread(
         return Err(failure.fault(Doing::Asking));
     }
     let who = if is_missing {
-        "see whether `guardrails.sandbox_ou` and `auth.account` are of this organisation".into()
+        "check that `guardrails.sandbox_ou` and `auth.account` belong to this organization".into()
     } else {
         who
     };

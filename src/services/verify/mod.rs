@@ -307,7 +307,7 @@ impl Verifier<'_> {
         if caller.account != self.auth.account {
             return Err(Fault::new(Exit::Usage, format!("{what} belongs to another account"))
                 .because(format!(
-                    "it is of {}, and the config's auth account is {}",
+                    "it belongs to {}, and the config's auth account is {}",
                     caller.account, self.auth.account
                 ))
                 .fix(fix));
@@ -446,7 +446,7 @@ pub fn sha256_hex(document: &[u8]) -> String {
 }
 
 fn unnamed() -> Fault {
-    Fault::new(Exit::Usage, "the access key is no IAM user's")
+    Fault::new(Exit::Usage, "the access key does not belong to an IAM user")
         .because("it is the root user's, or a session was given for a key")
         .fix("use the key of an IAM user of the auth account: sekisho key add")
 }

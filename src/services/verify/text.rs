@@ -38,7 +38,7 @@ pub fn preface(plan: &Plan, verifier: &Verifier<'_>) -> String {
     let minutes = u64::try_from(many).unwrap_or_default() / (u64::from(*rate).max(1) * 60);
     let long = match minutes {
         0 => String::new(),
-        minutes => format!(": {minutes} min; interrupted, it goes on from there the next time"),
+        minutes => format!(": {minutes} min; if interrupted, it resumes the next time"),
     };
     let text = emulated(auth)
         + &format!(

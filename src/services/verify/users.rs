@@ -23,7 +23,7 @@ pub async fn users(
     let caller =
         aws.caller_identity(signer).await.map_err(|failure| failure.fault(Doing::Asking))?;
     if caller.account != auth.account {
-        return Err(Fault::new(Exit::Usage, "these credentials are of another account")
+        return Err(Fault::new(Exit::Usage, "these credentials belong to another account")
             .because(format!(
                 "they are of {}, and the IAM users live in the auth account {}",
                 caller.account, auth.account
@@ -49,7 +49,7 @@ pub async fn users(
         if waited >= PATIENCE {
             return Err(Fault::new(Exit::Fault, "AWS has not finished the credential report")
                 .because(format!("it was asked for {} s ago", waited.as_secs()))
-                .fix("run it again in a minute: AWS goes on with it"));
+                .fix("run it again in a minute: AWS is still working on it"));
         }
         waiting(waited);
         tokio::time::sleep(pause).await;

@@ -45,7 +45,7 @@ fn implausible(asked: SignedDuration) -> Vec<(String, &'static str)> {
 
 #[track_caller]
 fn is_refused(fault: &Fault, says: &str) {
-    assert_eq!(fault.what, "AWS's answer cannot be right", "{says}: {fault:?}");
+    assert_eq!(fault.what, "AWS's response is not plausible", "{says}: {fault:?}");
     assert!(fault.why[0].contains(says), "{says}: {fault:?}");
     assert_eq!(fault.exit, Exit::Fault);
 }
@@ -117,7 +117,7 @@ fn the_likely_causes_are_named() {
     let fault = faulted(stage.issue(&target(DEV, HOUR), Some(stage.code(PHONE)), PERSON));
     insta::assert_snapshot!(told(&fault), @r"
     exit 1
-    what AWS's answer cannot be right
+    what AWS's response is not plausible
     why  the session of sts:GetSessionToken has already expired, at 2001-01-01 00:00 UTC
     why  this machine's clock is off
     why  something between here and AWS answered instead: a proxy, an emulator

@@ -16,7 +16,7 @@ fn a_wrong_code_is_asked_for_again_and_never_sent_twice() {
     let asked = wanted(stage.issue(&dev, Some(stage.wrong_code()), PERSON));
     assert_eq!(stage.wire(), ["GetSessionToken 43200 s +code AccessDenied"]);
     let rejection = asked.rejection.unwrap();
-    assert_eq!(rejection.what, "AWS did not take the code");
+    assert_eq!(rejection.what, "AWS did not accept the code");
     assert!(rejection.why.len() > 1);
     let wait = rejection.next_code_at.unwrap().duration_since(now());
     assert!((0..=30).contains(&wait.as_secs()), "{wait}");

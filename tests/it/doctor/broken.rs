@@ -146,13 +146,16 @@ fn an_agent_is_named_with_its_variable() {
         assert!(rows.iter().all(|row| row.verdict <= Health::Skipped), "it is no fault");
         rows.into_iter().find(|row| row.id == "agent").unwrap().what
     };
-    assert_eq!(what(&machine), "no AI agent drives this process");
+    assert_eq!(what(&machine), "no AI agent runs this command");
     machine.set("GEMINI_CLI", "1");
-    assert!(what(&machine).starts_with("Gemini CLI drives this process (GEMINI_CLI is set)"));
+    assert!(what(&machine).starts_with("Gemini CLI runs this command (GEMINI_CLI is set)"));
     machine.set("SEKISHO_AGENT", "0");
-    assert_eq!(what(&machine), "GEMINI_CLI is set, but SEKISHO_AGENT=0 says that a person drives");
+    assert_eq!(
+        what(&machine),
+        "GEMINI_CLI is set, but SEKISHO_AGENT=0 says that a person runs sekisho"
+    );
     machine.set("SEKISHO_AGENT", "my bot");
-    assert!(what(&machine).starts_with("my bot drives this process (SEKISHO_AGENT is set)"));
+    assert!(what(&machine).starts_with("my bot runs this command (SEKISHO_AGENT is set)"));
 }
 
 #[test]
@@ -440,7 +443,7 @@ fn users_in_the_management_account() {
     let guardrails = "region: ap-northeast-1\nguardrails:\n  organization: o-sekisho42x\n  management_account: \"111111111111\"";
     machine.configure("region: ap-northeast-1", guardrails);
     let row = machine.complains("config", Fail);
-    assert!(row.what.contains("no SCP binds"), "{}", row.what);
+    assert!(row.what.contains("SCPs do not apply"), "{}", row.what);
 }
 
 #[test]

@@ -87,7 +87,7 @@ fn every_agent_is_known_by_its_variable() {
     ];
     assert_eq!(agents.map(|(variable, ..)| variable), MARKERS.map(|marker| marker.variable));
     for (variable, value, name) in agents {
-        let drives = format!("{name} drives this process ({variable} is set)");
+        let drives = format!("{name} runs this command ({variable} is set)");
         let ran = run(&stage, (variable, value), &exec("dev"));
         let line = format!("dev/Developer is read-only here: {drives}");
         assert_eq!(ran.stderr.matches(&line).count(), 1, "{}", ran.stderr);
@@ -131,7 +131,7 @@ fn the_override_stays_with_what_is_started() {
     assert_eq!(entered(Ran::of(&person.env("SEKISHO_AGENT", "0").output().unwrap())).0, "full");
     let ran = run(&stage, ("SEKISHO_AGENT", "my bot"), &nested);
     assert!(
-        ran.stderr.contains("my bot drives this process (SEKISHO_AGENT is set)"),
+        ran.stderr.contains("my bot runs this command (SEKISHO_AGENT is set)"),
         "{}",
         ran.stderr
     );
@@ -188,7 +188,7 @@ fn an_answer_does_not_outlive_a_stricter_config() {
     assert_eq!(ran.code, 4);
     insta::assert_snapshot!(ran.stderr, @"
     sekisho: an AI agent may not enter dev/Developer
-       why  Claude Code drives this process (CLAUDECODE is set), and the config says `agents: refuse`
+       why  Claude Code runs this command (CLAUDECODE is set), and the config has `agents: refuse`
        fix  run the command yourself, in a terminal of your own
        fix  or let agents in: `agents: read-only` or `agents: full` for it in the main config file
     ");
@@ -243,7 +243,7 @@ fn a_scope_cannot_be_widened_and_session_policies_cannot_be_narrowed() {
     assert_eq!(ran.code, 4);
     insta::assert_snapshot!(ran.stderr, @"
     sekisho: an AI agent may not enter dev/Developer
-       why  Claude Code drives this process (CLAUDECODE is set), and agents get read-only sessions there, which the role's own `policy` or `policy_arns` would widen
+       why  Claude Code runs this command (CLAUDECODE is set), and agents get read-only sessions there, which the role's own `policy` or `policy_arns` would widen
        fix  run the command yourself, in a terminal of your own
        fix  or let agents in: `agents: full` for it in the main config file
     ");
@@ -257,7 +257,7 @@ fn what_is_printed_is_for_persons() {
     assert_eq!((ran.code, ran.stdout.as_str()), (4, ""));
     insta::assert_snapshot!(ran.stderr, @"
     sekisho: the environment of dev/Developer is not printed for an AI agent
-       why  Claude Code drives this process (CLAUDECODE is set), and its transcript would keep what is printed
+       why  Claude Code runs this command (CLAUDECODE is set), and its transcript would keep what is printed
        fix  give the session to a command instead: `sekisho exec dev/Developer -- COMMAND`
     ");
     let calls = stage.emulator.calls().len();
@@ -357,7 +357,7 @@ fn only_a_person_confirms() {
     assert_eq!(ran.code, 4);
     insta::assert_snapshot!(ran.stderr, @"
     sekisho: prod is guarded, and there is no terminal to confirm on
-       why  Claude Code drives this process (CLAUDECODE is set): only a person confirms, so --yes and --confirm do not count
+       why  Claude Code runs this command (CLAUDECODE is set): only a person confirms, so --yes and --confirm do not count
        fix  run the command yourself, in a terminal of your own
     ");
     let ran = run(&stage, CLAUDE, &["each", "dev", "prod", "--confirm", "prod", "--list"]);
@@ -440,7 +440,11 @@ fn a_program_makes_a_code_only_for_who_has_everything() {
     stage.write("code", stage.emulator.code(PHONE).unwrap());
     let ran = run(&stage, CLAUDE, &exec("dev"));
     assert_eq!((ran.code, stage.path("asked").exists()), (4, false), "{}", ran.stderr);
-    assert!(ran.stderr.contains("mfa_command is not run: Claude Code drives"), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("mfa_command is not run: Claude Code runs this command"),
+        "{}",
+        ran.stderr
+    );
     assert!(stage.emulator.calls().iter().all(|call| !call.with_code));
     // Nor for what opens every target, unless the defaults say so.
     for arguments in [&["login"][..], &["each", "dev", "--role", "Developer", "--", "true"]] {
@@ -472,7 +476,7 @@ fn the_diary_and_the_status_say_which_agent() {
     assert_eq!(agent(CLAUDE), "Claude Code");
     assert_eq!(agent(("UNRELATED", "1")), serde_json::Value::Null);
     let said = run(&stage, CLAUDE, &["status"]).said();
-    assert!(said.contains("Claude Code drives this process (CLAUDECODE is set)"), "{said}");
+    assert!(said.contains("Claude Code runs this command (CLAUDECODE is set)"), "{said}");
 }
 
 /// An included file may only take away.

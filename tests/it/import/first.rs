@@ -241,10 +241,10 @@ fn from_a_pasted_key_to_a_subshell() {
     answer(&mut pty, "region [ap-northeast-1]: ", "mars-1");
     answer(&mut pty, "→ ", "eu-west-1");
     answer(&mut pty, "organization's accounts?", "");
-    answer(&mut pty, "an account to switch to", "2222");
+    answer(&mut pty, "account to switch to", "2222");
     answer(&mut pty, "exactly 12 digits", "2222-2222-2222");
-    answer(&mut pty, "a name for it [dev-tanaka]: ", "");
-    answer(&mut pty, "the role of accounts without one of their own [Developer]: ", "");
+    answer(&mut pty, "name for it [dev-tanaka]: ", "");
+    answer(&mut pty, "role to assume in accounts that name none [Developer]: ", "");
     assert!(!stage.config().exists(), "nothing before the last answer");
     answer(&mut pty, WRITE, "");
     new_passphrase(&mut pty);
@@ -253,7 +253,7 @@ fn from_a_pasted_key_to_a_subshell() {
         screen.contains("ACCOUNT") && screen.contains("dev-tanaka")
     });
     pty.send("\r");
-    pty.wait_for("code of tanaka from phone");
+    pty.wait_for("user tanaka, device phone");
     pty.send(&stage.next_code());
     pty.wait_until("the subshell", |screen| !screen.contains("MFA"));
     pty.line("echo in $AWS_ACCOUNT_ID");
@@ -271,16 +271,16 @@ fn without_a_key_the_browser_signs_in_and_then_the_list_opens() {
     let stage = Stage::new(May::List);
     let browser = stage.console("arn:aws:iam::111111111111:user/tanaka");
     let mut pty = stage.init_with(&browser, &[]);
-    pty.wait_for("press Enter alone");
+    pty.wait_for("press Enter to sign in");
     answer(&mut pty, "access key, in any form (not shown): ", "");
-    pty.wait_for("with passkeys only it stays closed");
+    pty.wait_for("with only a passkey you cannot enter it");
     pty.wait_for("sekisho verify TARGET");
     answer(&mut pty, "account of your IAM user, 12 digits: ", "1111-1111-1111");
     answer(&mut pty, "your IAM user's name", "");
     answer(&mut pty, "region [ap-northeast-1]: ", "eu-west-1");
-    answer(&mut pty, "an account to switch to", "2222-2222-2222");
-    answer(&mut pty, "a name for it [dev]: ", "");
-    answer(&mut pty, "the role of accounts without one of their own [Developer]: ", "Open");
+    answer(&mut pty, "account to switch to", "2222-2222-2222");
+    answer(&mut pty, "name for it [dev]: ", "");
+    answer(&mut pty, "role to assume in accounts that name none [Developer]: ", "Open");
     pty.wait_for(WRITE);
     assert!(!stage.config().exists(), "nothing before the last answer");
     assert_eq!(stage.calls(), [""; 0]);
@@ -429,19 +429,19 @@ fn a_profiles_key_and_roles_are_found_and_offered() {
     let screen = pty.wait_for("number [1]: ");
     // The same key once; the session is none.
     assert!(
-        screen.contains("1  environment, …0001") && screen.contains("2  another one"),
+        screen.contains("1  environment, …0001") && screen.contains("2  another key"),
         "{screen}"
     );
-    assert!(screen.contains("3  none: sign in in the browser"), "{screen}");
+    assert!(screen.contains("3  none: sign in with the browser"), "{screen}");
     pty.line("4");
     answer(&mut pty, "→ a number from 1 to 3", "1");
-    answer(&mut pty, "store it in the keychain", "n");
+    answer(&mut pty, "copy it into the keychain", "n");
     pty.wait_for("AWS does not let you list your MFA devices");
     answer(&mut pty, "serial of your MFA device", "arn:aws:iam::222222222222:mfa/phone");
     answer(&mut pty, "belongs to account 222222222222", "");
     answer(&mut pty, "region [eu-west-3]: ", "");
     pty.wait_for("~/.aws/config has 1 account with 1 role: dev-a");
-    answer(&mut pty, "take them over? [Y/n]", "");
+    answer(&mut pty, "import them? [Y/n]", "");
     answer(&mut pty, "organization's accounts?", "n");
     answer(&mut pty, WRITE, "y");
     pty.wait_until("the list", |screen| screen.contains("ACCOUNT") && screen.contains("dev-a"));
@@ -458,10 +458,10 @@ fn the_organizations_accounts_join_with_one_code_for_the_day() {
     stage.credentials();
     let mut pty = stage.init(&["--key", "profile:default"]);
     answer(&mut pty, "region [eu-west-3]: ", "");
-    answer(&mut pty, "take them over? [Y/n]", "y");
+    answer(&mut pty, "import them? [Y/n]", "y");
     answer(&mut pty, "organization's accounts?", "y");
     answer(&mut pty, "code from phone: ", &stage.next_code());
-    answer(&mut pty, "the role of accounts without one of their own", "");
+    answer(&mut pty, "role to assume in accounts that name none", "");
     answer(&mut pty, WRITE, "");
     pty.wait_until("the list", |screen| {
         screen.contains("ACCOUNT") && screen.contains("dev-a") && screen.contains("Team-Data")
@@ -483,9 +483,9 @@ fn where_the_organization_refuses_it_goes_on() {
     answer(&mut pty, "organization's accounts?", "y");
     answer(&mut pty, "code from phone: ", &stage.next_code());
     pty.wait_for("organizations:ListAccounts");
-    answer(&mut pty, "an account to switch to", "222222222222");
-    answer(&mut pty, "a name for it", "dev");
-    answer(&mut pty, "the role of accounts without one of their own", "");
+    answer(&mut pty, "account to switch to", "222222222222");
+    answer(&mut pty, "name for it", "dev");
+    answer(&mut pty, "role to assume in accounts that name none", "");
     answer(&mut pty, WRITE, "");
     pty.wait_until("the list", |screen| screen.contains("ACCOUNT") && screen.contains("dev"));
     // The code was not for nothing.
@@ -578,7 +578,7 @@ fn without_a_network_a_person_says_what_aws_would() {
     answer(&mut pty, "your IAM user's name", "tanaka");
     answer(&mut pty, "[arn:aws:iam::111111111111:mfa/tanaka]: ", PHONE);
     answer(&mut pty, "region [", "eu-west-1");
-    answer(&mut pty, "an account to switch to", "");
+    answer(&mut pty, "account to switch to", "");
     answer(&mut pty, WRITE, "");
     new_passphrase(&mut pty);
     // No account, so no list.
@@ -619,7 +619,7 @@ fn a_key_that_is_copied_or_stored_already_needs_no_paste() {
     let options = [&DEV[..], &["--yes"]].concat();
     let mut pty = stage.init(&options);
     answer(&mut pty, "number [1]: ", "");
-    answer(&mut pty, "store it in the keychain", "");
+    answer(&mut pty, "copy it into the keychain", "");
     new_passphrase(&mut pty);
     pty.wait_for("to remove it there: sekisho key import --profile default");
     assert_eq!(pty.wait(), 0);
@@ -644,13 +644,13 @@ fn a_key_that_is_copied_or_stored_already_needs_no_paste() {
 fn whoever_leaves_on_the_way_leaves_nothing() {
     let questions = [
         ("number [1]: ", "1"),
-        ("store it in the keychain", "y"),
+        ("copy it into the keychain", "y"),
         ("serial of your MFA device", ""),
         ("region [", "eu-west-1"),
-        ("take them over?", "n"),
+        ("import them?", "n"),
         ("organization's accounts?", "y"),
         ("code from phone: ", "CODE"),
-        ("the role of accounts without one of their own", "Developer"),
+        ("role to assume in accounts that name none", "Developer"),
         (WRITE, "y"),
         ("new passphrase", PASSPHRASE),
         ("repeat the passphrase: ", PASSPHRASE),

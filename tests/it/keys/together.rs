@@ -91,7 +91,7 @@ impl Party {
     /// Whether its prompt is open.
     fn asks(&self) -> bool {
         match self.kind {
-            Switcher => self.text().contains("code of tanaka from phone"),
+            Switcher => self.text().contains("user tanaka, device phone"),
             Exec | Process => {
                 let screen = self.pty.screen();
                 let last = screen.trim_end().lines().last();

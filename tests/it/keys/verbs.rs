@@ -237,7 +237,7 @@ fn the_list_asks_for_the_passphrase_before_the_code() {
     let screen = pty.wait_for("the passphrase is wrong");
     assert!(!screen.contains("something else"), "{screen}");
     pty.line(PASSPHRASE);
-    pty.wait_for("code of tanaka from phone");
+    pty.wait_for("user tanaka, device phone");
     pty.send(&stage.next_code());
     pty.wait_until("the subshell", |screen| !screen.contains("MFA"));
     pty.line("echo in $AWS_ACCOUNT_ID");

@@ -50,7 +50,11 @@ fn a_wrong_code_is_one_and_no_device_is_said() {
     );
     stage.sign_in();
     let wrong = stage.run_with_code(&["exec", "dev/Developer", "--", "true"], "000000");
-    assert!(wrong.code == 3 && wrong.stderr.contains("did not take the code"), "{}", wrong.stderr);
+    assert!(
+        wrong.code == 3 && wrong.stderr.contains("did not accept the code"),
+        "{}",
+        wrong.stderr
+    );
     stage.run(&["logout", "--all"]).said();
     stage.emulator.with(|organisation| {
         let devices = &mut organisation.user("alice").unwrap().devices;
@@ -129,7 +133,7 @@ fn a_sign_in_that_is_over_is_forgotten_and_one_that_is_not_is_kept() {
     let Some(_) = program("curl") else { return };
     let stage = Stage::new();
     for (code, exit, kept, said) in [
-        ("TOKEN_EXPIRED", 4, false, "the console sign-in is over"),
+        ("TOKEN_EXPIRED", 4, false, "the console sign-in has expired"),
         ("USER_CREDENTIALS_CHANGED", 4, false, "password has changed"),
         ("INVALID_REQUEST", 4, true, "did not accept"),
         ("INSUFFICIENT_PERMISSIONS", 3, true, "signin:CreateOAuth2Token"),
@@ -248,7 +252,7 @@ fn in_the_list_the_code_box_says_what_the_code_is_for() {
     pty.wait_until("the filter", |screen| !screen.contains("Reader"));
     pty.send("\r");
     let screen = pty.wait_for("a code for each role");
-    assert!(screen.contains("opens only this role"), "{screen}");
+    assert!(screen.contains("for this role only"), "{screen}");
     pty.send(&stage.emulator.code(PHONE).unwrap());
     pty.wait_for("dev/Developer until");
     pty.line("exit");

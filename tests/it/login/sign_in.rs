@@ -145,7 +145,7 @@ fn what_the_console_refuses_is_said() {
 
     let Some(_) = program("curl") else { return };
     for (code, exit, said) in [
-        ("AUTHCODE_EXPIRED", 3, "came too late"),
+        ("AUTHCODE_EXPIRED", 3, "arrived too late"),
         ("INVALID_REQUEST", 3, "did not accept"),
         ("INSUFFICIENT_PERMISSIONS", 3, "SignInLocalDevelopmentAccess"),
         ("server_error", 1, "busy or failing"),

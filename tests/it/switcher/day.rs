@@ -19,7 +19,7 @@ fn a_day_in_the_demo() {
     assert!(screen.contains("MFA code") && screen.contains("dev-suzuki/Developer"), "{screen}");
     let wrong = if shown_code(&screen) == "000000" { "111111" } else { "000000" };
     switcher_pty.pty.send(wrong);
-    let screen = switcher_pty.pty.wait_for("AWS did not take the code");
+    let screen = switcher_pty.pty.wait_for("AWS did not accept the code");
     assert!(screen.contains("MFA code"), "{screen}");
     // The same digits never reach AWS again.
     switcher_pty.pty.send(wrong);

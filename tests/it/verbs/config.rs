@@ -39,10 +39,10 @@ fn every_complaint_about_a_config_at_once() {
     ── stdout
     ── stderr
     sekisho: the config has 5 errors; nothing was run
-         -  ~/.config/sekisho/config.yaml:2:7: `region` is missing; add region: ap-northeast-1
+         -  ~/.config/sekisho/config.yaml:2:7: `auth.region` is missing; add region: ap-northeast-1
          -  ~/.config/sekisho/config.yaml:2:17: `11111111111`: an account id is exactly 12 digits; if that is the account, write "011111111111"
          -  ~/.config/sekisho/config.yaml:2:30: unknown key `sesion`; did you mean `session`?
-         -  ~/.config/sekisho/config.yaml:4:11: `a/b`: a name holds no /, which stands between account and role
+         -  ~/.config/sekisho/config.yaml:4:11: `a/b`: a name cannot contain /, which separates account and role
          -  ~/.config/sekisho/config.yaml:5:9: `1e11`: an account id is exactly 12 digits; if that is the account, write "100000000000"
        fix  fix these, then run `sekisho config check`
     "#);

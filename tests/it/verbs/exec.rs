@@ -176,7 +176,7 @@ fn a_code_on_stdin_is_taken_or_refused() {
     exit 3
     ── stdout
     ── stderr
-    sekisho: AWS did not take the code
+    sekisho: AWS did not accept the code
        why  a digit was mistyped
         or  it was used before, or its 30 seconds have passed: each code works once
         or  it came from another device than the one named
@@ -239,7 +239,7 @@ fn aws_refuses_is_3_and_v_says_what_it_said() {
     ── stdout
     ── stderr
     sekisho: AWS refused to open dev/Developer
-       why  the role's trust policy does not let you in: another user, an MFA too old for it, a missing external id
+       why  the role's trust policy does not allow you: it names another user, requires a more recent MFA code, or requires an external id
         or  the role does not exist: AWS sends the same error (check account id, role name and path)
         or  your IAM user may not assume it
        fix  check the role arn:aws:iam::222222222222:role/dev/Developer and its trust policy
@@ -352,7 +352,7 @@ fn what_mfa_command_lacks_is_said_first() {
         (sh("kill -9 $$"), "failed: it was killed by signal 9"),
         (sh("head -c 70000 /dev/zero"), "failed: it printed more than 64 KiB"),
         (sh("echo 12345"), "failed: its output contains no stand-alone six digits"),
-        (sh("echo 000000"), "AWS did not take the code"),
+        (sh("echo 000000"), "AWS did not accept the code"),
     ] {
         home.write(&config.replace("key: env", &format!("key: env\n  mfa_command: {command}")));
         for arguments in [&["exec", "dev", "--", "true"][..], &["env", "dev"]] {

@@ -26,7 +26,7 @@ fn help_is_data_and_names_every_verb() {
     let options = said.stdout.split_once("Common options:").unwrap().1;
     insta::assert_snapshot!(options, @"
           --config <FILE>        The config file [default: ~/.config/sekisho/config.yaml]
-          --color <WHEN>         When to use colours: auto, always or never; NO_COLOR is respected
+          --color <WHEN>         When to use colors: auto, always or never; NO_COLOR is respected
       -v, --verbose...           Print more details on stderr, never a secret
           --mfa-code <->         Read the MFA code from stdin
           --region <REGION>      Use this region

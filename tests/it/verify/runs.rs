@@ -93,7 +93,7 @@ fn a_code_that_is_not_taken_is_asked_for_again() {
     };
     let report = run(verifier.run(&key, &plan(), ask, |_| {})).unwrap();
     assert_eq!(report.control_missing, None);
-    assert_eq!(faults.into_inner(), [None, Some("AWS did not take the code".into())]);
+    assert_eq!(faults.into_inner(), [None, Some("AWS did not accept the code".into())]);
 }
 
 #[test]
@@ -269,7 +269,7 @@ fn what_a_person_reads() {
     let long = text::preface(&Plan::new(many.collect(), Chosen::All), &verifier);
     assert!(
         long.contains(
-            "About 30019 calls, at most 20 a second: 25 min; interrupted, it goes on from there the next time."
+            "About 30019 calls, at most 20 a second: 25 min; if interrupted, it resumes the next time."
         ),
         "{long}"
     );

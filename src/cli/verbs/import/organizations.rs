@@ -52,7 +52,7 @@ pub fn run(context: &Context, arguments: &OrganizationsArgs) -> Result<Exit, Fau
     let accounts = count(draft.accounts.len(), "account");
     let Some(own) = own else {
         draft.heading = vec![
-            "The organisation's active accounts, by `sekisho import organizations`. For `include:` in sekisho's config.".into(),
+            "The organization's active accounts, by `sekisho import organizations`. For `include:` in sekisho's config.".into(),
         ];
         context.out.print(&draft.to_string());
         context.out.info(&if arguments.role.is_some() {
@@ -67,7 +67,7 @@ pub fn run(context: &Context, arguments: &OrganizationsArgs) -> Result<Exit, Fau
     };
     if draft.accounts.is_empty() && !own.named.is_empty() {
         return Err(Fault::new(Exit::Fault, format!("{} was not changed", own.shown))
-            .because("AWS lists no account at all that could be in it")
+            .because("AWS lists no account that could be in it")
             .fix("check --ou, --tag and --via"));
     }
     draft.heading = heading(&own.path, arguments);
@@ -96,9 +96,9 @@ fn heading(path: &Path, arguments: &OrganizationsArgs) -> Vec<String> {
     option("write", file.as_deref());
     vec![
         format!(
-            "{OWN_FILE} Edits here are lost: put them into the main config, as an entry with the"
+            "{OWN_FILE} Edits here are lost: make them in the main config, in an entry with the"
         ),
-        "same id. Made again by:".to_owned(),
+        "same id. To update it:".to_owned(),
         format!("  {command}"),
     ]
 }
@@ -137,7 +137,7 @@ impl OwnFile {
         if text.as_ref().is_some_and(is_foreign) {
             return Err(Fault::new(Exit::Usage, format!("{shown} is not a file of sekisho's own"))
                 .because(format!(
-                    "its first line is not `# {OWN_FILE} …`, so somebody else wrote it"
+                    "its first line is not `# {OWN_FILE} …`, so sekisho did not write it"
                 ))
                 .fix("name another file"));
         }

@@ -20,8 +20,8 @@ const REGISTER: &str = "register an authenticator app: IAM console, your user, S
 
 /// What nobody has proved about a console sign-in.
 const UNPROVED: [&str; 2] = [
-    "whether a sign-in in the browser proves MFA to a role's trust policy, AWS does not say. Where it does not, such a role takes a code from a device; with passkeys only it stays closed",
-    "to see, with a role that wants MFA: sekisho verify TARGET",
+    "AWS does not document whether signing in with a browser satisfies a trust policy that requires MFA; if it does not, such a role needs a six-digit code, and with only a passkey you cannot enter it",
+    "to find out, with such a role: sekisho verify TARGET",
 ];
 
 /// The owner of the key, or whoever is to sign in.
@@ -60,7 +60,7 @@ impl Setup<'_> {
             let fault = failure.fault(Doing::Asking);
             if kind == FailureKind::Unknown && self.common.region.is_none() {
                 return Err(fault.fix(
-                    "in China or GovCloud, name a region of it: sekisho init --region cn-north-1",
+                    "in China or GovCloud, name a region there: sekisho init --region cn-north-1",
                 ));
             }
             if kind != FailureKind::Unreachable {
@@ -71,12 +71,13 @@ impl Setup<'_> {
                 return self.by_hand(person, place);
             }
             if !person.is_there() {
-                return Err(fault
-                    .fix("or say what AWS would: --account ID --user NAME --mfa-serial SERIAL"));
+                return Err(
+                    fault.fix("or give it yourself: --account ID --user NAME --mfa-serial SERIAL")
+                );
             }
             self.out.fault(&fault);
             if !person.yes(
-                "ask AWS again? (n: you enter account and device)",
+                "ask AWS again? (n: type account and device yourself)",
                 true,
                 "--account ID",
             )? {

@@ -214,8 +214,7 @@ fn signed_in(profile: &str, session: &str) -> Result<Source, Fault> {
 
 /// Takes a key that is pasted; nothing means the browser.
 fn paste(setup: &Setup<'_>, person: &mut Person) -> Result<Source, Fault> {
-    person
-        .show("Paste your access key, or press Enter alone to sign in in the browser without one.");
+    person.show("Paste your access key, or press Enter to sign in with the browser instead.");
     loop {
         let terminal = person.terminal("the access key", OPTION)?;
         match add::ask_for_any(terminal) {
@@ -263,8 +262,8 @@ fn pick(person: &mut Person, mut found: Vec<Found>) -> Result<Answer, Fault> {
         person.show(&format!("  {number}  {}", one.line()));
     }
     let (another, last) = (found.len() + 1, found.len() + 2);
-    person.show(&format!("  {another}  another one, which you paste"));
-    person.show(&format!("  {last}  none: sign in in the browser, without a key"));
+    person.show(&format!("  {another}  another key, which you paste"));
+    person.show(&format!("  {last}  none: sign in with the browser"));
     let read = |text: &str| match text.parse::<usize>() {
         Ok(number) if (1..=last).contains(&number) => Ok(number - 1),
         _ => Err(Malformed(format!("a number from 1 to {last}"))),
@@ -289,7 +288,7 @@ fn ask_to_keep(
     if setup.arguments.store_key {
         return Ok(Chosen::copied(key, source));
     }
-    let question = "store it in the keychain, or in a file sealed with a passphrase, where there is none? (n: it is read where it is now)";
+    let question = "copy it into the keychain, or without one into a file sealed with a passphrase? (n: sekisho reads it where it is now)";
     let is_stored = person.yes(question, true, "--store-key")?;
     Ok(if is_stored { Chosen::copied(key, source) } else { Chosen::staying(key, source) })
 }

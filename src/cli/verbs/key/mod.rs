@@ -18,7 +18,7 @@ use crate::services::session::access_key::{self, KeyStore};
 pub fn run(context: &Context, what: &KeyVerb) -> Result<Exit, Fault> {
     if context.world().demo().is_some() {
         return Err(Fault::new(Exit::Usage, "a demo has no access key to manage")
-            .because("it makes its own key, and a real one never comes into contact with it")
+            .because("a demo creates a key of its own and never uses a real one")
             .fix("leave the demo, then try again"));
     }
     let _claim = match what {

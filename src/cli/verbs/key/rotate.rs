@@ -124,7 +124,7 @@ impl<'a> Rotation<'a> {
                 Ok(_) if since.elapsed() > PATIENCE => {
                     return Err(Fault::new(Exit::Fault, format!("AWS still accepts {id}"))
                         .because(
-                            "it was deactivated, and IAM may take a while to know it everywhere",
+                            "it was deactivated, and IAM may take a while to apply that everywhere",
                         )
                         .fix("run `sekisho key leaked` again in a minute"));
                 }

@@ -268,7 +268,7 @@ impl Broker {
         if self.asking(Asking::Allowed, self.agents) != Asking::Allowed {
             let fault = Fault::new(Exit::NeedsPerson, "no browser is opened for an AI agent");
             return Err(fault
-                .because("the config gives it less than everything, and a browser that is signed in asks nobody")
+                .because("the config limits what agents get, and a browser that is already signed in would not ask you")
                 .fix("sign in yourself: `sekisho login` in a terminal without the agent")
                 .into());
         }
@@ -327,7 +327,7 @@ impl Broker {
                 return Ok(keys);
             }
             if lock.superseded_by(held).is_ok_and(|holder| holder.is_some()) {
-                return Err(Fault::new(Exit::Fault, "another sekisho signs in now")
+                return Err(Fault::new(Exit::Fault, "another sekisho process is signing in")
                     .because("the browser was opened again there")
                     .fix("finish that one, then try again")
                     .into());
@@ -464,7 +464,7 @@ fn login_origin(who: &Who, how: &str, obtained: Timestamp) -> AuthOrigin {
 fn without_a_device(mut fault: Fault) -> Fault {
     fault.why.insert(
         0,
-        "the role wants MFA, which a console sign-in may not prove to it, and no device of yours is known that makes six-digit codes: AWS takes no passkey here".into(),
+        "the role requires MFA, which a console sign-in may not prove, and no device of yours is known that generates six-digit codes: AWS does not accept passkeys here".into(),
     );
     fault
         .fix("register an authenticator app beside the passkey, or have the role's trust policy drop the MFA condition for you")
@@ -472,7 +472,7 @@ fn without_a_device(mut fault: Fault) -> Fault {
 }
 
 fn forgotten() -> Fault {
-    Fault::new(Exit::Fault, "the console sign-in was forgotten")
-        .because("`sekisho logout` ran meanwhile")
+    Fault::new(Exit::Fault, "the console sign-in was deleted")
+        .because("`sekisho logout` ran in the meantime")
         .fix("sign in again: `sekisho login`")
 }

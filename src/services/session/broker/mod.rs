@@ -85,7 +85,7 @@ pub struct BrokerDeps {
     pub shared: PathBuf,
     /// The command this process runs, as other processes show it: `exec dev-tanaka`.
     pub verb: String,
-    /// Who drives this process.
+    /// Who runs this command.
     pub driver: Driver,
     /// What an agent gets where no target is meant.
     pub agents: Allowance,

@@ -355,7 +355,7 @@ const SENTENCES: &[(&str, &str)] = &[
         "GetCallerIdentity was refused, which AWS never does",
         "GetCallerIdentity が拒否された (AWS が拒否することはない)",
     ),
-    ("AWS did not take the code", "AWS が MFA コードを受け付けなかった"),
+    ("AWS did not accept the code", "AWS が MFA コードを受け付けなかった"),
     (
         "AWS does not know the MFA device for this user",
         "AWS にこのユーザーの MFA デバイスが登録されていない",
