@@ -186,13 +186,13 @@ fn a_logout_says_what_it_leaves_and_one_of_everything_leaves_no_passphrase() {
     home.save(&other, &entry, &mut |_| Ok(Secret::new(PASSPHRASE.into()))).unwrap();
     assert!(!asked(&other), "the kernel remembers it");
     let said = |arguments: &[&str]| String::from_utf8(stage.run(arguments).stderr).unwrap();
-    let left = "still here: a key file's passphrase, remembered for up to 24h; `sekisho logout --all` forgets all of it";
+    let left = "still on this machine: a key file's passphrase, remembered for up to 24h; `sekisho logout --all` deletes it";
     let ours = said(&["logout"]);
     assert!(ours.contains(left), "{ours}");
     stage.next_code();
     assert!(!asked(&other) && stage.run(&["login"]).status.success());
     let all = said(&["logout", "--all"]);
-    assert!(!all.contains("still here"), "{all}");
+    assert!(!all.contains("still on this machine"), "{all}");
     assert!(asked(&other), "the other config's too");
     assert_eq!(stage.run(&["login"]).status.code(), Some(4), "and this one's");
 }

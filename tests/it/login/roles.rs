@@ -63,7 +63,7 @@ fn a_wrong_code_is_one_and_no_device_is_said() {
     stage.sign_in();
     let none = stage.run(&["exec", "dev/Developer", "--", "true"]);
     assert_eq!(none.code, 3, "{}", none.stderr);
-    assert!(none.stderr.contains("AWS takes no passkey here"), "{}", none.stderr);
+    assert!(none.stderr.contains("AWS does not accept passkeys here"), "{}", none.stderr);
     stage.run(&["credential-process", "dev/Open"]).said();
 }
 

@@ -345,7 +345,7 @@ fn a_unit_that_is_not_there_is_no_drift() {
     let config = deployed.config.replace(&own, "ou-zzzz-00000000");
     let deployed = Deployed { config, ..deployed };
     let said = deployed.asks(&["--via", "management"]);
-    assert!(said.stdout.contains("see whether `guardrails.sandbox_ou`"), "{}", said.whole());
+    assert!(said.stdout.contains("check that `guardrails.sandbox_ou`"), "{}", said.whole());
 }
 
 #[test]
