@@ -143,7 +143,7 @@ const SENTENCES: &[(&str, &str)] = &[
     ("it was not read: {}", "読み取れていない: {0}"),
     ("not tried: {}", "試していない: {0}"),
     ("a console sign-in is needed", "コンソールサインインが必要"),
-    ("the console sign-in is over", "コンソールサインインの有効期限が切れた"),
+    ("the console sign-in has expired", "コンソールサインインの有効期限が切れた"),
     ("profile {} is not signed in", "プロファイル {0} はサインインしていない"),
     ("the keys of profile {} have expired", "プロファイル {0} のキーは有効期限が切れている"),
     ("nobody is signed in", "誰もサインインしていない"),
