@@ -387,7 +387,7 @@ fn a_profile_of_awss_own_sign_in_says_who_that_is() {
 
     let said = init("profile:work", &[]).unwrap();
     assert_eq!(said.code, 0, "{}", said.whole());
-    for line in ["to see, with a role that wants MFA: sekisho verify TARGET", "next: sekisho\n"] {
+    for line in ["to find out, with such a role: sekisho verify TARGET", "next: sekisho\n"] {
         assert!(said.stderr.contains(line), "{line}: {}", said.whole());
     }
     assert_eq!(stage.calls(), [""; 0]);
