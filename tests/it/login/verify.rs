@@ -90,7 +90,7 @@ fn on_a_terminal_it_asks_for_one_code_and_shows_what_it_found() {
     let screen = pty.wait_for("continue? [y/N]");
     assert!(screen.contains("with a code, one an account (the positive control)"), "{screen}");
     pty.line("y");
-    pty.wait_for("for the positive control, dev/Developer (direct flow, lasts until");
+    pty.wait_for("for the positive control, dev/Developer (direct: for this role only until");
     pty.line(&stage.emulator.code(PHONE).unwrap());
     let screen = pty.wait_for("copy remedy");
     assert!(screen.contains("The sign-in carries no MFA information that counts"), "{screen}");
