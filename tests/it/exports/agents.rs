@@ -507,6 +507,8 @@ fn an_included_file_cannot_let_agents_in() {
     edit(&stage, "accounts:\n", "accounts:\n  - {id: \"222222222222\", agents: full}\n");
     assert_eq!(gets(), "exit 4", "the stricter");
     team("full", "warn");
+    assert_eq!(gets(), "exit 4", "let go by the included file: a person has to accept it");
+    assert_eq!(stage.run(&["config", "accept", "--yes"]).code, 0);
     assert_eq!(gets(), "full", "the person's own word");
 }
 

@@ -2,14 +2,14 @@
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::{Duration, SystemTime};
 
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::{Said, run, sekisho};
 use crate::pty::terminal::{self, Pty};
-use crate::support::{hear_signals, until};
+use crate::support::{at_home, hear_signals, until};
 
 const BEFORE: &str = "accounts:
   - {name: payments, id: \"222222222222\", roles: [Developer], guard: warn}
@@ -187,11 +187,9 @@ fn an_update_that_is_interrupted_or_refused_leaves_the_file_as_it_was() {
         let old = SystemTime::now() - Duration::from_hours(24);
         std::fs::File::options().append(true).open(&file).unwrap().set_modified(old).unwrap();
         let before = state(&file);
-        let mut command = Command::new(env!("CARGO_BIN_EXE_sekisho"));
+        let mut command = at_home(env!("CARGO_BIN_EXE_sekisho"), home);
         command
             .args(["config", "update", "--yes"])
-            .env_clear()
-            .env("HOME", home)
             .env("SEKISHO_CONFIG", home.join("config.yaml"))
             .stderr(Stdio::piped());
         let child = command.spawn().unwrap();

@@ -260,9 +260,13 @@ fn a_window_of_any_size() {
     // Shorter than the narrowest window with text: a shell that draws a wrapped prompt anew wipes the line above it.
     switcher_pty.pty.line("PS1='> '");
     switcher_pty.open("");
-    for (columns, rows, shown) in
-        [(30, 6, "dev"), (10, 3, "window"), (1, 1, ""), (200, 60, "ACCOUNT"), (10, 3, "window")]
-    {
+    for (columns, rows, shown) in [
+        (30, 6, "dev"),
+        (10, 3, "needs 20x4"),
+        (1, 1, ""),
+        (200, 60, "ACCOUNT"),
+        (10, 3, "needs 20x4"),
+    ] {
         switcher_pty.pty.resize(columns, rows);
         switcher_pty.pty.wait_until(shown, |screen| {
             screen.contains(shown)

@@ -33,7 +33,7 @@ fn whoever_asks_for_no_question_gets_text() {
 #[test]
 fn no_line_before_the_question_is_wider_than_the_terminal_or_a_hundred_columns() {
     let stage = Stage::new(Key::Env, Codes::Program);
-    let piped = stage.run(&["verify", "--yes", "--rate", "1"]);
+    let piped = stage.run(&["verify", "--yes"]);
     let text = String::from_utf8(piped.stdout).unwrap();
     // The report begins as the preface does.
     let (preface, _) = text.rsplit_once("EMULATED").unwrap();
