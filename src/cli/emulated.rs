@@ -1,4 +1,4 @@
-//! A demo as a value: an emulated organisation that this process runs or belongs to, and the folder it keeps to.
+//! A demo as a value: an emulated organization that this process runs or belongs to, and the folder it keeps to.
 
 use std::io;
 use std::os::unix::fs::PermissionsExt;
@@ -16,7 +16,7 @@ use crate::domain::ids::{AccountId, MfaSerial};
 use crate::domain::known::Known;
 use crate::domain::secret::{AccessKey, Secret};
 use crate::domain::text::shell_quoted;
-use crate::emulator::{self, Document, EmulatedDevice, Emulator, Organisation};
+use crate::emulator::{self, Document, EmulatedDevice, Emulator, Organization};
 use crate::services::child::environment::around_proxy;
 use crate::services::store::files::Dir;
 
@@ -42,7 +42,7 @@ struct Descriptor {
     url: String,
     key_id: String,
     secret: String,
-    /// The config that the organisation was made from; `None` is the example.
+    /// The config that the organization was made from; `None` is the example.
     config: Option<PathBuf>,
     /// Serial and shared secret of each authenticator.
     seeds: Vec<(MfaSerial, [u8; 20])>,
@@ -52,13 +52,13 @@ struct Descriptor {
 pub struct Demo {
     descriptor: Descriptor,
     folder: PathBuf,
-    /// Where this process is the one that runs it: dropping this ends the organisation, then its folder.
+    /// Where this process is the one that runs it: dropping this ends the organization, then its folder.
     #[cfg_attr(not(test), expect(dead_code, reason = "runs until it is dropped"))]
     running: Option<(Emulator, tempfile::TempDir)>,
 }
 
 impl Demo {
-    /// Starts an organisation that fits a config.
+    /// Starts an organization that fits a config.
     ///
     /// `path` is where the config is from; `None` is the example.
     pub fn start(config: &Config, path: Option<PathBuf>) -> Result<Self, Fault> {
@@ -76,8 +76,8 @@ impl Demo {
             .map_err(wrong)?;
         let key_id = format!("AKIADEMO{}", text(&random::<12>().map_err(wrong)?));
         let secret = text(&random::<40>().map_err(wrong)?);
-        let organisation = organisation(&config.auth, &config.catalog, &key_id, &secret, &seeds);
-        let emulator = Emulator::start(organisation).map_err(wrong)?;
+        let organization = organization(&config.auth, &config.catalog, &key_id, &secret, &seeds);
+        let emulator = Emulator::start(organization).map_err(wrong)?;
         let folder = tempfile::Builder::new()
             .prefix("sekisho-demo-")
             .permissions(PermissionsExt::from_mode(0o700))
@@ -119,18 +119,18 @@ impl Demo {
         let known: Descriptor =
             serde_json::from_slice(&text).map_err(|error| gone(error.to_string()))?;
         if !known.url.starts_with("http://127.0.0.1:") {
-            return Err(untrusted("its organisation is not on this machine".into()));
+            return Err(untrusted("its organization is not on this machine".into()));
         }
         Ok(Self { descriptor: known, folder, running: None })
     }
 
-    /// The organisation, where this process runs it.
+    /// The organization, where this process runs it.
     #[cfg(test)]
     pub fn emulator(&self) -> Option<&Emulator> {
         self.running.as_ref().map(|(emulator, _)| emulator)
     }
 
-    /// The config that the organisation was made from; `None` is the example.
+    /// The config that the organization was made from; `None` is the example.
     pub fn config(&self) -> Option<&Path> {
         self.descriptor.config.as_deref()
     }
@@ -205,15 +205,15 @@ fn text(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| char::from(LETTERS[usize::from(byte % 32)])).collect()
 }
 
-/// The organisation a config describes: its user, and its roles with the trust policies they should have.
-fn organisation(
+/// The organization a config describes: its user, and its roles with the trust policies they should have.
+fn organization(
     auth: &Auth,
     catalog: &Catalog,
     key_id: &str,
     secret: &str,
     seeds: &[(MfaSerial, [u8; 20])],
-) -> Organisation {
-    let mut organisation = Organisation::new(&auth.account.to_string(), MANAGEMENT);
+) -> Organization {
+    let mut organization = Organization::new(&auth.account.to_string(), MANAGEMENT);
     let name = auth.user.as_ref().map_or("tanaka", |user| user.as_str());
     let mut user = emulator::User::new(name);
     user.keys = vec![emulator::AccessKey::new(key_id, secret)];
@@ -225,11 +225,11 @@ fn organisation(
         .iter()
         .filter_map(|text| emulator::Policy::inline(text).ok())
         .collect();
-    organisation.console = Some(format!("arn:aws:iam::{}:user/{name}", auth.account));
-    organisation.users = vec![user];
-    organisation.users.extend(colleagues());
+    organization.console = Some(format!("arn:aws:iam::{}:user/{name}", auth.account));
+    organization.users = vec![user];
+    organization.users.extend(colleagues());
     for account in catalog.accounts() {
-        organisation
+        organization
             .accounts
             .push(emulator::Account::new(&account.id.to_string(), account.name.as_str()));
         for role in &account.roles {
@@ -243,10 +243,10 @@ fn organisation(
             entry.policies = emulator::Policy::aws("arn:aws:iam::aws:policy/AdministratorAccess")
                 .into_iter()
                 .collect();
-            organisation.roles.push(entry);
+            organization.roles.push(entry);
         }
     }
-    organisation
+    organization
 }
 
 /// Users who did not take care, for `verify --users`. Their keys sign nothing.

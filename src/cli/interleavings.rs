@@ -410,7 +410,7 @@ proptest! {
     ) {
         let mut stage = Stage::new();
         for step in steps {
-            // More codes would set the organisation's clock too far ahead.
+            // More codes would set the organization's clock too far ahead.
             if stage.codes < 9 {
                 stage.step(step);
             }

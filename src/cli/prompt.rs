@@ -433,7 +433,7 @@ pub async fn fresh_session(
     .await
 }
 
-/// Lists the organisation's accounts.
+/// Lists the organization's accounts.
 pub async fn members(
     broker: &Broker,
     selection: &Selection,

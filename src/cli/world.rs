@@ -32,7 +32,7 @@ const USE_DUAL_STACK: &str = "AWS_USE_DUALSTACK_ENDPOINT";
 pub enum World {
     /// AWS, and the person's own files.
     Real,
-    /// An emulated organisation, and its folder.
+    /// An emulated organization, and its folder.
     Demo(Rc<Demo>),
 }
 

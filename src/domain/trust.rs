@@ -69,9 +69,9 @@ pub struct KnownAccounts {
     pub auth: AccountId,
     /// `o-…`, where the config names it.
     pub organization: Option<String>,
-    /// Accounts of the same organisation: those of the config, and the management account.
+    /// Accounts of the same organization: those of the config, and the management account.
     pub members: BTreeSet<AccountId>,
-    /// Accounts outside the organisation that the config lists as trusted.
+    /// Accounts outside the organization that the config lists as trusted.
     pub trusted: Vec<AccountId>,
 }
 

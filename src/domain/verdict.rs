@@ -75,7 +75,7 @@ pub enum Guardrail {
     SignIn,
     /// The role's trust policy asks for MFA.
     Trust,
-    /// A resource control policy of the organisation denies entering the role without MFA.
+    /// A resource control policy of the organization denies entering the role without MFA.
     Organization,
     /// No other role of the account lets the auth account in without MFA.
     BackDoors,
@@ -226,7 +226,7 @@ impl Guardrail {
             Self::User => "user policy",
             Self::SignIn => "sign-in",
             Self::Trust => "trust policy",
-            Self::Organization => "organisation",
+            Self::Organization => "organization",
             Self::BackDoors => "back doors",
             Self::OtherDoors => "other doors",
             Self::LocalUsers => "local keys",

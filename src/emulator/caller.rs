@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::error::AwsError;
-use super::organisation::{KeyStatus, LastUsed, Organisation, Policy};
+use super::organization::{KeyStatus, LastUsed, Organization, Policy};
 use super::state::{Holder, IssuedSession, Issuer, State, unique_id};
 use super::wire::Inbound;
 
@@ -36,19 +36,19 @@ impl State {
                     .ok_or_else(AwsError::invalid_token)?
                     .clone();
                 if let Holder::User(user) | Holder::Federated { user, .. } = &session.holder {
-                    self.organisation.find_user(user).ok_or_else(AwsError::invalid_token)?;
+                    self.organization.find_user(user).ok_or_else(AwsError::invalid_token)?;
                 }
                 (session.secret.clone(), session.holder.clone(), Some(session))
             }
         };
-        let window = self.organisation.quirks.skew;
+        let window = self.organization.quirks.skew;
         signature.verify(&inbound.parts, &inbound.body, &secret, now, window)?;
         if session.as_ref().is_some_and(|session| session.expires <= now) {
             let text = "The security token included in the request is expired";
             return Err(AwsError::new(403, "ExpiredToken", text));
         }
         let caller = Caller { holder, session, region: signature.region.clone() };
-        if let Some(key) = self.organisation.keys_mut().find(|key| key.id == signature.key) {
+        if let Some(key) = self.organization.keys_mut().find(|key| key.id == signature.key) {
             let (service, region) = (signature.service.clone(), signature.region.clone());
             key.last_used = Some(LastUsed { at: now, service, region });
         }
@@ -59,13 +59,13 @@ impl State {
     }
 
     fn long_term_key(&self, id: &str, now: Timestamp) -> Result<(Holder, String), AwsError> {
-        let organisation = &self.organisation;
-        let delay = organisation.quirks.key_propagation;
-        let users = organisation
+        let organization = &self.organization;
+        let delay = organization.quirks.key_propagation;
+        let users = organization
             .users
             .iter()
             .flat_map(|user| user.keys.iter().map(|key| (Holder::User(user.name.clone()), key)));
-        organisation
+        organization
             .root_keys
             .iter()
             .map(|key| (Holder::Root, key))
@@ -81,19 +81,19 @@ impl State {
 
 impl Caller {
     /// The account whose principal it is.
-    pub(super) fn account(&self, organisation: &Organisation) -> String {
+    pub(super) fn account(&self, organization: &Organization) -> String {
         match &self.holder {
             Holder::Role(session) => session.arn.split(':').nth(4).unwrap_or_default().to_owned(),
-            _ => organisation.auth.clone(),
+            _ => organization.auth.clone(),
         }
     }
 
     /// The ARN that AWS shows.
-    pub(super) fn arn(&self, organisation: &Organisation) -> String {
-        let (partition, account) = (&organisation.partition, self.account(organisation));
+    pub(super) fn arn(&self, organization: &Organization) -> String {
+        let (partition, account) = (&organization.partition, self.account(organization));
         match &self.holder {
             Holder::Root => format!("arn:{partition}:iam::{account}:root"),
-            Holder::User(name) => organisation.user_arn(name),
+            Holder::User(name) => organization.user_arn(name),
             Holder::Role(session) => assumed_role_arn(&session.arn, &session.name),
             Holder::Federated { name, .. } => {
                 format!("arn:{partition}:sts::{account}:federated-user/{name}")
@@ -102,26 +102,26 @@ impl Caller {
     }
 
     /// `aws:PrincipalArn`: the role's for its sessions.
-    pub(super) fn principal_arn(&self, organisation: &Organisation) -> String {
+    pub(super) fn principal_arn(&self, organization: &Organization) -> String {
         match &self.holder {
             Holder::Role(session) => session.arn.clone(),
-            _ => self.arn(organisation),
+            _ => self.arn(organization),
         }
     }
 
-    pub(super) fn arns(&self, organisation: &Organisation) -> Vec<String> {
-        vec![self.arn(organisation), self.principal_arn(organisation)]
+    pub(super) fn arns(&self, organization: &Organization) -> Vec<String> {
+        vec![self.arn(organization), self.principal_arn(organization)]
     }
 
     /// `aws:userid`, `UserId`.
-    pub(super) fn user_id(&self, organisation: &Organisation) -> String {
+    pub(super) fn user_id(&self, organization: &Organization) -> String {
         match &self.holder {
-            Holder::Root => organisation.auth.clone(),
-            Holder::User(name) => unique_id("AIDA", &organisation.user_arn(name)),
+            Holder::Root => organization.auth.clone(),
+            Holder::User(name) => unique_id("AIDA", &organization.user_arn(name)),
             Holder::Role(session) => {
                 format!("{}:{}", unique_id("AROA", &session.arn), session.name)
             }
-            Holder::Federated { name, .. } => format!("{}:{name}", organisation.auth),
+            Holder::Federated { name, .. } => format!("{}:{name}", organization.auth),
         }
     }
 
@@ -155,18 +155,18 @@ impl Caller {
     /// The identity policies attached to it, and to a user's groups.
     pub(super) fn policies<'a>(
         &'a self,
-        organisation: &'a Organisation,
+        organization: &'a Organization,
     ) -> impl Iterator<Item = &'a Policy> {
         let (own, user) = match &self.holder {
             Holder::Root => (None, None),
             Holder::User(name) | Holder::Federated { user: name, .. } => {
-                (organisation.find_user(name).map(|user| &user.policies), Some(name))
+                (organization.find_user(name).map(|user| &user.policies), Some(name))
             }
             Holder::Role(session) => {
-                (organisation.find_role(&session.arn).map(|role| &role.policies), None)
+                (organization.find_role(&session.arn).map(|role| &role.policies), None)
             }
         };
-        let groups = organisation
+        let groups = organization
             .groups
             .iter()
             .filter(move |group| user.is_some_and(|user| group.members.contains(user)));

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::caller::Caller;
 use super::encoding::{element, nest, percent_encode};
 use super::error::AwsError;
-use super::organisation::{AccessKey, KeyStatus, Role};
+use super::organization::{AccessKey, KeyStatus, Role};
 use super::pattern::Keys;
 use super::rules::{Grant, RequestedAction};
 use super::state::{BASE64, Holder, KEY_ID, State, random, unique_id};
@@ -62,25 +62,25 @@ impl State {
             }
         };
         // The users live in the auth account; a role elsewhere sees its own account's: none.
-        let account = caller.account(&self.organisation);
-        let arn = format!("arn:{}:iam::{account}:user/{name}", self.organisation.partition);
+        let account = caller.account(&self.organization);
+        let arn = format!("arn:{}:iam::{account}:user/{name}", self.organization.partition);
         self.may(caller, action, &arn)?;
         let found =
-            self.organisation.find_user(&name).filter(|_| account == self.organisation.auth);
+            self.organization.find_user(&name).filter(|_| account == self.organization.auth);
         found.ok_or_else(|| missing("user", "name", &name))?;
         Ok(name)
     }
 
     fn get_user(&mut self, fields: &Fields, caller: &Caller) -> Result<String, AwsError> {
         let name = self.subject(fields, caller, "iam:GetUser")?;
-        Ok(user_element("User", &name, &self.organisation.user_arn(&name)))
+        Ok(user_element("User", &name, &self.organization.user_arn(&name)))
     }
 
     fn list_users(&mut self, caller: &Caller) -> Result<String, AwsError> {
-        let account = caller.account(&self.organisation);
-        let all = format!("arn:{}:iam::{account}:user/", self.organisation.partition);
+        let account = caller.account(&self.organization);
+        let all = format!("arn:{}:iam::{account}:user/", self.organization.partition);
         self.may(caller, "iam:ListUsers", &all)?;
-        let users = self.organisation.users_of(&account).iter();
+        let users = self.organization.users_of(&account).iter();
         let arn = |name: &str| format!("{all}{name}");
         let members: String =
             users.map(|user| user_element("member", &user.name, &arn(&user.name))).collect();
@@ -89,7 +89,7 @@ impl State {
 
     fn list_mfa_devices(&mut self, fields: &Fields, caller: &Caller) -> Result<String, AwsError> {
         let name = self.subject(fields, caller, "iam:ListMFADevices")?;
-        let devices = self.organisation.find_user(&name).map_or(&[][..], |user| &user.devices);
+        let devices = self.organization.find_user(&name).map_or(&[][..], |user| &user.devices);
         let members: String = devices
             .iter()
             .map(|device| {
@@ -106,16 +106,16 @@ impl State {
 
     fn list_access_keys(&mut self, fields: &Fields, caller: &Caller) -> Result<String, AwsError> {
         let action = "iam:ListAccessKeys";
-        let account = caller.account(&self.organisation);
+        let account = caller.account(&self.organization);
         let name = match fields.get("UserName") {
-            Some(name) if account != self.organisation.auth => {
-                let arn = format!("arn:{}:iam::{account}:user/{name}", self.organisation.partition);
+            Some(name) if account != self.organization.auth => {
+                let arn = format!("arn:{}:iam::{account}:user/{name}", self.organization.partition);
                 self.may(caller, action, &arn)?;
                 name.to_owned()
             }
             _ => self.subject(fields, caller, action)?,
         };
-        let mut users = self.organisation.users_of(&account).iter();
+        let mut users = self.organization.users_of(&account).iter();
         let user = users.find(|user| user.name == name);
         let keys = &user.ok_or_else(|| missing("user", "name", &name))?.keys;
         let members: String =
@@ -129,14 +129,14 @@ impl State {
         caller: &Caller,
     ) -> Result<String, AwsError> {
         let id = fields.get("AccessKeyId").unwrap_or_default();
-        let account = caller.account(&self.organisation);
-        let users = self.organisation.users_of(&account).iter();
+        let account = caller.account(&self.organization);
+        let users = self.organization.users_of(&account).iter();
         let found = users
             .flat_map(|user| user.keys.iter().map(move |key| (user.name.clone(), key)))
             .find(|(_, key)| key.id == id)
             .map(|(owner, key)| (owner, key.clone()));
         let owner = found.as_ref().map_or("", |(owner, _)| owner);
-        let arn = format!("arn:{}:iam::{account}:user/{owner}", self.organisation.partition);
+        let arn = format!("arn:{}:iam::{account}:user/{owner}", self.organization.partition);
         self.may(caller, "iam:GetAccessKeyLastUsed", &arn)?;
         let (owner, key) = found.ok_or_else(|| missing("Access Key", "id", id))?;
         let used = match &key.last_used {
@@ -155,7 +155,7 @@ impl State {
         let now = self.now();
         let mut key = AccessKey::new(&random("AKIA", KEY_ID, 16)?, &random("", BASE64, 40)?);
         key.created = now;
-        let Some(user) = self.organisation.user(&name).filter(|user| user.keys.len() < 2) else {
+        let Some(user) = self.organization.user(&name).filter(|user| user.keys.len() < 2) else {
             let text = "Cannot exceed quota for AccessKeysPerUser: 2";
             return Err(AwsError::new(409, "LimitExceeded", text));
         };
@@ -186,24 +186,24 @@ impl State {
         let name = self.subject(fields, caller, "iam:DeleteAccessKey")?;
         let id = fields.get("AccessKeyId").unwrap_or_default();
         self.key(&name, id)?;
-        if let Some(user) = self.organisation.user(&name) {
+        if let Some(user) = self.organization.user(&name) {
             user.keys.retain(|key| key.id != id);
         }
         Ok(String::new())
     }
 
     fn key(&mut self, user: &str, id: &str) -> Result<&mut AccessKey, AwsError> {
-        let keys = self.organisation.user(user).into_iter().flat_map(|user| &mut user.keys);
+        let keys = self.organization.user(user).into_iter().flat_map(|user| &mut user.keys);
         keys.into_iter().find(|key| key.id == id).ok_or_else(|| missing("Access Key", "id", id))
     }
 
     fn get_role(&mut self, fields: &Fields, caller: &Caller) -> Result<String, AwsError> {
         let name = fields.get("RoleName").unwrap_or_default();
-        let account = caller.account(&self.organisation);
-        let role = self.organisation.role(&account, name).cloned();
+        let account = caller.account(&self.organization);
+        let role = self.organization.role(&account, name).cloned();
         let arn = match &role {
-            Some(role) => self.organisation.role_arn(role),
-            None => format!("arn:{}:iam::{account}:role/{name}", self.organisation.partition),
+            Some(role) => self.organization.role_arn(role),
+            None => format!("arn:{}:iam::{account}:role/{name}", self.organization.partition),
         };
         self.may(caller, "iam:GetRole", &arn)?;
         let role = role.ok_or_else(|| missing("role", "name", name))?;
@@ -211,12 +211,12 @@ impl State {
     }
 
     fn list_roles(&mut self, fields: &Fields, caller: &Caller) -> Result<String, AwsError> {
-        let account = caller.account(&self.organisation);
+        let account = caller.account(&self.organization);
         let prefix = fields.get("PathPrefix").unwrap_or("/");
-        let arn = format!("arn:{}:iam::{account}:role{prefix}", self.organisation.partition);
+        let arn = format!("arn:{}:iam::{account}:role{prefix}", self.organization.partition);
         self.may(caller, "iam:ListRoles", &arn)?;
         let roles: Vec<&Role> = self
-            .organisation
+            .organization
             .roles
             .iter()
             .filter(|role| role.account == account && role.path.starts_with(prefix))
@@ -224,7 +224,7 @@ impl State {
         let (page, marker) = page(&roles, fields.get("Marker"), fields.get("MaxItems"), 100);
         let members: String = page
             .iter()
-            .map(|role| nest("member", &role_elements(role, &self.organisation.role_arn(role))))
+            .map(|role| nest("member", &role_elements(role, &self.organization.role_arn(role))))
             .collect();
         Ok(nest("Roles", &members)
             + &element("IsTruncated", marker.is_some())
@@ -233,9 +233,9 @@ impl State {
 
     fn get_account_summary(&mut self, caller: &Caller) -> Result<String, AwsError> {
         self.may(caller, "iam:GetAccountSummary", "*")?;
-        let organisation = &self.organisation;
-        let account = caller.account(organisation);
-        let users = organisation.users.iter().filter(|_| account == organisation.auth);
+        let organization = &self.organization;
+        let account = caller.account(organization);
+        let users = organization.users.iter().filter(|_| account == organization.auth);
         let count = |entry: &str, value: usize| {
             nest("entry", &(element("key", entry) + &element("value", value)))
         };
@@ -243,10 +243,10 @@ impl State {
             + &count("MFADevicesInUse", users.map(|user| user.devices.len()).sum())
             + &count(
                 "Roles",
-                organisation.roles.iter().filter(|role| role.account == account).count(),
+                organization.roles.iter().filter(|role| role.account == account).count(),
             )
             + &count("AccountMFAEnabled", 1)
-            + &count("AccountAccessKeysPresent", organisation.root_keys.len().min(1))
+            + &count("AccountAccessKeysPresent", organization.root_keys.len().min(1))
             + &count("AccessKeysPerUserQuota", 2);
         Ok(nest("SummaryMap", &map))
     }

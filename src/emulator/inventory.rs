@@ -7,7 +7,7 @@ use super::caller::Caller;
 use super::encoding::{element, nest, percent_encode};
 use super::error::AwsError;
 use super::iam::{FOUNDED, page, seconds};
-use super::organisation::{AccessKey, KeyStatus, Organisation, Policy};
+use super::organization::{AccessKey, KeyStatus, Organization, Policy};
 use super::state::State;
 use super::wire::Fields;
 
@@ -24,7 +24,7 @@ impl State {
         caller: &Caller,
     ) -> Result<String, AwsError> {
         self.may(caller, "iam:GenerateCredentialReport", "*")?;
-        let (now, waits) = (self.now(), self.organisation.quirks.report_waits);
+        let (now, waits) = (self.now(), self.organization.quirks.report_waits);
         let state = match &mut self.credential_report {
             Some((_, 0)) => "COMPLETE",
             Some((_, left)) => {
@@ -52,17 +52,17 @@ impl State {
                 return Err(AwsError::new(410, "ReportNotPresent", text));
             }
         };
-        let organisation = &self.organisation;
-        let account = caller.account(organisation);
+        let organization = &self.organization;
+        let account = caller.account(organization);
         let root = format!(
             "<root_account>,arn:{}:iam::{account}:root,{FOUNDED},not_supported,no_information,not_supported,\
              not_supported,{},{},false,N/A,false,N/A",
-            organisation.partition,
-            organisation.root_mfa,
-            key_columns(&organisation.root_keys),
+            organization.partition,
+            organization.root_mfa,
+            key_columns(&organization.root_keys),
         );
-        let users = organisation.users_of(&account).iter().map(|user| {
-            let arn = format!("arn:{}:iam::{account}:user/{}", organisation.partition, user.name);
+        let users = organization.users_of(&account).iter().map(|user| {
+            let arn = format!("arn:{}:iam::{account}:user/{}", organization.partition, user.name);
             let signed_in = user.password.map(|password| password.last_used.map(seconds));
             let used = match &signed_in {
                 None => "N/A",
@@ -90,14 +90,14 @@ impl State {
         caller: &Caller,
     ) -> Result<String, AwsError> {
         self.may(caller, "iam:GetAccountAuthorizationDetails", "*")?;
-        let organisation = &self.organisation;
-        let account = caller.account(organisation);
+        let organization = &self.organization;
+        let account = caller.account(organization);
         let wanted: Vec<&str> = fields.list("Filter", "").collect();
         let asked = |kind: &str| wanted.is_empty() || wanted.contains(&kind);
         let mut entries: Vec<(&str, String)> = Vec::new();
         // Groups, like users, are the auth account's.
-        if account == organisation.auth {
-            let (users, groups) = (&organisation.users, &organisation.groups);
+        if account == organization.auth {
+            let (users, groups) = (&organization.users, &organization.groups);
             if asked("User") {
                 entries.extend(users.iter().map(|user| {
                     let of = groups.iter().filter(|group| group.members.contains(&user.name));
@@ -130,7 +130,7 @@ impl State {
                 }));
             }
             if asked("LocalManagedPolicy") {
-                entries.extend(organisation.local_policies().into_iter().map(|(arn, policy)| {
+                entries.extend(organization.local_policies().into_iter().map(|(arn, policy)| {
                     let document = percent_encode(policy.document.source());
                     let version = element("Document", document)
                         + &element("VersionId", "v1")
@@ -154,7 +154,7 @@ impl State {
     }
 }
 
-impl Organisation {
+impl Organization {
     /// The customer managed policies of the auth account, each once.
     fn local_policies(&self) -> Vec<(&str, &Policy)> {
         let of_users = self.users.iter().map(|user| &user.policies);

@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use super::caller::Caller;
 use super::encoding::{escape, percent_encode};
 use super::error::AwsError;
-use super::organisation::{LoginMfa, RefreshReuse};
+use super::organization::{LoginMfa, RefreshReuse};
 use super::pattern::Keys;
 use super::rules::{Grant, RequestedAction};
 use super::state::{
@@ -71,7 +71,7 @@ impl State {
         {
             return Err(bad_request("Invalid request"));
         }
-        let arn = self.organisation.console.clone();
+        let arn = self.organization.console.clone();
         let arn = arn.ok_or_else(|| bad_request("Nobody is signed in to the console here"))?;
         self.may_sign_in(&arn, "signin:AuthorizeOAuth2Access", client)
             .map_err(|_| bad_request("Invalid request"))?;
@@ -159,7 +159,7 @@ impl State {
     fn next_keys(&mut self, fields: &Fields, thumbprint: &str) -> Result<String, AwsError> {
         let field = |name: &str| fields.get(name).unwrap_or_default();
         let (given, now) = (field("refreshToken"), self.now());
-        let reuse = self.organisation.quirks.refresh_reuse;
+        let reuse = self.organization.quirks.refresh_reuse;
         let is_replay = |login: &ConsoleLogin| {
             reuse == RefreshReuse::Replayed
                 && login.previous.as_ref().is_some_and(|(token, ..)| token == given)
@@ -200,11 +200,11 @@ impl State {
         // The console asks whoever has a device for it.
         let has_device = match &holder {
             Some(Holder::User(name)) => {
-                self.organisation.find_user(name).is_some_and(|user| !user.devices.is_empty())
+                self.organization.find_user(name).is_some_and(|user| !user.devices.is_empty())
             }
             _ => true,
         };
-        let mfa = match self.organisation.quirks.login_mfa {
+        let mfa = match self.organization.quirks.login_mfa {
             LoginMfa::Carried if has_device => Some(login.began),
             LoginMfa::Carried | LoginMfa::Absent => None,
         };
@@ -232,20 +232,20 @@ impl State {
 
     /// Whose keys an ARN's are; `None` for a user of another account than the auth account.
     fn holder(&self, arn: &str) -> Option<Holder> {
-        let organisation = &self.organisation;
+        let organization = &self.organization;
         let account = arn.split(':').nth(4).unwrap_or_default();
         let resource = arn.splitn(6, ':').nth(5).unwrap_or_default();
         match resource.split_once('/') {
-            None if account == organisation.auth => Some(Holder::Root),
-            Some(("user", name)) if account == organisation.auth => {
+            None if account == organization.auth => Some(Holder::Root),
+            Some(("user", name)) if account == organization.auth => {
                 Some(Holder::User(name.rsplit('/').next().unwrap_or_default().to_owned()))
             }
             Some(("assumed-role", rest)) => {
                 let (role, session) = rest.split_once('/')?;
-                let here = organisation.roles.iter();
+                let here = organization.roles.iter();
                 let role = here.filter(|one| one.account == account).find(|one| one.name == role);
                 Some(Holder::Role(RoleSession {
-                    arn: organisation.role_arn(role?),
+                    arn: organization.role_arn(role?),
                     name: session.to_owned(),
                     chained: true,
                     source_identity: None,
@@ -261,7 +261,7 @@ impl State {
         // Others' policies are not here.
         let Some(holder @ Holder::User(_)) = self.holder(arn) else { return Ok(()) };
         let place = if client == SAME_DEVICE { "localhost" } else { "remote" };
-        let account = &self.organisation.auth;
+        let account = &self.organization.auth;
         let resource = format!("arn:aws:signin:{REGION}:{account}:oauth2/public-client/{place}");
         let caller = Caller { holder, session: None, region: REGION.into() };
         self.authorise(

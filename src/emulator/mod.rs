@@ -1,4 +1,4 @@
-//! An emulated organisation on loopback: strict where AWS is, with a clock that tests can move.
+//! An emulated organization on loopback: strict where AWS is, with a clock that tests can move.
 //!
 //! It implements AWS's wire protocols and uses nothing else of this program. One thread serves it; dropping the
 //! [`Emulator`] ends that thread. Its keys and seeds open nothing real, so they are plain text here.
@@ -12,7 +12,7 @@ mod faults;
 mod iam;
 mod inventory;
 mod login;
-mod organisation;
+mod organization;
 mod organizations;
 mod parameters;
 mod pattern;
@@ -38,9 +38,9 @@ use tokio::sync::oneshot;
 
 pub use authenticator::code;
 pub use faults::{FaultInjection, Injection, Times};
-pub use organisation::{
+pub use organization::{
     AccessKey, Account, AccountStatus, AwsQuirks, ControlKind, ControlPolicy, DirectMfa,
-    EmulatedDevice, Group, KeyStatus, LastUsed, LoginMfa, Organisation, Password, Policy,
+    EmulatedDevice, Group, KeyStatus, LastUsed, LoginMfa, Organization, Password, Policy,
     RefreshReuse, Role, User,
 };
 pub use policy::{Document, Malformed};
@@ -48,7 +48,7 @@ pub use simulation::{Attachment, Conclusion, Outcome, Ruling, Simulated};
 
 use state::State;
 
-/// An emulated organisation on a thread and port of its own; dropping it stops both.
+/// An emulated organization on a thread and port of its own; dropping it stops both.
 #[derive(Debug)]
 pub struct Emulator {
     address: SocketAddr,
@@ -85,19 +85,19 @@ impl Emulator {
     ///
     /// # Errors
     /// No port is free, or the thread cannot be started.
-    pub fn start(organisation: Organisation) -> io::Result<Self> {
-        Self::start_on(organisation, 0)
+    pub fn start(organization: Organization) -> io::Result<Self> {
+        Self::start_on(organization, 0)
     }
 
     /// Starts on a given port of 127.0.0.1; 0 is any.
     ///
     /// # Errors
     /// The port is taken, or the thread cannot be started.
-    pub fn start_on(organisation: Organisation, port: u16) -> io::Result<Self> {
+    pub fn start_on(organization: Organization, port: u16) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))?;
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
-        let state = Arc::new(Mutex::new(State::new(organisation)));
+        let state = Arc::new(Mutex::new(State::new(organization)));
         let (stop, stopped) = oneshot::channel();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let served = Arc::clone(&state);
@@ -127,17 +127,17 @@ impl Emulator {
         lock(&self.state).injections.clear();
     }
 
-    /// The organisation's time, UTC.
+    /// The organization's time, UTC.
     pub fn now(&self) -> Timestamp {
         lock(&self.state).now()
     }
 
-    /// Moves the organisation's clock forward.
+    /// Moves the organization's clock forward.
     pub fn advance(&self, by: Duration) {
         lock(&self.state).advance(by);
     }
 
-    /// Sets the organisation's clock; it runs on from there.
+    /// Sets the organization's clock; it runs on from there.
     pub fn set_time(&self, now: Timestamp) {
         lock(&self.state).set_time(now);
     }
@@ -147,14 +147,14 @@ impl Emulator {
         lock(&self.state).end_role_sessions();
     }
 
-    /// The code that a device shows by the organisation's clock.
+    /// The code that a device shows by the organization's clock.
     pub fn code(&self, serial: &str) -> Option<String> {
         lock(&self.state).code(serial)
     }
 
-    /// Looks at the organisation or changes it, between two requests.
-    pub fn with<R>(&self, change: impl FnOnce(&mut Organisation) -> R) -> R {
-        change(&mut lock(&self.state).organisation)
+    /// Looks at the organization or changes it, between two requests.
+    pub fn with<R>(&self, change: impl FnOnce(&mut Organization) -> R) -> R {
+        change(&mut lock(&self.state).organization)
     }
 }
 

@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 use super::caller::Caller;
 use super::error::AwsError;
 use super::iam::page;
-use super::organisation::{
-    Account, AccountStatus, ControlKind, ControlPolicy, Organisation, Policy,
+use super::organization::{
+    Account, AccountStatus, ControlKind, ControlPolicy, Organization, Policy,
 };
 use super::pattern::Keys;
 use super::rules::{Grant, RequestedAction};
@@ -27,9 +27,9 @@ impl State {
         let requested =
             RequestedAction { action: &action, resource: "*", grant, keys, code_passed: false };
         self.authorise(caller, &requested)?;
-        let organisation = &self.organisation;
-        let account = caller.account(organisation);
-        let may_list = account == organisation.management || account == organisation.auth;
+        let organization = &self.organization;
+        let account = caller.account(organization);
+        let may_list = account == organization.management || account == organization.auth;
         if inbound.action != "DescribeOrganization" && !may_list {
             return Err(AwsError::denied("You don't have permissions to access this resource."));
         }
@@ -47,7 +47,7 @@ impl State {
         let accounts = |all: Vec<&Account>| {
             let (from, size) = (inbound.fields.get("NextToken"), inbound.fields.get("MaxResults"));
             let (page, next) = page(&all, from, size, 20);
-            let shown: Vec<Value> = page.iter().map(|account| organisation.show(account)).collect();
+            let shown: Vec<Value> = page.iter().map(|account| organization.show(account)).collect();
             let mut answer = json!({ "Accounts": shown });
             if let Some(next) = next {
                 answer["NextToken"] = json!(next.to_string());
@@ -55,44 +55,44 @@ impl State {
             answer
         };
         let answer = match inbound.action.as_str() {
-            "DescribeOrganization" => json!({ "Organization": organisation.describe() }),
-            "ListAccounts" => accounts(organisation.accounts.iter().collect()),
-            "ListAccountsForParent" => accounts(organisation.accounts_in(field("ParentId"))?),
+            "DescribeOrganization" => json!({ "Organization": organization.describe() }),
+            "ListAccounts" => accounts(organization.accounts.iter().collect()),
+            "ListAccountsForParent" => accounts(organization.accounts_in(field("ParentId"))?),
             "ListRoots" => {
-                let root = organisation.root();
-                let arn = organisation.arn(&format!("root/{}/{root}", organisation.id));
+                let root = organization.root();
+                let arn = organization.arn(&format!("root/{}/{root}", organization.id));
                 paged(
                     "Roots",
                     vec![json!({ "Id": root, "Arn": arn, "Name": "Root", "PolicyTypes": [] })],
                 )
             }
-            "ListParents" => paged("Parents", vec![organisation.parent(field("ChildId"))?]),
+            "ListParents" => paged("Parents", vec![organization.parent(field("ChildId"))?]),
             "ListOrganizationalUnitsForParent" => {
-                paged("OrganizationalUnits", organisation.units_under(field("ParentId"))?)
+                paged("OrganizationalUnits", organization.units_under(field("ParentId"))?)
             }
             "DescribeOrganizationalUnit" => {
                 let id = field("OrganizationalUnitId");
-                let units = organisation.units();
-                let path = units.iter().find(|path| organisation.unit(path) == id);
-                json!({ "OrganizationalUnit": organisation.show_unit(path.ok_or_else(|| missing("OrganizationalUnit"))?) })
+                let units = organization.units();
+                let path = units.iter().find(|path| organization.unit(path) == id);
+                json!({ "OrganizationalUnit": organization.show_unit(path.ok_or_else(|| missing("OrganizationalUnit"))?) })
             }
             "ListTagsForResource" => {
                 let id = field("ResourceId");
-                let account = organisation.find_account(id).ok_or_else(|| missing("TargetId"))?;
+                let account = organization.find_account(id).ok_or_else(|| missing("TargetId"))?;
                 let tags =
                     account.tags.iter().map(|(key, value)| json!({ "Key": key, "Value": value }));
                 paged("Tags", tags.collect())
             }
             "ListPolicies" => {
                 let kind = control_kind(field("Filter"))?;
-                let all = organisation.control_policies.iter().filter(|one| one.kind == kind);
+                let all = organization.control_policies.iter().filter(|one| one.kind == kind);
                 let own =
                     json!({ "Name": "FullAWSAccess", "Id": "p-FullAWSAccess", "AwsManaged": true });
-                let all = all.map(|one| organisation.show_policy(one));
+                let all = all.map(|one| organization.show_policy(one));
                 paged("Policies", std::iter::once(own).chain(all).collect())
             }
             "ListTargetsForPolicy" => {
-                let targets = &organisation.control_policy(field("PolicyId"))?.targets;
+                let targets = &organization.control_policy(field("PolicyId"))?.targets;
                 let shown = targets.iter().map(|id| {
                     let kind = match id.split('-').next() {
                         Some("r") => "ROOT",
@@ -104,8 +104,8 @@ impl State {
                 paged("Targets", shown.collect())
             }
             "DescribePolicy" => {
-                let policy = organisation.control_policy(field("PolicyId"))?;
-                let summary = organisation.show_policy(policy);
+                let policy = organization.control_policy(field("PolicyId"))?;
+                let summary = organization.show_policy(policy);
                 let content = policy.policy.document.source();
                 json!({ "Policy": { "PolicySummary": summary, "Content": content } })
             }
@@ -140,7 +140,7 @@ fn missing(what: &str) -> AwsError {
     AwsError::new(400, code, message)
 }
 
-impl Organisation {
+impl Organization {
     fn arn(&self, what: &str) -> String {
         format!("arn:{}:organizations::{}:{what}", self.partition, self.management)
     }
@@ -151,7 +151,7 @@ impl Organisation {
         account: &Account,
         kind: ControlKind,
     ) -> impl Iterator<Item = &Policy> {
-        // Most organisations here have none: the ids of units are not worth making then.
+        // Most organizations here have none: the ids of units are not worth making then.
         let above = if self.control_policies.is_empty() {
             Vec::new()
         } else {

@@ -3,7 +3,7 @@
 //! Limits: the STS API reference, version 2011-06-15.
 
 use super::error::AwsError;
-use super::organisation::Policy;
+use super::organization::Policy;
 use super::pattern::Keys;
 use super::policy::Document;
 use super::state::SessionTags;

@@ -10,11 +10,11 @@ use super::wire::Inbound;
 
 impl State {
     pub(super) fn ec2(&mut self, inbound: &Inbound, caller: &Caller) -> Result<String, AwsError> {
-        let (action, account) = (inbound.action.as_str(), caller.account(&self.organisation));
+        let (action, account) = (inbound.action.as_str(), caller.account(&self.organization));
         let (resource, keys) = match action {
             "DescribeRegions" => ("*".to_owned(), Keys::new()),
             "RunInstances" => {
-                let partition = &self.organisation.partition;
+                let partition = &self.organization.partition;
                 let kind = inbound.fields.get("InstanceType").unwrap_or("m1.small").to_owned();
                 (
                     format!("arn:{partition}:ec2:{}:{account}:instance/*", caller.region),
@@ -36,7 +36,7 @@ impl State {
             return Err(AwsError::new(412, "DryRunOperation", text));
         }
         if action == "RunInstances" {
-            let text = "The emulated organisation starts no instances: send DryRun=true.";
+            let text = "The emulated organization starts no instances: send DryRun=true.";
             return Err(AwsError::new(400, "UnsupportedOperation", text));
         }
         let region = |name: &str| {
@@ -58,12 +58,12 @@ impl State {
         }
         let requested = RequestedAction {
             action: "s3:ListAllMyBuckets",
-            resource: &format!("arn:{}:s3:::*", self.organisation.partition),
+            resource: &format!("arn:{}:s3:::*", self.organization.partition),
             grant: Grant::Identity,
             keys: Keys::new(),
             code_passed: false,
         };
         self.authorise(caller, &requested)?;
-        Ok(nest("Owner", &element("ID", caller.account(&self.organisation))) + &nest("Buckets", ""))
+        Ok(nest("Owner", &element("ID", caller.account(&self.organization))) + &nest("Buckets", ""))
     }
 }

@@ -4,7 +4,7 @@
 
 use super::caller::Caller;
 use super::error::AwsError;
-use super::organisation::{Account, ControlKind, DirectMfa, Policy, Role};
+use super::organization::{Account, ControlKind, DirectMfa, Policy, Role};
 use super::pattern::Keys;
 use super::policy::{PolicyDecision, PolicyRequest};
 use super::state::{Holder, State};
@@ -59,7 +59,7 @@ impl State {
         let evaluation = self.evaluate(caller, requested);
         let verdict = evaluation.verdict(requested).map_err(|suffix| {
             let (arn, RequestedAction { action, resource, .. }) =
-                (caller.arn(&self.organisation), requested);
+                (caller.arn(&self.organization), requested);
             AwsError::denied(format!(
                 "User: {arn} is not authorized to perform: {action} on resource: {resource}{suffix}"
             ))
@@ -69,8 +69,8 @@ impl State {
     }
 
     fn evaluate(&self, caller: &Caller, requested: &RequestedAction) -> Evaluation {
-        let organisation = &self.organisation;
-        let caller_account = caller.account(organisation);
+        let organization = &self.organization;
+        let caller_account = caller.account(organization);
         let resource_account = requested
             .resource
             .split(':')
@@ -78,7 +78,7 @@ impl State {
             .filter(|id| !id.is_empty())
             .unwrap_or(&caller_account);
         let (own_keys, role_keys) = self.request_keys(caller, requested, resource_account);
-        let arns = caller.arns(organisation);
+        let arns = caller.arns(organization);
         let request = |keys| PolicyRequest {
             action: requested.action,
             resource: requested.resource,
@@ -88,8 +88,8 @@ impl State {
         };
         // Neither kind of control policy applies to the management account.
         let bound = |id: &str, pick: fn(&Account) -> &Vec<Policy>, kind| {
-            let account = organisation.find_account(id).filter(|_| id != organisation.management);
-            let shared = account.map(|account| organisation.controls(account, kind));
+            let account = organization.find_account(id).filter(|_| id != organization.management);
+            let shared = account.map(|account| organization.controls(account, kind));
             account.map(pick).into_iter().flatten().chain(shared.into_iter().flatten())
         };
         let narrowed = caller.session.as_ref().and_then(|session| session.policies.as_ref());
@@ -99,7 +99,7 @@ impl State {
             bound(resource_account, |account| &account.rcps, ControlKind::Resource)
                 .filter(|_| controlled);
         Evaluation {
-            own: PolicyDecisions::of(caller.policies(organisation), &request(&own_keys)),
+            own: PolicyDecisions::of(caller.policies(organization), &request(&own_keys)),
             session: narrowed
                 .map(|policies| PolicyDecisions::of(policies.iter(), &request(&own_keys))),
             service_control: PolicyDecisions::of(
@@ -122,7 +122,7 @@ impl State {
         requested: &RequestedAction,
         resource_account: &str,
     ) -> (Keys, Keys) {
-        let organisation = &self.organisation;
+        let organization = &self.organization;
         let now = self.now();
         let mut keys = requested.keys.clone();
         let mut set = |key: &str, value: String| keys.insert(key.to_owned(), vec![value]);
@@ -132,20 +132,20 @@ impl State {
         set("aws:securetransport", "true".into());
         set("aws:viaawsservice", "false".into());
         set("aws:principalisawsservice", "false".into());
-        set("aws:principalarn", caller.principal_arn(organisation));
-        set("aws:principalaccount", caller.account(organisation));
-        set("aws:principalorgid", organisation.id.clone());
+        set("aws:principalarn", caller.principal_arn(organization));
+        set("aws:principalaccount", caller.account(organization));
+        set("aws:principalorgid", organization.id.clone());
         set("aws:principaltype", caller.kind().into());
-        set("aws:userid", caller.user_id(organisation));
+        set("aws:userid", caller.user_id(organization));
         set("aws:resourceaccount", resource_account.to_owned());
-        if organisation.find_account(resource_account).is_some() {
-            set("aws:resourceorgid", organisation.id.clone());
+        if organization.find_account(resource_account).is_some() {
+            set("aws:resourceorgid", organization.id.clone());
         }
         let (mut tags, mut more): (&[(String, String)], &[_]) = (&[], &[]);
         match &caller.holder {
             Holder::User(name) => {
                 set("aws:username", name.clone());
-                tags = organisation.find_user(name).map_or(tags, |user| &user.tags);
+                tags = organization.find_user(name).map_or(tags, |user| &user.tags);
             }
             Holder::Role(session) => {
                 (tags, more) = (&session.tags.others, &session.tags.transitive);
@@ -172,7 +172,7 @@ impl State {
             fresh.insert("aws:multifactorauthpresent".into(), vec!["true".into()]);
             fresh.insert("aws:multifactorauthage".into(), vec!["0".into()]);
         }
-        match organisation.quirks.direct_mfa {
+        match organization.quirks.direct_mfa {
             DirectMfa::Everywhere => (fresh.clone(), fresh),
             DirectMfa::RoleOnly => (keys, fresh),
         }

@@ -1,4 +1,4 @@
-//! One request against the documents of an organisation, without running one: what `policy --check` asks.
+//! One request against the documents of an organization, without running one: what `policy --check` asks.
 //!
 //! Order of the checks: the IAM User Guide, "Policy evaluation logic". `FullAWSAccess` and `RCPFullAWSAccess` count as
 //! attached, so control policies only deny.

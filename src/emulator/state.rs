@@ -1,4 +1,4 @@
-//! The organisation's state while it runs: its clock, issued sessions, spent codes, recorded calls.
+//! The organization's state while it runs: its clock, issued sessions, spent codes, recorded calls.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -10,12 +10,12 @@ use super::Call;
 use super::authenticator::SpentCodes;
 use super::error::AwsError;
 use super::faults::Injections;
-use super::organisation::{Organisation, Policy};
+use super::organization::{Organization, Policy};
 
 /// Everything behind the wire.
 #[derive(Debug)]
 pub(super) struct State {
-    pub organisation: Organisation,
+    pub organization: Organization,
     pub sessions: Vec<IssuedSession>,
     pub signin_tokens: Vec<SigninToken>,
     /// Codes of console sign-ins that no program has exchanged yet.
@@ -31,7 +31,7 @@ pub(super) struct State {
     pub unknown: Vec<String>,
     /// When the auth account's credential report is made and how often it is still asked for in vain.
     pub credential_report: Option<(Timestamp, u32)>,
-    /// How far the organisation's clock is from the system's.
+    /// How far the organization's clock is from the system's.
     offset: SignedDuration,
 }
 
@@ -121,9 +121,9 @@ pub(super) struct IssuedSession {
 }
 
 impl State {
-    pub(super) fn new(organisation: Organisation) -> Self {
+    pub(super) fn new(organization: Organization) -> Self {
         Self {
-            organisation,
+            organization,
             sessions: Vec::new(),
             signin_tokens: Vec::new(),
             authorization_codes: Vec::new(),
@@ -203,7 +203,7 @@ pub(super) fn unique_id(prefix: &str, of: &str) -> String {
     spell(prefix, KEY_ID, &Sha256::digest(of)[..17])
 }
 
-/// The id of an organisational thing: lower-case letters and digits.
+/// The id of an organizational thing: lower-case letters and digits.
 pub(super) fn unit_id(prefix: &str, of: &str, length: usize) -> String {
     spell(prefix, b"abcdefghijklmnopqrstuvwxyz012345", &Sha256::digest(of)[..length])
 }

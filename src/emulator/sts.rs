@@ -6,7 +6,7 @@ use super::authenticator;
 use super::caller::{Caller, assumed_role_arn};
 use super::encoding::{element, nest};
 use super::error::AwsError;
-use super::organisation::EmulatedDevice;
+use super::organization::EmulatedDevice;
 use super::parameters::{Check, FEDERATED_NAME, RoleRequest, SessionPolicies, invalid};
 use super::pattern::Keys;
 use super::rules::{Grant, RequestedAction};
@@ -17,7 +17,7 @@ const HOUR: u32 = 3600;
 
 impl State {
     pub(super) fn sts(&mut self, inbound: &Inbound, caller: &Caller) -> Result<String, AwsError> {
-        self.region_is_on(&caller.account(&self.organisation), &caller.region)?;
+        self.region_is_on(&caller.account(&self.organization), &caller.region)?;
         match inbound.action.as_str() {
             "GetCallerIdentity" => Ok(self.get_caller_identity(caller)),
             "GetSessionToken" => self.get_session_token(&inbound.fields, caller),
@@ -29,10 +29,10 @@ impl State {
 
     /// Needs no permission, and no policy can deny it.
     fn get_caller_identity(&self, caller: &Caller) -> String {
-        let organisation = &self.organisation;
-        element("Arn", caller.arn(organisation))
-            + &element("UserId", caller.user_id(organisation))
-            + &element("Account", caller.account(organisation))
+        let organization = &self.organization;
+        element("Arn", caller.arn(organization))
+            + &element("UserId", caller.user_id(organization))
+            + &element("Account", caller.account(organization))
     }
 
     fn get_session_token(&mut self, fields: &Fields, caller: &Caller) -> Result<String, AwsError> {
@@ -75,7 +75,7 @@ impl State {
 
         // A federated user may call nothing here but GetCallerIdentity: for it, no role exists.
         let federated = matches!(caller.holder, Holder::Federated { .. });
-        let role = self.organisation.find_role(arn).filter(|_| !federated).cloned();
+        let role = self.organization.find_role(arn).filter(|_| !federated).cloned();
         let needed = [
             Some("sts:AssumeRole"),
             (!tags.is_empty()).then_some("sts:TagSession"),
@@ -139,10 +139,10 @@ impl State {
                 "Cannot call GetFederationToken with session credentials",
             ));
         };
-        let (name, organisation) = (name.unwrap_or_default().to_owned(), &self.organisation);
+        let (name, organization) = (name.unwrap_or_default().to_owned(), &self.organization);
         let arn = format!(
             "arn:{}:sts::{}:federated-user/{name}",
-            organisation.partition, organisation.auth
+            organization.partition, organization.auth
         );
         self.authorise(
             caller,
@@ -154,7 +154,7 @@ impl State {
                 code_passed: false,
             },
         )?;
-        let federated = element("FederatedUserId", format!("{}:{name}", self.organisation.auth))
+        let federated = element("FederatedUserId", format!("{}:{name}", self.organization.auth))
             + &element("Arn", &arn);
         // Without a session policy, a federated user may do nothing.
         let policies = Some(policies.parse()?.unwrap_or_default());
@@ -178,7 +178,7 @@ impl State {
         };
         let devices = match &caller.holder {
             Holder::User(name) => {
-                self.organisation.find_user(name).map(|user| user.devices.as_slice())
+                self.organization.find_user(name).map(|user| user.devices.as_slice())
             }
             _ => None,
         };
@@ -199,7 +199,7 @@ impl State {
 
     fn region_is_on(&self, account: &str, region: &str) -> Result<(), AwsError> {
         let off = self
-            .organisation
+            .organization
             .find_account(account)
             .is_some_and(|account| account.sts_off.iter().any(|off| off == region));
         if !off {
@@ -215,7 +215,7 @@ impl State {
     /// The code a device shows now.
     pub(super) fn code(&self, serial: &str) -> Option<String> {
         let now: Timestamp = self.now();
-        self.organisation.users.iter().flat_map(|user| &user.devices).find_map(
+        self.organization.users.iter().flat_map(|user| &user.devices).find_map(
             |device| match device {
                 EmulatedDevice::Totp { serial: own, seed } if own == serial => {
                     Some(authenticator::code(seed, now))

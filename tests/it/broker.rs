@@ -1,4 +1,4 @@
-//! The broker against the embedded organisation: what goes over the wire, and what comes back.
+//! The broker against the embedded organization: what goes over the wire, and what comes back.
 
 mod answers;
 mod codes;

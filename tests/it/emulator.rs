@@ -1,4 +1,4 @@
-//! The embedded organisation, driven by the real SDK, by boto3, by the aws CLI, and by raw bytes.
+//! The embedded organization, driven by the real SDK, by boto3, by the aws CLI, and by raw bytes.
 
 mod clients;
 mod faults;

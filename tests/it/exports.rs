@@ -1,4 +1,4 @@
-//! Every way out, by the real program against the emulated organisation: exit code, stdout, stderr; and
+//! Every way out, by the real program against the emulated organization: exit code, stdout, stderr; and
 //! the clients that take what comes out.
 
 mod agents;

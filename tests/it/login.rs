@@ -1,4 +1,4 @@
-//! `auth.key: login`, by the real program against the emulated organisation; a plain HTTP client is the browser.
+//! `auth.key: login`, by the real program against the emulated organization; a plain HTTP client is the browser.
 
 mod clients;
 mod roles;

@@ -47,7 +47,7 @@ fn account(name: &str, id: &str, roles: Vec<Arc<Role>>) -> Account {
     }
 }
 
-/// A whole organisation: two accounts, every guardrail.
+/// A whole organization: two accounts, every guardrail.
 fn config() -> Config {
     let region = "ap-northeast-1".parse().unwrap();
     let developer = || role("Developer", "/", 1, Scope::Full);

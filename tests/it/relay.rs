@@ -1,4 +1,4 @@
-//! A slow line: a relay before the organisation that takes its time, and counts what crosses it.
+//! A slow line: a relay before the organization that takes its time, and counts what crosses it.
 
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};

@@ -204,7 +204,7 @@ impl Day {
             self.stage.emulator.clear();
         }
         let emulator = &self.stage.emulator;
-        emulator.with(|organisation| organisation.roles.clear());
+        emulator.with(|organization| organization.roles.clear());
         let refused = self.run(&["exec", "-vv", "dev-7", "--", "true"]);
         assert_eq!(refused.status.code(), Some(3));
     }

@@ -1,4 +1,4 @@
-//! `verify` against the embedded organisation with every guardrail opened in turn, against moto, and against
+//! `verify` against the embedded organization with every guardrail opened in turn, against moto, and against
 //! an endpoint that refuses everything.
 
 mod doors;

@@ -1,5 +1,5 @@
 # The auth account's group. Apply in {{auth_account}}, in one region where AWS Config records.
-# Every IAM user belongs in the group; with an organisation a service control policy on this account binds the others too.
+# Every IAM user belongs in the group; with an organization a service control policy on this account binds the others too.
 
 terraform {
   required_providers {

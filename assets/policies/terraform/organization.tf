@@ -1,4 +1,4 @@
-# What the organisation enforces. Apply in the management account {{management}}, in one region.
+# What the organization enforces. Apply in the management account {{management}}, in one region.
 
 terraform {
   required_providers {

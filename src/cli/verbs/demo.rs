@@ -1,4 +1,4 @@
-//! `demo`: the real program in an emulated organisation. No account, no network, nothing left behind.
+//! `demo`: the real program in an emulated organization. No account, no network, nothing left behind.
 
 use std::ffi::OsString;
 use std::iter;
@@ -15,7 +15,7 @@ use crate::cli::out::Out;
 use crate::cli::runtime::block_on;
 use crate::cli::world::{ConfigSource, World};
 
-/// Keeps an organisation running for other terminals until it is interrupted.
+/// Keeps an organization running for other terminals until it is interrupted.
 pub fn serve(common: &Common, out: Out) -> Result<Exit, Fault> {
     let demo = start(common)?;
     block_on(async {
@@ -29,9 +29,9 @@ pub fn serve(common: &Common, out: Out) -> Result<Exit, Fault> {
     })
 }
 
-/// Runs this very command line again, in an organisation of its own.
+/// Runs this very command line again, in an organization of its own.
 ///
-/// In a process of its own, so that the organisation outlives an `exec` and its folder is removed however the
+/// In a process of its own, so that the organization outlives an `exec` and its folder is removed however the
 /// verb ends.
 pub fn run_again(common: &Common) -> Result<Exit, Fault> {
     let demo = start(common)?;

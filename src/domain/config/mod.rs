@@ -302,7 +302,7 @@ pub struct Guardrails {
     pub monthly_budget_usd: Option<u32>,
     /// Full role ARN patterns that the guardrails exempt, and protect.
     pub exempt_roles: Vec<String>,
-    /// Accounts outside the organisation that may assume roles.
+    /// Accounts outside the organization that may assume roles.
     pub trusted_accounts: Vec<AccountId>,
     /// Web identity and SAML issuers.
     pub trusted_issuers: Vec<String>,

@@ -1,4 +1,4 @@
-//! A config made from what another tool already knows: AWS profiles, an organisation.
+//! A config made from what another tool already knows: AWS profiles, an organization.
 
 mod accounts;
 mod candidates;

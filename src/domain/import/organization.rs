@@ -1,4 +1,4 @@
-//! The accounts of an AWS organisation become a file for `include`.
+//! The accounts of an AWS organization become a file for `include`.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -15,11 +15,11 @@ use crate::domain::text::{count, filled, fold, sanitize, shell_quoted};
 pub struct Member {
     /// Its 12 digits.
     pub id: AccountId,
-    /// Its name in the organisation; any text.
+    /// Its name in the organization; any text.
     pub name: String,
-    /// The organisation's management account.
+    /// The organization's management account.
     pub management: AccountId,
-    /// The name of the organisational unit that it is in, where that was asked for; empty for the root.
+    /// The name of the organizational unit that it is in, where that was asked for; empty for the root.
     pub unit: Option<String>,
     /// Whether it is neither suspended nor being closed or set up.
     pub is_active: bool,
@@ -134,11 +134,11 @@ pub struct Naming {
     pub confirmed: Vec<String>,
 }
 
-/// Makes a file of an organisation's accounts, sorted by name, and a line for each thing left out.
+/// Makes a file of an organization's accounts, sorted by name, and a line for each thing left out.
 ///
 /// The auth account is left out because sessions start there; the management account because nobody should
 /// work in it. An account that is known keeps its name. Fails where a name would lead to another account: the
-/// organisation's accounts may be renamed by their own administrators.
+/// organization's accounts may be renamed by their own administrators.
 pub fn convert(
     members: Vec<Member>,
     auth: AccountId,

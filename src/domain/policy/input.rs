@@ -12,11 +12,11 @@ use crate::domain::wildcard;
 /// Roles that deploy `StackSets`: AWS makes them in every account, and no guardrail may stop them.
 const STACKSET_EXECUTION: &str = "role/stacksets-exec-*";
 
-/// The organisation that the control policies are attached in.
+/// The organization that the control policies are attached in.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Organization<'a> {
     pub(super) id: &'a str,
-    /// The organisational unit of the sandbox accounts.
+    /// The organizational unit of the sandbox accounts.
     pub(super) unit: &'a str,
     pub(super) management: AccountId,
 }
@@ -99,7 +99,7 @@ impl<'a> Inputs<'a> {
     }
 }
 
-/// The organisation; without any of its keys there is none, with some of them the others are missing.
+/// The organization; without any of its keys there is none, with some of them the others are missing.
 fn organization<'a>(
     guardrails: &'a Guardrails,
     auth: AccountId,

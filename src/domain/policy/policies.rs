@@ -171,7 +171,7 @@ fn sandbox_rcp(inputs: &Inputs<'_>, values: &Values) -> Vec<Statement> {
 
 /// What the policy templates name.
 pub(super) fn values(inputs: &Inputs<'_>) -> Values {
-    // With an organisation its id binds the account; without one the accounts are named.
+    // With an organization its id binds the account; without one the accounts are named.
     let switch_roles: Vec<String> = inputs
         .roles
         .iter()

@@ -77,7 +77,7 @@ impl Policies {
         files
     }
 
-    /// The JSON files of the organisation.
+    /// The JSON files of the organization.
     fn control_policies(
         &self,
         inputs: &Inputs<'_>,
@@ -173,7 +173,7 @@ impl Policies {
         files
     }
 
-    /// The template of one account's roles; with an organisation a `StackSet` carries it to every account.
+    /// The template of one account's roles; with an organization a `StackSet` carries it to every account.
     fn dev_account(&self, inputs: &Inputs<'_>) -> Document {
         let (kind, target) = match inputs.organization {
             Some(organization) => (PolicyKind::StackSetTemplate, organization.unit),

@@ -51,7 +51,7 @@ pub(super) enum Home {
     Auth,
     /// The role's own account.
     Own,
-    /// Another account of the organisation.
+    /// Another account of the organization.
     Member,
     Foreign,
 }
@@ -68,7 +68,7 @@ pub(super) enum Fact<'a> {
     SomeAccount,
     /// The caller's ARN.
     SomeArn,
-    /// The caller's organisation, which is not ours.
+    /// The caller's organization, which is not ours.
     OtherOrganization,
     /// It may be present or not.
     Unknown,

@@ -37,7 +37,7 @@ pub enum DoorKind {
     OwnAccount,
     /// People who sign in with IAM Identity Center.
     IdentityCenter,
-    /// Other accounts of the organisation.
+    /// Other accounts of the organization.
     Organization,
     /// An account outside it that `guardrails.trusted_accounts` lists.
     ListedAccount,
@@ -57,7 +57,7 @@ pub enum DoorKind {
 pub enum Needs {
     /// MFA.
     Mfa,
-    /// What a condition names: a subject, an audience, an external id, an organisation.
+    /// What a condition names: a subject, an audience, an external id, an organization.
     Condition,
     /// An assertion that the provider made for AWS, for whomever.
     Issuer,
@@ -127,7 +127,7 @@ impl DoorKind {
             Self::AuthRole => "role of the auth account",
             Self::OwnAccount => "the account's own principals",
             Self::IdentityCenter => "Identity Center",
-            Self::Organization => "account of the organisation",
+            Self::Organization => "account of the organization",
             Self::ListedAccount => "listed account",
             Self::ForeignAccount => "foreign account",
             Self::Oidc => "OIDC issuer",
@@ -235,7 +235,7 @@ impl Entry<'_> {
         } else if let Some(needs) = of(Home::Foreign) {
             (DoorKind::ForeignAccount, Some(needs))
         } else {
-            // The config need not name every account of the organisation.
+            // The config need not name every account of the organization.
             (DoorKind::Organization, of(Home::Member))
         };
         door.1.map(|needs| self.door(door.0, needs)).into_iter().collect()

@@ -219,7 +219,7 @@ pub const NOT_TRIED: [&str; 5] = [
     "calls other than those listed: a policy may still allow the key something else",
     "users other than the key's own, except by trust policies",
     "roles that were left out, and accounts that are not in the config",
-    "the organisation's policies, except where AWS names them in a refusal",
+    "the organization's policies, except where AWS names them in a refusal",
     "enrolling a device or making a key: such calls would change something",
 ];
 
@@ -230,7 +230,7 @@ pub const NOT_TRIED_SIGNED_IN: [&str; 6] = [
     "what the user may do in the auth account itself",
     "users other than the one who signed in, except by trust policies",
     "roles that were left out, and accounts that are not in the config",
-    "the organisation's policies, except where AWS names them in a refusal",
+    "the organization's policies, except where AWS names them in a refusal",
 ];
 
 impl RoleReport {

@@ -31,7 +31,7 @@ fn hole() -> Reading {
     Reading::Open(Hole { statement: "Enter".into(), principal: "*".into(), bare_key: true })
 }
 
-/// The verdicts on user, trust and organisation.
+/// The verdicts on user, trust and organization.
 fn role(
     key: Outcome,
     session: Option<Outcome>,

@@ -20,7 +20,7 @@ use super::{Aws, Doing, Failure, FailureKind, Signer};
 /// Pages of policies, targets or parents that are read at most: a server may always return another one.
 const MAX_PAGES: usize = 500;
 
-/// A control policy of the organisation.
+/// A control policy of the organization.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct ControlPolicy {
@@ -108,7 +108,7 @@ struct Listed {
 }
 
 impl Aws {
-    /// The chosen accounts of the signer's organisation, in AWS's order.
+    /// The chosen accounts of the signer's organization, in AWS's order.
     pub async fn members(
         &self,
         signer: Signer<'_>,
@@ -131,7 +131,7 @@ const DEEPEST: usize = 10;
 /// How many accounts' tags are asked for at a time.
 const AT_A_TIME: usize = 8;
 
-/// Reads an organisation of thousands of accounts, where AWS throttles sooner or later.
+/// Reads an organization of thousands of accounts, where AWS throttles sooner or later.
 struct Survey<'a> {
     client: &'a RawClient<'a>,
     signer: Signer<'a>,

@@ -96,7 +96,7 @@ fn config(input: &DoctorInput<'_>) -> Row {
     }
 }
 
-/// Whether the IAM users live in the account that the organisation's guardrails do not bind.
+/// Whether the IAM users live in the account that the organization's guardrails do not bind.
 fn is_management(config: &Config) -> bool {
     let guardrails = config.guardrails.as_ref();
     guardrails.and_then(|guardrails| guardrails.management_account) == Some(config.auth.account)

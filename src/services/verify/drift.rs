@@ -1,4 +1,4 @@
-//! `verify --drift`: reads what is attached in the organisation and in the auth account, and compares it with what
+//! `verify --drift`: reads what is attached in the organization and in the auth account, and compares it with what
 //! `policy` renders. Every call reads.
 
 use std::collections::BTreeMap;
@@ -28,7 +28,7 @@ const BRAKE: &str = "sekisho-brake";
 pub struct Readers<'a> {
     /// The person's own session in the auth account.
     pub own: Signer<'a>,
-    /// A role's, for the organisation.
+    /// A role's, for the organization.
     pub via: Option<Signer<'a>>,
 }
 
@@ -73,7 +73,7 @@ pub async fn drift(
     let unit = guardrails.and_then(|guardrails| guardrails.sandbox_ou.as_deref());
     if let Some(unit) = unit.filter(|_| !sets.is_empty()) {
         let reading = Reading { client: aws.raw(), signer, caller: &caller };
-        reading.organisation(&mut report, &sets, unit, &auth.account.to_string()).await?;
+        reading.organization(&mut report, &sets, unit, &auth.account.to_string()).await?;
     }
     report.unread = merged(report.unread);
     Ok(report)
@@ -134,7 +134,7 @@ fn users_policy(
     Ok(())
 }
 
-/// Reads the organisation.
+/// Reads the organization.
 struct Reading<'a> {
     client: RawClient<'a>,
     signer: Signer<'a>,
@@ -150,7 +150,7 @@ struct Attached {
 }
 
 impl Reading<'_> {
-    async fn organisation(
+    async fn organization(
         &self,
         report: &mut DriftReport,
         sets: &BTreeMap<PolicySet, Vec<&Document>>,
@@ -217,7 +217,7 @@ impl Reading<'_> {
                     };
                     Some(AttachedPolicy { name: name?, text: one.text.clone()? })
                 });
-                let target = if set == PolicySet::Brake { "the organisation" } else { place };
+                let target = if set == PolicySet::Brake { "the organization" } else { place };
                 let there: Vec<AttachedPolicy> = there.collect();
                 let compared = PlaceDrift::compare(set, target, &sets[&set], &there);
                 report.places.push(PlaceDrift {

@@ -2,7 +2,7 @@
 //!
 //! Each link is SHA-256 over the link before it and the JSON of the next item: first the run itself, then account
 //! by account. The head goes into the user agent of one last call, `sts:GetCallerIdentity`. Whoever changes the file
-//! can make a new chain, but not a new event in the organisation's CloudTrail.
+//! can make a new chain, but not a new event in the organization's CloudTrail.
 
 mod japanese;
 mod page;

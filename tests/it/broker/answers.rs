@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use sekisho::domain::fault::{Exit, Fault};
-use sekisho::emulator::{FaultInjection, Organisation, Times};
+use sekisho::emulator::{FaultInjection, Organization, Times};
 
 use super::network::told;
 use super::stage::*;
@@ -80,8 +80,8 @@ fn a_role_session_that_cannot_be_right_is_not_handed_out() {
 
 #[test]
 fn nor_is_one_of_the_direct_flow() {
-    let long = |organisation: &mut Organisation| {
-        for role in &mut organisation.roles {
+    let long = |organization: &mut Organization| {
+        for role in &mut organization.roles {
             role.max_session = 12 * 3600;
         }
     };

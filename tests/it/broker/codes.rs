@@ -132,8 +132,8 @@ fn runs(dir: &Path) -> usize {
 fn a_program_gives_the_code_and_waits_for_the_next_where_it_was_used() {
     let dir = tempfile::tempdir().unwrap();
     let stage = Stage::with(
-        |organisation| {
-            for role in &mut organisation.roles {
+        |organization| {
+            for role in &mut organization.roles {
                 role.max_session = 4 * 3600;
             }
         },

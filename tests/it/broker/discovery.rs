@@ -8,7 +8,7 @@ use super::stage::*;
 #[test]
 fn user_and_devices_are_asked_for_once() {
     let stage = Stage::with(
-        |organisation| permit(organisation, allow("iam:ListMFADevices", "*")),
+        |organization| permit(organization, allow("iam:ListMFADevices", "*")),
         |auth| {
             auth.user = None;
             auth.mfa = Vec::new();
@@ -31,10 +31,10 @@ fn user_and_devices_are_asked_for_once() {
 #[test]
 fn a_user_with_nothing_but_a_passkey_is_told_why() {
     let stage = Stage::with(
-        |organisation| {
-            permit(organisation, allow("iam:ListMFADevices", "*"));
+        |organization| {
+            permit(organization, allow("iam:ListMFADevices", "*"));
             let serial = PASSKEY.into();
-            organisation.user("alice").unwrap().devices = vec![EmulatedDevice::Fido { serial }];
+            organization.user("alice").unwrap().devices = vec![EmulatedDevice::Fido { serial }];
         },
         |auth| auth.mfa = Vec::new(),
     );
@@ -47,9 +47,9 @@ fn a_user_with_nothing_but_a_passkey_is_told_why() {
 #[test]
 fn a_user_without_any_device_is_told_so() {
     let stage = Stage::with(
-        |organisation| {
-            permit(organisation, allow("iam:ListMFADevices", "*"));
-            organisation.user("alice").unwrap().devices = Vec::new();
+        |organization| {
+            permit(organization, allow("iam:ListMFADevices", "*"));
+            organization.user("alice").unwrap().devices = Vec::new();
         },
         |auth| auth.mfa = Vec::new(),
     );
@@ -85,8 +85,8 @@ fn a_key_of_another_account_is_named_as_such() {
 fn an_inactive_key_is_named_and_what_it_opened_still_serves() {
     let stage = Stage::new();
     stage.enter_with_code(&target(DEV, HOUR));
-    stage.emulator.with(|organisation| {
-        organisation.user("alice").unwrap().keys[0].status = KeyStatus::Inactive;
+    stage.emulator.with(|organization| {
+        organization.user("alice").unwrap().keys[0].status = KeyStatus::Inactive;
     });
     // AWS does not end the sessions of a key that is deactivated.
     stage.enter(&target(OTHER, HOUR));

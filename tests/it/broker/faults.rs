@@ -236,7 +236,7 @@ fn every_refusal_is_told_in_three_lines() {
 
 #[test]
 fn v_shows_awss_own_words_and_request_id() {
-    let stage = Stage::with(|organisation| organisation.roles.clear(), |_| {});
+    let stage = Stage::with(|organization| organization.roles.clear(), |_| {});
     let fault = faulted(stage.issue(&target(DEV, HOUR), Some(stage.code(PHONE)), PERSON));
     let detail = fault.detail.unwrap();
     assert!(detail.starts_with(&format!("AccessDenied: {DENIED}")), "{detail}");

@@ -71,8 +71,8 @@ fn the_credentials_are_the_persons_in_that_account() {
 #[test]
 fn the_direct_flow_is_one_call_and_needs_a_code_each_time() {
     let stage = Stage::with(
-        |organisation| {
-            for role in &mut organisation.roles {
+        |organization| {
+            for role in &mut organization.roles {
                 role.max_session = 4 * 3600;
             }
         },
@@ -133,10 +133,10 @@ fn a_step_down_goes_through_a_live_auth_session_without_another_code() {
 #[test]
 fn a_deny_that_does_not_see_the_codes_call_names_the_shared_flow() {
     let stage = Stage::with(
-        |organisation| {
-            organisation.quirks.direct_mfa = DirectMfa::RoleOnly;
-            permit(organisation, guard());
-            organisation.role(DEV, "Developer").unwrap().max_session = 4 * 3600;
+        |organization| {
+            organization.quirks.direct_mfa = DirectMfa::RoleOnly;
+            permit(organization, guard());
+            organization.role(DEV, "Developer").unwrap().max_session = 4 * 3600;
         },
         |_| {},
     );
@@ -202,11 +202,11 @@ fn an_answer_for_another_role_is_refused_and_not_kept() {
 fn transitive_tags_are_sent_as_such() {
     let needs = r#"{"ForAnyValue:StringEquals":{"sts:TransitiveTagKeys":"team"}}"#;
     let stage = Stage::with(
-        |organisation| {
+        |organization| {
             let more = trust(needs).source().replace("sts:AssumeRole", "sts:*");
-            let role = organisation.role(DEV, "Developer").unwrap();
+            let role = organization.role(DEV, "Developer").unwrap();
             role.trust = Document::parse(&more).unwrap();
-            permit(organisation, allow("sts:TagSession", "*"));
+            permit(organization, allow("sts:TagSession", "*"));
         },
         |_| {},
     );

@@ -2,7 +2,7 @@
 
 use jiff::SignedDuration;
 use sekisho::domain::pass::{Renew, Terms};
-use sekisho::emulator::Organisation;
+use sekisho::emulator::Organization;
 
 use super::stage::*;
 
@@ -10,8 +10,8 @@ fn renew(renew: Renew) -> Terms {
     Terms { renew, ..PERSON }
 }
 
-fn long_roles(organisation: &mut Organisation) {
-    for role in &mut organisation.roles {
+fn long_roles(organization: &mut Organization) {
+    for role in &mut organization.roles {
         role.max_session = 12 * 3600;
     }
 }

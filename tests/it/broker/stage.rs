@@ -1,4 +1,4 @@
-//! A broker, the organisation it calls, and a clock that both go by.
+//! A broker, the organization it calls, and a clock that both go by.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -15,7 +15,7 @@ use sekisho::domain::ids::{Endpoints, MfaSerial, Partition, RoleArn};
 use sekisho::domain::pass::{Asking, CodeWanted, NotIssued, Pass, Renew, Request, Terms};
 use sekisho::domain::secret::{AccessKey, MfaCode, Secret};
 use sekisho::emulator::{
-    Account, Call, Emulator, FaultInjection, Injection, Organisation, Role, Times,
+    Account, Call, Emulator, FaultInjection, Injection, Organization, Role, Times,
 };
 use sekisho::services::session::backoff::Backoff;
 use sekisho::services::session::broker::{Broker, BrokerDeps};
@@ -93,23 +93,23 @@ impl Stage {
         Self::with(|_| {}, |_| {})
     }
 
-    /// The same with another organisation, another config.
+    /// The same with another organization, another config.
     pub fn with(
-        organise: impl FnOnce(&mut Organisation),
+        organise: impl FnOnce(&mut Organization),
         configure: impl FnOnce(&mut Auth),
     ) -> Self {
         AHEAD.set(SignedDuration::ZERO);
-        let emulator = crate::emulator::stage::start(|organisation| {
-            organisation.quirks.skew = Duration::from_hours(48);
-            organisation.accounts.push(Account::new(OTHER, "other"));
+        let emulator = crate::emulator::stage::start(|organization| {
+            organization.quirks.skew = Duration::from_hours(48);
+            organization.accounts.push(Account::new(OTHER, "other"));
             let mut role = Role::new(
                 OTHER,
                 "Developer",
                 trust(r#"{"Bool":{"aws:MultiFactorAuthPresent":"true"}}"#),
             );
             role.path = "/dev/".into();
-            organisation.roles.push(role);
-            organise(organisation);
+            organization.roles.push(role);
+            organise(organization);
         });
         let mut auth = Auth {
             account: AUTH.parse().unwrap(),
@@ -190,7 +190,7 @@ impl Stage {
         given(self.issue(target, Some(self.code(PHONE)), PERSON))
     }
 
-    /// The phone's next code; the organisation's clock moves with it.
+    /// The phone's next code; the organization's clock moves with it.
     pub fn next_code(&self) -> (MfaSerial, MfaCode) {
         self.emulator.advance(Duration::from_secs(30));
         self.code(PHONE)

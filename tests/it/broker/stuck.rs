@@ -56,7 +56,7 @@ fn a_fault_that_is_no_refusal_withholds_nothing() {
 fn a_refusal_withholds() {
     let (stage, _) = stuck();
     stage.emulator.clear();
-    stage.emulator.with(|organisation| organisation.roles.clear());
+    stage.emulator.with(|organization| organization.roles.clear());
     let fault = faulted(stage.issue(&target(DEV, HOUR), None, PERSON));
     assert_eq!(fault.exit, Exit::Refused);
 }

@@ -148,7 +148,7 @@ fn every_block_of_a_shell_can_be_parsed_by_it() {
     }
 }
 
-/// An organisation of its own for every block: a code works once.
+/// An organization of its own for every block: a code works once.
 struct Demo {
     child: Child,
     descriptor: PathBuf,

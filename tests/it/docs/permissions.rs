@@ -26,13 +26,13 @@ fn stage(key: Key, with_allow: bool) -> Stage {
     if key == Key::File {
         stage.store_key();
     }
-    stage.emulator.with(|organisation| {
+    stage.emulator.with(|organization| {
         let policies = [Some(deny), with_allow.then_some(allow)];
         let policies = policies.into_iter().flatten();
-        organisation.user("tanaka").unwrap().policies =
+        organization.user("tanaka").unwrap().policies =
             policies.map(|text| Policy::inline(text).unwrap()).collect();
         let trust = Document::parse(trust).unwrap();
-        organisation.role("222222222221", "Developer").unwrap().trust = trust;
+        organization.role("222222222221", "Developer").unwrap().trust = trust;
     });
     stage
 }

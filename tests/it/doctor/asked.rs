@@ -1,11 +1,11 @@
-//! Set-ups that only AWS can tell are broken; here the embedded organisation answers.
+//! Set-ups that only AWS can tell are broken; here the embedded organization answers.
 
 use std::time::Duration;
 
 use sekisho::domain::config::{Auth, KeySource};
 use sekisho::domain::ids::Endpoints;
 use sekisho::domain::secret::{AccessKey, MfaCode, Secret};
-use sekisho::emulator::{EmulatedDevice, Emulator, KeyStatus, Organisation, Policy, User};
+use sekisho::emulator::{EmulatedDevice, Emulator, KeyStatus, Organization, Policy, User};
 use sekisho::services::aws::Aws;
 use sekisho::services::doctor::Health::{self, Fail, Unknown, Warn};
 use sekisho::services::doctor::Online;
@@ -15,20 +15,20 @@ use super::stage::Machine;
 const KEY: &str = "AKIATANAKA0000000001";
 const PHONE: &str = "arn:aws:iam::111111111111:mfa/phone";
 
-fn organisation() -> Organisation {
-    let mut organisation = Organisation::new("111111111111", "999999999999");
+fn organization() -> Organization {
+    let mut organization = Organization::new("111111111111", "999999999999");
     let mut tanaka = User::new("tanaka");
     tanaka.keys.push(sekisho::emulator::AccessKey::new(KEY, "secret"));
     tanaka.devices.push(EmulatedDevice::Totp { serial: PHONE.into(), seed: [7; 20] });
     let own = r#"{"Statement":{"Effect":"Allow","Action":["iam:List*"],"Resource":"*"}}"#;
     tanaka.policies.push(Policy::inline(own).unwrap());
-    organisation.users.push(tanaka);
-    organisation
+    organization.users.push(tanaka);
+    organization
 }
 
-/// What the organisation answers after a change, on an otherwise sound machine.
+/// What the organization answers after a change, on an otherwise sound machine.
 fn asked(change: impl FnOnce(&Emulator)) -> Machine {
-    let emulator = Emulator::start(organisation()).unwrap();
+    let emulator = Emulator::start(organization()).unwrap();
     change(&emulator);
     asked_at(&emulator.url())
 }
@@ -59,7 +59,7 @@ fn asked_at(url: &str) -> Machine {
 }
 
 fn user(emulator: &Emulator, change: impl FnOnce(&mut User)) {
-    emulator.with(|organisation| change(organisation.user("tanaka").unwrap()));
+    emulator.with(|organization| change(organization.user("tanaka").unwrap()));
 }
 
 #[test]
@@ -84,7 +84,7 @@ fn an_emulator_is_not_called_aws() {
 /// A bare key is denied everything, as it should be; a session with MFA is not.
 #[test]
 fn a_live_session_asks_what_the_bare_key_may_not() {
-    let emulator = Emulator::start(organisation()).unwrap();
+    let emulator = Emulator::start(organization()).unwrap();
     user(&emulator, |user| {
         let deny = r#"{"Statement":{"Effect":"Deny","NotAction":"sts:GetSessionToken","Resource":"*",
             "Condition":{"BoolIfExists":{"aws:MultiFactorAuthPresent":"false"}}}}"#;
@@ -181,7 +181,7 @@ fn a_key_of_another_account() {
 fn sts_switched_off_in_the_region() {
     let machine = asked(|emulator| {
         let off = vec!["ap-northeast-1".to_owned()];
-        emulator.with(|organisation| organisation.account("111111111111").unwrap().sts_off = off);
+        emulator.with(|organization| organization.account("111111111111").unwrap().sts_off = off);
     });
     let row = machine.complains("key-accepted", Fail);
     assert!(row.what.contains("STS is switched off"), "{}", row.what);

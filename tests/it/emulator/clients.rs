@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use sekisho::emulator::{
-    Account, AccountStatus, ControlKind, ControlPolicy, Emulator, Group, Organisation, Policy,
+    Account, AccountStatus, ControlKind, ControlPolicy, Emulator, Group, Organization, Policy,
 };
 
 use super::stage::*;
@@ -103,8 +103,8 @@ print(attempt(client("sts").assume_role, RoleArn=role, RoleSessionName="alice"))
 
 #[test]
 fn boto3_minds_the_keys() {
-    let emulator = start(|organisation| {
-        permit(organisation, allow("iam:*", "arn:aws:iam::*:user/alice"));
+    let emulator = start(|organization| {
+        permit(organization, allow("iam:*", "arn:aws:iam::*:user/alice"));
     });
     let Some(text) = script(
         &emulator,
@@ -149,8 +149,8 @@ print(attempt(iam.list_users), attempt(iam.list_mfa_devices, UserName="bob"))
 
 #[test]
 fn boto3_meets_the_identity_rules_of_iam() {
-    let emulator = start(|organisation| {
-        permit(organisation, allow("iam:*", "*"));
+    let emulator = start(|organization| {
+        permit(organization, allow("iam:*", "*"));
     });
     let Some(text) = script(
         &emulator,
@@ -186,20 +186,20 @@ print(summary["Users"], summary["MFADevicesInUse"], summary["AccountAccessKeysPr
 /// What `verify --users` and `verify --drift` read.
 #[test]
 fn boto3_reads_what_administrators_read() {
-    let emulator = start(|organisation| {
-        permit(organisation, allow("*", "*"));
-        organisation.quirks.report_waits = 1;
+    let emulator = start(|organization| {
+        permit(organization, allow("*", "*"));
+        organization.quirks.report_waits = 1;
         let named = Policy {
             arn: Some("arn:aws:iam::111111111111:policy/sekisho-users".into()),
             ..allow("s3:*", "*")
         };
-        organisation.groups.push(Group {
+        organization.groups.push(Group {
             name: "developers".into(),
             members: vec!["alice".into()],
             policies: vec![named, allow("s3:*", "*")],
         });
-        let root = organisation.root();
-        organisation.control_policies.push(ControlPolicy {
+        let root = organization.root();
+        organization.control_policies.push(ControlPolicy {
             id: "p-12345678".into(),
             name: "baseline".into(),
             kind: ControlKind::Service,
@@ -234,9 +234,9 @@ print(attempt(organizations.describe_policy, PolicyId="p-00000000"), attempt(org
     insta::assert_snapshot!(text);
 }
 
-fn with_units(organisation: &mut Organisation) {
-    organisation.user("alice").unwrap().policies = vec![allow("*", "*")];
-    organisation.role(DEV, "Developer").unwrap().trust = trust("{}");
+fn with_units(organization: &mut Organization) {
+    organization.user("alice").unwrap().policies = vec![allow("*", "*")];
+    organization.role(DEV, "Developer").unwrap().trust = trust("{}");
     for n in 0..45 {
         let mut account = Account::new(&format!("{:012}", 300 + n), &format!("sandbox {n}"));
         account.units = vec!["Sandboxes".into(), format!("Team {}", n % 2)];
@@ -244,12 +244,12 @@ fn with_units(organisation: &mut Organisation) {
         if n == 44 {
             account.status = AccountStatus::Suspended;
         }
-        organisation.accounts.push(account);
+        organization.accounts.push(account);
     }
 }
 
 #[test]
-fn boto3_lists_the_organisation() {
+fn boto3_lists_the_organization() {
     let emulator = start(with_units);
     let Some(text) = script(
         &emulator,
@@ -308,8 +308,8 @@ print(attempt(client("s3", wrong).list_buckets), attempt(client("ec2", wrong).de
     403 UnauthorizedOperation
     403 InvalidAccessKeyId 401 AuthFailure 400 UnrecognizedClientException
     ");
-    emulator.with(|organisation| {
-        permit(organisation, allow("*", "*"));
+    emulator.with(|organization| {
+        permit(organization, allow("*", "*"));
     });
     let text = script(
         &emulator,

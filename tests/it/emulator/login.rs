@@ -6,7 +6,7 @@ use aws_credential_types::Credentials;
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD, Engine};
 use ring::rand::SystemRandom;
 use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
-use sekisho::emulator::{Emulator, LoginMfa, Organisation, RefreshReuse};
+use sekisho::emulator::{Emulator, LoginMfa, Organization, RefreshReuse};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -18,11 +18,11 @@ const BACK: &str = "http://127.0.0.1:5000/oauth/callback";
 const VERIFIER: &str = "a-verifier-of-at-least-forty-three-characters";
 
 /// Alice is signed in to the console, and may let programs in.
-fn start(change: impl FnOnce(&mut Organisation)) -> Emulator {
-    super::stage::start(|organisation| {
-        organisation.console = Some(format!("arn:aws:iam::{AUTH}:user/alice"));
-        permit(organisation, allow("signin:*", "arn:aws:signin:*:*:oauth2/public-client/*"));
-        change(organisation);
+fn start(change: impl FnOnce(&mut Organization)) -> Emulator {
+    super::stage::start(|organization| {
+        organization.console = Some(format!("arn:aws:iam::{AUTH}:user/alice"));
+        permit(organization, allow("signin:*", "arn:aws:signin:*:*:oauth2/public-client/*"));
+        change(organization);
     })
 }
 
@@ -153,8 +153,8 @@ fn credentials(answer: &Value) -> Credentials {
 
 #[test]
 fn the_keys_of_a_sign_in_are_those_of_a_user_without_mfa() {
-    let emulator = start(|organisation| {
-        organisation.quirks.skew = Duration::from_hours(48);
+    let emulator = start(|organization| {
+        organization.quirks.skew = Duration::from_hours(48);
     });
     let client = Client::new();
     let answer = client.keys(&emulator);
@@ -193,7 +193,7 @@ fn the_keys_of_a_sign_in_are_those_of_a_user_without_mfa() {
 
 #[test]
 fn mfa_is_carried_into_trust_policies_where_aws_turns_out_to_do_that() {
-    let emulator = start(|organisation| organisation.quirks.login_mfa = LoginMfa::Carried);
+    let emulator = start(|organization| organization.quirks.login_mfa = LoginMfa::Carried);
     let answer = Client::new().keys(&emulator);
     run(async {
         let signed_in = sts(&emulator, credentials(&answer));
@@ -220,10 +220,10 @@ fn an_authorization_url_is_taken_only_as_it_is_documented() {
         let answer = authorize(&emulator, &[change]);
         assert_eq!((answer.status, answer.header("location")), (400, None), "{change:?}");
     }
-    emulator.with(|organisation| organisation.console = None);
+    emulator.with(|organization| organization.console = None);
     assert_eq!(authorize(&emulator, &[]).status, 400, "nobody is signed in");
     // The remote form ends at a page that shows what to paste.
-    emulator.with(|organisation| organisation.console = Some(format!("arn:aws:iam::{AUTH}:root")));
+    emulator.with(|organization| organization.console = Some(format!("arn:aws:iam::{AUTH}:root")));
     let page = emulator.url() + "/v1/sessions/confirmation";
     let remote = authorize(&emulator, &[("client_id", CROSS), ("redirect_uri", &page)]);
     let shown = visit("GET", remote.header("location").unwrap(), &[], "").body;
@@ -234,15 +234,15 @@ fn an_authorization_url_is_taken_only_as_it_is_documented() {
 
 #[test]
 fn a_user_needs_the_permissions_for_it() {
-    let emulator = super::stage::start(|organisation| {
-        organisation.console = Some(format!("arn:aws:iam::{AUTH}:user/alice"));
+    let emulator = super::stage::start(|organization| {
+        organization.console = Some(format!("arn:aws:iam::{AUTH}:user/alice"));
     });
     assert_eq!(authorize(&emulator, &[]).status, 400);
     let here = "arn:aws:signin:*:*:oauth2/public-client/localhost";
-    emulator.with(|organisation| permit(organisation, allow("signin:*", here)));
+    emulator.with(|organization| permit(organization, allow("signin:*", here)));
     let client = Client::new();
     let answer = client.keys(&emulator);
-    emulator.with(|organisation| organisation.user("alice").unwrap().policies.clear());
+    emulator.with(|organization| organization.user("alice").unwrap().policies.clear());
     let refused = client.renew(&emulator, &answer["refreshToken"]);
     assert_eq!(
         refusal(&refused),
@@ -310,7 +310,7 @@ fn every_request_is_proved_with_the_key_that_signed_in() {
 #[test]
 fn a_used_refresh_token_is_answered_alike_or_refused() {
     for reuse in [RefreshReuse::Replayed, RefreshReuse::Refused] {
-        let emulator = start(|organisation| organisation.quirks.refresh_reuse = reuse);
+        let emulator = start(|organization| organization.quirks.refresh_reuse = reuse);
         let client = Client::new();
         let old = client.keys(&emulator)["refreshToken"].clone();
         let answer = client.renew(&emulator, &old);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use aws_sdk_sts::operation::assume_role::AssumeRoleOutput;
 use sekisho::emulator::{
-    AccessKey, DirectMfa, Document, Emulator, Organisation, Policy, Role, User,
+    AccessKey, DirectMfa, Document, Emulator, Organization, Policy, Role, User,
 };
 
 use super::stage::*;
@@ -43,9 +43,9 @@ async fn enter(emulator: &Emulator, with: With) -> Result<(), String> {
     }
 }
 
-fn set_trust(condition: &str) -> impl FnOnce(&mut Organisation) {
+fn set_trust(condition: &str) -> impl FnOnce(&mut Organization) {
     let document = trust(condition);
-    |organisation| organisation.role(DEV, "Developer").unwrap().trust = document
+    |organization| organization.role(DEV, "Developer").unwrap().trust = document
 }
 
 #[test]
@@ -111,9 +111,9 @@ fn the_age_of_the_mfa_is_told_by_the_emulators_clock() {
     run(async {
         let condition = r#"{"NumericLessThan":{"aws:MultiFactorAuthAge":"900"}}"#;
         // Beyond the signature's window, so that only the age can refuse.
-        let emulator = start(|organisation| {
-            set_trust(condition)(organisation);
-            organisation.quirks.skew = Duration::from_hours(1);
+        let emulator = start(|organization| {
+            set_trust(condition)(organization);
+            organization.quirks.skew = Duration::from_hours(1);
         });
         let session = mfa_session(&emulator).await;
         let enter = || session.assume_role().role_arn(ROLE).role_session_name("alice").send();
@@ -148,9 +148,9 @@ fn other_conditions_and_principals_of_the_trust_policy() {
     ];
     run(async {
         for (document, opens) in cases {
-            let emulator = start(|organisation| {
-                organisation.user("alice").unwrap().tags.push(("Team".into(), "blue".into()));
-                organisation.role(DEV, "Developer").unwrap().trust = document.clone();
+            let emulator = start(|organization| {
+                organization.user("alice").unwrap().tags.push(("Team".into(), "blue".into()));
+                organization.role(DEV, "Developer").unwrap().trust = document.clone();
             });
             let request = alice(&emulator).assume_role().role_arn(ROLE);
             let result = request.role_session_name("alice").external_id("blue").send().await;
@@ -179,24 +179,24 @@ fn a_denial_names_one_policy_and_its_arn_where_it_has_one() {
         let emulator = start(set_trust("{}"));
         assert_eq!(enter(&emulator, With::Key).await, Ok(()));
 
-        emulator.with(|organisation| {
-            organisation.account(DEV).unwrap().rcps.push(deny_without_mfa());
+        emulator.with(|organization| {
+            organization.account(DEV).unwrap().rcps.push(deny_without_mfa());
         });
         assert_eq!(enter(&emulator, With::Key).await, explicit("a resource control policy"));
         assert_eq!(enter(&emulator, With::MfaSession).await, Ok(()));
-        emulator.with(|organisation| {
-            organisation.account(AUTH).unwrap().scps.push(deny_without_mfa());
+        emulator.with(|organization| {
+            organization.account(AUTH).unwrap().scps.push(deny_without_mfa());
         });
         assert_eq!(enter(&emulator, With::Key).await, explicit("a service control policy"));
         // The identity-side deny masks all others.
-        emulator.with(|organisation| permit(organisation, guard()));
+        emulator.with(|organization| permit(organization, guard()));
         assert_eq!(enter(&emulator, With::Key).await, explicit("an identity-based policy"));
         assert_eq!(enter(&emulator, With::Session).await, explicit("an identity-based policy"));
 
-        emulator.with(|organisation| {
-            organisation.user("alice").unwrap().policies = vec![Policy::aws(QUARANTINE).unwrap()];
-            organisation.account(AUTH).unwrap().scps.clear();
-            organisation.account(DEV).unwrap().rcps.clear();
+        emulator.with(|organization| {
+            organization.user("alice").unwrap().policies = vec![Policy::aws(QUARANTINE).unwrap()];
+            organization.account(AUTH).unwrap().scps.clear();
+            organization.account(DEV).unwrap().rcps.clear();
         });
         assert_eq!(enter(&emulator, With::Key).await, Err(format!("{REFUSED}{IMPLICIT}")));
         let refused = alice(&emulator).get_session_token().send().await;
@@ -215,10 +215,10 @@ fn a_denial_names_one_policy_and_its_arn_where_it_has_one() {
 #[test]
 fn a_code_in_the_call_may_or_may_not_satisfy_the_identity_guard() {
     run(async {
-        let emulator = start(|organisation| permit(organisation, guard()));
+        let emulator = start(|organization| permit(organization, guard()));
         assert_eq!(enter(&emulator, With::Code).await, Ok(()));
         emulator.advance(Duration::from_mins(1));
-        emulator.with(|organisation| organisation.quirks.direct_mfa = DirectMfa::RoleOnly);
+        emulator.with(|organization| organization.quirks.direct_mfa = DirectMfa::RoleOnly);
         let refused = format!("{REFUSED} with an explicit deny in an identity-based policy");
         assert_eq!(enter(&emulator, With::Code).await, Err(refused));
     });
@@ -253,18 +253,18 @@ fn within_one_account_trust_by_name_is_enough_and_deny_wins() {
     let denied =
         format!(r#"{{"Version":"2012-10-17","Statement":[{},{}]}}"#, name("Allow"), name("Deny"));
     run(async {
-        let emulator = start(|organisation| {
-            organisation.user("alice").unwrap().policies.clear();
-            organisation.roles.push(Role::new(AUTH, "Home", Document::parse(&allowed).unwrap()));
+        let emulator = start(|organization| {
+            organization.user("alice").unwrap().policies.clear();
+            organization.roles.push(Role::new(AUTH, "Home", Document::parse(&allowed).unwrap()));
         });
         let home = "arn:aws:iam::111111111111:role/Home";
         let enter = || async {
             alice(&emulator).assume_role().role_arn(home).role_session_name("alice").send().await
         };
         assert!(enter().await.is_ok());
-        emulator.with(|organisation| {
-            organisation.role(AUTH, "Home").unwrap().trust = Document::parse(&denied).unwrap();
-            permit(organisation, allow("*", "*"));
+        emulator.with(|organization| {
+            organization.role(AUTH, "Home").unwrap().trust = Document::parse(&denied).unwrap();
+            permit(organization, allow("*", "*"));
         });
         assert!(
             why(enter().await).2.starts_with("User: arn:aws:iam::111111111111:user/alice is not")
@@ -275,9 +275,9 @@ fn within_one_account_trust_by_name_is_enough_and_deny_wins() {
 #[test]
 fn tags_and_source_identity_need_a_yes_from_both_sides() {
     run(async {
-        let emulator = start(|organisation| {
-            set_trust("{}")(organisation);
-            organisation.user("alice").unwrap().policies = vec![allow("sts:*", "*")];
+        let emulator = start(|organization| {
+            set_trust("{}")(organization);
+            organization.user("alice").unwrap().policies = vec![allow("sts:*", "*")];
         });
         let tag = aws_sdk_sts::types::Tag::builder().key("team").value("blue").build().unwrap();
         let enter = || async {
@@ -294,8 +294,8 @@ fn tags_and_source_identity_need_a_yes_from_both_sides() {
             .source()
             .replace(r#""sts:AssumeRole""#, r#"["sts:AssumeRole","sts:TagSession"]"#);
         let set = |text: &str| {
-            emulator.with(|organisation| {
-                organisation.role(DEV, "Developer").unwrap().trust = Document::parse(text).unwrap();
+            emulator.with(|organization| {
+                organization.role(DEV, "Developer").unwrap().trust = Document::parse(text).unwrap();
             });
         };
         set(&more);
@@ -310,15 +310,15 @@ fn transitive_tags_go_on_along_a_chain() {
     run(async {
         let open = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"*"},"Action":["sts:AssumeRole","sts:TagSession"]}]}"#;
         let blue = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"*"},"Action":"sts:AssumeRole","Condition":{"StringEquals":{"aws:PrincipalTag/team":"blue"}}}]}"#;
-        let emulator = start(|organisation| {
-            organisation.user("alice").unwrap().policies = vec![allow("sts:*", "*")];
-            let role = organisation.role(DEV, "Developer").unwrap();
+        let emulator = start(|organization| {
+            organization.user("alice").unwrap().policies = vec![allow("sts:*", "*")];
+            let role = organization.role(DEV, "Developer").unwrap();
             role.trust = Document::parse(open).unwrap();
             role.policies = vec![allow("sts:*", "*")];
             for (name, trust) in [("Second", open), ("Third", blue)] {
                 let mut role = Role::new(DEV, name, Document::parse(trust).unwrap());
                 role.policies = vec![allow("sts:*", "*")];
-                organisation.roles.push(role);
+                organization.roles.push(role);
             }
         });
         let tag = |key: &str, value: &str| {
@@ -375,11 +375,11 @@ fn what_the_engine_does_not_know_refuses_and_is_recorded() {
 #[test]
 fn root_assumes_nothing_and_strangers_less() {
     run(async {
-        let emulator = start(|organisation| {
-            organisation.root_keys.push(AccessKey::new("AKIAROOT000000000001", "root"));
+        let emulator = start(|organization| {
+            organization.root_keys.push(AccessKey::new("AKIAROOT000000000001", "root"));
             let mut mallory = User::new("mallory");
             mallory.keys.push(AccessKey::new("AKIAMALLORY000000001", "mallory"));
-            organisation.users.push(mallory);
+            organization.users.push(mallory);
         });
         let root = sts(&emulator, key("AKIAROOT000000000001", "root"));
         let refused = root.assume_role().role_arn(ROLE).role_session_name("root").send().await;
@@ -404,7 +404,7 @@ fn sts_can_be_off_in_a_region_of_either_account() {
         let emulator = start(set_trust("{}"));
         for id in [AUTH, DEV] {
             let off = |regions: Vec<String>| {
-                emulator.with(|organisation| organisation.account(id).unwrap().sts_off = regions);
+                emulator.with(|organization| organization.account(id).unwrap().sts_off = regions);
             };
             off(vec!["eu-west-1".into()]);
             let request = alice(&emulator).assume_role().role_arn(ROLE).role_session_name("alice");

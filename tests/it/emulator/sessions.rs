@@ -129,16 +129,16 @@ fn a_key_that_is_inactive_or_too_new_is_unknown() {
         let call = || async { alice(&emulator).get_caller_identity().send().await };
         let status = |status| {
             emulator
-                .with(|organisation| organisation.user("alice").unwrap().keys[0].status = status);
+                .with(|organization| organization.user("alice").unwrap().keys[0].status = status);
         };
         status(KeyStatus::Inactive);
         assert_eq!(why(call().await).1, "InvalidClientTokenId");
         status(KeyStatus::Active);
         assert!(call().await.is_ok());
         let now = emulator.now();
-        emulator.with(|organisation| {
-            organisation.quirks.key_propagation = Duration::from_secs(10);
-            organisation.user("alice").unwrap().keys[0].created = now;
+        emulator.with(|organization| {
+            organization.quirks.key_propagation = Duration::from_secs(10);
+            organization.user("alice").unwrap().keys[0].created = now;
         });
         assert_eq!(why(call().await).1, "InvalidClientTokenId");
         emulator.advance(Duration::from_secs(10));
@@ -149,7 +149,7 @@ fn a_key_that_is_inactive_or_too_new_is_unknown() {
 #[test]
 fn sessions_expire_by_the_emulators_clock() {
     run(async {
-        let emulator = start(|organisation| organisation.quirks.skew = Duration::from_hours(24));
+        let emulator = start(|organization| organization.quirks.skew = Duration::from_hours(24));
         let request = alice(&emulator).get_session_token().duration_seconds(900);
         let client = sts(&emulator, session(request.send().await.unwrap().credentials()));
         assert!(client.get_caller_identity().send().await.is_ok());
@@ -207,8 +207,8 @@ fn federation_needs_a_permission_and_opens_no_role() {
                  the sts:GetFederationToken action"
             )
         );
-        emulator.with(|organisation| {
-            organisation.user("alice").unwrap().policies = vec![allow("*", "*")];
+        emulator.with(|organization| {
+            organization.user("alice").unwrap().policies = vec![allow("*", "*")];
         });
         let federated = sts(&emulator, session(federate().await.unwrap().credentials()));
         let me = federated.get_caller_identity().send().await.unwrap();
@@ -232,8 +232,8 @@ fn durations() {
         )
     };
     run(async {
-        let emulator = start(|organisation| {
-            let role = organisation.role(DEV, "Developer").unwrap();
+        let emulator = start(|organization| {
+            let role = organization.role(DEV, "Developer").unwrap();
             role.max_session = 7200;
             role.trust = trust("{}");
         });
@@ -265,15 +265,15 @@ fn durations() {
 #[test]
 fn from_role_to_role_is_chaining_too() {
     run(async {
-        let emulator = start(|organisation| {
-            organisation.role(DEV, "Developer").unwrap().trust = trust("{}");
+        let emulator = start(|organization| {
+            organization.role(DEV, "Developer").unwrap().trust = trust("{}");
             let text = trust("{}")
                 .source()
                 .replace("111111111111:root", "222222222222:role/dev/Developer");
             let document = sekisho::emulator::Document::parse(&text).unwrap();
             let mut second = Role::new(DEV, "Second", document);
             second.max_session = 7200;
-            organisation.roles.push(second);
+            organization.roles.push(second);
         });
         let request = alice(&emulator).assume_role().role_arn(ROLE).role_session_name("alice");
         let role = sts(&emulator, session(request.send().await.unwrap().credentials()));
@@ -312,13 +312,13 @@ fn parameters_are_held_to_their_patterns() {
 #[test]
 fn session_policies_are_read_weighed_and_counted() {
     run(async {
-        let emulator = start(|organisation| {
-            organisation.role(DEV, "Developer").unwrap().trust =
+        let emulator = start(|organization| {
+            organization.role(DEV, "Developer").unwrap().trust =
                 sekisho::emulator::Document::parse(
                     &trust("{}").source().replace("sts:AssumeRole", "sts:*"),
                 )
                 .unwrap();
-            organisation.user("alice").unwrap().policies = vec![allow("sts:*", "*")];
+            organization.user("alice").unwrap().policies = vec![allow("sts:*", "*")];
         });
         let client = alice(&emulator);
         let enter = || client.assume_role().role_arn(ROLE).role_session_name("alice");

@@ -1,4 +1,4 @@
-//! A small organisation and a client for it.
+//! A small organization and a client for it.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use aws_sdk_sts::config::timeout::TimeoutConfig;
 use aws_sdk_sts::config::{BehaviorVersion, Region};
 use aws_sdk_sts::error::{ProvideErrorMetadata, SdkError};
 use sekisho::emulator::{
-    AccessKey, Account, Document, EmulatedDevice, Emulator, Organisation, Policy, Role, User,
+    AccessKey, Account, Document, EmulatedDevice, Emulator, Organization, Policy, Role, User,
 };
 
 pub const AUTH: &str = "111111111111";
@@ -22,9 +22,9 @@ pub const PASSKEY: &str = "arn:aws:iam::111111111111:u2f/user/alice/key-ABC";
 pub const ROLE: &str = "arn:aws:iam::222222222222:role/dev/Developer";
 
 /// Alice may enter `DEV` as `Developer`, with MFA; nothing else guards it.
-pub fn organisation() -> Organisation {
-    let mut organisation = Organisation::new(AUTH, "999999999999");
-    organisation.accounts.push(Account::new(DEV, "dev"));
+pub fn organization() -> Organization {
+    let mut organization = Organization::new(AUTH, "999999999999");
+    organization.accounts.push(Account::new(DEV, "dev"));
     let mut alice = User::new("alice");
     alice.keys.push(AccessKey::new(KEY, SECRET));
     alice.devices = vec![
@@ -33,17 +33,17 @@ pub fn organisation() -> Organisation {
         EmulatedDevice::Fido { serial: PASSKEY.into() },
     ];
     alice.policies.push(allow("sts:AssumeRole", "arn:aws:iam::*:role/*"));
-    organisation.users.push(alice);
+    organization.users.push(alice);
     let mut bob = User::new("bob");
     let serial = "arn:aws:iam::111111111111:mfa/bob".into();
     bob.devices.push(EmulatedDevice::Totp { serial, seed: [7; 20] });
-    organisation.users.push(bob);
+    organization.users.push(bob);
     let mut role =
         Role::new(DEV, "Developer", trust(r#"{"Bool":{"aws:MultiFactorAuthPresent":"true"}}"#));
     role.path = "/dev/".into();
     role.policies.push(allow("*", "*"));
-    organisation.roles.push(role);
-    organisation
+    organization.roles.push(role);
+    organization
 }
 
 /// The auth account, under a condition.
@@ -78,14 +78,14 @@ pub fn guard() -> Policy {
 }
 
 /// Gives Alice one more policy.
-pub fn permit(organisation: &mut Organisation, policy: Policy) {
-    organisation.user("alice").unwrap().policies.push(policy);
+pub fn permit(organization: &mut Organization, policy: Policy) {
+    organization.user("alice").unwrap().policies.push(policy);
 }
 
-pub fn start(change: impl FnOnce(&mut Organisation)) -> Emulator {
-    let mut organisation = organisation();
-    change(&mut organisation);
-    Emulator::start(organisation).unwrap()
+pub fn start(change: impl FnOnce(&mut Organization)) -> Emulator {
+    let mut organization = organization();
+    change(&mut organization);
+    Emulator::start(organization).unwrap()
 }
 
 /// An STS client that tries once.

@@ -118,7 +118,7 @@ const FORM: [(&str, &str); 1] = [("content-type", "application/x-www-form-urlenc
 #[test]
 fn success_to_the_letter() {
     let emulator =
-        start(|organisation| organisation.role(DEV, "Developer").unwrap().trust = trust("{}"));
+        start(|organization| organization.role(DEV, "Developer").unwrap().trust = trust("{}"));
     let body = format!(
         "Action=AssumeRole&Version=2011-06-15&RoleArn={ROLE}&RoleSessionName=alice&PolicyArns.member.1.arn=arn:aws:iam::aws:policy/ReadOnlyAccess"
     );
@@ -180,8 +180,8 @@ fn refusals_of_the_other_services() {
     <?xml version="1.0" encoding="UTF-8"?>
     <Response><Errors><Error><Code>UnauthorizedOperation</Code><Message>You are not authorized to perform this operation. User: arn:aws:iam::111111111111:user/alice is not authorized to perform: ec2:RunInstances on resource: arn:aws:ec2:eu-west-1:111111111111:instance/* because no identity-based policy allows the ec2:RunInstances action</Message></Error></Errors><RequestID>…</RequestID></Response>
     "#);
-    emulator.with(|organisation| {
-        permit(organisation, allow("ec2:*", "*"));
+    emulator.with(|organization| {
+        permit(organization, allow("ec2:*", "*"));
     });
     let answer = Signed::with_key("ec2").send(&emulator, "POST", "/", &FORM, run);
     assert!(
@@ -251,7 +251,7 @@ fn answers_carry_the_emulators_time() {
 #[test]
 fn console_sign_in_takes_role_sessions_only() {
     let emulator =
-        start(|organisation| organisation.role(DEV, "Developer").unwrap().trust = trust("{}"));
+        start(|organization| organization.role(DEV, "Developer").unwrap().trust = trust("{}"));
     let (plain, direct, chained) = run(async {
         let plain = alice(&emulator).get_session_token().send().await.unwrap();
         let enter = |client: aws_sdk_sts::Client| async move {
@@ -301,6 +301,6 @@ fn dropping_it_frees_the_port() {
     let _hanging = TcpStream::connect(("127.0.0.1", port)).unwrap();
     drop(emulator);
     assert!(TcpStream::connect(("127.0.0.1", port)).is_err());
-    let again = Emulator::start_on(organisation(), port).unwrap();
+    let again = Emulator::start_on(organization(), port).unwrap();
     assert!(again.url().ends_with(&port.to_string()));
 }

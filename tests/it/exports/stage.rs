@@ -1,4 +1,4 @@
-//! A home with a config, an organisation behind it, and the program in between.
+//! A home with a config, an organization behind it, and the program in between.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -45,15 +45,15 @@ impl Stage {
 
     /// The same, with more top-level lines and more accounts (YAML, two blanks in).
     pub fn with(settings: &str, accounts: &str) -> Self {
-        let emulator = start(|organisation| {
-            organisation.accounts.push(Account::new("333333333333", "prod"));
+        let emulator = start(|organization| {
+            organization.accounts.push(Account::new("333333333333", "prod"));
             for (id, name) in [("333333333333", "Developer"), ("222222222222", "Reader")] {
                 let mut role =
                     Role::new(id, name, trust(r#"{"Bool":{"aws:MultiFactorAuthPresent":"true"}}"#));
                 role.path = "/dev/".into();
                 role.max_session = 14_400;
                 role.policies.push(allow("*", "*"));
-                organisation.roles.push(role);
+                organization.roles.push(role);
             }
         });
         let home = tempfile::tempdir().unwrap();

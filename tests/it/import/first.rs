@@ -1,4 +1,4 @@
-//! `init` in the embedded organisation: in a real terminal, and as a verb without one.
+//! `init` in the embedded organization: in a real terminal, and as a verb without one.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use portable_pty::CommandBuilder;
 use sekisho::emulator::{
-    AccessKey, Account, Document, EmulatedDevice, Emulator, KeyStatus, Organisation, Policy, Role,
+    AccessKey, Account, Document, EmulatedDevice, Emulator, KeyStatus, Organization, Policy, Role,
     User,
 };
 
@@ -45,7 +45,7 @@ struct Stage {
 
 impl Stage {
     fn new(may: May) -> Self {
-        let mut organisation = Organisation::new("111111111111", "999999999999");
+        let mut organization = Organization::new("111111111111", "999999999999");
         let mut user = User::new("tanaka");
         user.keys.push(AccessKey::new(KEY, SECRET));
         let seed = *b"12345678901234567890";
@@ -61,16 +61,16 @@ impl Stage {
         if may == May::Nothing {
             user.policies.push(Policy::inline(deny).unwrap());
         }
-        organisation.users.push(user);
-        organisation.root_keys.push(AccessKey::new("AKIAROOT000000000001", SECRET));
+        organization.users.push(user);
+        organization.root_keys.push(AccessKey::new("AKIAROOT000000000001", SECRET));
         for (id, name) in [("222222222222", "dev"), ("333333333333", "Team/Data")] {
             let trust = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::111111111111:root"},
                 "Action":"sts:AssumeRole","Condition":{"Bool":{"aws:MultiFactorAuthPresent":"true"}}}}"#;
-            organisation.accounts.push(Account::new(id, name));
-            organisation.roles.push(Role::new(id, "Developer", Document::parse(trust).unwrap()));
+            organization.accounts.push(Account::new(id, name));
+            organization.roles.push(Role::new(id, "Developer", Document::parse(trust).unwrap()));
         }
         let home = tempfile::Builder::new().prefix("home").tempdir().unwrap();
-        let stage = Self { emulator: Emulator::start(organisation).unwrap(), home };
+        let stage = Self { emulator: Emulator::start(organization).unwrap(), home };
         for folder in ["run", "tmp", ".aws"] {
             fs::create_dir_all(stage.path(folder)).unwrap();
         }
@@ -154,14 +154,14 @@ impl Stage {
         let trust = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::111111111111:root"},
             "Action":"sts:AssumeRole"}}"#;
         let sign_in = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"signin:*","Resource":"*"}}"#;
-        self.emulator.with(|organisation| {
-            organisation.console = Some(signed_in.to_owned());
-            organisation.roles.push(Role::new(
+        self.emulator.with(|organization| {
+            organization.console = Some(signed_in.to_owned());
+            organization.roles.push(Role::new(
                 "222222222222",
                 "Open",
                 Document::parse(trust).unwrap(),
             ));
-            let user = organisation.user("tanaka").unwrap();
+            let user = organization.user("tanaka").unwrap();
             user.policies.push(Policy::inline(sign_in).unwrap());
         });
         let browser = self.path("browser");
@@ -498,7 +498,7 @@ fn where_the_organization_refuses_it_goes_on() {
 #[test]
 fn a_key_of_another_partition_brings_its_region() {
     let stage = Stage::new(May::List);
-    stage.emulator.with(|organisation| organisation.partition = "aws-cn".to_owned());
+    stage.emulator.with(|organization| organization.partition = "aws-cn".to_owned());
     let mut pty =
         stage.init(&["--dev-account", "dev=222222222222", "--role", "Developer", "--yes"]);
     paste_key(&mut pty);
@@ -513,8 +513,8 @@ fn a_key_of_another_partition_brings_its_region() {
 fn another_stored_key_is_replaced_only_where_that_is_meant() {
     let stage = Stage::new(May::List);
     let other = "AKIATANAKA0000000002";
-    stage.emulator.with(|organisation| {
-        organisation.user("tanaka").unwrap().keys.push(AccessKey::new(other, SECRET));
+    stage.emulator.with(|organization| {
+        organization.user("tanaka").unwrap().keys.push(AccessKey::new(other, SECRET));
     });
     let options =
         ["--dev-account", "dev=222222222222", "--role", "Developer", "--region", "eu-west-1"];
@@ -593,7 +593,7 @@ fn without_a_network_a_person_says_what_aws_would() {
 fn a_device_is_waited_for() {
     let stage = Stage::new(May::List);
     let take = |devices: Vec<EmulatedDevice>| {
-        stage.emulator.with(|organisation| organisation.user("tanaka").unwrap().devices = devices);
+        stage.emulator.with(|organization| organization.user("tanaka").unwrap().devices = devices);
     };
     let serial = "arn:aws:iam::111111111111:u2f/user/tanaka/key-ABC".to_owned();
     take(vec![EmulatedDevice::Fido { serial }]);
@@ -817,8 +817,8 @@ fn what_cannot_be_is_said_and_nothing_is_written() {
             files(stage.home.path()).into_iter().filter(|file| !file.starts_with(&state)).collect();
         assert_eq!(after, before, "{more:?}");
     }
-    stage.emulator.with(|organisation| {
-        organisation.user("tanaka").unwrap().keys[0].status = KeyStatus::Inactive;
+    stage.emulator.with(|organization| {
+        organization.user("tanaka").unwrap().keys[0].status = KeyStatus::Inactive;
     });
     assert_eq!(stage.run(&options, &key(KEY)).unwrap().code, 3);
 }

@@ -1,11 +1,11 @@
-//! `import organizations` in the embedded organisation.
+//! `import organizations` in the embedded organization.
 
 use std::path::Path;
 use std::process::Command;
 
 use sekisho::emulator::{
     AccessKey, Account, AccountStatus, Document, EmulatedDevice, Emulator, FaultInjection,
-    Injection, Organisation, Policy, Role, Times, User,
+    Injection, Organization, Policy, Role, Times, User,
 };
 
 use super::{Said, run, sekisho};
@@ -17,25 +17,25 @@ const TRUST: &str = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Pr
 
 /// Forty-five dev accounts, one of them suspended: three pages.
 fn start(policy: &str) -> Emulator {
-    let mut organisation = Organisation::new("111111111111", "999999999999");
+    let mut organization = Organization::new("111111111111", "999999999999");
     for n in 0..45u64 {
         let id = (222_222_222_222 + n).to_string();
         let mut account = Account::new(&id, &format!("Team {}/Dev", n % 9));
         if n == 7 {
             account.status = AccountStatus::Suspended;
         }
-        organisation.accounts.push(account);
+        organization.accounts.push(account);
     }
     let mut user = User::new("tanaka");
     user.keys.push(AccessKey::new("AKIATANAKA0000000001", "secret"));
     user.devices
         .push(EmulatedDevice::Totp { serial: PHONE.into(), seed: *b"12345678901234567890" });
     user.policies.push(Policy::inline(policy).unwrap());
-    organisation.users.push(user);
+    organization.users.push(user);
     let mut role = Role::new("999999999999", "Auditor", Document::parse(TRUST).unwrap());
     role.policies.push(Policy::inline(LIST).unwrap());
-    organisation.roles.push(role);
-    Emulator::start(organisation).unwrap()
+    organization.roles.push(role);
+    Emulator::start(organization).unwrap()
 }
 
 /// The program with a config for the emulator.
@@ -133,8 +133,8 @@ fn text(home: &Path, file: &str) -> String {
 }
 
 fn rename(emulator: &Emulator, id: &str, name: &str) {
-    emulator.with(|organisation| {
-        let account = organisation.accounts.iter_mut().find(|account| account.id == id).unwrap();
+    emulator.with(|organization| {
+        let account = organization.accounts.iter_mut().find(|account| account.id == id).unwrap();
         name.clone_into(&mut account.name);
     });
 }
@@ -142,8 +142,8 @@ fn rename(emulator: &Emulator, id: &str, name: &str) {
 /// Three accounts: two in a unit, one of them tagged.
 fn small() -> Emulator {
     let emulator = start(&LIST.replace("organizations:ListAccounts", "organizations:*"));
-    emulator.with(|organisation| {
-        organisation
+    emulator.with(|organization| {
+        organization
             .accounts
             .retain(|account| ["111111111111", "999999999999"].contains(&account.id.as_str()));
         for (id, name, units) in [
@@ -153,9 +153,9 @@ fn small() -> Emulator {
         ] {
             let mut account = Account::new(id, name);
             account.units = units.iter().map(|unit| (*unit).to_owned()).collect();
-            organisation.accounts.push(account);
+            organization.accounts.push(account);
         }
-        let dev = organisation.accounts.iter_mut().find(|account| account.name == "dev").unwrap();
+        let dev = organization.accounts.iter_mut().find(|account| account.name == "dev").unwrap();
         dev.tags.push(("team".into(), "payments".into()));
     });
     emulator
@@ -196,9 +196,9 @@ fn a_name_that_would_lead_elsewhere_stops_the_write() {
     let emulator = small();
     let Some(first) = keep(&emulator, home, &["--role", "Developer", "--yes"]) else { return };
     assert_eq!(first.code, 0, "{}", first.whole());
-    emulator.with(|organisation| {
-        organisation.accounts.retain(|account| account.id != "222222222222");
-        organisation.accounts.push(Account::new("266666666666", "prod"));
+    emulator.with(|organization| {
+        organization.accounts.retain(|account| account.id != "222222222222");
+        organization.accounts.push(Account::new("266666666666", "prod"));
     });
     let old = text(home, "accounts.yaml");
     let stopped = keep(&emulator, home, &["--role", "Developer", "--yes"]).unwrap();
@@ -222,10 +222,10 @@ fn a_file_of_somebody_elses_and_a_broken_list_leave_everything_as_it_was() {
     std::fs::remove_file(home.join("accounts.yaml")).unwrap();
     assert_eq!(keep(&emulator, home, &["--role", "Developer", "--yes"]).unwrap().code, 0);
     let old = text(home, "accounts.yaml");
-    emulator.with(|organisation| {
+    emulator.with(|organization| {
         for n in 0..30u64 {
             let id = (300_000_000_000 + n).to_string();
-            organisation.accounts.push(Account::new(&id, &id.replace('3', "x")));
+            organization.accounts.push(Account::new(&id, &id.replace('3', "x")));
         }
     });
     // The second page does not come.
@@ -274,10 +274,10 @@ fn five_thousand_accounts_come_over_although_aws_throttles() {
     let home = tempfile::tempdir().unwrap();
     let home = home.path();
     let emulator = small();
-    emulator.with(|organisation| {
+    emulator.with(|organization| {
         for n in 0..5_000u64 {
             let id = (300_000_000_000 + n).to_string();
-            organisation.accounts.push(Account::new(&id, &format!("team-{}", n % 4_000)));
+            organization.accounts.push(Account::new(&id, &format!("team-{}", n % 4_000)));
         }
     });
     emulator.inject(Injection {

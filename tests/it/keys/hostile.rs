@@ -139,7 +139,7 @@ impl Place {
         stage.store_key();
         // Each code works once, so AWS's clock runs ahead.
         let bears = std::time::Duration::from_hours(24);
-        stage.emulator.with(|organisation| organisation.quirks.skew = bears);
+        stage.emulator.with(|organization| organization.quirks.skew = bears);
         let folders = vec![stage.path(".local/state/sekisho"), stage.path("run")];
         for target in ["dev-1", "dev-2"] {
             assert!(stage.run(&["exec", target, "--", "true"]).status.success());

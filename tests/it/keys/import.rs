@@ -233,9 +233,9 @@ fn only_a_working_key_of_the_configs_own_user_is_stored() {
     let root = sekisho::emulator::AccessKey::new("AKIAROOT000000000001", SECRET);
     let mut bob = sekisho::emulator::User::new("bob");
     bob.keys.push(sekisho::emulator::AccessKey::new("AKIABOB0000000000001", SECRET));
-    stage.emulator.with(|organisation| {
-        organisation.root_keys.push(root);
-        organisation.users.push(bob);
+    stage.emulator.with(|organization| {
+        organization.root_keys.push(root);
+        organization.users.push(bob);
     });
     for (id, secret, code, what) in [
         ("AKIAROOT000000000001", SECRET, 2, "the access key does not belong to an IAM user"),
@@ -292,7 +292,7 @@ fn another_key_is_replaced_only_where_that_is_meant() {
     let stage = Stage::new(Key::File, Codes::Program);
     stage.store_key();
     let other = sekisho::emulator::AccessKey::new("AKIATANAKA0000000002", "CANARY/other");
-    stage.emulator.with(|organisation| organisation.user("tanaka").unwrap().keys.push(other));
+    stage.emulator.with(|organization| organization.user("tanaka").unwrap().keys.push(other));
     fs::write(stage.path("key"), "AKIATANAKA0000000002\nCANARY/other\n").unwrap();
     for (answer, code, kept) in [("n", 130, KEY), ("y", 0, "AKIATANAKA0000000002")] {
         let script = format!("{BINARY} key add < key");

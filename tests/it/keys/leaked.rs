@@ -84,8 +84,8 @@ fn killed_on_the_way_it_goes_on() {
 #[test]
 fn without_a_device_it_says_what_another_person_must_do() {
     let stage = stage();
-    stage.emulator.with(|organisation| {
-        organisation.user("tanaka").unwrap().devices.clear();
+    stage.emulator.with(|organization| {
+        organization.user("tanaka").unwrap().devices.clear();
     });
     let mut pty = Pty::spawn(stage.in_terminal(BINARY, &["key", "leaked"]));
     assert_ne!(finish(&mut pty), 0);

@@ -66,8 +66,8 @@ fn resume(stage: &Stage, when: &str) {
 #[test]
 fn a_rotation_replaces_the_key_step_by_step() {
     let stage = stage();
-    stage.emulator.with(|organisation| {
-        organisation.quirks.key_propagation = std::time::Duration::from_secs(1);
+    stage.emulator.with(|organization| {
+        organization.quirks.key_propagation = std::time::Duration::from_secs(1);
     });
     let mut pty = Pty::spawn(stage.in_terminal(BINARY, &["key", "rotate"]));
     until("the offer to delete", || {
@@ -156,8 +156,8 @@ fn killed_at_every_write_a_rotation_is_resumed() {
 fn a_second_key_that_is_not_ours_is_left_alone() {
     let stage = stage();
     let other = sekisho::emulator::AccessKey::new("AKIAOTHER00000000001", "other");
-    stage.emulator.with(|organisation| {
-        let user = organisation.user("tanaka").unwrap();
+    stage.emulator.with(|organization| {
+        let user = organization.user("tanaka").unwrap();
         user.keys.push(other);
     });
     let mut pty = Pty::spawn(stage.in_terminal(BINARY, &ROTATE));

@@ -1,4 +1,4 @@
-//! A home, an emulated organisation, and the real program between them.
+//! A home, an emulated organization, and the real program between them.
 
 use std::fs;
 use std::io::Write;
@@ -11,7 +11,7 @@ use portable_pty::CommandBuilder;
 use sekisho::domain::rotation::{KeyEntry, StoredKey};
 use sekisho::domain::secret::{AccessKey, Secret};
 use sekisho::emulator::{
-    self, Account, Document, EmulatedDevice, Emulator, Organisation, Policy, Role,
+    self, Account, Document, EmulatedDevice, Emulator, Organization, Policy, Role,
 };
 use sekisho::services::store::access_keys::KeyHome;
 use sekisho::services::store::slot::Slot;
@@ -57,7 +57,7 @@ pub struct Stage {
 impl Stage {
     pub fn new(key: Key, codes: Codes) -> Self {
         let home = tempfile::Builder::new().prefix("home").tempdir().unwrap();
-        let stage = Self { emulator: Emulator::start(organisation()).unwrap(), home, key };
+        let stage = Self { emulator: Emulator::start(organization()).unwrap(), home, key };
         for folder in ["tmp", "run", ".config/sekisho", ".aws"] {
             let folder = stage.path(folder);
             fs::create_dir_all(&folder).unwrap();
@@ -209,7 +209,7 @@ impl Stage {
 
     /// The user's keys at AWS.
     pub fn keys(&self) -> Vec<emulator::AccessKey> {
-        self.emulator.with(|organisation| organisation.user("tanaka").unwrap().keys.clone())
+        self.emulator.with(|organization| organization.user("tanaka").unwrap().keys.clone())
     }
 }
 
@@ -221,8 +221,8 @@ impl Drop for Stage {
 }
 
 /// Tanaka may enter eight accounts, and care for the own key, all behind MFA.
-fn organisation() -> Organisation {
-    let mut organisation = Organisation::new(AUTH, "999999999999");
+fn organization() -> Organization {
+    let mut organization = Organization::new(AUTH, "999999999999");
     let mut user = emulator::User::new("tanaka");
     user.keys.push(emulator::AccessKey::new(KEY, SECRET));
     user.devices
@@ -234,7 +234,7 @@ fn organisation() -> Organisation {
     ] {
         user.policies.push(Policy::inline(policy).unwrap());
     }
-    organisation.users.push(user);
+    organization.users.push(user);
     for n in 1..=8 {
         let id = format!("22222222222{n}");
         let trust = format!(
@@ -242,10 +242,10 @@ fn organisation() -> Organisation {
                 "Action":"sts:AssumeRole","Condition":{{"Bool":{{"aws:MultiFactorAuthPresent":"true"}}}}}}}}"#
         );
         let trust = Document::parse(&trust).unwrap();
-        organisation.accounts.push(Account::new(&id, "dev"));
-        organisation.roles.push(Role::new(&id, "Developer", trust));
+        organization.accounts.push(Account::new(&id, "dev"));
+        organization.roles.push(Role::new(&id, "Developer", trust));
     }
-    organisation
+    organization
 }
 
 /// Looks again and again until something holds.

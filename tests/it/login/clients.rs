@@ -1,4 +1,4 @@
-//! AWS's own implementation beside sekisho's: botocore signs in at the embedded organisation and renews its keys there, with
+//! AWS's own implementation beside sekisho's: botocore signs in at the embedded organization and renews its keys there, with
 //! its own proof of possession, and sekisho uses what it leaves in `~/.aws/login/cache`.
 
 use std::os::unix::fs::PermissionsExt;
@@ -24,7 +24,7 @@ fn botocore(stage: &Stage, arguments: &[&str]) -> Option<Ran> {
 }
 
 #[test]
-fn botocore_renews_at_the_embedded_organisation_and_sekisho_reads_what_it_wrote() {
+fn botocore_renews_at_the_embedded_organization_and_sekisho_reads_what_it_wrote() {
     let stage = Stage::new();
     let arn = user("alice");
     aws_profile(&stage, "work", &arn);

@@ -46,7 +46,7 @@ fn a_wrong_code_is_one_and_no_device_is_said() {
             let line = config.lines().find(|line| line.contains("mfa:")).unwrap().to_owned();
             config.replace(&format!("{line}\n"), "")
         },
-        |organisation| permit(organisation, allow("iam:ListMFADevices", "*")),
+        |organization| permit(organization, allow("iam:ListMFADevices", "*")),
     );
     stage.sign_in();
     let wrong = stage.run_with_code(&["exec", "dev/Developer", "--", "true"], "000000");
@@ -56,8 +56,8 @@ fn a_wrong_code_is_one_and_no_device_is_said() {
         wrong.stderr
     );
     stage.run(&["logout", "--all"]).said();
-    stage.emulator.with(|organisation| {
-        let devices = &mut organisation.user("alice").unwrap().devices;
+    stage.emulator.with(|organization| {
+        let devices = &mut organization.user("alice").unwrap().devices;
         devices.retain(|device| matches!(device, EmulatedDevice::Fido { .. }));
     });
     stage.sign_in();
@@ -72,7 +72,7 @@ fn where_the_keys_do_carry_mfa_no_code_is_asked_for() {
     let Some(_) = program("curl") else { return };
     let stage = Stage::with(
         |config| config,
-        |organisation| organisation.quirks.login_mfa = LoginMfa::Carried,
+        |organization| organization.quirks.login_mfa = LoginMfa::Carried,
     );
     stage.sign_in();
     stage.run(&["credential-process", "dev/Developer"]).said();
@@ -107,7 +107,7 @@ fn keys_are_renewed_where_the_sign_in_was_begun_and_by_its_key() {
     let Some(_) = program("curl") else { return };
     let stage = Stage::with(
         |config| config,
-        |organisation| organisation.quirks.refresh_reuse = RefreshReuse::Refused,
+        |organization| organization.quirks.refresh_reuse = RefreshReuse::Refused,
     );
     stage.sign_in();
     for skew in [0, 10] {
@@ -167,7 +167,7 @@ fn processes_that_renew_at_once_renew_once() {
     let Some(_) = program("curl") else { return };
     let stage = Stage::with(
         |config| config,
-        |organisation| organisation.quirks.refresh_reuse = RefreshReuse::Refused,
+        |organization| organization.quirks.refresh_reuse = RefreshReuse::Refused,
     );
     stage.sign_in();
     stage.forget();
@@ -191,7 +191,7 @@ fn a_logout_during_a_renewal_forgets_what_it_names_and_no_more() {
     let Some(_) = program("curl") else { return };
     let stage = Stage::with(
         |config| config,
-        |organisation| organisation.quirks.refresh_reuse = RefreshReuse::Refused,
+        |organization| organization.quirks.refresh_reuse = RefreshReuse::Refused,
     );
     for (logout, kept) in [(&["logout", "dev/Reader"][..], true), (&["logout"], false)] {
         stage.sign_in();

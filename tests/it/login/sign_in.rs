@@ -63,7 +63,7 @@ fn who_signed_in_is_checked_before_anything_is_kept() {
             ["as alice of account 222222222222", "auth account is 111111111111"],
         ),
     ] {
-        stage.emulator.with(|organisation| organisation.console = Some(console.clone()));
+        stage.emulator.with(|organization| organization.console = Some(console.clone()));
         let ran = stage.run(&["login"]);
         assert_eq!(ran.code, 2, "{console}: {}", ran.stderr);
         assert!(said.iter().all(|text| ran.stderr.contains(text)), "{console}: {}", ran.stderr);
@@ -77,7 +77,7 @@ fn without_a_user_in_the_config_the_first_one_is_remembered() {
     let stage = Stage::with(|config| config.replace("  user: alice\n", ""), |_| {});
     stage.sign_in();
     stage.run(&["logout"]).said();
-    stage.emulator.with(|organisation| organisation.console = Some(user("bob")));
+    stage.emulator.with(|organization| organization.console = Some(user("bob")));
     let ran = stage.run(&["login"]);
     assert_eq!(ran.code, 2, "{}", ran.stderr);
     assert!(ran.stderr.contains("as bob, not as alice"), "{}", ran.stderr);
@@ -219,7 +219,7 @@ fn refresh_token_and_key_lie_nowhere_in_clear() {
     let Some(_) = program("curl") else { return };
     let stage = Stage::with(
         |config| config,
-        |organisation| organisation.quirks.refresh_reuse = RefreshReuse::Refused,
+        |organization| organization.quirks.refresh_reuse = RefreshReuse::Refused,
     );
     stage.sign_in();
     let mut canaries: Vec<Vec<u8>> = Vec::new();
@@ -380,7 +380,7 @@ fn a_demo_of_a_config_without_a_key_signs_in_by_the_browser_too() {
         "{}",
         ran.stderr
     );
-    assert_eq!(stage.calls(), 0, "in an organisation of its own");
+    assert_eq!(stage.calls(), 0, "in an organization of its own");
     assert_eq!(stage.records(), [""; 0]);
 }
 

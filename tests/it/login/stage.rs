@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 
 use sekisho::domain::config::{Auth, KeySource};
 use sekisho::domain::ids::Endpoints;
-use sekisho::emulator::{Call, FaultInjection, Injection, Organisation, Role, Times};
+use sekisho::emulator::{Call, FaultInjection, Injection, Organization, Role, Times};
 use sekisho::services::login::record::Login;
 use sekisho::services::session::sessions::{self, AuthOrigin};
 use sekisho::services::store::datakey::KeyPlace;
@@ -39,23 +39,23 @@ impl Stage {
         Self::with(|config| config, |_| {})
     }
 
-    /// The same with another config, another organisation.
+    /// The same with another config, another organization.
     pub fn with(
         configure: impl FnOnce(String) -> String,
-        organise: impl FnOnce(&mut Organisation),
+        organise: impl FnOnce(&mut Organization),
     ) -> Self {
         let home = Home::new();
-        home.emulator.with(|organisation| {
-            organisation.quirks.skew = std::time::Duration::from_hours(48);
+        home.emulator.with(|organization| {
+            organization.quirks.skew = std::time::Duration::from_hours(48);
             let mut role = Role::new(DEV, "Open", trust("{}"));
             role.path = "/dev/".into();
             role.policies.push(allow("*", "*"));
-            organisation.roles.push(role);
+            organization.roles.push(role);
             let client = "arn:aws:signin:*:*:oauth2/public-client/*";
-            permit(organisation, allow("signin:*", client));
-            organisation.user("bob").unwrap().policies.push(allow("signin:*", client));
-            organisation.console = Some(user("alice"));
-            organise(organisation);
+            permit(organization, allow("signin:*", client));
+            organization.user("bob").unwrap().policies.push(allow("signin:*", client));
+            organization.console = Some(user("alice"));
+            organise(organization);
         });
         let stage = Self(home);
         let config = String::from_utf8(stage.read(".config/sekisho/config.yaml")).unwrap();

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use sekisho::emulator::{EmulatedDevice, LoginMfa, Organisation, Role};
+use sekisho::emulator::{EmulatedDevice, LoginMfa, Organization, Role};
 use sekisho::services::verify::evidence::check;
 
 use super::stage::{Stage, aws_keys_end, aws_login, user};
@@ -12,13 +12,13 @@ use crate::pty::terminal::{Pty, command};
 use crate::support::program;
 
 /// With a sign-in that carries MFA information, or none, and a user who may list her devices.
-fn stage(mfa: LoginMfa, organise: impl FnOnce(&mut Organisation)) -> Stage {
+fn stage(mfa: LoginMfa, organise: impl FnOnce(&mut Organization)) -> Stage {
     let stage = Stage::with(
         |config| config,
-        |organisation| {
-            organisation.quirks.login_mfa = mfa;
-            permit(organisation, allow("iam:ListMFADevices", "*"));
-            organise(organisation);
+        |organization| {
+            organization.quirks.login_mfa = mfa;
+            permit(organization, allow("iam:ListMFADevices", "*"));
+            organise(organization);
         },
     );
     stage.sign_in();
@@ -26,8 +26,8 @@ fn stage(mfa: LoginMfa, organise: impl FnOnce(&mut Organisation)) -> Stage {
 }
 
 /// Removes the role without MFA: it is a back door into the others' account.
-fn close(organisation: &mut Organisation) {
-    organisation.roles.retain(|role| role.name != "Open");
+fn close(organization: &mut Organization) {
+    organization.roles.retain(|role| role.name != "Open");
 }
 
 fn verify(stage: &Stage, arguments: &[&str]) -> (Ran, Value) {
@@ -103,9 +103,9 @@ fn on_a_terminal_it_asks_for_one_code_and_shows_what_it_found() {
 #[test]
 fn a_sign_in_that_carries_mfa_is_no_open_door() {
     let Some(_) = program("curl") else { return };
-    let stage = stage(LoginMfa::Carried, |organisation| {
-        permit(organisation, guard());
-        close(organisation);
+    let stage = stage(LoginMfa::Carried, |organization| {
+        permit(organization, guard());
+        close(organization);
     });
     let before = stage.calls();
     let (ran, report) = verify(&stage, &["dev/Developer"]);
@@ -162,8 +162,8 @@ fn beside_an_open_role_the_other_is_read_without_any_code() {
 #[test]
 fn what_cannot_be_told_is_not_proved() {
     let Some(_) = program("curl") else { return };
-    let unreadable = |organisation: &mut Organisation| {
-        organisation.role(DEV, "Developer").unwrap().policies = vec![allow("s3:*", "*")];
+    let unreadable = |organization: &mut Organization| {
+        organization.role(DEV, "Developer").unwrap().policies = vec![allow("s3:*", "*")];
     };
     let carried = stage(LoginMfa::Carried, unreadable);
     let (_, report) = verify(&carried, &["dev/Developer"]);
@@ -210,16 +210,16 @@ fn where_nobody_is_signed_in_nothing_is_tried_and_the_command_is_named() {
 #[test]
 fn a_role_of_the_auth_account_is_tried_by_the_sign_in() {
     let Some(_) = program("curl") else { return };
-    let stage = stage(LoginMfa::Carried, |organisation| {
+    let stage = stage(LoginMfa::Carried, |organization| {
         let statement = format!(
             r#"{{"Version":"2012-10-17","Statement":[
                 {{"Effect":"Allow","Principal":{{"AWS":"{AUTH}"}},"Action":"sts:AssumeRole",
                   "Condition":{{"Bool":{{"aws:MultiFactorAuthPresent":"true"}}}}}},
                 {{"Effect":"Allow","Principal":{{"AWS":"arn:aws:iam::{AUTH}:role/deploy"}},"Action":"sts:AssumeRole"}}]}}"#
         );
-        organisation.role(DEV, "Developer").unwrap().trust =
+        organization.role(DEV, "Developer").unwrap().trust =
             sekisho::emulator::Document::parse(&statement).unwrap();
-        organisation.roles.push(Role::new(AUTH, "deploy", trust("{}")));
+        organization.roles.push(Role::new(AUTH, "deploy", trust("{}")));
     });
     let (_, report) = verify(&stage, &["dev/Developer"]);
     let doors = &report["accounts"][0]["other_doors"];
@@ -234,22 +234,22 @@ fn a_role_of_the_auth_account_is_tried_by_the_sign_in() {
 #[test]
 fn whoever_has_no_device_signs_in_by_the_password_alone() {
     let Some(_) = program("curl") else { return };
-    let none = |organisation: &mut Organisation| {
-        organisation.user("alice").unwrap().devices.clear();
+    let none = |organization: &mut Organization| {
+        organization.user("alice").unwrap().devices.clear();
     };
     let stage = stage(LoginMfa::Carried, none);
     let (ran, report) = verify(&stage, &["dev/Developer"]);
     assert_eq!(ran.code, 5, "{}", ran.stderr);
     assert_eq!(report["key"][0]["verdict"], "open");
     assert!(said(&report, "Developer", "sign_in").1.starts_with("refused without a code"));
-    let passkey = |organisation: &mut Organisation| {
-        let devices = &mut organisation.user("alice").unwrap().devices;
+    let passkey = |organization: &mut Organization| {
+        let devices = &mut organization.user("alice").unwrap().devices;
         devices.retain(|device| matches!(device, EmulatedDevice::Fido { .. }));
     };
-    stage.emulator.with(|organisation| {
+    stage.emulator.with(|organization| {
         let serial = crate::emulator::stage::PASSKEY.into();
-        organisation.user("alice").unwrap().devices.push(EmulatedDevice::Fido { serial });
-        passkey(organisation);
+        organization.user("alice").unwrap().devices.push(EmulatedDevice::Fido { serial });
+        passkey(organization);
     });
     let (_, report) = verify(&stage, &["dev/Developer"]);
     assert_eq!(report["key"][0]["verdict"], "held", "a passkey is a device there: {report:#}");

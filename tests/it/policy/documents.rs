@@ -178,7 +178,7 @@ fn what_was_written_is_read_again_in_every_format() {
 }
 
 #[test]
-fn without_an_organisation_what_needs_none_is_rendered() {
+fn without_an_organization_what_needs_none_is_rendered() {
     let mut alone = config();
     alone.guardrails = None;
     for format in [Format::Json, Format::CloudFormation, Format::Terraform] {
@@ -187,14 +187,14 @@ fn without_an_organisation_what_needs_none_is_rendered() {
         let files: Vec<&str> = set.files.iter().map(|d| d.file.as_str()).collect();
         assert!(
             !set.files.iter().any(|d| d.file.starts_with("organization")),
-            "nothing for an organisation: {files:?}"
+            "nothing for an organization: {files:?}"
         );
         assert_eq!(set.left_out.len(), 1, "{:?}", set.left_out);
         for document in &policies {
             assert!(!document.text.contains("ResourceOrgID"), "{}", document.file);
         }
         let readme = text(&set, "README.md");
-        assert!(readme.contains("Without an organisation") && !readme.contains("{{"), "{readme}");
+        assert!(readme.contains("Without an organization") && !readme.contains("{{"), "{readme}");
     }
     let set = render(&alone, Format::Json, Language::English).unwrap();
     let switch: Value = serde_json::from_str(text(&set, "auth-account/switch.json")).unwrap();

@@ -98,7 +98,7 @@ fn variants() -> Vec<(&'static str, sekisho::domain::config::Config)> {
             }),
         ),
         ("models without products", changed(|_, g| g.allowed_products.clear())),
-        ("no organisation", {
+        ("no organization", {
             let mut config = config();
             config.guardrails = None;
             config

@@ -19,14 +19,14 @@ use crate::verify::stage::{add_account, start, target, trust, verify_in};
 
 /// What `verify` finds where one account lets a bare key in and another a foreign account.
 fn report() -> Report {
-    let emulator = start(|organisation| {
-        add_account(organisation, "333333333333", "payments");
-        add_account(organisation, "444444444444", "開発-佐藤");
-        organisation.role("333333333333", "Developer").unwrap().trust = trust("{}");
+    let emulator = start(|organization| {
+        add_account(organization, "333333333333", "payments");
+        add_account(organization, "444444444444", "開発-佐藤");
+        organization.role("333333333333", "Developer").unwrap().trust = trust("{}");
         let foreign = r#"{"Statement":[{"Sid":"Vendor","Effect":"Allow","Principal":{"AWS":"666666666666"},"Action":"sts:AssumeRole"},
             {"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::111111111111:root"},"Action":"sts:AssumeRole",
              "Condition":{"Bool":{"aws:MultiFactorAuthPresent":"true"}}}]}"#;
-        organisation.role("444444444444", "Developer").unwrap().trust =
+        organization.role("444444444444", "Developer").unwrap().trust =
             Document::parse(foreign).unwrap();
     });
     let targets = [

@@ -36,7 +36,7 @@ use crate::keys::stage::{BINARY, PASSPHRASE, SERIAL, until};
 /// How often the clock may still be read; the reading after that is a bug.
 static READINGS: AtomicUsize = AtomicUsize::new(usize::MAX);
 
-/// How far the organisation's clock is ahead, which moves on with each code, in seconds.
+/// How far the organization's clock is ahead, which moves on with each code, in seconds.
 static AHEAD: AtomicI64 = AtomicI64::new(0);
 
 fn clock_with_a_bug() -> Timestamp {

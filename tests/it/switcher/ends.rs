@@ -40,7 +40,7 @@ fn signals() {
 #[test]
 fn a_fault_goes_back_to_the_list() {
     let Some(mut switcher_pty) = SwitcherPty::new() else { return };
-    switcher_pty.home.emulator.with(|organisation| organisation.roles.clear());
+    switcher_pty.home.emulator.with(|organization| organization.roles.clear());
     switcher_pty.open("");
     switcher_pty.choose("dev");
     switcher_pty.give_code();

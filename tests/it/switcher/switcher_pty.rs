@@ -19,7 +19,7 @@ pub struct SwitcherPty {
 }
 
 impl SwitcherPty {
-    /// A home whose config names an organisation in this process; `None` without bash.
+    /// A home whose config names an organization in this process; `None` without bash.
     pub fn new() -> Option<Self> {
         Self::with("", &[])
     }

@@ -248,7 +248,7 @@ fn a_served_demo_removes_its_folder_when_its_terminal_goes_away() {
 }
 
 #[test]
-fn a_served_demo_has_a_warm_path_that_needs_no_organisation() {
+fn a_served_demo_has_a_warm_path_that_needs_no_organization() {
     let home = tempfile::tempdir().unwrap();
     let Some(served) = Served::start(home.path()) else {
         return;
@@ -386,7 +386,7 @@ fn a_descriptor_that_another_user_could_have_written_is_not_used() {
     mode(&file, 0o666);
     refused(&file, "a file that others can write");
     write("http://10.0.0.1:80");
-    refused(&file, "an organisation elsewhere");
+    refused(&file, "an organization elsewhere");
     write(here);
     let link = home.path().join("link");
     symlink(&folder, &link).unwrap();

@@ -312,11 +312,11 @@ fn throttling_is_waited_out() {
 fn many(count: usize) -> Home {
     let mut text = String::new();
     let id = |n: usize| format!("7{n:011}");
-    let emulator = stage::start(|organisation| {
+    let emulator = stage::start(|organization| {
         for n in 0..count {
-            organisation.accounts.push(Account::new(&id(n), &format!("many-{n}")));
+            organization.accounts.push(Account::new(&id(n), &format!("many-{n}")));
             let trust = stage::trust(r#"{"Bool":{"aws:MultiFactorAuthPresent":"true"}}"#);
-            organisation.roles.push(Role::new(&id(n), "Developer", trust));
+            organization.roles.push(Role::new(&id(n), "Developer", trust));
         }
     });
     for n in 0..count {

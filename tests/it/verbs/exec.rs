@@ -230,7 +230,7 @@ fn a_guarded_account_wants_its_name() {
 #[test]
 fn aws_refuses_is_3_and_v_says_what_it_said() {
     let home = Home::new();
-    home.emulator.with(|organisation| organisation.roles.clear());
+    home.emulator.with(|organization| organization.roles.clear());
     let Some(said) = in_dev(&home, &[], "true") else {
         return;
     };

@@ -1,10 +1,10 @@
-//! A home with a config, an organisation behind it, and the program without a terminal.
+//! A home with a config, an organization behind it, and the program without a terminal.
 
 use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-use sekisho::emulator::{Account, Emulator, Organisation, Role};
+use sekisho::emulator::{Account, Emulator, Organization, Role};
 
 use crate::emulator::stage::{self, DEV, KEY, PHONE, SECRET};
 use crate::support::{at_home, without_terminal};
@@ -51,7 +51,7 @@ impl Home {
         Self::of(emulator, more, &accounts)
     }
 
-    /// An organisation's, with the lines of the config's `accounts`.
+    /// An organization's, with the lines of the config's `accounts`.
     pub fn of(emulator: Emulator, more: &str, accounts: &str) -> Self {
         let home = Self { dir: tempfile::tempdir().unwrap(), emulator };
         home.write(&format!(
@@ -151,13 +151,13 @@ impl Said {
     }
 }
 
-fn organise(organisation: &mut Organisation) {
-    organisation.accounts.push(Account::new(PROD, "prod"));
+fn organise(organization: &mut Organization) {
+    organization.accounts.push(Account::new(PROD, "prod"));
     let mfa = r#"{"Bool":{"aws:MultiFactorAuthPresent":"true"}}"#;
     let mut role = Role::new(PROD, "Developer", stage::trust(mfa));
     role.path = "/dev/".into();
-    organisation.roles.push(role);
-    for role in &mut organisation.roles {
+    organization.roles.push(role);
+    for role in &mut organization.roles {
         role.max_session = 4 * 3600;
     }
 }

@@ -1,4 +1,4 @@
-//! Every kind of door opened in turn in the emulated organisation: found, named by its kind, and none invented.
+//! Every kind of door opened in turn in the emulated organization: found, named by its kind, and none invented.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use sekisho::domain::verdict::Guardrail::{self, BackDoors, LocalUsers, OtherDoor
 use sekisho::domain::verdict::Verdict::{NotProved, Open, Unconfirmed};
 use sekisho::domain::verdict::report::{AccountReport, Report};
 use sekisho::emulator::{
-    AccessKey, Document, FaultInjection, Injection, KeyStatus, LastUsed, Organisation, Role, Times,
+    AccessKey, Document, FaultInjection, Injection, KeyStatus, LastUsed, Organization, Role, Times,
     User,
 };
 use sekisho::services::verify::text::{self, Detail};
@@ -20,11 +20,11 @@ use sekisho::services::verify::{Chosen, Plan};
 use super::stage::*;
 
 /// A statement beside the one that asks the auth account's users for MFA, on the very role that is verified.
-fn beside(statement: &str) -> impl FnOnce(&mut Organisation) {
+fn beside(statement: &str) -> impl FnOnce(&mut Organization) {
     let own = trust(MFA).source().replace("\"Statement\":{", "\"Statement\":[{");
     let text = format!("{},{statement}]}}", own.strip_suffix('}').unwrap());
-    move |organisation| {
-        organisation.role(DEV, "Developer").unwrap().trust = Document::parse(&text).unwrap();
+    move |organization| {
+        organization.role(DEV, "Developer").unwrap().trust = Document::parse(&text).unwrap();
     }
 }
 
@@ -111,12 +111,12 @@ fn every_kind_of_door_is_found_and_none_is_invented() {
 /// A role of the auth account that the bare key may enter, or not.
 fn with_hop(open: bool) -> Report {
     let trusted = allow(r#"{"AWS":"arn:aws:iam::111111111111:role/deploy"}"#, "AssumeRole", "{}");
-    verify(&start(move |organisation| {
-        beside(&trusted)(organisation);
+    verify(&start(move |organization| {
+        beside(&trusted)(organization);
         let deploy = Role::new(AUTH, "deploy", trust("{}"));
-        organisation.roles.push(deploy);
+        organization.roles.push(deploy);
         if open {
-            organisation.user("tanaka").unwrap().policies.remove(0);
+            organization.user("tanaka").unwrap().policies.remove(0);
         }
     }))
 }
@@ -146,7 +146,7 @@ fn roles_that_cannot_be_tried_are_named_as_not_tried() {
     assert!(shown.ends_with("from the key alone: not tried"), "{shown}");
 }
 
-fn local(organisation: &mut Organisation, status: KeyStatus) {
+fn local(organization: &mut Organization, status: KeyStatus) {
     let mut user = User::new("legacy-ci");
     let mut key = AccessKey::new("AKIALEGACY0000000007", "x");
     key.status = status;
@@ -154,12 +154,12 @@ fn local(organisation: &mut Organisation, status: KeyStatus) {
     let at = "2026-01-02T03:04:05Z".parse().unwrap();
     key.last_used = Some(LastUsed { at, service: "s3".into(), region: "eu-west-1".into() });
     user.keys.push(key);
-    organisation.account(DEV).unwrap().users.extend([user, User::new("nobody")]);
+    organization.account(DEV).unwrap().users.extend([user, User::new("nobody")]);
 }
 
 #[test]
 fn keys_of_users_inside_the_account_are_reported_with_age_and_last_use() {
-    let emulator = start(|organisation| local(organisation, KeyStatus::Active));
+    let emulator = start(|organization| local(organization, KeyStatus::Active));
     let report = verify(&emulator);
     assert_eq!(verdicts(&report)[&LocalUsers], NotProved);
     let finding = &report.accounts[0].local_users;
@@ -171,7 +171,7 @@ fn keys_of_users_inside_the_account_are_reported_with_age_and_last_use() {
     let text = text::report(&report, &auth(&emulator.url(), AUTH), Detail::Problems);
     assert!(text.contains("legacy-ci") && !text.contains("AKIALEGACY"), "{text}");
 
-    let inactive = verify(&start(|organisation| local(organisation, KeyStatus::Inactive)));
+    let inactive = verify(&start(|organization| local(organization, KeyStatus::Inactive)));
     assert_eq!(verdicts(&inactive)[&LocalUsers], Unconfirmed);
     assert_eq!(inactive.accounts[0].local_users.evidence.len(), 1, "an inactive key is shown, too");
 }
@@ -197,13 +197,13 @@ fn a_list_of_roles_that_lacks_the_role_itself_proves_nothing() {
 #[test]
 fn many_accounts_with_the_same_finding_are_one_finding() {
     let one = |odd: bool| {
-        let emulator = start(|organisation| {
+        let emulator = start(|organization| {
             let mut leaky = Role::new(DEV, "Leaky", trust("{}"));
-            leaky.policies = organisation.role(DEV, "Developer").unwrap().policies.clone();
-            organisation.roles.push(leaky);
+            leaky.policies = organization.role(DEV, "Developer").unwrap().policies.clone();
+            organization.roles.push(leaky);
             if odd {
                 let trust = r#"{"Statement":{"Effect":"Allow","Principal":{"AWS":"666666666666"},"Action":"sts:AssumeRole"}}"#;
-                organisation.roles.push(Role::new(DEV, "Old", Document::parse(trust).unwrap()));
+                organization.roles.push(Role::new(DEV, "Old", Document::parse(trust).unwrap()));
             }
         });
         let developer = target("dev-tanaka", DEV, Guard::None);

@@ -1,10 +1,10 @@
-//! `verify --drift`: what is attached in an emulated organisation, compared by the real program with what it renders.
+//! `verify --drift`: what is attached in an emulated organization, compared by the real program with what it renders.
 
 use std::collections::BTreeSet;
 use std::path::Path;
 
 use sekisho::emulator::{
-    ControlKind, ControlPolicy, Document, Emulator, Group, Organisation, Policy, Role, User,
+    ControlKind, ControlPolicy, Document, Emulator, Group, Organization, Policy, Role, User,
 };
 use serde_json::Value;
 
@@ -12,22 +12,22 @@ use super::stage::*;
 use super::users::ask;
 use crate::import::{self, Said};
 
-const READ_ORGANISATION: &str = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":["organizations:List*","organizations:Describe*"],"Resource":"*"}}"#;
+const READ_ORGANIZATION: &str = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":["organizations:List*","organizations:Describe*"],"Resource":"*"}}"#;
 const READ_IAM: &str = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":["iam:GetAccountAuthorizationDetails","sts:AssumeRole"],"Resource":"*"}}"#;
 const UNITS: [&str; 2] = ["Workloads", "Sandboxes"];
 
-fn unit(organisation: &Organisation, depth: usize) -> String {
-    organisation.unit(&UNITS.map(str::to_owned)[..depth])
+fn unit(organization: &Organization, depth: usize) -> String {
+    organization.unit(&UNITS.map(str::to_owned)[..depth])
 }
 
-/// The config, for the emulated organisation's ids.
-fn config(organisation: &Organisation) -> String {
+/// The config, for the emulated organization's ids.
+fn config(organization: &Organization) -> String {
     format!(
         "accounts: [{{name: dev-tanaka, id: \"{DEV}\"}}, {{name: management, id: \"999999999999\", roles: [Auditor]}}]\n\
          guardrails:\n  organization: {}\n  management_account: \"999999999999\"\n  sandbox_ou: {}\n  \
          regions: [ap-northeast-1, us-east-1]\n  instance_types: [\"t3.*\", \"t4g.*\"]\n  monthly_budget_usd: 50\n",
-        organisation.id,
-        unit(organisation, 2),
+        organization.id,
+        unit(organization, 2),
     )
 }
 
@@ -60,8 +60,8 @@ fn rendered(emulator: &Emulator, home: &Path, config: &str) -> Option<Vec<(Strin
 }
 
 /// Deploys the files as the README among them says, as somebody's own tool would spell them.
-fn deploy(organisation: &mut Organisation, files: &[(String, String)]) {
-    let (sandbox, auth) = (unit(organisation, 2), organisation.auth.clone());
+fn deploy(organization: &mut Organization, files: &[(String, String)]) {
+    let (sandbox, auth) = (unit(organization, 2), organization.auth.clone());
     let mut group = Group {
         name: "sekisho-developers".into(),
         members: vec!["tanaka".into()],
@@ -93,7 +93,7 @@ fn deploy(organisation: &mut Organisation, files: &[(String, String)]) {
         };
         let name = format!("sekisho-{prefix}{stem}");
         let arn = format!("arn:aws:organizations::999999999999:policy/o-x/p-{number}");
-        organisation.control_policies.push(ControlPolicy {
+        organization.control_policies.push(ControlPolicy {
             id: format!("p-{number:08}"),
             name,
             kind,
@@ -101,7 +101,7 @@ fn deploy(organisation: &mut Organisation, files: &[(String, String)]) {
             targets,
         });
     }
-    organisation.groups.push(group);
+    organization.groups.push(group);
 }
 
 /// The same policy as another hand would write it: lists turned round, lists of one without brackets.
@@ -117,7 +117,7 @@ fn respelled(text: &str) -> String {
     turn(serde_json::from_str(text).unwrap()).to_string()
 }
 
-/// The organisation with everything deployed, and an auditor in the management account.
+/// The organization with everything deployed, and an auditor in the management account.
 struct Deployed {
     emulator: Emulator,
     config: String,
@@ -126,21 +126,21 @@ struct Deployed {
 
 impl Deployed {
     fn new() -> Option<Self> {
-        let emulator = start(|organisation| {
-            organisation.account(DEV).unwrap().units = UNITS.map(str::to_owned).into();
+        let emulator = start(|organization| {
+            organization.account(DEV).unwrap().units = UNITS.map(str::to_owned).into();
             // Not in the group, which binds its members: an administrator.
-            organisation.user("tanaka").unwrap().policies = vec![inline(GUARD), inline(READ_IAM)];
-            organisation.users.push(User::new("suzuki"));
+            organization.user("tanaka").unwrap().policies = vec![inline(GUARD), inline(READ_IAM)];
+            organization.users.push(User::new("suzuki"));
             let mut role = Role::new("999999999999", "Auditor", trust(MFA));
-            role.policies.push(inline(READ_ORGANISATION));
-            organisation.roles.push(role);
+            role.policies.push(inline(READ_ORGANIZATION));
+            organization.roles.push(role);
         });
         let home = tempfile::tempdir().unwrap();
-        let config = emulator.with(|organisation| config(organisation));
+        let config = emulator.with(|organization| config(organization));
         let files = rendered(&emulator, home.path(), &config)?;
-        emulator.with(|organisation| {
-            deploy(organisation, &files);
-            organisation.groups[0].members = vec!["suzuki".into(), "tanaka".into()];
+        emulator.with(|organization| {
+            deploy(organization, &files);
+            organization.groups[0].members = vec!["suzuki".into(), "tanaka".into()];
         });
         Some(Self { emulator, config, home })
     }
@@ -161,12 +161,12 @@ impl Deployed {
 
     /// Changes the text of a control policy, or of a policy of the group.
     fn edit(&self, name: &str, change: impl Fn(&mut Value)) {
-        self.emulator.with(|organisation| {
-            let of_group = organisation.groups.iter_mut().flat_map(|group| &mut group.policies);
+        self.emulator.with(|organization| {
+            let of_group = organization.groups.iter_mut().flat_map(|group| &mut group.policies);
             let of_group = of_group.filter(|policy| {
                 policy.arn.as_ref().is_some_and(|arn| arn.ends_with(&format!("/{name}")))
             });
-            let control = organisation.control_policies.iter_mut().filter(|one| one.name == name);
+            let control = organization.control_policies.iter_mut().filter(|one| one.name == name);
             let mut edited = 0;
             for policy in control.map(|one| &mut one.policy).chain(of_group) {
                 let mut value = serde_json::from_str(policy.document.source()).unwrap();
@@ -271,9 +271,9 @@ fn each_drift_is_found_and_none_is_invented() {
 fn a_policy_above_counts_and_one_that_was_detached_does_not() {
     let Some(deployed) = Deployed::new() else { return };
     let move_to = |name: &str, targets: Vec<String>| {
-        deployed.emulator.with(|organisation| {
+        deployed.emulator.with(|organization| {
             let of = |one: &&mut ControlPolicy| one.name == name;
-            organisation.control_policies.iter_mut().find(of).unwrap().targets = targets;
+            organization.control_policies.iter_mut().find(of).unwrap().targets = targets;
         });
     };
     move_to("sekisho-places", vec![deployed.emulator.with(|o| unit(o, 1))]);
@@ -297,10 +297,10 @@ fn a_policy_above_counts_and_one_that_was_detached_does_not() {
 #[test]
 fn users_outside_the_group_are_named() {
     let Some(deployed) = Deployed::new() else { return };
-    deployed.emulator.with(|organisation| organisation.groups[0].members = vec!["tanaka".into()]);
+    deployed.emulator.with(|organization| organization.groups[0].members = vec!["tanaka".into()]);
     let (code, report) = deployed.audited();
     assert_eq!((code, &report["places"][0]["users_outside"]), (1, &serde_json::json!(["suzuki"])));
-    deployed.emulator.with(|organisation| organisation.groups.clear());
+    deployed.emulator.with(|organization| organization.groups.clear());
     let said = deployed.asks(&["--via", "management"]);
     assert!(said.stdout.contains("none of them is attached"), "{}", said.stdout);
 }
@@ -308,7 +308,7 @@ fn users_outside_the_group_are_named() {
 #[test]
 fn what_may_not_be_read_is_named_with_who_may() {
     let Some(deployed) = Deployed::new() else { return };
-    // The person's own session may read IAM, and nothing of the organisation.
+    // The person's own session may read IAM, and nothing of the organization.
     let said = deployed.asks(&[]);
     assert_eq!(said.code, 6, "{}", said.whole());
     for text in [
@@ -319,8 +319,8 @@ fn what_may_not_be_read_is_named_with_who_may() {
     }
     assert!(said.stdout.contains("the users' policy, group sekisho-developers"), "{}", said.stdout);
     // And the other way round.
-    deployed.emulator.with(|organisation| {
-        organisation.user("tanaka").unwrap().policies[1] = inline(ENTER);
+    deployed.emulator.with(|organization| {
+        organization.user("tanaka").unwrap().policies[1] = inline(ENTER);
     });
     let said = deployed.asks(&["--via", "management"]);
     assert_eq!(said.code, 6, "{}", said.whole());
@@ -341,7 +341,7 @@ fn what_may_not_be_read_is_named_with_who_may() {
 #[test]
 fn a_unit_that_is_not_there_is_no_drift() {
     let Some(deployed) = Deployed::new() else { return };
-    let own = deployed.emulator.with(|organisation| unit(organisation, 2));
+    let own = deployed.emulator.with(|organization| unit(organization, 2));
     let config = deployed.config.replace(&own, "ou-zzzz-00000000");
     let deployed = Deployed { config, ..deployed };
     let said = deployed.asks(&["--via", "management"]);
@@ -349,7 +349,7 @@ fn a_unit_that_is_not_there_is_no_drift() {
 }
 
 #[test]
-fn without_an_organisation_the_users_policy_is_compared() {
+fn without_an_organization_the_users_policy_is_compared() {
     let Some(deployed) = Deployed::new() else { return };
     let alone = deployed.config.split("guardrails").next().unwrap().to_owned();
     let deployed = Deployed { config: alone, ..deployed };

@@ -174,11 +174,11 @@ fn moto_answers_what_administrators_ask() {
     let home = tempfile::tempdir().unwrap();
     let home = home.path();
     let Some(ids) = boto3(&moto, SEED, home) else { return };
-    let (organisation, unit) = ids.split_once(' ').unwrap();
+    let (organization, unit) = ids.split_once(' ').unwrap();
     let config = format!(
         "auth: {{account: \"123456789012\", user: tanaka, key: env, mfa: [\"arn:aws:iam::123456789012:mfa/tanaka\"], \
          endpoint_url: \"{}\"}}\nstore: none\ndefaults: {{region: ap-northeast-1, roles: [Developer]}}\n\
-         guardrails: {{organization: {organisation}, management_account: \"999999999999\", sandbox_ou: {unit}}}\n\
+         guardrails: {{organization: {organization}, management_account: \"999999999999\", sandbox_ou: {unit}}}\n\
          accounts: [{{name: dev-tanaka, id: \"{DEV}\"}}, {{name: management, id: \"999999999999\", roles: [Auditor]}}]\n",
         moto.url
     );

@@ -12,13 +12,13 @@ use crate::support::optional;
 
 const FORMS: [Form; 3] = [Form::Html, Form::Markdown, Form::Json];
 
-/// The evidence of a run in an organisation where a foreign account gets in, by a statement with a hostile name.
+/// The evidence of a run in an organization where a foreign account gets in, by a statement with a hostile name.
 fn evidence(language: Language) -> Evidence {
-    let emulator = start(|organisation| {
+    let emulator = start(|organization| {
         let text = r#"{"Statement":[{"Sid":"</script><script>alert(1)</script>","Effect":"Allow","Principal":{"AWS":"666666666666"},
             "Action":"sts:AssumeRole"},{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::111111111111:root"},
             "Action":"sts:AssumeRole","Condition":{"Bool":{"aws:MultiFactorAuthPresent":"true"}}}]}"#;
-        organisation.role(DEV, "Developer").unwrap().trust = Document::parse(text).unwrap();
+        organization.role(DEV, "Developer").unwrap().trust = Document::parse(text).unwrap();
     });
     let report = verify(&emulator);
     let auth = auth(&emulator.url(), AUTH);

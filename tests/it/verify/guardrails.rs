@@ -7,7 +7,7 @@ use sekisho::domain::verdict::Guardrail::{
 };
 use sekisho::domain::verdict::Quarantine;
 use sekisho::domain::verdict::Verdict::{self, Masked, NotProved, Open, Unconfirmed};
-use sekisho::emulator::{Document, Organisation, Policy, Role};
+use sekisho::emulator::{self, Document, Policy, Role};
 
 use super::stage::*;
 
@@ -28,7 +28,7 @@ const CLOSED: [(Guardrail, Verdict); 10] = [
 /// Opens something; then holds every verdict against the closed ones and the differences.
 fn opened(
     name: &str,
-    change: impl FnOnce(&mut Organisation),
+    change: impl FnOnce(&mut emulator::Organization),
     differences: &[(Guardrail, Verdict)],
 ) {
     let report = verify(&start(change));
@@ -40,26 +40,26 @@ fn opened(
     assert_eq!(report.exit(), exit, "{name}");
 }
 
-fn guard(organisation: &mut Organisation, text: &str) {
-    organisation.user("tanaka").unwrap().policies[0] = inline(text);
+fn guard(organization: &mut emulator::Organization, text: &str) {
+    organization.user("tanaka").unwrap().policies[0] = inline(text);
 }
 
-fn allow(organisation: &mut Organisation, action: &str) {
+fn allow(organization: &mut emulator::Organization, action: &str) {
     let text =
         format!(r#"{{"Statement":{{"Effect":"Allow","Action":"{action}","Resource":"*"}}}}"#);
-    organisation.user("tanaka").unwrap().policies.push(inline(&text));
+    organization.user("tanaka").unwrap().policies.push(inline(&text));
 }
 
-fn without_guard(organisation: &mut Organisation) {
-    organisation.user("tanaka").unwrap().policies.remove(0);
+fn without_guard(organization: &mut emulator::Organization) {
+    organization.user("tanaka").unwrap().policies.remove(0);
 }
 
-fn without_rcp(organisation: &mut Organisation) {
-    organisation.account(DEV).unwrap().rcps.clear();
+fn without_rcp(organization: &mut emulator::Organization) {
+    organization.account(DEV).unwrap().rcps.clear();
 }
 
-fn set_trust(organisation: &mut Organisation, condition: &str) {
-    organisation.role(DEV, "Developer").unwrap().trust = trust(condition);
+fn set_trust(organization: &mut emulator::Organization, condition: &str) {
+    organization.role(DEV, "Developer").unwrap().trust = trust(condition);
 }
 
 #[test]
@@ -82,9 +82,9 @@ fn a_missing_user_guard_is_found() {
     );
     opened(
         "no guard, only the trust policy stands",
-        |organisation| {
-            without_guard(organisation);
-            without_rcp(organisation);
+        |organization| {
+            without_guard(organization);
+            without_rcp(organization);
         },
         &[
             (Reads, Open),
@@ -110,17 +110,17 @@ fn guards_that_look_right_and_are_not_are_found() {
     ];
     opened(
         "Bool lets the bare key pass",
-        |organisation| {
-            guard(organisation, &with(r#""Bool":{"aws:MultiFactorAuthPresent":"false"}"#));
-            without_rcp(organisation);
+        |organization| {
+            guard(organization, &with(r#""Bool":{"aws:MultiFactorAuthPresent":"false"}"#));
+            without_rcp(organization);
         },
         &everything,
     );
     opened(
         "Null lets a session without MFA pass",
-        |organisation| {
-            guard(organisation, &with(r#""Null":{"aws:MultiFactorAuthPresent":"true"}"#));
-            without_rcp(organisation);
+        |organization| {
+            guard(organization, &with(r#""Null":{"aws:MultiFactorAuthPresent":"true"}"#));
+            without_rcp(organization);
         },
         &[(Reads, Open), (Writes, Open), (User, Open), (Organization, NotProved)],
     );
@@ -140,16 +140,16 @@ fn a_call_that_the_guard_spares_is_found() {
     ] {
         opened(
             action,
-            |organisation| {
-                guard(organisation, &sparing(action));
-                allow(organisation, action);
+            |organization| {
+                guard(organization, &sparing(action));
+                allow(organization, action);
             },
             &[(guardrail, Open)],
         );
     }
     opened(
         "spared, allowed nowhere",
-        |organisation| guard(organisation, &sparing("iam:ListUsers")),
+        |organization| guard(organization, &sparing("iam:ListUsers")),
         &[(Reads, NotProved)],
     );
 }
@@ -161,13 +161,13 @@ fn a_trust_policy_without_mfa_is_found_behind_closed_guards() {
         r#"{"BoolIfExists":{"aws:MultiFactorAuthPresent":"true"}}"#,
         r#"{"Null":{"aws:MultiFactorAuthPresent":"false"}}"#,
     ] {
-        opened(condition, |organisation| set_trust(organisation, condition), &[(Trust, Open)]);
+        opened(condition, |organization| set_trust(organization, condition), &[(Trust, Open)]);
     }
     opened(
         "not understood",
-        |organisation| {
+        |organization| {
             let text = trust(MFA).source().replace("\"Sid\"", "\"Comment\":\"x\",\"Sid\"");
-            organisation.role(DEV, "Developer").unwrap().trust = Document::parse(&text).unwrap();
+            organization.role(DEV, "Developer").unwrap().trust = Document::parse(&text).unwrap();
         },
         &[
             (Trust, NotProved),
@@ -185,10 +185,10 @@ fn a_missing_rcp_hides_behind_the_user_guard_and_is_never_called_held() {
     opened("no RCP", without_rcp, &[]);
     opened(
         "no RCP, nothing before the trust policy",
-        |organisation| {
-            without_rcp(organisation);
-            without_guard(organisation);
-            set_trust(organisation, "{}");
+        |organization| {
+            without_rcp(organization);
+            without_guard(organization);
+            set_trust(organization, "{}");
         },
         &[
             (Reads, Open),
@@ -213,11 +213,11 @@ fn back_doors_are_found() {
     let service = r#"{"Statement":{"Effect":"Allow","Principal":{"Service":"lambda.amazonaws.com"},"Action":"sts:AssumeRole"}}"#;
     opened(
         "a service's role",
-        |organisation| organisation.roles.push(door("Lambda", service)),
+        |organization| organization.roles.push(door("Lambda", service)),
         &[],
     );
-    let report = verify(&start(|organisation| {
-        organisation.roles.push(door("Legacy", anyone));
+    let report = verify(&start(|organization| {
+        organization.roles.push(door("Legacy", anyone));
     }));
     assert_eq!(verdicts(&report)[&BackDoors], Open);
     let evidence = &report.accounts[0].back_doors.evidence;
@@ -227,8 +227,8 @@ fn back_doors_are_found() {
 
 #[test]
 fn a_user_without_a_device_is_found() {
-    let report = verify(&start(|organisation| {
-        organisation.user("tanaka").unwrap().devices.clear();
+    let report = verify(&start(|organization| {
+        organization.user("tanaka").unwrap().devices.clear();
     }));
     assert_eq!(verdicts(&report)[&Device], Open);
     assert_eq!(report.control_missing.as_deref(), Some("no code was given"));
@@ -237,8 +237,8 @@ fn a_user_without_a_device_is_found() {
 
 #[test]
 fn a_trust_policy_that_may_not_be_read_is_masked_or_shown_by_the_refusals() {
-    let blind = |organisation: &mut Organisation| {
-        organisation.role(DEV, "Developer").unwrap().policies.clear();
+    let blind = |organization: &mut emulator::Organization| {
+        organization.role(DEV, "Developer").unwrap().policies.clear();
     };
     opened(
         "cannot be read",
@@ -252,10 +252,10 @@ fn a_trust_policy_that_may_not_be_read_is_masked_or_shown_by_the_refusals() {
     );
     opened(
         "cannot be read, but nothing else refuses",
-        |organisation| {
-            blind(organisation);
-            without_guard(organisation);
-            without_rcp(organisation);
+        |organization| {
+            blind(organization);
+            without_guard(organization);
+            without_rcp(organization);
         },
         &[
             (Reads, Open),
@@ -274,7 +274,7 @@ fn a_trust_policy_that_may_not_be_read_is_masked_or_shown_by_the_refusals() {
 fn a_role_that_does_not_exist_is_not_proved() {
     opened(
         "no such role",
-        |organisation| organisation.roles.clear(),
+        |organization| organization.roles.clear(),
         &[
             (User, NotProved),
             (Trust, NotProved),
@@ -289,8 +289,8 @@ fn a_role_that_does_not_exist_is_not_proved() {
 #[test]
 fn the_quarantine_is_shouted_and_proves_nothing() {
     let arn = "arn:aws:iam::aws:policy/AWSCompromisedKeyQuarantineV3";
-    let report = verify(&start(|organisation| {
-        let tanaka = organisation.user("tanaka").unwrap();
+    let report = verify(&start(|organization| {
+        let tanaka = organization.user("tanaka").unwrap();
         tanaka.policies.insert(0, Policy::aws(arn).unwrap());
     }));
     assert_eq!(report.quarantine, Some(Quarantine::Named));

@@ -119,22 +119,22 @@ fn every_sentence_has_its_japanese() {
     }
 }
 
-/// The Japanese report of an organisation with most kinds of findings.
+/// The Japanese report of an organization with most kinds of findings.
 fn report() -> String {
-    let emulator = start(|organisation| {
-        add_account(organisation, "333333333333", "payments");
+    let emulator = start(|organization| {
+        add_account(organization, "333333333333", "payments");
         let foreign = r#"{"Statement":[{"Effect":"Allow","Principal":{"AWS":"666666666666"},"Action":"sts:AssumeRole"},
             {"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::111111111111:root"},"Action":"sts:AssumeRole",
              "Condition":{"Bool":{"aws:MultiFactorAuthPresent":"true"}}},
             {"Effect":"Allow","Principal":{"Federated":"token.actions.githubusercontent.com"},"Action":"sts:AssumeRoleWithWebIdentity"}]}"#;
-        organisation.role(DEV, "Developer").unwrap().trust = Document::parse(foreign).unwrap();
+        organization.role(DEV, "Developer").unwrap().trust = Document::parse(foreign).unwrap();
         let mut user = User::new("smtp");
         user.keys.push(sekisho::emulator::AccessKey::new("AKIASMTP000000000001", "x"));
         let mut old = sekisho::emulator::AccessKey::new("AKIASMTP000000000002", "x");
         old.status = KeyStatus::Inactive;
         user.keys.push(old);
-        organisation.account("333333333333").unwrap().users.push(user);
-        organisation.role("333333333333", "Developer").unwrap().trust = trust("{}");
+        organization.account("333333333333").unwrap().users.push(user);
+        organization.role("333333333333", "Developer").unwrap().trust = trust("{}");
     });
     let targets = [("dev-tanaka", DEV), ("payments", "333333333333")]
         .map(|(name, id)| target(name, id, sekisho::domain::guard::Guard::None));

@@ -1,4 +1,4 @@
-//! sekisho's own documents, as `policy` renders them, put into the organisation: `verify` finds them closed.
+//! sekisho's own documents, as `policy` renders them, put into the organization: `verify` finds them closed.
 
 use sekisho::domain::config::Strictness;
 use sekisho::domain::known::Known;
@@ -7,7 +7,7 @@ use sekisho::domain::verdict::Guardrail::{
     BackDoors, Device, Federation, LocalUsers, Organization, OtherDoors, Reads, Trust, User, Writes,
 };
 use sekisho::domain::verdict::Verdict::{Masked, Unconfirmed};
-use sekisho::emulator::{Document, Organisation};
+use sekisho::emulator::{self, Document};
 use sekisho::services::config::files;
 
 use super::stage::*;
@@ -35,19 +35,19 @@ fn the_documents_of_policy_hold() {
         let of = documents.files.iter().filter(move |document| document.kind == kind);
         of.map(|document| document.text.as_str())
     };
-    let change = |organisation: &mut Organisation| {
-        let tanaka = organisation.user("tanaka").unwrap();
+    let change = |organization: &mut emulator::Organization| {
+        let tanaka = organization.user("tanaka").unwrap();
         tanaka.tags = vec![("sekisho-Developer".into(), DEV.into())];
         tanaka.policies = texts(PolicyKind::GroupPolicy)
             .chain(texts(PolicyKind::ManagedPolicy))
             .map(inline)
             .collect();
         assert!(tanaka.policies.len() > 1, "guard and switch");
-        let dev = organisation.account(DEV).unwrap();
+        let dev = organization.account(DEV).unwrap();
         dev.rcps = texts(PolicyKind::ResourceControlPolicy).map(inline).collect();
         assert!(!dev.rcps.is_empty());
         let trust = texts(PolicyKind::TrustPolicy).next().unwrap();
-        organisation.role(DEV, "Developer").unwrap().trust = Document::parse(trust).unwrap();
+        organization.role(DEV, "Developer").unwrap().trust = Document::parse(trust).unwrap();
     };
     let emulator = start(change);
     let report = verify(&emulator);

@@ -55,7 +55,7 @@ fn it_changes_nothing_asks_for_one_code_and_enters_powerless() {
 
 #[test]
 fn guarded_targets_are_left_out_unless_named() {
-    let emulator = start(|organisation| add_account(organisation, "333333333333", "prod"));
+    let emulator = start(|organization| add_account(organization, "333333333333", "prod"));
     let targets = vec![
         target("dev-tanaka", DEV, Guard::Warn),
         target("prod", "333333333333", Guard::Confirm),
@@ -98,13 +98,13 @@ fn a_code_that_is_not_taken_is_asked_for_again() {
 
 #[test]
 fn a_key_that_does_not_work_is_a_fault_and_no_proof() {
-    let emulator = start(|organisation| {
-        organisation.user("tanaka").unwrap().keys[0].status = KeyStatus::Inactive;
+    let emulator = start(|organization| {
+        organization.user("tanaka").unwrap().keys[0].status = KeyStatus::Inactive;
     });
     let fault = run(verify_in(&emulator, &plan(), None, |_| {})).unwrap_err();
     assert_eq!(fault.what, "AWS does not know this access key");
     let emulator =
-        start(|organisation| organisation.user("tanaka").unwrap().keys[0].secret = "other".into());
+        start(|organization| organization.user("tanaka").unwrap().keys[0].secret = "other".into());
     let fault = run(verify_in(&emulator, &plan(), None, |_| {})).unwrap_err();
     assert_eq!(fault.exit, Exit::Refused);
 }
@@ -133,11 +133,11 @@ fn throttling_and_a_network_that_fails_prove_nothing() {
 /// Forty accounts, one of them open.
 fn many() -> (Emulator, Plan) {
     let ids: Vec<String> = (0..40).map(|n| format!("3000000000{n:02}")).collect();
-    let emulator = start(|organisation| {
+    let emulator = start(|organization| {
         for id in &ids {
-            add_account(organisation, id, &format!("dev-{id}"));
+            add_account(organization, id, &format!("dev-{id}"));
         }
-        organisation.role(&ids[7], "Developer").unwrap().trust = trust("{}");
+        organization.role(&ids[7], "Developer").unwrap().trust = trust("{}");
     });
     let targets = ids.iter().map(|id| target(&format!("dev-{id}"), id, Guard::None));
     (emulator, Plan::new(targets.collect(), Chosen::All))
@@ -250,8 +250,8 @@ fn shown(text: &str, emulator: &Emulator) -> String {
 
 #[test]
 fn what_a_person_reads() {
-    let emulator = start(|organisation| {
-        organisation.role(DEV, "Developer").unwrap().trust = trust("{}");
+    let emulator = start(|organization| {
+        organization.role(DEV, "Developer").unwrap().trust = trust("{}");
     });
     let auth = auth(&emulator.url(), AUTH);
     let aws = Aws::new(&auth).unwrap();

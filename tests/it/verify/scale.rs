@@ -18,12 +18,12 @@ use super::stage::*;
 fn many_accounts_killed_three_times() {
     let many = std::env::var("SEKISHO_ACCOUNTS").map_or(5_000, |many| many.parse().unwrap());
     let ids: Vec<String> = (0..many).map(|n: usize| format!("3000000{n:05}")).collect();
-    let emulator = start(|organisation| {
+    let emulator = start(|organization| {
         for id in &ids {
-            add_account(organisation, id, &format!("dev-{id}"));
+            add_account(organization, id, &format!("dev-{id}"));
             let mut leaky = Role::new(id, "Leaky", trust("{}"));
-            leaky.policies = organisation.roles.last().unwrap().policies.clone();
-            organisation.roles.push(leaky);
+            leaky.policies = organization.roles.last().unwrap().policies.clone();
+            organization.roles.push(leaky);
         }
     });
     let targets = ids.iter().flat_map(|id| {

@@ -1,4 +1,4 @@
-//! An organisation with every guardrail closed, and `verify` in it.
+//! An organization with every guardrail closed, and `verify` in it.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use sekisho::domain::trust::KnownAccounts;
 use sekisho::domain::verdict::report::Report;
 use sekisho::domain::verdict::{Guardrail, Verdict};
 use sekisho::emulator::{
-    Account, Document, EmulatedDevice, Emulator, Organisation, Policy, Role, User,
+    Account, Document, EmulatedDevice, Emulator, Organization, Policy, Role, User,
 };
 use sekisho::services::aws::Aws;
 use sekisho::services::store::files::Dir;
@@ -50,33 +50,33 @@ pub fn inline(text: &str) -> Policy {
     Policy::inline(text).unwrap()
 }
 
-pub fn add_account(organisation: &mut Organisation, id: &str, name: &str) {
+pub fn add_account(organization: &mut Organization, id: &str, name: &str) {
     let mut account = Account::new(id, name);
     let arn = "arn:aws:organizations::999999999999:policy/o-1/resource_control_policy/p-mfa";
     account.rcps.push(Policy::managed(arn, RCP).unwrap());
-    organisation.accounts.push(account);
+    organization.accounts.push(account);
     let mut role = Role::new(id, "Developer", trust(MFA));
     role.policies.push(Policy::aws("arn:aws:iam::aws:policy/AdministratorAccess").unwrap());
-    organisation.roles.push(role);
+    organization.roles.push(role);
 }
 
-pub fn organisation() -> Organisation {
-    let mut organisation = Organisation::new(AUTH, "999999999999");
+pub fn organization() -> Organization {
+    let mut organization = Organization::new(AUTH, "999999999999");
     let mut tanaka = User::new("tanaka");
     tanaka.keys.push(sekisho::emulator::AccessKey::new(KEY, SECRET));
     tanaka
         .devices
         .push(EmulatedDevice::Totp { serial: PHONE.into(), seed: *b"12345678901234567890" });
     tanaka.policies = vec![inline(GUARD), inline(ENTER)];
-    organisation.users.push(tanaka);
-    add_account(&mut organisation, DEV, "dev-tanaka");
-    organisation
+    organization.users.push(tanaka);
+    add_account(&mut organization, DEV, "dev-tanaka");
+    organization
 }
 
-pub fn start(change: impl FnOnce(&mut Organisation)) -> Emulator {
-    let mut organisation = organisation();
-    change(&mut organisation);
-    Emulator::start(organisation).unwrap()
+pub fn start(change: impl FnOnce(&mut Organization)) -> Emulator {
+    let mut organization = organization();
+    change(&mut organization);
+    Emulator::start(organization).unwrap()
 }
 
 pub fn auth(url: &str, account: &str) -> Auth {
@@ -97,7 +97,7 @@ pub fn key(id: &str, secret: &str) -> AccessKey {
     AccessKey { id: id.parse().unwrap(), secret: Secret::new(secret.to_owned()) }
 }
 
-/// The organisation's own accounts.
+/// The organization's own accounts.
 pub fn known() -> KnownAccounts {
     KnownAccounts {
         auth: AUTH.parse().unwrap(),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use sekisho::emulator::{
-    AccessKey, EmulatedDevice, Emulator, KeyStatus, LastUsed, Organisation, Password, Policy, Role,
+    AccessKey, EmulatedDevice, Emulator, KeyStatus, LastUsed, Organization, Password, Policy, Role,
     User,
 };
 
@@ -47,21 +47,21 @@ fn user(name: &str, keys: Vec<AccessKey>, device: bool, password: Option<Passwor
     user
 }
 
-/// The organisation with an administrator; `change` adds users.
-fn administered(change: impl FnOnce(&mut Organisation)) -> Emulator {
-    start(|organisation| {
-        organisation.user("tanaka").unwrap().policies = vec![inline(GUARD), inline(READ)];
-        change(organisation);
+/// The organization with an administrator; `change` adds users.
+fn administered(change: impl FnOnce(&mut Organization)) -> Emulator {
+    start(|organization| {
+        organization.user("tanaka").unwrap().policies = vec![inline(GUARD), inline(READ)];
+        change(organization);
     })
 }
 
 /// Everything that can be wrong.
-fn careless(organisation: &mut Organisation) {
-    organisation.root_mfa = false;
-    organisation.root_keys.push(key(900, Some(800)));
+fn careless(organization: &mut Organization) {
+    organization.root_mfa = false;
+    organization.root_keys.push(key(900, Some(800)));
     let mut inactive = key(700, None);
     inactive.status = KeyStatus::Inactive;
-    organisation.users.extend([
+    organization.users.extend([
         user("abe", Vec::new(), false, Some(used(3))),
         user("ito,jiro", vec![key(10, Some(1))], false, None),
         user("kato", vec![key(200, Some(1)), key(5, Some(0))], true, Some(UNUSED)),
@@ -140,7 +140,7 @@ fn each_careless_user_is_named_with_what_is_wrong() {
 
 #[test]
 fn a_sound_account_ends_well_and_a_slow_report_is_waited_for() {
-    let emulator = administered(|organisation| organisation.quirks.report_waits = 1);
+    let emulator = administered(|organization| organization.quirks.report_waits = 1);
     let Some(said) = users(&emulator, &["--json"]) else { return };
     assert_eq!(said.code, 0, "{}", said.whole());
     let report: serde_json::Value = serde_json::from_str(&said.stdout).unwrap();
@@ -157,14 +157,14 @@ fn a_sound_account_ends_well_and_a_slow_report_is_waited_for() {
 
 #[test]
 fn three_hundred_users_fit_on_a_page() {
-    let emulator = administered(|organisation| {
-        careless(organisation);
+    let emulator = administered(|organization| {
+        careless(organization);
         let more = (0..300).map(|n| match n % 3 {
             0 => user(&format!("user-{n:03}"), vec![key(40, Some(1))], true, None),
             1 => user(&format!("user-{n:03}"), vec![key(400, None)], false, Some(UNUSED)),
             _ => user(&format!("user-{n:03}"), vec![key(300, Some(200))], true, None),
         });
-        organisation.users.extend(more);
+        organization.users.extend(more);
     });
     let Some(said) = users(&emulator, &[]) else { return };
     assert_eq!(said.code, 1, "{}", said.whole());
@@ -184,11 +184,11 @@ fn whoever_may_not_is_told_which_permission_it_takes_and_who_has_it() {
 
 #[test]
 fn a_role_of_the_auth_account_may_and_one_of_another_may_not() {
-    let emulator = administered(|organisation| {
-        organisation.user("tanaka").unwrap().policies[1] = inline(ENTER);
+    let emulator = administered(|organization| {
+        organization.user("tanaka").unwrap().policies[1] = inline(ENTER);
         let mut role = Role::new(AUTH, "Auditor", trust(MFA));
         role.policies.push(Policy::inline(READ).unwrap());
-        organisation.roles.push(role);
+        organization.roles.push(role);
     });
     let home = tempfile::tempdir().unwrap();
     let accounts = format!(

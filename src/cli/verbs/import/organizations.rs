@@ -1,4 +1,4 @@
-//! `import organizations`: the organisation's accounts, printed, or kept in a file of sekisho's own.
+//! `import organizations`: the organization's accounts, printed, or kept in a file of sekisho's own.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -17,7 +17,7 @@ use crate::cli::context::Context;
 use crate::cli::runtime::block_on;
 use crate::cli::{diff, prompt};
 
-/// Lists the organisation's accounts, and prints or keeps them.
+/// Lists the organization's accounts, and prints or keeps them.
 pub fn run(context: &Context, arguments: &OrganizationsArgs) -> Result<Exit, Fault> {
     let own = arguments.write.as_deref().map(|path| OwnFile::open(context, path)).transpose()?;
     let template = arguments.name.clone().unwrap_or_default();

@@ -53,7 +53,7 @@ impl<'a> Placeholders<'a> {
             && self.inputs.accounts.iter().any(|id| id.to_string() == account)
     }
 
-    /// Whether the account is in the organisation.
+    /// Whether the account is in the organization.
     pub(super) fn is_member(&self, account: &str) -> bool {
         self.is_sandbox(account) || account == self.inputs.auth_account.to_string()
     }
@@ -212,7 +212,7 @@ fn listed(inputs: &Inputs<'_>) -> [(&'static str, Meaning); 16] {
     ]
 }
 
-/// An account outside every organisation.
+/// An account outside every organization.
 const STRANGER: &str = "666666666666";
 const ELSEWHERE: [&str; 4] = ["sa-east-1", "eu-west-1", "us-west-2", "cn-northwest-1"];
 const LARGE: [&str; 4] = ["p5.48xlarge", "x1e.32xlarge", "m7i.48xlarge", "c7i.24xlarge"];

@@ -294,7 +294,7 @@ impl Broker {
         self.key().await.map(drop)
     }
 
-    /// The accounts of the auth account's organisation, listed with the auth session.
+    /// The accounts of the auth account's organization, listed with the auth session.
     pub async fn members(
         &self,
         selection: &Selection,
@@ -309,7 +309,7 @@ impl Broker {
         Ok(self.aws()?.members(signer, selection).await?)
     }
 
-    /// The accounts of the organisation that a pass leads into.
+    /// The accounts of the organization that a pass leads into.
     pub async fn members_through(
         &self,
         pass: &Pass,

@@ -374,7 +374,7 @@ const SENTENCES: &[(&str, &str)] = &[
         "除外されたロールと、設定にないアカウント",
     ),
     (
-        "the organisation's policies, except where AWS names them in a refusal",
+        "the organization's policies, except where AWS names them in a refusal",
         "組織のポリシー (AWS が拒否の理由として示したものを除く)",
     ),
     (
@@ -414,7 +414,7 @@ const SENTENCES: &[(&str, &str)] = &[
     ("{} × role of the auth account", "認証アカウントのロール × {0}"),
     ("{} × the account's own principals", "同じアカウントのプリンシパル × {0}"),
     ("{} × Identity Center", "IAM Identity Center × {0}"),
-    ("{} × account of the organisation", "組織内のアカウント × {0}"),
+    ("{} × account of the organization", "組織内のアカウント × {0}"),
     ("{} × listed account", "許可リストのアカウント × {0}"),
     ("{} × foreign account", "組織外のアカウント × {0}"),
     ("{} × OIDC issuer", "OIDC プロバイダー × {0}"),

@@ -1,4 +1,4 @@
-//! What the emulated organisation consists of: plain data that tests may change while it runs.
+//! What the emulated organization consists of: plain data that tests may change while it runs.
 
 use std::time::Duration;
 
@@ -6,16 +6,16 @@ use jiff::Timestamp;
 
 use super::policy::{Document, Malformed};
 
-/// An organisation: one auth account with users, and the accounts they may enter.
+/// An organization: one auth account with users, and the accounts they may enter.
 #[derive(Debug, Clone)]
-pub struct Organisation {
+pub struct Organization {
     /// `aws`, `aws-cn`, `aws-us-gov`, …
     pub partition: String,
     /// `o-…`
     pub id: String,
-    /// The account that owns the organisation.
+    /// The account that owns the organization.
     pub management: String,
-    /// The account with the IAM users; it may also list the organisation (delegated administrator).
+    /// The account with the IAM users; it may also list the organization (delegated administrator).
     pub auth: String,
     /// Every account, the auth account and the management account included.
     pub accounts: Vec<Account>,
@@ -83,14 +83,14 @@ pub enum DirectMfa {
     RoleOnly,
 }
 
-/// An account of the organisation.
+/// An account of the organization.
 #[derive(Debug, Clone)]
 pub struct Account {
     /// 12 digits.
     pub id: String,
     /// What Organizations calls it.
     pub name: String,
-    /// Names of the organisational units from the root down; none is the root itself.
+    /// Names of the organizational units from the root down; none is the root itself.
     pub units: Vec<String>,
     /// Tags that Organizations lists.
     pub tags: Vec<(String, String)>,
@@ -150,7 +150,7 @@ pub struct Group {
     pub policies: Vec<Policy>,
 }
 
-/// A control policy of the organisation.
+/// A control policy of the organization.
 #[derive(Debug, Clone)]
 pub struct ControlPolicy {
     /// `p-…`
@@ -252,8 +252,8 @@ pub struct Role {
     pub policies: Vec<Policy>,
 }
 
-impl Organisation {
-    /// An organisation with an auth account, a management account and nothing else.
+impl Organization {
+    /// An organization with an auth account, a management account and nothing else.
     pub fn new(auth: &str, management: &str) -> Self {
         Self {
             partition: "aws".into(),
