@@ -110,6 +110,8 @@ impl Out {
     /// Writes a child's line behind a prefix, in one piece; a progress line on the terminal is removed before.
     pub fn line(self, stream: Stream, prefix: &str, line: &[u8]) {
         self.progress("");
+        let line = line.strip_suffix(b"\n").unwrap_or(line);
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
         let whole = [prefix.as_bytes(), line, b"\n"].concat();
         let _ = match stream {
             Stream::Stdout => std::io::stdout().lock().write_all(&whole),

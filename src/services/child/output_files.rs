@@ -1,4 +1,4 @@
-//! What a command prints, in two files.
+//! What a command prints, byte for byte in two files.
 
 use std::fs::File;
 use std::io::Write;
@@ -26,11 +26,11 @@ impl OutputFiles {
         Ok(Self { stdout: create("out")?, stderr: create("err")? })
     }
 
-    /// Adds a line. Where that fails, the rest is dropped: a command that nobody reads would wait for ever.
-    pub fn write(&mut self, stream: Stream, line: &[u8]) {
+    /// Adds what was printed. Where that fails, the rest is dropped: a command that nobody reads would wait for ever.
+    pub fn write(&mut self, stream: Stream, bytes: &[u8]) {
         match stream {
-            Stream::Stdout => self.stdout.write(line),
-            Stream::Stderr => self.stderr.write(line),
+            Stream::Stdout => self.stdout.write(bytes),
+            Stream::Stderr => self.stderr.write(bytes),
         }
     }
 
@@ -53,9 +53,9 @@ impl Output {
         Ok(Self { path, file, written: Ok(()) })
     }
 
-    fn write(&mut self, line: &[u8]) {
+    fn write(&mut self, bytes: &[u8]) {
         if self.written.is_ok() {
-            let written = self.file.write_all(&[line, b"\n"].concat());
+            let written = self.file.write_all(bytes);
             self.written = written.map_err(|error| unwritable(&self.path, &error));
         }
     }

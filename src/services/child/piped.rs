@@ -74,7 +74,7 @@ impl Piped {
         }
     }
 
-    /// Hands out its lines, without their ends, until it has ended. Returns its exit code.
+    /// Hands out its lines with their ends, as it printed them, until it has ended. Returns its exit code.
     pub async fn run(mut self, mut line: impl FnMut(Stream, &[u8])) -> io::Result<Exit> {
         let mut exit = None;
         let mut patience = pin!(tokio::time::sleep(Duration::ZERO));
@@ -140,14 +140,15 @@ impl Lines {
         let mut rest = &self.rest[..];
         loop {
             let end = rest.iter().take(LONGEST_LINE + 1).position(|byte| *byte == b'\n');
-            let (part, after) = match end {
-                Some(end) => (rest[..end].strip_suffix(b"\r").unwrap_or(&rest[..end]), end + 1),
-                None if rest.len() > LONGEST_LINE => (&rest[..LONGEST_LINE], LONGEST_LINE),
-                None if self.is_over && !rest.is_empty() => (rest, rest.len()),
+            let end = match end {
+                Some(end) => end + 1,
+                None if rest.len() > LONGEST_LINE => LONGEST_LINE,
+                None if self.is_over && !rest.is_empty() => rest.len(),
                 None => break,
             };
+            let (part, after) = rest.split_at(end);
             line(part);
-            rest = &rest[after..];
+            rest = after;
         }
         self.rest = rest.to_vec();
     }

@@ -201,15 +201,19 @@ fn output_goes_into_files_and_input_comes_from_one() {
     let home = Home::new();
     std::fs::write(home.path().join("input"), "given\n").unwrap();
     let options = ["--output-dir", "out", "--stdin-file", "input", "--", "sh", "-c"];
-    let Some(said) =
-        in_both(&home, &[&options[..], &["cat; printf end; echo $SEKISHO_ACCOUNT >&2"]].concat())
-    else {
+    // Longer than the longest line behind a prefix, another system's line end, and no end.
+    const SCRIPT: &str =
+        "cat; head -c 70000 /dev/zero | tr '\\0' x; printf 'a\\r\\nend'; echo $SEKISHO_ACCOUNT >&2";
+    let Some(said) = in_both(&home, &[&options[..], &[SCRIPT]].concat()) else {
         return;
     };
     assert_eq!((said.code, said.stdout.as_str()), (0, ""), "{}", said.stderr);
     let file = |name: &str| std::fs::read_to_string(home.path().join("out").join(name)).unwrap();
     for account in ["dev", "prod"] {
-        assert_eq!(file(&format!("{account}.out")), "given\nend\n");
+        assert_eq!(
+            file(&format!("{account}.out")),
+            format!("given\n{}a\r\nend", "x".repeat(70_000))
+        );
         assert_eq!(file(&format!("{account}.err")), format!("{account}\n"));
     }
 }

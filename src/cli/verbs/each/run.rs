@@ -203,7 +203,7 @@ impl<'a> Run<'a> {
         let mut last_stderr = None;
         let ended = running.run(|stream, line| {
             if stream == Stream::Stderr && !line.trim_ascii().is_empty() {
-                last_stderr = Some(sanitize(&String::from_utf8_lossy(line)));
+                last_stderr = Some(sanitize(&String::from_utf8_lossy(line.trim_ascii_end())));
             }
             match &mut files {
                 Some(files) => files.write(stream, line),
