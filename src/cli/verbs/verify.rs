@@ -21,7 +21,7 @@ use crate::domain::secret::{AccessKey, Credentials, MfaCode};
 use crate::domain::text::sanitize;
 use crate::domain::trust::KnownAccounts;
 use crate::domain::verdict::report::Report;
-use crate::services::aws::{Aws, Signer};
+use crate::services::aws::{Aws, SHORTEST, Signer};
 use crate::services::store::files::{Dir, write_through};
 use crate::services::verify::evidence::{self, Evidence, Form, Language};
 use crate::services::verify::text::{self, Detail};
@@ -34,9 +34,6 @@ use crate::cli::out::Out;
 use crate::cli::prompt::{self, Codes};
 use crate::cli::runtime::block_on;
 use crate::cli::switcher::{keymap, theme};
-
-/// How long a role session lasts that a sign-in enters with a code.
-const SHORTEST: Duration = Duration::from_mins(15);
 
 /// Lists the calls, asks for confirmation, probes and reports.
 pub fn run(context: &Context, arguments: &VerifyArgs) -> Result<Exit, Fault> {

@@ -56,6 +56,7 @@ pub use organizations::{ControlPolicy, ControlType};
 pub use probe::Call;
 pub use receipt::with_request_id;
 pub use request::RawClient;
+pub use roles::SHORTEST;
 pub use shared_files::SharedFiles;
 pub use token::{Granted, Tries};
 

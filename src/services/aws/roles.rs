@@ -11,7 +11,7 @@ use super::probe::DENY_ALL;
 use super::{Aws, Failure, Received, Signer, retry_busy, seconds};
 
 /// The shortest session that STS issues.
-const SHORTEST: Duration = Duration::from_mins(15);
+pub const SHORTEST: Duration = Duration::from_mins(15);
 
 /// A policy that allows reading trust policies, and whose keys are how old, and nothing else.
 const READ_ROLES: &str = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":["iam:GetRole","iam:ListRoles","iam:ListUsers","iam:ListAccessKeys","iam:GetAccessKeyLastUsed"],"Resource":"*"}}"#;

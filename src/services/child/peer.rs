@@ -43,7 +43,7 @@ mod linux {
     /// The user that the kernel names instead of one that this user namespace does not know.
     const OVERFLOW: u32 = 65_534;
 
-    /// There where WSL shares 127.0.0.1 with Windows (`networkingMode=mirrored`): a browser there has no socket here.
+    /// Exists where WSL shares 127.0.0.1 with Windows (`networkingMode=mirrored`): the sockets of a browser there are not listed here.
     pub(super) const SHARED: &str = "/sys/class/net/loopback0";
 
     /// Who made a connection.

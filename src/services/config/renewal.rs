@@ -49,6 +49,11 @@ impl<'a> Former<'a> {
         Ok(Self { file, content: Some(Content { text, link, mode, modified }) })
     }
 
+    /// The file.
+    pub fn file(&self) -> &Path {
+        self.file
+    }
+
     /// Whether the file said that before.
     pub fn said(&self, text: &str) -> bool {
         self.content.as_ref().is_some_and(|content| content.text == text)

@@ -202,9 +202,9 @@ fn output_goes_into_files_and_input_comes_from_one() {
     std::fs::write(home.path().join("input"), "given\n").unwrap();
     let options = ["--output-dir", "out", "--stdin-file", "input", "--", "sh", "-c"];
     // Longer than the longest line behind a prefix, another system's line end, and no end.
-    const SCRIPT: &str =
+    let script =
         "cat; head -c 70000 /dev/zero | tr '\\0' x; printf 'a\\r\\nend'; echo $SEKISHO_ACCOUNT >&2";
-    let Some(said) = in_both(&home, &[&options[..], &[SCRIPT]].concat()) else {
+    let Some(said) = in_both(&home, &[&options[..], &[script]].concat()) else {
         return;
     };
     assert_eq!((said.code, said.stdout.as_str()), (0, ""), "{}", said.stderr);

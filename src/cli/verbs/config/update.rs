@@ -49,7 +49,7 @@ pub fn run(
         })?;
         for (file, argv) in updates {
             let former = Former::of(&file)?;
-            let updated = update(&config, &former, &file, &argv, yes, &mut ending, out).await;
+            let updated = update(&config, &former, &argv, yes, &mut ending, out).await;
             updated.map_err(|fault| match former.put_back() {
                 Ok(()) => fault,
                 Err(kept) => fault.because(kept.in_a_line()),
@@ -76,12 +76,12 @@ impl Config<'_> {
 async fn update(
     config: &Config<'_>,
     former: &Former<'_>,
-    file: &Path,
     argv: &Argv,
     yes: bool,
     ending: &mut Ending,
     out: Out,
 ) -> Result<(), Fault> {
+    let file = former.file();
     let shown = sanitize(&file.to_string_lossy());
     // A config with a fault, or one that others could write, runs nothing.
     let before = config.load()?;

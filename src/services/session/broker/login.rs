@@ -45,7 +45,7 @@ const PER_ROLE: &str = "this role wants MFA, which a console sign-in does not pr
 
 /// The same where a role has just refused the sign-in alone.
 pub(super) const TRIED: &str =
-    "the role refused the console sign-in alone; whether it takes it with a code is tried now";
+    "the role refused the console sign-in without a code; the code is for trying again";
 
 /// Why there are no keys.
 enum NoKeys {
@@ -432,10 +432,12 @@ impl Broker {
         let keys = self.login_keys(who, Asking::Never).await?.credentials;
         let who = self.with_devices(who, &keys).await;
         if who.devices.is_empty() {
-            let fault =
-                Fault::new(Exit::NeedsPerson, "no device is known that makes six-digit codes");
+            let fault = Fault::new(
+                Exit::NeedsPerson,
+                "no device of yours is known that generates six-digit codes",
+            );
             return Err(fault
-                .because("AWS lists none to you, and takes no passkey here")
+                .because("AWS lists none for you, and does not accept passkeys here")
                 .fix("register an authenticator app beside the passkey, or name the device in `auth.mfa`")
                 .into());
         }
@@ -468,7 +470,7 @@ fn without_a_device(mut fault: Fault) -> Fault {
     );
     fault
         .fix("register an authenticator app beside the passkey, or have the role's trust policy drop the MFA condition for you")
-        .fix("where you have one that AWS does not list to you, name it in `auth.mfa`")
+        .fix("if you have one that AWS does not list for you, name it in `auth.mfa`")
 }
 
 fn forgotten() -> Fault {
