@@ -67,7 +67,7 @@ const SENTENCES: &[(&str, &str)] = &[
     ),
     (
         "refused without a code, opened with one, and no other policy is named",
-        "MFA コードなしでは拒否され、ありでは引き受けられた。他のポリシーは示されていない",
+        "MFA コードなしでは拒否され、コードを付けると引き受けられた。他のポリシーは示されていない",
     ),
     (
         "not read ({}), and AWS names no policy, so which one refused is not known",
@@ -89,7 +89,7 @@ const SENTENCES: &[(&str, &str)] = &[
     ),
     (
         "no policy of the user allows it without a code, and with one it is allowed",
-        "MFA コードなしでこれを許可するユーザーのポリシーはなく、ありでは許可された",
+        "MFA コードなしでこれを許可するユーザーのポリシーはなく、コードを付けると許可された",
     ),
     (
         "AWS names a deny of the user's side where there is one, and named none: only the role's side refused",
@@ -125,7 +125,7 @@ const SENTENCES: &[(&str, &str)] = &[
     ),
     (
         "refused without a code, entered with one: the sign-in carries no MFA information that counts here",
-        "MFA コードなしでは拒否され、ありでは引き受けられた。このサインインには、ここで有効な MFA 情報がない",
+        "MFA コードなしでは拒否され、コードを付けると引き受けられた。このサインインには、ここで有効な MFA 情報がない",
     ),
     (
         "refused without a code, and the trust policy asks for MFA",
@@ -133,7 +133,7 @@ const SENTENCES: &[(&str, &str)] = &[
     ),
     (
         "refused without a code, and it was not tried with one, so that proves nothing: the role may not exist",
-        "MFA コードなしでは拒否され、MFA コードありでは試していないため、何も証明しない。ロールが存在しない可能性がある",
+        "MFA コードなしでは拒否され、コードを付けた場合を試していないため、何も証明しない。ロールが存在しない可能性がある",
     ),
     (
         "read: it lets none of the users in, and yet the sign-in entered the role",
